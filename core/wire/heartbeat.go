@@ -32,15 +32,26 @@ type HeartbeatResponse struct {
 
 // HeartbeatResponseSchema describes [HeartbeatResponse].
 var HeartbeatResponseSchema = Schema[HeartbeatResponse]{Fields: []Field[HeartbeatResponse]{
-	{"received_at", Optional, func(r *HeartbeatResponse) Value { return nullable{&r.ReceivedAt} }},
-	{"bootstrap_rollouts", Optional, func(r *HeartbeatResponse) Value { return List[Snapshot]{&r.Bootstrap, &SnapshotSchema} }},
+	{"received_at", Nullable, func(r *HeartbeatResponse) Value { return &r.ReceivedAt }},
+	{"bootstrap_rollouts", Optional, func(r *HeartbeatResponse) Value { return (*snapshots)(&r.Bootstrap) }},
 }}
 
-// nullable is an optional value that is written as null, not left out.
-type nullable struct{ Value }
+// snapshots is the list of snapshots behind one pointer, so that the answer to
+// a heartbeat, unlike a [List], is written without an allocation.
+type snapshots []Snapshot
+
+func (s *snapshots) list() List[Snapshot] {
+	return List[Snapshot]{(*[]Snapshot)(s), &SnapshotSchema}
+}
+
+// DecodeValue implements [Value].
+func (s *snapshots) DecodeValue(d *Decoder) error { return s.list().DecodeValue(d) }
+
+// AppendValue implements [Value].
+func (s *snapshots) AppendValue(dst []byte) []byte { return s.list().AppendValue(dst) }
 
 // IsUnset implements [Value].
-func (nullable) IsUnset() bool { return false }
+func (s *snapshots) IsUnset() bool { return len(*s) == 0 }
 
 // Snapshot is the plane's view of one (rollout, host) record (PROTOCOL H6).
 type Snapshot struct {

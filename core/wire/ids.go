@@ -68,8 +68,12 @@ func ParseClosure(s string) (Closure, error) {
 // (PROTOCOL T5): 1 to 512 bytes without control characters.
 type CommonName string
 
-// Text is free text of at most 64 KiB.
+// Text is free text of at most [MaxText] bytes.
 type Text string
+
+// MaxText is the largest length of a [Text] in bytes: 64 KiB, the default
+// limit of a whole body (PROTOCOL T7).
+const MaxText = 64 << 10
 
 // A Name is required text: 1 to 512 bytes without control characters, for
 // instance a probe's name.
@@ -85,9 +89,10 @@ func allBytes(s string, ok func(byte) bool) bool {
 }
 
 func isAlphanumeric(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || isDigit(c)
 }
 
+func isDigit(c byte) bool     { return '0' <= c && c <= '9' }
 func isNameByte(c byte) bool  { return isAlphanumeric(c) || c == '-' || c == '.' || c == '_' }
 func isRefByte(c byte) bool   { return isNameByte(c) || c == '/' }
 func isPrintable(c byte) bool { return '!' <= c && c <= '~' }
@@ -97,6 +102,13 @@ func isNoControl(c byte) bool { return c >= ' ' && c != 0x7f }
 func parseName(s string) error {
 	if len(s) == 0 || len(s) > 512 || !allBytes(s, isNoControl) {
 		return fieldError("want 1 to 512 bytes without control characters")
+	}
+	return nil
+}
+
+func parseText(s string) error {
+	if len(s) > MaxText {
+		return fieldError("want at most 65536 bytes")
 	}
 	return nil
 }
@@ -115,10 +127,8 @@ func decodeString[S ~string](d *Decoder, into *S, check func(string) error) erro
 		return err
 	}
 	s := string(raw)
-	if check != nil {
-		if err := check(s); err != nil {
-			return err
-		}
+	if err := check(s); err != nil {
+		return err
 	}
 	*into = S(s)
 	return nil
@@ -216,7 +226,7 @@ func (n *Name) AppendValue(dst []byte) []byte { return appendString(dst, *n) }
 func (n *Name) IsUnset() bool { return *n == "" }
 
 // DecodeValue implements [Value].
-func (t *Text) DecodeValue(d *Decoder) error { return decodeString(d, t, nil) }
+func (t *Text) DecodeValue(d *Decoder) error { return decodeString(d, t, parseText) }
 
 // AppendValue implements [Value].
 func (t *Text) AppendValue(dst []byte) []byte { return appendString(dst, *t) }
@@ -235,7 +245,7 @@ func (n *Names) DecodeValue(d *Decoder) error {
 	if _, err := d.json.ReadToken(); err != nil {
 		return err
 	}
-	names := Names{}
+	var names Names // an empty array is unset, as an absent one is
 	for d.json.PeekKind() != ']' {
 		var name Name
 		if err := name.DecodeValue(d); err != nil {

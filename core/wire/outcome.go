@@ -162,7 +162,8 @@ type Outcome struct {
 	// Replay says that the answer carries X-Nixfleet-Replay-From: ReplayFrom.
 	Replay     bool
 	ReplayFrom Seq
-	// RetryAfter is the slot of a 503, in whole seconds, at least one (G4).
+	// RetryAfter is the slot of a 503 (G4). It is written in whole seconds,
+	// rounded up, at least one.
 	RetryAfter time.Duration
 	// Heartbeat is the body of a 200 without a Document.
 	Heartbeat HeartbeatResponse
@@ -233,7 +234,7 @@ func (o *Outcome) writeProblem(requestID string, a *Answer) {
 	a.set(HeaderContentType, MediaProblem)
 	switch {
 	case o.Code.Unavailable():
-		a.set(HeaderRetryAfter, strconv.FormatInt(int64(o.RetryAfter/time.Second), 10))
+		a.set(HeaderRetryAfter, strconv.FormatInt(retryAfterSeconds(o.RetryAfter), 10))
 	case o.Code.Status() == 401:
 		// RFC 9110, 11.6.1 wants a challenge with every 401; the scheme is
 		// ours, since the certificate is not an HTTP authentication scheme.
@@ -251,6 +252,16 @@ func (o *Outcome) writeProblem(requestID string, a *Answer) {
 		Detail: Text(o.Detail), Field: Text(o.Field), RequestID: Text(requestID),
 	}
 	a.Body = ProblemSchema.Append(a.Body, &p)
+}
+
+// retryAfterSeconds rounds up, since nobody may come back before the slot, and
+// gives at least one (PROTOCOL G4).
+func retryAfterSeconds(slot time.Duration) int64 {
+	seconds := int64(slot / time.Second)
+	if slot%time.Second > 0 {
+		seconds++
+	}
+	return max(seconds, 1)
 }
 
 func (a *Answer) set(name, value string) { a.Header = append(a.Header, HeaderField{name, value}) }

@@ -30,6 +30,9 @@ const (
 	// Optional members may be absent or null; unset ones are left out when
 	// the document is written.
 	Optional
+	// Nullable members may be absent or null; unset ones are written as well,
+	// by a value that writes itself as null.
+	Nullable
 )
 
 // Field describes one member of documents of type T.
@@ -81,7 +84,7 @@ func (s *Schema[T]) Decode(d *Decoder, into *T) error {
 		f := &s.Fields[i]
 		if d.json.PeekKind() == 'n' {
 			if f.Presence == Required {
-				return d.wrong("a value, not null")
+				return d.wrong("a value")
 			}
 			if err := d.json.SkipValue(); err != nil {
 				return err
@@ -211,7 +214,7 @@ func (d *Decoder) number() (string, error) {
 }
 
 // List is a JSON array of documents. Null and absent are an empty list where
-// the field is optional.
+// the field is optional, and an empty list is nil.
 type List[T any] struct {
 	Items  *[]T
 	Schema *Schema[T]
@@ -225,7 +228,7 @@ func (l List[T]) DecodeValue(d *Decoder) error {
 	if _, err := d.json.ReadToken(); err != nil {
 		return err
 	}
-	items := []T{}
+	var items []T // an empty array is unset, as an absent one is
 	for d.json.PeekKind() != ']' {
 		var item T
 		if err := l.Schema.Decode(d, &item); err != nil {

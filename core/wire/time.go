@@ -35,35 +35,111 @@ func TimeOf(t time.Time) Time {
 }
 
 // ParseTime reads RFC 3339 with any offset and up to nine fractional digits,
-// and normalises to UTC (PROTOCOL T9).
+// and normalises to UTC (PROTOCOL T9). "T" and "Z" may be lower case, as RFC
+// 3339 has it (5.6). The sixtieth second of a leap second is refused: no clock
+// that counts Unix time ever shows it, and it would not read back as itself.
 func ParseTime(s string) (Time, error) { return parseTime([]byte(s)) }
 
 func parseTime(b []byte) (Time, error) {
-	const want = fieldError("want an RFC 3339 time between the years 0000 and 9999, at most nanoseconds, for instance 2026-01-31T12:00:00Z")
-	if len(b) > len("2006-01-02T15:04:05.999999999+07:00") {
-		return Time{}, want
+	s := timeScanner{rest: b}
+	year := s.number(4, 0, 9999)
+	s.literal('-')
+	month := s.number(2, 1, 12)
+	s.literal('-')
+	day := s.number(2, 1, 31)
+	s.literal('T')
+	hour := s.number(2, 0, 23)
+	s.literal(':')
+	minute := s.number(2, 0, 59)
+	s.literal(':')
+	second := s.number(2, 0, 59)
+	nsec := s.fraction()
+	offset := s.offset()
+
+	date := time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC)
+	sec := date.Unix() - offset
+	if s.bad || len(s.rest) > 0 || date.Day() != day || sec < firstSecond || sec > lastSecond {
+		return Time{}, fieldError("want an RFC 3339 time between the years 0000 and 9999, at most nanoseconds, for instance 2026-01-31T12:00:00Z")
 	}
-	var t time.Time
-	if err := t.UnmarshalText(b); err != nil {
-		return Time{}, want
-	}
-	converted := TimeOf(t)
-	if !converted.set || fractionDigits(b) > 9 {
-		return Time{}, want
-	}
-	return converted, nil
+	return Time{sec: sec, nsec: nsec, set: true}, nil
 }
 
-func fractionDigits(b []byte) int {
-	const seconds = len("2006-01-02T15:04:05")
-	if len(b) <= seconds || b[seconds] != '.' {
-		return 0
+// timeScanner takes the parts of an RFC 3339 time one after the other. After
+// the first part that is wrong it is bad and the parts mean nothing. The
+// standard library's parser is not used because it takes one-digit hours, a
+// comma before the fraction and offsets of a day and more.
+type timeScanner struct {
+	rest []byte
+	bad  bool
+}
+
+// number takes exactly width digits.
+func (s *timeScanner) number(width, low, high int) int {
+	if len(s.rest) < width {
+		s.bad = true
+		return low
 	}
 	n := 0
-	for n < len(b)-seconds-1 && '0' <= b[seconds+1+n] && b[seconds+1+n] <= '9' {
-		n++
+	for _, c := range s.rest[:width] {
+		if !isDigit(c) {
+			s.bad = true
+			return low
+		}
+		n = 10*n + int(c-'0')
+	}
+	s.rest = s.rest[width:]
+	s.bad = s.bad || n < low || n > high
+	return n
+}
+
+// literal takes c, or its lower case if it is a letter.
+func (s *timeScanner) literal(c byte) {
+	if !s.take(c) && (c < 'A' || !s.take(c+'a'-'A')) {
+		s.bad = true
+	}
+}
+
+func (s *timeScanner) take(c byte) bool {
+	if len(s.rest) == 0 || s.rest[0] != c {
+		return false
+	}
+	s.rest = s.rest[1:]
+	return true
+}
+
+// fraction takes nothing, or a point and one to nine digits, in nanoseconds.
+func (s *timeScanner) fraction() int32 {
+	if !s.take('.') {
+		return 0
+	}
+	n, width := int32(0), 0
+	for len(s.rest) > 0 && isDigit(s.rest[0]) && width < 9 {
+		n = 10*n + int32(s.rest[0]-'0')
+		s.rest = s.rest[1:]
+		width++
+	}
+	s.bad = s.bad || width == 0
+	for ; width < 9; width++ {
+		n *= 10
 	}
 	return n
+}
+
+// offset takes Z or ±hh:mm, in seconds east of UTC.
+func (s *timeScanner) offset() int64 {
+	sign := int64(1)
+	switch {
+	case s.take('+'):
+	case s.take('-'):
+		sign = -1
+	default:
+		s.literal('Z')
+		return 0
+	}
+	hours := s.number(2, 0, 23)
+	s.literal(':')
+	minutes := s.number(2, 0, 59)
+	return sign * int64(hours*3600+minutes*60)
 }
 
 // Std converts to the standard library, in UTC. An unset Time gives the zero
