@@ -1,0 +1,96 @@
+package rollout
+
+import "github.com/refrain-fleet/refrain/core/wire"
+
+// Apply takes an event of the agent (PROTOCOL E1 to E7): the one place where an
+// agent's word changes a record. See [Record.Judge] for the verdict. On
+// Duplicate, Gap and Rejected nothing changes.
+//
+// An Absorbed event advances the sequence, fills in what the record lacks and
+// replaces what a confirmation put in; the state stays. A SoakDueAt that a
+// confirmation put in follows the agent's completion.
+func (r *Record) Apply(ev wire.Event) Result {
+	result := r.Judge(ev)
+	switch result.Outcome {
+	case Applied:
+		r.apply(ev.Body)
+		r.LastEventSeq = ev.Seq
+	case Absorbed:
+		r.absorb(ev.Body)
+		r.LastEventSeq = ev.Seq
+	}
+	return result
+}
+
+// apply carries out the table of PROTOCOL E.
+func (r *Record) apply(body wire.EventBody) {
+	switch b := body.(type) {
+	case wire.ActivationCompleted:
+		r.Probes = nil // probes of an earlier closure say nothing about this one
+		r.tell(b)
+	case wire.ActivationFailed:
+		r.takeBack()
+	case wire.ProbeTopologyDeclared:
+		r.declare(b.Probes)
+	case wire.ProbeObservedFirst:
+		r.probe(b.ProbeName, b.Mode).observedFirst(b.ObservedAt)
+	case wire.ProbeResult:
+		r.probe(b.ProbeName, b.Mode).result(b.Status, b.ObservedAt)
+	case wire.ProbeFailureFirst:
+		r.probe(b.ProbeName, b.Mode).failedFirst(b.FirstFailedAt)
+	case wire.RollbackComplete:
+		r.setClosure(b.RevertedToClosure)
+	case wire.HostConverged:
+		r.setClosure(b.CurrentClosure)
+		r.Probes = nil // they pass, by E1
+	default:
+		r.tell(body)
+	}
+	r.State = transitions[body.Kind()].to
+	if !r.State.Active() {
+		r.EndedAt = body.At()
+	}
+}
+
+// absorb carries out E5.
+func (r *Record) absorb(body wire.EventBody) {
+	r.tell(body)
+	if transitions[body.Kind()].to == r.State && !r.State.Active() && !r.EndedAt.IsSet() {
+		r.EndedAt = body.At()
+	}
+}
+
+// tell puts in what an event says of the way to Soaking, where the record lacks
+// it or has it only from a confirmation. It serves events applied and absorbed
+// alike, so that a record comes out the same either way.
+func (r *Record) tell(body wire.EventBody) {
+	switch b := body.(type) {
+	case wire.DispatchAck:
+		r.stamp(&r.DispatchAckedAt, MarkDispatchAckedAt, b.ReceivedAt)
+		if r.CurrentClosureAtDispatch == "" {
+			r.CurrentClosureAtDispatch = r.intern(b.CurrentClosureAtDispatch)
+		}
+	case wire.ActivationStarted:
+		r.stamp(&r.ActivationStartedAt, 0, b.StartedAt)
+	case wire.ActivationCompleted:
+		r.stamp(&r.ActivationCompletedAt, MarkActivationCompletedAt, b.CompletedAt)
+		r.stamp(&r.SoakDueAt, MarkSoakDueAt, r.ActivationCompletedAt.Add(r.Soak()))
+		if r.CurrentClosure == "" || r.Marks.Has(MarkCurrentClosure) {
+			r.setClosure(b.ObservedCurrentClosure)
+		}
+	}
+}
+
+// stamp sets a field to the agent's own value, unless it has one already.
+func (r *Record) stamp(field *wire.Time, mark Marks, own wire.Time) {
+	if !field.IsSet() || r.Marks.Has(mark) {
+		*field = own
+		r.Marks &^= mark
+	}
+}
+
+// setClosure sets the current closure to what the agent said.
+func (r *Record) setClosure(c wire.Closure) {
+	r.CurrentClosure = r.intern(c)
+	r.Marks &^= MarkCurrentClosure
+}

@@ -1,0 +1,147 @@
+package rollout
+
+import (
+	"fmt"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// Outcome is what became of an event. The zero value is none of them.
+type Outcome uint8
+
+// The outcomes, in the order of judgement.
+const (
+	// Duplicate: already taken, nothing changes; 204 (PROTOCOL E3).
+	Duplicate Outcome = iota + 1
+	// Applied: taken, the record is what the event says; 204 (E4).
+	Applied
+	// Absorbed: the record was already past it; 204 (E5).
+	Absorbed
+	// Gap: events before it are missing; 409 with Replay-From (E6).
+	Gap
+	// Rejected: not as the record stands; 409 without (E7).
+	Rejected
+)
+
+var outcomeWords = [...]string{"no outcome", "duplicate", "applied", "absorbed", "gap", "rejected"}
+
+// String returns the outcome as one lowercase word.
+func (o Outcome) String() string {
+	if int(o) < len(outcomeWords) {
+		return outcomeWords[o]
+	}
+	return "?"
+}
+
+// Result is a verdict on an event.
+type Result struct {
+	Outcome Outcome
+	// Detail says in one sentence what was wrong and what would be right. It is
+	// set for Gap and Rejected only.
+	Detail string
+}
+
+// Judge returns the verdict that [Record.Apply] would give, and changes
+// nothing.
+//
+// An event's closure agrees with the record (PROTOCOL E5) as follows. Events
+// that report none always agree. ActivationCompleted has to report the current
+// closure, or the target where the current closure is unset; in Reverted, where
+// the current closure is what the host went back to, it has to report the
+// target, which the event was about. A current closure that a confirmation put
+// in is no obstacle, since the agent's own replaces it. RollbackComplete and
+// Converged have to report the current closure, which in their states is always
+// set.
+func (r *Record) Judge(ev wire.Event) Result {
+	if ev.Seq <= r.LastEventSeq {
+		return Result{Outcome: Duplicate}
+	}
+	kind := ev.Body.Kind()
+	gap := ev.Seq > r.LastEventSeq+1
+	if Legal(r.State, kind) || kind == wire.KindActivationFailed && r.Synthesised() {
+		if problem := r.tooManyProbes(ev.Body); problem != "" {
+			// No missing event could make room, so this is not a gap.
+			return Result{Outcome: Rejected, Detail: problem}
+		}
+		problem := r.notConverged(ev.Body)
+		if problem == "" {
+			return Result{Outcome: Applied}
+		}
+		return r.refuse(ev.Seq, gap, problem)
+	}
+	if !Past(r.State, kind) {
+		return r.refuse(ev.Seq, gap, fmt.Sprintf("%s is taken in %s, but the record is %s",
+			kind, transitions[kind].from, r.State))
+	}
+	if problem := r.disagrees(ev.Body); problem != "" {
+		return r.refuse(ev.Seq, gap, problem)
+	}
+	return Result{Outcome: Absorbed}
+}
+
+// refuse tells a gap (E6) from a plain refusal (E7).
+func (r *Record) refuse(seq wire.Seq, gap bool, problem string) Result {
+	if !gap {
+		return Result{Outcome: Rejected, Detail: problem}
+	}
+	missing := fmt.Sprintf("event %d is missing", r.LastEventSeq+1)
+	if seq > r.LastEventSeq+2 {
+		missing = fmt.Sprintf("events %d to %d are missing", r.LastEventSeq+1, seq-1)
+	}
+	return Result{Outcome: Gap, Detail: problem + "; " + missing}
+}
+
+// disagrees says why an event that the record is past has another closure than
+// the record; empty if it agrees (E5).
+func (r *Record) disagrees(body wire.EventBody) string {
+	reported, reports := wire.ReportedClosure(body)
+	if !reports || r.Marks.Has(MarkCurrentClosure) {
+		return ""
+	}
+	want := r.CurrentClosure
+	if want == "" || body.Kind() == wire.KindActivationCompleted && r.State == wire.Reverted {
+		want = r.TargetClosure
+	}
+	if reported == want {
+		return ""
+	}
+	return fmt.Sprintf("the record is %s already and %s reports closure %s; want %s", r.State, body.Kind(), reported, want)
+}
+
+// notConverged says why a Converged breaks E1; empty if it keeps it, and for
+// every other kind.
+func (r *Record) notConverged(body wire.EventBody) string {
+	b, is := body.(wire.HostConverged)
+	if !is {
+		return ""
+	}
+	if b.CurrentClosure != r.TargetClosure {
+		return fmt.Sprintf("Converged reports closure %s; want the target %s", b.CurrentClosure, r.TargetClosure)
+	}
+	switch failing := r.FailingProbes(); len(failing) {
+	case 0:
+	case 1:
+		return fmt.Sprintf("Converged wants every enforce-mode probe to pass, but %s does not", failing[0])
+	default:
+		return fmt.Sprintf("Converged wants every enforce-mode probe to pass, but %d do not, the first of them %s", len(failing), failing[0])
+	}
+	due := r.soakOverAt()
+	if !due.IsSet() {
+		return "Converged wants the soak to be over, but the record knows neither a soak deadline nor when the activation completed"
+	}
+	if b.ConvergedAt.Before(due) {
+		return fmt.Sprintf("convergedAt is %s, before the soak is over; want %s or later", b.ConvergedAt, due)
+	}
+	return ""
+}
+
+// soakOverAt returns the earliest instant at which E1 calls the soak over: the
+// soak deadline, or the activation's completion plus the soak time, whichever
+// comes first. It is unset if neither is known.
+func (r *Record) soakOverAt() wire.Time {
+	soaked := r.ActivationCompletedAt.Add(r.Soak())
+	if !soaked.IsSet() || r.SoakDueAt.IsSet() && r.SoakDueAt.Before(soaked) {
+		return r.SoakDueAt
+	}
+	return soaked
+}
