@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // Seq numbers the events of one (rollout, host) pair: 1, 2, 3 … Zero is "no
@@ -109,3 +110,27 @@ func (f *Flag) AppendValue(dst []byte) []byte { return strconv.AppendBool(dst, b
 
 // IsUnset implements [Value].
 func (f *Flag) IsUnset() bool { return !bool(*f) }
+
+// Nanos is a duration, or an instant of a monotonic clock, in nanoseconds. It
+// stands in state documents only, never on the agents' wire.
+type Nanos time.Duration
+
+// DecodeValue implements [Value].
+func (n *Nanos) DecodeValue(d *Decoder) error {
+	raw, err := d.number()
+	if err != nil {
+		return err
+	}
+	v, err := strconv.ParseInt(raw, 10, 64)
+	if err != nil {
+		return fieldError("want a whole number of nanoseconds")
+	}
+	*n = Nanos(v)
+	return nil
+}
+
+// AppendValue implements [Value].
+func (n *Nanos) AppendValue(dst []byte) []byte { return strconv.AppendInt(dst, int64(*n), 10) }
+
+// IsUnset implements [Value]. Nanoseconds are never left out.
+func (n *Nanos) IsUnset() bool { return false }

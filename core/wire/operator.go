@@ -97,7 +97,7 @@ var RolloutStatusSchema = Schema[RolloutStatus]{Fields: []Field[RolloutStatus]{
 	{"state", Required, func(r *RolloutStatus) Value { return &r.State }},
 	{"opened_at", Required, func(r *RolloutStatus) Value { return &r.OpenedAt }},
 	{"waves_dispatched", Required, func(r *RolloutStatus) Value { return &r.WavesDispatched }},
-	{"policy", Required, func(r *RolloutStatus) Value { return Nested[Policy]{&r.Policy, &policySchema} }},
+	{"policy", Required, func(r *RolloutStatus) Value { return Nested[Policy]{&r.Policy, &PolicySchema} }},
 	{"counts", Required, func(r *RolloutStatus) Value { return Nested[StateCounts]{&r.Counts, &stateCountsSchema} }},
 	{"superseded_by", Optional, func(r *RolloutStatus) Value { return &r.SupersededBy }},
 	{"halted_by", Optional, func(r *RolloutStatus) Value { return &r.HaltedBy }},
@@ -138,9 +138,9 @@ type HostStatus struct {
 	// LastHeartbeatAt is the `at` of the last heartbeat, by the host's clock
 	// (H1); unset before the first one.
 	LastHeartbeatAt Time
-	// LastHeardAt is when the plane last heard from the host in any way, by
-	// the plane's clock; unset if it has not since the plane's start.
-	LastHeardAt Time
+	// SilentSeconds is for how long the plane has not heard from the host in
+	// any way. Time of the plane's own impairment does not count (L2).
+	SilentSeconds Count
 	// CurrentClosure is what the host said last that it runs.
 	CurrentClosure Closure
 	// Records are the host's records, ordered by rollout ID.
@@ -152,7 +152,7 @@ var HostStatusSchema = Schema[HostStatus]{Fields: []Field[HostStatus]{
 	{"hostname", Required, func(h *HostStatus) Value { return &h.Hostname }},
 	{"reachability", Required, func(h *HostStatus) Value { return &h.Reachability }},
 	{"last_heartbeat_at", Optional, func(h *HostStatus) Value { return &h.LastHeartbeatAt }},
-	{"last_heard_at", Optional, func(h *HostStatus) Value { return &h.LastHeardAt }},
+	{"silent_seconds", Required, func(h *HostStatus) Value { return &h.SilentSeconds }},
 	{"current_closure", Optional, func(h *HostStatus) Value { return &h.CurrentClosure }},
 	{"records", Optional, func(h *HostStatus) Value { return List[RecordStatus]{&h.Records, &RecordStatusSchema} }},
 }}

@@ -50,13 +50,14 @@ var ManifestSchema = Schema[Manifest]{
 	Fields: []Field[Manifest]{
 		{"channel", Required, func(m *Manifest) Value { return &m.Channel }},
 		{"channel_ref", Required, func(m *Manifest) Value { return &m.ChannelRef }},
-		{"policy", Required, func(m *Manifest) Value { return Nested[Policy]{&m.Policy, &policySchema} }},
+		{"policy", Required, func(m *Manifest) Value { return Nested[Policy]{&m.Policy, &PolicySchema} }},
 		{"hosts", Required, func(m *Manifest) Value { return List[ManifestHost]{&m.Hosts, &manifestHostSchema} }},
 	},
 	Check: checkManifest,
 }
 
-var policySchema = Schema[Policy]{
+// PolicySchema describes [Policy].
+var PolicySchema = Schema[Policy]{
 	Fields: []Field[Policy]{
 		{"on_health_failure", Required, func(p *Policy) Value { return &p.OnHealthFailure }},
 		{"waves", Required, func(p *Policy) Value { return List[Wave]{&p.Waves, &waveSchema} }},

@@ -1,0 +1,155 @@
+package plane
+
+import (
+	"fmt"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// Check verifies the invariants of [Plane] and names the first that does not
+// hold. It walks over everything the plane knows.
+func (p *Plane) Check() error {
+	checks := []func() error{p.checkRecords, p.checkChannels, p.checkCounts, p.checkWaves, p.checkLiveness, p.checkHalts}
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkRecords verifies P1 and P2.
+func (p *Plane) checkRecords() error {
+	known := 0
+	for i := range p.hosts {
+		h := &p.hosts[i]
+		if at, ok := p.byName[h.name]; !ok || int(at) != i {
+			return fmt.Errorf("P2: host %s is not found by its name", h.name)
+		}
+		for k, ref := range h.records {
+			if ref.record().Hostname != h.name {
+				return fmt.Errorf("P2: host %s has a record of %s", h.name, ref.record().Hostname)
+			}
+			if k > 0 && h.records[k-1].rollout.id >= ref.rollout.id {
+				return fmt.Errorf("P2: records of host %s are not ordered by rollout ID", h.name)
+			}
+		}
+		known += len(h.records)
+	}
+	if len(p.byName) != len(p.hosts) || len(p.heard) != len(p.hosts) || len(p.gone) != len(p.hosts) {
+		return fmt.Errorf("P2: %d hosts, %d names, %d times heard, %d marks", len(p.hosts), len(p.byName), len(p.heard), len(p.gone))
+	}
+	total := 0
+	for _, r := range p.rollouts {
+		for i := range r.records {
+			rec := &r.records[i]
+			if err := rec.Check(); err != nil {
+				return fmt.Errorf("P1: record of %s in %s: %w", rec.Hostname, r.id, err)
+			}
+			if rec.RolloutID != r.id {
+				return fmt.Errorf("P2: rollout %s has a record of %s", r.id, rec.RolloutID)
+			}
+			if i > 0 && r.records[i-1].Hostname >= rec.Hostname {
+				return fmt.Errorf("P2: records of rollout %s are not ordered by hostname", r.id)
+			}
+		}
+		total += len(r.records)
+	}
+	if known != total {
+		return fmt.Errorf("P2: the hosts know %d records, the rollouts have %d", known, total)
+	}
+	return nil
+}
+
+// checkChannels verifies P3.
+func (p *Plane) checkChannels() error {
+	last := make(map[wire.Channel]*rolloutState)
+	for _, r := range p.rollouts {
+		last[r.id.Channel()] = r
+	}
+	for i, r := range p.rollouts {
+		newest := p.newest[r.id.Channel()]
+		if newest != last[r.id.Channel()] {
+			return fmt.Errorf("P3: the newest rollout of channel %s is not the last opened", r.id.Channel())
+		}
+		if r.superseded() == (r == newest) {
+			return fmt.Errorf("P3: rollout %s is superseded by %q, the newest is %s", r.id, r.supersededBy, newest.id)
+		}
+		if p.byID[r.id] != r || r.order != i {
+			return fmt.Errorf("P3: rollout %s is not found by its ID or order", r.id)
+		}
+	}
+	return nil
+}
+
+// checkCounts verifies P4.
+func (p *Plane) checkCounts() error {
+	var records [wire.Reverted + 1]int
+	for _, r := range p.rollouts {
+		fresh := rolloutState{id: r.id, policy: r.policy, records: r.records, excused: r.excused}
+		fresh.recount()
+		if fresh.counts != r.counts {
+			return fmt.Errorf("P4: rollout %s counts %v, has %v", r.id, r.counts, fresh.counts)
+		}
+		for w := range fresh.holding {
+			if fresh.holding[w] != r.holding[w] {
+				return fmt.Errorf("P4: rollout %s wave %d: %d hosts counted as holding back, %d do", r.id, w, r.holding[w], fresh.holding[w])
+			}
+		}
+		for s, n := range r.counts {
+			records[s] += n
+		}
+	}
+	if records != p.stats.Records {
+		return fmt.Errorf("P4: records by state %v, counted %v", records, p.stats.Records)
+	}
+	gone := 0
+	for _, g := range p.gone {
+		if g {
+			gone++
+		}
+	}
+	if gone != p.stats.HostsUnreachable {
+		return fmt.Errorf("P4: %d hosts unreachable, counted %d", gone, p.stats.HostsUnreachable)
+	}
+	return nil
+}
+
+// checkWaves verifies P5 and P7.
+func (p *Plane) checkWaves() error {
+	for _, r := range p.rollouts {
+		if r.wavesDispatched > len(r.policy.Waves) || r.wavesDispatched == 0 && !r.superseded() {
+			return fmt.Errorf("P7: rollout %s has %d of %d waves dispatched", r.id, r.wavesDispatched, len(r.policy.Waves))
+		}
+		for i := range r.records {
+			if rec := &r.records[i]; rec.DispatchedAt.IsSet() && int(rec.Wave) >= r.wavesDispatched {
+				return fmt.Errorf("P5: %s in %s is dispatched in wave %d, only %d waves are", rec.Hostname, r.id, rec.Wave, r.wavesDispatched)
+			}
+		}
+	}
+	return nil
+}
+
+// checkLiveness verifies P6.
+func (p *Plane) checkLiveness() error {
+	for i, heard := range p.heard {
+		if heard > p.clock() {
+			return fmt.Errorf("P6: host %s was heard at %v, it is %v", p.hosts[i].name, heard, p.clock())
+		}
+	}
+	return nil
+}
+
+// checkHalts verifies P8.
+func (p *Plane) checkHalts() error {
+	for _, r := range p.rollouts {
+		failed := false
+		for i := range r.records {
+			failed = failed || r.failed(i)
+		}
+		if !r.superseded() && failed != r.halted() {
+			return fmt.Errorf("P8: rollout %s: halted by %q, failed hosts: %v", r.id, r.haltedBy, failed)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package plane
+
+import (
+	"fmt"
+	"time"
+)
+
+// Config are the few numbers that the plane's judgement depends on. They are
+// fixed for the life of a plane; zero values mean the defaults.
+type Config struct {
+	// HeartbeatInterval is the time between two heartbeats of an agent, and
+	// the unit of liveness (PROTOCOL L1). Default 60 s, at least 1 s.
+	HeartbeatInterval time.Duration
+	// StallAfter is how long a gap between two steps may be before the plane
+	// takes it for a stall of its own and credits it to every host (L2). It
+	// must be longer than the time between two ticks of the driver. Default a
+	// sixth of the interval.
+	StallAfter time.Duration
+}
+
+// DefaultHeartbeatInterval is the interval of PROTOCOL A5.
+const DefaultHeartbeatInterval = 60 * time.Second
+
+func (c Config) withDefaults() Config {
+	if c.HeartbeatInterval == 0 {
+		c.HeartbeatInterval = DefaultHeartbeatInterval
+	}
+	if c.StallAfter == 0 {
+		c.StallAfter = c.HeartbeatInterval / 6
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	if c.HeartbeatInterval < time.Second {
+		return fmt.Errorf("heartbeat interval is %v; want at least 1s", c.HeartbeatInterval)
+	}
+	if c.StallAfter <= 0 || c.StallAfter >= c.HeartbeatInterval {
+		return fmt.Errorf("stall after is %v; want more than 0 and less than the heartbeat interval, %v", c.StallAfter, c.HeartbeatInterval)
+	}
+	return nil
+}
+
+// TickEvery is how often a driver must step a [Tick]: half of StallAfter, so
+// that one late tick is not yet a stall.
+func (c Config) TickEvery() time.Duration { return c.withDefaults().StallAfter / 2 }
+
+// silence is how long a host may be silent before it is unreachable (L1).
+func (c Config) silence() time.Duration { return 3 * c.HeartbeatInterval }

@@ -1,0 +1,148 @@
+package plane
+
+import (
+	"fmt"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+func orDash[S ~string](s S) string {
+	if s == "" {
+		return "-"
+	}
+	return string(s)
+}
+
+// String implements [Input].
+func (in *Heartbeat) String() string {
+	r := &in.Request
+	return fmt.Sprintf("heartbeat %s rollout=%s closure=%s at=%v", r.Hostname, orDash(r.RolloutID), orDash(r.CurrentClosure), r.At)
+}
+
+// String implements [Input].
+func (in *Event) String() string {
+	e := &in.Envelope
+	return fmt.Sprintf("event %s %s %v", e.Hostname, e.RolloutID, e.Event)
+}
+
+// String implements [Input].
+func (in *Poll) String() string { return "poll " + string(in.Hostname) }
+
+// String implements [Input].
+func (in *OpenRollout) String() string {
+	m := &in.Manifest
+	return fmt.Sprintf("open %s hosts=%d waves=%d policy=%v", m.ID(), len(m.Hosts), len(m.Policy.Waves), m.Policy.OnHealthFailure)
+}
+
+// String implements [Input].
+func (in *ResumeRollout) String() string { return "resume " + string(in.RolloutID) }
+
+// String implements [Input].
+func (in *ClearQuarantine) String() string {
+	return fmt.Sprintf("clear-quarantine %s %s", in.Channel, in.Closure)
+}
+
+// String implements [Input].
+func (in *Revoke) String() string { return fmt.Sprintf("revoke %s before=%v", in.CommonName, in.Before) }
+
+// String implements [Input].
+func (in *Confirm) String() string {
+	return fmt.Sprintf("confirm %s %s closure=%s at=%v", in.Hostname, in.RolloutID, in.Closure, in.At)
+}
+
+// String implements [Input].
+func (in *QueryHost) String() string { return "query-host " + string(in.Hostname) }
+
+// String implements [Input].
+func (in *QueryHosts) String() string {
+	return fmt.Sprintf("query-hosts after=%s limit=%d", orDash(in.After), in.Limit)
+}
+
+// String implements [Input].
+func (in *QueryRollout) String() string {
+	return fmt.Sprintf("query-rollout %s after=%s limit=%d", in.RolloutID, orDash(in.After), in.Limit)
+}
+
+// String implements [Input].
+func (in *QueryRollouts) String() string {
+	return fmt.Sprintf("query-rollouts after=%s limit=%d", orDash(in.After), in.Limit)
+}
+
+// String implements [Input].
+func (*QueryQuarantine) String() string { return "query-quarantine" }
+
+// String implements [Input].
+func (*QueryRevocations) String() string { return "query-revocations" }
+
+// String implements [Input].
+func (*Started) String() string { return "started" }
+
+// String implements [Input].
+func (in *Tick) String() string {
+	if in.Impaired {
+		return "tick impaired"
+	}
+	return "tick"
+}
+
+// String describes the entry in one stable line.
+func (e Entry) String() string {
+	return fmt.Sprintf("#%d %s %s: %v", e.Number, e.Kind, e.Outcome, e.Input)
+}
+
+// String describes the reply in one stable line.
+func (r Reply) String() string {
+	o := &r.Outcome
+	s := fmt.Sprintf("%d %v", o.Code.Status(), o.Code)
+	if o.Replay {
+		s += fmt.Sprintf(" replay-from=%d", o.ReplayFrom)
+	}
+	if n := len(o.Heartbeat.Bootstrap); n > 0 {
+		s += fmt.Sprintf(" bootstrap=%d", n)
+	}
+	if d, ok := o.Document.(*wire.Dispatch); ok {
+		s += fmt.Sprintf(" dispatch=%s closure=%s", d.RolloutID, d.TargetClosure)
+	}
+	if o.Detail != "" {
+		s += fmt.Sprintf(" (%s)", o.Detail)
+	}
+	if r.Needs > 0 {
+		s += fmt.Sprintf(" needs=%d", r.Needs)
+	}
+	return s
+}
+
+// String describes the notice in one stable line.
+func (n Notice) String() string {
+	s := n.Kind.String()
+	if n.Hostname != "" {
+		s += " " + string(n.Hostname)
+	}
+	if n.RolloutID != "" {
+		s += " " + string(n.RolloutID)
+	}
+	switch n.Kind {
+	case NoticeTransition:
+		s += fmt.Sprintf(" %v→%v seq=%d", n.From, n.To, n.Seq)
+	case NoticeReplayAsked, NoticeAbsorbed, NoticeRejected:
+		s += fmt.Sprintf(" seq=%d", n.Seq)
+	case NoticeWave, NoticeOpened, NoticeObserverSuspect, NoticeCredited:
+		s += fmt.Sprintf(" %d", n.Count)
+	}
+	if n.Detail != "" {
+		s += " " + n.Detail
+	}
+	return s
+}
+
+// String describes the plane in one stable line.
+func (p *Plane) String() string {
+	s := p.Stats()
+	line := fmt.Sprintf("hosts=%d unreachable=%d rollouts=%d log=%d", len(p.hosts), s.HostsUnreachable, len(p.rollouts), s.Logged)
+	for _, state := range wire.States {
+		if n := s.Records[state]; n > 0 {
+			line += fmt.Sprintf(" %v=%d", state, n)
+		}
+	}
+	return line
+}

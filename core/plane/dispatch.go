@@ -1,0 +1,75 @@
+package plane
+
+import (
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// advance dispatches the waves whose turn it is: the first at once, wave n+1
+// when every host of wave n is Converged or Deferred (PROTOCOL R2).
+func (p *Plane) advance(r *rolloutState, out *Output) {
+	moved := false
+	for !r.superseded() && !r.halted() && r.wavesDispatched < len(r.policy.Waves) {
+		if n := r.wavesDispatched; n > 0 && r.holding[n-1] > 0 {
+			break
+		}
+		out.Notices = append(out.Notices, Notice{Kind: NoticeWave, RolloutID: r.id, Count: r.wavesDispatched})
+		r.wavesDispatched++
+		moved = true
+	}
+	if moved {
+		p.dispatchDue(r, out)
+	}
+}
+
+// dispatchDue queues a dispatch for every Pending host of the waves that are
+// dispatched and wakes the polls of all that have one. A quarantined target
+// waits (R3).
+func (p *Plane) dispatchDue(r *rolloutState, out *Output) {
+	if r.superseded() || r.halted() {
+		return
+	}
+	for i := range r.records {
+		rec := &r.records[i]
+		if rec.State != wire.Pending || int(rec.Wave) >= r.wavesDispatched || p.quarantined(r, rec) {
+			continue
+		}
+		rec.Dispatch(p.last.Wall)
+		out.Wakes = append(out.Wakes, rec.Hostname)
+	}
+}
+
+// offered reports whether a host that asks for work is given this record's
+// (PROTOCOL D2, R1–R3).
+func (p *Plane) offered(r *rolloutState, rec *rollout.Record) bool {
+	return rec.State == wire.Pending && rec.DispatchedAt.IsSet() &&
+		!r.superseded() && !r.halted() && !p.quarantined(r, rec)
+}
+
+// poll answers a host that asks for work with the oldest dispatch queued for
+// it. The dispatch stays queued until its DispatchAck is applied (D2).
+func (p *Plane) poll(name wire.Hostname, out *Output) {
+	h := &p.hosts[p.touch(name, out)]
+	var next recordRef
+	for _, ref := range h.records {
+		if p.offered(ref.rollout, ref.record()) && (next.rollout == nil || ref.rollout.order < next.rollout.order) {
+			next = ref
+		}
+	}
+	if next.rollout == nil {
+		reply(out, 0, wire.Outcome{Code: wire.NoContent})
+		return
+	}
+	rec := next.record()
+	// What made the dispatch (an opening, another host's event) may be in this
+	// batch, so the answer waits for all of it.
+	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: &wire.Dispatch{
+		Hostname:        rec.Hostname,
+		RolloutID:       next.rollout.id,
+		TargetClosure:   rec.TargetClosure,
+		SoakDueAt:       rec.SoakDueAt,
+		SoakSeconds:     rec.SoakSeconds,
+		EnqueuedAt:      rec.DispatchedAt,
+		OnHealthFailure: next.rollout.policy.OnHealthFailure,
+	}})
+}

@@ -1,0 +1,93 @@
+package plane
+
+import (
+	"fmt"
+
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// event takes one event of an agent (PROTOCOL E).
+func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
+	h := &p.hosts[p.touch(env.Hostname, out)]
+	ref, known := h.find(env.RolloutID)
+	if !known { // E8
+		reply(out, 0, wire.Refuse(wire.UnknownRollout, "rolloutId",
+			fmt.Sprintf("the plane has no record of %s in %s; keep the event until a heartbeat asks for it", h.name, env.RolloutID)))
+		return
+	}
+	rec := ref.record()
+	from := rec.State
+	result := rec.Apply(env.Event)
+	notice := Notice{Hostname: h.name, RolloutID: ref.rollout.id, Seq: env.Event.Seq, Detail: env.Event.Body.Kind().String()}
+	switch result.Outcome {
+	case rollout.Duplicate: // E3
+		p.stats.Duplicates++
+		reply(out, dependsOn(out, h.name), wire.Outcome{Code: wire.NoContent})
+	case rollout.Applied, rollout.Absorbed: // E4, E5
+		if rec.CurrentClosure == rec.TargetClosure {
+			rec.CurrentClosure = rec.TargetClosure // keep one string, not two equal ones
+		}
+		outcome := wire.Name("applied")
+		if result.Outcome == rollout.Absorbed {
+			outcome = "absorbed"
+			notice.Kind = NoticeAbsorbed
+			out.Notices = append(out.Notices, notice)
+			p.stats.Absorbed++
+		} else {
+			p.stats.Applied++
+		}
+		p.log(out, Entry{
+			Input: &Event{*env}, Hostname: h.name, RolloutID: ref.rollout.id,
+			Kind: wire.Name(env.Event.Body.Kind().String()), Outcome: outcome,
+		})
+		needs := len(out.Entries)
+		p.moved(ref, from, out)
+		reply(out, needs, wire.Outcome{Code: wire.NoContent}) // E2
+	case rollout.Gap: // E6
+		p.stats.Gaps++
+		p.askReplay(h.name, ref.rollout.id, rec.LastEventSeq, out)
+		refusal := wire.Refuse(wire.Gap, "event.seq", result.Detail)
+		refusal.Replay, refusal.ReplayFrom = true, rec.LastEventSeq
+		reply(out, dependsOn(out, h.name), refusal)
+	case rollout.Rejected: // E7
+		p.stats.Rejected++
+		notice.Kind = NoticeRejected
+		notice.Detail += ": " + result.Detail
+		out.Notices = append(out.Notices, notice)
+		reply(out, dependsOn(out, h.name), wire.Refuse(wire.Rejected, "event", result.Detail))
+	default:
+		panic(fmt.Sprintf("plane: unknown outcome %v", result.Outcome))
+	}
+}
+
+// moved carries out what follows from a record's new state: counts, the
+// quarantine of what was rolled back, the rollout's halt, the next wave.
+func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
+	r, rec := ref.rollout, ref.record()
+	if rec.State == from {
+		return
+	}
+	r.counts[from]--
+	r.counts[rec.State]++
+	p.stats.Records[from]--
+	p.stats.Records[rec.State]++
+	excused := r.isExcused(ref.index)
+	if holdsBack(from, excused) {
+		r.holding[rec.Wave]--
+	}
+	if holdsBack(rec.State, excused) {
+		r.holding[rec.Wave]++
+	}
+	out.Notices = append(out.Notices, Notice{
+		Kind: NoticeTransition, Hostname: rec.Hostname, RolloutID: r.id, From: from, To: rec.State, Seq: rec.LastEventSeq,
+	})
+	if rec.State == wire.Reverted {
+		p.quarantineTarget(r, rec, out)
+	}
+	if r.failed(ref.index) && !r.halted() && !r.superseded() {
+		r.haltedBy = rec.Hostname
+		out.Notices = append(out.Notices, Notice{Kind: NoticeHalted, Hostname: rec.Hostname, RolloutID: r.id, To: rec.State})
+	}
+	p.advance(r, out)
+}

@@ -1,0 +1,99 @@
+package plane
+
+import "github.com/refrain-fleet/refrain/core/wire"
+
+// heartbeat answers a heartbeat (PROTOCOL H). In the steady state (nothing
+// drifts, nothing is to be confirmed or told) it allocates nothing.
+func (p *Plane) heartbeat(req *wire.HeartbeatRequest, out *Output) {
+	h := &p.hosts[p.touch(req.Hostname, out)]
+	h.lastHeartbeatAt = req.At // H1
+	if req.CurrentClosure != "" && req.CurrentClosure != h.closure {
+		h.closure = h.intern(req.CurrentClosure)
+	}
+	answer := wire.Outcome{Code: wire.OK}
+	answer.Heartbeat.ReceivedAt = req.At
+	needs := 0
+	if req.RolloutID == "" {
+		p.confirmActive(h, req, out)
+		answer.Heartbeat.Bootstrap = h.bootstrap()
+		if answer.Heartbeat.Bootstrap != nil {
+			needs = dependsOn(out, h.name)
+		}
+	} else if ref, known := h.find(req.RolloutID); known && req.CurrentClosure != "" {
+		if rec := ref.record(); rec.Drifted(req.CurrentClosure) { // H2
+			answer.Replay, answer.ReplayFrom = true, rec.LastEventSeq
+			needs = dependsOn(out, h.name)
+			p.askReplay(h.name, ref.rollout.id, rec.LastEventSeq, out)
+		}
+	}
+	reply(out, needs, answer)
+}
+
+func (p *Plane) askReplay(h wire.Hostname, id wire.RolloutID, from wire.Seq, out *Output) {
+	p.stats.ReplaysAsked++
+	out.Notices = append(out.Notices, Notice{Kind: NoticeReplayAsked, Hostname: h, RolloutID: id, Seq: from})
+}
+
+// confirmActive carries out H4: a host without an outstanding rollout that
+// runs an active record's target has activated it.
+func (p *Plane) confirmActive(h *host, req *wire.HeartbeatRequest, out *Output) {
+	if req.CurrentClosure == "" {
+		return
+	}
+	for _, ref := range h.records {
+		if !ref.rollout.superseded() {
+			p.confirm(ref, req.CurrentClosure, req.At, out)
+		}
+	}
+}
+
+// confirm confirms one record, if the closure is its target and it is active.
+// The log gets an entry of its own for each record, so that an entry has one
+// effect.
+func (p *Plane) confirm(ref recordRef, closure wire.Closure, at wire.Time, out *Output) {
+	rec := ref.record()
+	from := rec.State
+	if !rec.Confirm(closure, at) {
+		return
+	}
+	p.stats.Confirmed++
+	p.log(out, Entry{
+		Input:    &Confirm{Hostname: rec.Hostname, RolloutID: ref.rollout.id, Closure: rec.TargetClosure, At: at},
+		Hostname: rec.Hostname, RolloutID: ref.rollout.id, Kind: "confirmed", Outcome: "applied",
+	})
+	out.Notices = append(out.Notices, Notice{Kind: NoticeConfirmed, Hostname: rec.Hostname, RolloutID: ref.rollout.id, Detail: string(closure)})
+	p.moved(ref, from, out)
+}
+
+// confirmLogged walks a confirmation of the log.
+func (p *Plane) confirmLogged(in *Confirm, out *Output) {
+	i, known := p.byName[in.Hostname]
+	if !known {
+		return
+	}
+	if ref, known := p.hosts[i].find(in.RolloutID); known {
+		p.confirm(ref, in.Closure, in.At, out)
+	}
+}
+
+// bootstrap lists a snapshot of each active record (H3); nil if there is none.
+func (h *host) bootstrap() []wire.Snapshot {
+	var list []wire.Snapshot
+	for _, ref := range h.records {
+		if rec := ref.record(); rec.State.Active() && !ref.rollout.superseded() {
+			list = append(list, rec.Snapshot())
+		}
+	}
+	return list
+}
+
+// intern returns c as the string that a record of the host already holds, if
+// one does, so that a host's closures are kept once.
+func (h *host) intern(c wire.Closure) wire.Closure {
+	for _, ref := range h.records {
+		if t := ref.record().TargetClosure; t == c {
+			return t
+		}
+	}
+	return c
+}

@@ -1,0 +1,106 @@
+package plane
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// host is what the plane knows of one host. When it was last heard and
+// whether it is gone stand in slices of their own, since judging liveness
+// walks over nothing else.
+type host struct {
+	name            wire.Hostname
+	lastHeartbeatAt wire.Time // H1: the agent's clock
+	closure         wire.Closure
+	records         []recordRef // ordered by rollout ID
+}
+
+// recordRef leads from a host to one of its records.
+type recordRef struct {
+	rollout *rolloutState
+	index   int
+}
+
+func (ref recordRef) record() *rollout.Record { return &ref.rollout.records[ref.index] }
+
+// find returns the host's record of a rollout.
+func (h *host) find(id wire.RolloutID) (recordRef, bool) {
+	for _, ref := range h.records {
+		if ref.rollout.id == id {
+			return ref, true
+		}
+	}
+	return recordRef{}, false
+}
+
+// know returns the index of a host, making it known if it is not. A new host
+// counts as heard just now.
+func (p *Plane) know(name wire.Hostname) int {
+	if i, known := p.byName[name]; known {
+		return int(i)
+	}
+	i := len(p.hosts)
+	p.hosts = append(p.hosts, host{name: name})
+	p.heard = append(p.heard, p.clock())
+	p.gone = append(p.gone, false)
+	p.byName[name] = int32(i)
+	p.order.added = append(p.order.added, int32(i))
+	return i
+}
+
+// touch notes that the plane hears from a host now, by whatever request.
+func (p *Plane) touch(name wire.Hostname, out *Output) int {
+	i := p.know(name)
+	p.heard[i] = p.clock()
+	if p.gone[i] {
+		p.gone[i] = false
+		p.stats.HostsUnreachable--
+		out.Notices = append(out.Notices, Notice{Kind: NoticeReachable, Hostname: p.hosts[i].name})
+	}
+	return i
+}
+
+// attach makes the records of a rollout known to their hosts.
+func (p *Plane) attach(r *rolloutState) {
+	for i := range r.records {
+		h := &p.hosts[p.know(r.records[i].Hostname)]
+		r.records[i].Hostname = h.name // one string for both
+		at, _ := slices.BinarySearchFunc(h.records, r.id, func(ref recordRef, id wire.RolloutID) int {
+			return strings.Compare(string(ref.rollout.id), string(id))
+		})
+		h.records = slices.Insert(h.records, at, recordRef{r, i})
+	}
+}
+
+// hostOrder keeps host indices in the order of their names, for pages. Hosts
+// are many and come in any order, so new ones wait unsorted until somebody
+// asks for a page.
+type hostOrder struct {
+	sorted []int32
+	added  []int32
+}
+
+// hostsByName returns the host indices in the order of their names.
+func (p *Plane) hostsByName() []int32 {
+	byName := func(a, b int32) int {
+		return strings.Compare(string(p.hosts[a].name), string(p.hosts[b].name))
+	}
+	o := &p.order
+	if len(o.added) > 0 {
+		slices.SortFunc(o.added, byName)
+		merged := make([]int32, 0, len(o.sorted)+len(o.added))
+		rest := o.sorted
+		for _, i := range o.added {
+			at, _ := slices.BinarySearchFunc(rest, i, byName)
+			merged = append(merged, rest[:at]...)
+			merged = append(merged, i)
+			rest = rest[at:]
+		}
+		o.sorted = append(merged, rest...)
+		o.added = o.added[:0]
+	}
+	return o.sorted
+}

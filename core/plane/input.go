@@ -1,0 +1,125 @@
+package plane
+
+import "github.com/refrain-fleet/refrain/core/wire"
+
+// Input is what a step takes: one of the structs of this file, by pointer. A
+// step reads its input and keeps nothing of it but strings, so the caller may
+// use the struct again.
+type Input interface {
+	// String describes the input in one stable line.
+	String() string
+	isInput()
+}
+
+// Heartbeat is an agent's heartbeat (PROTOCOL H). One reply.
+type Heartbeat struct{ Request wire.HeartbeatRequest }
+
+// Event is one event of an agent (PROTOCOL E). One reply. Durable.
+type Event struct{ Envelope wire.EventEnvelope }
+
+// Poll asks for work queued for a host (PROTOCOL D). One reply: 200 with a
+// [wire.Dispatch], or 204. It never waits; waiting is the driver's part.
+type Poll struct{ Hostname wire.Hostname }
+
+// OpenRollout opens a rollout (PROTOCOL R1). One reply. Durable.
+type OpenRollout struct{ Manifest wire.Manifest }
+
+// ResumeRollout lets a halted rollout go on (PROTOCOL R2). One reply. Durable.
+type ResumeRollout struct{ RolloutID wire.RolloutID }
+
+// ClearQuarantine lets a closure be dispatched on a channel again
+// (PROTOCOL R3). One reply. Durable.
+type ClearQuarantine struct {
+	Channel wire.Channel
+	Closure wire.Closure
+}
+
+// Revoke refuses the certificates of a common name from before an instant
+// (PROTOCOL T5). One reply. Durable.
+type Revoke struct {
+	CommonName wire.CommonName
+	// Before is the revocation instant; unset means now.
+	Before wire.Time
+}
+
+// Confirm is the durable part of a heartbeat that confirmed a record
+// (PROTOCOL H4). The plane writes it to its log; a driver steps it only when
+// it walks a log. No reply.
+type Confirm struct {
+	Hostname  wire.Hostname
+	RolloutID wire.RolloutID
+	Closure   wire.Closure
+	At        wire.Time
+}
+
+// QueryHost asks for one host (PROTOCOL R5). One reply.
+type QueryHost struct{ Hostname wire.Hostname }
+
+// QueryHosts asks for a page of the hosts, by name. One reply.
+type QueryHosts struct {
+	After wire.Hostname
+	// Limit is the most items of the page, 1 to [MaxLimit].
+	Limit int
+}
+
+// QueryRollout asks for one rollout and a page of its hosts, by name. One
+// reply.
+type QueryRollout struct {
+	RolloutID wire.RolloutID
+	After     wire.Hostname
+	Limit     int
+}
+
+// QueryRollouts asks for a page of the rollouts, by ID. One reply.
+type QueryRollouts struct {
+	After wire.RolloutID
+	Limit int
+}
+
+// QueryQuarantine asks for every quarantined closure. One reply.
+type QueryQuarantine struct{}
+
+// QueryRevocations asks for every revocation. One reply.
+type QueryRevocations struct{}
+
+// Started tells the plane that its driver has just come up: whatever time it
+// was down is credited to every host (PROTOCOL L2). It must be the first input
+// after New, Restore or a log walk. No reply.
+type Started struct{}
+
+// Tick lets the plane judge liveness (PROTOCOL L). No reply.
+type Tick struct {
+	// Impaired says that since the last tick hosts may have gone unheard
+	// through the plane's own fault; that time is credited to them (L2).
+	Impaired bool
+}
+
+// MaxLimit is the largest page of a query.
+const MaxLimit = 1000
+
+func (*Heartbeat) isInput()        {}
+func (*Event) isInput()            {}
+func (*Poll) isInput()             {}
+func (*OpenRollout) isInput()      {}
+func (*ResumeRollout) isInput()    {}
+func (*ClearQuarantine) isInput()  {}
+func (*Revoke) isInput()           {}
+func (*Confirm) isInput()          {}
+func (*QueryHost) isInput()        {}
+func (*QueryHosts) isInput()       {}
+func (*QueryRollout) isInput()     {}
+func (*QueryRollouts) isInput()    {}
+func (*QueryQuarantine) isInput()  {}
+func (*QueryRevocations) isInput() {}
+func (*Started) isInput()          {}
+func (*Tick) isInput()             {}
+
+// Replies reports whether a step of the input makes a reply: exactly one.
+func Replies(in Input) bool {
+	switch in.(type) {
+	case *Confirm, *Started, *Tick:
+		return false
+	default:
+		return true
+	}
+}

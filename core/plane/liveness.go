@@ -1,0 +1,137 @@
+package plane
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// liveness judges who is reachable (PROTOCOL L).
+//
+// It runs on a clock of its own: the driver's monotonic clock less all time
+// during which the plane was impaired. Crediting a stall to every host (L2) is
+// then one addition, however many hosts there are.
+type liveness struct {
+	// impaired is how much of the driver's clock is credited.
+	impaired time.Duration
+	// lastTick is the driver's clock at the last tick.
+	lastTick time.Duration
+	// credited is what was credited since the last tick.
+	credited time.Duration
+	// quietUntil: before it nobody can be due, so nobody is looked at.
+	quietUntil time.Duration
+	// suspecting: the plane suspects itself (L3) and judges again at judgeAt.
+	suspecting bool
+	judgeAt    time.Duration
+}
+
+// The limits of PROTOCOL L3.
+const (
+	suspectAtLeast = 10 // hosts
+	suspectOneIn   = 5  // more than 20 % of the known hosts
+)
+
+// clock is the liveness clock now.
+func (p *Plane) clock() time.Duration { return p.last.Mono - p.liveness.impaired }
+
+// advanceClock takes over the driver's clocks. A gap between two steps in
+// which not even a tick came is a stall: the plane was wedged or suspended and
+// could hear nobody, so the gap is credited (L2).
+func (p *Plane) advanceClock(now wire.Instant, out *Output) {
+	gap := now.Mono - p.last.Mono
+	if gap < 0 {
+		now.Mono, gap = p.last.Mono, 0
+	}
+	p.last = now
+	if gap > p.cfg.StallAfter {
+		p.credit(gap, out)
+	}
+}
+
+func (p *Plane) credit(d time.Duration, out *Output) {
+	p.liveness.impaired += d
+	p.liveness.credited += d
+	if len(p.hosts) > 0 {
+		out.Notices = append(out.Notices, Notice{Kind: NoticeCredited, Count: int(d / time.Second)})
+	}
+}
+
+// started gives every host a whole silence from now on (L2): how long the
+// plane was down is known to nobody, and who was heard before is forgotten.
+func (p *Plane) started() {
+	l := &p.liveness
+	l.lastTick, l.credited = p.last.Mono, 0
+	l.suspecting = false
+	l.quietUntil = 0
+	for i := range p.heard {
+		p.heard[i] = p.clock()
+		p.gone[i] = false
+	}
+	p.stats.HostsUnreachable = 0
+}
+
+// tick credits what the driver says the plane missed, then judges (L1–L3).
+func (p *Plane) tick(impaired bool, out *Output) {
+	l := &p.liveness
+	if missed := p.last.Mono - l.lastTick - l.credited; impaired && missed > 0 {
+		p.credit(missed, out)
+		for i := range p.heard { // nobody ends up heard in the future
+			p.heard[i] = min(p.heard[i], p.clock())
+		}
+	}
+	l.lastTick, l.credited = p.last.Mono, 0
+	p.judge(out)
+}
+
+// judge marks the hosts that were silent for three intervals, unless so many
+// are silent that the fault is likely the plane's own.
+func (p *Plane) judge(out *Output) {
+	l := &p.liveness
+	now := p.clock()
+	if l.suspecting && now < l.judgeAt || !l.suspecting && now < l.quietUntil {
+		return
+	}
+	interval := p.cfg.HeartbeatInterval
+	var due []int32
+	var soon, recent, judged int
+	first := now
+	for i, heard := range p.heard {
+		if p.gone[i] {
+			continue
+		}
+		judged++
+		first = min(first, heard)
+		silent := now - heard
+		if silent < interval {
+			recent++
+		}
+		if silent >= 2*interval { // due now or within one interval
+			soon++
+		}
+		if silent >= p.cfg.silence() {
+			due = append(due, int32(i))
+		}
+	}
+	l.quietUntil = first + p.cfg.silence()
+	tooMany := soon >= suspectAtLeast && soon*suspectOneIn > len(p.hosts)
+	// A plane that hears most of its fleet is not deaf: what stays silent an
+	// interval later is really gone.
+	hearsMost := recent*2 > judged
+	if len(due) > 0 && tooMany && !(l.suspecting && hearsMost) {
+		if !l.suspecting {
+			p.stats.Suspicions++
+			out.Notices = append(out.Notices, Notice{Kind: NoticeObserverSuspect, Count: soon})
+		}
+		l.suspecting, l.judgeAt = true, now+interval
+		return
+	}
+	l.suspecting = false
+	slices.SortFunc(due, func(a, b int32) int { return cmp.Compare(p.hosts[a].name, p.hosts[b].name) })
+	for _, i := range due {
+		p.gone[i] = true
+		p.stats.HostsUnreachable++
+		out.Notices = append(out.Notices, Notice{Kind: NoticeUnreachable, Hostname: p.hosts[i].name})
+	}
+}

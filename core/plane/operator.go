@@ -1,0 +1,153 @@
+package plane
+
+import (
+	"fmt"
+
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// quarantineKey is what a quarantine is about (PROTOCOL R3).
+type quarantineKey struct {
+	channel wire.Channel
+	closure wire.Closure
+}
+
+// open opens a rollout (PROTOCOL R1). The same manifest again changes nothing.
+func (p *Plane) open(m *wire.Manifest, out *Output) {
+	id := m.ID()
+	if r := p.byID[id]; r != nil {
+		if r.same(m) {
+			reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
+		} else {
+			reply(out, len(out.Entries), wire.Refuse(wire.ManifestConflict, "channel_ref",
+				fmt.Sprintf("%s is open with another manifest; choose a new channel_ref", id)))
+		}
+		return
+	}
+	r := newRollout(m)
+	r.openedAt = p.last.Wall
+	p.log(out, Entry{Input: &OpenRollout{*m}, RolloutID: id, Kind: "opened", Outcome: "applied"})
+	out.Notices = append(out.Notices, Notice{Kind: NoticeOpened, RolloutID: id, Count: len(r.records)})
+	if older := p.newest[m.Channel]; older != nil {
+		older.supersededBy = id
+		out.Notices = append(out.Notices, Notice{Kind: NoticeSuperseded, RolloutID: older.id, Detail: string(id)})
+	}
+	p.install(r)
+	p.advance(r, out)
+	reply(out, len(out.Entries), wire.Outcome{Code: wire.Created, Document: r.status()})
+}
+
+// install makes a rollout known: to its hosts, to its channel, to the counts.
+func (p *Plane) install(r *rolloutState) {
+	r.order = len(p.rollouts)
+	p.rollouts = append(p.rollouts, r)
+	p.byID[r.id] = r
+	p.newest[r.id.Channel()] = r
+	p.attach(r)
+	r.recount()
+	for s, n := range r.counts {
+		p.stats.Records[s] += n
+	}
+}
+
+// resume lets a halted rollout go on: the hosts that failed are excused
+// (PROTOCOL R2). Resuming a rollout that is not halted changes nothing, so an
+// operator may send it again.
+func (p *Plane) resume(id wire.RolloutID, out *Output) {
+	r := p.byID[id]
+	switch {
+	case r == nil:
+		reply(out, len(out.Entries), p.unknownRollout(id))
+		return
+	case r.superseded():
+		reply(out, len(out.Entries), wire.Refuse(wire.RolloutSuperseded, "id",
+			fmt.Sprintf("%s is superseded by %s and dispatches nothing more", id, r.supersededBy)))
+		return
+	case !r.halted():
+		reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
+		return
+	}
+	if r.excused == nil {
+		r.excused = make([]bool, len(r.records))
+	}
+	for i := range r.records {
+		if r.failed(i) {
+			r.excused[i] = true
+		}
+	}
+	r.haltedBy = ""
+	r.recount()
+	p.log(out, Entry{Input: &ResumeRollout{id}, RolloutID: id, Kind: "resumed", Outcome: "applied"})
+	out.Notices = append(out.Notices, Notice{Kind: NoticeResumed, RolloutID: id})
+	p.advance(r, out)
+	p.dispatchDue(r, out) // what was withheld while it was halted
+	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
+}
+
+func (p *Plane) unknownRollout(id wire.RolloutID) wire.Outcome {
+	return wire.Refuse(wire.UnknownRollout, "id", fmt.Sprintf("no rollout %s is known", id))
+}
+
+func (p *Plane) quarantined(r *rolloutState, rec *rollout.Record) bool {
+	if len(p.quarantine) == 0 {
+		return false
+	}
+	_, there := p.quarantine[quarantineKey{r.id.Channel(), rec.TargetClosure}]
+	return there
+}
+
+// quarantineTarget keeps a closure that a host rolled back from being
+// dispatched on the channel again (PROTOCOL E, RollbackComplete; R3).
+func (p *Plane) quarantineTarget(r *rolloutState, rec *rollout.Record, out *Output) {
+	key := quarantineKey{r.id.Channel(), rec.TargetClosure}
+	if _, there := p.quarantine[key]; there {
+		return
+	}
+	p.quarantine[key] = wire.QuarantineEntry{
+		Channel: key.channel, Closure: key.closure,
+		Since: p.last.Wall, By: r.id, Hostname: rec.Hostname,
+	}
+	out.Notices = append(out.Notices, Notice{Kind: NoticeQuarantined, Hostname: rec.Hostname, RolloutID: r.id, Detail: string(key.closure)})
+}
+
+// clearQuarantine lets a closure be dispatched on a channel again (R3).
+func (p *Plane) clearQuarantine(channel wire.Channel, closure wire.Closure, out *Output) {
+	key := quarantineKey{channel, closure}
+	if _, there := p.quarantine[key]; !there {
+		reply(out, len(out.Entries), wire.Refuse(wire.UnknownQuarantine, "closure",
+			fmt.Sprintf("%s is not quarantined on channel %s", closure, channel)))
+		return
+	}
+	delete(p.quarantine, key)
+	p.log(out, Entry{Input: &ClearQuarantine{channel, closure}, Kind: "cleared", Outcome: "applied"})
+	out.Notices = append(out.Notices, Notice{Kind: NoticeCleared, Detail: string(closure)})
+	if r := p.newest[channel]; r != nil {
+		p.dispatchDue(r, out)
+	}
+	reply(out, len(out.Entries), wire.Outcome{Code: wire.NoContent})
+}
+
+// revoke refuses a name's certificates from before an instant (PROTOCOL T5).
+// An instant earlier than the one in force changes nothing: a revocation is
+// never taken back.
+func (p *Plane) revoke(name wire.CommonName, before wire.Time, out *Output) {
+	now := p.last.Wall
+	if !before.IsSet() {
+		before = now
+	}
+	if now.Before(before) {
+		reply(out, len(out.Entries), wire.Refuse(wire.WrongShape, "revoked_before",
+			fmt.Sprintf("is %v, which is in the future: it is %v by the plane's clock", before, now)))
+		return
+	}
+	if p.revocations[name].Before(before) {
+		p.revocations[name] = before
+		p.log(out, Entry{Input: &Revoke{name, before}, Kind: "revoked", Outcome: "applied"})
+		out.RevocationsChanged = true
+		out.Notices = append(out.Notices, Notice{Kind: NoticeRevoked, Detail: string(name)})
+	}
+	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: &wire.Revocation{
+		CommonName: name, RevokedBefore: p.revocations[name],
+	}})
+}

@@ -1,0 +1,145 @@
+package plane
+
+import "github.com/refrain-fleet/refrain/core/wire"
+
+// Output is what a batch of steps asks of the world. Steps append to it; the
+// driver carries it out in this order and then resets it:
+//
+//  1. make Entries durable, all or none;
+//  2. deliver Replies: those with Needs == 0 may go before 1, the others only
+//     after it succeeded; if it failed they are not delivered at all (the
+//     driver answers dropped_reply) and the plane is restored from what is
+//     durable;
+//  3. then publish the revocations if RevocationsChanged, before any reply
+//     that needs them, and carry out Wakes and Notices.
+type Output struct {
+	// Entries are the lines that the batch adds to the log.
+	Entries []Entry
+	// Replies are in the order of the inputs that reply.
+	Replies []Reply
+	// Wakes are hosts for which work may have been queued: their waiting
+	// polls should ask again (PROTOCOL D1).
+	Wakes []wire.Hostname
+	// Notices are for people and for counters.
+	Notices []Notice
+	// RevocationsChanged says that [Plane.Revocations] has to be read again.
+	RevocationsChanged bool
+}
+
+// Reset empties the output and keeps its buffers.
+func (o *Output) Reset() {
+	clear(o.Entries)
+	clear(o.Replies)
+	o.Entries = o.Entries[:0]
+	o.Replies = o.Replies[:0]
+	o.Wakes = o.Wakes[:0]
+	o.Notices = o.Notices[:0]
+	o.RevocationsChanged = false
+}
+
+// Entry is one line of the plane's log: a durable input and what it did.
+// Walking the log through [Plane.Apply] gives the same durable state.
+type Entry struct {
+	// Number counts the entries of a plane's life: 1, 2, 3 …
+	Number wire.Seq
+	// At is the plane's wall clock at the step.
+	At wire.Time
+	// Input is the input itself; it belongs to the entry.
+	Input Input
+	// Hostname and RolloutID are what the entry is about, where it is about
+	// one.
+	Hostname  wire.Hostname
+	RolloutID wire.RolloutID
+	// Kind is an event's kind, or opened, resumed, confirmed, cleared,
+	// revoked.
+	Kind wire.Name
+	// Outcome is applied or absorbed.
+	Outcome wire.Name
+}
+
+// Reply is the answer to one input.
+type Reply struct {
+	Outcome wire.Outcome
+	// Needs is how many of the batch's Entries must be durable before the
+	// reply may be delivered: it depends on nothing after them. Zero means
+	// that it waits for no disk.
+	Needs int
+}
+
+// NoticeKind says what a notice is about.
+type NoticeKind uint8
+
+// The kinds of notices.
+const (
+	// NoticeReplayAsked: a heartbeat or a gap was answered with Replay-From
+	// (PROTOCOL H2, E6).
+	NoticeReplayAsked NoticeKind = iota + 1
+	// NoticeConfirmed: a record was confirmed by a heartbeat (H4).
+	NoticeConfirmed
+	// NoticeAbsorbed: an event that the record is already past (E5).
+	NoticeAbsorbed
+	// NoticeRejected: an event that the record does not allow (E7).
+	NoticeRejected
+	// NoticeTransition: a record changed its state.
+	NoticeTransition
+	// NoticeOpened: a rollout was opened (R1).
+	NoticeOpened
+	// NoticeSuperseded: a newer rollout took a rollout's channel (R1).
+	NoticeSuperseded
+	// NoticeWave: a wave was dispatched (R2).
+	NoticeWave
+	// NoticeHalted: a host's failure halted its rollout (R2).
+	NoticeHalted
+	// NoticeResumed: an operator let a rollout go on (R2).
+	NoticeResumed
+	// NoticeQuarantined: a closure was quarantined on a channel (R3).
+	NoticeQuarantined
+	// NoticeCleared: an operator cleared a quarantine (R3).
+	NoticeCleared
+	// NoticeRevoked: certificates of a name are refused from now on (T5).
+	NoticeRevoked
+	// NoticeUnreachable: a host was silent for three intervals (L1).
+	NoticeUnreachable
+	// NoticeReachable: an unreachable host was heard again (L1).
+	NoticeReachable
+	// NoticeObserverSuspect: so many hosts fell silent that the plane
+	// suspects itself (L3).
+	NoticeObserverSuspect
+	// NoticeCredited: the plane was impaired and credits the time (L2).
+	NoticeCredited
+
+	// NoticeKindCount is one more than the last kind.
+	NoticeKindCount int = iota + 1
+)
+
+var noticeWords = [NoticeKindCount]string{
+	NoticeReplayAsked: "replay_asked", NoticeConfirmed: "confirmed", NoticeAbsorbed: "absorbed",
+	NoticeRejected: "rejected", NoticeTransition: "transition", NoticeOpened: "opened",
+	NoticeSuperseded: "superseded", NoticeWave: "wave", NoticeHalted: "halted",
+	NoticeResumed: "resumed", NoticeQuarantined: "quarantined", NoticeCleared: "cleared",
+	NoticeRevoked: "revoked", NoticeUnreachable: "unreachable", NoticeReachable: "reachable",
+	NoticeObserverSuspect: "observer_suspect", NoticeCredited: "credited",
+}
+
+// String returns the stable word of the kind.
+func (k NoticeKind) String() string {
+	if int(k) < len(noticeWords) && noticeWords[k] != "" {
+		return noticeWords[k]
+	}
+	return "?"
+}
+
+// Notice tells people what happened. It changes nothing.
+type Notice struct {
+	Kind      NoticeKind
+	Hostname  wire.Hostname
+	RolloutID wire.RolloutID
+	// From and To are the states of a transition.
+	From, To wire.State
+	// Seq is the number of an event, or of a replay asked for.
+	Seq wire.Seq
+	// Count is a wave, or a number of hosts or seconds.
+	Count int
+	// Detail is a closure, a common name or a sentence.
+	Detail string
+}

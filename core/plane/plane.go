@@ -1,0 +1,190 @@
+package plane
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// Plane is the control plane's reducer: the one owner of all state. Its only
+// mutator is [Plane.Step]. It is not safe for use by two goroutines.
+//
+// Invariants, verified by [Plane.Check]:
+//
+//	P1 every record satisfies the invariants of its own package
+//	P2 a host's records are the records of that host, ordered by rollout ID,
+//	   and every record of a rollout is known to its host
+//	P3 of the rollouts of a channel exactly the newest is not superseded
+//	P4 the counts (records by state, hosts by reachability, hosts of a wave
+//	   that hold back the next) are what counting gives
+//	P5 a record is dispatched only in a wave that is dispatched
+//	P6 nobody was heard in the future
+//	P7 a rollout that is not superseded has dispatched its first wave, and none
+//	   has dispatched more waves than it has
+//	P8 a rollout is halted exactly if a failed host that nobody excused is
+//	   named as the cause
+type Plane struct {
+	cfg  Config
+	last wire.Instant
+
+	hosts  []host
+	heard  []time.Duration // by host: when last heard, on the liveness clock
+	gone   []bool          // by host: unreachable
+	byName map[wire.Hostname]int32
+	order  hostOrder
+
+	rollouts []*rolloutState // in the order of opening
+	byID     map[wire.RolloutID]*rolloutState
+	newest   map[wire.Channel]*rolloutState
+
+	quarantine  map[quarantineKey]wire.QuarantineEntry
+	revocations map[wire.CommonName]wire.Time
+
+	logged   wire.Seq // number of the last entry
+	liveness liveness
+	stats    Stats
+}
+
+// New returns a plane that knows nothing.
+func New(cfg Config) (*Plane, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("plane: %w", err)
+	}
+	return &Plane{
+		cfg:         cfg,
+		byName:      make(map[wire.Hostname]int32),
+		byID:        make(map[wire.RolloutID]*rolloutState),
+		newest:      make(map[wire.Channel]*rolloutState),
+		quarantine:  make(map[quarantineKey]wire.QuarantineEntry),
+		revocations: make(map[wire.CommonName]wire.Time),
+	}, nil
+}
+
+// Config returns the plane's configuration with its defaults filled in.
+func (p *Plane) Config() Config { return p.cfg }
+
+// Step takes one input at now and appends to out what it asks of the world. It
+// cannot fail: a refusal is a reply. now.Mono must not be earlier than at the
+// step before; an earlier one is taken as that one.
+func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
+	p.advanceClock(now, out)
+	switch in := in.(type) {
+	case *Heartbeat:
+		p.heartbeat(&in.Request, out)
+	case *Event:
+		p.event(&in.Envelope, out)
+	case *Poll:
+		p.poll(in.Hostname, out)
+	case *OpenRollout:
+		p.open(&in.Manifest, out)
+	case *ResumeRollout:
+		p.resume(in.RolloutID, out)
+	case *ClearQuarantine:
+		p.clearQuarantine(in.Channel, in.Closure, out)
+	case *Revoke:
+		p.revoke(in.CommonName, in.Before, out)
+	case *Confirm:
+		p.confirmLogged(in, out)
+	case *QueryHost:
+		p.queryHost(in.Hostname, out)
+	case *QueryHosts:
+		p.queryHosts(in, out)
+	case *QueryRollout:
+		p.queryRollout(in, out)
+	case *QueryRollouts:
+		p.queryRollouts(in, out)
+	case *QueryQuarantine:
+		p.queryQuarantine(out)
+	case *QueryRevocations:
+		p.queryRevocations(out)
+	case *Started:
+		p.started()
+	case *Tick:
+		p.tick(in.Impaired, out)
+	default:
+		panic(fmt.Sprintf("plane: unknown input %T", in))
+	}
+}
+
+// Apply walks one entry of a log: the plane takes the entry's input at the
+// entry's instant. Only durable state follows the log; [Started] has to be
+// stepped before the plane serves. It returns an error if the entry does not
+// follow the last one, or does not do what the log says it did.
+func (p *Plane) Apply(e Entry) error {
+	if e.Number != p.logged+1 {
+		return fmt.Errorf("log entry %d follows entry %d; want entry %d", e.Number, p.logged, p.logged+1)
+	}
+	var out Output
+	p.Step(wire.Instant{Mono: p.last.Mono, Wall: e.At}, e.Input, &out)
+	if p.logged != e.Number || len(out.Entries) != 1 {
+		return fmt.Errorf("log entry %d (%v) changes nothing in the state before it", e.Number, e.Input)
+	}
+	if got := out.Entries[0]; got.Outcome != e.Outcome || got.Kind != e.Kind {
+		return fmt.Errorf("log entry %d (%v) says %s %s, but gives %s %s", e.Number, e.Input, e.Kind, e.Outcome, got.Kind, got.Outcome)
+	}
+	return nil
+}
+
+// Revocations returns the revocation instant of each revoked common name. The
+// map is the caller's.
+func (p *Plane) Revocations() map[wire.CommonName]wire.Time {
+	m := make(map[wire.CommonName]wire.Time, len(p.revocations))
+	for name, before := range p.revocations { // order-free: a map into a map
+		m[name] = before
+	}
+	return m
+}
+
+// Stats are counts of what the plane knows, and of what it did since it was
+// made.
+type Stats struct {
+	// HostsReachable and HostsUnreachable count the known hosts (PROTOCOL L).
+	HostsReachable, HostsUnreachable int
+	// Records counts records by state; index 0 is unused.
+	Records [wire.Reverted + 1]int
+	// Logged is the number of the last log entry.
+	Logged wire.Seq
+	// ReplaysAsked counts answers with Replay-From (H2, E6).
+	ReplaysAsked uint64
+	// Events counts events by what became of them.
+	Duplicates, Applied, Absorbed, Gaps, Rejected uint64
+	// Confirmed counts records confirmed by a heartbeat (H4).
+	Confirmed uint64
+	// Suspicions counts the times the plane suspected itself (L3).
+	Suspicions uint64
+}
+
+// Stats returns the plane's counts.
+func (p *Plane) Stats() Stats {
+	s := p.stats
+	s.Logged = p.logged
+	s.HostsReachable = len(p.hosts) - s.HostsUnreachable
+	return s
+}
+
+// log appends an entry, with its number and instant.
+func (p *Plane) log(out *Output, e Entry) {
+	p.logged++
+	e.Number = p.logged
+	e.At = p.last.Wall
+	out.Entries = append(out.Entries, e)
+}
+
+// reply appends a reply that depends on the batch's first needs entries.
+func reply(out *Output, needs int, o wire.Outcome) {
+	out.Replies = append(out.Replies, Reply{Outcome: o, Needs: needs})
+}
+
+// dependsOn returns how many entries of the batch have to be durable before
+// anything may be said of the host's records.
+func dependsOn(out *Output, h wire.Hostname) int {
+	for i := len(out.Entries) - 1; i >= 0; i-- {
+		// An entry without a hostname may be about any host.
+		if e := &out.Entries[i]; e.Hostname == h || e.Hostname == "" {
+			return i + 1
+		}
+	}
+	return 0
+}

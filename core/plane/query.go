@@ -1,0 +1,129 @@
+package plane
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// Answers to queries show the whole state, so they wait for the whole batch to
+// be durable: an operator never sees what a crash could take back.
+
+func limited(limit int) int { return max(1, min(limit, MaxLimit)) }
+
+// queryHost answers with one host (PROTOCOL R5).
+func (p *Plane) queryHost(name wire.Hostname, out *Output) {
+	i, known := p.byName[name]
+	if !known {
+		reply(out, len(out.Entries), wire.Refuse(wire.UnknownHost, "hostname", fmt.Sprintf("no host %s is known", name)))
+		return
+	}
+	status := p.hostStatus(int(i))
+	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: &status})
+}
+
+// queryHosts answers with a page of the hosts by name.
+func (p *Plane) queryHosts(q *QueryHosts, out *Output) {
+	page := &wire.Page[wire.HostStatus]{Name: "hosts", Schema: &wire.HostStatusSchema}
+	sorted := p.hostsByName()
+	start, found := slices.BinarySearchFunc(sorted, q.After, func(i int32, after wire.Hostname) int {
+		return cmp.Compare(p.hosts[i].name, after)
+	})
+	if found {
+		start++
+	}
+	for _, i := range sorted[start:] {
+		if len(page.Items) == limited(q.Limit) {
+			page.Next = string(page.Items[len(page.Items)-1].Hostname)
+			break
+		}
+		page.Items = append(page.Items, p.hostStatus(int(i)))
+	}
+	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: page})
+}
+
+func (p *Plane) hostStatus(i int) wire.HostStatus {
+	h := &p.hosts[i]
+	s := wire.HostStatus{
+		Hostname:        h.name,
+		Reachability:    wire.Reachable,
+		LastHeartbeatAt: h.lastHeartbeatAt,
+		SilentSeconds:   wire.Count((p.clock() - p.heard[i]) / time.Second),
+		CurrentClosure:  h.closure,
+	}
+	if p.gone[i] {
+		s.Reachability = wire.Unreachable
+	}
+	for _, ref := range h.records {
+		s.Records = append(s.Records, recordStatus(ref.record()))
+	}
+	return s
+}
+
+// queryRollout answers with one rollout and a page of its hosts by name.
+func (p *Plane) queryRollout(q *QueryRollout, out *Output) {
+	r := p.byID[q.RolloutID]
+	if r == nil {
+		reply(out, len(out.Entries), p.unknownRollout(q.RolloutID))
+		return
+	}
+	s := r.status()
+	start, found := r.find(q.After)
+	if found {
+		start++
+	}
+	for i := start; i < len(r.records); i++ {
+		if len(s.Hosts) == limited(q.Limit) {
+			s.Next = wire.Text(s.Hosts[len(s.Hosts)-1].Snapshot.Hostname)
+			break
+		}
+		s.Hosts = append(s.Hosts, recordStatus(&r.records[i]))
+	}
+	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: s})
+}
+
+// queryRollouts answers with a page of the rollouts by ID.
+func (p *Plane) queryRollouts(q *QueryRollouts, out *Output) {
+	page := &wire.Page[wire.RolloutStatus]{Name: "rollouts", Schema: &wire.RolloutStatusSchema}
+	sorted := slices.SortedFunc(slices.Values(p.rollouts), func(a, b *rolloutState) int { return cmp.Compare(a.id, b.id) })
+	for _, r := range sorted {
+		if r.id <= q.After {
+			continue
+		}
+		if len(page.Items) == limited(q.Limit) {
+			page.Next = string(page.Items[len(page.Items)-1].RolloutID)
+			break
+		}
+		page.Items = append(page.Items, *r.status())
+	}
+	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: page})
+}
+
+// queryQuarantine answers with every quarantined closure.
+func (p *Plane) queryQuarantine(out *Output) {
+	page := &wire.Page[wire.QuarantineEntry]{Name: "quarantine", Schema: &wire.QuarantineEntrySchema}
+	for _, key := range p.quarantineKeys() {
+		page.Items = append(page.Items, p.quarantine[key])
+	}
+	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: page})
+}
+
+func (p *Plane) quarantineKeys() []quarantineKey {
+	return slices.SortedFunc(maps.Keys(p.quarantine), func(a, b quarantineKey) int {
+		return cmp.Or(strings.Compare(string(a.channel), string(b.channel)), strings.Compare(string(a.closure), string(b.closure)))
+	})
+}
+
+// queryRevocations answers with every revocation.
+func (p *Plane) queryRevocations(out *Output) {
+	page := &wire.Page[wire.Revocation]{Name: "revocations", Schema: &wire.RevocationSchema}
+	for _, name := range slices.Sorted(maps.Keys(p.revocations)) {
+		page.Items = append(page.Items, wire.Revocation{CommonName: name, RevokedBefore: p.revocations[name]})
+	}
+	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: page})
+}

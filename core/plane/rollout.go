@@ -1,0 +1,158 @@
+package plane
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// rolloutState is a rollout with the records of its hosts (PROTOCOL R).
+type rolloutState struct {
+	id       wire.RolloutID
+	order    int // place among the rollouts in the order of opening
+	openedAt wire.Time
+	policy   wire.Policy
+
+	records []rollout.Record // by hostname; never grows
+	// excused marks failed hosts that an operator has seen and let pass by
+	// resuming: they no longer halt the rollout nor hold back a wave. Nil until
+	// the first resume.
+	excused []bool
+
+	wavesDispatched int
+	supersededBy    wire.RolloutID
+	haltedBy        wire.Hostname
+
+	// Derived from records and excused; verified by Check.
+	counts  [wire.Reverted + 1]int
+	holding []int // by wave: hosts that hold back the next wave
+}
+
+// newRollout makes the state of a manifest: one Pending record per host.
+func newRollout(m *wire.Manifest) *rolloutState {
+	r := &rolloutState{
+		id:      m.ID(),
+		policy:  wire.Policy{OnHealthFailure: m.Policy.OnHealthFailure, Waves: slices.Clone(m.Policy.Waves)},
+		records: make([]rollout.Record, 0, len(m.Hosts)),
+		holding: make([]int, len(m.Policy.Waves)),
+	}
+	for _, h := range sortedHosts(m) {
+		soak := m.Policy.Waves[h.Wave].SoakMinutes * 60
+		r.records = append(r.records, rollout.New(r.id, h.Hostname, h.TargetClosure, h.Wave, soak))
+	}
+	return r
+}
+
+func sortedHosts(m *wire.Manifest) []wire.ManifestHost {
+	hosts := slices.Clone(m.Hosts)
+	slices.SortFunc(hosts, func(a, b wire.ManifestHost) int {
+		return strings.Compare(string(a.Hostname), string(b.Hostname))
+	})
+	return hosts
+}
+
+// same reports whether m is the manifest that r was opened with. The order of
+// its hosts does not matter.
+func (r *rolloutState) same(m *wire.Manifest) bool {
+	if m.Policy.OnHealthFailure != r.policy.OnHealthFailure || !slices.Equal(m.Policy.Waves, r.policy.Waves) || len(m.Hosts) != len(r.records) {
+		return false
+	}
+	for i, h := range sortedHosts(m) {
+		rec := &r.records[i]
+		if rec.Hostname != h.Hostname || rec.Wave != h.Wave || rec.TargetClosure != h.TargetClosure {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *rolloutState) superseded() bool { return r.supersededBy != "" }
+func (r *rolloutState) halted() bool     { return r.haltedBy != "" }
+
+func (r *rolloutState) isExcused(i int) bool { return r.excused != nil && r.excused[i] }
+
+// failed reports whether record i halts the rollout (R2).
+func (r *rolloutState) failed(i int) bool {
+	s := r.records[i].State
+	return (s == wire.Failed || s == wire.Reverted) && !r.isExcused(i)
+}
+
+// holdsBack reports whether a record in a state holds back the wave after its
+// own (R2).
+func holdsBack(s wire.State, excused bool) bool {
+	switch s {
+	case wire.Converged, wire.Deferred:
+		return false
+	case wire.Failed, wire.Reverted:
+		return !excused
+	default:
+		return true
+	}
+}
+
+// recount sets what is derived from the records.
+func (r *rolloutState) recount() {
+	r.counts = [wire.Reverted + 1]int{}
+	r.holding = make([]int, len(r.policy.Waves))
+	for i := range r.records {
+		r.counts[r.records[i].State]++
+		if holdsBack(r.records[i].State, r.isExcused(i)) {
+			r.holding[r.records[i].Wave]++
+		}
+	}
+}
+
+// state is the rollout's own state (R4).
+func (r *rolloutState) state() wire.RolloutState {
+	ended := r.counts[wire.Converged] + r.counts[wire.Failed] + r.counts[wire.Reverted]
+	switch {
+	case r.superseded():
+		return wire.Superseded
+	case r.halted():
+		return wire.Halted
+	case ended == len(r.records):
+		return wire.Terminal
+	case r.counts[wire.Pending] == len(r.records):
+		return wire.Opening
+	case r.wavesDispatched == len(r.policy.Waves):
+		return wire.Converging
+	default:
+		return wire.Active
+	}
+}
+
+// status is the rollout as an operator sees it, without its hosts.
+func (r *rolloutState) status() *wire.RolloutStatus {
+	s := &wire.RolloutStatus{
+		RolloutID:       r.id,
+		State:           r.state(),
+		OpenedAt:        r.openedAt,
+		WavesDispatched: wire.Count(r.wavesDispatched),
+		Policy:          r.policy,
+		SupersededBy:    r.supersededBy,
+		HaltedBy:        r.haltedBy,
+	}
+	for _, state := range wire.States {
+		*s.Counts.Of(state) = wire.Count(r.counts[state])
+	}
+	return s
+}
+
+// find returns the index of the host's record.
+func (r *rolloutState) find(h wire.Hostname) (int, bool) {
+	return slices.BinarySearchFunc(r.records, h, func(rec rollout.Record, h wire.Hostname) int {
+		return strings.Compare(string(rec.Hostname), string(h))
+	})
+}
+
+func recordStatus(rec *rollout.Record) wire.RecordStatus {
+	return wire.RecordStatus{
+		Snapshot:      rec.Snapshot(),
+		Wave:          rec.Wave,
+		Synthesised:   wire.Flag(rec.Synthesised()),
+		EndedAt:       rec.EndedAt,
+		FailingProbes: rec.FailingProbes(),
+	}
+}
