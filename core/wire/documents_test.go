@@ -1,0 +1,271 @@
+package wire_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// document is one document of the protocol with what the tests need of it, so
+// that the rules that hold for all documents are tested on all of them.
+type document interface {
+	// example is the canonical JSON of a document with every member set.
+	example() string
+	// mayMiss has the paths of the members that may be absent or null, as the
+	// protocol has them and not as the schema has them; indexes are left out:
+	// hosts[].snapshot.soakDueAt.
+	mayMiss() map[string]bool
+	// draw makes a random valid document.
+	draw(t *rapid.T) any
+	decode(d *wire.Decoder, body []byte) (any, error)
+	encode(doc any) []byte
+}
+
+type documentOf[T any] struct {
+	schema   *wire.Schema[T]
+	full     string
+	optional []string
+	random   func(*rapid.T) T
+}
+
+func (k documentOf[T]) example() string { return k.full }
+
+func (k documentOf[T]) mayMiss() map[string]bool {
+	set := map[string]bool{}
+	for _, path := range k.optional {
+		set[path] = true
+	}
+	return set
+}
+
+func (k documentOf[T]) draw(t *rapid.T) any { return k.random(t) }
+
+func (k documentOf[T]) decode(d *wire.Decoder, body []byte) (any, error) {
+	var doc T
+	err := wire.DecodeDocument(d, k.schema, body, &doc)
+	return doc, err
+}
+
+func (k documentOf[T]) encode(doc any) []byte {
+	typed := doc.(T)
+	return k.schema.Append(nil, &typed)
+}
+
+const (
+	snapshotExample = `{"rolloutId":"stable@4f1c2a9","hostname":"web-17.eu","channel":"stable","state":"Soaking",` +
+		`"targetClosure":"/nix/store/new","currentClosureAtDispatch":"/nix/store/old","currentClosure":"/nix/store/new",` +
+		`"dispatchedAt":"2026-01-31T12:00:00Z","dispatchAckedAt":"2026-01-31T12:00:01.5Z","activationStartedAt":"2026-01-31T12:00:02Z",` +
+		`"activationCompletedAt":"2026-01-31T12:01:00.000000001Z","soakDueAt":"2026-01-31T12:30:00Z","lastEventSeq":17}`
+	recordExample = `{"snapshot":` + snapshotExample + `,"wave":1,"synthesised":true,"ended_at":"2026-01-31T13:00:00Z","failing_probes":["http","disk"]}`
+	policyExample = `{"on_health_failure":"rollback-and-halt","waves":[{"soak_minutes":5},{"soak_minutes":60}]}`
+)
+
+var snapshotMayMiss = []string{
+	"currentClosureAtDispatch", "currentClosure", "dispatchedAt", "dispatchAckedAt",
+	"activationStartedAt", "activationCompletedAt", "soakDueAt",
+}
+
+var recordMayMiss = slices.Concat(
+	[]string{"synthesised", "ended_at", "failing_probes"}, under("snapshot.", snapshotMayMiss))
+
+// under puts a prefix before paths.
+func under(prefix string, paths []string) []string {
+	prefixed := make([]string, len(paths))
+	for i, path := range paths {
+		prefixed[i] = prefix + path
+	}
+	return prefixed
+}
+
+// documents has every document of the protocol, by the name that the
+// data-driven files call it. The twelve kinds of events are added by init.
+var documents = map[string]document{
+	"heartbeat": documentOf[wire.HeartbeatRequest]{
+		schema:   &wire.HeartbeatRequestSchema,
+		full:     `{"hostname":"web-17.eu","rollout_id":"stable@4f1c2a9","current_closure":"/nix/store/new","at":"2026-01-31T12:00:00.123456789Z"}`,
+		optional: []string{"rollout_id", "current_closure"},
+		random:   drawHeartbeat,
+	},
+	"heartbeat-answer": documentOf[wire.HeartbeatResponse]{
+		schema:   &wire.HeartbeatResponseSchema,
+		full:     `{"received_at":"2026-01-31T12:00:00Z","bootstrap_rollouts":[` + snapshotExample + `,` + snapshotExample + `]}`,
+		optional: slices.Concat([]string{"received_at", "bootstrap_rollouts"}, under("bootstrap_rollouts[].", snapshotMayMiss)),
+		random:   drawHeartbeatResponse,
+	},
+	"snapshot": documentOf[wire.Snapshot]{
+		schema: &wire.SnapshotSchema, full: snapshotExample, optional: snapshotMayMiss, random: drawSnapshot,
+	},
+	"dispatch": documentOf[wire.Dispatch]{
+		schema: &wire.DispatchSchema,
+		full: `{"hostname":"web-17.eu","rollout_id":"stable@4f1c2a9","target_closure":"/nix/store/new","soak_due_at":"2026-01-31T12:30:00Z",` +
+			`"soak_seconds":1800,"enqueued_at":"2026-01-31T12:00:00Z","on_health_failure":"halt"}`,
+		optional: []string{"on_health_failure"},
+		random:   drawDispatch,
+	},
+	"policy": documentOf[wire.Policy]{
+		schema: &wire.PolicySchema, full: policyExample, random: drawPolicy,
+	},
+	"manifest": documentOf[wire.Manifest]{
+		schema: &wire.ManifestSchema,
+		full: `{"channel":"stable","channel_ref":"4f1c2a9","policy":` + policyExample + `,"hosts":[` +
+			`{"hostname":"web-17.eu","wave":0,"target_closure":"/nix/store/a"},{"hostname":"db-1","wave":1,"target_closure":"/nix/store/b"}]}`,
+		random: drawManifest,
+	},
+	"quarantine": documentOf[wire.QuarantineEntry]{
+		schema:   &wire.QuarantineEntrySchema,
+		full:     `{"channel":"stable","closure":"/nix/store/new","since":"2026-01-31T12:00:00Z","by":"stable@4f1c2a9","hostname":"web-17.eu"}`,
+		optional: []string{"since", "by", "hostname"},
+		random:   drawQuarantineEntry,
+	},
+	"revocation": documentOf[wire.Revocation]{
+		schema:   &wire.RevocationSchema,
+		full:     `{"common_name":"agent-web-17.eu.fleet.example","revoked_before":"2026-01-31T12:00:00Z"}`,
+		optional: []string{"revoked_before"},
+		random:   drawRevocation,
+	},
+	"no-body": documentOf[wire.NoBody]{
+		schema: &wire.NoBodySchema, full: `{}`,
+		random: func(*rapid.T) wire.NoBody { return wire.NoBody{} },
+	},
+	"rollout": documentOf[wire.RolloutStatus]{
+		schema: &wire.RolloutStatusSchema,
+		full: `{"rollout_id":"stable@4f1c2a9","state":"Halted","opened_at":"2026-01-31T12:00:00Z","waves_dispatched":1,"policy":` + policyExample + `,` +
+			`"counts":{"pending":1,"activating":2,"deferred":3,"soaking":4,"converged":5,"failed":6,"reverted":7},` +
+			`"superseded_by":"stable@next","halted_by":"web-17.eu","hosts":[` + recordExample + `],"next":"web-17.eu"}`,
+		optional: slices.Concat([]string{"superseded_by", "halted_by", "hosts", "next"}, under("hosts[].", recordMayMiss)),
+		random:   drawRolloutStatus,
+	},
+	"record": documentOf[wire.RecordStatus]{
+		schema: &wire.RecordStatusSchema, full: recordExample, optional: recordMayMiss, random: drawRecordStatus,
+	},
+	"host": documentOf[wire.HostStatus]{
+		schema: &wire.HostStatusSchema,
+		full: `{"hostname":"web-17.eu","reachability":"unreachable","last_heartbeat_at":"2026-01-31T12:00:00Z","silent_seconds":181,` +
+			`"current_closure":"/nix/store/new","records":[` + recordExample + `]}`,
+		optional: slices.Concat([]string{"last_heartbeat_at", "current_closure", "records"}, under("records[].", recordMayMiss)),
+		random:   drawHostStatus,
+	},
+	"logged-event": documentOf[wire.LoggedEvent]{
+		schema: &wire.LoggedEventSchema,
+		full: `{"number":9007199254740993,"at":"2026-01-31T12:00:00Z","hostname":"web-17.eu","kind":"Converged","outcome":"absorbed",` +
+			`"event":{"kind":"Converged","seq":9,"convergedAt":"2026-01-31T12:00:00Z","currentClosure":"/nix/store/new"}}`,
+		optional: []string{"hostname", "event"},
+		random:   drawLoggedEvent,
+	},
+	"problem": documentOf[wire.Problem]{
+		schema: &wire.ProblemSchema,
+		full: `{"type":"urn:refrain:problem:wrong_shape","title":"The document has the wrong shape","status":422,"reason":"wrong_shape",` +
+			`"detail":"is missing","field":"at","request_id":"01J"}`,
+		optional: []string{"detail", "field", "request_id"},
+		random:   drawProblem,
+	},
+}
+
+// eventExamples has one event of each kind with every member set.
+var eventExamples = map[wire.EventKind]string{
+	wire.KindDispatchAck:           `{"kind":"DispatchAck","seq":1,"currentClosureAtDispatch":"/nix/store/old","receivedAt":"2026-01-31T12:00:00Z"}`,
+	wire.KindActivationStarted:     `{"kind":"ActivationStarted","seq":2,"startedAt":"2026-01-31T12:00:00Z","switchMethod":"switch"}`,
+	wire.KindActivationCompleted:   `{"kind":"ActivationCompleted","seq":3,"observedCurrentClosure":"/nix/store/new","exitCode":0,"completedAt":"2026-01-31T12:00:00Z"}`,
+	wire.KindActivationDeferred:    `{"kind":"ActivationDeferred","seq":4,"component":"kernel","deferredAt":"2026-01-31T12:00:00Z"}`,
+	wire.KindActivationFailed:      `{"kind":"ActivationFailed","seq":5,"exitCode":-1,"stderrTail":"line one\nline two","failedAt":"2026-01-31T12:00:00Z"}`,
+	wire.KindProbeTopologyDeclared: `{"kind":"ProbeTopologyDeclared","seq":6,"probes":[{"probeName":"http","kind":"tcp","mode":"enforce"},{"probeName":"disk","kind":"exec","mode":"observe"}],"declaredAt":"2026-01-31T12:00:00Z"}`,
+	wire.KindProbeObservedFirst:    `{"kind":"ProbeObservedFirst","seq":7,"probeName":"http","mode":"disabled","observedAt":"2026-01-31T12:00:00Z"}`,
+	wire.KindProbeResult:           `{"kind":"ProbeResult","seq":8,"probeName":"http","mode":"enforce","status":"fail","observedAt":"2026-01-31T12:00:00Z","failureReason":"refused","subResults":[{"controlId":"AC-1","status":"pass","framework":"nis2","article":"21","effectiveMode":"observe","overrideReason":"accepted"}]}`,
+	wire.KindProbeFailureFirst:     `{"kind":"ProbeFailureFirst","seq":9,"probeName":"http","mode":"enforce","firstFailedAt":"2026-01-31T12:00:00Z"}`,
+	wire.KindFailed:                `{"kind":"Failed","seq":10,"failedAt":"2026-01-31T12:00:00Z","sustainedDurationSecs":120,"failingProbes":["http","disk"],"policyApplied":"rollback-and-halt"}`,
+	wire.KindRollbackComplete:      `{"kind":"RollbackComplete","seq":11,"revertedToClosure":"/nix/store/old","exitCode":0,"completedAt":"2026-01-31T12:00:00Z"}`,
+	wire.KindConverged:             `{"kind":"Converged","seq":12,"convergedAt":"2026-01-31T12:00:00Z","currentClosure":"/nix/store/new"}`,
+}
+
+var eventMayMiss = []string{
+	"signature", "event.failureReason", "event.subResults", "event.subResults[].article", "event.subResults[].overrideReason",
+}
+
+func init() {
+	for _, kind := range wire.EventKinds {
+		documents["event "+kind.String()] = documentOf[wire.EventEnvelope]{
+			schema:   &wire.EventEnvelopeSchema,
+			full:     `{"hostname":"web-17.eu","rolloutId":"stable@4f1c2a9","event":` + eventExamples[kind] + `,"signature":"c2ln"}`,
+			optional: eventMayMiss,
+			random:   func(t *rapid.T) wire.EventEnvelope { return drawEnvelope(t, kind) },
+		}
+	}
+}
+
+// eachDocument runs a subtest for every document, in a fixed order.
+func eachDocument(t *testing.T, test func(t *testing.T, doc document)) {
+	for _, name := range slices.Sorted(maps.Keys(documents)) {
+		t.Run(name, func(t *testing.T) { test(t, documents[name]) })
+	}
+}
+
+// The table above is only worth something if nothing is missing in it.
+func TestEveryExportedSchemaIsTested(t *testing.T) {
+	tested := map[string]bool{}
+	eachFile(t, func(file string, source *ast.File) {
+		if file == "documents_test.go" {
+			ast.Inspect(source, func(n ast.Node) bool {
+				if selector, ok := n.(*ast.SelectorExpr); ok {
+					tested[selector.Sel.Name] = true
+				}
+				return true
+			})
+		}
+	})
+	found := 0
+	eachFile(t, func(file string, source *ast.File) {
+		if strings.HasSuffix(file, "_test.go") {
+			return
+		}
+		for _, name := range packageVariables(source) {
+			if ast.IsExported(name) && strings.HasSuffix(name, "Schema") {
+				found++
+				if !tested[name] {
+					t.Errorf("%s of %s has no entry in the table of documents_test.go: add one", name, file)
+				}
+			}
+		}
+	})
+	if found < 10 {
+		t.Errorf("found only %d schemas: the search is broken", found)
+	}
+}
+
+func eachFile(t *testing.T, visit func(file string, source *ast.File)) {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		source, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		visit(file, source)
+	}
+}
+
+func packageVariables(source *ast.File) (names []string) {
+	for _, declaration := range source.Decls {
+		general, ok := declaration.(*ast.GenDecl)
+		if !ok || general.Tok != token.VAR {
+			continue
+		}
+		for _, spec := range general.Specs {
+			for _, name := range spec.(*ast.ValueSpec).Names {
+				names = append(names, name.Name)
+			}
+		}
+	}
+	return names
+}
