@@ -31,7 +31,7 @@
 //  4. Gap: events before this one are missing (E6).
 //  5. Rejected: everything else (E7).
 //
-// # Decisions where the protocol is silent
+// # Readings where the rules leave room
 //
 //   - E5, "already past": the event's source states and the state that it leads
 //     to must both lie on the path to the record's state. So Converged is not
