@@ -1,0 +1,339 @@
+package pki
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"time"
+
+	"github.com/benbjohnson/clock"
+)
+
+// Defaults of validity, and the hour that hides a slow clock.
+const (
+	// DefaultCAValidity is how long a CA is good.
+	DefaultCAValidity = 3650 * 24 * time.Hour
+	// DefaultLeafValidity is how long a server's, an agent's or an operator's
+	// certificate is good.
+	DefaultLeafValidity = 365 * 24 * time.Hour
+	// Backdating is how long before their issue the CA's and the server's
+	// certificates are good already.
+	Backdating = time.Hour
+)
+
+// caCommonName marks the CAs of this package; the suffix is the organization
+// beside it.
+const caCommonName = "Refrain fleet CA"
+
+const (
+	certificateBlock = "CERTIFICATE"
+	keyBlock         = "PRIVATE KEY" // PKCS #8, RFC 5958
+)
+
+// Config is what a new CA needs.
+type Config struct {
+	// Suffix is what the common names of agents and operators end in, without
+	// the dot before it: 1 to 253 letters, digits, '-', '.' and '_'. There is no
+	// default.
+	Suffix string
+	// ValidFor is how long the CA is good, in whole seconds. Default:
+	// DefaultCAValidity.
+	ValidFor time.Duration
+	// Clock tells the time of issue, the CA's own and that of every leaf.
+	// Default: the system's.
+	Clock clock.Clock
+}
+
+func (c *Config) validate() error {
+	if err := checkLabels("cn suffix", c.Suffix); err != nil {
+		return err
+	}
+	return checkValidFor(c.ValidFor)
+}
+
+// checkValidFor checks a lifetime; 0 stands for the default.
+func checkValidFor(d time.Duration) error {
+	if d < 0 || d > 0 && d < time.Second {
+		return fmt.Errorf("valid for %v: want at least 1s", d)
+	}
+	return nil
+}
+
+// Validity is when a leaf is good. X.509 counts whole seconds, so fractions are
+// cut off. The zero value means: from now on, for DefaultLeafValidity, but not
+// longer than the CA.
+type Validity struct {
+	// NotBefore is the first instant. Default: now for clients; Backdating
+	// earlier for the server.
+	NotBefore time.Time
+	// NotAfter is the last instant. Default: DefaultLeafValidity from now, or
+	// the CA's own end if that is earlier. A value that is given is taken as it
+	// is, even beyond the CA's end.
+	NotAfter time.Time
+}
+
+// An Authority is the CA of a fleet. It is immutable and may be used by several
+// goroutines at once.
+type Authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+	suffix      string
+	clock       clock.Clock
+}
+
+// New makes a CA with a new key. Its certificate signs leaves and nothing else
+// (path length 0).
+func New(config Config) (*Authority, error) {
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	if config.ValidFor == 0 {
+		config.ValidFor = DefaultCAValidity
+	}
+	if config.Clock == nil {
+		config.Clock = clock.New()
+	}
+	key, serial, err := newKeyAndSerial()
+	if err != nil {
+		return nil, err
+	}
+	now := wholeSecond(config.Clock.Now())
+	template := &x509.Certificate{
+		SerialNumber:          serial,
+		Subject:               pkix.Name{CommonName: caCommonName, Organization: []string{config.Suffix}},
+		NotBefore:             now.Add(-Backdating),
+		NotAfter:              now.Add(config.ValidFor),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		MaxPathLenZero:        true,
+		KeyUsage:              x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, fmt.Errorf("create the CA's certificate: %w", err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("read back the CA's certificate: %w", err)
+	}
+	return &Authority{certificate, key, config.Suffix, config.Clock}, nil
+}
+
+// Parse reads a CA that [New] made from the PEM of its certificate and key. A
+// nil clk is the system's clock. It refuses a CA that another tool made, since
+// that says no suffix, and one that has expired.
+func Parse(certificatePEM, keyPEM []byte, clk clock.Clock) (*Authority, error) {
+	if clk == nil {
+		clk = clock.New()
+	}
+	certificate, err := parseCertificate(certificatePEM)
+	if err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	key, err := parseKey(keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	subject := certificate.Subject
+	if subject.CommonName != caCommonName || len(subject.Organization) != 1 {
+		return nil, fmt.Errorf("certificate: the subject is %q, want \"CN=%s,O=<suffix>\": another tool made it", subject, caCommonName)
+	}
+	suffix := subject.Organization[0]
+	if err := checkLabels("cn suffix", suffix); err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	if !certificate.IsCA || certificate.KeyUsage&x509.KeyUsageCertSign == 0 {
+		return nil, errors.New("certificate: it may not sign others, want a CA")
+	}
+	if !key.PublicKey.Equal(certificate.PublicKey) {
+		return nil, errors.New("key: it belongs to another certificate")
+	}
+	if now := clk.Now(); now.After(certificate.NotAfter) {
+		return nil, fmt.Errorf("certificate: it expired at %s, want a new CA", certificate.NotAfter.Format(time.RFC3339))
+	}
+	return &Authority{certificate, key, suffix, clk}, nil
+}
+
+// Suffix returns what the common names of the fleet end in, without the dot.
+func (a *Authority) Suffix() string { return a.suffix }
+
+// Certificate returns the CA's certificate, which the caller must not change.
+func (a *Authority) Certificate() *x509.Certificate { return a.certificate }
+
+// Pool returns a new pool with the CA alone, for the ClientCAs or RootCAs of a
+// [tls.Config].
+func (a *Authority) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.certificate)
+	return pool
+}
+
+// Pair returns the CA's own certificate and key, for [EncodePair].
+func (a *Authority) Pair() tls.Certificate {
+	return tls.Certificate{Certificate: [][]byte{a.certificate.Raw}, PrivateKey: a.key, Leaf: a.certificate}
+}
+
+// IssueServer issues a certificate for the server under DNS names, which may
+// start with a wildcard label, and IP addresses; at least one. It authenticates
+// servers only.
+func (a *Authority) IssueServer(names []string, validity Validity) (tls.Certificate, error) {
+	if len(names) == 0 {
+		return tls.Certificate{}, errors.New("server names: want at least one DNS name or IP address")
+	}
+	if err := repeated("server name", names); err != nil {
+		return tls.Certificate{}, err
+	}
+	template := &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	for _, name := range names {
+		addr, err := parseServerName(name)
+		switch {
+		case err != nil:
+			return tls.Certificate{}, err
+		case addr.IsValid():
+			template.IPAddresses = append(template.IPAddresses, net.IP(addr.AsSlice()))
+		default:
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	// Verifiers look at the alternative names alone; the common name is for
+	// people, and left out where it would be too long.
+	if len(names[0]) <= UpperBoundCommonName {
+		template.Subject.CommonName = names[0]
+	}
+	return a.issue(template, validity, Backdating)
+}
+
+// IssueAgent issues the certificate of a host: agent-<host>.<suffix>
+// (PROTOCOL T2). host is a hostname by T11, without a dot that separates
+// nothing. A bad one is a [*NameError].
+func (a *Authority) IssueAgent(host string, validity Validity) (tls.Certificate, error) {
+	commonName, err := agentRole.commonName(host, a.suffix)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return a.IssueClient(commonName, validity)
+}
+
+// IssueOperator issues the certificate of an operator:
+// operator-<name>.<suffix> (PROTOCOL T4). The name follows the rules of a
+// hostname. A bad one is a [*NameError].
+func (a *Authority) IssueOperator(name string, validity Validity) (tls.Certificate, error) {
+	commonName, err := operatorRole.commonName(name, a.suffix)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return a.IssueClient(commonName, validity)
+}
+
+// IssueClient issues a client certificate with any common name of 1 to 512
+// printable ASCII characters. Hosts of older fleets have bare names (PROTOCOL
+// T2); tests want strange ones. It authenticates clients only.
+func (a *Authority) IssueClient(commonName string, validity Validity) (tls.Certificate, error) {
+	if err := checkCommonName(commonName); err != nil {
+		return tls.Certificate{}, err
+	}
+	template := &x509.Certificate{
+		Subject:     pkix.Name{CommonName: commonName},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	// Not backdated: NotBefore is the instant that revocation compares (T5).
+	return a.issue(template, validity, 0)
+}
+
+func (a *Authority) issue(template *x509.Certificate, validity Validity, backdating time.Duration) (tls.Certificate, error) {
+	now := wholeSecond(a.clock.Now())
+	template.NotBefore = wholeSecond(validity.NotBefore)
+	if validity.NotBefore.IsZero() {
+		template.NotBefore = now.Add(-backdating)
+	}
+	template.NotAfter = wholeSecond(validity.NotAfter)
+	if validity.NotAfter.IsZero() {
+		template.NotAfter = now.Add(DefaultLeafValidity)
+		if end := a.certificate.NotAfter; end.Before(template.NotAfter) {
+			template.NotAfter = end
+		}
+	}
+	if !template.NotBefore.Before(template.NotAfter) {
+		return tls.Certificate{}, fmt.Errorf("not after %s: want it later than not before, %s",
+			template.NotAfter.Format(time.RFC3339), template.NotBefore.Format(time.RFC3339))
+	}
+	key, serial, err := newKeyAndSerial()
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	template.SerialNumber = serial
+	template.BasicConstraintsValid = true
+	template.KeyUsage = x509.KeyUsageDigitalSignature
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("create a certificate: %w", err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("read back a certificate: %w", err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, nil
+}
+
+// wholeSecond cuts off what X.509 cannot say. It keeps the zero time zero.
+func wholeSecond(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+
+// newKeyAndSerial draws a key and a serial number of 128 random bits, which is
+// within the 20 bytes that RFC 5280 allows.
+func newKeyAndSerial() (*ecdsa.PrivateKey, *big.Int, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, fmt.Errorf("draw a key: %w", err)
+	}
+	for {
+		serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 128))
+		if err != nil {
+			return nil, nil, fmt.Errorf("draw a serial number: %w", err)
+		}
+		// A serial number must be positive.
+		if serial.Sign() > 0 {
+			return key, serial, nil
+		}
+	}
+}
+
+// EncodePair writes the leaf of a pair as PEM, and its key as PKCS #8 in PEM.
+func EncodePair(pair tls.Certificate) (certificatePEM, keyPEM []byte, err error) {
+	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode a key: %w", err)
+	}
+	certificatePEM = pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: pair.Certificate[0]})
+	return certificatePEM, pem.EncodeToMemory(&pem.Block{Type: keyBlock, Bytes: der}), nil
+}
+
+func parseCertificate(text []byte) (*x509.Certificate, error) {
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != certificateBlock {
+		return nil, errors.New("want a PEM block CERTIFICATE")
+	}
+	return x509.ParseCertificate(block.Bytes)
+}
+
+func parseKey(text []byte) (*ecdsa.PrivateKey, error) {
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != keyBlock {
+		return nil, errors.New("want a PEM block PRIVATE KEY")
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	if key, ok := key.(*ecdsa.PrivateKey); ok {
+		return key, nil
+	}
+	return nil, fmt.Errorf("want an ECDSA key, have %T", key)
+}
