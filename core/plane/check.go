@@ -21,9 +21,9 @@ func (p *Plane) Check() error {
 // checkRecords verifies P1 and P2.
 func (p *Plane) checkRecords() error {
 	known := 0
-	for i := range p.hosts {
-		h := &p.hosts[i]
-		if at, ok := p.byName[h.name]; !ok || int(at) != i {
+	for i := range p.table.hosts {
+		h := &p.table.hosts[i]
+		if at, ok := p.table.find(h.name); !ok || at != i {
 			return fmt.Errorf("P2: host %s is not found by its name", h.name)
 		}
 		for k, ref := range h.records {
@@ -36,8 +36,8 @@ func (p *Plane) checkRecords() error {
 		}
 		known += len(h.records)
 	}
-	if len(p.byName) != len(p.hosts) || len(p.heard) != len(p.hosts) || len(p.gone) != len(p.hosts) {
-		return fmt.Errorf("P2: %d hosts, %d names, %d times heard, %d marks", len(p.hosts), len(p.byName), len(p.heard), len(p.gone))
+	if len(p.table.vitals) != len(p.table.hosts) {
+		return fmt.Errorf("P2: %d hosts, vitals of %d", len(p.table.hosts), len(p.table.vitals))
 	}
 	total := 0
 	for _, r := range p.rollouts {
@@ -104,9 +104,18 @@ func (p *Plane) checkCounts() error {
 		return fmt.Errorf("P4: records by state %v, counted %v", records, p.stats.Records)
 	}
 	gone := 0
-	for _, g := range p.gone {
-		if g {
+	for i := range p.table.vitals {
+		if p.table.vitals[i].gone {
 			gone++
+		}
+		active := 0
+		for _, ref := range p.table.hosts[i].records {
+			if ref.record().State.Active() && !ref.rollout.superseded() {
+				active++
+			}
+		}
+		if got := p.table.vitals[i].active; int(got) != active {
+			return fmt.Errorf("P4: host %s has %d active records, counted %d", p.table.hosts[i].name, active, got)
 		}
 	}
 	if gone != p.stats.HostsUnreachable {
@@ -132,9 +141,9 @@ func (p *Plane) checkWaves() error {
 
 // checkLiveness verifies P6.
 func (p *Plane) checkLiveness() error {
-	for i, heard := range p.heard {
-		if heard > p.clock() {
-			return fmt.Errorf("P6: host %s was heard at %v, it is %v", p.hosts[i].name, heard, p.clock())
+	for i := range p.table.vitals {
+		if heard := p.table.vitals[i].heard; heard > p.clock() {
+			return fmt.Errorf("P6: host %s was heard at %v, it is %v", p.table.hosts[i].name, heard, p.clock())
 		}
 	}
 	return nil

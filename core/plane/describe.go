@@ -43,7 +43,9 @@ func (in *ClearQuarantine) String() string {
 }
 
 // String implements [Input].
-func (in *Revoke) String() string { return fmt.Sprintf("revoke %s before=%v", in.CommonName, in.Before) }
+func (in *Revoke) String() string {
+	return fmt.Sprintf("revoke %s before=%v", in.CommonName, in.Before)
+}
 
 // String implements [Input].
 func (in *Confirm) String() string {
@@ -138,7 +140,7 @@ func (n Notice) String() string {
 // String describes the plane in one stable line.
 func (p *Plane) String() string {
 	s := p.Stats()
-	line := fmt.Sprintf("hosts=%d unreachable=%d rollouts=%d log=%d", len(p.hosts), s.HostsUnreachable, len(p.rollouts), s.Logged)
+	line := fmt.Sprintf("hosts=%d unreachable=%d rollouts=%d log=%d", len(p.table.hosts), s.HostsUnreachable, len(p.rollouts), s.Logged)
 	for _, state := range wire.States {
 		if n := s.Records[state]; n > 0 {
 			line += fmt.Sprintf(" %v=%d", state, n)

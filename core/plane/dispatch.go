@@ -49,7 +49,7 @@ func (p *Plane) offered(r *rolloutState, rec *rollout.Record) bool {
 // poll answers a host that asks for work with the oldest dispatch queued for
 // it. The dispatch stays queued until its DispatchAck is applied (D2).
 func (p *Plane) poll(name wire.Hostname, out *Output) {
-	h := &p.hosts[p.touch(name, out)]
+	h := &p.table.hosts[p.touch(name, out)]
 	var next recordRef
 	for _, ref := range h.records {
 		if p.offered(ref.rollout, ref.record()) && (next.rollout == nil || ref.rollout.order < next.rollout.order) {

@@ -9,7 +9,7 @@ import (
 
 // event takes one event of an agent (PROTOCOL E).
 func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
-	h := &p.hosts[p.touch(env.Hostname, out)]
+	h := &p.table.hosts[p.touch(env.Hostname, out)]
 	ref, known := h.find(env.RolloutID)
 	if !known { // E8
 		reply(out, 0, wire.Refuse(wire.UnknownRollout, "rolloutId",
@@ -72,6 +72,9 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 	r.counts[rec.State]++
 	p.stats.Records[from]--
 	p.stats.Records[rec.State]++
+	if from.Active() && !rec.State.Active() && !r.superseded() {
+		p.table.vitals[p.know(rec.Hostname)].active--
+	}
 	excused := r.isExcused(ref.index)
 	if holdsBack(from, excused) {
 		r.holding[rec.Wave]--

@@ -5,28 +5,35 @@ import "github.com/refrain-fleet/refrain/core/wire"
 // heartbeat answers a heartbeat (PROTOCOL H). In the steady state (nothing
 // drifts, nothing is to be confirmed or told) it allocates nothing.
 func (p *Plane) heartbeat(req *wire.HeartbeatRequest, out *Output) {
-	h := &p.hosts[p.touch(req.Hostname, out)]
-	h.lastHeartbeatAt = req.At // H1
-	if req.CurrentClosure != "" && req.CurrentClosure != h.closure {
-		h.closure = h.intern(req.CurrentClosure)
-	}
-	answer := wire.Outcome{Code: wire.OK}
-	answer.Heartbeat.ReceivedAt = req.At
-	needs := 0
-	if req.RolloutID == "" {
-		p.confirmActive(h, req, out)
-		answer.Heartbeat.Bootstrap = h.bootstrap()
-		if answer.Heartbeat.Bootstrap != nil {
-			needs = dependsOn(out, h.name)
-		}
-	} else if ref, known := h.find(req.RolloutID); known && req.CurrentClosure != "" {
-		if rec := ref.record(); rec.Drifted(req.CurrentClosure) { // H2
-			answer.Replay, answer.ReplayFrom = true, rec.LastEventSeq
-			needs = dependsOn(out, h.name)
-			p.askReplay(h.name, ref.rollout.id, rec.LastEventSeq, out)
+	i := p.touch(req.Hostname, out)
+	v := &p.table.vitals[i]
+	v.lastHeartbeatAt = req.At // H1
+	if req.CurrentClosure != "" {
+		if print := fingerprint(string(req.CurrentClosure)); print != v.closurePrint {
+			h := &p.table.hosts[i]
+			v.closurePrint, h.closure = print, h.intern(req.CurrentClosure)
 		}
 	}
-	reply(out, needs, answer)
+	if req.RolloutID == "" && v.active > 0 {
+		p.confirmActive(&p.table.hosts[i], req, out)
+	}
+	answer := out.nextReply()
+	answer.Outcome.Code = wire.OK
+	answer.Outcome.Heartbeat.ReceivedAt = req.At
+	switch {
+	case req.RolloutID == "" && v.active > 0:
+		h := &p.table.hosts[i]
+		answer.Outcome.Heartbeat.Bootstrap = h.bootstrap()
+		answer.Needs = dependsOn(out, h.name)
+	case req.RolloutID != "" && req.CurrentClosure != "":
+		h := &p.table.hosts[i]
+		if ref, known := h.find(req.RolloutID); known && ref.record().Drifted(req.CurrentClosure) { // H2
+			from := ref.record().LastEventSeq
+			answer.Outcome.Replay, answer.Outcome.ReplayFrom = true, from
+			answer.Needs = dependsOn(out, h.name)
+			p.askReplay(h.name, ref.rollout.id, from, out)
+		}
+	}
 }
 
 func (p *Plane) askReplay(h wire.Hostname, id wire.RolloutID, from wire.Seq, out *Output) {
@@ -37,11 +44,8 @@ func (p *Plane) askReplay(h wire.Hostname, id wire.RolloutID, from wire.Seq, out
 // confirmActive carries out H4: a host without an outstanding rollout that
 // runs an active record's target has activated it.
 func (p *Plane) confirmActive(h *host, req *wire.HeartbeatRequest, out *Output) {
-	if req.CurrentClosure == "" {
-		return
-	}
 	for _, ref := range h.records {
-		if !ref.rollout.superseded() {
+		if req.CurrentClosure != "" && !ref.rollout.superseded() {
 			p.confirm(ref, req.CurrentClosure, req.At, out)
 		}
 	}
@@ -67,12 +71,10 @@ func (p *Plane) confirm(ref recordRef, closure wire.Closure, at wire.Time, out *
 
 // confirmLogged walks a confirmation of the log.
 func (p *Plane) confirmLogged(in *Confirm, out *Output) {
-	i, known := p.byName[in.Hostname]
-	if !known {
-		return
-	}
-	if ref, known := p.hosts[i].find(in.RolloutID); known {
-		p.confirm(ref, in.Closure, in.At, out)
+	if i, known := p.table.find(in.Hostname); known {
+		if ref, known := p.table.hosts[i].find(in.RolloutID); known {
+			p.confirm(ref, in.Closure, in.At, out)
+		}
 	}
 }
 

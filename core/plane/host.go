@@ -8,14 +8,12 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// host is what the plane knows of one host. When it was last heard and
-// whether it is gone stand in slices of their own, since judging liveness
-// walks over nothing else.
+// host is what the plane knows of one host besides its vitals.
 type host struct {
-	name            wire.Hostname
-	lastHeartbeatAt wire.Time // H1: the agent's clock
-	closure         wire.Closure
-	records         []recordRef // ordered by rollout ID
+	name wire.Hostname
+	// closure is what the host said last that it runs.
+	closure wire.Closure
+	records []recordRef // ordered by rollout ID
 }
 
 // recordRef leads from a host to one of its records.
@@ -39,26 +37,24 @@ func (h *host) find(id wire.RolloutID) (recordRef, bool) {
 // know returns the index of a host, making it known if it is not. A new host
 // counts as heard just now.
 func (p *Plane) know(name wire.Hostname) int {
-	if i, known := p.byName[name]; known {
-		return int(i)
+	i, known := p.table.find(name)
+	if !known {
+		i = p.table.add(name)
+		p.table.vitals[i].heard = p.clock()
+		p.order.added = append(p.order.added, int32(i))
 	}
-	i := len(p.hosts)
-	p.hosts = append(p.hosts, host{name: name})
-	p.heard = append(p.heard, p.clock())
-	p.gone = append(p.gone, false)
-	p.byName[name] = int32(i)
-	p.order.added = append(p.order.added, int32(i))
 	return i
 }
 
 // touch notes that the plane hears from a host now, by whatever request.
 func (p *Plane) touch(name wire.Hostname, out *Output) int {
 	i := p.know(name)
-	p.heard[i] = p.clock()
-	if p.gone[i] {
-		p.gone[i] = false
+	v := &p.table.vitals[i]
+	v.heard = p.clock()
+	if v.gone {
+		v.gone = false
 		p.stats.HostsUnreachable--
-		out.Notices = append(out.Notices, Notice{Kind: NoticeReachable, Hostname: p.hosts[i].name})
+		out.Notices = append(out.Notices, Notice{Kind: NoticeReachable, Hostname: p.table.hosts[i].name})
 	}
 	return i
 }
@@ -66,12 +62,26 @@ func (p *Plane) touch(name wire.Hostname, out *Output) int {
 // attach makes the records of a rollout known to their hosts.
 func (p *Plane) attach(r *rolloutState) {
 	for i := range r.records {
-		h := &p.hosts[p.know(r.records[i].Hostname)]
+		known := p.know(r.records[i].Hostname)
+		h := &p.table.hosts[known]
 		r.records[i].Hostname = h.name // one string for both
+		if r.records[i].State.Active() && !r.superseded() {
+			p.table.vitals[known].active++
+		}
 		at, _ := slices.BinarySearchFunc(h.records, r.id, func(ref recordRef, id wire.RolloutID) int {
 			return strings.Compare(string(ref.rollout.id), string(id))
 		})
 		h.records = slices.Insert(h.records, at, recordRef{r, i})
+	}
+}
+
+// supersede gives a rollout's channel to a newer one (PROTOCOL R1).
+func (p *Plane) supersede(r *rolloutState, by wire.RolloutID) {
+	r.supersededBy = by
+	for i := range r.records {
+		if r.records[i].State.Active() {
+			p.table.vitals[p.know(r.records[i].Hostname)].active--
+		}
 	}
 }
 
@@ -86,7 +96,7 @@ type hostOrder struct {
 // hostsByName returns the host indices in the order of their names.
 func (p *Plane) hostsByName() []int32 {
 	byName := func(a, b int32) int {
-		return strings.Compare(string(p.hosts[a].name), string(p.hosts[b].name))
+		return strings.Compare(string(p.table.hosts[a].name), string(p.table.hosts[b].name))
 	}
 	o := &p.order
 	if len(o.added) > 0 {

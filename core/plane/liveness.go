@@ -53,7 +53,7 @@ func (p *Plane) advanceClock(now wire.Instant, out *Output) {
 func (p *Plane) credit(d time.Duration, out *Output) {
 	p.liveness.impaired += d
 	p.liveness.credited += d
-	if len(p.hosts) > 0 {
+	if len(p.table.hosts) > 0 {
 		out.Notices = append(out.Notices, Notice{Kind: NoticeCredited, Count: int(d / time.Second)})
 	}
 }
@@ -65,9 +65,9 @@ func (p *Plane) started() {
 	l.lastTick, l.credited = p.last.Mono, 0
 	l.suspecting = false
 	l.quietUntil = 0
-	for i := range p.heard {
-		p.heard[i] = p.clock()
-		p.gone[i] = false
+	for i := range p.table.vitals {
+		p.table.vitals[i].heard = p.clock()
+		p.table.vitals[i].gone = false
 	}
 	p.stats.HostsUnreachable = 0
 }
@@ -77,8 +77,9 @@ func (p *Plane) tick(impaired bool, out *Output) {
 	l := &p.liveness
 	if missed := p.last.Mono - l.lastTick - l.credited; impaired && missed > 0 {
 		p.credit(missed, out)
-		for i := range p.heard { // nobody ends up heard in the future
-			p.heard[i] = min(p.heard[i], p.clock())
+		for i := range p.table.vitals { // nobody ends up heard in the future
+			v := &p.table.vitals[i]
+			v.heard = min(v.heard, p.clock())
 		}
 	}
 	l.lastTick, l.credited = p.last.Mono, 0
@@ -97,13 +98,14 @@ func (p *Plane) judge(out *Output) {
 	var due []int32
 	var soon, recent, judged int
 	first := now
-	for i, heard := range p.heard {
-		if p.gone[i] {
+	for i := range p.table.vitals {
+		v := &p.table.vitals[i]
+		if v.gone {
 			continue
 		}
 		judged++
-		first = min(first, heard)
-		silent := now - heard
+		first = min(first, v.heard)
+		silent := now - v.heard
 		if silent < interval {
 			recent++
 		}
@@ -115,7 +117,7 @@ func (p *Plane) judge(out *Output) {
 		}
 	}
 	l.quietUntil = first + p.cfg.silence()
-	tooMany := soon >= suspectAtLeast && soon*suspectOneIn > len(p.hosts)
+	tooMany := soon >= suspectAtLeast && soon*suspectOneIn > len(p.table.hosts)
 	// A plane that hears most of its fleet is not deaf: what stays silent an
 	// interval later is really gone.
 	hearsMost := recent*2 > judged
@@ -128,10 +130,10 @@ func (p *Plane) judge(out *Output) {
 		return
 	}
 	l.suspecting = false
-	slices.SortFunc(due, func(a, b int32) int { return cmp.Compare(p.hosts[a].name, p.hosts[b].name) })
+	slices.SortFunc(due, func(a, b int32) int { return cmp.Compare(p.table.hosts[a].name, p.table.hosts[b].name) })
 	for _, i := range due {
-		p.gone[i] = true
+		p.table.vitals[i].gone = true
 		p.stats.HostsUnreachable++
-		out.Notices = append(out.Notices, Notice{Kind: NoticeUnreachable, Hostname: p.hosts[i].name})
+		out.Notices = append(out.Notices, Notice{Kind: NoticeUnreachable, Hostname: p.table.hosts[i].name})
 	}
 }

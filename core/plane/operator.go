@@ -30,7 +30,7 @@ func (p *Plane) open(m *wire.Manifest, out *Output) {
 	p.log(out, Entry{Input: &OpenRollout{*m}, RolloutID: id, Kind: "opened", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeOpened, RolloutID: id, Count: len(r.records)})
 	if older := p.newest[m.Channel]; older != nil {
-		older.supersededBy = id
+		p.supersede(older, id)
 		out.Notices = append(out.Notices, Notice{Kind: NoticeSuperseded, RolloutID: older.id, Detail: string(id)})
 	}
 	p.install(r)

@@ -37,6 +37,12 @@ func (o *Output) Reset() {
 	o.RevocationsChanged = false
 }
 
+// nextReply appends an empty reply and returns it to be filled in.
+func (o *Output) nextReply() *Reply {
+	o.Replies = append(o.Replies, Reply{})
+	return &o.Replies[len(o.Replies)-1]
+}
+
 // Entry is one line of the plane's log: a durable input and what it did.
 // Walking the log through [Plane.Apply] gives the same durable state.
 type Entry struct {

@@ -2,7 +2,6 @@ package plane
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
 )
@@ -16,8 +15,8 @@ import (
 //	P2 a host's records are the records of that host, ordered by rollout ID,
 //	   and every record of a rollout is known to its host
 //	P3 of the rollouts of a channel exactly the newest is not superseded
-//	P4 the counts (records by state, hosts by reachability, hosts of a wave
-//	   that hold back the next) are what counting gives
+//	P4 the counts (records by state, hosts by reachability, a host's active
+//	   records, hosts of a wave that hold back the next) are what counting gives
 //	P5 a record is dispatched only in a wave that is dispatched
 //	P6 nobody was heard in the future
 //	P7 a rollout that is not superseded has dispatched its first wave, and none
@@ -28,11 +27,8 @@ type Plane struct {
 	cfg  Config
 	last wire.Instant
 
-	hosts  []host
-	heard  []time.Duration // by host: when last heard, on the liveness clock
-	gone   []bool          // by host: unreachable
-	byName map[wire.Hostname]int32
-	order  hostOrder
+	table hostTable
+	order hostOrder
 
 	rollouts []*rolloutState // in the order of opening
 	byID     map[wire.RolloutID]*rolloutState
@@ -54,7 +50,6 @@ func New(cfg Config) (*Plane, error) {
 	}
 	return &Plane{
 		cfg:         cfg,
-		byName:      make(map[wire.Hostname]int32),
 		byID:        make(map[wire.RolloutID]*rolloutState),
 		newest:      make(map[wire.Channel]*rolloutState),
 		quarantine:  make(map[quarantineKey]wire.QuarantineEntry),
@@ -160,7 +155,7 @@ type Stats struct {
 func (p *Plane) Stats() Stats {
 	s := p.stats
 	s.Logged = p.logged
-	s.HostsReachable = len(p.hosts) - s.HostsUnreachable
+	s.HostsReachable = len(p.table.hosts) - s.HostsUnreachable
 	return s
 }
 

@@ -18,12 +18,12 @@ func limited(limit int) int { return max(1, min(limit, MaxLimit)) }
 
 // queryHost answers with one host (PROTOCOL R5).
 func (p *Plane) queryHost(name wire.Hostname, out *Output) {
-	i, known := p.byName[name]
+	i, known := p.table.find(name)
 	if !known {
 		reply(out, len(out.Entries), wire.Refuse(wire.UnknownHost, "hostname", fmt.Sprintf("no host %s is known", name)))
 		return
 	}
-	status := p.hostStatus(int(i))
+	status := p.hostStatus(i)
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: &status})
 }
 
@@ -32,7 +32,7 @@ func (p *Plane) queryHosts(q *QueryHosts, out *Output) {
 	page := &wire.Page[wire.HostStatus]{Name: "hosts", Schema: &wire.HostStatusSchema}
 	sorted := p.hostsByName()
 	start, found := slices.BinarySearchFunc(sorted, q.After, func(i int32, after wire.Hostname) int {
-		return cmp.Compare(p.hosts[i].name, after)
+		return cmp.Compare(p.table.hosts[i].name, after)
 	})
 	if found {
 		start++
@@ -48,15 +48,15 @@ func (p *Plane) queryHosts(q *QueryHosts, out *Output) {
 }
 
 func (p *Plane) hostStatus(i int) wire.HostStatus {
-	h := &p.hosts[i]
+	h, v := &p.table.hosts[i], &p.table.vitals[i]
 	s := wire.HostStatus{
 		Hostname:        h.name,
 		Reachability:    wire.Reachable,
-		LastHeartbeatAt: h.lastHeartbeatAt,
-		SilentSeconds:   wire.Count((p.clock() - p.heard[i]) / time.Second),
+		LastHeartbeatAt: v.lastHeartbeatAt,
+		SilentSeconds:   wire.Count((p.clock() - v.heard) / time.Second),
 		CurrentClosure:  h.closure,
 	}
-	if p.gone[i] {
+	if v.gone {
 		s.Reachability = wire.Unreachable
 	}
 	for _, ref := range h.records {

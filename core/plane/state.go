@@ -134,10 +134,10 @@ func (p *Plane) AppendState(dst []byte) []byte {
 		JudgeAt: wire.Nanos(l.judgeAt), Suspecting: wire.Flag(l.suspecting),
 	})
 	for _, i := range p.hostsByName() {
-		h := &p.hosts[i]
+		h, v := &p.table.hosts[i], &p.table.vitals[i]
 		dst = appendLine(dst, "host", &hostLineSchema, &hostLine{
-			Hostname: h.name, LastHeartbeatAt: h.lastHeartbeatAt, Closure: h.closure,
-			Heard: wire.Nanos(p.heard[i]), Gone: wire.Flag(p.gone[i]),
+			Hostname: h.name, LastHeartbeatAt: v.lastHeartbeatAt, Closure: h.closure,
+			Heard: wire.Nanos(v.heard), Gone: wire.Flag(v.gone),
 		})
 	}
 	return dst
@@ -226,13 +226,12 @@ func (rd *reader) line(word string, doc []byte) error {
 			return err
 		}
 		i := p.know(h.Hostname)
-		p.hosts[i].lastHeartbeatAt = h.LastHeartbeatAt
-		p.hosts[i].closure = h.Closure
+		v := &p.table.vitals[i]
+		v.lastHeartbeatAt, v.heard, v.gone = h.LastHeartbeatAt, time.Duration(h.Heard), bool(h.Gone)
 		if h.Closure != "" {
-			p.hosts[i].closure = p.hosts[i].intern(h.Closure)
+			v.closurePrint = fingerprint(string(h.Closure))
+			p.table.hosts[i].closure = p.table.hosts[i].intern(h.Closure)
 		}
-		p.heard[i] = time.Duration(h.Heard)
-		p.gone[i] = bool(h.Gone)
 		if h.Gone {
 			p.stats.HostsUnreachable++
 		}
