@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is the grammar of the command line. A command is one field here and one
+// file beside this one, with a method
+//
+//	Run(ctx context.Context, io stdio) error
+//
+// that may take the pointers of the commands above it as well. ctx ends at the
+// first SIGINT or SIGTERM.
+type cli struct {
+	Config configFile `placeholder:"FILE" help:"Read flags from this YAML file; the command line and the environment win over it."`
+
+	PKI     pkiCommand     `cmd:"" name:"pki" help:"Issue the fleet's certificates."`
+	Version versionCommand `cmd:"" help:"Say which build this is."`
+}
+
+// stdio is where a command writes: results to Out, everything about them to
+// Err.
+type stdio struct {
+	Out, Err io.Writer
+}
+
+// Exit codes.
+const (
+	exitGood   = 0
+	exitFailed = 1 // it failed, or found a violation
+	exitUsage  = 2 // the command line, the environment or the file is wrong
+)
+
+// commandError is an error with what the process makes of it. A command may
+// return any other error too: that is exitFailed without a hint.
+type commandError struct {
+	err  error
+	code int    // exitFailed or exitUsage
+	hint string // one line on what to do, or empty
+}
+
+// Error implements error.
+func (e *commandError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *commandError) Unwrap() error { return e.err }
+
+// run runs the command that args name by grammar, a *cli but in tests, and
+// returns the exit code.
+func run(grammar any, args []string, io stdio) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The first signal asks; a second one, no longer caught, ends the process.
+	context.AfterFunc(ctx, stop)
+
+	err := runCommand(ctx, grammar, args, io)
+	if err == nil {
+		return exitGood
+	}
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintf(io.Err, "refrain: %s\n", strings.TrimSuffix(line, "\n"))
+	}
+	var told *commandError
+	if !errors.As(err, &told) {
+		return exitFailed
+	}
+	if told.hint != "" {
+		fmt.Fprintf(io.Err, "hint: %s\n", told.hint)
+	}
+	return told.code
+}
+
+// runCommand parses args by grammar and runs the command they name.
+func runCommand(ctx context.Context, grammar any, args []string, io stdio) error {
+	parsed, err := parse(grammar, args, io)
+	if err != nil || parsed == nil {
+		return err
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	return parsed.Run(io)
+}
+
+// parse parses args by grammar. The result is nil if args asked for help, which
+// is printed.
+func parse(grammar any, args []string, io stdio) (*kong.Context, error) {
+	helped := false
+	parser, err := newParser(grammar, io, func(int) { helped = true })
+	if err != nil {
+		panic(err) // the grammar is ours
+	}
+	parsed, err := parser.Parse(args)
+	if helped {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &commandError{err: err, code: exitUsage, hint: usageHint(err)}
+	}
+	return parsed, nil
+}
+
+// newParser makes a parser of grammar, which calls exit once it has printed
+// help.
+func newParser(grammar any, io stdio, exit func(int)) (*kong.Kong, error) {
+	return kong.New(grammar,
+		kong.Name("refrain"),
+		kong.Description("A control plane for fleets of NixOS hosts."),
+		kong.DefaultEnvars("REFRAIN"),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Writers(io.Out, io.Err),
+		kong.Exit(exit),
+	)
+}
+
+// usageHint points at the help of the command that was used wrongly. Errors of
+// the configuration file say themselves what would be right.
+func usageHint(err error) string {
+	var file *configError
+	if errors.As(err, &file) {
+		return "deploy/refrain.example.yaml shows every key"
+	}
+	command := "refrain"
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) && wrong.Context != nil {
+		if selected := wrong.Context.Selected(); selected != nil {
+			command = selected.FullPath()
+		}
+	}
+	return fmt.Sprintf("%s --help shows how it is used", command)
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"refrain": main})
+}
+
+// The scripts say what a user types and sees. Besides the commands of
+// testscript they have
+//
+//	exits CODE COMMAND...    run a command that must exit with CODE
+//	mode MODE PATH...        check permissions, in octal
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("COLUMNS", "100") // help is wrapped at the terminal's width
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exitsCommand,
+			"mode":  modeCommand,
+		},
+	})
+}
+
+func exitsCommand(script *testscript.TestScript, not bool, args []string) {
+	if not || len(args) < 2 {
+		script.Fatalf("usage: exits CODE COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	script.Check(err)
+	code := 0
+	var exit *exec.ExitError
+	if err := script.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		script.Check(err)
+	}
+	if code != want {
+		script.Fatalf("exited with %d, want %d", code, want)
+	}
+}
+
+func modeCommand(script *testscript.TestScript, not bool, args []string) {
+	if not || len(args) < 2 {
+		script.Fatalf("usage: mode MODE PATH...")
+	}
+	for _, path := range args[1:] {
+		info, err := os.Lstat(script.MkAbs(path))
+		script.Check(err)
+		if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[0] {
+			script.Fatalf("%s has mode %s, want %s", path, got, args[0])
+		}
+	}
+}

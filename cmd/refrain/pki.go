@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode/utf8"
+
+	"github.com/refrain-fleet/refrain/httpserver/pki"
+)
+
+// defaultPKIDir is left out of the commands that are proposed.
+const defaultPKIDir = "pki"
+
+// pkiCommand has the commands that issue certificates.
+type pkiCommand struct {
+	Dir string `name:"pki-dir" default:"pki" placeholder:"DIR" help:"The directory of the certificates and keys (${default})."`
+
+	Init     pkiInitCommand     `cmd:"" help:"Make the fleet's CA."`
+	Server   pkiServerCommand   `cmd:"" help:"Issue the server's certificate."`
+	Agent    pkiAgentCommand    `cmd:"" help:"Issue a certificate for each of the hosts."`
+	Operator pkiOperatorCommand `cmd:"" help:"Issue a certificate for each of the operators."`
+}
+
+// leafFlags are the flags of the commands that issue leaves.
+type leafFlags struct {
+	ValidFor lifetime `placeholder:"365d" help:"How long it is good, such as 90d or 12h. Default: 365d, or the rest of the CA's life if that is shorter."`
+	Force    bool     `help:"Replace what is there already."`
+}
+
+func (f leafFlags) options() pki.Options {
+	return pki.Options{ValidFor: time.Duration(f.ValidFor), Force: f.Force}
+}
+
+// command spells a command in the same directory, for the user to copy.
+func (c *pkiCommand) command(words ...string) string {
+	command := "refrain pki " + strings.Join(words, " ")
+	if c.Dir != defaultPKIDir {
+		command += " --pki-dir " + shellWord(c.Dir)
+	}
+	return command
+}
+
+// pkiError tells wrong names, which are wrong use, from failures.
+func pkiError(err error) error {
+	var name *pki.NameError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &name):
+		return &commandError{err: err, code: exitUsage, hint: "nothing was issued"}
+	case errors.Is(err, pki.ErrExists), errors.Is(err, pki.ErrHalfPresent):
+		return &commandError{err: err, code: exitFailed, hint: "nothing was issued; --force issues a new pair in its place"}
+	}
+	return &commandError{err: err, code: exitFailed, hint: "nothing was issued"}
+}
+
+// printFiles lists the two files of a pair with what they are for.
+func printFiles(w io.Writer, issued pki.Issued, certificate, key string) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "FILE\tMODE\tWHAT IT IS")
+	fmt.Fprintf(table, "%s\t0644\t%s\n", issued.Certificate, certificate)
+	fmt.Fprintf(table, "%s\t0600\t%s\n", issued.Key, key)
+	return table.Flush()
+}
+
+// printClients lists the pairs of agents or operators.
+func printClients(w io.Writer, title string, issued []pki.Issued) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "%s\tCOMMON NAME\tGOOD UNTIL\tCERTIFICATE\tKEY\n", title)
+	for _, one := range issued {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n",
+			one.Name, one.CommonName, one.NotAfter.Format(time.RFC3339), one.Certificate, one.Key)
+	}
+	return table.Flush()
+}
+
+// printClientNotes says what the user may not expect of new certificates.
+func printClientNotes(w io.Writer, issued []pki.Issued) {
+	replaced := false
+	for _, one := range issued {
+		replaced = replaced || one.Replaced
+		if n := utf8.RuneCountInString(one.CommonName); n > pki.UpperBoundCommonName {
+			fmt.Fprintf(w, "note: the common name of %s has %d characters, X.509 allows %d; Go and OpenSSL verify it, others may refuse it\n",
+				one.Name, n, pki.UpperBoundCommonName)
+		}
+	}
+	if replaced {
+		fmt.Fprintln(w, "note: a replaced certificate is good until it expires or is revoked; a revocation ends all that were issued before it, so revoke first and issue then")
+	}
+}
+
+// shellWord quotes s for a POSIX shell if it needs that.
+func shellWord(s string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+=,"
+	if s != "" && strings.Trim(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/refrain-fleet/refrain/httpserver/pki"
+)
+
+// pkiServerCommand issues the server's certificate.
+type pkiServerCommand struct {
+	leafFlags
+	Names []string `arg:"" name:"name" help:"The DNS names and IP addresses that agents reach the server by."`
+}
+
+// Run implements the command.
+func (c *pkiServerCommand) Run(group *pkiCommand, io stdio) error {
+	issued, err := pki.Server(group.Dir, c.Names, c.options())
+	if err != nil {
+		return pkiError(err)
+	}
+	fmt.Fprintf(io.Out, "issued the server's certificate, good until %s\n\n", issued.NotAfter.Format(time.RFC3339))
+	if err := printFiles(io.Out, issued,
+		"certificate for "+strings.Join(c.Names, ", "),
+		"key, for the server alone"); err != nil {
+		return err
+	}
+	fmt.Fprintf(io.Out, "\nnext:\n  refrain serve --tls-cert %s --tls-key %s --client-ca %s --agent-cn-suffix %s\n",
+		shellWord(issued.Certificate), shellWord(issued.Key), shellWord(filepath.Join(group.Dir, "ca.crt")), issued.Suffix)
+	return nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"text/tabwriter"
+)
+
+// versionCommand says which build this is.
+type versionCommand struct {
+	JSON bool `name:"json" help:"Print one JSON object."`
+}
+
+// build describes a build. Its JSON is stable: scripts read it.
+type build struct {
+	// Version is the module's version, "(devel)" for a build of a working tree
+	// without one.
+	Version string `json:"version"`
+	// Revision is the commit, empty if the build does not know it.
+	Revision string `json:"revision"`
+	// Time is the commit's, in RFC 3339; empty if the build does not know it.
+	Time string `json:"time"`
+	// Modified reports changes that were not committed.
+	Modified bool `json:"modified"`
+	// Go is the compiler's version.
+	Go string `json:"go"`
+	// OS and Arch are what it was built for.
+	OS   string `json:"os"`
+	Arch string `json:"arch"`
+}
+
+// Run implements the command.
+func (c *versionCommand) Run(io stdio) error {
+	info, _ := debug.ReadBuildInfo()
+	b := describeBuild(info)
+	if c.JSON {
+		return json.NewEncoder(io.Out).Encode(b)
+	}
+	revision := b.Revision
+	switch {
+	case revision == "":
+		revision = "unknown"
+	case b.Modified:
+		revision += ", modified"
+	}
+	table := tabwriter.NewWriter(io.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "refrain\t%s\n", b.Version)
+	fmt.Fprintf(table, "revision\t%s\n", revision)
+	if b.Time != "" {
+		fmt.Fprintf(table, "committed\t%s\n", b.Time)
+	}
+	fmt.Fprintf(table, "go\t%s\n", b.Go)
+	fmt.Fprintf(table, "platform\t%s/%s\n", b.OS, b.Arch)
+	return table.Flush()
+}
+
+// describeBuild reads the information that the compiler left; info may be nil.
+func describeBuild(info *debug.BuildInfo) build {
+	b := build{Version: "(devel)", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	if info == nil {
+		return b
+	}
+	if info.Main.Version != "" {
+		b.Version = info.Main.Version
+	}
+	for _, setting := range info.Settings {
+		switch setting.Key {
+		case "vcs.revision":
+			b.Revision = setting.Value
+		case "vcs.time":
+			b.Time = setting.Value
+		case "vcs.modified":
+			b.Modified = setting.Value == "true"
+		}
+	}
+	return b
+}
