@@ -68,11 +68,8 @@ func (r *Record) Synthesised() bool {
 
 // takeBack undoes what a confirmation said of the activation, because the agent
 // says that the activation failed. That the host had taken up the dispatch
-// remains true.
+// remains true. In Activating there is nothing to undo.
 func (r *Record) takeBack() {
-	if !r.Marks.Has(MarkActivationCompletedAt) {
-		return
-	}
 	r.ActivationCompletedAt = wire.Time{}
 	r.CurrentClosure = ""
 	r.Probes = nil
