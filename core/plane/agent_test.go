@@ -63,6 +63,8 @@ func newJob(host wire.Hostname, id wire.RolloutID, target, was wire.Closure, soa
 	}
 }
 
+func (j *job) String() string { return string(j.host) + " " + string(j.id) }
+
 // finished reports whether the plot has come to its end.
 func (j *job) finished() bool { return len(j.log) == len(plotKinds[j.plot]) }
 

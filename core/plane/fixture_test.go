@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
@@ -121,7 +123,7 @@ func (b *harness) rolloutStatus(id wire.RolloutID) *wire.RolloutStatus {
 }
 
 // answered steps a query apart from any batch and returns its document.
-func answered[D wire.Document](t testing.TB, p *plane.Plane, now wire.Instant, query plane.Input) D {
+func answered[D wire.Document](t rapid.TB, p *plane.Plane, now wire.Instant, query plane.Input) D {
 	t.Helper()
 	var out plane.Output
 	p.Step(now, query, &out)
@@ -238,7 +240,7 @@ func inputText(in plane.Input) string {
 	}
 }
 
-func equal[T comparable](t testing.TB, what string, got, want T) {
+func equal[T comparable](t rapid.TB, what string, got, want T) {
 	t.Helper()
 	if got != want {
 		t.Errorf("%s: got %v; want %v", what, got, want)

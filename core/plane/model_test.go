@@ -1,0 +1,357 @@
+package plane_test
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// model is the plane's rules written out naively, in plain maps: nothing is
+// counted, remembered or kept in order; everything is worked out again from the
+// records whenever it is asked. It shares the record's state machine with the
+// plane, which is tested where it lives, and nothing else.
+type model struct {
+	rollouts   map[wire.RolloutID]*modelRollout
+	order      []wire.RolloutID // of opening
+	quarantine map[quarantineKey]wire.QuarantineEntry
+	revoked    map[wire.CommonName]wire.Time
+	hosts      map[wire.Hostname]modelHost
+}
+
+type quarantineKey struct {
+	channel wire.Channel
+	closure wire.Closure
+}
+
+type modelHost struct {
+	heartbeatAt wire.Time
+	closure     wire.Closure
+}
+
+type modelRollout struct {
+	manifest wire.Manifest
+	openedAt wire.Time
+	records  map[wire.Hostname]*rollout.Record
+	excused  map[wire.Hostname]bool
+	haltedBy wire.Hostname
+	waves    int // dispatched
+}
+
+func newModel() *model {
+	return &model{
+		rollouts: map[wire.RolloutID]*modelRollout{}, quarantine: map[quarantineKey]wire.QuarantineEntry{},
+		revoked: map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{},
+	}
+}
+
+func (m *model) clone() *model {
+	c := &model{
+		rollouts: map[wire.RolloutID]*modelRollout{}, order: slices.Clone(m.order),
+		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts),
+	}
+	for id, r := range m.rollouts {
+		copied := *r
+		copied.excused = maps.Clone(r.excused)
+		copied.records = map[wire.Hostname]*rollout.Record{}
+		for h, rec := range r.records {
+			own := rec.Clone()
+			copied.records[h] = &own
+		}
+		c.rollouts[id] = &copied
+	}
+	return c
+}
+
+func (m *model) know(h wire.Hostname) {
+	if _, known := m.hosts[h]; !known {
+		m.hosts[h] = modelHost{}
+	}
+}
+
+// newest is the rollout that has the channel.
+func (m *model) newest(channel wire.Channel) wire.RolloutID {
+	for _, id := range slices.Backward(m.order) {
+		if id.Channel() == channel {
+			return id
+		}
+	}
+	return ""
+}
+
+func (m *model) superseded(id wire.RolloutID) bool { return m.newest(id.Channel()) != id }
+
+// supersededBy is the rollout of the channel that was opened next.
+func (m *model) supersededBy(id wire.RolloutID) wire.RolloutID {
+	for _, next := range m.order[slices.Index(m.order, id)+1:] {
+		if next.Channel() == id.Channel() {
+			return next
+		}
+	}
+	return ""
+}
+
+// failed lists the hosts that halt the rollout, by name (PROTOCOL R2).
+func (r *modelRollout) failed() []wire.Hostname {
+	var list []wire.Hostname
+	for _, h := range slices.Sorted(maps.Keys(r.records)) {
+		if s := r.records[h].State; (s == wire.Failed || s == wire.Reverted) && !r.excused[h] {
+			list = append(list, h)
+		}
+	}
+	return list
+}
+
+func (m *model) halted(id wire.RolloutID) bool { return len(m.rollouts[id].failed()) > 0 }
+
+// waveDone reports whether a wave lets the next one go (PROTOCOL R2).
+func (r *modelRollout) waveDone(wave int) bool {
+	for h, rec := range r.records {
+		done := rec.State == wire.Converged || rec.State == wire.Deferred || r.excused[h] && !rec.State.Active()
+		if int(rec.Wave) == wave && !done {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *model) isQuarantined(rec *rollout.Record) bool {
+	_, is := m.quarantine[quarantineKey{rec.RolloutID.Channel(), rec.TargetClosure}]
+	return is
+}
+
+// settle carries out what follows from the records as they are: halts, waves
+// and dispatches (PROTOCOL R1 to R3). by is the host whose news it is.
+func (m *model) settle(now wire.Time, by wire.Hostname) {
+	for _, id := range m.order {
+		r := m.rollouts[id]
+		if m.superseded(id) {
+			continue
+		}
+		if m.halted(id) {
+			if r.haltedBy == "" {
+				r.haltedBy = by
+			}
+			continue
+		}
+		r.haltedBy = ""
+		for r.waves == 0 || r.waves < len(r.manifest.Policy.Waves) && r.waveDone(r.waves-1) {
+			r.waves++
+		}
+		for _, rec := range r.records {
+			if int(rec.Wave) < r.waves && !m.isQuarantined(rec) {
+				rec.Dispatch(now)
+			}
+		}
+	}
+}
+
+// offers is what a poll of a host is answered with (PROTOCOL D1, D2): the
+// dispatched Pending record of the rollout opened first.
+func (m *model) offers(h wire.Hostname) *rollout.Record {
+	for _, id := range m.order {
+		rec := m.rollouts[id].records[h]
+		if rec != nil && rec.State == wire.Pending && rec.DispatchedAt.IsSet() &&
+			!m.superseded(id) && !m.halted(id) && !m.isQuarantined(rec) {
+			return rec
+		}
+	}
+	return nil
+}
+
+// step takes an input and returns the outcome to expect. Of a refusal it says
+// the code and the replay only.
+func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
+	switch in := in.(type) {
+	case *plane.Heartbeat:
+		return m.heartbeat(now.Wall, &in.Request)
+	case *plane.Event:
+		return m.event(now.Wall, &in.Envelope)
+	case *plane.Poll:
+		m.know(in.Hostname)
+		if rec := m.offers(in.Hostname); rec != nil {
+			return wire.Outcome{Code: wire.OK, Document: &wire.Dispatch{
+				Hostname: rec.Hostname, RolloutID: rec.RolloutID, TargetClosure: rec.TargetClosure,
+				SoakDueAt: rec.SoakDueAt, SoakSeconds: rec.SoakSeconds, EnqueuedAt: rec.DispatchedAt,
+				OnHealthFailure: m.rollouts[rec.RolloutID].manifest.Policy.OnHealthFailure,
+			}}
+		}
+		return wire.Outcome{Code: wire.NoContent}
+	case *plane.OpenRollout:
+		return m.open(now.Wall, in.Manifest)
+	case *plane.ResumeRollout:
+		return m.resume(now.Wall, in.RolloutID)
+	case *plane.ClearQuarantine:
+		key := quarantineKey{in.Channel, in.Closure}
+		if _, there := m.quarantine[key]; !there {
+			return wire.Outcome{Code: wire.UnknownQuarantine}
+		}
+		delete(m.quarantine, key)
+		m.settle(now.Wall, "")
+		return wire.Outcome{Code: wire.NoContent}
+	case *plane.Revoke:
+		before := in.Before
+		if !before.IsSet() {
+			before = now.Wall
+		}
+		if now.Wall.Before(before) {
+			return wire.Outcome{Code: wire.WrongShape}
+		}
+		m.revoked[in.CommonName] = later(m.revoked[in.CommonName], before)
+		return wire.Outcome{Code: wire.OK, Document: &wire.Revocation{CommonName: in.CommonName, RevokedBefore: m.revoked[in.CommonName]}}
+	default:
+		return wire.Outcome{}
+	}
+}
+
+// heartbeat is PROTOCOL H.
+func (m *model) heartbeat(now wire.Time, req *wire.HeartbeatRequest) wire.Outcome {
+	h := m.hosts[req.Hostname]
+	h.heartbeatAt = req.At
+	if req.CurrentClosure != "" {
+		h.closure = req.CurrentClosure
+	}
+	m.hosts[req.Hostname] = h
+	want := wire.Outcome{Code: wire.OK}
+	want.Heartbeat.ReceivedAt = req.At
+	if req.RolloutID != "" { // H2
+		if r := m.rollouts[req.RolloutID]; r != nil && req.CurrentClosure != "" {
+			if rec := r.records[req.Hostname]; rec != nil && rec.CurrentClosure != req.CurrentClosure {
+				want.Replay, want.ReplayFrom = true, rec.LastEventSeq
+			}
+		}
+		return want
+	}
+	for _, id := range slices.Sorted(maps.Keys(m.rollouts)) { // H3, H4
+		rec := m.rollouts[id].records[req.Hostname]
+		if rec == nil || m.superseded(id) || !rec.State.Active() {
+			continue
+		}
+		if req.CurrentClosure == rec.TargetClosure {
+			rec.Confirm(req.CurrentClosure, req.At)
+			m.settle(now, req.Hostname)
+		}
+		want.Heartbeat.Bootstrap = append(want.Heartbeat.Bootstrap, rec.Snapshot())
+	}
+	return want
+}
+
+// event is PROTOCOL E.
+func (m *model) event(now wire.Time, env *wire.EventEnvelope) wire.Outcome {
+	m.know(env.Hostname)
+	r := m.rollouts[env.RolloutID]
+	if r == nil || r.records[env.Hostname] == nil {
+		return wire.Outcome{Code: wire.UnknownRollout}
+	}
+	rec := r.records[env.Hostname]
+	from := rec.State
+	switch rec.Apply(env.Event).Outcome {
+	case rollout.Gap:
+		return wire.Outcome{Code: wire.Gap, Replay: true, ReplayFrom: rec.LastEventSeq}
+	case rollout.Rejected:
+		return wire.Outcome{Code: wire.Rejected}
+	}
+	if key := (quarantineKey{env.RolloutID.Channel(), rec.TargetClosure}); from == wire.Failed && rec.State == wire.Reverted && !m.isQuarantined(rec) {
+		m.quarantine[key] = wire.QuarantineEntry{
+			Channel: key.channel, Closure: key.closure, Since: now, By: env.RolloutID, Hostname: env.Hostname,
+		}
+	}
+	m.settle(now, env.Hostname)
+	return wire.Outcome{Code: wire.NoContent}
+}
+
+// open is PROTOCOL R1 and R2.
+func (m *model) open(now wire.Time, manifest wire.Manifest) wire.Outcome {
+	id := manifest.ID()
+	if r := m.rollouts[id]; r != nil {
+		if !sameManifest(r.manifest, manifest) {
+			return wire.Outcome{Code: wire.ManifestConflict}
+		}
+		return wire.Outcome{Code: wire.OK, Document: m.status(id, false)}
+	}
+	r := &modelRollout{
+		manifest: manifest, openedAt: now,
+		records: map[wire.Hostname]*rollout.Record{}, excused: map[wire.Hostname]bool{},
+	}
+	for _, h := range manifest.Hosts {
+		rec := rollout.New(id, h.Hostname, h.TargetClosure, h.Wave, 60*manifest.Policy.Waves[h.Wave].SoakMinutes)
+		r.records[h.Hostname] = &rec
+		m.know(h.Hostname)
+	}
+	m.rollouts[id] = r
+	m.order = append(m.order, id)
+	m.settle(now, "")
+	return wire.Outcome{Code: wire.Created, Document: m.status(id, false)}
+}
+
+// sameManifest compares manifests as sets of hosts.
+func sameManifest(a, b wire.Manifest) bool {
+	hosts := func(m wire.Manifest) map[wire.ManifestHost]bool {
+		set := map[wire.ManifestHost]bool{}
+		for _, h := range m.Hosts {
+			set[h] = true
+		}
+		return set
+	}
+	return a.Policy.OnHealthFailure == b.Policy.OnHealthFailure && slices.Equal(a.Policy.Waves, b.Policy.Waves) &&
+		maps.Equal(hosts(a), hosts(b))
+}
+
+// resume is decision 007.
+func (m *model) resume(now wire.Time, id wire.RolloutID) wire.Outcome {
+	r := m.rollouts[id]
+	switch {
+	case r == nil:
+		return wire.Outcome{Code: wire.UnknownRollout}
+	case m.superseded(id):
+		return wire.Outcome{Code: wire.RolloutSuperseded}
+	}
+	for _, h := range r.failed() {
+		r.excused[h] = true
+	}
+	m.settle(now, "")
+	return wire.Outcome{Code: wire.OK, Document: m.status(id, false)}
+}
+
+// status is a rollout as an operator sees it (PROTOCOL R4, R5).
+func (m *model) status(id wire.RolloutID, hosts bool) *wire.RolloutStatus {
+	r := m.rollouts[id]
+	s := &wire.RolloutStatus{
+		RolloutID: id, OpenedAt: r.openedAt, WavesDispatched: wire.Count(r.waves), Policy: r.manifest.Policy,
+		SupersededBy: m.supersededBy(id), HaltedBy: r.haltedBy,
+	}
+	pending, ended := 0, 0
+	for _, h := range slices.Sorted(maps.Keys(r.records)) {
+		rec := r.records[h]
+		*s.Counts.Of(rec.State)++
+		if rec.State == wire.Pending {
+			pending++
+		}
+		if !rec.State.Active() {
+			ended++
+		}
+		if hosts {
+			s.Hosts = append(s.Hosts, wire.RecordStatus{
+				Snapshot: rec.Snapshot(), Wave: rec.Wave, Synthesised: wire.Flag(rec.Synthesised()),
+				EndedAt: rec.EndedAt, FailingProbes: rec.FailingProbes(),
+			})
+		}
+	}
+	switch {
+	case m.superseded(id):
+		s.State = wire.Superseded
+	case r.haltedBy != "":
+		s.State = wire.Halted
+	case ended == len(r.records):
+		s.State = wire.Terminal
+	case pending == len(r.records):
+		s.State = wire.Opening
+	case r.waves == len(r.manifest.Policy.Waves):
+		s.State = wire.Converging
+	default:
+		s.State = wire.Active
+	}
+	return s
+}

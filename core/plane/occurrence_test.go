@@ -1,0 +1,66 @@
+package plane_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// runLength is how many batches a random run has.
+const runLength = 50
+
+// TestRandomRunsReachEveryCase keeps the properties honest: what never happens
+// in a run is not tested by them. The sample is the same in every test.
+func TestRandomRunsReachEveryCase(t *testing.T) {
+	want := []string{
+		"plane wiped", "plane crashed", "plane restarted", "plane reloaded", "a later wave", "bootstrap", "drift", "dispatch", "duplicate",
+		"a heartbeat that needs an earlier entry of its batch",
+		"entry opened applied", "entry resumed applied", "entry confirmed applied", "entry cleared applied", "entry revoked applied",
+	}
+	for kind := plane.NoticeReplayAsked; int(kind) < plane.NoticeKindCount; kind++ {
+		want = append(want, "notice "+kind.String())
+	}
+	for _, code := range []wire.Code{
+		wire.OK, wire.Created, wire.NoContent, wire.Gap, wire.Rejected, wire.UnknownRollout, wire.UnknownHost,
+		wire.UnknownQuarantine, wire.ManifestConflict, wire.RolloutSuperseded, wire.WrongShape,
+	} {
+		want = append(want, "reply "+code.String())
+	}
+	for _, state := range wire.States {
+		want = append(want, "state "+state.String())
+	}
+	for _, kind := range wire.EventKinds {
+		want = append(want, "entry "+kind.String()+" applied")
+	}
+	for _, kind := range []wire.EventKind{
+		wire.KindDispatchAck, wire.KindActivationStarted, wire.KindActivationCompleted, wire.KindActivationDeferred,
+		wire.KindActivationFailed, wire.KindConverged,
+	} {
+		want = append(want, "entry "+kind.String()+" absorbed")
+	}
+
+	seen := map[string]int{}
+	runs := rapid.Custom(func(t *rapid.T) map[string]int {
+		f := newFleet(t, watch{})
+		f.play(runLength)
+		return f.seen
+	})
+	for seed := range 120 {
+		for what, n := range runs.Example(seed) {
+			seen[what] += n
+		}
+	}
+	for _, what := range want {
+		if seen[what] == 0 {
+			t.Errorf("never in 120 runs: %s", what)
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(seen)) {
+		t.Logf("%6d %s", seen[what], what)
+	}
+}
