@@ -1,6 +1,10 @@
 package plane
 
-import "github.com/refrain-fleet/refrain/core/wire"
+import (
+	"slices"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
 
 // heartbeat answers a heartbeat (PROTOCOL H). In the steady state (nothing
 // drifts, nothing is to be confirmed or told) it allocates nothing.
@@ -23,8 +27,14 @@ func (p *Plane) heartbeat(req *wire.HeartbeatRequest, out *Output) {
 	switch {
 	case req.RolloutID == "" && v.active > 0:
 		h := &p.table.hosts[i]
-		answer.Outcome.Heartbeat.Bootstrap = h.bootstrap()
+		list := h.bootstrap()
+		answer.Outcome.Heartbeat.Bootstrap = list
 		answer.Needs = dependsOn(out, h.name)
+		if slices.ContainsFunc(list, queued) {
+			// Another host's entry may have made the dispatch, by letting the
+			// next wave go.
+			answer.Needs = len(out.Entries)
+		}
 	case req.RolloutID != "" && req.CurrentClosure != "":
 		h := &p.table.hosts[i]
 		if ref, known := h.find(req.RolloutID); known && ref.record().Drifted(req.CurrentClosure) { // H2
@@ -88,6 +98,9 @@ func (h *host) bootstrap() []wire.Snapshot {
 	}
 	return list
 }
+
+// queued reports whether a snapshot tells of a dispatch that is not taken up.
+func queued(s wire.Snapshot) bool { return s.State == wire.Pending && s.DispatchedAt.IsSet() }
 
 // intern returns c as the string that a record of the host already holds, if
 // one does, so that a host's closures are kept once.
