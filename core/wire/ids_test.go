@@ -107,6 +107,35 @@ func TestARolloutIDHasTwoSides(t *testing.T) { // PROTOCOL T11
 	}
 }
 
+// A channel and a ref that are good by themselves may be too long together.
+func TestAManifestMakesARolloutID(t *testing.T) { // PROTOCOL T11, R1
+	for _, test := range []struct {
+		channel, ref int
+		field        string
+	}{
+		{1, 510, ""}, {510, 1, ""}, {256, 255, ""},
+		{2, 510, "channel_ref"}, {510, 2, "channel_ref"}, {256, 256, "channel_ref"}, {510, 510, "channel_ref"},
+		{511, 1, "channel"}, {1, 511, "channel_ref"}, {0, 1, "channel"}, {1, 0, "channel_ref"},
+	} {
+		channel, ref := strings.Repeat("c", test.channel), strings.Repeat("r", test.ref)
+		body := `{"channel":"` + channel + `","channel_ref":"` + ref + `","policy":` + policyExample +
+			`,"hosts":[{"hostname":"h","wave":0,"target_closure":"x"}]}`
+		value, err := documents["manifest"].decode(new(wire.Decoder), []byte(body))
+		if test.field != "" {
+			wantField(t, err, test.field, body)
+			continue
+		}
+		if err != nil {
+			t.Errorf("%d and %d bytes: %v", test.channel, test.ref, err)
+			continue
+		}
+		manifest := value.(wire.Manifest)
+		if id, err := wire.ParseRolloutID(channel + "@" + ref); err != nil || manifest.ID() != id {
+			t.Errorf("%d and %d bytes: got the ID %s, want %s (%v)", test.channel, test.ref, manifest.ID(), id, err)
+		}
+	}
+}
+
 // In a document the same rules hold, and a string counts by what it says and
 // not by how it is spelled.
 func TestIdentifiersAreJudgedAfterUnescaping(t *testing.T) { // PROTOCOL T11

@@ -237,3 +237,30 @@ func TestAHeartbeatsAnswerIsWrittenWithoutAllocating(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// The documents that an answer can carry write themselves by their schemas.
+func TestADocumentInAnAnswerIsTheDocument(t *testing.T) {
+	carried := 0
+	eachDocument(t, func(t *testing.T, doc document) {
+		value, err := doc.decode(new(wire.Decoder), []byte(doc.example()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pointer := reflect.New(reflect.TypeOf(value))
+		pointer.Elem().Set(reflect.ValueOf(value))
+		body, ok := pointer.Interface().(wire.Document)
+		if !ok {
+			return
+		}
+		carried++
+		outcome := wire.Outcome{Code: wire.Created, Document: body}
+		var answer wire.Answer
+		outcome.Write("", &answer)
+		if string(answer.Body) != doc.example() {
+			t.Errorf("got %s", answer.Body)
+		}
+	})
+	if carried < 5 {
+		t.Errorf("only %d documents can be carried: the search is broken", carried)
+	}
+}

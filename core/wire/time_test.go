@@ -91,10 +91,11 @@ func TestOtherSpellingsOfTimesAreRefused(t *testing.T) { // PROTOCOL T9
 		"2026-01-31T24:00:00Z", // no such hour
 		"2026-01-31T12:60:00Z", // no such minute
 		"2016-12-31T23:59:60Z", // a leap second
+		"2026-01-31T12:00:60Z", // a second that never was
 		"2016-12-31T23:59:61Z",
 		"0000-01-01T04:59:59+05:00",           // before the year 0000
 		"0000-01-01T00:00:00+00:01",           // likewise
-		"9999-12-31T23:59:59-00:01",           // beyond the year 9999
+		"9999-12-31T23:59:00-00:01",           // beyond the year 9999
 		"9999-12-31T23:59:59.999999999-23:59", // likewise
 		"２０２６-01-31T12:00:00Z",                // other digits
 		"2026-01-31T12:00:00Z\x00",
