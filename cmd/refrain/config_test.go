@@ -87,7 +87,7 @@ run:
   colours:
     - green
     - red
-  raw: ["x,y"]
+  raw: ["x,y", z]
   optional: &anchor here
   numbers: [1, 2]
   deep:
@@ -117,7 +117,7 @@ idle:
 		{"colour", got.Colour, "green"},
 		{"peers", got.Peers, []string{"a", "b,c", `d\e`}},
 		{"colours", got.Colours, []string{"green", "red"}},
-		{"raw", got.Raw, []string{"x,y"}},
+		{"raw", got.Raw, []string{"x,y", "z"}},
 		{"optional", got.Optional, &here},
 		{"numbers", got.Numbers, []int{1, 2}},
 		{"deep.address", got.Deep.Address, "here"},
