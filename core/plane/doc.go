@@ -22,7 +22,7 @@
 //  1. Step inputs one at a time, in one order, from one goroutine.
 //  2. Step [Started] once before anything else, after New, Restore or a walk.
 //  3. Step [Tick] every [Config.TickEvery], also when nothing else comes.
-//  4. Hand in instants whose Mono never runs backwards.
+//  4. Hand in instants whose Mono never runs backwards after [Started].
 //  5. Carry out the [Output] of a batch in the order that its comment states;
 //     above all, deliver no reply before the entries it needs are durable.
 //  6. If entries could not be made durable, throw the plane away and build it

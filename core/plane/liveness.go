@@ -59,12 +59,12 @@ func (p *Plane) credit(d time.Duration, out *Output) {
 }
 
 // started gives every host a whole silence from now on (L2): how long the
-// plane was down is known to nobody, and who was heard before is forgotten.
-func (p *Plane) started() {
-	l := &p.liveness
-	l.lastTick, l.credited = p.last.Mono, 0
-	l.suspecting = false
-	l.quietUntil = 0
+// plane was down is known to nobody, and who was heard before is forgotten. A
+// plane that was restored from a snapshot has instants of another process's
+// clock, so nothing of the old clock is kept (decision 002).
+func (p *Plane) started(now wire.Instant) {
+	p.last = now
+	p.liveness = liveness{lastTick: now.Mono}
 	for i := range p.table.vitals {
 		p.table.vitals[i].heard = p.clock()
 		p.table.vitals[i].gone = false

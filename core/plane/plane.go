@@ -62,8 +62,13 @@ func (p *Plane) Config() Config { return p.cfg }
 
 // Step takes one input at now and appends to out what it asks of the world. It
 // cannot fail: a refusal is a reply. now.Mono must not be earlier than at the
-// step before; an earlier one is taken as that one.
+// step before; an earlier one is taken as that one. [Started] begins a clock of
+// its own, which may be anywhere.
 func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
+	if _, starts := in.(*Started); starts {
+		p.started(now)
+		return
+	}
 	p.advanceClock(now, out)
 	switch in := in.(type) {
 	case *Heartbeat:
@@ -94,8 +99,6 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 		p.queryQuarantine(out)
 	case *QueryRevocations:
 		p.queryRevocations(out)
-	case *Started:
-		p.started()
 	case *Tick:
 		p.tick(in.Impaired, out)
 	default:

@@ -280,6 +280,9 @@ func playSilence(t *rapid.T) map[string]int {
 		case "start":
 			if rapid.IntRange(0, 3).Draw(t, "really") == 2 {
 				seen["a start"]++
+				p = restored(t, cfg, p.AppendState(nil))
+				s.suspicions = 0 // since the plane was made
+				now = rapid.SampledFrom([]time.Duration{0, now, now + time.Hour}).Draw(t, "uptime")
 				step(&plane.Started{})
 			}
 		}
