@@ -20,6 +20,9 @@ func (p *Plane) Check() error {
 
 // checkRecords verifies P1 and P2.
 func (p *Plane) checkRecords() error {
+	if len(p.table.vitals) != len(p.table.hosts) {
+		return fmt.Errorf("P2: %d hosts, vitals of %d", len(p.table.hosts), len(p.table.vitals))
+	}
 	known := 0
 	for i := range p.table.hosts {
 		h := &p.table.hosts[i]
@@ -35,9 +38,6 @@ func (p *Plane) checkRecords() error {
 			}
 		}
 		known += len(h.records)
-	}
-	if len(p.table.vitals) != len(p.table.hosts) {
-		return fmt.Errorf("P2: %d hosts, vitals of %d", len(p.table.hosts), len(p.table.vitals))
 	}
 	total := 0
 	for _, r := range p.rollouts {
@@ -149,15 +149,22 @@ func (p *Plane) checkLiveness() error {
 	return nil
 }
 
-// checkHalts verifies P8.
+// checkHalts verifies P8. A superseded rollout stays named as it was: it is not
+// halted by what its hosts tell later.
 func (p *Plane) checkHalts() error {
 	for _, r := range p.rollouts {
-		failed := false
+		failed, named := false, false
 		for i := range r.records {
-			failed = failed || r.failed(i)
+			if r.failed(i) {
+				failed = true
+				named = named || r.records[i].Hostname == r.haltedBy
+			}
 		}
 		if !r.superseded() && failed != r.halted() {
 			return fmt.Errorf("P8: rollout %s: halted by %q, failed hosts: %v", r.id, r.haltedBy, failed)
+		}
+		if r.halted() && !named {
+			return fmt.Errorf("P8: rollout %s is halted by %s, which has not failed", r.id, r.haltedBy)
 		}
 	}
 	return nil
