@@ -23,6 +23,8 @@ import (
 type cli struct {
 	Config configFile `placeholder:"FILE" help:"Read flags from this YAML file; the command line and the environment win over it."`
 
+	Serve   serveCommand   `cmd:"" help:"Run the control plane."`
+	Dev     devCommand     `cmd:"" help:"Run a control plane to look at, with requests to paste."`
 	PKI     pkiCommand     `cmd:"" name:"pki" help:"Issue the fleet's certificates."`
 	Version versionCommand `cmd:"" help:"Say which build this is."`
 }
@@ -114,6 +116,7 @@ func newParser(grammar any, io stdio, exit func(int)) (*kong.Kong, error) {
 		kong.Name("refrain"),
 		kong.Description("A control plane for fleets of NixOS hosts."),
 		kong.DefaultEnvars("REFRAIN"),
+		serveVars(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.Writers(io.Out, io.Err),
 		kong.Exit(exit),

@@ -6,8 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -20,6 +22,7 @@ func TestMain(m *testing.M) {
 // testscript they have
 //
 //	exits CODE COMMAND...    run a command that must exit with CODE
+//	awaits FILE PATTERN      wait until a file matches
 //	mode MODE PATH...        check permissions, in octal
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -31,10 +34,28 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exitsCommand,
-			"mode":  modeCommand,
+			"exits":  exitsCommand,
+			"mode":   modeCommand,
+			"awaits": awaitsCommand,
 		},
 	})
+}
+
+// awaitsCommand waits until a file that another command writes matches a
+// pattern.
+func awaitsCommand(script *testscript.TestScript, not bool, args []string) {
+	if not || len(args) != 2 {
+		script.Fatalf("usage: awaits FILE PATTERN")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[1])
+	script.Check(err)
+	var text []byte
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+		if text, err = os.ReadFile(script.MkAbs(args[0])); err == nil && pattern.Match(text) {
+			return
+		}
+	}
+	script.Fatalf("%s does not match %s after a minute:\n%s", args[0], args[1], text)
 }
 
 func exitsCommand(script *testscript.TestScript, not bool, args []string) {

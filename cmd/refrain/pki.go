@@ -17,7 +17,7 @@ const defaultPKIDir = "pki"
 
 // pkiCommand has the commands that issue certificates.
 type pkiCommand struct {
-	Dir string `name:"pki-dir" default:"pki" placeholder:"DIR" help:"The directory of the certificates and keys (${default})."`
+	Dir string `default:"pki" env:"REFRAIN_PKI_DIR" placeholder:"DIR" help:"The directory of the certificates and keys (${default})."`
 
 	Init     pkiInitCommand     `cmd:"" help:"Make the fleet's CA."`
 	Server   pkiServerCommand   `cmd:"" help:"Issue the server's certificate."`
@@ -39,7 +39,7 @@ func (f leafFlags) options() pki.Options {
 func (c *pkiCommand) command(words ...string) string {
 	command := "refrain pki " + strings.Join(words, " ")
 	if c.Dir != defaultPKIDir {
-		command += " --pki-dir " + shellWord(c.Dir)
+		command += " --dir " + shellWord(c.Dir)
 	}
 	return command
 }

@@ -7,49 +7,19 @@ import (
 	"reflect"
 	"regexp"
 	"testing"
-	"time"
 
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
 )
 
-// serveStandIn has the keys of the sample until the grammar has a command serve
-// of its own.
-type serveStandIn struct {
-	Listen            string        `default:":8443"`
-	TLSCert           string        `name:"tls-cert" required:""`
-	TLSKey            string        `name:"tls-key" required:""`
-	ClientCA          string        `name:"client-ca" required:""`
-	AgentCNSuffix     string        `name:"agent-cn-suffix" required:""`
-	OpsListen         string        `default:"127.0.0.1:9090"`
-	InboxCapacity     int           `default:"1024"`
-	ReplyTimeout      time.Duration `default:"5s"`
-	HeartbeatInterval time.Duration `default:"1m"`
-	MaxBody           byteSize      `default:"64KiB"`
-	MaxManifest       byteSize      `default:"8MiB"`
-	StrictProtocol    bool
-	Manifests         string
-	ShutdownTimeout   time.Duration `default:"10s"`
-	CheckInvariants   bool
-	logFlags
-}
-
 // sampleGrammar returns the grammar that the sample is for.
 func sampleGrammar(t *testing.T) *kong.Node {
 	t.Helper()
-	for _, grammar := range []any{&cli{}, &struct {
-		Serve serveStandIn `cmd:""`
-	}{}} {
-		parser, err := newParser(grammar, stdio{io.Discard, io.Discard}, func(int) {})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if childOf(parser.Model.Node, "serve") != nil {
-			return parser.Model.Node
-		}
+	parser, err := newParser(&cli{}, stdio{io.Discard, io.Discard}, func(int) {})
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no grammar has a command serve")
-	return nil
+	return parser.Model.Node
 }
 
 // A key that may be left out is commented out without a space, a sentence has

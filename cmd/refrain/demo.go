@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// demo is the story that refrain dev tells: who may ask what, and what they
+// see.
+type demo struct {
+	dir string // of the certificates
+	url string // of the control plane
+	ops string // of the ops listener
+}
+
+// demoRequest is one request of the story. It can be printed as a command to
+// paste, and sent.
+type demoRequest struct {
+	// Title says what the request is; Want, what the answer will be.
+	Title, Want string
+	// Cert is the client's certificate in the demo's directory, without its
+	// ending; empty for none.
+	Cert string
+	// Path is the route; a body makes it a POST.
+	Path, Body string
+}
+
+// demoManifest is the rollout that the demo opens.
+func demoManifest() *wire.Manifest {
+	m := &wire.Manifest{
+		Channel: "stable", ChannelRef: "demo",
+		Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{SoakMinutes: 0}, {SoakMinutes: 1}}},
+	}
+	for i, host := range devHosts {
+		wave := wire.Count(0)
+		if i == len(devHosts)-1 {
+			wave = 1
+		}
+		m.Hosts = append(m.Hosts, wire.ManifestHost{Hostname: wire.Hostname(host), Wave: wave, TargetClosure: wire.Closure(host + "-new")})
+	}
+	return m
+}
+
+// now stands for the time in a printed body; the shell puts it in.
+const demoNow = `'"$(date -u +%Y-%m-%dT%H:%M:%SZ)"'`
+
+// requests is the story, in the order in which it is told.
+func (d *demo) requests() []demoRequest {
+	m := demoManifest()
+	id, host := string(m.ID()), devHosts[0]
+	agent := "agents/" + host
+	heartbeat := func(hostname, rest string) string {
+		return fmt.Sprintf(`{"hostname":"%s",%s"at":"%s"}`, hostname, rest, demoNow)
+	}
+	event := func(fields string) string {
+		return fmt.Sprintf(`{"hostname":"%s","rolloutId":"%s","event":{%s}}`, host, id, fields)
+	}
+	return []demoRequest{
+		{"a heartbeat of a host without work: what it is told tells it what it forgot",
+			"200, received_at, and a snapshot of the active record",
+			agent, "/v1/agent/heartbeat", heartbeat(host, `"current_closure":"`+host+`-old",`)},
+		{"the host asks for work", "200 with the dispatch",
+			agent, "/v1/agent/dispatch?wait=5", ""},
+		{"it takes the work up: an event", "204, applied and durable",
+			agent, "/v1/agent/events", event(fmt.Sprintf(`"kind":"DispatchAck","seq":1,"currentClosureAtDispatch":"%s-old","receivedAt":"%s"`, host, demoNow))},
+		{"the same event again", "204, and nothing happens twice",
+			agent, "/v1/agent/events", event(fmt.Sprintf(`"kind":"DispatchAck","seq":1,"currentClosureAtDispatch":"%s-old","receivedAt":"%s"`, host, demoNow))},
+		{"drift: the host runs what the plane does not know of", "200 with X-Nixfleet-Replay-From: 1",
+			agent, "/v1/agent/heartbeat", heartbeat(host, fmt.Sprintf(`"rollout_id":"%s","current_closure":"%s-new",`, id, host))},
+		{"an event after one that is missing", "409 gap with X-Nixfleet-Replay-From: 1",
+			agent, "/v1/agent/events", event(fmt.Sprintf(`"kind":"Converged","seq":4,"convergedAt":"%s","currentClosure":"%s-new"`, demoNow, host))},
+		{"another host's certificate", "403 wrong_identity",
+			"agents/" + devHosts[1], "/v1/agent/heartbeat", heartbeat(host, "")},
+		{"no certificate", "401 no_certificate",
+			"", "/v1/agent/heartbeat", heartbeat(host, "")},
+		{"a stranger's certificate, of another CA", "no answer: the TLS handshake fails",
+			devStranger + "/" + agent, "/v1/agent/heartbeat", heartbeat(host, "")},
+		{"a field that is wrong", "422 wrong_shape, field at",
+			agent, "/v1/agent/heartbeat", `{"hostname":"` + host + `","at":"yesterday"}`},
+		{"an operator looks at the fleet", "200 with the hosts and their records",
+			"operators/" + devOperator, "/v1/operator/hosts", ""},
+		{"an operator looks at the rollout", "200 with the rollout's state and hosts",
+			"operators/" + devOperator, "/v1/operator/rollouts/" + id, ""},
+		{"an operator looks at what happened", "200 with the history",
+			"operators/" + devOperator, "/v1/operator/rollouts/" + id + "/events", ""},
+	}
+}
+
+// print tells the story as commands to paste.
+func (d *demo) print(w io.Writer) {
+	m := demoManifest()
+	fmt.Fprintf(w, "refrain dev: the control plane is on %s, its health and metrics on %s\n", d.url, d.ops)
+	fmt.Fprintf(w, "Rollout %s is open: %s in wave 0, %s in wave 1. None of them exists; play them:\n",
+		m.ID(), strings.Join(devHosts[:len(devHosts)-1], " and "), devHosts[len(devHosts)-1])
+	for _, r := range d.requests() {
+		fmt.Fprintf(w, "\n# %s → %s\n%s\n", r.Title, r.Want, d.curl(r))
+	}
+	fmt.Fprintf(w, "\n# the five reasons of a 503, counted → refrain_unavailable_total, all zero so far\ncurl -sS %s/metrics | grep refrain_unavailable_total\n", d.ops)
+	fmt.Fprintf(w, "\nCertificates are in %s. Ctrl-C ends it; the state is in memory and ends with it.\n", d.dir)
+}
+
+// curl is the request as a command for a POSIX shell.
+func (d *demo) curl(r demoRequest) string {
+	words := []string{"curl -sS -i -w '\\n' --cacert " + shellWord(filepath.Join(d.dir, "ca.crt"))}
+	if r.Cert != "" {
+		path := filepath.Join(d.dir, filepath.FromSlash(r.Cert))
+		words = append(words, "--cert "+shellWord(path+".crt"), "--key "+shellWord(path+".key"))
+	}
+	if r.Body != "" {
+		words = append(words, "-H 'Content-Type: application/json'", "-d '"+r.Body+"'")
+	}
+	return strings.Join(append(words, shellWord(d.url+r.Path)), " ")
+}
+
+// send sends the request as its command would. The caller closes the body.
+func (d *demo) send(ctx context.Context, r demoRequest) (*http.Response, error) {
+	client, err := d.client(r.Cert)
+	if err != nil {
+		return nil, err
+	}
+	defer client.CloseIdleConnections()
+	method, body := http.MethodGet, strings.ReplaceAll(r.Body, demoNow, time.Now().UTC().Format(time.RFC3339))
+	if body != "" {
+		method = http.MethodPost
+	}
+	request, err := http.NewRequestWithContext(ctx, method, d.url+r.Path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set(wire.HeaderContentType, wire.MediaJSON)
+	return client.Do(request)
+}
+
+func (d *demo) client(cert string) (*http.Client, error) {
+	pem, err := os.ReadFile(filepath.Join(d.dir, "ca.crt"))
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS13}
+	if !config.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, errors.New("ca.crt is no certificate")
+	}
+	if cert != "" {
+		path := filepath.Join(d.dir, filepath.FromSlash(cert))
+		pair, err := tls.LoadX509KeyPair(path+".crt", path+".key")
+		if err != nil {
+			return nil, err
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: config}}, nil
+}
+
+// openRollout opens the demo's rollout the way an operator does.
+func (d *demo) openRollout(ctx context.Context) error {
+	response, err := d.send(ctx, demoRequest{
+		Cert: "operators/" + devOperator, Path: "/v1/operator/rollouts", Body: string(demoManifest().AppendJSON(nil)),
+	})
+	var broken *url.Error
+	if errors.As(err, &broken) {
+		return fmt.Errorf("%w; is %s of this directory's CA?", err, filepath.Join(d.dir, "server.crt"))
+	}
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusCreated {
+		return fmt.Errorf("the plane answered %s: %s", response.Status, answer)
+	}
+	return nil
+}

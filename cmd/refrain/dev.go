@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/refrain-fleet/refrain/httpserver"
+	"github.com/refrain-fleet/refrain/httpserver/pki"
+)
+
+// devCommand runs a control plane to look at: with certificates of its own, a
+// rollout over a few hosts that do not exist, and the requests to paste that
+// play these hosts' part.
+type devCommand struct {
+	Dir       string `default:"var/dev" placeholder:"DIR" env:"REFRAIN_DEV_DIR" help:"Where the certificates are kept; made if there are none (${default})."`
+	Listen    string `default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Where the control plane listens (${default})."`
+	OpsListen string `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Where /livez, /readyz and /metrics are (${default})."`
+	logFlags
+}
+
+const (
+	devSuffix   = "fleet.test"
+	devOperator = "demo"
+	// devStranger is the directory of a second CA, which the server does not
+	// know.
+	devStranger = "stranger"
+)
+
+// devHosts are the hosts of the demo rollout: the first two in the first wave,
+// the last in the second.
+var devHosts = []string{"web-1", "web-2", "db-1"}
+
+// Run implements the command.
+func (c *devCommand) Run(ctx context.Context, io stdio) error {
+	log := c.logger(io.Err)
+	if err := ensureDevPKI(c.Dir, func() {
+		fmt.Fprintf(io.Out, "refrain dev: making certificates in %s, a few seconds …\n", c.Dir)
+	}); err != nil {
+		return err
+	}
+	server, err := httpserver.New(httpserver.Config{
+		Listen:        c.Listen,
+		OpsListen:     c.OpsListen,
+		CertFile:      filepath.Join(c.Dir, "server.crt"),
+		KeyFile:       filepath.Join(c.Dir, "server.key"),
+		ClientCAFile:  filepath.Join(c.Dir, "ca.crt"),
+		AgentCNSuffix: devSuffix,
+		Logger:        log,
+		Store:         httpserver.NewMemoryStore(0),
+	})
+	if err != nil {
+		return &commandError{err: err, code: exitUsage, hint: "refrain dev --help shows every flag; nothing was started"}
+	}
+	if err := server.Start(ctx); err != nil {
+		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
+		return &commandError{err: err, code: exitFailed, hint: "--listen and --ops-listen choose other addresses; port 0 picks a free one"}
+	}
+	demo := demo{dir: c.Dir, url: "https://" + server.Addr().String(), ops: opsURL(server)}
+	if err := demo.openRollout(ctx); err != nil {
+		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
+		return fmt.Errorf("open the demo rollout: %w", err)
+	}
+	demo.print(io.Out)
+	return server.Wait(ctx)
+}
+
+// devPairs are pairs of the demo's certificates that are issued together.
+type devPairs struct {
+	dir   string   // in the demo's directory
+	names []string // of the files, without their endings
+	issue func(dir string, names []string, o pki.Options) error
+}
+
+var devPKI = []devPairs{
+	{"", []string{"ca"}, issueDevCA},
+	{"", []string{"server"}, func(dir string, _ []string, o pki.Options) error {
+		_, err := pki.Server(dir, []string{"localhost", "127.0.0.1", "::1"}, o)
+		return err
+	}},
+	{"", []string{"operators/" + devOperator}, func(dir string, _ []string, o pki.Options) error {
+		_, err := pki.Operator(dir, []string{devOperator}, o)
+		return err
+	}},
+	{"", agentFiles(devHosts), issueDevAgents},
+	{devStranger, []string{"ca"}, issueDevCA},
+	{devStranger, agentFiles(devHosts[:1]), issueDevAgents},
+}
+
+func agentFiles(hosts []string) []string {
+	var files []string
+	for _, host := range hosts {
+		files = append(files, "agents/"+host)
+	}
+	return files
+}
+
+func issueDevCA(dir string, _ []string, o pki.Options) error {
+	_, err := pki.Init(dir, devSuffix, o)
+	return err
+}
+
+func issueDevAgents(dir string, names []string, o pki.Options) error {
+	var hosts []string
+	for _, name := range names {
+		hosts = append(hosts, strings.TrimPrefix(name, "agents/"))
+	}
+	_, err := pki.Agent(dir, hosts, o)
+	return err
+}
+
+// ensureDevPKI issues what is missing of the demo's certificates, and anew
+// what has expired or soon will. It tells tell before it does anything.
+func ensureDevPKI(dir string, tell func()) error {
+	told := false
+	for _, pairs := range devPKI {
+		at := filepath.Join(dir, pairs.dir)
+		var missing, stale []string
+		for _, name := range pairs.names {
+			state, err := stateOfPair(filepath.Join(at, filepath.FromSlash(name)))
+			switch {
+			case err != nil:
+				return err
+			case state == pairMissing:
+				missing = append(missing, name)
+			case state == pairStale:
+				stale = append(stale, name)
+			}
+		}
+		for _, batch := range []struct {
+			names []string
+			force bool
+		}{{missing, false}, {stale, true}} {
+			if len(batch.names) == 0 {
+				continue
+			}
+			if !told {
+				told = true
+				tell()
+			}
+			if err := os.MkdirAll(at, 0o700); err != nil {
+				return fmt.Errorf("the demo's certificates: %w", err)
+			}
+			if err := pairs.issue(at, batch.names, pki.Options{Force: batch.force}); err != nil {
+				return fmt.Errorf("the demo's certificates in %s: %w", at, err)
+			}
+		}
+	}
+	return nil
+}
+
+// pairState is what lies where a pair shall be.
+type pairState uint8
+
+const (
+	pairMissing pairState = iota
+	pairStale             // expired, or half of a pair
+	pairGood
+)
+
+// stateOfPair looks at path.crt and path.key. A pair that a user broke (a file
+// that is no certificate) is an error: the demo does not throw away what it
+// did not make.
+func stateOfPair(path string) (pairState, error) {
+	_, keyErr := os.Stat(path + ".key")
+	notAfter, err := notAfterOf(path + ".crt")
+	switch {
+	case os.IsNotExist(err) && os.IsNotExist(keyErr):
+		return pairMissing, nil
+	case os.IsNotExist(err) || os.IsNotExist(keyErr):
+		return pairStale, nil
+	case err != nil:
+		return 0, err
+	case time.Until(notAfter) < time.Hour:
+		return pairStale, nil
+	}
+	return pairGood, nil
+}
+
+func notAfterOf(path string) (time.Time, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return time.Time{}, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return time.Time{}, fmt.Errorf("%s has no certificate; want PEM, or no file at all", path)
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return certificate.NotAfter, nil
+}

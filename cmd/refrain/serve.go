@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/httpserver"
+)
+
+// serveCommand runs the control plane.
+type serveCommand struct {
+	Listen            string        `default:"${listen}" placeholder:"HOST:PORT" help:"Where agents and operators connect (${default})."`
+	TLSCert           string        `name:"tls-cert" required:"" placeholder:"FILE" help:"The server's certificate, PEM."`
+	TLSKey            string        `name:"tls-key" required:"" placeholder:"FILE" help:"The key of the server's certificate, PEM."`
+	ClientCA          string        `name:"client-ca" required:"" placeholder:"FILE" help:"The CA that signs agents and operators, PEM."`
+	AgentCNSuffix     string        `name:"agent-cn-suffix" required:"" placeholder:"SUFFIX" help:"What the names in their certificates end in: agent-<host>.SUFFIX."`
+	OpsListen         string        `default:"${opsListen}" placeholder:"HOST:PORT" help:"Where /livez, /readyz and /metrics are, in plain HTTP; 'off' for none (${default})."`
+	InboxCapacity     int           `default:"${inboxCapacity}" placeholder:"N" help:"How many requests may be inside at a time (${default})."`
+	ReplyTimeout      time.Duration `default:"${replyTimeout}" placeholder:"DUR" help:"When a request is answered at the latest (${default})."`
+	HeartbeatInterval time.Duration `default:"${heartbeatInterval}" placeholder:"DUR" help:"The interval of the agents' heartbeats (${default})."`
+	MaxBody           byteSize      `default:"${maxBody}" placeholder:"SIZE" help:"The largest body of a request, in bytes or with KiB, MiB, GiB (${default})."`
+	MaxManifest       byteSize      `default:"${maxManifest}" placeholder:"SIZE" help:"The same for a manifest (${default})."`
+	StrictProtocol    bool          `help:"Refuse requests without the header X-Nixfleet-Protocol."`
+	Manifests         string        `placeholder:"DIR" help:"A directory of manifests, opened at start and whenever it changes."`
+	ShutdownTimeout   time.Duration `default:"${shutdownTimeout}" placeholder:"DUR" help:"How long to work off what is inside when stopping (${default})."`
+	CheckInvariants   bool          `help:"Verify every invariant after every step. Slow: for finding defects."`
+	logFlags
+}
+
+// serveVars are the defaults of the server's flags, from the one place that
+// knows them.
+func serveVars() kong.Vars {
+	return kong.Vars{
+		"listen":            httpserver.DefaultListen,
+		"opsListen":         httpserver.DefaultOpsListen,
+		"inboxCapacity":     strconv.Itoa(httpserver.DefaultInboxCapacity),
+		"replyTimeout":      httpserver.DefaultReplyTimeout.String(),
+		"heartbeatInterval": plane.DefaultHeartbeatInterval.String(),
+		"maxBody":           fmt.Sprintf("%dKiB", httpserver.DefaultMaxBody>>10),
+		"maxManifest":       fmt.Sprintf("%dMiB", httpserver.DefaultMaxManifest>>20),
+		"shutdownTimeout":   httpserver.DefaultShutdownTimeout.String(),
+	}
+}
+
+// Run implements the command.
+func (c *serveCommand) Run(ctx context.Context, io stdio) error {
+	log := c.logger(io.Err)
+	server, err := httpserver.New(httpserver.Config{
+		Listen:            c.Listen,
+		OpsListen:         c.OpsListen,
+		CertFile:          c.TLSCert,
+		KeyFile:           c.TLSKey,
+		ClientCAFile:      c.ClientCA,
+		AgentCNSuffix:     c.AgentCNSuffix,
+		StrictProtocol:    c.StrictProtocol,
+		InboxCapacity:     c.InboxCapacity,
+		ReplyTimeout:      c.ReplyTimeout,
+		HeartbeatInterval: c.HeartbeatInterval,
+		MaxBody:           int64(c.MaxBody),
+		MaxManifest:       int64(c.MaxManifest),
+		ManifestDir:       c.Manifests,
+		ShutdownTimeout:   c.ShutdownTimeout,
+		Logger:            log,
+		Store:             httpserver.NewMemoryStore(0),
+		CheckInvariants:   c.CheckInvariants,
+	})
+	if err != nil {
+		return &commandError{err: err, code: exitUsage, hint: "refrain serve --help shows every flag; nothing was started"}
+	}
+	stop := reloadOnHangup(server, log)
+	defer stop()
+	if err := server.Start(ctx); err != nil {
+		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
+		return err
+	}
+	fmt.Fprintf(io.Out, "refrain serves on https://%s for *.%s, ops on %s; its state lives in memory and ends with it\n",
+		server.Addr(), c.AgentCNSuffix, opsURL(server))
+	return server.Wait(ctx)
+}
+
+// opsURL is where the ops listener is, for people.
+func opsURL(server *httpserver.Server) string {
+	if server.OpsAddr() == nil {
+		return httpserver.OpsOff
+	}
+	return "http://" + server.OpsAddr().String()
+}
+
+// reloadOnHangup reads the server's certificate again at every SIGHUP.
+func reloadOnHangup(server *httpserver.Server, log *slog.Logger) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	done := make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for {
+			select {
+			case <-hangups:
+				if err := server.ReloadCertificate(); err != nil {
+					log.Error("the certificate was not reloaded; the old one stays", "error", err)
+				} else {
+					log.Info("certificate reloaded")
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(done)
+	}
+}
