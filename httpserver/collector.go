@@ -1,0 +1,82 @@
+package httpserver
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// collector reads the figures that gate and plane keep themselves, when
+// somebody asks.
+type collector struct {
+	admission *admission
+	waiters   *waiters
+	metrics   *metrics
+}
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+var (
+	descUnavailable   = describe("refrain_unavailable_total", "Requests refused with 503, by reason.", "reason")
+	descInboxDepth    = describe("refrain_inbox_depth", "Requests inside.")
+	descInboxCapacity = describe("refrain_inbox_capacity", "Requests that may be inside at a time.")
+	descInboxOldest   = describe("refrain_inbox_oldest_seconds", "Age of the oldest request inside.")
+	descWedged        = describe("refrain_wedged", "1 if requests are inside and none has finished for longer than the reply timeout.")
+	descPollsWaiting  = describe("refrain_polls_waiting", "Dispatch polls that wait for work.")
+	descLateReplies   = describe("refrain_late_replies_total", "Replies thrown away since they came at or after their deadline.")
+	descReplaysAsked  = describe("refrain_replays_asked_total", "Answers with X-Nixfleet-Replay-From.")
+	descConfirmed     = describe("refrain_confirmations_total", "Records confirmed by a heartbeat.")
+	descEvents        = describe("refrain_events_total", "Events by what became of them.", "outcome")
+	descHosts         = describe("refrain_hosts", "Known hosts.", "reachability")
+	descRecords       = describe("refrain_records", "Records by state.", "state")
+	descSuspicions    = describe("refrain_observer_suspicions_total", "Times the plane suspected itself and not the fleet.")
+	descLogNumber     = describe("refrain_log_number", "Number of the last entry of the log.")
+)
+
+// Describe implements [prometheus.Collector].
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		descUnavailable, descInboxDepth, descInboxCapacity, descInboxOldest, descWedged, descPollsWaiting, descLateReplies, descReplaysAsked,
+		descConfirmed, descEvents, descHosts, descRecords, descSuspicions, descLogNumber,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, n uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+	}
+	inbox := c.admission.look()
+	for _, code := range wire.UnavailableCodes {
+		counter(descUnavailable, inbox.stats.RefusedWith(code), code.Reason())
+	}
+	gauge(descInboxDepth, float64(inbox.depth))
+	gauge(descInboxCapacity, float64(inbox.capacity))
+	gauge(descInboxOldest, inbox.oldest.Seconds())
+	gauge(descWedged, map[bool]float64{true: 1}[inbox.wedged])
+	gauge(descPollsWaiting, float64(c.waiters.count()))
+	counter(descLateReplies, inbox.stats.LateReplies)
+
+	s := c.metrics.counts()
+	counter(descReplaysAsked, s.ReplaysAsked)
+	counter(descConfirmed, s.Confirmed)
+	counter(descEvents, s.Applied, "applied")
+	counter(descEvents, s.Absorbed, "absorbed")
+	counter(descEvents, s.Duplicates, "duplicate")
+	counter(descEvents, s.Gaps, "gap")
+	counter(descEvents, s.Rejected, "rejected")
+	gauge(descHosts, float64(s.HostsReachable), wire.Reachable.String())
+	gauge(descHosts, float64(s.HostsUnreachable), wire.Unreachable.String())
+	for _, state := range wire.States {
+		gauge(descRecords, float64(s.Records[state]), state.String())
+	}
+	counter(descSuspicions, s.Suspicions)
+	gauge(descLogNumber, float64(s.Logged))
+}

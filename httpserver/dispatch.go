@@ -1,0 +1,86 @@
+package httpserver
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// maxWait is the longest a poll waits (PROTOCOL D1).
+const maxWait = 60 * time.Second
+
+// registerDispatch registers the route of PROTOCOL D.
+func (s *Server) registerDispatch(r *mux.Router) {
+	s.handle(r, http.MethodGet, "/v1/agent/dispatch", endpoint{
+		name: "dispatch", role: agents, body: noBody,
+		parse: parseDispatch, serve: serveDispatch,
+	})
+}
+
+func parseDispatch(e *exchange) bool {
+	p := e.parameters()
+	e.wait = p.wait()
+	return p.ok()
+}
+
+// wait reads how long a poll waits: whole seconds, clamped to 0 to 60
+// (PROTOCOL D1). Without the parameter it does not wait.
+func (p *parameters) wait() time.Duration {
+	s := p.text("wait")
+	if len(p.values["wait"]) == 0 {
+		return 0
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil && !isOutOfRange(err) {
+		p.wrong("wait", "want a whole number of seconds; it is clamped to 0 to 60")
+		return 0
+	}
+	// Out of range, n is the end of the range on that side.
+	return time.Duration(max(0, min(n, int64(maxWait/time.Second)))) * time.Second
+}
+
+// serveDispatch is a long poll. It asks the plane, and if there is no work it
+// waits outside the inbox (PROTOCOL D3) until the plane says that there may be
+// some, and asks again. It is on the list of those who wait before it asks for
+// the first time, so no word is lost in between.
+func serveDispatch(e *exchange) {
+	s := e.server
+	poll := &e.pending.poll
+	poll.Hostname = e.hostname
+	if e.wait == 0 {
+		e.ask(poll, gate.Bulk)
+		return
+	}
+	// The read timeout of the connection would look like a caller that went
+	// away. An error means that there is none to lift.
+	_ = http.NewResponseController(e.w).SetReadDeadline(time.Time{})
+	timer := s.cfg.Clock.Timer(e.wait)
+	defer timer.Stop()
+	w := s.waiters.enter(e.hostname)
+	defer s.waiters.leave(w)
+
+	e.ask(poll, gate.Bulk)
+	for e.outcome.Code == wire.NoContent {
+		switch s.waiters.wait(w, timer.C, s.closing, e.r.Context().Done()) {
+		case pollTurn:
+			e.ask(poll, gate.Bulk)
+			s.waiters.turnOver()
+		case pollOver:
+			return // 204
+		case pollClosed:
+			e.outcome = s.admission.refuse(e.caller(), wire.Closed)
+			return
+		case pollGone:
+			e.gone = true
+			return
+		}
+	}
+}
+
+func isOutOfRange(err error) bool { return errors.Is(err, strconv.ErrRange) }

@@ -1,0 +1,49 @@
+package httpserver
+
+import (
+	"net/http"
+
+	"github.com/gorilla/mux"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// registerFleetAdmin registers the operators' routes about quarantined closures
+// and revoked certificates (PROTOCOL R3, R5, T5).
+func (s *Server) registerFleetAdmin(r *mux.Router) {
+	s.handle(r, http.MethodGet, "/v1/operator/quarantine", endpoint{
+		name: "quarantine", role: operators, body: noBody,
+		parse: func(e *exchange) bool { e.input = &plane.QueryQuarantine{}; return true }, serve: serveInput,
+	})
+	s.handle(r, http.MethodPost, "/v1/operator/quarantine/clear", endpoint{
+		name: "clear_quarantine", role: operators, body: needsBody,
+		parse: parseClearQuarantine, serve: serveInput,
+	})
+	s.handle(r, http.MethodGet, "/v1/operator/revocations", endpoint{
+		name: "revocations", role: operators, body: noBody,
+		parse: func(e *exchange) bool { e.input = &plane.QueryRevocations{}; return true }, serve: serveInput,
+	})
+	s.handle(r, http.MethodPost, "/v1/operator/revocations", endpoint{
+		name: "revoke", role: operators, body: needsBody,
+		parse: parseRevocation, serve: serveInput,
+	})
+}
+
+func parseClearQuarantine(e *exchange) bool {
+	var doc wire.QuarantineEntry
+	if !decode(e, &wire.QuarantineEntrySchema, &doc) {
+		return false
+	}
+	e.input = &plane.ClearQuarantine{Channel: doc.Channel, Closure: doc.Closure}
+	return true
+}
+
+func parseRevocation(e *exchange) bool {
+	var doc wire.Revocation
+	if !decode(e, &wire.RevocationSchema, &doc) {
+		return false
+	}
+	e.input = &plane.Revoke{CommonName: doc.CommonName, Before: doc.RevokedBefore}
+	return true
+}

@@ -1,0 +1,38 @@
+package httpserver
+
+import (
+	"net/http"
+
+	"github.com/gorilla/mux"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// registerHosts registers the operators' routes about hosts (PROTOCOL R5).
+func (s *Server) registerHosts(r *mux.Router) {
+	s.handle(r, http.MethodGet, "/v1/operator/hosts", endpoint{
+		name: "hosts", role: operators, body: noBody,
+		parse: parseHosts, serve: serveInput,
+	})
+	s.handle(r, http.MethodGet, "/v1/operator/hosts/{hostname}", endpoint{
+		name: "host", role: operators, body: noBody,
+		parse: parseHost, serve: serveInput,
+	})
+}
+
+func parseHosts(e *exchange) bool {
+	p := e.parameters()
+	e.input = &plane.QueryHosts{After: after(p, wire.ParseHostname), Limit: p.limit()}
+	return p.ok()
+}
+
+func parseHost(e *exchange) bool {
+	s := e.variable("hostname")
+	name, err := wire.ParseHostname(s)
+	if err != nil {
+		name = wire.Hostname(clip(s)) // no host has it; the plane says so
+	}
+	e.input = &plane.QueryHost{Hostname: name}
+	return true
+}

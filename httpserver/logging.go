@@ -1,0 +1,223 @@
+package httpserver
+
+import (
+	"context"
+	"log"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// throttle lets through one line a second of each kind and counts the others.
+// The counters of the metrics stay exact; it is only the log that a thousand
+// refusals a second would drown.
+type throttle struct {
+	clock clock.Clock
+
+	mu    sync.Mutex
+	kinds map[string]*throttled
+}
+
+type throttled struct {
+	last       time.Time
+	suppressed uint64
+}
+
+func newThrottle(c clock.Clock) *throttle {
+	return &throttle{clock: c, kinds: make(map[string]*throttled)}
+}
+
+// allow reports whether a line of a kind may be written, and how many were not
+// since the last one.
+func (t *throttle) allow(kind string) (suppressed uint64, ok bool) {
+	now := t.clock.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	k := t.kinds[kind]
+	if k == nil {
+		k = new(throttled)
+		t.kinds[kind] = k
+	} else if now.Sub(k.last) < time.Second {
+		k.suppressed++
+		return 0, false
+	}
+	suppressed, k.suppressed = k.suppressed, 0
+	k.last = now
+	return suppressed, true
+}
+
+// unavailableLines are the log lines of the five reasons (PROTOCOL G8).
+var unavailableLines = map[wire.Code]struct {
+	level slog.Level
+	line  string
+}{
+	wire.NotStarted:   {slog.LevelWarn, "refused: the plane is not up"},
+	wire.Saturated:    {slog.LevelWarn, "refused: the inbox is full"},
+	wire.Closed:       {slog.LevelError, "refused: the inbox is closed"},
+	wire.DroppedReply: {slog.LevelError, "the reducer let go of a request without a reply"},
+	wire.Timeout:      {slog.LevelError, "the reducer did not reply in time; it may be wedged"},
+}
+
+// logUnavailable writes the line of a 503.
+func (s *Server) logUnavailable(e *exchange, code wire.Code) {
+	suppressed, ok := s.throttle.allow(code.Reason())
+	if !ok {
+		return
+	}
+	route := ""
+	if e.endpoint != nil {
+		route = e.endpoint.name
+	}
+	l := unavailableLines[code]
+	s.log.LogAttrs(context.Background(), l.level, l.line,
+		slog.String("reason", code.Reason()), slog.String("route", route), slog.String("name", e.identity.CommonName),
+		slog.Duration("retry_after", e.outcome.RetryAfter), slog.String("request_id", e.requestID),
+		slog.Uint64("suppressed", suppressed))
+}
+
+// errorLog takes what net/http has to say. A failed handshake is the other
+// side's trouble, and anybody can cause one, so it is only counted.
+type errorLog struct {
+	log        *slog.Logger
+	throttle   *throttle
+	handshakes prometheus.Counter
+}
+
+// Write implements [io.Writer], for one line of a [log.Logger].
+func (w *errorLog) Write(line []byte) (int, error) {
+	text := strings.TrimSpace(string(line))
+	if strings.Contains(text, "TLS handshake error") {
+		w.handshakes.Inc()
+		w.log.Debug("handshake failed", "detail", clipTo(text, 300))
+	} else if suppressed, ok := w.throttle.allow("net/http"); ok {
+		w.log.Warn("net/http", "detail", clipTo(text, 300), "suppressed", suppressed)
+	}
+	return len(line), nil
+}
+
+func (w *errorLog) logger() *log.Logger { return log.New(w, "", 0) }
+
+// noticeLog writes the plane's notices to the log. It has a goroutine of its
+// own: a log that blocks, a full pipe for instance, must not block the loop.
+// When the log is too slow for long, notices are lost and counted.
+type noticeLog struct {
+	log     *slog.Logger
+	queue   chan plane.Notice
+	stop    chan struct{}
+	dropped prometheus.Counter
+}
+
+func newNoticeLog(l *slog.Logger, dropped prometheus.Counter) *noticeLog {
+	return &noticeLog{log: l, queue: make(chan plane.Notice, 4096), stop: make(chan struct{}), dropped: dropped}
+}
+
+// put takes over notices. It never waits.
+func (n *noticeLog) put(list []plane.Notice) {
+	for i := range list {
+		if !n.log.Enabled(context.Background(), noticeLevel(&list[i])) {
+			continue
+		}
+		select {
+		case n.queue <- list[i]:
+		default:
+			n.dropped.Inc()
+		}
+	}
+}
+
+// run writes until stop is closed, and then what is left.
+func (n *noticeLog) run() {
+	for {
+		select {
+		case notice := <-n.queue:
+			n.write(&notice)
+		case <-n.stop:
+			for {
+				select {
+				case notice := <-n.queue:
+					n.write(&notice)
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// noticeLevel says how loud a notice is. What a steady heartbeat, or a replay
+// after it, can cause is debug.
+func noticeLevel(n *plane.Notice) slog.Level {
+	switch n.Kind {
+	case plane.NoticeReplayAsked:
+		return slog.LevelDebug
+	case plane.NoticeTransition:
+		if n.To == wire.Failed || n.To == wire.Reverted {
+			return slog.LevelWarn
+		}
+		return slog.LevelInfo
+	case plane.NoticeRejected, plane.NoticeHalted, plane.NoticeQuarantined, plane.NoticeUnreachable:
+		return slog.LevelWarn
+	case plane.NoticeObserverSuspect:
+		return slog.LevelError
+	default:
+		return slog.LevelInfo
+	}
+}
+
+func (n *noticeLog) write(notice *plane.Notice) {
+	attrs := make([]slog.Attr, 0, 8)
+	text := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
+		}
+	}
+	text("host", string(notice.Hostname))
+	text("rollout", string(notice.RolloutID))
+	if notice.From != 0 {
+		text("from", notice.From.String())
+	}
+	if notice.To != 0 {
+		text("to", notice.To.String())
+	}
+	if notice.Seq != 0 {
+		attrs = append(attrs, slog.Uint64("seq", uint64(notice.Seq)))
+	}
+	switch notice.Kind {
+	case plane.NoticeOpened, plane.NoticeObserverSuspect:
+		attrs = append(attrs, slog.Int("hosts", notice.Count))
+	case plane.NoticeWave:
+		attrs = append(attrs, slog.Int("wave", notice.Count))
+	case plane.NoticeCredited:
+		attrs = append(attrs, slog.Int("seconds", notice.Count))
+	}
+	text("detail", notice.Detail)
+	n.log.LogAttrs(context.Background(), noticeLevel(notice), noticeLines[notice.Kind], attrs...)
+}
+
+// noticeLines are the log lines of the notices.
+var noticeLines = [plane.NoticeKindCount]string{
+	plane.NoticeReplayAsked:     "replay asked for",
+	plane.NoticeConfirmed:       "record confirmed by a heartbeat",
+	plane.NoticeAbsorbed:        "event absorbed",
+	plane.NoticeRejected:        "event rejected",
+	plane.NoticeTransition:      "record changed its state",
+	plane.NoticeOpened:          "rollout opened",
+	plane.NoticeSuperseded:      "rollout superseded",
+	plane.NoticeWave:            "wave dispatched",
+	plane.NoticeHalted:          "rollout halted",
+	plane.NoticeResumed:         "rollout resumed",
+	plane.NoticeQuarantined:     "closure quarantined",
+	plane.NoticeCleared:         "quarantine cleared",
+	plane.NoticeRevoked:         "certificates revoked",
+	plane.NoticeUnreachable:     "host unreachable",
+	plane.NoticeReachable:       "host reachable again",
+	plane.NoticeObserverSuspect: "so many hosts fell silent that the plane suspects itself; none is marked unreachable",
+	plane.NoticeCredited:        "the plane was impaired; the time is credited to every host",
+}

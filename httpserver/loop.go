@@ -1,0 +1,308 @@
+package httpserver
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/benbjohnson/clock"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// loop is the one goroutine that owns the plane. It takes requests from the
+// gate in batches, steps them, makes durable what has to be, and hands the
+// replies back, in the order that [plane.Output] states.
+type loop struct {
+	cfg       *Config
+	clock     clock.Clock
+	log       *slog.Logger
+	admission *admission
+	store     Store
+	faults    *Faults
+	metrics   *metrics
+	revoked   *revocations
+	waiters   *waiters
+	notices   *noticeLog
+
+	plane   *plane.Plane
+	out     plane.Output
+	batch   []*pending
+	waiting []waitingReply // replies that wait for the commit
+	tickDue atomic.Bool
+
+	life   context.Context // ends when the server gives the loop up
+	loaded chan error      // tells Start how the first load went
+	done   chan struct{}   // closed when the loop has ended
+}
+
+// waitingReply says which input of the batch a reply belongs to.
+type waitingReply struct{ input, reply int }
+
+// run loads the plane, then serves until the gate is closed and drained. ctx
+// bounds the first load only.
+//
+// The loop sleeps on one channel, the bell: requests, ticks and the shutdown
+// all ring it. A select over several would cost a heartbeat more than its step.
+func (l *loop) run(ctx context.Context) {
+	defer close(l.done)
+	err := l.load(ctx)
+	if err == nil {
+		l.admission.open()
+	}
+	l.loaded <- err
+	if err != nil {
+		return
+	}
+	every := l.cfg.plane().TickEvery()
+	ticker := l.clock.AfterFunc(every, l.tickNow)
+	defer ticker.Stop()
+	for range l.admission.bell {
+		// Whoever is admitted after a batch was taken rings again, so one that
+		// is not full was all there was.
+		for more := true; more; {
+			if l.tickDue.CompareAndSwap(true, false) {
+				ticker.Reset(every)
+				l.tick()
+			}
+			more = l.serve()
+		}
+		if l.admission.closed.Load() && (l.life.Err() != nil || l.admission.drained()) {
+			return
+		}
+	}
+}
+
+// tickNow makes the loop tick. It is the timer's.
+func (l *loop) tickNow() {
+	l.tickDue.Store(true)
+	l.admission.ring()
+}
+
+// serve works off one batch. It reports whether there may be more.
+func (l *loop) serve() (more bool) {
+	if l.admission.closed.Load() && l.life.Err() != nil {
+		return false
+	}
+	var now time.Time
+	l.batch, now = l.admission.take(l.cfg.BatchSize, l.batch[:0])
+	if len(l.batch) == 0 {
+		return false
+	}
+	if err := l.step(now); err != nil {
+		l.fail("a step of the plane panicked", err)
+		return true
+	}
+	if err := l.commit(); err != nil {
+		l.fail("the store did not take a batch", err)
+		return true
+	}
+	if l.out.RevocationsChanged {
+		l.revoked.publish(l.plane.Revocations())
+	}
+	l.reply()
+	full := len(l.batch) == l.cfg.BatchSize
+	l.finish()
+	return full
+}
+
+// step steps the batch. Replies that need nothing durable go out at once, so a
+// heartbeat waits neither for a disk nor for the rest of its batch (PROTOCOL
+// H4). A panic of the plane is a defect: it comes back as an error, since it
+// must not take the other hosts' service down; what the plane holds then is
+// not to be trusted.
+//
+// The clock is read once an input: what settling reads begins the next step.
+func (l *loop) step(now time.Time) (err error) {
+	defer recovered(&err)
+	l.out.Reset()
+	l.waiting = l.waiting[:0]
+	for i, p := range l.batch {
+		if l.faults != nil {
+			if l.faults.strike(BeforeStep, p.input, l.clock, l.life.Done()) {
+				l.admission.drop(i)
+				continue
+			}
+			now = l.clock.Now()
+		}
+		kind, began, reply := p.kind, now, len(l.out.Replies)
+		l.plane.Step(l.instant(now), p.input, &l.out)
+		l.check()
+		switch r := &l.out.Replies[reply]; {
+		case r.Needs > 0:
+			l.waiting = append(l.waiting, waitingReply{i, reply})
+			now = l.clock.Now()
+		case l.faults.strike(BeforeReply, p.input, l.clock, l.life.Done()):
+			l.admission.drop(i)
+			now = l.clock.Now()
+		default:
+			now = l.admission.settle(i, &r.Outcome)
+		}
+		l.metrics.stepSeconds[kind].Observe(now.Sub(began).Seconds())
+	}
+	return nil
+}
+
+// stepAlone steps an input of the driver's own, which has no reply.
+func (l *loop) stepAlone(in plane.Input) (err error) {
+	defer recovered(&err)
+	l.out.Reset()
+	began := l.clock.Now()
+	l.plane.Step(l.instant(began), in, &l.out)
+	l.check()
+	l.metrics.stepSeconds[kindOf(in)].Observe(l.clock.Since(began).Seconds())
+	return nil
+}
+
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("%v\n%s", r, debug.Stack())
+	}
+}
+
+// check verifies the invariants, if that is asked for.
+func (l *loop) check() {
+	if !l.cfg.CheckInvariants {
+		return
+	}
+	if err := l.plane.Check(); err != nil {
+		panic(err)
+	}
+	if err := l.admission.check(); err != nil {
+		panic(err)
+	}
+}
+
+// commit makes the batch's entries durable.
+func (l *loop) commit() error {
+	if len(l.out.Entries) == 0 {
+		return nil
+	}
+	if err := l.life.Err(); err != nil {
+		// The server is closing the store. Nobody was told that the entries
+		// are durable, and nobody will be.
+		return err
+	}
+	started := l.clock.Now()
+	err := l.store.Commit(l.out.Entries)
+	l.metrics.commitSeconds.Observe(l.clock.Since(started).Seconds())
+	if err != nil {
+		return err
+	}
+	l.metrics.logged(l.out.Entries)
+	return nil
+}
+
+// reply delivers the replies that waited for the commit.
+func (l *loop) reply() {
+	if l.faults == nil {
+		if len(l.waiting) > 0 {
+			l.admission.settleThose(l.waiting, l.out.Replies)
+		}
+		return
+	}
+	for _, w := range l.waiting {
+		if l.faults.strike(BeforeReply, l.batch[w.input].input, l.clock, l.life.Done()) {
+			l.admission.drop(w.input)
+			continue
+		}
+		l.admission.settle(w.input, &l.out.Replies[w.reply].Outcome)
+	}
+}
+
+// finish carries out what comes after the replies.
+func (l *loop) finish() {
+	l.waiters.wake(l.out.Wakes)
+	l.notices.put(l.out.Notices)
+	l.metrics.publish(l.plane.Stats())
+	clear(l.batch)
+}
+
+// tick lets the plane judge liveness. It does not go through the inbox.
+func (l *loop) tick() {
+	if l.life.Err() != nil {
+		return
+	}
+	if err := l.stepAlone(&plane.Tick{Impaired: l.admission.impaired()}); err != nil {
+		l.fail("a tick of the plane panicked", err)
+		return
+	}
+	l.finish()
+}
+
+// load builds the plane from the store and starts it.
+func (l *loop) load(ctx context.Context) error {
+	started := l.clock.Now()
+	p, err := l.store.Load(ctx, l.cfg.plane())
+	if err != nil {
+		return fmt.Errorf("load the log: %w", err)
+	}
+	l.plane = p
+	l.metrics.newLife(p.Stats())
+	if err := l.stepAlone(&plane.Started{}); err != nil {
+		return err
+	}
+	l.revoked.publish(p.Revocations())
+	l.finish()
+	l.log.Info("plane loaded", "entries", uint64(p.Stats().Logged), "took", l.clock.Since(started))
+	return nil
+}
+
+// The times between two attempts to build the plane again.
+const (
+	firstRetry   = 100 * time.Millisecond
+	longestRetry = 5 * time.Second
+)
+
+// fail comes after a batch whose effects cannot be relied on: the plane in
+// memory may be ahead of the log, or broken. The plane is built again from the
+// store, with backoff until that works. Meanwhile the plane is not up, so new
+// requests are answered not_started. What is in the loop's hands is let go of,
+// and if the first attempt fails so is all that is queued: the requests would
+// only wait for their timeouts, and the inbox would look wedged, which a
+// failing disk is not.
+func (l *loop) fail(what string, cause error) {
+	l.log.Error(what+"; the plane is built again from the store", "error", cause)
+	l.metrics.rebuilds.Inc()
+	l.admission.pause()
+	l.admission.dropBatch()
+	l.plane = nil
+	for wait := firstRetry; ; wait = min(2*wait, longestRetry) {
+		err := l.load(l.life)
+		if err == nil {
+			break
+		}
+		l.admission.dropAll()
+		if l.life.Err() != nil || l.admission.drained() {
+			return // shut down while the store fails
+		}
+		l.log.Error("the plane cannot be built again", "error", err, "next_attempt_in", wait)
+		l.sleep(wait)
+	}
+	l.admission.open()
+	// Hosts whose wake was lost with the batch ask again.
+	l.waiters.wakeAll()
+}
+
+// sleep waits, unless the server shuts down.
+func (l *loop) sleep(d time.Duration) {
+	timer := l.clock.Timer(d)
+	defer timer.Stop()
+	for !l.admission.drained() {
+		select {
+		case <-timer.C:
+			return
+		case <-l.life.Done():
+			return
+		case <-l.admission.bell: // perhaps the gate was closed
+		}
+	}
+}
+
+func (l *loop) instant(t time.Time) wire.Instant {
+	return wire.Instant{Mono: t.Sub(l.admission.start), Wall: wire.TimeOf(t)}
+}

@@ -1,0 +1,150 @@
+package httpserver
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// writeManifests writes files into a new directory.
+func writeManifests(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "manifests")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range files {
+		writeFile(t, filepath.Join(dir, name), text)
+	}
+	return dir
+}
+
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rollouts returns the answer to a query for all rollouts.
+func (h *harness) rollouts() string {
+	h.t.Helper()
+	a := h.operator("anna").do(http.MethodGet, "/v1/operator/rollouts", "")
+	a.want(h.t, wire.OK)
+	return a.body
+}
+
+func TestManifestsAreOpenedInTheOrderOfTheirNames(t *testing.T) { // PROTOCOL R6
+	dir := writeManifests(t, map[string]string{
+		"20-second.json":  manifest("stable", "r2", "c2", "h1"),
+		"10-first.json":   manifest("stable", "r1", "c1", "h1"),
+		"README.md":       "not a manifest",
+		".30-hidden.json": manifest("stable", "r3", "c3", "h1"),
+	})
+	h := start(t, func(c *Config) { c.ManifestDir = dir })
+	h.eventually("both are open", func() bool { return strings.Count(h.rollouts(), `"rollout_id"`) == 2 })
+	if body := h.rollouts(); !strings.Contains(body, `"superseded_by":"stable@r2"`) {
+		t.Errorf("the second file's rollout is not the newest: %s", body)
+	}
+}
+
+func TestABadManifestIsNamedAndStopsNoOther(t *testing.T) { // PROTOCOL R6
+	dir := writeManifests(t, map[string]string{
+		"1-broken.json":   `{"channel":`,
+		"2-wrong.json":    strings.Replace(manifest("stable", "r1", "c1", "h1"), `"wave":0`, `"wave":7`, 1),
+		"3-large.json":    manifest("large", "r1", "c1", "h1") + strings.Repeat(" ", 2<<10),
+		"4-good.json":     manifest("stable", "r2", "c1", "h1"),
+		"5-conflict.json": manifest("stable", "r2", "another", "h1"),
+		"6-other.json":    manifest("beta", "r1", "c1", "h1"),
+	})
+	h := start(t, func(c *Config) { c.ManifestDir, c.MaxBody, c.MaxManifest = dir, 1<<10, 2<<10 })
+	h.eventually("the last file is open", func() bool { return strings.Contains(h.rollouts(), "beta@r1") })
+	h.eventually("the others are counted", func() bool { return h.metric("refrain_manifests_refused") == 4 })
+	for file, want := range map[string]string{
+		"1-broken.json":   "not JSON",
+		"2-wrong.json":    "hosts[0].wave",
+		"3-large.json":    "larger than 2048 bytes",
+		"5-conflict.json": "channel_ref",
+	} {
+		if lines := h.logs.matching("level=ERROR", file, want); len(lines) != 1 {
+			t.Errorf("%d log lines with %s and %q, want 1", len(lines), file, want)
+		}
+	}
+	// They are not logged again while they stay as they are.
+	h.clock.Add(2 * manifestPoll)
+	writeFile(t, filepath.Join(dir, "1-broken.json"), manifest("gamma", "r1", "c1", "h1"))
+	h.eventually("the mended file is open", func() bool {
+		h.clock.Add(manifestSettle)
+		return strings.Contains(h.rollouts(), "gamma@r1")
+	})
+	if lines := h.logs.matching("level=ERROR", "2-wrong.json"); len(lines) != 1 {
+		t.Errorf("%d log lines about the same mistake, want 1", len(lines))
+	}
+}
+
+func TestAChangedDirectoryIsReadAgain(t *testing.T) { // PROTOCOL R6
+	dir := writeManifests(t, map[string]string{"1.json": manifest("stable", "r1", "c1", "h1")})
+	h := start(t, func(c *Config) { c.ManifestDir = dir })
+	h.eventually("the first is open", func() bool { return strings.Contains(h.rollouts(), "stable@r1") })
+	writeFile(t, filepath.Join(dir, "2.json"), manifest("stable", "r2", "c1", "h1"))
+	h.eventually("the second is open", func() bool {
+		h.clock.Add(manifestSettle)
+		return strings.Contains(h.rollouts(), "stable@r2")
+	})
+	// Removing a file changes nothing.
+	before := h.rollouts()
+	if err := os.Remove(filepath.Join(dir, "2.json")); err != nil {
+		t.Fatal(err)
+	}
+	h.clock.Add(2 * manifestPoll)
+	if after := h.rollouts(); after != before {
+		t.Errorf("after a removal: %s\nwant %s", after, before)
+	}
+}
+
+func TestADirectoryThatIsASymlinkMayBeTurned(t *testing.T) { // PROTOCOL R6
+	one := writeManifests(t, map[string]string{"1.json": manifest("stable", "r1", "c1", "h1")})
+	two := writeManifests(t, map[string]string{"1.json": manifest("stable", "r2", "c1", "h1")})
+	link := filepath.Join(t.TempDir(), "manifests")
+	if err := os.Symlink(one, link); err != nil {
+		t.Fatal(err)
+	}
+	h := start(t, func(c *Config) { c.ManifestDir = link })
+	h.eventually("the first is open", func() bool { return strings.Contains(h.rollouts(), "stable@r1") })
+	if err := os.Symlink(two, link+".new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(link+".new", link); err != nil {
+		t.Fatal(err)
+	}
+	h.eventually("the second is open", func() bool {
+		h.clock.Add(manifestSettle)
+		return strings.Contains(h.rollouts(), "stable@r2")
+	})
+}
+
+func TestAManifestIsTriedUntilItIsTaken(t *testing.T) { // PROTOCOL R6
+	dir := writeManifests(t, map[string]string{"1.json": manifest("stable", "r1", "c1", "h1")})
+	h := newHarness(t, func(c *Config) { c.ManifestDir = dir })
+	rule := h.faults.Install(Fault{Kind: Drop, Count: 3})
+	h.start()
+	h.eventually("it is open", func() bool {
+		h.clock.Add(DefaultReplyTimeout)
+		return rule.Hits() == 3 && h.server.InboxDepth() == 0 && strings.Contains(h.rollouts(), "stable@r1")
+	})
+}
+
+func TestAPlaneThatLostItsLogFindsItsRolloutsAgain(t *testing.T) { // PROTOCOL R6
+	dir := writeManifests(t, map[string]string{"1.json": manifest("stable", "r1", "c1", "h1")})
+	h := start(t, func(c *Config) { c.ManifestDir = dir })
+	h.eventually("it is open", func() bool { return strings.Contains(h.rollouts(), "stable@r1") })
+	h.restart()
+	h.eventually("it was open already", func() bool { return len(h.logs.matching("manifest was open already")) == 1 })
+	h.cfg.Store = NewMemoryStore(0)
+	h.restart()
+	h.eventually("it is open again", func() bool { return strings.Contains(h.rollouts(), "stable@r1") })
+}

@@ -1,0 +1,102 @@
+package httpserver
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// MemoryStore is a store without a disk: what it keeps, it keeps until the
+// process ends. A server that is started again with the same MemoryStore finds
+// what the one before left. It is for tests and for trying things out.
+//
+// It keeps the newest entries for [MemoryStore.Events]; older ones live on
+// only in their effect.
+type MemoryStore struct {
+	mu      sync.Mutex
+	keep    int
+	base    *plane.Plane // the durable state before entries
+	entries []plane.Entry
+}
+
+// DefaultMemoryEntries is how many entries a MemoryStore keeps by default.
+const DefaultMemoryEntries = 100_000
+
+// NewMemoryStore returns an empty store that keeps the newest entries, at
+// least as many as keep says; 0 means [DefaultMemoryEntries].
+func NewMemoryStore(keep int) *MemoryStore {
+	if keep <= 0 {
+		keep = DefaultMemoryEntries
+	}
+	base, err := plane.New(plane.Config{})
+	if err != nil {
+		panic(fmt.Sprintf("httpserver: the default configuration of the plane is refused: %v", err))
+	}
+	return &MemoryStore{keep: keep, base: base}
+}
+
+// Load implements [Store].
+func (s *MemoryStore) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, err := plane.Restore(cfg, s.base.AppendDurable(nil))
+	if err != nil {
+		return nil, err
+	}
+	for i := range s.entries {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := p.Apply(s.entries[i]); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// Commit implements [Store].
+func (s *MemoryStore) Commit(entries []plane.Entry) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries = append(s.entries, entries...)
+	if len(s.entries) < 2*s.keep {
+		return nil
+	}
+	fold := s.entries[:len(s.entries)-s.keep]
+	for i := range fold {
+		if err := s.base.Apply(fold[i]); err != nil {
+			return err
+		}
+	}
+	s.entries = append([]plane.Entry(nil), s.entries[len(fold):]...)
+	return nil
+}
+
+// Events implements [Store].
+func (s *MemoryStore) Events(id wire.RolloutID, after wire.Seq, limit int) (events []wire.LoggedEvent, next wire.Seq, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	start, found := slices.BinarySearchFunc(s.entries, after, func(e plane.Entry, n wire.Seq) int { return cmp.Compare(e.Number, n) })
+	if found {
+		start++
+	}
+	for i := start; i < len(s.entries); i++ {
+		e := &s.entries[i]
+		if e.RolloutID != id {
+			continue
+		}
+		if len(events) == limit {
+			return events, events[limit-1].Number, nil
+		}
+		events = append(events, loggedEvent(e))
+	}
+	return events, 0, nil
+}
+
+// Close implements [Store]. It does nothing: the store can be used again.
+func (s *MemoryStore) Close() error { return nil }

@@ -1,0 +1,246 @@
+package httpserver
+
+import (
+	"runtime"
+	"runtime/debug"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// inputKind labels the inputs of the plane in the histograms: a fixed set.
+type inputKind uint8
+
+const (
+	kindHeartbeat inputKind = iota
+	kindEvent
+	kindPoll
+	kindOpenRollout
+	kindResumeRollout
+	kindClearQuarantine
+	kindRevoke
+	kindQuery
+	kindStarted
+	kindTick
+
+	kindCount int = iota
+)
+
+var kindWords = [kindCount]string{
+	kindHeartbeat: "heartbeat", kindEvent: "event", kindPoll: "poll", kindOpenRollout: "open_rollout",
+	kindResumeRollout: "resume_rollout", kindClearQuarantine: "clear_quarantine", kindRevoke: "revoke",
+	kindQuery: "query", kindStarted: "started", kindTick: "tick",
+}
+
+func kindOf(in plane.Input) inputKind {
+	switch in.(type) {
+	case *plane.Heartbeat:
+		return kindHeartbeat
+	case *plane.Event:
+		return kindEvent
+	case *plane.Poll:
+		return kindPoll
+	case *plane.OpenRollout:
+		return kindOpenRollout
+	case *plane.ResumeRollout:
+		return kindResumeRollout
+	case *plane.ClearQuarantine:
+		return kindClearQuarantine
+	case *plane.Revoke:
+		return kindRevoke
+	case *plane.Started:
+		return kindStarted
+	case *plane.Tick:
+		return kindTick
+	default:
+		return kindQuery
+	}
+}
+
+// replies reports whether inputs of the kind are answered.
+func (k inputKind) replies() bool { return k < kindStarted }
+
+// statusClass labels answers. A caller that went away before its poll was
+// answered has none.
+type statusClass uint8
+
+const (
+	class2xx statusClass = iota
+	class4xx
+	class5xx
+	classGone
+
+	classCount int = iota
+)
+
+var classWords = [classCount]string{"2xx", "4xx", "5xx", "gone"}
+
+func classOf(status int) statusClass {
+	switch {
+	case status < 300:
+		return class2xx
+	case status < 500:
+		return class4xx
+	default:
+		return class5xx
+	}
+}
+
+// logKinds are the kinds of log entries that are not events.
+var logKinds = [...]wire.Name{"opened", "resumed", "confirmed", "cleared", "revoked"}
+
+// metrics are the server's own figures. Every series is there from the start,
+// at zero, so that a rate over it is right from the first event on. No label
+// holds a name of a host or of a rollout.
+type metrics struct {
+	registry *prometheus.Registry
+
+	stepSeconds   [kindCount]prometheus.Observer
+	replySeconds  [kindCount]prometheus.Observer
+	commitSeconds prometheus.Histogram
+	requests      *prometheus.CounterVec
+	entries       map[wire.Name]prometheus.Counter
+	rebuilds      prometheus.Counter
+	panics        prometheus.Counter
+	linesDropped  prometheus.Counter
+	handshakes    prometheus.Counter
+	badManifests  prometheus.Gauge
+
+	mu sync.Mutex
+	// past are the counts of the planes before this one, and less what the
+	// plane counted while it was loaded: loading is not doing.
+	past, stats plane.Stats
+}
+
+func newMetrics() *metrics {
+	m := &metrics{registry: prometheus.NewRegistry()}
+	steps := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "refrain_step_seconds", Help: "Time of one step of the plane, by input.",
+		Buckets: []float64{250e-9, 500e-9, 1e-6, 2.5e-6, 5e-6, 10e-6, 25e-6, 100e-6, 1e-3, 10e-3, 100e-3, 1},
+	}, []string{"input"})
+	replies := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "refrain_reply_seconds", Help: "Time from admission to the answer, by input.",
+		Buckets: []float64{10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 1e-3, 5e-3, 25e-3, 100e-3, 500e-3, 1, 2.5, 5},
+	}, []string{"input"})
+	for k := range inputKind(kindCount) {
+		m.stepSeconds[k] = steps.WithLabelValues(kindWords[k])
+		if k.replies() {
+			m.replySeconds[k] = replies.WithLabelValues(kindWords[k])
+		}
+	}
+	m.commitSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "refrain_commit_seconds", Help: "Time of one commit of the store.",
+		Buckets: []float64{100e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 500e-3, 1, 5},
+	})
+	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "refrain_requests_total", Help: "Requests answered, by route and class of status.",
+	}, []string{"route", "class"})
+	entries := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "refrain_entries_logged_total", Help: "Entries made durable in the log, by kind.",
+	}, []string{"kind"})
+	m.entries = make(map[wire.Name]prometheus.Counter)
+	for _, k := range wire.EventKinds {
+		m.entries[wire.Name(k.String())] = entries.WithLabelValues(k.String())
+	}
+	for _, k := range logKinds {
+		m.entries[k] = entries.WithLabelValues(string(k))
+	}
+	m.rebuilds = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "refrain_plane_rebuilds_total", Help: "Times the plane was built again from the store, after a failed commit or a panic.",
+	})
+	m.panics = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "refrain_handler_panics_total", Help: "Requests whose handler panicked.",
+	})
+	m.linesDropped = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "refrain_log_lines_dropped_total", Help: "Notices that were not logged since the log is too slow.",
+	})
+	m.handshakes = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "refrain_tls_handshake_errors_total", Help: "Connections that ended in their TLS handshake.",
+	})
+	m.badManifests = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "refrain_manifests_refused", Help: "Files of the manifests directory that are not open and will not be as they are.",
+	})
+	m.registry.MustRegister(steps, replies, m.commitSeconds, m.requests, entries, m.rebuilds, m.panics, m.linesDropped, m.handshakes,
+		m.badManifests, buildInfo(),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// route returns the counters of a route, by class.
+func (m *metrics) route(name string) (counters [classCount]prometheus.Counter) {
+	for i := range counters {
+		counters[i] = m.requests.WithLabelValues(name, classWords[i])
+	}
+	return counters
+}
+
+// logged counts entries that were made durable.
+func (m *metrics) logged(entries []plane.Entry) {
+	for i := range entries {
+		if c := m.entries[entries[i].Kind]; c != nil {
+			c.Inc()
+		}
+	}
+}
+
+// publish takes over the counts of the plane, which only the loop may read.
+func (m *metrics) publish(s plane.Stats) {
+	m.mu.Lock()
+	m.stats = s
+	m.mu.Unlock()
+}
+
+// newLife says that a plane was loaded, with these counts.
+func (m *metrics) newLife(loaded plane.Stats) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.past = sum(m.past, m.stats, 1)
+	m.past = sum(m.past, loaded, -1)
+	m.stats = loaded
+}
+
+// counts returns the counts of all planes of this process, and the gauges of
+// the one that lives.
+func (m *metrics) counts() plane.Stats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	total := sum(m.past, m.stats, 1)
+	total.HostsReachable, total.HostsUnreachable = m.stats.HostsReachable, m.stats.HostsUnreachable
+	total.Records, total.Logged = m.stats.Records, m.stats.Logged
+	return total
+}
+
+// sum adds the counters of b to those of a, or takes them away.
+func sum(a, b plane.Stats, sign int64) plane.Stats {
+	add := func(to *uint64, n uint64) { *to += uint64(sign) * n }
+	add(&a.ReplaysAsked, b.ReplaysAsked)
+	add(&a.Duplicates, b.Duplicates)
+	add(&a.Applied, b.Applied)
+	add(&a.Absorbed, b.Absorbed)
+	add(&a.Gaps, b.Gaps)
+	add(&a.Rejected, b.Rejected)
+	add(&a.Confirmed, b.Confirmed)
+	add(&a.Suspicions, b.Suspicions)
+	return a
+}
+
+func buildInfo() prometheus.Collector {
+	version, revision := "unknown", "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = s.Value
+			}
+		}
+	}
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "refrain_build_info", Help: "Always 1; the labels say which build this is.",
+	}, []string{"version", "revision", "go_version"})
+	g.WithLabelValues(version, revision, runtime.Version()).Set(1)
+	return g
+}

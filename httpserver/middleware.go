@@ -1,0 +1,215 @@
+package httpserver
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// ServeHTTP stands around the router, so that what the router refuses gets a
+// request ID and a problem document like everything else.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e := exchanges.Get().(*exchange)
+	e.server, e.w, e.r = s, w, r
+	e.requestID = newRequestID()
+	defer e.end()
+	e.run()
+	if !e.gone {
+		e.write()
+	}
+}
+
+// checks are what stands before every route, in the order of PROTOCOL T7. The
+// first that fails has set the outcome. T4 is T7's identity, so it comes after
+// the body was judged; only the limit of a body is the smaller one for whoever
+// is not meant to send it.
+var checks = [...]func(*exchange) bool{
+	(*exchange).findRoute,      // 404, 405
+	(*exchange).hasCertificate, // 401
+	(*exchange).isNotRevoked,   // 401
+	(*exchange).speaksProtocol, // 426, 400
+	(*exchange).hasMediaType,   // 415
+	(*exchange).readBody,       // 413
+	(*exchange).parse,          // 400, 422
+	(*exchange).isWhoItMayBe,   // 403
+}
+
+// run finds out what becomes of the request. What comes after the checks is
+// admission (503) and the reducer.
+func (e *exchange) run() {
+	for _, passes := range checks {
+		if !passes(e) {
+			return
+		}
+	}
+	e.endpoint.serve(e)
+}
+
+// end closes the exchange: it answers for a handler that panicked, counts, and
+// logs. It is deferred directly, or it could not recover.
+func (e *exchange) end() {
+	if r := recover(); r != nil {
+		e.panicked(r)
+		return // the buffers may be in any state
+	}
+	e.count()
+	if code := e.outcome.Code; code.Unavailable() && !e.gone {
+		e.server.logUnavailable(e, code)
+	} else if e.server.log.Enabled(context.Background(), slog.LevelDebug) {
+		e.logAtDebug()
+	}
+	e.keep()
+}
+
+func (e *exchange) panicked(r any) {
+	if r == http.ErrAbortHandler {
+		panic(r)
+	}
+	s := e.server
+	s.metrics.panics.Inc()
+	s.log.Error("a handler panicked", "panic", fmt.Sprint(r), "method", e.r.Method, "path", clip(e.r.URL.Path),
+		"request_id", e.requestID, "stack", string(debug.Stack()))
+	if e.answered {
+		panic(http.ErrAbortHandler) // half an answer is out: cut the connection
+	}
+	e.outcome = wire.Refuse(wire.Internal, "", "a defect of the plane; its log has more under this request ID")
+	e.write()
+	e.count()
+}
+
+func (e *exchange) logAtDebug() {
+	e.server.log.LogAttrs(context.Background(), slog.LevelDebug, "request",
+		slog.String("method", e.r.Method), slog.String("path", clip(e.r.URL.Path)),
+		slog.String("name", e.identity.CommonName), slog.String("outcome", e.outcome.Code.String()),
+		slog.Bool("gone", e.gone), slog.String("request_id", e.requestID))
+}
+
+// speaksProtocol checks the protocol header (PROTOCOL T6).
+func (e *exchange) speaksProtocol() bool {
+	values := e.r.Header[wire.HeaderProtocol]
+	switch code := wire.CheckProtocolHeader(values, e.server.cfg.StrictProtocol); code {
+	case wire.OK:
+		return true
+	case wire.ProtocolRequired:
+		return e.refuse(code, wire.HeaderProtocol, "send "+wire.HeaderProtocol+": 1")
+	case wire.UnsupportedProtocol:
+		return e.refuse(code, wire.HeaderProtocol, "the plane speaks version 1 only, not "+clip(values[0]))
+	default:
+		return e.refuse(code, wire.HeaderProtocol, "want one whole number, which is 1")
+	}
+}
+
+// hasMediaType checks that a body that is read is said to be JSON. Parameters
+// of the media type are ignored: JSON is UTF-8.
+func (e *exchange) hasMediaType() bool {
+	if !e.readsBody() {
+		return true
+	}
+	values := e.r.Header[wire.HeaderContentType]
+	if len(values) == 1 {
+		if values[0] == wire.MediaJSON {
+			return true
+		}
+		if media, _, err := mime.ParseMediaType(values[0]); err == nil && media == wire.MediaJSON {
+			return true
+		}
+	}
+	return e.refuse(wire.UnsupportedMediaType, wire.HeaderContentType, "send "+wire.HeaderContentType+": "+wire.MediaJSON)
+}
+
+// readsBody reports whether the request has a body that the route wants.
+func (e *exchange) readsBody() bool {
+	switch e.endpoint.body {
+	case needsBody:
+		return true
+	case optionalBody:
+		return e.r.ContentLength != 0
+	default:
+		return false
+	}
+}
+
+// readBody reads the body, up to its limit. A length that is announced is
+// judged before anything is read, so nobody who waits for "100 Continue" sends
+// it in vain.
+func (e *exchange) readBody() bool {
+	e.body = e.body[:0]
+	if !e.readsBody() {
+		return true
+	}
+	limit := e.endpoint.limit
+	if !e.hasRole() {
+		limit = min(limit, e.server.cfg.MaxBody)
+	}
+	length := e.r.ContentLength
+	if length > limit {
+		return e.tooLarge(limit)
+	}
+	body := e.r.Body
+	if length < 0 || length > smallBody {
+		_ = http.NewResponseController(e.w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	}
+	if length < 0 {
+		// With this reader the server closes the connection, and does not read
+		// on to find where the next request begins.
+		body = http.MaxBytesReader(e.w, body, limit)
+	}
+	var err error
+	if e.body, err = readAll(body, e.body, length); err == nil {
+		return true
+	}
+	if _, ok := err.(*http.MaxBytesError); ok {
+		return e.tooLarge(limit)
+	}
+	return e.refuse(wire.NotJSON, "", "the body ended before its end: "+clip(err.Error()))
+}
+
+func (e *exchange) tooLarge(limit int64) bool {
+	return e.refuse(wire.BodyTooLarge, "", fmt.Sprintf("want at most %d bytes", limit))
+}
+
+// readAll reads r to its end into buf, growing it as needed. length is what was
+// announced, or negative; it is believed only as far as little is at stake.
+func readAll(r io.Reader, buf []byte, length int64) ([]byte, error) {
+	// One byte more than is announced, so that the end is seen without growing.
+	if want := int(min(max(length+1, 1<<10), maxKept)); cap(buf) < want {
+		buf = make([]byte, 0, want)
+	}
+	for {
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if err == io.EOF {
+			return buf, nil
+		}
+		if err != nil {
+			return buf, err
+		}
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+	}
+}
+
+// parse reads body and query by the route.
+func (e *exchange) parse() bool { return e.endpoint.parse == nil || e.endpoint.parse(e) }
+
+// decode reads the body as a document (PROTOCOL T7: 400, 422).
+func decode[T any](e *exchange, s *wire.Schema[T], into *T) bool {
+	switch err := wire.DecodeDocument(&e.decoder, s, e.body, into).(type) {
+	case nil:
+		return true
+	case *wire.SyntaxError:
+		return e.refuse(wire.NotJSON, "", err.Error())
+	case *wire.FieldError:
+		return e.refuse(wire.WrongShape, err.Field, err.Problem)
+	default:
+		return e.refuse(wire.WrongShape, "", err.Error())
+	}
+}

@@ -1,0 +1,85 @@
+package httpserver
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/refrain-fleet/refrain/core/gate"
+)
+
+// newOps makes the ops listener's server: plain HTTP for probes and scrapers
+// on the same machine. It knows no caller and changes nothing.
+func (s *Server) newOps() *http.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", s.livez)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{ErrorLog: s.errors.logger()}))
+	return &http.Server{
+		Handler:        mux,
+		ErrorLog:       s.errors.logger(),
+		ReadTimeout:    readTimeout,
+		WriteTimeout:   30 * time.Second,
+		MaxHeaderBytes: maxHeaderBytes,
+	}
+}
+
+// livez fails if the plane is wedged, and only then (PROTOCOL G7): whoever
+// restarts a plane for it must not restart one that is busy, that drains, or
+// whose disk is full.
+func (s *Server) livez(w http.ResponseWriter, _ *http.Request) {
+	if inbox := s.admission.look(); inbox.wedged {
+		probe(w, fmt.Sprintf("wedged: %d requests are inside, the oldest for %v, and none has finished for longer than %v",
+			inbox.depth, inbox.oldest.Round(time.Millisecond), s.cfg.ReplyTimeout))
+		return
+	}
+	probe(w, "")
+}
+
+// readyz fails if requests are refused or not worked off, and says why.
+func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
+	probe(w, strings.Join(s.unready(), "\n"))
+}
+
+// unready lists why the server is not ready; nothing if it is.
+func (s *Server) unready() []string {
+	inbox := s.admission.look()
+	var why []string
+	switch {
+	case inbox.state == gate.Closed:
+		why = append(why, "draining: the server shuts down")
+	case inbox.rebuilding:
+		why = append(why, "store failing: the plane is built again from the log")
+	case inbox.state == gate.NotStarted:
+		why = append(why, "not started: the log is not loaded yet")
+	}
+	if inbox.depth >= inbox.capacity {
+		why = append(why, fmt.Sprintf("saturated: %d requests are inside, which is all that may be", inbox.depth))
+	}
+	if inbox.wedged {
+		why = append(why, "wedged: see /livez")
+	}
+	return why
+}
+
+// probe answers a probe: 200, or 503 with what is wrong.
+func probe(w http.ResponseWriter, wrong string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	if wrong != "" {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(w, wrong)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+// isLoopback reports whether a listener can be reached from this machine only.
+func isLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}

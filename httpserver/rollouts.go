@@ -1,0 +1,103 @@
+package httpserver
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/gorilla/mux"
+
+	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// registerRollouts registers the operators' routes about rollouts
+// (PROTOCOL R1, R2, R5).
+func (s *Server) registerRollouts(r *mux.Router) {
+	s.handle(r, http.MethodPost, "/v1/operator/rollouts", endpoint{
+		name: "open_rollout", role: operators, body: needsBody, limit: s.cfg.MaxManifest,
+		parse: parseManifest, serve: serveInput,
+	})
+	s.handle(r, http.MethodGet, "/v1/operator/rollouts", endpoint{
+		name: "rollouts", role: operators, body: noBody,
+		parse: parseRollouts, serve: serveInput,
+	})
+	s.handle(r, http.MethodGet, "/v1/operator/rollouts/{id}", endpoint{
+		name: "rollout", role: operators, body: noBody,
+		parse: parseRollout, serve: serveInput,
+	})
+	s.handle(r, http.MethodGet, "/v1/operator/rollouts/{id}/events", endpoint{
+		name: "rollout_events", role: operators, body: noBody,
+		parse: parseRolloutEvents, serve: serveRolloutEvents,
+	})
+	s.handle(r, http.MethodPost, "/v1/operator/rollouts/{id}/resume", endpoint{
+		name: "resume_rollout", role: operators, body: optionalBody,
+		parse: parseResume, serve: serveInput,
+	})
+}
+
+// serveInput asks the plane what parse has made of the request.
+func serveInput(e *exchange) { e.ask(e.input, gate.Bulk) }
+
+func parseManifest(e *exchange) bool {
+	in := new(plane.OpenRollout)
+	e.input = in
+	return decode(e, &wire.ManifestSchema, &in.Manifest)
+}
+
+func parseRollouts(e *exchange) bool {
+	p := e.parameters()
+	e.input = &plane.QueryRollouts{After: after(p, wire.ParseRolloutID), Limit: p.limit()}
+	return p.ok()
+}
+
+func parseRollout(e *exchange) bool {
+	p := e.parameters()
+	e.input = &plane.QueryRollout{RolloutID: e.rolloutID(), After: after(p, wire.ParseHostname), Limit: p.limit()}
+	return p.ok()
+}
+
+func parseResume(e *exchange) bool {
+	if e.readsBody() && !decode(e, &wire.NoBodySchema, new(wire.NoBody)) {
+		return false
+	}
+	e.input = &plane.ResumeRollout{RolloutID: e.rolloutID()}
+	return true
+}
+
+// rolloutID returns the rollout that the path names. What cannot be an ID is
+// handed on, made harmless: no rollout has it, and the plane says so.
+func (e *exchange) rolloutID() wire.RolloutID {
+	s := e.variable("id")
+	if id, err := wire.ParseRolloutID(s); err == nil {
+		return id
+	}
+	return wire.RolloutID(clip(s))
+}
+
+func parseRolloutEvents(e *exchange) bool {
+	p := e.parameters()
+	e.rollout, e.afterSeq, e.limit = e.rolloutID(), p.afterSeq(), p.limit()
+	return p.ok()
+}
+
+// serveRolloutEvents reads a rollout's history from the store: the plane keeps
+// none. The plane is asked first whether it knows the rollout; its answer waits
+// until what it tells is durable, so the store has at least that.
+func serveRolloutEvents(e *exchange) {
+	e.ask(&plane.QueryRollout{RolloutID: e.rollout, Limit: 1}, gate.Bulk)
+	if e.outcome.Code != wire.OK {
+		return
+	}
+	events, next, err := e.server.cfg.Store.Events(e.rollout, e.afterSeq, e.limit)
+	if err != nil {
+		e.server.log.Error("the store cannot read a rollout's events", "rollout", string(e.rollout), "error", err, "request_id", e.requestID)
+		e.refuse(wire.Internal, "", "the store cannot read the events; the plane's log has more under this request ID")
+		return
+	}
+	page := &wire.Page[wire.LoggedEvent]{Name: "events", Schema: &wire.LoggedEventSchema, Items: events}
+	if next > 0 {
+		page.Next = strconv.FormatUint(uint64(next), 10)
+	}
+	e.outcome = wire.Outcome{Code: wire.OK, Document: page}
+}

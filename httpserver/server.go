@@ -1,0 +1,322 @@
+package httpserver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/google/uuid"
+	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// What a connection may take, in time and in size. The times are the real
+// clock's: a peer that stalls is no part of the protocol.
+const (
+	// readTimeout bounds the TLS handshake, and a request from its first byte
+	// to the end of its headers, or of a small body.
+	readTimeout = 5 * time.Second
+	// bodyTimeout bounds the reading of a larger body.
+	bodyTimeout = 30 * time.Second
+	// smallBody is the size in bytes of a body that mostly comes in one piece
+	// with its headers, as a heartbeat's does.
+	smallBody = 4 << 10
+	// writeSlack is added to the longest time that a request may wait, for
+	// writing its answer.
+	writeSlack     = 30 * time.Second
+	maxHeaderBytes = 16 << 10
+	// closeTimeout bounds what is left to do once every request is answered.
+	closeTimeout = 5 * time.Second
+)
+
+// Server is a running control plane.
+type Server struct {
+	cfg       Config
+	log       *slog.Logger
+	throttle  *throttle
+	errors    *errorLog
+	metrics   *metrics
+	admission *admission
+	revoked   *revocations
+	waiters   *waiters
+	notices   *noticeLog
+	router    *mux.Router
+	noRoute   [classCount]prometheus.Counter
+	loop      *loop
+
+	certificate atomic.Pointer[tls.Certificate]
+	http, ops   *http.Server
+	closing     chan struct{} // closed when the shutdown begins
+
+	mu          sync.Mutex // guards what follows
+	stage       stage
+	listener    net.Listener
+	opsListener net.Listener
+	stopLoad    context.CancelFunc
+
+	giveUp   context.CancelFunc // ends the loop's life
+	stopBack context.CancelFunc // ends what runs beside the loop
+	back     context.Context
+	running  sync.WaitGroup
+	broken   chan error // a listener failed
+	shutdown sync.Once
+	ended    error // how the shutdown went
+}
+
+// stage is how far a server is in its life.
+type stage uint8
+
+const (
+	stageNew stage = iota
+	stageListening
+	stageStarted // the loop runs
+	stageClosing
+)
+
+// One pool for random numbers serves all request IDs of the process.
+var enableRandPool = sync.OnceFunc(uuid.EnableRandPool)
+
+// New makes a server that does nothing yet. The error names the field of cfg
+// that is wrong. Whatever becomes of the server, call [Server.Shutdown].
+func New(cfg Config) (*Server, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("httpserver: %w", err)
+	}
+	if cfg.ManifestDir != "" {
+		cfg.ManifestDir = filepath.Clean(cfg.ManifestDir)
+	}
+	enableRandPool()
+	m := newMetrics()
+	a, err := newAdmission(cfg.gate(), cfg.Clock, m)
+	if err != nil {
+		return nil, fmt.Errorf("httpserver: %w", err)
+	}
+	s := &Server{
+		cfg: cfg, log: cfg.Logger, metrics: m, admission: a,
+		throttle: newThrottle(cfg.Clock),
+		revoked:  new(revocations),
+		waiters:  newWaiters(max(1, cfg.InboxCapacity/4)),
+		notices:  newNoticeLog(cfg.Logger, m.linesDropped),
+		noRoute:  m.route("none"),
+		closing:  make(chan struct{}),
+		broken:   make(chan error, 2),
+	}
+	s.errors = &errorLog{log: cfg.Logger, throttle: s.throttle, handshakes: m.handshakes}
+	m.registry.MustRegister(&collector{admission: a, waiters: s.waiters, metrics: m})
+	s.router = s.newRouter()
+	if s.http, err = s.newHTTP(); err != nil {
+		return nil, fmt.Errorf("httpserver: %w", err)
+	}
+	s.ops = s.newOps()
+	var life context.Context
+	life, s.giveUp = context.WithCancel(context.Background())
+	s.back, s.stopBack = context.WithCancel(context.Background())
+	s.loop = &loop{
+		cfg: &s.cfg, clock: cfg.Clock, log: cfg.Logger, admission: a, store: cfg.Store, faults: cfg.Faults,
+		metrics: m, revoked: s.revoked, waiters: s.waiters, notices: s.notices,
+		life: life, loaded: make(chan error, 1), done: make(chan struct{}),
+	}
+	return s, nil
+}
+
+// newHTTP makes the control plane's HTTP server.
+func (s *Server) newHTTP() (*http.Server, error) {
+	if err := s.ReloadCertificate(); err != nil {
+		return nil, err
+	}
+	clientCAs, err := s.cfg.loadClientCAs()
+	if err != nil {
+		return nil, err
+	}
+	// HTTP/1.1 only. An agent has at most three requests under way, so there is
+	// little to multiplex; a connection then has one request at a time, which
+	// makes every bound above a bound on a connection; and a stranger cannot
+	// open streams. Clients that offer HTTP/2 as well settle for 1.1 by ALPN.
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &http.Server{
+		Handler:   s,
+		Protocols: &protocols,
+		TLSConfig: &tls.Config{
+			MinVersion: tls.VersionTLS13,
+			ClientAuth: tls.VerifyClientCertIfGiven,
+			ClientCAs:  clientCAs,
+			// A resumed session would skip the verification of the certificate.
+			SessionTicketsDisabled: true,
+			Time:                   s.cfg.Clock.Now,
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+				return s.certificate.Load(), nil
+			},
+		},
+		ErrorLog:                     s.errors.logger(),
+		ReadHeaderTimeout:            readTimeout,
+		ReadTimeout:                  readTimeout, // the same: one timer less a request
+		WriteTimeout:                 maxWait + 2*s.cfg.ReplyTimeout + writeSlack,
+		IdleTimeout:                  2*s.cfg.HeartbeatInterval + 30*time.Second,
+		MaxHeaderBytes:               maxHeaderBytes,
+		DisableGeneralOptionsHandler: true,
+	}, nil
+}
+
+// ReloadCertificate reads the server's certificate from its files again. New
+// connections get the new one. After an error the old one stays.
+func (s *Server) ReloadCertificate() error {
+	cert, err := s.cfg.loadCertificate()
+	if err != nil {
+		return err
+	}
+	s.certificate.Store(cert)
+	return nil
+}
+
+// Listen opens the listeners and answers requests: until [Server.Start] has
+// brought the plane up, 503 not_started.
+func (s *Server) Listen() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stage != stageNew {
+		return errors.New("httpserver: the server listens already, or is shut down")
+	}
+	listener := s.cfg.Listener
+	var err error
+	if listener == nil {
+		if listener, err = net.Listen("tcp", s.cfg.Listen); err != nil {
+			return fmt.Errorf("httpserver: listen: %w", err)
+		}
+	}
+	if s.cfg.OpsListen != OpsOff {
+		if s.opsListener, err = net.Listen("tcp", s.cfg.OpsListen); err != nil {
+			_ = listener.Close()
+			return fmt.Errorf("httpserver: ops listen: %w", err)
+		}
+		if !isLoopback(s.opsListener.Addr()) {
+			s.log.Warn("the ops listener can be reached from other machines; it knows no caller and no encryption, want a loopback address",
+				"address", s.opsListener.Addr().String())
+		}
+	}
+	s.listener = listener
+	s.stage = stageListening
+	s.running.Go(s.notices.run)
+	s.running.Go(func() { s.watchdog(s.back) })
+	s.running.Go(func() { s.serve(func() error { return s.http.ServeTLS(listener, "", "") }) })
+	if ops := s.opsListener; ops != nil {
+		s.running.Go(func() { s.serve(func() error { return s.ops.Serve(ops) }) })
+	}
+	return nil
+}
+
+func (s *Server) serve(accept func() error) {
+	if err := accept(); !errors.Is(err, http.ErrServerClosed) {
+		s.broken <- fmt.Errorf("httpserver: a listener failed: %w", err)
+	}
+}
+
+// Start listens, unless [Server.Listen] was called, loads the log and brings
+// the plane up. When it returns nil the plane takes requests. ctx bounds the
+// start only.
+func (s *Server) Start(ctx context.Context) error {
+	if s.Addr() == nil {
+		if err := s.Listen(); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	if s.stage != stageListening {
+		s.mu.Unlock()
+		return errors.New("httpserver: the server is started already, or is shut down")
+	}
+	s.stage = stageStarted
+	loading, stopLoad := context.WithCancel(s.loop.life)
+	defer stopLoad()
+	s.stopLoad = stopLoad
+	go s.loop.run(loading)
+	s.mu.Unlock()
+
+	stop := context.AfterFunc(ctx, stopLoad)
+	err := <-s.loop.loaded
+	stop()
+	if err != nil {
+		return fmt.Errorf("httpserver: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stage != stageStarted {
+		return errors.New("httpserver: the server was shut down while it started")
+	}
+	if s.cfg.ManifestDir != "" {
+		m := &manifests{
+			dir: s.cfg.ManifestDir, limit: s.cfg.MaxManifest, log: s.log, clock: s.cfg.Clock,
+			admission: s.admission, refused: s.metrics.badManifests,
+		}
+		s.running.Go(func() { m.run(s.back) })
+	}
+	s.notify(daemon.SdNotifyReady)
+	s.log.Info("serving", "address", s.listener.Addr().String(), "ops_address", s.opsAddress())
+	return nil
+}
+
+// opsAddress is the ops listener's address for people; mu must be held.
+func (s *Server) opsAddress() string {
+	if s.opsListener == nil {
+		return OpsOff
+	}
+	return s.opsListener.Addr().String()
+}
+
+// Run starts the server and waits, see [Server.Start] and [Server.Wait].
+func (s *Server) Run(ctx context.Context) error {
+	if err := s.Start(ctx); err != nil {
+		return errors.Join(err, s.Shutdown(context.WithoutCancel(ctx)))
+	}
+	return s.Wait(ctx)
+}
+
+// Wait serves until ctx ends or a listener fails, and then shuts the server
+// down. It returns nil if all of that went well.
+func (s *Server) Wait(ctx context.Context) error {
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-s.broken:
+	}
+	// The shutdown has bounds of its own.
+	return errors.Join(err, s.Shutdown(context.WithoutCancel(ctx)))
+}
+
+// Addr returns the address of the control plane, or nil if the server does not
+// listen.
+func (s *Server) Addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener == nil {
+		return nil
+	}
+	return s.listener.Addr()
+}
+
+// OpsAddr returns the address of the ops listener, or nil if there is none.
+func (s *Server) OpsAddr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opsListener == nil {
+		return nil
+	}
+	return s.opsListener.Addr()
+}
+
+// InboxDepth returns how many requests are inside: waiting for the plane, or
+// answered timeout and not finished.
+func (s *Server) InboxDepth() int { return s.admission.look().depth }
+
+// WaitingPolls returns how many dispatch polls wait for work.
+func (s *Server) WaitingPolls() int { return s.waiters.count() }
