@@ -89,6 +89,30 @@ func TestAClockThatRunsBackwardsStandsStill(t *testing.T) {
 	}
 }
 
+func TestEveryCallWithANowMovesTheClock(t *testing.T) {
+	r := newRig(t, Config{})
+	now := time.Duration(0)
+	for _, call := range []func(){
+		func() { r.Start(now) },
+		func() { r.Offer(now, "a", Bulk, "a") },
+		func() { r.Offer(now, "b", Bulk, "b") },
+		func() { r.Take(now, 2, nil) },
+		func() { r.Settle(now, Ticket{1, 0}) },
+		func() { r.Drop(now, Ticket{2, 1}) },
+		func() { r.Expire(now, nil) },
+		func() { r.Refuse(now, "a", wire.Saturated) },
+		func() { r.Close(now) },
+		func() { r.Flush(now, nil) },
+	} {
+		now += second
+		call()
+		r.check()
+		if r.clock != now {
+			t.Errorf("the clock is at %s, want %s", r.clock, now)
+		}
+	}
+}
+
 func TestAFreedSlotKeepsNothingAlive(t *testing.T) {
 	g, err := New[*int](Config{Capacity: 1})
 	if err != nil {
