@@ -34,6 +34,9 @@ func TestRandomRunsReachEveryCase(t *testing.T) {
 	for _, state := range wire.States {
 		want = append(want, "state "+state.String())
 	}
+	for _, reason := range []string{"superseded", "halted", "quarantined"} {
+		want = append(want, "a dispatch withheld, "+reason)
+	}
 	for _, kind := range wire.EventKinds {
 		want = append(want, "entry "+kind.String()+" applied")
 	}
@@ -46,7 +49,7 @@ func TestRandomRunsReachEveryCase(t *testing.T) {
 
 	seen := map[string]int{}
 	runs := rapid.Custom(func(t *rapid.T) map[string]int {
-		f := newFleet(t, watch{})
+		f := newFleet(t, watch{after: countWithheld})
 		f.play(runLength)
 		return f.seen
 	})
@@ -62,5 +65,27 @@ func TestRandomRunsReachEveryCase(t *testing.T) {
 	}
 	for _, what := range slices.Sorted(maps.Keys(seen)) {
 		t.Logf("%6d %s", seen[what], what)
+	}
+}
+
+// countWithheld counts polls that were answered 204 although there is a
+// dispatch, by why it is withheld (PROTOCOL R1 to R3).
+func countWithheld(f *fleet, now wire.Instant, in plane.Input, out *plane.Output) {
+	poll, polls := in.(*plane.Poll)
+	if !polls || out.Replies[0].Outcome.Code != wire.NoContent {
+		return
+	}
+	for _, rec := range answered[*wire.HostStatus](f.t, f.plane, now, &plane.QueryHost{Hostname: poll.Hostname}).Records {
+		if rec.Snapshot.State != wire.Pending || !rec.Snapshot.DispatchedAt.IsSet() {
+			continue
+		}
+		switch answered[*wire.RolloutStatus](f.t, f.plane, now, &plane.QueryRollout{RolloutID: rec.Snapshot.RolloutID, Limit: 1}).State {
+		case wire.Superseded:
+			f.seen["a dispatch withheld, superseded"]++
+		case wire.Halted:
+			f.seen["a dispatch withheld, halted"]++
+		default:
+			f.seen["a dispatch withheld, quarantined"]++
+		}
 	}
 }

@@ -1,0 +1,97 @@
+package plane_test
+
+import (
+	"testing"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// inputs has one of each input, with its line and whether it replies.
+var inputs = []struct {
+	in      plane.Input
+	line    string
+	replies bool
+}{
+	{heartbeat("h1", "", ""), "heartbeat h1 rollout=- closure=- at=2026-01-01T00:00:00Z", true},
+	{heartbeat("h1", "stable@r1", "c2"), "heartbeat h1 rollout=stable@r1 closure=c2 at=2026-01-01T00:00:00Z", true},
+	{event("h1", "stable@r1", 3, switched), "event h1 stable@r1 ActivationCompleted#3 closure=c2", true},
+	{&plane.Poll{Hostname: "h1"}, "poll h1", true},
+	{open("stable@r1", "h1=c2", "h2=c2"), "open stable@r1 hosts=2 waves=2 policy=rollback-and-halt", true},
+	{&plane.ResumeRollout{RolloutID: "stable@r1"}, "resume stable@r1", true},
+	{&plane.ClearQuarantine{Channel: "stable", Closure: "c2"}, "clear-quarantine stable c2", true},
+	{&plane.Revoke{CommonName: "n"}, "revoke n before=-", true},
+	{&plane.Revoke{CommonName: "n", Before: at(1)}, "revoke n before=2026-01-01T00:00:01Z", true},
+	{&plane.QueryHost{Hostname: "h1"}, "query-host h1", true},
+	{&plane.QueryHosts{Limit: 7}, "query-hosts after=- limit=7", true},
+	{&plane.QueryRollout{RolloutID: "stable@r1", After: "h1", Limit: 7}, "query-rollout stable@r1 after=h1 limit=7", true},
+	{&plane.QueryRollouts{After: "stable@r1", Limit: 7}, "query-rollouts after=stable@r1 limit=7", true},
+	{&plane.QueryQuarantine{}, "query-quarantine", true},
+	{&plane.QueryRevocations{}, "query-revocations", true},
+	{&plane.Confirm{Hostname: "h1", RolloutID: "stable@r1", Closure: "c2", At: at(1)}, "confirm h1 stable@r1 closure=c2 at=2026-01-01T00:00:01Z", false},
+	{&plane.Started{}, "started", false},
+	{&plane.Tick{}, "tick", false},
+	{&plane.Tick{Impaired: true}, "tick impaired", false},
+}
+
+func TestAnInputDescribesItselfAndReplyingIsKnownBeforehand(t *testing.T) {
+	for _, c := range inputs {
+		equal(t, "the line", c.in.String(), c.line)
+		equal(t, "Replies of "+c.line, plane.Replies(c.in), c.replies)
+		b := started(t)
+		b.plane.Step(instant(0), c.in, &b.out)
+		equal(t, "replies of "+c.line, len(b.out.Replies) == 1, c.replies)
+	}
+}
+
+func TestANoticeDescribesItself(t *testing.T) {
+	seen := map[string]bool{"?": true}
+	for kind := plane.NoticeReplayAsked; int(kind) < plane.NoticeKindCount; kind++ {
+		if word := kind.String(); seen[word] {
+			t.Errorf("kind %d has the word %q of another", kind, word)
+		} else {
+			seen[word] = true
+		}
+		equal(t, "a bare notice", plane.Notice{Kind: kind}.String()[:len(kind.String())], kind.String())
+	}
+	equal(t, "no kind", plane.NoticeKind(0).String(), "?")
+	equal(t, "the kind after the last", plane.NoticeKind(plane.NoticeKindCount).String(), "?")
+}
+
+func TestAReplyAndAnEntryDescribeThemselves(t *testing.T) {
+	for want, r := range map[string]plane.Reply{
+		"200 ok":                                 {},
+		"204 no_content needs=3":                 {Outcome: wire.Outcome{Code: wire.NoContent}, Needs: 3},
+		"409 gap replay-from=0 (a sentence)":     {Outcome: wire.Outcome{Code: wire.Gap, Replay: true, Detail: "a sentence"}},
+		"200 ok dispatch=stable@r1 closure=c2":   {Outcome: wire.Outcome{Document: &wire.Dispatch{RolloutID: "stable@r1", TargetClosure: "c2"}}},
+		"200 ok replay-from=7 bootstrap=2":       {Outcome: wire.Outcome{Replay: true, ReplayFrom: 7, Heartbeat: wire.HeartbeatResponse{Bootstrap: make([]wire.Snapshot, 2)}}},
+		"404 unknown_host (no host) needs=1":     {Outcome: wire.Refuse(wire.UnknownHost, "hostname", "no host"), Needs: 1},
+		"409 manifest_conflict (choose another)": {Outcome: wire.Refuse(wire.ManifestConflict, "x", "choose another")},
+	} {
+		equal(t, "the reply", r.String(), want)
+	}
+	e := plane.Entry{Number: 7, Kind: "resumed", Outcome: "applied", Input: &plane.ResumeRollout{RolloutID: "stable@r1"}}
+	equal(t, "the entry", e.String(), "#7 resumed applied: resume stable@r1")
+}
+
+func TestAPlaneDescribesItself(t *testing.T) {
+	b := inState(t, wire.Soaking)
+	b.step(open("edge@r1", "h2=c2 h3=c2"))
+	equal(t, "the plane", b.plane.String(), "hosts=3 unreachable=0 rollouts=2 log=4 Pending=2 Soaking=1")
+}
+
+func TestAnOutputIsUsedAgain(t *testing.T) {
+	b := started(t)
+	b.step(open("stable@r1", "h1=c2"))
+	b.add(&plane.Revoke{CommonName: "n"})
+	b.out.Reset()
+	equal(t, "what is left", text(&b.out), "")
+}
+
+// An input of a kind that the plane does not know is a defect of the caller's.
+func TestAnUnknownInputIsAPanic(t *testing.T) {
+	defer func() {
+		equal(t, "the panic", recover(), any("plane: unknown input <nil>"))
+	}()
+	started(t).plane.Step(instant(0), nil, &plane.Output{})
+}

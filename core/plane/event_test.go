@@ -1,0 +1,143 @@
+package plane_test
+
+import (
+	"testing"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+func TestWhatIsTakenIsAnEntryAndWaitsForIt(t *testing.T) { // PROTOCOL E2, E4, E5
+	b := inState(t, wire.Soaking)
+	for _, c := range []struct {
+		seq     wire.Seq
+		body    wire.EventBody
+		outcome wire.Name
+	}{
+		{3, wire.ProbeObservedFirst{ProbeName: "http", Mode: wire.Observe, ObservedAt: at(5)}, "applied"},
+		{4, acked, "absorbed"},
+		{7, switched, "absorbed"},
+		{9, arrived, "applied"},
+	} {
+		in := event("h1", "stable@r1", c.seq, c.body)
+		r := b.want(wire.NoContent, in)
+		equal(t, "needs of "+in.String(), r.Needs, 1)
+		if len(b.out.Entries) != 1 {
+			t.Fatalf("%v: %d entries", in, len(b.out.Entries))
+		}
+		e := b.out.Entries[0]
+		equal(t, "the outcome of "+in.String(), e.Outcome, c.outcome)
+		equal(t, "the kind of "+in.String(), e.Kind, wire.Name(c.body.Kind().String()))
+		equal(t, "the host of "+in.String(), e.Hostname, "h1")
+		equal(t, "the rollout of "+in.String(), e.RolloutID, "stable@r1")
+		equal(t, "the entry's input of "+in.String(), inputText(e.Input), inputText(in))
+		equal(t, "the record's number after "+in.String(), b.record("stable@r1", "h1").Snapshot.LastEventSeq, c.seq)
+	}
+}
+
+func TestADuplicateChangesNothing(t *testing.T) { // PROTOCOL E3
+	for _, s := range wire.States[1:] {
+		b := inState(t, s)
+		before := b.durable()
+		for seq := wire.Seq(1); seq <= b.record("stable@r1", "h1").Snapshot.LastEventSeq; seq++ {
+			for _, body := range []wire.EventBody{acked, begun, putOff, switched, broken, unhealthy, rolledBack, arrived} {
+				r := b.want(wire.NoContent, event("h1", "stable@r1", seq, body))
+				equal(t, "needs", r.Needs, 0)
+				equal(t, "entries", len(b.out.Entries), 0)
+				equal(t, "notices", len(b.out.Notices), 0)
+				equal(t, "the durable state", b.durable(), before)
+			}
+		}
+		if got := b.plane.Stats().Duplicates; got == 0 {
+			t.Errorf("%v: no duplicate was counted", s)
+		}
+	}
+}
+
+func TestARefusedEventChangesNothing(t *testing.T) { // PROTOCOL E1, E6, E7
+	b := inState(t, wire.Soaking)
+	before := b.durable()
+	early := wire.HostConverged{ConvergedAt: at(-1), CurrentClosure: "c2"}
+	for _, c := range []struct {
+		what string
+		seq  wire.Seq
+		body wire.EventBody
+		code wire.Code
+	}{
+		{"not legal", 3, rolledBack, wire.Rejected},
+		{"not legal, after a gap", 4, rolledBack, wire.Gap},
+		{"before the soak is over", 3, early, wire.Rejected},
+		{"before the soak is over, after a gap", 9, early, wire.Gap},
+		{"of another closure", 3, wire.HostConverged{ConvergedAt: at(600), CurrentClosure: "c1"}, wire.Rejected},
+		{"a completion of another closure", 3, wire.ActivationCompleted{ObservedCurrentClosure: "c1", CompletedAt: at(4)}, wire.Rejected},
+	} {
+		r := b.want(c.code, event("h1", "stable@r1", c.seq, c.body))
+		equal(t, c.what+": Replay-From", r.Outcome.Replay, c.code == wire.Gap)
+		if r.Outcome.Replay {
+			equal(t, c.what+": its number", r.Outcome.ReplayFrom, 2)
+		}
+		equal(t, c.what+": entries", len(b.out.Entries), 0)
+		equal(t, c.what+": the durable state", b.durable(), before)
+	}
+	stats := b.plane.Stats()
+	equal(t, "gaps counted", stats.Gaps, 2)
+	equal(t, "rejections counted", stats.Rejected, 4)
+	equal(t, "replays counted", stats.ReplaysAsked, 2)
+}
+
+func TestAnUnknownPairIsRefusedAndTheHostIsHeard(t *testing.T) { // PROTOCOL E8, L1
+	b := inState(t, wire.Soaking)
+	before := b.durable()
+	for _, in := range []*plane.Event{
+		event("h2", "stable@r1", 1, acked), event("h1", "stable@r2", 1, acked), event("h3", "edge@r1", 7, arrived),
+	} {
+		r := b.want(wire.UnknownRollout, in)
+		equal(t, in.String()+": Replay-From", r.Outcome.Replay, false)
+		equal(t, in.String()+": entries", len(b.out.Entries), 0)
+		equal(t, in.String()+": the durable state", b.durable(), before)
+		equal(t, in.String()+": silence", b.hostStatus(in.Envelope.Hostname).SilentSeconds, 0)
+	}
+}
+
+func TestEventsOfASupersededRolloutAreTaken(t *testing.T) { // PROTOCOL R1
+	for _, s := range wire.States {
+		b := started(t)
+		b.step(open("stable@r1", "h1=c2"))
+		b.step(open("stable@r2", "h1=c3"))
+		b.tell("h1", "stable@r1", ways[s]...)
+		equal(t, "the record", b.record("stable@r1", "h1").Snapshot.State, s)
+		equal(t, "the rollout", b.rolloutStatus("stable@r1").State, wire.Superseded)
+		equal(t, "what halted it", b.rolloutStatus("stable@r1").HaltedBy, "")
+		equal(t, "the newer rollout", b.rolloutStatus("stable@r2").State, wire.Opening)
+	}
+}
+
+func TestTheCallerMayUseAnInputAgain(t *testing.T) {
+	b := started(t)
+	first := open("stable@r1", "h1=c2")
+	b.add(first)
+	second := event("h1", "stable@r1", 1, acked)
+	b.add(second)
+	entries, state := text(&b.out), b.durable()
+	*first = plane.OpenRollout{Manifest: manifest("edge@r9", "h7=c7")}
+	*second = *event("h8", "edge@r9", 5, arrived)
+	equal(t, "the output", text(&b.out), entries)
+	equal(t, "the state", b.durable(), state)
+}
+
+func TestCountsFollowTheRecords(t *testing.T) {
+	for _, s := range wire.States {
+		b := inState(t, s)
+		stats := b.plane.Stats()
+		for _, other := range wire.States {
+			want := 0
+			if other == s {
+				want = 1
+			}
+			equal(t, "records in "+other.String(), stats.Records[other], want)
+		}
+		equal(t, "events applied", stats.Applied, uint64(len(ways[s])))
+		equal(t, "the last entry", stats.Logged, wire.Seq(1+len(ways[s])))
+		equal(t, "hosts reachable", stats.HostsReachable, 1)
+	}
+}

@@ -1,0 +1,114 @@
+package plane_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// walk pages through a list and returns the names on it, in the order found.
+func walk[T any](b *harness, page func(after string) plane.Input, name func(*T) string) (names []string, pages int) {
+	b.t.Helper()
+	for after := ""; ; pages++ {
+		p := answered[*wire.Page[T]](b.t, b.plane, instant(b.now), page(after))
+		for i := range p.Items {
+			names = append(names, name(&p.Items[i]))
+		}
+		if after = p.Next; after == "" {
+			return names, pages + 1
+		}
+	}
+}
+
+func TestPagesHaveEverythingOnceInOrder(t *testing.T) { // PROTOCOL R5
+	const hosts = 2500
+	b := started(t)
+	var pairs string
+	for i := range hosts {
+		// Not in order, and half of them known by a heartbeat only.
+		name := fmt.Sprintf("h%05d", i*7919%hosts)
+		if i%2 == 0 {
+			b.plane.Step(instant(0), heartbeat(wire.Hostname(name), "", ""), &b.out)
+			continue
+		}
+		pairs += name + "=c2 "
+	}
+	b.step(open("stable@r1", pairs))
+	for _, c := range []struct{ limit, pages int }{{1, hosts}, {2, hosts / 2}, {999, 3}, {1000, 3}, {1250, 3}, {100_000, 3}, {0, hosts}, {-5, hosts}} {
+		names, pages := walk(b, func(after string) plane.Input {
+			return &plane.QueryHosts{After: wire.Hostname(after), Limit: c.limit}
+		}, func(h *wire.HostStatus) string { return string(h.Hostname) })
+		equal(t, fmt.Sprintf("pages with limit %d", c.limit), pages, c.pages)
+		equal(t, fmt.Sprintf("hosts with limit %d", c.limit), len(names), hosts)
+		for i, name := range names {
+			if want := fmt.Sprintf("h%05d", i); name != want {
+				t.Fatalf("limit %d: host %d is %s; want %s", c.limit, i, name, want)
+			}
+		}
+	}
+	for _, c := range []struct{ limit, items int }{{1, 1}, {2, 2}, {999, 999}, {1000, 1000}, {1001, 1000}, {0, 1}} {
+		s := answered[*wire.RolloutStatus](t, b.plane, instant(0), &plane.QueryRollout{RolloutID: "stable@r1", Limit: c.limit})
+		equal(t, fmt.Sprintf("records with limit %d", c.limit), len(s.Hosts), c.items)
+		equal(t, fmt.Sprintf("next with limit %d", c.limit), string(s.Next), string(s.Hosts[len(s.Hosts)-1].Snapshot.Hostname))
+		rest := answered[*wire.RolloutStatus](t, b.plane, instant(0), &plane.QueryRollout{
+			RolloutID: "stable@r1", After: wire.Hostname(s.Next), Limit: 1,
+		})
+		if rest.Hosts[0].Snapshot.Hostname <= wire.Hostname(s.Next) {
+			t.Errorf("after %s comes %s", s.Next, rest.Hosts[0].Snapshot.Hostname)
+		}
+	}
+}
+
+// A page ends where the list ends: there is a next exactly if something follows.
+func TestTheLastPageHasNoNext(t *testing.T) { // PROTOCOL R5
+	b := started(t)
+	for i := range plane.MaxLimit {
+		b.plane.Step(instant(0), heartbeat(wire.Hostname(fmt.Sprintf("h%05d", i)), "", ""), &b.out)
+	}
+	query := &plane.QueryHosts{Limit: plane.MaxLimit}
+	equal(t, "next of a full last page", answered[*wire.Page[wire.HostStatus]](t, b.plane, instant(0), query).Next, "")
+	b.step(heartbeat("h99999", "", ""))
+	equal(t, "next of a full page", answered[*wire.Page[wire.HostStatus]](t, b.plane, instant(0), query).Next, "h00999")
+}
+
+func TestRolloutsComeByID(t *testing.T) { // PROTOCOL R5
+	b := started(t)
+	for _, i := range []int{5, 3, 8, 1, 9, 2} {
+		b.step(open(wire.RolloutID(fmt.Sprintf("c%d@r", i)), "h1=c2"))
+	}
+	for limit := 1; limit <= 7; limit++ {
+		names, pages := walk(b, func(after string) plane.Input {
+			return &plane.QueryRollouts{After: wire.RolloutID(after), Limit: limit}
+		}, func(r *wire.RolloutStatus) string { return string(r.RolloutID) })
+		equal(t, "the rollouts", fmt.Sprint(names), "[c1@r c2@r c3@r c5@r c8@r c9@r]")
+		equal(t, "pages", pages, (6+limit-1)/limit)
+	}
+}
+
+func TestAHostsRecordsComeByRolloutID(t *testing.T) { // PROTOCOL R5
+	b := started(t)
+	for _, id := range []wire.RolloutID{"m@2", "z@1", "m@1", "a@9"} {
+		b.step(open(id, "h1=c2"))
+	}
+	var ids []wire.RolloutID
+	for _, rec := range b.hostStatus("h1").Records {
+		ids = append(ids, rec.Snapshot.RolloutID)
+	}
+	equal(t, "the records", fmt.Sprint(ids), "[a@9 m@1 m@2 z@1]")
+}
+
+func TestAQueryChangesNothing(t *testing.T) { // PROTOCOL R5
+	b := inState(t, wire.Soaking)
+	state := string(b.plane.AppendState(nil))
+	for _, q := range []plane.Input{
+		&plane.QueryHost{Hostname: "h1"}, &plane.QueryHost{Hostname: "h9"}, &plane.QueryHosts{Limit: 5},
+		&plane.QueryRollout{RolloutID: "stable@r1", Limit: 5}, &plane.QueryRollout{RolloutID: "x@y", Limit: 5},
+		&plane.QueryRollouts{Limit: 5}, &plane.QueryQuarantine{}, &plane.QueryRevocations{},
+	} {
+		b.step(q)
+		equal(t, "entries of "+q.String(), len(b.out.Entries), 0)
+		equal(t, "the state after "+q.String(), string(b.plane.AppendState(nil)), state)
+	}
+}

@@ -1,0 +1,160 @@
+package plane_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+func TestOpeningMakesAPendingRecordForEveryHost(t *testing.T) { // PROTOCOL R2
+	b := started(t)
+	in := open("stable@r1", "h1=c2 h2=c3", "h3=c2")
+	in.Manifest.Policy.Waves[1].SoakMinutes = 7
+	r := b.want(wire.Created, in)
+	equal(t, "the answer", outcomeText(&r.Outcome), func() string {
+		s := b.rolloutStatus("stable@r1")
+		s.Hosts = nil
+		o := wire.Outcome{Code: wire.Created, Document: s}
+		return outcomeText(&o)
+	}())
+	for _, h := range in.Manifest.Hosts {
+		rec := b.record("stable@r1", h.Hostname)
+		equal(t, "the state", rec.Snapshot.State, wire.Pending)
+		equal(t, "the target", rec.Snapshot.TargetClosure, h.TargetClosure)
+		equal(t, "the wave", rec.Wave, h.Wave)
+		equal(t, "dispatched", rec.Snapshot.DispatchedAt.IsSet(), h.Wave == 0)
+	}
+	if want := []wire.Hostname{"h1", "h2"}; !slices.Equal(b.out.Wakes, want) {
+		t.Errorf("woken: %v; want %v", b.out.Wakes, want)
+	}
+	b.tell("h1", "stable@r1", acked, putOff)
+	b.tell("h2", "stable@r1", acked, putOff)
+	rec := b.record("stable@r1", "h3").Snapshot
+	equal(t, "the soak deadline of the second wave", rec.SoakDueAt, rec.DispatchedAt.Add(7*interval))
+}
+
+// A plane that lost everything and is given its manifests again finds the
+// histories of the agents by drift and bootstrap.
+func TestAWipedPlaneFindsTheFleetAgain(t *testing.T) { // PROTOCOL R6, H2, H3, H4
+	b := started(t)
+	b.step(open("stable@r1", "h1=c2 h2=c2 h3=c2"))
+	soaking := b.step(heartbeat("h1", "stable@r1", "c2")) // it missed everything
+	equal(t, "drift of a soaking host", soaking.Outcome.Replay, true)
+	b.tell("h1", "stable@r1", acked, begun, switched)
+	equal(t, "drift after the replay", b.step(heartbeat("h1", "stable@r1", "c2")).Outcome.Replay, false)
+
+	converged := b.step(heartbeat("h2", "", "c2")) // it is done and names no rollout
+	equal(t, "the bootstrap of a converged host", len(converged.Outcome.Heartbeat.Bootstrap), 1)
+	equal(t, "its state", converged.Outcome.Heartbeat.Bootstrap[0].State, wire.Soaking)
+	equal(t, "its number", converged.Outcome.Heartbeat.Bootstrap[0].LastEventSeq, 0)
+	b.tell("h2", "stable@r1", acked, begun, switched, arrived)
+	equal(t, "the converged host", b.record("stable@r1", "h2").Snapshot.State, wire.Converged)
+
+	reverted := b.step(heartbeat("h3", "", "c1")) // it went back
+	equal(t, "the state told to a reverted host", reverted.Outcome.Heartbeat.Bootstrap[0].State, wire.Pending)
+	b.tell("h3", "stable@r1", acked, begun, switched, unhealthy, rolledBack)
+	equal(t, "the reverted host", b.record("stable@r1", "h3").Snapshot.State, wire.Reverted)
+	equal(t, "the rollout", b.rolloutStatus("stable@r1").State, wire.Halted)
+}
+
+func TestTheStateOfARolloutIsTheFirstThatFits(t *testing.T) { // PROTOCOL R4
+	for _, c := range []struct {
+		what string
+		do   func(b *harness)
+		want wire.RolloutState
+	}{
+		{"nobody has taken it up", func(b *harness) {}, wire.Opening},
+		{"one has, and a wave is to come", func(b *harness) { b.tell("h1", "stable@r1", acked) }, wire.Active},
+		{"every wave is out", func(b *harness) { b.tell("h1", "stable@r1", acked, putOff) }, wire.Converging},
+		{"all have converged", func(b *harness) {
+			b.tell("h1", "stable@r1", acked, switched, arrived)
+			b.tell("h2", "stable@r1", acked, switched, arrived)
+		}, wire.Terminal},
+		{"all are at an end, and one failed", func(b *harness) {
+			b.tell("h1", "stable@r1", acked, broken)
+			b.tell("h2", "stable@r1", acked, switched, arrived)
+		}, wire.Halted},
+		{"all are at an end, and the failure is excused", func(b *harness) {
+			b.tell("h1", "stable@r1", acked, broken)
+			b.tell("h2", "stable@r1", acked, switched, arrived)
+			b.step(&plane.ResumeRollout{RolloutID: "stable@r1"})
+		}, wire.Terminal},
+		{"a failure is excused and a host is left", func(b *harness) {
+			b.tell("h1", "stable@r1", acked, switched, unhealthy, rolledBack)
+			b.step(&plane.ResumeRollout{RolloutID: "stable@r1"})
+		}, wire.Converging},
+		{"superseded while nobody has taken it up", func(b *harness) { b.step(open("stable@r2", "h9=c2")) }, wire.Superseded},
+		{"superseded while it is halted", func(b *harness) {
+			b.tell("h1", "stable@r1", acked, broken)
+			b.step(open("stable@r2", "h9=c2"))
+		}, wire.Superseded},
+		{"another channel has a newer one", func(b *harness) { b.step(open("edge@r2", "h9=c2")) }, wire.Opening},
+	} {
+		b := started(t)
+		b.step(open("stable@r1", "h1=c2", "h2=c2"))
+		c.do(b)
+		equal(t, c.what, b.rolloutStatus("stable@r1").State, c.want)
+	}
+}
+
+func TestResumingExcusesOnlyThoseThatHaveFailedSoFar(t *testing.T) { // PROTOCOL R2
+	b := started(t)
+	b.step(open("stable@r1", "h1=c2 h2=c2", "h3=c2"))
+	b.tell("h1", "stable@r1", acked, switched, unhealthy)
+	b.want(wire.OK, &plane.ResumeRollout{RolloutID: "stable@r1"})
+	b.tell("h1", "stable@r1", rolledBack)
+	equal(t, "after an excused host has reverted", b.rolloutStatus("stable@r1").HaltedBy, "")
+	equal(t, "waves while another host is at work", b.rolloutStatus("stable@r1").WavesDispatched, 1)
+	b.tell("h2", "stable@r1", acked, broken)
+	equal(t, "after another failure", b.rolloutStatus("stable@r1").HaltedBy, "h2")
+	equal(t, "waves", b.rolloutStatus("stable@r1").WavesDispatched, 1)
+	b.want(wire.OK, &plane.ResumeRollout{RolloutID: "stable@r1"})
+	equal(t, "waves when both are excused", b.rolloutStatus("stable@r1").WavesDispatched, 2)
+}
+
+// What was decided survives a restart: the excuse is durable.
+func TestAnExcuseSurvivesARestart(t *testing.T) { // PROTOCOL R2, E2
+	b := started(t)
+	b.step(open("stable@r1", "h1=c2 h2=c2", "h3=c2"))
+	b.tell("h1", "stable@r1", acked, switched, unhealthy)
+	b.step(&plane.ResumeRollout{RolloutID: "stable@r1"})
+	b.plane = restored(t, plane.Config{}, b.plane.AppendDurable(nil))
+	b.step(&plane.Started{})
+	b.tell("h1", "stable@r1", rolledBack)
+	equal(t, "what halts the rollout", b.rolloutStatus("stable@r1").HaltedBy, "")
+	b.tell("h2", "stable@r1", acked, putOff)
+	equal(t, "waves", b.rolloutStatus("stable@r1").WavesDispatched, 2)
+}
+
+func TestAQuarantineIsOfOneChannel(t *testing.T) { // PROTOCOL R3
+	b := started(t)
+	b.step(open("edge@r1", "h1=c2"))
+	b.tell("h1", "edge@r1", acked, switched, unhealthy, rolledBack)
+	b.step(open("stable@r1", "h1=c2 h2=c3"))
+	b.step(open("edge@r2", "h2=c2 h3=c3"))
+	for _, c := range []struct {
+		host wire.Hostname
+		id   wire.RolloutID
+	}{{"h1", "stable@r1"}, {"h2", "stable@r1"}, {"h3", "edge@r2"}} {
+		d, offered := b.step(&plane.Poll{Hostname: c.host}).Outcome.Document.(*wire.Dispatch)
+		if !offered || d.RolloutID != c.id {
+			t.Errorf("%s is offered %v; want %s", c.host, d, c.id)
+		}
+	}
+	b.tell("h2", "stable@r1", acked)
+	b.want(wire.NoContent, &plane.Poll{Hostname: "h2"}) // c2 is quarantined on edge
+}
+
+func TestAQuarantineSurvivesARestart(t *testing.T) { // PROTOCOL R3, E2
+	b := started(t)
+	b.step(open("stable@r1", "h1=c2 h2=c2"))
+	b.tell("h1", "stable@r1", acked, switched, unhealthy, rolledBack)
+	b.step(&plane.ResumeRollout{RolloutID: "stable@r1"})
+	b.plane = restored(t, plane.Config{}, b.plane.AppendDurable(nil))
+	b.step(&plane.Started{})
+	b.want(wire.NoContent, &plane.Poll{Hostname: "h2"})
+	b.want(wire.NoContent, &plane.ClearQuarantine{Channel: "stable", Closure: "c2"})
+	b.want(wire.OK, &plane.Poll{Hostname: "h2"})
+}
