@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -11,9 +10,40 @@ import (
 // Agent is the reducer of one host's agent: the one owner of everything that
 // is known about the host's rollouts. Its only mutator is [Agent.Step]. It is
 // not safe for use by two goroutines.
+//
+// Invariants, verified by [Agent.Check]:
+//
+//	N1 every rollout's record satisfies the invariants of its own package, and
+//	   is what its events give that were not retracted
+//	N2 rollouts are of this host, each once; of those of a channel exactly the
+//	   one taken up last is not superseded
+//	N3 a log's numbers rise, are above those of the record it began with, and
+//	   are not above MaxSeq
+//	N4 of a rollout at most one event is open, of all at most two
+//	N5 a running activation is of an Activating rollout, a running rollback of
+//	   one that has to go back; neither is superseded
+//	N6 of a channel at most one dispatch waits
+//	N7 the next timer lies in the future, or there is none before Started
 type Agent struct {
 	cfg  Config
 	last wire.Instant
+	rng  random
+
+	started bool
+	current wire.Closure // what the host runs; empty if unknown
+	issued  uint64       // the last ID of a request or an effect
+
+	// probes is the host's configuration, enabled what of it runs. Both are
+	// replaced as a whole, never changed.
+	probes, enabled []wire.ProbeDeclaration
+
+	rollouts []*progress     // in the order in which they were taken up
+	waiting  []wire.Dispatch // by arrival (A10)
+
+	heartbeat heartbeatLine
+	poll      pollLine
+	switching switching
+	round     round
 }
 
 // New returns an agent that knows nothing: one that runs for the first time,
@@ -23,7 +53,7 @@ func New(cfg Config) (*Agent, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
-	return &Agent{cfg: cfg}, nil
+	return &Agent{cfg: cfg, rng: random(cfg.Seed)}, nil
 }
 
 // Config returns the agent's configuration with its defaults filled in.
@@ -32,13 +62,147 @@ func (a *Agent) Config() Config { return a.cfg }
 // Step takes one input at now and appends to out what it asks of the world. It
 // cannot fail. now.Mono must not be earlier than at the step before; an
 // earlier one is taken as that one. now.Wall is the host's own clock, which may
-// say anything.
-func (a *Agent) Step(now wire.Instant, in Input, out *Output) {}
+// say anything, but has to be set.
+func (a *Agent) Step(now wire.Instant, in Input, out *Output) {
+	now.Mono = max(now.Mono, a.last.Mono)
+	a.last = now
+	switch in := in.(type) {
+	case *Started:
+		a.start(in, out)
+	case *Timer:
+	case *HeartbeatAnswered:
+		a.heartbeatAnswered(in, out)
+	case *EventAnswered:
+		a.eventAnswered(in, out)
+	case *PollAnswered:
+		a.pollAnswered(in, out)
+	case *ActivationEnded:
+		a.activationEnded(in, out)
+	case *RollbackEnded:
+		a.rollbackEnded(in, out)
+	case *Probed:
+		a.probed(in, out)
+	case *ProbesDeclared:
+		a.declare(in.Probes, out)
+	case *ClosureObserved:
+		a.observeClosure(in.CurrentClosure, out)
+	default:
+		panic(fmt.Sprintf("agent: unknown input %T", in))
+	}
+	if a.started {
+		a.pursue(out)
+	}
+	out.NextTimer = a.NextTimer()
+}
+
+// start begins the life of a process: what was on its way before is lost.
+func (a *Agent) start(in *Started, out *Output) {
+	a.started = true
+	a.current = in.CurrentClosure
+	a.waiting = nil
+	a.switching = switching{}
+	a.round = round{}
+	a.heartbeat = heartbeatLine{line: line{at: a.last.Mono + a.firstTenth()}, started: a.last.Mono}
+	a.poll = pollLine{line: line{at: a.last.Mono + a.firstTenth()}}
+	for _, p := range a.rollouts {
+		p.sending = sending{cursor: p.acked}
+		p.soak = soak{}
+		p.rollbackAt, p.rollbackFailures = 0, 0
+		p.resumed = true
+	}
+	a.reconcile(out)
+}
+
+// pursue does whatever is due, in an order in which nothing that a later part
+// does makes an earlier one due again.
+func (a *Agent) pursue(out *Output) {
+	for _, p := range a.rollouts {
+		a.drive(p, out)
+	}
+	for a.takeWaiting(out) {
+		a.drive(a.rollouts[len(a.rollouts)-1], out)
+	}
+	if a.roundDue() <= a.last.Mono {
+		a.beginRound(out)
+	}
+	for _, p := range a.rollouts {
+		if a.convergeDue(p) <= a.last.Mono {
+			a.converge(p, out)
+		}
+	}
+	a.forget(out)
+	for _, p := range a.rollouts {
+		if a.sendDue(p) <= a.last.Mono {
+			a.send(p, out)
+		}
+	}
+	if a.heartbeat.due() <= a.last.Mono {
+		a.sendHeartbeat(out)
+	}
+	if a.pollDue() <= a.last.Mono {
+		a.sendPoll(out)
+	}
+}
 
 // NextTimer returns the instant at which [Timer] is to be stepped, as the last
 // step gave it.
-func (a *Agent) NextTimer() time.Duration { return NoTimer }
+func (a *Agent) NextTimer() time.Duration {
+	if !a.started {
+		return NoTimer
+	}
+	next := min(a.heartbeat.due(), a.pollDue(), a.roundDue())
+	for _, p := range a.rollouts {
+		next = min(next, a.rollbackDue(p), a.convergeDue(p), a.sendDue(p))
+	}
+	return next
+}
 
-// Apply walks one entry of a log, before [Started] is stepped. The error says
-// why the entry cannot follow those before it.
-func (a *Agent) Apply(e Entry) error { return errors.New("not yet") }
+// find returns what is known of a rollout; nil if nothing is.
+func (a *Agent) find(id wire.RolloutID) *progress {
+	for _, p := range a.rollouts {
+		if p.rec.RolloutID == id {
+			return p
+		}
+	}
+	return nil
+}
+
+// issue returns a new ID for a request or an effect.
+func (a *Agent) issue() uint64 {
+	a.issued++
+	return a.issued
+}
+
+// tell writes an event of a rollout to the log, under the next number.
+func (a *Agent) tell(p *progress, body wire.EventBody, out *Output) {
+	a.tellAs(p, p.lastNumber()+1, body, out)
+}
+
+// tellAs is tell with a number, which has to be free.
+func (a *Agent) tellAs(p *progress, seq wire.Seq, body wire.EventBody, out *Output) {
+	from := p.rec.State
+	a.commit(Entry{Kind: EntryEvent, RolloutID: p.id(), Event: wire.Event{Seq: seq, Body: body}}, out)
+	if p.rec.State != from {
+		out.Notices = append(out.Notices, Notice{Kind: NoticeTransition, RolloutID: p.id(), From: from, To: p.rec.State, Seq: seq})
+	}
+}
+
+// forget drops what need not be kept: superseded rollouts of which everything
+// is answered, or which the plane does not know, and the oldest finished ones
+// above the bound (PROTOCOL A1).
+func (a *Agent) forget(out *Output) {
+	finished := 0
+	for i := len(a.rollouts) - 1; i >= 0; i-- {
+		p := a.rollouts[i]
+		unsent := p.sending.open != 0 || p.next(p.acked) != nil
+		drop := p.superseded && (!unsent || p.sending.unknown)
+		if !p.superseded && p.finished() && !unsent {
+			finished++
+			drop = finished > a.cfg.KeepFinished || a.cfg.Legacy
+		}
+		if drop {
+			out.Notices = append(out.Notices, Notice{Kind: NoticeForgotten, RolloutID: p.id(), From: p.rec.State, To: p.rec.State})
+			a.commit(Entry{Kind: EntryForgotten, RolloutID: p.id()}, out)
+		}
+	}
+}

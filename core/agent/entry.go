@@ -1,6 +1,10 @@
 package agent
 
 import (
+	"errors"
+	"fmt"
+	"slices"
+
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
@@ -54,7 +58,122 @@ type Taken struct {
 	Record rollout.Record
 	// Policy is the rollout's; unset if unknown, which means halt (A7).
 	Policy wire.HealthPolicy
-	// SoakUnknown says that nobody told the agent the soak time, so that the
-	// soak deadline counts (A8).
+	// Recovered says that it was taken from a bootstrap snapshot, so that the
+	// soak is over as well when its deadline has passed (A8).
+	Recovered wire.Flag
+	// SoakUnknown says that neither a dispatch nor a snapshot tells the soak
+	// time: Record.SoakSeconds means nothing.
 	SoakUnknown wire.Flag
+	// RollingBack says that Record is Failed and that the host has to go back.
+	// Only a legacy agent, which drops the event that says so, needs it.
+	RollingBack wire.Flag
+}
+
+// Apply walks one entry of a log, before [Started] is stepped. The error says
+// why the entry cannot follow those before it.
+func (a *Agent) Apply(e Entry) error {
+	if err := a.apply(&e); err != nil {
+		return fmt.Errorf("%v: %w", e, err)
+	}
+	return nil
+}
+
+// commit makes an entry part of the state and of the output. The agent only
+// makes entries that follow; one that does not is a defect.
+func (a *Agent) commit(e Entry, out *Output) {
+	if err := a.apply(&e); err != nil {
+		panic(fmt.Sprintf("agent: %v: %v", e, err))
+	}
+	out.Appends = append(out.Appends, e)
+}
+
+func (a *Agent) apply(e *Entry) error {
+	if e.Kind == EntryTaken {
+		return a.applyTaken(e)
+	}
+	p := a.find(e.RolloutID)
+	if p == nil {
+		return errors.New("the rollout was never taken up")
+	}
+	if e.Seq > wire.MaxSeq {
+		return fmt.Errorf("number %d is above %d", e.Seq, wire.MaxSeq)
+	}
+	switch e.Kind {
+	case EntryEvent:
+		return p.applyEvent(e.Event)
+	case EntryAcknowledged:
+		p.acked = max(p.acked, e.Seq)
+		if a.cfg.Legacy {
+			return p.dropAnswered()
+		}
+	case EntryRefused:
+		return a.applyRefused(p, e.Seq)
+	case EntryReserved:
+		p.reserved = max(p.reserved, e.Seq)
+	case EntryRenumbered:
+		return p.renumber(e.Seq)
+	case EntryForgotten:
+		a.rollouts = slices.DeleteFunc(a.rollouts, func(q *progress) bool { return q == p })
+	default:
+		return fmt.Errorf("unknown kind of entry %d", e.Kind)
+	}
+	return nil
+}
+
+func (a *Agent) applyTaken(e *Entry) error {
+	if e.Taken == nil {
+		return errors.New("nothing was taken")
+	}
+	rec := &e.Taken.Record
+	switch {
+	case rec.RolloutID != e.RolloutID:
+		return fmt.Errorf("the record is of %s", rec.RolloutID)
+	case rec.Hostname != a.cfg.Hostname:
+		return fmt.Errorf("the record is of host %s; want %s", rec.Hostname, a.cfg.Hostname)
+	case a.find(e.RolloutID) != nil:
+		return errors.New("the rollout was taken up before")
+	}
+	if err := rec.Check(); err != nil {
+		return err
+	}
+	p := &progress{channel: rec.RolloutID.Channel(), taken: *e.Taken, acked: rec.LastEventSeq}
+	p.taken.Record = rec.Clone()
+	if err := p.refold(); err != nil {
+		return err
+	}
+	for _, q := range a.rollouts {
+		q.superseded = q.superseded || q.channel == p.channel
+	}
+	a.rollouts = append(a.rollouts, p)
+	return nil
+}
+
+func (p *progress) applyEvent(ev wire.Event) error {
+	switch {
+	case ev.Body == nil:
+		return errors.New("there is no event")
+	case ev.Seq <= p.lastNumber():
+		return fmt.Errorf("the numbers up to %d are used", p.lastNumber())
+	case ev.Seq > wire.MaxSeq:
+		return fmt.Errorf("number %d is above %d", ev.Seq, wire.MaxSeq)
+	}
+	if result := p.take(ev); result.Outcome != rollout.Applied && result.Outcome != rollout.Absorbed {
+		return fmt.Errorf("it is %v: %s", result.Outcome, result.Detail)
+	}
+	p.log = append(p.log, logged{event: ev})
+	p.thin()
+	return nil
+}
+
+func (a *Agent) applyRefused(p *progress, seq wire.Seq) error {
+	l := p.find(seq)
+	if l == nil || l.refused {
+		return nil // dropped from the log, or renumbered, in the meantime
+	}
+	l.refused = true
+	p.acked = max(p.acked, seq)
+	if l.retracted() {
+		return p.refold()
+	}
+	return nil
 }

@@ -1,0 +1,196 @@
+package agent
+
+import (
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// switching is the activation or the rollback that runs; id is 0 while none
+// does (PROTOCOL A10).
+type switching struct {
+	id      uint64
+	kind    EffectKind
+	rollout wire.RolloutID
+	closure wire.Closure
+}
+
+// drive does what a rollout's state asks for. It is told by the state alone,
+// so it does the same after a crash.
+func (a *Agent) drive(p *progress, out *Output) {
+	if p.superseded {
+		return
+	}
+	if p.rec.State == wire.Pending && a.current != "" {
+		a.tell(p, wire.DispatchAck{CurrentClosureAtDispatch: a.current, ReceivedAt: a.last.Wall}, out)
+	}
+	if p.rec.State == wire.Activating {
+		a.activate(p, out)
+	}
+	if p.rec.State == wire.Soaking && !p.soak.begun {
+		a.beginSoak(p)
+	}
+	if p.rollback {
+		a.rollBack(p, out)
+	}
+}
+
+// activate brings the host to the rollout's target. A host that runs it
+// already has nothing to do: a crash came between the switch and the event, or
+// an earlier life of the agent got there.
+func (a *Agent) activate(p *progress, out *Output) {
+	if a.switching.rollout == p.id() && a.switching.id != 0 {
+		return
+	}
+	if a.current == p.rec.TargetClosure {
+		a.tell(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, CompletedAt: a.last.Wall}, out)
+		return
+	}
+	if a.switching.id != 0 {
+		return
+	}
+	if !p.rec.ActivationStartedAt.IsSet() {
+		a.tell(p, wire.ActivationStarted{StartedAt: a.last.Wall, SwitchMethod: a.cfg.SwitchMethod}, out)
+	}
+	a.begin(p, EffectActivate, p.rec.TargetClosure, out)
+}
+
+// begin asks for a switch of the host.
+func (a *Agent) begin(p *progress, kind EffectKind, closure wire.Closure, out *Output) {
+	a.switching = switching{id: a.issue(), kind: kind, rollout: p.id(), closure: closure}
+	if p.resumed {
+		p.resumed = false
+		out.Notices = append(out.Notices, Notice{Kind: NoticeResumed, RolloutID: p.id(), Detail: kind.String()})
+	}
+	out.Effects = append(out.Effects, Effect{ID: a.switching.id, Kind: kind, RolloutID: p.id(), Closure: closure})
+}
+
+// ended returns the rollout of the switch that ended; nil if it is not the one
+// that runs.
+func (a *Agent) ended(id uint64, kind EffectKind) *progress {
+	if id == 0 || id != a.switching.id || kind != a.switching.kind {
+		return nil
+	}
+	p := a.find(a.switching.rollout)
+	a.switching = switching{}
+	return p
+}
+
+// maxTail bounds the text that an event carries, so that it stays far below
+// the limit of a body however it is escaped (PROTOCOL T7).
+const maxTail = 4 << 10
+
+// tail returns the end of a text, at a whole character.
+func tail(t wire.Text) wire.Text {
+	if len(t) <= maxTail {
+		return t
+	}
+	t = t[len(t)-maxTail:]
+	for len(t) > 0 && !utf8.RuneStart(t[0]) {
+		t = t[1:]
+	}
+	return t
+}
+
+func (a *Agent) activationEnded(in *ActivationEnded, out *Output) {
+	p := a.ended(in.ID, EffectActivate)
+	if p == nil {
+		return
+	}
+	target := p.rec.TargetClosure
+	a.current = in.CurrentClosure
+	if a.current == "" && in.Result == ActivationCompleted {
+		a.current = target // the switch says that it ended well
+	}
+	switch {
+	case in.Result == ActivationCompleted && a.current == target:
+		a.tell(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, ExitCode: in.ExitCode, CompletedAt: a.last.Wall}, out)
+	case in.Result == ActivationCompleted:
+		// Soaking would never end, and nobody would be told why.
+		a.tell(p, wire.ActivationFailed{
+			ExitCode: in.ExitCode, FailedAt: a.last.Wall,
+			StderrTail: wire.Text(fmt.Sprintf("the switch ended well, but the host runs %s; want %s", a.current, target)),
+		}, out)
+	case in.Result == ActivationDeferred:
+		component := in.Component
+		if component == "" {
+			component = "unknown"
+		}
+		a.tell(p, wire.ActivationDeferred{Component: component, DeferredAt: a.last.Wall}, out)
+	default:
+		a.tell(p, wire.ActivationFailed{ExitCode: in.ExitCode, StderrTail: tail(in.StderrTail), FailedAt: a.last.Wall}, out)
+	}
+}
+
+// tellFailedInstead says that the host failed in the one other way there is,
+// after the plane did not take an ActivationFailed: an event of an earlier life
+// has taken its record to Soaking, where only Failed is legal (PROTOCOL E).
+func (a *Agent) tellFailedInstead(p *progress, out *Output) {
+	a.tell(p, wire.HealthFailed{FailedAt: p.rec.EndedAt, PolicyApplied: wire.Halt}, out)
+}
+
+// reconcile compares the rollouts with the closure that the host turns out to
+// run, after a start or when somebody switched by hand.
+func (a *Agent) reconcile(out *Output) {
+	for _, p := range a.rollouts {
+		if p.superseded || a.current == "" {
+			continue
+		}
+		switch on := a.current == p.rec.TargetClosure; {
+		case p.rec.State == wire.Deferred && on: // the reboot has come
+			a.tell(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, CompletedAt: a.last.Wall}, out)
+		case p.rec.State == wire.Soaking && !on, p.rec.State == wire.Converged && !on:
+			out.Notices = append(out.Notices, Notice{Kind: NoticeStray, RolloutID: p.id(), Detail: string(a.current)})
+		}
+	}
+}
+
+func (a *Agent) observeClosure(closure wire.Closure, out *Output) {
+	if a.switching.id != 0 || closure == a.current {
+		return // a switch of the agent's own has its own end
+	}
+	a.current = closure
+	if a.started {
+		a.reconcile(out)
+	}
+}
+
+// rollbackDue returns when a rollback may begin.
+func (a *Agent) rollbackDue(p *progress) time.Duration {
+	if !p.rollback || p.superseded || a.switching.id != 0 {
+		return NoTimer
+	}
+	return p.rollbackAt
+}
+
+// rollBack takes the host back to what it ran before (PROTOCOL A7).
+func (a *Agent) rollBack(p *progress, out *Output) {
+	before := p.rec.CurrentClosureAtDispatch
+	switch {
+	case a.switching.id != 0:
+	case a.current == before: // a crash came between the switch and the event
+		a.tell(p, wire.RollbackComplete{RevertedToClosure: before, CompletedAt: a.last.Wall}, out)
+	case a.rollbackDue(p) <= a.last.Mono:
+		a.begin(p, EffectRollback, before, out)
+	}
+}
+
+func (a *Agent) rollbackEnded(in *RollbackEnded, out *Output) {
+	p := a.ended(in.ID, EffectRollback)
+	if p == nil {
+		return
+	}
+	a.current = in.CurrentClosure
+	if before := p.rec.CurrentClosureAtDispatch; a.current == before {
+		a.tell(p, wire.RollbackComplete{RevertedToClosure: before, ExitCode: in.ExitCode, CompletedAt: a.last.Wall}, out)
+		return
+	}
+	p.rollbackFailures = counted(p.rollbackFailures)
+	p.rollbackAt = a.last.Mono + a.backoff(p.rollbackFailures, 0)
+	out.Notices = append(out.Notices, Notice{
+		Kind: NoticeRollbackFailed, RolloutID: p.id(),
+		Detail: fmt.Sprintf("exit %d, the host runs %s; want %s", in.ExitCode, orDash(a.current), p.rec.CurrentClosureAtDispatch),
+	})
+}

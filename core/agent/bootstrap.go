@@ -1,0 +1,206 @@
+package agent
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// bootstrap follows the snapshots of a heartbeat's answer (PROTOCOL A4). The
+// table of the cases is in the package comment.
+func (a *Agent) bootstrap(snapshots []wire.Snapshot, out *Output) {
+	for i := range snapshots {
+		s := &snapshots[i]
+		if err := a.check(s); err != nil {
+			out.Notices = append(out.Notices, Notice{Kind: NoticeDefect, RolloutID: s.RolloutID, Status: 200, Detail: err.Error()})
+			continue
+		}
+		if p := a.find(s.RolloutID); p != nil {
+			a.compare(p, s, out)
+		} else {
+			a.recover(s, out)
+		}
+	}
+}
+
+// check says why a snapshot cannot be followed.
+func (a *Agent) check(s *wire.Snapshot) error {
+	if !s.State.Active() {
+		return fmt.Errorf("the snapshot is %v; want an active state", s.State)
+	}
+	rec := rollout.FromSnapshot(*s, 0, 0)
+	return a.own(&rec)
+}
+
+// own verifies a record that was made of something from outside.
+func (a *Agent) own(rec *rollout.Record) error {
+	if rec.Hostname != a.cfg.Hostname {
+		return fmt.Errorf("it is for host %s; want %s", rec.Hostname, a.cfg.Hostname)
+	}
+	return rec.Check()
+}
+
+func (a *Agent) ignore(s *wire.Snapshot, why string, out *Output) {
+	out.Notices = append(out.Notices, Notice{Kind: NoticeIgnored, RolloutID: s.RolloutID, To: s.State, Seq: s.LastEventSeq, Detail: why})
+}
+
+// compare holds a snapshot against the agent's own log.
+func (a *Agent) compare(p *progress, s *wire.Snapshot, out *Output) {
+	if p.superseded {
+		a.ignore(s, "a newer rollout of the channel was taken up", out)
+		return
+	}
+	p.sending.unknown = false
+	if l := p.unshown(s); l != nil {
+		a.reserve(p, s.LastEventSeq, out)
+		a.renumber(p, l.event.Seq, out)
+		return
+	}
+	if p.lastNumber() > s.LastEventSeq {
+		// Ours reaches further: what the plane lacks goes out.
+		if first := p.next(s.LastEventSeq); first != nil && first.event.Seq <= p.sending.cursor {
+			p.rewind(s.LastEventSeq + 1)
+			p.sending.replayFrom, p.sending.replayTo = s.LastEventSeq+1, p.last()
+			out.Notices = append(out.Notices, Notice{Kind: NoticeReplay, RolloutID: p.id(), Seq: first.event.Seq})
+		}
+		return
+	}
+	if p.rec.State < s.State && a.switching.rollout != p.id() {
+		a.recoverSteps(p, s, out)
+	}
+	a.reserve(p, s.LastEventSeq, out)
+}
+
+// unshown returns the first event whose number the snapshot covers and whose
+// effect it does not show, so that the plane must have used the number for
+// something else; nil if there is none. What a snapshot does not carry counts
+// as shown.
+func (p *progress) unshown(s *wire.Snapshot) *logged {
+	for i := range p.log {
+		l := &p.log[i]
+		if l.event.Seq > s.LastEventSeq {
+			return nil
+		}
+		if l.refused {
+			continue // it would be refused again
+		}
+		shown := true
+		switch l.event.Body.Kind() {
+		case wire.KindDispatchAck:
+			shown = s.State != wire.Pending
+		case wire.KindActivationStarted:
+			shown = s.ActivationStartedAt.IsSet()
+		case wire.KindActivationDeferred:
+			shown = s.State == wire.Deferred || s.State == wire.Soaking
+		case wire.KindActivationCompleted:
+			shown = s.State == wire.Soaking
+		case wire.KindActivationFailed, wire.KindFailed, wire.KindRollbackComplete, wire.KindConverged:
+			shown = false // an end, but the snapshot is of an active record
+		}
+		if !shown {
+			return l
+		}
+	}
+	return nil
+}
+
+// recover takes up a rollout of which the agent has lost everything.
+func (a *Agent) recover(s *wire.Snapshot, out *Output) {
+	if s.State == wire.Pending {
+		return // not taken up yet; its dispatch comes by a poll
+	}
+	for _, q := range a.rollouts {
+		if q.superseded || q.channel != s.RolloutID.Channel() {
+			continue
+		}
+		// Both instants are by the plane's clock. One that was never dispatched
+		// has no instant and is not newer.
+		if !q.rec.DispatchedAt.Before(s.DispatchedAt) {
+			a.ignore(s, "a newer rollout of the channel was taken up", out)
+			return
+		}
+		if a.switching.rollout == q.id() {
+			a.ignore(s, "an older rollout of the channel is being activated", out)
+			return
+		}
+	}
+	soak, known := soakOf(s)
+	t := Taken{
+		Record: rollout.FromSnapshot(wire.Snapshot{
+			RolloutID: s.RolloutID, Hostname: s.Hostname, State: wire.Pending, TargetClosure: s.TargetClosure,
+			DispatchedAt: s.DispatchedAt, SoakDueAt: s.SoakDueAt,
+		}, 0, soak),
+		Recovered: true, SoakUnknown: wire.Flag(!known),
+	}
+	p := a.takeUp(t, out)
+	a.recoverSteps(p, s, out)
+	p.sending.cursor = p.acked
+}
+
+// soakOf derives the soak time from a snapshot: the plane's deadline is the
+// dispatch plus the soak time, or the completion plus it on a record that was
+// never dispatched.
+func soakOf(s *wire.Snapshot) (wire.Count, bool) {
+	from := s.DispatchedAt
+	if !from.IsSet() {
+		from = s.ActivationCompletedAt
+	}
+	if !from.IsSet() || !s.SoakDueAt.IsSet() {
+		return 0, false
+	}
+	soak := s.SoakDueAt.Std().Sub(from.Std())
+	if soak < 0 || soak%time.Second != 0 || soak/time.Second > 1<<31-1 {
+		return 0, false
+	}
+	return wire.Count(soak / time.Second), true
+}
+
+// recoverSteps writes events to the log that lead from where the agent is to
+// where the snapshot is. They get the last numbers that the snapshot covers, so
+// they count as acknowledged, and a plane that is wiped later can be told all
+// of it. If it covers too few, because a confirmation (H4) led there, the rest
+// is sent, and takes the place of the confirmation.
+//
+// Soaking is followed only if the host runs the target: the agent is the truth
+// about its host. Otherwise the activation is begun again.
+func (a *Agent) recoverSteps(p *progress, s *wire.Snapshot, out *Output) {
+	soaked := s.State == wire.Soaking && a.current == s.TargetClosure
+	var steps []wire.EventBody
+	if p.rec.State == wire.Pending {
+		before := s.CurrentClosureAtDispatch
+		if before == "" {
+			before = a.current
+		}
+		if before == "" {
+			before = s.TargetClosure
+		}
+		steps = append(steps, wire.DispatchAck{CurrentClosureAtDispatch: before, ReceivedAt: s.DispatchAckedAt})
+	}
+	if p.rec.State <= wire.Activating && s.ActivationStartedAt.IsSet() && !p.rec.ActivationStartedAt.IsSet() {
+		steps = append(steps, wire.ActivationStarted{StartedAt: s.ActivationStartedAt, SwitchMethod: a.cfg.SwitchMethod})
+	}
+	switch {
+	case s.State == wire.Deferred:
+		steps = append(steps, wire.ActivationDeferred{Component: "unknown", DeferredAt: a.last.Wall})
+	case soaked:
+		steps = append(steps, wire.ActivationCompleted{ObservedCurrentClosure: s.TargetClosure, CompletedAt: s.ActivationCompletedAt})
+	}
+	if len(steps) == 0 {
+		return
+	}
+	seq := p.lastNumber() + 1
+	if covered := wire.Seq(len(steps)); s.LastEventSeq >= seq+covered-1 {
+		seq = s.LastEventSeq - covered + 1
+	}
+	out.Notices = append(out.Notices, Notice{Kind: NoticeRecovered, RolloutID: p.id(), From: p.rec.State, To: s.State, Seq: s.LastEventSeq})
+	for _, step := range steps {
+		a.tellAs(p, seq, step, out)
+		seq++
+	}
+	if s.LastEventSeq > p.acked {
+		a.commit(Entry{Kind: EntryAcknowledged, RolloutID: p.id(), Seq: s.LastEventSeq}, out)
+		p.sending.cursor = max(p.sending.cursor, p.acked)
+	}
+}

@@ -1,0 +1,185 @@
+package agent
+
+import (
+	"slices"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// pollLine is the polling for work (PROTOCOL D).
+type pollLine struct {
+	line
+	// held says that the next poll waits until what the last one brought is
+	// acknowledged, or for its time at the latest: the plane offers a dispatch
+	// until then, so asking sooner would bring the same one (D2).
+	held bool
+}
+
+// pollDue returns when the next poll is to be sent. A host that does not know
+// what it runs takes no work, since it could not acknowledge it.
+func (a *Agent) pollDue() time.Duration {
+	if a.current == "" {
+		return NoTimer
+	}
+	if a.poll.held && a.poll.open == 0 && a.mayPoll() {
+		return a.poll.sent
+	}
+	return a.poll.due()
+}
+
+// mayPoll reports whether everything that was dispatched is taken up and
+// acknowledged.
+func (a *Agent) mayPoll() bool {
+	if len(a.waiting) > 0 {
+		return false
+	}
+	for _, p := range a.rollouts {
+		if !p.superseded && !p.sending.unknown && p.acked == 0 {
+			return false // the first event is the DispatchAck
+		}
+	}
+	return true
+}
+
+func (a *Agent) sendPoll(out *Output) {
+	a.poll.open, a.poll.sent = a.issue(), a.last.Mono
+	a.poll.held = false
+	out.Requests = append(out.Requests, Request{
+		ID: a.poll.open, Kind: RequestPoll, Timeout: a.cfg.PollWait + a.cfg.RequestTimeout, Wait: a.cfg.PollWait,
+	})
+}
+
+// pollAnswered takes the answer to a poll (PROTOCOL D).
+func (a *Agent) pollAnswered(in *PollAnswered, out *Output) {
+	l := &a.poll
+	if in.ID == 0 || in.ID != l.open {
+		return
+	}
+	l.open = 0
+	switch {
+	case in.Status == 204:
+		l.failures = 0
+		// Again at once; but a plane that does not wait must not make it spin.
+		l.at = max(a.last.Mono, l.sent+a.cfg.BackoffBase)
+	case in.Status == 200:
+		a.offered(&in.Dispatch, out)
+	default:
+		a.putOff(&l.line, in.Answer, "poll", out)
+	}
+}
+
+// offered takes a dispatch. A new one waits until it may be taken up, which
+// mostly is at once. One that is known already is not started again (A9).
+func (a *Agent) offered(d *wire.Dispatch, out *Output) {
+	l := &a.poll
+	if _, err := a.taking(d); err != nil {
+		out.Notices = append(out.Notices, Notice{Kind: NoticeDefect, RolloutID: d.RolloutID, Status: 200, Detail: err.Error()})
+		a.offeredInVain()
+		return
+	}
+	if p := a.find(d.RolloutID); p != nil {
+		out.Notices = append(out.Notices, Notice{Kind: NoticeKnown, RolloutID: d.RolloutID})
+		if !p.superseded && !a.cfg.Legacy {
+			// What is offered is Pending, so the plane knows nothing of what
+			// was acknowledged before: it has lost its own state.
+			if p.sending.unknown = false; p.acked > 0 {
+				a.replay(p, 0, out)
+			}
+		}
+		a.offeredInVain()
+		return
+	}
+	for i := range a.waiting {
+		if a.waiting[i].RolloutID == d.RolloutID {
+			out.Notices = append(out.Notices, Notice{Kind: NoticeKnown, RolloutID: d.RolloutID})
+			a.offeredInVain()
+			return
+		}
+	}
+	channel := d.RolloutID.Channel() // the newest of a channel wins (A10)
+	a.waiting = slices.DeleteFunc(a.waiting, func(w wire.Dispatch) bool { return w.RolloutID.Channel() == channel })
+	a.waiting = append(a.waiting, *d)
+	if !a.mayTake(d) {
+		out.Notices = append(out.Notices, Notice{Kind: NoticeWaiting, RolloutID: d.RolloutID})
+	}
+	l.failures = 0
+	l.held = true
+	l.at = a.last.Mono + a.cfg.HeartbeatInterval
+}
+
+// offeredInVain puts off the next poll like after a failure, so that a dispatch
+// that is offered over and over does not make the agent spin.
+func (a *Agent) offeredInVain() {
+	a.poll.failures = counted(a.poll.failures)
+	if a.cfg.Legacy {
+		a.poll.at = a.nextTick()
+		return
+	}
+	a.poll.at = a.last.Mono + a.backoff(a.poll.failures, 0)
+}
+
+// taking makes what is kept of a dispatch. The error says what is wrong with
+// the dispatch.
+func (a *Agent) taking(d *wire.Dispatch) (Taken, error) {
+	t := Taken{
+		// The deadline is the plane's own, so it is not computed again.
+		Record: rollout.FromSnapshot(wire.Snapshot{
+			RolloutID: d.RolloutID, Hostname: d.Hostname, State: wire.Pending, TargetClosure: d.TargetClosure,
+			DispatchedAt: d.EnqueuedAt, SoakDueAt: d.SoakDueAt,
+		}, 0, d.SoakSeconds),
+		Policy: d.OnHealthFailure,
+	}
+	return t, a.own(&t.Record)
+}
+
+// mayTake reports whether a dispatch may be taken up: nothing is being
+// activated or rolled back, and nothing has to be (PROTOCOL A10). A rollback
+// that is tried again and again must not keep the channel's next rollout from
+// repairing the host.
+func (a *Agent) mayTake(d *wire.Dispatch) bool {
+	if a.switching.id != 0 || a.current == "" {
+		return false
+	}
+	channel := d.RolloutID.Channel()
+	for _, p := range a.rollouts {
+		if !p.superseded && (p.rec.State == wire.Activating || p.rollback && p.channel != channel) {
+			return false
+		}
+	}
+	return true
+}
+
+// takeWaiting takes up the first waiting dispatch that may be, and reports
+// whether there was one.
+func (a *Agent) takeWaiting(out *Output) bool {
+	for i := range a.waiting {
+		d := a.waiting[i]
+		if !a.mayTake(&d) {
+			continue
+		}
+		a.waiting = slices.Delete(a.waiting, i, i+1)
+		if len(a.waiting) == 0 {
+			a.waiting = nil
+		}
+		if t, err := a.taking(&d); err == nil && a.find(d.RolloutID) == nil {
+			a.takeUp(t, out)
+			out.Notices = append(out.Notices, Notice{Kind: NoticeTaken, RolloutID: d.RolloutID, Detail: string(d.TargetClosure)})
+			return true
+		}
+		return a.takeWaiting(out) // learned of in another way while it waited
+	}
+	return false
+}
+
+// takeUp begins a rollout.
+func (a *Agent) takeUp(t Taken, out *Output) *progress {
+	for _, q := range a.rollouts {
+		if !q.superseded && q.channel == t.Record.RolloutID.Channel() {
+			out.Notices = append(out.Notices, Notice{Kind: NoticeSuperseded, RolloutID: q.id(), From: q.rec.State, To: q.rec.State})
+		}
+	}
+	a.commit(Entry{Kind: EntryTaken, RolloutID: t.Record.RolloutID, Taken: &t}, out)
+	return a.rollouts[len(a.rollouts)-1]
+}

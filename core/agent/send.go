@@ -1,0 +1,224 @@
+package agent
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// maxEventsOpen bounds the open events of a host. With a heartbeat they stay
+// below the four requests that a plane takes of one host (PROTOCOL G6), even if
+// one of them has timed out and is still being worked on.
+const maxEventsOpen = 2
+
+// sending is how far the events of one rollout have been sent. A replay is a
+// cursor that was put back (PROTOCOL A3).
+type sending struct {
+	// cursor is the number up to which events have been sent. The next event
+	// to send is the first one above it.
+	cursor wire.Seq
+	// replayFrom is the N of the last Replay-From that was followed, and
+	// replayTo the last event that its replay has to send.
+	replayFrom, replayTo wire.Seq
+
+	open    uint64   // ID of the open request, or 0
+	openSeq wire.Seq // the number of its event
+	at      time.Duration
+	// failures counts answers in a row that call for the same event again;
+	// gaps counts answers in a row that called for a replay.
+	failures, gaps wire.Count
+	// renumbers counts the renumberings because of a drift.
+	renumbers wire.Count
+	// unknown says that the plane does not know the rollout: nothing is sent
+	// until it shows that it does (E8).
+	unknown bool
+}
+
+// replaying reports whether a replay is on its way.
+func (s *sending) replaying() bool { return s.cursor < s.replayTo }
+
+// rewind has the events from seq on sent again. The plane knows the rollout.
+func (p *progress) rewind(seq wire.Seq) {
+	p.sending.unknown = false
+	p.sending.cursor = min(p.sending.cursor, max(seq, 1)-1)
+}
+
+// unsent reports whether an event waits to be sent, or is on its way.
+func (p *progress) unsent() bool {
+	return p.sending.open != 0 || p.next(min(p.sending.cursor, p.acked)) != nil
+}
+
+// sendDue returns when the next event of a rollout is to be sent.
+func (a *Agent) sendDue(p *progress) time.Duration {
+	s := &p.sending
+	if s.open != 0 || s.unknown || p.next(s.cursor) == nil || a.eventsOpen() >= maxEventsOpen {
+		return NoTimer
+	}
+	return s.at
+}
+
+func (a *Agent) eventsOpen() int {
+	n := 0
+	for _, p := range a.rollouts {
+		if p.sending.open != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// send sends the next event of a rollout (PROTOCOL A2).
+func (a *Agent) send(p *progress, out *Output) {
+	l := p.next(p.sending.cursor)
+	p.sending.open, p.sending.openSeq = a.issue(), l.event.Seq
+	out.Requests = append(out.Requests, Request{
+		ID: p.sending.open, Kind: RequestEvent, Timeout: a.cfg.RequestTimeout,
+		Event: wire.EventEnvelope{Hostname: a.cfg.Hostname, RolloutID: p.id(), Event: l.event},
+	})
+}
+
+// eventAnswered takes the answer to an event (PROTOCOL E).
+func (a *Agent) eventAnswered(in *EventAnswered, out *Output) {
+	p := a.sentBy(in.ID)
+	if p == nil {
+		return
+	}
+	s := &p.sending
+	seq := s.openSeq
+	s.open, s.openSeq = 0, 0
+	if a.cfg.Legacy {
+		a.legacyEventAnswered(p, seq, in.Answer, out)
+		return
+	}
+	switch r := remedyOf(in.Status); {
+	case r == done: // E2, E3
+		s.failures, s.gaps = 0, 0
+		a.acknowledge(p, seq, out)
+	case in.Status == 404: // E8
+		s.failures = 0
+		s.unknown = true
+		out.Notices = append(out.Notices, Notice{Kind: NoticeUnknown, RolloutID: p.id(), Seq: seq, Status: in.Status})
+	case in.Status == 409 && in.Replay: // E6
+		s.failures = 0
+		a.gap(p, seq, in.ReplayFrom, out)
+	case r == judged: // E7, and documents that the plane cannot read
+		s.failures = 0
+		a.refuse(p, seq, in.Status, out)
+	case r == retry: // E9
+		s.failures = counted(s.failures)
+		s.at = a.last.Mono + a.backoff(s.failures, in.RetryAfter)
+	default:
+		s.failures = counted(s.failures)
+		s.at = a.last.Mono + max(a.interval(), min(in.RetryAfter, maxRetryAfter))
+		a.complain(p.id(), seq, in.Status, "the event is kept", out)
+	}
+}
+
+// sentBy returns the rollout whose event a request carries; nil if it is not
+// open.
+func (a *Agent) sentBy(id uint64) *progress {
+	if id == 0 {
+		return nil
+	}
+	for _, p := range a.rollouts {
+		if p.sending.open == id {
+			return p
+		}
+	}
+	return nil
+}
+
+// acknowledge notes that an event is answered for good. The cursor moves on
+// unless it was put back while the event was on its way.
+func (a *Agent) acknowledge(p *progress, seq wire.Seq, out *Output) {
+	if seq > p.acked {
+		a.commit(Entry{Kind: EntryAcknowledged, RolloutID: p.id(), Seq: seq}, out)
+	}
+	a.moveOn(p, seq)
+}
+
+func (a *Agent) moveOn(p *progress, seq wire.Seq) {
+	if first := p.next(p.sending.cursor); first == nil || first.event.Seq >= seq {
+		p.sending.cursor = max(p.sending.cursor, seq)
+	}
+	p.sending.at = a.last.Mono
+}
+
+// refuse notes that the plane does not take an event. It is not sent again
+// unchanged (PROTOCOL E7).
+func (a *Agent) refuse(p *progress, seq wire.Seq, status int, out *Output) {
+	l := p.find(seq)
+	if l == nil || l.refused {
+		a.moveOn(p, seq)
+		return
+	}
+	kind := l.event.Body.Kind()
+	if status == 409 {
+		out.Notices = append(out.Notices, Notice{Kind: NoticeRejected, RolloutID: p.id(), Seq: seq, Status: status, Detail: kind.String()})
+	} else {
+		a.complain(p.id(), seq, status, kind.String()+" is not sent again", out)
+	}
+	a.commit(Entry{Kind: EntryRefused, RolloutID: p.id(), Seq: seq}, out)
+	a.moveOn(p, seq)
+	switch {
+	case kind == wire.KindConverged:
+		a.convergeLater(p)
+	case kind == wire.KindActivationFailed && status == 409 && p.kind(wire.KindFailed) == nil:
+		a.tellFailedInstead(p, out)
+	}
+}
+
+// gap follows a 409 with Replay-From (PROTOCOL E6). If there is nothing to fill
+// the gap with, asking again would give the same answer for ever, so the event
+// is as good as rejected.
+func (a *Agent) gap(p *progress, seq, from wire.Seq, out *Output) {
+	first := p.next(from)
+	if first == nil || first.event.Seq >= seq {
+		a.refuse(p, seq, 409, out)
+		return
+	}
+	s := &p.sending
+	p.rewind(from)
+	s.replayFrom, s.replayTo = from, p.last()
+	// The first replay goes at once. One after the other without an event
+	// taken in between would be a plane that forgets as it reads.
+	s.at = a.last.Mono
+	if s.gaps = counted(s.gaps); s.gaps > 1 {
+		s.at += a.backoff(s.gaps, 0)
+	}
+	out.Notices = append(out.Notices, Notice{Kind: NoticeReplay, RolloutID: p.id(), Seq: from})
+}
+
+// replay follows a Replay-From that is about the rollout as a whole (PROTOCOL
+// A3): every event from that number on is sent again. While a replay is on its
+// way only an earlier number counts.
+func (a *Agent) replay(p *progress, from wire.Seq, out *Output) {
+	s := &p.sending
+	s.unknown = false
+	if s.replaying() && from >= s.replayFrom {
+		return
+	}
+	if p.next(max(from, 1)-1) == nil || s.cursor+1 <= from {
+		return // nothing to send, or all of it still to be sent anyway
+	}
+	p.rewind(from)
+	s.replayFrom, s.replayTo = from, p.last()
+	out.Notices = append(out.Notices, Notice{Kind: NoticeReplay, RolloutID: p.id(), Seq: from})
+}
+
+// reserve notes that the plane has used the numbers up to seq (PROTOCOL A4).
+func (a *Agent) reserve(p *progress, seq wire.Seq, out *Output) {
+	if seq > p.lastNumber() && seq <= wire.MaxSeq {
+		a.commit(Entry{Kind: EntryReserved, RolloutID: p.id(), Seq: seq}, out)
+	}
+}
+
+// renumber sends the events from seq on again, under the next numbers, since
+// the plane has used theirs for something else (PROTOCOL A4).
+func (a *Agent) renumber(p *progress, seq wire.Seq, out *Output) {
+	out.Notices = append(out.Notices, Notice{Kind: NoticeRenumbered, RolloutID: p.id(), Seq: seq})
+	a.commit(Entry{Kind: EntryRenumbered, RolloutID: p.id(), Seq: seq}, out)
+	p.sending.unknown = false
+	p.sending.cursor = p.acked
+	p.sending.replayTo = 0
+}

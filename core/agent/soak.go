@@ -1,0 +1,120 @@
+package agent
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// soak is what a rollout's soak has come to in this process. All instants are
+// on the monotonic clock, which nobody can set.
+type soak struct {
+	begun bool
+	// since is when the activation ended; it may lie before the process.
+	since time.Duration
+	// after is the last ID issued before the soak began: rounds of probes with
+	// lower ones do not count.
+	after uint64
+	// declared says that the host's probes are declared, fresh that a round of
+	// them has ended. Nothing converges on what an earlier process saw.
+	declared, fresh bool
+	// failing are the probes that fail, in the order in which they began to.
+	failing []failing
+	// retryAt is when a Converged that was refused may be tried again.
+	retryAt  time.Duration
+	refusals wire.Count
+}
+
+// failing is since when a probe has been failing without a pass (A7).
+type failing struct {
+	probe wire.Name
+	since time.Duration
+}
+
+// elapsed returns for how long something has lasted since an instant of the
+// wall clock, from 0 to most: all that is left of a monotonic instant after a
+// restart. A clock that was set in between can shorten or stretch it once.
+func (a *Agent) elapsed(since wire.Time, most time.Duration) time.Duration {
+	if !since.IsSet() {
+		return 0
+	}
+	return min(max(a.last.Wall.Std().Sub(since.Std()), 0), most)
+}
+
+func (a *Agent) beginSoak(p *progress) {
+	p.soak = soak{
+		begun: true,
+		since: a.last.Mono - a.elapsed(p.rec.ActivationCompletedAt, p.rec.Soak()),
+		after: a.issued,
+	}
+	p.resumed = false
+	a.round.at = a.last.Mono
+}
+
+// soaking reports whether a rollout is soaking on the closure that the host
+// runs. On another one its probes would say nothing about it.
+func (a *Agent) soaking(p *progress) bool {
+	return p.rec.State == wire.Soaking && p.soak.begun && !p.superseded && a.current == p.rec.TargetClosure
+}
+
+// convergeDue returns when a rollout has converged (PROTOCOL A8), as far as
+// can be told now.
+func (a *Agent) convergeDue(p *progress) time.Duration {
+	if !a.soaking(p) || !p.soak.declared || !p.soak.fresh {
+		return NoTimer
+	}
+	for i := range p.rec.Probes {
+		if q := &p.rec.Probes[i]; q.Mode == wire.Enforce && !q.Passes() {
+			return NoTimer
+		}
+	}
+	due := NoTimer
+	if !p.taken.SoakUnknown {
+		due = p.soak.since + p.rec.Soak()
+	}
+	if p.taken.Recovered {
+		due = min(due, a.monoOf(p.rec.SoakDueAt))
+	}
+	return max(due, p.soak.retryAt)
+}
+
+// monoOf returns when the wall clock will show an instant, on the monotonic
+// clock; now if it has passed.
+func (a *Agent) monoOf(t wire.Time) time.Duration {
+	wait := max(t.Std().Sub(a.last.Wall.Std()), 0)
+	if wait > NoTimer-a.last.Mono {
+		return NoTimer
+	}
+	return a.last.Mono + wait
+}
+
+// converge tells that the rollout has converged. A wall clock that was set
+// back during the soak would date it before the soak's end, and the plane
+// would refuse it (E1); by the monotonic clock the soak is over, so it is dated
+// at its end.
+func (a *Agent) converge(p *progress, out *Output) {
+	at := p.rec.ActivationCompletedAt.Add(p.rec.Soak())
+	if p.rec.SoakDueAt.IsSet() && p.rec.SoakDueAt.Before(at) {
+		at = p.rec.SoakDueAt
+	}
+	if at.Before(a.last.Wall) {
+		at = a.last.Wall
+	}
+	p.soak.failing = nil
+	a.tell(p, wire.HostConverged{ConvergedAt: at, CurrentClosure: a.current}, out)
+}
+
+// maxConvergeRetry bounds the time between two tries of a Converged that the
+// plane refuses.
+const maxConvergeRetry = time.Hour
+
+// convergeLater puts off the next try of a Converged that was refused: the
+// plane may know a longer soak than the agent does (PROTOCOL E7).
+func (a *Agent) convergeLater(p *progress) {
+	wait := a.interval()
+	for n := p.soak.refusals; n > 0 && wait < maxConvergeRetry; n-- {
+		wait *= 2
+	}
+	p.soak.refusals = counted(p.soak.refusals)
+	p.soak.retryAt = a.last.Mono + min(wait, maxConvergeRetry)
+}
