@@ -1,0 +1,276 @@
+package core_test
+
+import (
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const modulePath = "github.com/refrain-fleet/refrain"
+
+// rooms says who may import whom of this module's packages, as the table of
+// docs/architecture.md has it. A room is a directory and all below it that is
+// not a room of its own; it may import itself and everything below its
+// directory. The packages of a room may not exist yet.
+var rooms = []struct {
+	dir string
+	may []string // directories, with all below them
+	// testsMay has what its tests may import besides.
+	testsMay []string
+}{
+	{dir: "core"},
+	{dir: "core/wire"},
+	{dir: "core/rollout", may: []string{"core/wire"}},
+	{dir: "core/gate", may: []string{"core/wire"}},
+	{dir: "core/plane", may: []string{"core/wire", "core/rollout"}, testsMay: []string{"core"}},
+	{dir: "core/agent", may: []string{"core/wire", "core/rollout"}, testsMay: []string{"core"}},
+	{dir: "httpserver", may: []string{"core"}},
+	{dir: "httpserver/store", may: []string{"core"}},
+	{dir: "httpagent", may: []string{"core"}},
+	{dir: "sim", may: []string{"core"}},
+	{dir: "scenarios", may: []string{"sim", "core"}, testsMay: []string{"httpserver", "httpagent"}},
+	{dir: "fuzz", may: []string{"core", "sim"}},
+	{dir: "cmd/refrain", may: []string{"."}},
+}
+
+// longFiles may have more lines than maxLines, each for a reason.
+var longFiles = map[string]string{}
+
+const maxLines = 400
+
+// refusedNamesOfPackages say nothing about what is in them.
+var refusedNamesOfPackages = []string{"util", "utils", "common", "helper", "helpers", "types", "misc"}
+
+// source is one Go file of the module, read as far as its imports.
+type source struct {
+	path    string // from the root of the module, with slashes
+	dir     string
+	pkg     string // the name in its package clause
+	test    bool
+	doc     bool // has a package comment
+	imports []string
+	lines   int
+}
+
+func moduleRoot(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "go.mod")); err != nil {
+		t.Fatalf("the root of the module is not above core: %v", err)
+	}
+	return root
+}
+
+// sources reads every Go file of the module, whatever compiles and whatever
+// the platform.
+func sources(t *testing.T) []source {
+	t.Helper()
+	root := moduleRoot(t)
+	var list []source
+	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := entry.Name()
+		if entry.IsDir() {
+			if file != root && (strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") ||
+				slices.Contains([]string{"testdata", "bin", "var"}, name)) {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasPrefix(name, ".") {
+			return nil
+		}
+		relative, err := filepath.Rel(root, file)
+		if err != nil {
+			return err
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, text, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		slashed := filepath.ToSlash(relative)
+		list = append(list, source{
+			path: slashed, dir: path.Dir(slashed), pkg: parsed.Name.Name, test: strings.HasSuffix(name, "_test.go"),
+			doc: parsed.Doc != nil, imports: importPaths(t, parsed), lines: bytes.Count(text, []byte("\n")),
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) < 20 {
+		t.Fatalf("found only %d files: the search is broken", len(list))
+	}
+	return list
+}
+
+func importPaths(t *testing.T, file *ast.File) (paths []string) {
+	t.Helper()
+	for _, spec := range file.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, imported)
+	}
+	return paths
+}
+
+// inTree reports whether dir is tree or below it; "." is the whole module.
+func inTree(dir, tree string) bool {
+	return tree == "." || dir == tree || strings.HasPrefix(dir, tree+"/")
+}
+
+// ownDir returns the directory of an import path of this module.
+func ownDir(imported string) (dir string, ours bool) {
+	if imported == modulePath {
+		return ".", true
+	}
+	return strings.CutPrefix(imported, modulePath+"/")
+}
+
+// roomOf returns the index of the innermost room of a directory, or -1.
+func roomOf(dir string) int {
+	found := -1
+	for i, room := range rooms {
+		if inTree(dir, room.dir) && (found < 0 || len(room.dir) > len(rooms[found].dir)) {
+			found = i
+		}
+	}
+	return found
+}
+
+// mayImport judges one import by the rules of the rooms.
+func mayImport(fromDir, toDir string, test bool) bool {
+	from := roomOf(fromDir)
+	if from < 0 {
+		return false
+	}
+	room := rooms[from]
+	if roomOf(toDir) == from || inTree(toDir, room.dir) {
+		return true
+	}
+	may := room.may
+	if test {
+		may = slices.Concat(may, room.testsMay)
+	}
+	return slices.ContainsFunc(may, func(tree string) bool { return inTree(toDir, tree) })
+}
+
+func TestPackagesImportOnlyWhatTheirRoomMay(t *testing.T) {
+	for _, source := range sources(t) {
+		if roomOf(source.dir) < 0 {
+			t.Errorf("%s is in no room of core/rooms_test.go and docs/architecture.md", source.path)
+			continue
+		}
+		for _, imported := range source.imports {
+			if dir, ours := ownDir(imported); ours && !mayImport(source.dir, dir, source.test) {
+				t.Errorf("%s imports %s, which its room may not", source.path, dir)
+			}
+		}
+	}
+}
+
+// The rules of the rooms, tested as rules.
+func TestTheRoomsKeepTheirDistance(t *testing.T) {
+	for _, test := range []struct {
+		from, to string
+		test, ok bool
+	}{
+		{"core/wire", "core/rollout", false, false},
+		{"core/wire", "core", false, false},
+		{"core/rollout", "core/wire", false, true},
+		{"core/rollout", "core/gate", false, false},
+		{"core/gate", "core/wire", false, true},
+		{"core/gate", "core/rollout", false, false},
+		{"core/gate", "core/plane", false, false},
+		{"core/plane", "core/rollout", false, true},
+		{"core/plane", "core/gate", false, false},
+		{"core/agent", "core/plane", false, false},
+		{"core/agent", "core/plane", true, true},
+		{"core/wire", "core/plane", true, false},
+		{"core/plane", "httpserver", true, false},
+		{"core/agent", "sim", true, false},
+		{"httpserver", "core/plane", false, true},
+		{"httpserver", "httpserver/store", false, true},
+		{"httpserver", "httpserver/pki", false, true},
+		{"httpserver/pki", "httpserver", false, true}, // one room
+		{"httpserver/store", "httpserver", false, false},
+		{"httpserver", "sim", false, false},
+		{"httpserver", "sim", true, false},
+		{"httpserver", "httpagent", true, false},
+		{"httpagent", "httpserver", false, false},
+		{"httpagent", "httpserver", true, false},
+		{"httpagent", "core/agent", false, true},
+		{"sim", "core/agent", false, true},
+		{"sim", "httpserver/store", false, false},
+		{"sim", "scenarios", false, false},
+		{"scenarios", "sim", false, true},
+		{"scenarios", "httpserver", false, false},
+		{"scenarios", "httpserver", true, true},
+		{"fuzz", "sim", false, true},
+		{"fuzz", "httpserver", true, false},
+		{"cmd/refrain", "httpserver", false, true},
+		{"cmd/refrain", "sim/trace", false, true},
+		{"simulator", "core", false, false}, // no room
+		{"corewire", "core/wire", false, false},
+	} {
+		if got := mayImport(test.from, test.to, test.test); got != test.ok {
+			t.Errorf("%s importing %s (test: %v): got %v", test.from, test.to, test.test, got)
+		}
+	}
+}
+
+func TestPackagesAreNamedAfterWhatTheyDo(t *testing.T) {
+	documented := map[string]bool{}
+	for _, source := range sources(t) {
+		name := strings.TrimSuffix(source.pkg, "_test")
+		if slices.Contains(refusedNamesOfPackages, name) || slices.Contains(refusedNamesOfPackages, path.Base(source.dir)) {
+			t.Errorf("%s: package %s in %s says nothing about what is in it", source.path, name, source.dir)
+		}
+		if !source.test {
+			documented[source.dir] = documented[source.dir] || source.doc
+		}
+	}
+	for dir, yes := range documented {
+		if !yes {
+			t.Errorf("the package in %s has no package comment", dir)
+		}
+	}
+}
+
+func TestFilesAreShortEnoughToRead(t *testing.T) {
+	long := map[string]bool{}
+	for _, source := range sources(t) {
+		if source.test || source.lines <= maxLines {
+			continue
+		}
+		long[source.path] = true
+		if longFiles[source.path] == "" {
+			t.Errorf("%s has %d lines, more than %d: split it, or give a reason in longFiles", source.path, source.lines, maxLines)
+		}
+	}
+	for file := range longFiles {
+		if !long[file] {
+			t.Errorf("%s is not longer than %d lines any more: remove it from longFiles", file, maxLines)
+		}
+	}
+}
