@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
@@ -126,4 +127,38 @@ func (p *Plane) queryRevocations(out *Output) {
 		page.Items = append(page.Items, wire.Revocation{CommonName: name, RevokedBefore: p.revocations[name]})
 	}
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: page})
+}
+
+// Record returns a copy of the record of a host in a rollout, for onlookers.
+// Its probes are the plane's own and to be read only.
+func (p *Plane) Record(id wire.RolloutID, name wire.Hostname) (rollout.Record, bool) {
+	if i, known := p.table.find(name); known {
+		if ref, known := p.table.hosts[i].find(id); known {
+			return *ref.record(), true
+		}
+	}
+	return rollout.Record{}, false
+}
+
+// Host returns what an operator would be shown of a host, for onlookers.
+func (p *Plane) Host(name wire.Hostname) (wire.HostStatus, bool) {
+	if i, known := p.table.find(name); known {
+		return p.hostStatus(i), true
+	}
+	return wire.HostStatus{}, false
+}
+
+// Rollout returns what an operator would be shown of a rollout, without its
+// hosts, for onlookers.
+func (p *Plane) Rollout(id wire.RolloutID) (*wire.RolloutStatus, bool) {
+	if r := p.byID[id]; r != nil {
+		return r.status(), true
+	}
+	return nil, false
+}
+
+// Quarantined reports whether a closure is withheld on a channel (PROTOCOL R3).
+func (p *Plane) Quarantined(channel wire.Channel, closure wire.Closure) bool {
+	_, there := p.quarantine[quarantineKey{channel, closure}]
+	return there
 }

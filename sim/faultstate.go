@@ -1,0 +1,100 @@
+package sim
+
+import (
+	"slices"
+	"time"
+)
+
+// faultState is the faults in force. There are few at a time, so each kind has
+// a short list that is walked.
+type faultState struct {
+	active [faultKindEnd][]*activeFault
+}
+
+// activeFault is a fault in force and how often it may still strike.
+type activeFault struct {
+	Fault
+	left  int // -1: without bound
+	order int // in the scenario
+}
+
+func (s *faultState) begin(f Fault, order int) *activeFault {
+	a := &activeFault{Fault: f, left: -1, order: order}
+	if f.Count > 0 {
+		a.left = f.Count
+	}
+	s.active[f.Kind] = append(s.active[f.Kind], a)
+	return a
+}
+
+func (s *faultState) end(kind FaultKind, order int) {
+	s.active[kind] = slices.DeleteFunc(s.active[kind], func(a *activeFault) bool { return a.order == order })
+}
+
+func (s *faultState) any(kind FaultKind) bool { return len(s.active[kind]) > 0 }
+
+// inForce returns the first fault of a kind that hits host n, and uses nothing
+// up.
+func (s *faultState) inForce(kind FaultKind, n int) *activeFault {
+	for _, a := range s.active[kind] {
+		if a.left != 0 && a.Hosts.Has(n) {
+			return a
+		}
+	}
+	return nil
+}
+
+// striking returns the first fault of a kind that strikes host n now, and uses
+// it up by one.
+func (s *faultState) striking(kind FaultKind, n int) *activeFault {
+	a := s.inForce(kind, n)
+	if a != nil && a.left > 0 {
+		a.left--
+	}
+	return a
+}
+
+// strikingAt is striking for a fault that has a place: before the step, or
+// after it.
+func (s *faultState) strikingAt(kind FaultKind, n int, after bool) *activeFault {
+	for _, a := range s.active[kind] {
+		if a.left != 0 && a.After == after && a.Hosts.Has(n) {
+			if a.left > 0 {
+				a.left--
+			}
+			return a
+		}
+	}
+	return nil
+}
+
+// rate is the sum of the rates of the faults that hit host n.
+func (s *faultState) rate(kind FaultKind, n int) int {
+	sum := 0
+	for _, a := range s.active[kind] {
+		if a.Hosts.Has(n) {
+			sum += a.Rate
+		}
+	}
+	return min(sum, 1000)
+}
+
+// each is the sum of the durations of the faults that hit host n.
+func (s *faultState) each(kind FaultKind, n int) time.Duration {
+	var sum time.Duration
+	for _, a := range s.active[kind] {
+		if a.Hosts.Has(n) {
+			sum += a.Each
+		}
+	}
+	return sum
+}
+
+func (s *faultState) partitioned(n int, dir Dir) bool {
+	for _, a := range s.active[NetPartition] {
+		if a.Hosts.Has(n) && (a.Dir == Both || a.Dir == dir) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,319 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// HostKind is what runs on a host.
+type HostKind uint8
+
+// The kinds of hosts.
+const (
+	FullHost HostKind = iota
+	LegacyHost
+	HostileHost
+)
+
+// hostNode is a host: a machine, a disk, a clock, and the agent's reducer.
+type hostNode struct {
+	index int
+	kind  HostKind
+	cfg   agent.Config
+	agent *agent.Agent
+	out   agent.Output
+	disk  []agent.Entry // the agent's log
+
+	up      bool
+	epoch   uint32
+	timerAt time.Duration // of the planned timer event; -1: none
+	// crashAtAppend: the process dies at its next append, and comes up again
+	// after crashDown.
+	crashAtAppend bool
+	crashDown     time.Duration
+
+	// The machine.
+	running  wire.Closure
+	nextBoot wire.Closure // what a deferred activation left for the next boot
+	switching
+	probing uint64 // the round of probes that runs
+
+	identity  wire.Identity
+	notBefore wire.Time
+
+	sends, down, machine Stream
+}
+
+// switching is an activation or a rollback that runs.
+type switching struct {
+	id      uint64
+	kind    agent.EffectKind
+	closure wire.Closure
+}
+
+// initialClosure is what every host runs before its first rollout.
+const initialClosure wire.Closure = "c0"
+
+func (h *hostNode) init(w *World, i int) error {
+	f := &w.scenario.Fleet
+	n := i + 1
+	*h = hostNode{
+		index: i, running: initialClosure, timerAt: -1,
+		identity:  wire.Identity{CommonName: "agent-" + string(HostName(n)) + ".sim", Name: string(HostName(n))},
+		notBefore: Epoch.Add(-time.Hour),
+		sends:     NewStream(w.scenario.Seed, "net/up", n),
+		down:      NewStream(w.scenario.Seed, "net/down", n),
+		machine:   NewStream(w.scenario.Seed, "machine", n),
+	}
+	switch {
+	case n > f.Hosts-f.Hostile:
+		h.kind = HostileHost
+		w.queue.push(event{at: h.machine.Between(0, f.Interval), kind: evHostile, node: int32(i)})
+		return nil
+	case n > f.Hosts-f.Hostile-f.Legacy:
+		h.kind = LegacyHost
+	}
+	seeds := NewStream(w.scenario.Seed, "agent", n)
+	h.cfg = agent.Config{
+		Hostname: HostName(n), Seed: seeds.Uint64(), HeartbeatInterval: f.Interval,
+		ProbeInterval: f.ProbeInterval, SustainedFailure: f.Sustained, Legacy: h.kind == LegacyHost,
+	}
+	if _, err := agent.New(h.cfg); err != nil {
+		return err
+	}
+	w.queue.push(event{at: 0, kind: evHostUp, node: int32(i)})
+	return nil
+}
+
+// instant is now on the host's clocks. Its wall clock may be off.
+func (h *hostNode) instant(w *World) wire.Instant {
+	n := h.index + 1
+	offset := w.faults.each(ClockSkew, n)
+	for _, f := range w.faults.active[ClockDrift] {
+		if f.Hosts.Has(n) {
+			offset += (w.now - f.At) / time.Microsecond * time.Duration(f.Rate) / 1_000_000 * time.Microsecond
+		}
+	}
+	if offset != 0 {
+		w.effect(EffectWrongClock)
+	}
+	return wire.Instant{Mono: w.now, Wall: w.wallAt(offset)}
+}
+
+// comeUp starts the agent's process on what the disk has.
+func (h *hostNode) comeUp(w *World) {
+	if h.up {
+		return
+	}
+	a, err := agent.New(h.cfg)
+	if err != nil {
+		panic(err) // tried at the beginning
+	}
+	for _, e := range h.disk {
+		if err := a.Apply(e); err != nil {
+			w.Violate("S1", "h%d: the agent's log cannot be walked: %v", h.index+1, err)
+			return
+		}
+	}
+	h.agent, h.up = a, true
+	h.epoch++
+	h.timerAt = -1
+	h.out = agent.Output{}
+	h.step(w, &agent.ProbesDeclared{Probes: w.probes()})
+	boot := agent.ProcessStart
+	if h.nextBoot == rebooted {
+		boot, h.nextBoot = agent.Reboot, ""
+	}
+	h.step(w, &agent.Started{CurrentClosure: h.running, Boot: boot})
+}
+
+// rebooted stands in nextBoot while a host that was rebooted comes up.
+const rebooted wire.Closure = "(rebooted)"
+
+// probes are those of every host.
+func (w *World) probes() []wire.ProbeDeclaration {
+	var list []wire.ProbeDeclaration
+	for i := range max(w.scenario.Fleet.Probes, 0) {
+		list = append(list, wire.ProbeDeclaration{
+			ProbeName: wire.Name([]string{"http", "disk", "dns", "load"}[i%4]), ProbeKind: "sim", Mode: wire.Enforce,
+		})
+	}
+	return list
+}
+
+// step gives the agent an input and carries out what it asks for.
+func (h *hostNode) step(w *World, in agent.Input) {
+	h.agent.Step(h.instant(w), in, &h.out)
+	if len(h.out.Appends)+len(h.out.Requests)+len(h.out.Effects) > 0 {
+		w.mix(uint64(len(h.out.Appends))<<32|uint64(len(h.out.Requests))<<16|uint64(len(h.out.Effects)), uint64(h.out.NextTimer))
+	}
+	if h.crashAtAppend && len(h.out.Appends) > 0 {
+		h.crashAtAppend = false
+		kept := h.machine.IntN(len(h.out.Appends))
+		h.disk = append(h.disk, h.out.Appends[:kept]...)
+		w.effect(EffectAgentCrashAtAppend)
+		h.goDown(w, h.crashDown)
+		return
+	}
+	h.disk = append(h.disk, h.out.Appends...)
+	for _, o := range w.observers {
+		o.hostStepped(w, h, in)
+	}
+	for i := range h.out.Requests {
+		h.send(w, &h.out.Requests[i])
+	}
+	for i := range h.out.Effects {
+		h.begin(w, &h.out.Effects[i])
+	}
+	for i := range h.out.Notices {
+		w.effects[effectOfAgentNotice(h.out.Notices[i].Kind)]++
+		w.traceAgentNotice(h, h.out.Notices[i])
+	}
+	h.out.Reset()
+	h.planTimer(w)
+}
+
+// planTimer plans the agent's timer. An event that is planned for too early
+// stays, and plans the next when it comes.
+func (h *hostNode) planTimer(w *World) {
+	next := h.out.NextTimer
+	if next == agent.NoTimer || h.timerAt >= 0 && h.timerAt <= next {
+		return
+	}
+	h.timerAt = max(next, w.now)
+	w.push(evAgentTimer, int32(h.index), h.timerAt, h.epoch, nil)
+}
+
+func (h *hostNode) timer(w *World) {
+	h.timerAt = -1
+	if w.now < h.out.NextTimer {
+		h.planTimer(w)
+		return
+	}
+	h.step(w, &agent.Timer{})
+}
+
+// send puts one of the agent's requests on the network.
+func (h *hostNode) send(w *World, r *agent.Request) {
+	m := &message{
+		node: int32(h.index), call: r.ID, epoch: h.epoch, timeout: r.Timeout,
+		identity: h.identity, notBefore: h.notBefore,
+	}
+	if w.faults.striking(CertWrong, h.index+1) != nil {
+		w.effect(EffectWrongCertificate)
+		m.identity = w.hosts[(h.index+1)%len(w.hosts)].identity
+	}
+	switch r.Kind {
+	case agent.RequestHeartbeat:
+		m.kind = MsgHeartbeat
+		m.heartbeat.Request = r.Heartbeat
+	case agent.RequestEvent:
+		m.kind = MsgEvent
+		m.event.Envelope = r.Event
+	case agent.RequestPoll:
+		m.kind, m.wait = MsgPoll, r.Wait
+		m.poll.Hostname = wire.Hostname(m.identity.Name)
+	}
+	w.send(m, &h.sends)
+}
+
+// hear gives the agent the answer to a request, or the news that none comes.
+func (h *hostNode) hear(w *World, m *message, answered bool) {
+	if h.kind == HostileHost {
+		return
+	}
+	a := agent.Answer{}
+	if answered {
+		a.Status = m.outcome.Code.Status()
+		a.Replay, a.ReplayFrom = m.outcome.Replay, m.outcome.ReplayFrom
+		a.RetryAfter = m.outcome.RetryAfter
+		if w.wire {
+			w.answerOverTheWire(m, &a)
+		}
+	}
+	switch m.kind {
+	case MsgHeartbeat:
+		in := agent.HeartbeatAnswered{ID: m.call, Answer: a}
+		if a.Status == 200 {
+			in.Response = m.outcome.Heartbeat
+		}
+		h.step(w, &in)
+	case MsgEvent:
+		h.step(w, &agent.EventAnswered{ID: m.call, Answer: a})
+	case MsgPoll:
+		in := agent.PollAnswered{ID: m.call, Answer: a}
+		if a.Status == 200 {
+			in.Dispatch = *m.outcome.Document.(*wire.Dispatch)
+		}
+		h.step(w, &in)
+	}
+}
+
+// strike is a fault that hits the host at an instant.
+func (h *hostNode) strike(w *World, f Fault) {
+	if h.kind == HostileHost || !h.up {
+		return
+	}
+	switch f.Kind {
+	case AgentCrash:
+		if f.After {
+			h.crashAtAppend, h.crashDown = true, f.For
+			return
+		}
+		w.effect(EffectAgentCrash)
+		h.goDown(w, f.For)
+	case HostReboot:
+		h.reboot(w, f.For)
+	case AgentAmnesia:
+		w.effect(EffectAmnesia)
+		h.disk = nil
+		h.goDown(w, f.For)
+		for _, o := range w.observers {
+			o.hostLost(w, h)
+		}
+	}
+}
+
+// goDown ends the agent's process. A switch that runs is cut off, before or
+// after it took effect.
+func (h *hostNode) goDown(w *World, down time.Duration) {
+	if h.switching.id != 0 {
+		w.effect(EffectSwitchCut)
+		if h.machine.Chance(500) {
+			h.running = h.switching.closure
+		}
+	}
+	h.switching, h.probing = switching{}, 0
+	h.up, h.crashAtAppend = false, false
+	h.epoch++
+	w.queue.push(event{at: w.now + down, kind: evHostUp, node: int32(h.index)})
+}
+
+// reboot takes the host down and up again; what was deferred takes effect.
+func (h *hostNode) reboot(w *World, down time.Duration) {
+	if !h.up {
+		return
+	}
+	w.effect(EffectReboot)
+	h.goDown(w, down)
+	if h.nextBoot != "" && h.nextBoot != rebooted {
+		h.running = h.nextBoot
+	}
+	h.nextBoot = rebooted
+}
+
+func (h *hostNode) reissue(w *World) {
+	w.effect(EffectReissued)
+	// A certificate knows whole seconds only; the new one is from the next.
+	now := w.wallAt(w.plane.wallOffset).Std().Truncate(time.Second).Add(time.Second)
+	h.notBefore = wire.TimeOf(now)
+}
+
+func (h *hostNode) state() []byte {
+	if h.agent == nil {
+		return nil
+	}
+	return h.agent.AppendState([]byte(h.running))
+}

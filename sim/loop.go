@@ -1,0 +1,280 @@
+package sim
+
+import (
+	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// The loop takes requests from the gate in batches and steps them one after
+// the other, each for as long as a step takes; commits what has to be durable;
+// and hands the replies back, in the order that plane.Output states. It is the
+// server's loop with virtual time in place of a goroutine.
+
+// kick starts the next batch, if the loop is idle.
+func (p *planeNode) kick(w *World) {
+	if !p.started || p.suspended || p.rebuilding || p.loop != loopIdle {
+		return
+	}
+	if p.tickDue {
+		p.tick(w)
+	}
+	p.batch = p.gate.Take(w.now, w.scenario.Plane.Batch, p.batch[:0])
+	if len(p.batch) == 0 {
+		return
+	}
+	p.loop, p.at = loopStepping, 0
+	p.out.Reset()
+	p.waiting = p.waiting[:0]
+	p.planStep(w)
+}
+
+func (p *planeNode) planStep(w *World) {
+	service := w.scenario.Plane.Service
+	if slow := w.faults.each(ReducerSlow, 0); slow > 0 {
+		w.effect(EffectSlowStep)
+		service += slow
+	}
+	w.push(evStep, planeNodeID, w.now+service, p.epoch, nil)
+}
+
+// stepNext steps the next input of the batch.
+func (p *planeNode) stepNext(w *World) {
+	if p.suspended {
+		p.loop = loopWedged // goes on with resume
+		return
+	}
+	if w.faults.any(ReducerWedge) {
+		w.effect(EffectWedged)
+		p.loop = loopWedged // goes on when the fault ends
+		return
+	}
+	p.loop = loopStepping
+	m := p.batch[p.at].Payload
+	if w.faults.strikingAt(ReplyDrop, int(m.node)+1, false) != nil {
+		p.drop(w, p.at)
+	} else {
+		reply := len(p.out.Replies)
+		in := m.input()
+		for _, o := range w.observers {
+			o.stepping(w, m, in)
+		}
+		p.plane.Step(p.instant(w), in, &p.out)
+		r := &p.out.Replies[reply]
+		w.mix(uint64(r.Outcome.Code)<<32|uint64(r.Needs), uint64(len(p.out.Entries)))
+		for _, o := range w.observers {
+			o.stepDone(w, m, in, r)
+		}
+		if r.Needs > 0 {
+			p.waiting = append(p.waiting, waitingReply{p.at, reply})
+		} else {
+			p.settle(w, p.at, &r.Outcome)
+		}
+	}
+	p.at++
+	switch {
+	case p.at < len(p.batch):
+		p.planStep(w)
+	case len(p.out.Entries) > 0:
+		p.beginCommit(w)
+	default:
+		p.finish(w)
+	}
+}
+
+// settle delivers the reply to the i-th input of the batch, unless it is late
+// (PROTOCOL G2) or a fault drops it.
+func (p *planeNode) settle(w *World, i int, outcome *wire.Outcome) {
+	m := p.batch[i].Payload
+	if w.faults.strikingAt(ReplyDrop, int(m.node)+1, true) != nil {
+		w.effect(EffectAppliedNotReplied)
+		p.drop(w, i)
+		return
+	}
+	disposal, refusal := p.gate.Settle(w.now, p.batch[i].Ticket)
+	p.batch[i].Payload = nil
+	for _, o := range w.observers {
+		o.finished(w, m)
+	}
+	switch disposal {
+	case gate.Deliver:
+		m.outcome = *outcome
+		if m.kind == MsgPoll && outcome.Code == wire.NoContent && w.now < m.pollUntil {
+			p.waitPoll(w, m)
+			return
+		}
+		p.answer(w, m)
+	case gate.Refuse:
+		w.effect(EffectTimeout)
+		m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
+		p.answer(w, m)
+	case gate.Discard:
+		w.effect(EffectLateReply)
+	}
+}
+
+// drop lets go of the i-th input of the batch without a reply.
+func (p *planeNode) drop(w *World, i int) {
+	m := p.batch[i].Payload
+	disposal, refusal := p.gate.Drop(w.now, p.batch[i].Ticket)
+	p.batch[i].Payload = nil
+	for _, o := range w.observers {
+		o.finished(w, m)
+	}
+	if disposal == gate.Refuse {
+		w.effect(effectOfCode(refusal.Code))
+		m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
+		p.answer(w, m)
+	}
+}
+
+// beginCommit gives the batch's entries to the disk.
+func (p *planeNode) beginCommit(w *World) {
+	if p.crashPhase == BeforeCommit {
+		w.effect(EffectCrashBeforeCommit)
+		p.crashPhase = AtOnce
+		p.crash(w, p.crashDown, p.crashWipe)
+		return
+	}
+	p.loop = loopCommitting
+	latency := p.disk.Between(w.scenario.Plane.Commit.Min, w.scenario.Plane.Commit.Max)
+	if slow := w.faults.each(DiskSlow, 0); slow > 0 {
+		w.effect(EffectSlowDisk)
+		latency += slow
+	}
+	w.push(evCommit, planeNodeID, w.now+latency, p.epoch, nil)
+}
+
+// committed comes when the disk has taken the batch, or has not.
+func (p *planeNode) committed(w *World) {
+	switch {
+	case p.suspended:
+		w.push(evCommit, planeNodeID, w.now+1, p.epoch, nil)
+		return
+	case p.crashPhase == InsideCommit:
+		w.effect(EffectCrashInsideCommit)
+		p.crashPhase = AtOnce
+		p.crash(w, p.crashDown, p.crashWipe)
+		return
+	case w.faults.striking(DiskFail, 0) != nil:
+		w.effect(EffectDiskFailed)
+		p.fail(w)
+		return
+	}
+	for _, e := range p.out.Entries {
+		if err := p.walked.Apply(e); err != nil {
+			w.Violate("S1", "the log cannot be walked: %v", err)
+			return
+		}
+	}
+	p.log = append(p.log, p.out.Entries...)
+	for _, o := range w.observers {
+		o.committed(w, p.out.Entries)
+	}
+	if p.crashPhase == AfterCommit {
+		w.effect(EffectCrashAfterCommit)
+		p.crashPhase = AtOnce
+		p.crash(w, p.crashDown, p.crashWipe)
+		return
+	}
+	if p.out.RevocationsChanged {
+		p.revoked = p.plane.Revocations()
+	}
+	for _, wr := range p.waiting {
+		p.settle(w, wr.input, &p.out.Replies[wr.reply].Outcome)
+	}
+	p.finish(w)
+}
+
+// fail comes after a commit that failed: the plane is ahead of the disk, so it
+// is thrown away. What it has in its hands is let go of.
+func (p *planeNode) fail(w *World) {
+	for i := range p.batch {
+		if p.batch[i].Payload != nil {
+			p.drop(w, i)
+		}
+	}
+	p.loop, p.rebuilding = loopIdle, true
+	w.push(evRebuild, planeNodeID, w.now, p.epoch, nil)
+}
+
+// rebuild makes the plane again of what is on the disk, as soon as the disk
+// can be read.
+func (p *planeNode) rebuild(w *World) {
+	if w.faults.inForce(DiskFail, 0) != nil || p.suspended {
+		p.batch = p.gate.Take(w.now, p.gate.Depth(), p.batch[:0])
+		for i := range p.batch {
+			p.drop(w, i)
+		}
+		w.push(evRebuild, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch, nil)
+		return
+	}
+	p.load(w)
+	p.rebuilding = false
+	w.effect(EffectRebuilt)
+	for _, o := range w.observers {
+		o.planeStarted(w)
+	}
+	for n := range p.polls { // a wake may have been lost with the batch
+		p.wake(w, n)
+	}
+	p.kick(w)
+}
+
+// finish carries out what comes after the replies of a batch.
+func (p *planeNode) finish(w *World) {
+	p.loop = loopIdle
+	for _, name := range p.out.Wakes {
+		if n, known := hostNumber(name); known && n <= len(p.polls) {
+			p.wake(w, n-1)
+		}
+	}
+	p.notice(w)
+	p.kick(w)
+}
+
+// wake lets the waiting polls of a host ask again.
+func (p *planeNode) wake(w *World, host int) {
+	polls := p.polls[host]
+	p.polls[host] = nil
+	for _, m := range polls {
+		w.effect(EffectPollWoken)
+		p.offer(w, m)
+	}
+}
+
+// notice counts what the plane tells.
+func (p *planeNode) notice(w *World) {
+	for _, n := range p.out.Notices {
+		w.effects[effectOfNotice(n.Kind)]++
+		for _, o := range w.observers {
+			o.noticed(w, n)
+		}
+		w.traceNotice(n)
+	}
+	p.out.Notices = p.out.Notices[:0]
+}
+
+// tickTime comes every tick.
+func (p *planeNode) tickTime(w *World) {
+	w.push(evTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch, nil)
+	if p.loop != loopIdle || p.suspended || p.rebuilding {
+		p.tickDue = true
+		return
+	}
+	p.tick(w)
+}
+
+func (p *planeNode) tick(w *World) {
+	p.tickDue = false
+	p.out.Reset()
+	in := plane.Tick{Impaired: p.gate.Impaired()}
+	for _, o := range w.observers {
+		o.stepping(w, nil, &in)
+	}
+	p.plane.Step(p.instant(w), &in, &p.out)
+	for _, o := range w.observers {
+		o.stepDone(w, nil, &in, nil)
+	}
+	p.notice(w)
+}

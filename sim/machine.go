@@ -1,0 +1,77 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// The machine: what an agent's effects do to its host.
+
+// probeTakes is how long a round of probes runs.
+const probeTakes = time.Second
+
+// begin begins an effect on the host.
+func (h *hostNode) begin(w *World, e *agent.Effect) {
+	switch e.Kind {
+	case agent.EffectActivate, agent.EffectRollback:
+		h.switching = switching{id: e.ID, kind: e.Kind, closure: e.Closure}
+		a := w.scenario.Fleet.Activation
+		takes := h.machine.Between(a.Min, a.Max) + w.faults.each(ActivationSlow, h.index+1)
+		w.effect(EffectSwitch)
+		w.queue.push(event{at: w.now + takes, kind: evActivationEnd, node: int32(h.index), epoch: h.epoch, arg: e.ID})
+	case agent.EffectProbe:
+		h.probing = e.ID
+		w.queue.push(event{at: w.now + probeTakes, kind: evProbeEnd, node: int32(h.index), epoch: h.epoch, arg: e.ID})
+	}
+}
+
+// switchEnded is the end of an activation or a rollback.
+func (h *hostNode) switchEnded(w *World, id uint64) {
+	if h.switching.id != id {
+		return
+	}
+	s := h.switching
+	h.switching = switching{}
+	n := h.index + 1
+	if s.kind == agent.EffectRollback {
+		h.running = s.closure
+		h.step(w, &agent.RollbackEnded{ID: id, CurrentClosure: h.running})
+		return
+	}
+	in := agent.ActivationEnded{ID: id, Result: agent.ActivationCompleted}
+	switch {
+	case w.faults.striking(ActivationFail, n) != nil:
+		w.effect(EffectActivationFailed)
+		in.Result, in.ExitCode, in.StderrTail = agent.ActivationFailed, 4, "simulated"
+	case w.faults.striking(ActivationDefer, n) != nil:
+		w.effect(EffectActivationDeferred)
+		in.Result, in.Component = agent.ActivationDeferred, "kernel"
+		h.nextBoot = s.closure
+		w.queue.push(event{at: w.now + h.machine.Between(2*time.Minute, 15*time.Minute), kind: evReboot, node: int32(h.index)})
+	default:
+		h.running = s.closure
+	}
+	in.CurrentClosure = h.running
+	h.step(w, &in)
+}
+
+// probesEnded is the end of a round of probes.
+func (h *hostNode) probesEnded(w *World, id uint64) {
+	if h.probing != id {
+		return
+	}
+	h.probing = 0
+	status, reason := wire.Pass, wire.Text("")
+	if w.faults.inForce(ProbeFail, h.index+1) != nil {
+		w.effect(EffectProbeFailed)
+		status, reason = wire.Fail, "simulated"
+	}
+	for _, p := range w.probes() {
+		h.step(w, &agent.Probed{ID: id, Probe: p.ProbeName, Status: status, Reason: reason})
+		if !h.up {
+			return // the process died at an append
+		}
+	}
+}

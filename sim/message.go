@@ -1,0 +1,109 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// MessageKind says which route a request takes.
+type MessageKind uint8
+
+// The kinds of messages.
+const (
+	MsgHeartbeat MessageKind = iota + 1
+	MsgEvent
+	MsgPoll
+	MsgOperator
+	// MsgGarbage is a body that no document can be read from.
+	MsgGarbage
+)
+
+var messageWords = [...]string{"?", "heartbeat", "event", "poll", "operator", "garbage"}
+
+// String returns the kind as one word.
+func (k MessageKind) String() string { return messageWords[k] }
+
+// message is one request and, once it has one, its answer.
+type message struct {
+	id   uint64
+	kind MessageKind
+	// node sent it: a host's index, or operatorNode.
+	node int32
+	// call is the sender's own number of the request, epoch the sender's life:
+	// an answer to another life is nobody's.
+	call    uint64
+	epoch   uint32
+	sentAt  time.Duration
+	timeout time.Duration
+
+	// What the certificate says.
+	identity  wire.Identity
+	notBefore wire.Time
+
+	heartbeat plane.Heartbeat
+	event     plane.Event
+	poll      plane.Poll
+	operator  plane.Input
+	wait      time.Duration
+	// garbage chooses the bytes of a MsgGarbage.
+	garbage uint64
+
+	// duplicate: the network made it; nobody waits for its answer.
+	duplicate bool
+	// resetAnswer: the connection is reset in place of the answer.
+	resetAnswer bool
+
+	// At the plane.
+	ticket    gate.Ticket
+	arrivedAt time.Duration
+	deadline  time.Duration
+	admitted  bool
+	// pollUntil is when a poll is answered 204; 0 before it waits.
+	pollUntil time.Duration
+	outcome   wire.Outcome
+	answered  bool
+	at        int // place in the plane's list of what it has open
+}
+
+// input is what the reducer is given.
+func (m *message) input() plane.Input {
+	switch m.kind {
+	case MsgHeartbeat:
+		return &m.heartbeat
+	case MsgEvent:
+		return &m.event
+	case MsgPoll:
+		return &m.poll
+	default:
+		return m.operator
+	}
+}
+
+// claimed is the hostname that the body names; empty if it names none.
+func (m *message) claimed() wire.Hostname {
+	switch m.kind {
+	case MsgHeartbeat:
+		return m.heartbeat.Request.Hostname
+	case MsgEvent:
+		return m.event.Envelope.Hostname
+	default:
+		return ""
+	}
+}
+
+func (m *message) class() gate.Class {
+	if m.kind == MsgHeartbeat {
+		return gate.Heartbeat
+	}
+	return gate.Bulk
+}
+
+func (m *message) caller() gate.Caller {
+	if m.identity.Operator {
+		return gate.Operator(m.identity.Name)
+	}
+	return gate.Host(wire.Hostname(m.identity.Name))
+}

@@ -1,0 +1,115 @@
+package sim
+
+import "time"
+
+// The network. A message is lost, delayed or doubled by the draws of its
+// sender's stream, so that one host's traffic does not reshuffle another's.
+
+// send puts a request on the network.
+func (w *World) send(m *message, s *Stream) {
+	w.messages++
+	m.id = w.messages
+	m.sentAt = w.now
+	if m.node >= 0 {
+		n := int(m.node) + 1
+		if f := w.faults.striking(NetReset, n); f != nil {
+			w.effect(EffectReset)
+			if !f.After {
+				w.noAnswer(m, w.now+w.delay(m, s))
+				return
+			}
+			m.resetAnswer = true
+		}
+		if w.lost(m, Up, s) {
+			w.noAnswer(m, m.sentAt+m.timeout)
+			return
+		}
+		if rate := w.scenario.Network.Dup + w.faults.rate(NetDup, n); s.Chance(rate) {
+			w.effect(EffectDuplicated)
+			twin := *m
+			twin.duplicate = true
+			w.messages++
+			twin.id = w.messages
+			w.push(evRequest, planeNodeID, w.now+w.delay(&twin, s), 0, &twin)
+		}
+	}
+	w.push(evRequest, planeNodeID, w.now+w.delay(m, s), 0, m)
+}
+
+// lost draws whether a message of the direction is lost.
+func (w *World) lost(m *message, dir Dir, s *Stream) bool {
+	n := int(m.node) + 1
+	if w.faults.partitioned(n, dir) {
+		w.effect(EffectPartitioned)
+		return true
+	}
+	if s.Chance(w.scenario.Network.Loss + w.faults.rate(NetDrop, n)) {
+		w.effect(EffectLost)
+		return true
+	}
+	return false
+}
+
+// delay draws how long a message takes.
+func (w *World) delay(m *message, s *Stream) time.Duration {
+	d := s.Between(w.scenario.Network.Delay.Min, w.scenario.Network.Delay.Max)
+	n := int(m.node) + 1
+	if more := w.faults.each(NetDelay, n); more > 0 {
+		w.effect(EffectDelayed)
+		d += more
+	}
+	if spread := w.faults.each(NetReorder, n); spread > 0 {
+		w.effect(EffectReordered)
+		d += s.Between(0, spread)
+	}
+	return d
+}
+
+// answer puts the plane's answer on the network.
+func (w *World) answer(m *message) {
+	if m.answered {
+		panic("sim: a message is answered twice")
+	}
+	m.answered = true
+	for _, o := range w.observers {
+		o.answered(w, m)
+	}
+	w.mix(uint64(m.outcome.Code)<<32|uint64(m.outcome.RetryAfter/time.Second), uint64(m.outcome.ReplayFrom))
+	if m.outcome.Replay {
+		w.mix(1)
+	}
+	if m.duplicate {
+		return
+	}
+	s := w.downStream(m)
+	if m.resetAnswer || m.node >= 0 && w.lost(m, Down, s) {
+		at := m.sentAt + m.timeout
+		if m.resetAnswer {
+			at = w.now + w.delay(m, s)
+		}
+		w.noAnswer(m, at)
+		return
+	}
+	at := w.now + w.delay(m, s)
+	if late := m.sentAt + m.timeout; at > late {
+		w.effect(EffectClientTimeout)
+		w.noAnswer(m, late)
+		return
+	}
+	w.push(evAnswer, m.node, at, m.epoch, m)
+}
+
+// noAnswer tells the sender at an instant that none will come.
+func (w *World) noAnswer(m *message, at time.Duration) {
+	if m.duplicate {
+		return
+	}
+	w.push(evNoAnswer, m.node, max(at, w.now), m.epoch, m)
+}
+
+func (w *World) downStream(m *message) *Stream {
+	if m.node < 0 {
+		return &w.operator.stream
+	}
+	return &w.hosts[m.node].down
+}

@@ -1,0 +1,97 @@
+package sim
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// operatorNode is the operator: somebody who opens rollouts and does the acts
+// of the scenario, each until the plane has taken it. A rollout that was
+// opened lies in the plane's manifests directory from then on.
+type operatorNode struct {
+	stream   Stream
+	identity wire.Identity
+	opened   []int // rollouts, in the order of opening
+}
+
+// operatorRetry is how long the operator waits before an act is tried again.
+const operatorRetry = 5 * time.Second
+
+// operatorTimeout is how long the operator waits for an answer.
+const operatorTimeout = 10 * time.Second
+
+func (o *operatorNode) init(w *World) {
+	o.stream = NewStream(w.scenario.Seed, "operator", 0)
+	o.identity = wire.Identity{CommonName: "operator-sim.sim", Operator: true, Name: "sim"}
+	for i := range w.scenario.Rollouts {
+		w.queue.push(event{at: w.scenario.Rollouts[i].At, kind: evOperator, node: operatorNodeID, arg: uint64(i)})
+	}
+	for i := range w.scenario.Acts {
+		w.queue.push(event{at: w.scenario.Acts[i].At, kind: evOperator, node: operatorNodeID, arg: uint64(len(w.scenario.Rollouts) + i)})
+	}
+}
+
+// act sends one act: the rollouts come first in their numbering.
+func (o *operatorNode) act(w *World, i int) {
+	m := &message{
+		kind: MsgOperator, node: operatorNodeID, call: uint64(i), timeout: operatorTimeout,
+		identity: o.identity, notBefore: Epoch.Add(-time.Hour),
+	}
+	if i < len(w.scenario.Rollouts) {
+		m.operator = &plane.OpenRollout{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[i])}
+	} else {
+		m.operator = w.actInput(&w.scenario.Acts[i-len(w.scenario.Rollouts)])
+	}
+	w.send(m, &o.stream)
+}
+
+func (w *World) actInput(a *Act) plane.Input {
+	switch a.Kind {
+	case ActResume:
+		return &plane.ResumeRollout{RolloutID: a.Rollout}
+	case ActClear:
+		return &plane.ClearQuarantine{Channel: a.Channel, Closure: a.Closure}
+	default:
+		return &plane.Revoke{CommonName: wire.CommonName(w.hosts[max(a.Hosts.First, 1)-1].identity.CommonName)}
+	}
+}
+
+// hear takes the plane's answer, or tries again.
+func (o *operatorNode) hear(w *World, m *message, answered bool) {
+	i := int(m.call)
+	if !answered || m.outcome.Code.Unavailable() {
+		w.queue.push(event{at: w.now + operatorRetry, kind: evOperator, node: operatorNodeID, arg: m.call})
+		return
+	}
+	if i < len(w.scenario.Rollouts) {
+		if m.outcome.Code == wire.Created || m.outcome.Code == wire.OK {
+			o.note(i)
+		}
+		return
+	}
+	a := &w.scenario.Acts[i-len(w.scenario.Rollouts)]
+	if a.Kind == ActRevoke && a.For > 0 && m.outcome.Code == wire.OK {
+		w.effect(EffectRevoked)
+		w.queue.push(event{at: w.now + a.For, kind: evReissue, node: int32(max(a.Hosts.First, 1) - 1)})
+	}
+}
+
+func (o *operatorNode) note(rollout int) {
+	for _, known := range o.opened {
+		if known == rollout {
+			return
+		}
+	}
+	o.opened = append(o.opened, rollout)
+}
+
+// hostNumber reads the number of a host of a fleet, from 1.
+func hostNumber(name wire.Hostname) (int, bool) {
+	digits, found := strings.CutPrefix(string(name), "h")
+	n, err := strconv.Atoi(digits)
+	return n, found && err == nil && n >= 1
+}

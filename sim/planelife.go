@@ -1,0 +1,200 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// crash ends the plane's process. Whoever has a request there sees the
+// connection reset; what the disk has stays, unless it is wiped.
+func (p *planeNode) crash(w *World, down time.Duration, wipe bool) {
+	if !p.up {
+		if wipe {
+			p.wipe(w)
+		}
+		return
+	}
+	w.effect(EffectPlaneCrash)
+	p.goDown(w)
+	if wipe {
+		p.wipe(w)
+	}
+	for _, o := range w.observers {
+		o.planeDown(w, wipe)
+	}
+	w.push(evPlaneUp, planeNodeID, w.now+down, p.epoch, nil)
+}
+
+func (p *planeNode) wipe(w *World) {
+	w.effect(EffectPlaneWipe)
+	p.log = nil
+	p.newWalk()
+}
+
+// goDown ends the process's life.
+func (p *planeNode) goDown(w *World) {
+	for _, m := range p.open {
+		if m.node != manifestNodeID {
+			m.answered = true
+			w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
+		}
+	}
+	p.open = p.open[:0]
+	for i := range p.polls {
+		p.polls[i] = nil
+	}
+	p.epoch++
+	p.up, p.started = false, false
+	p.loop = loopIdle
+}
+
+// beginRestart shuts the plane down in good order: no request comes in any
+// more, waiting polls are answered, and the loop has drain to work off what is
+// inside.
+func (p *planeNode) beginRestart(w *World, drain, down time.Duration) {
+	if !p.up || !p.started {
+		return
+	}
+	w.effect(EffectPlaneRestart)
+	p.gate.Close(w.now)
+	for i := range p.polls {
+		for _, m := range p.polls[i] {
+			refusal := p.gate.Refuse(w.now, m.caller(), wire.Closed)
+			w.effect(EffectClosed)
+			m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
+			p.answer(w, m)
+		}
+		p.polls[i] = nil
+	}
+	w.queue.push(event{at: w.now + drain, kind: evPlaneDown, node: planeNodeID, epoch: p.epoch, arg: uint64(down)})
+}
+
+// drainOver answers what is still inside and ends the process.
+func (p *planeNode) drainOver(w *World, down time.Duration) {
+	p.expired = p.gate.Flush(w.now, p.expired[:0])
+	for _, e := range p.expired {
+		w.effect(EffectClosed)
+		e.Payload.outcome = wire.Unavailable(e.Refusal.Code, e.Refusal.RetryAfter)
+		p.answer(w, e.Payload)
+	}
+	for i := range p.batch {
+		if p.batch[i].Payload != nil {
+			p.drop(w, i)
+		}
+	}
+	p.batch = p.batch[:0]
+	p.goDown(w)
+	for _, o := range w.observers {
+		o.planeDown(w, false)
+	}
+	w.push(evPlaneUp, planeNodeID, w.now+down, p.epoch, nil)
+}
+
+// resume lets a suspended plane go on where it stood.
+func (p *planeNode) resume(w *World) {
+	p.suspended = false
+	if !p.up {
+		return
+	}
+	if p.gate.Depth() > 0 {
+		p.expire(w)
+	}
+	if p.loop == loopWedged && !w.faults.any(ReducerWedge) {
+		p.planStep(w)
+		return
+	}
+	p.kick(w)
+}
+
+// beginFault brings a fault into force.
+func (w *World) beginFault(i int) {
+	f := w.scenario.Faults[i]
+	if w.healed {
+		return
+	}
+	w.traceFault(f, "begins")
+	p := &w.plane
+	// Faults that happen at an instant.
+	switch f.Kind {
+	case PlaneRestart:
+		p.beginRestart(w, f.Each, f.For)
+		return
+	case PlaneCrash, PlaneWipe:
+		if f.Phase != AtOnce {
+			p.crashPhase, p.crashDown, p.crashWipe = f.Phase, f.For, f.Kind == PlaneWipe
+			return
+		}
+		p.crash(w, f.For, f.Kind == PlaneWipe)
+		return
+	case PlaneClock:
+		w.effect(EffectPlaneClock)
+		p.wallOffset += f.Each
+		return
+	case AgentCrash, HostReboot, AgentAmnesia:
+		for n := range w.hosts {
+			if f.Hosts.Has(n + 1) {
+				w.hosts[n].strike(w, f)
+			}
+		}
+		return
+	}
+	// Faults that last.
+	w.faults.begin(f, i)
+	if f.For > 0 {
+		w.queue.push(event{at: w.now + f.For, kind: evFaultEnd, node: worldNodeID, arg: uint64(i)})
+	}
+	switch f.Kind {
+	case PlaneSuspend:
+		w.effect(EffectSuspended)
+		p.suspended = true
+	case PlaneLate:
+		p.crash(w, 0, false)
+	case GateCapacity:
+		p.capacity = f.Size
+		p.crash(w, 0, false)
+	}
+}
+
+// endFault takes a fault out of force.
+func (w *World) endFault(i int) {
+	f := w.scenario.Faults[i]
+	if w.healed {
+		return
+	}
+	w.faults.end(f.Kind, i)
+	w.traceFault(f, "ends")
+	w.afterFault(f.Kind)
+}
+
+// afterFault lets go on what a fault had stopped.
+func (w *World) afterFault(kind FaultKind) {
+	p := &w.plane
+	switch kind {
+	case ReducerWedge:
+		if p.loop == loopWedged && !p.suspended && !w.faults.any(ReducerWedge) {
+			p.planStep(w)
+		}
+	case PlaneSuspend:
+		if p.suspended && !w.faults.any(PlaneSuspend) {
+			p.resume(w)
+		}
+	case GateCapacity:
+		if p.capacity != w.scenario.Plane.Capacity {
+			p.capacity = w.scenario.Plane.Capacity
+			p.crash(w, 0, false)
+		}
+	}
+}
+
+// heal takes every fault out of force: from here on the fleet has to come to
+// rest.
+func (w *World) heal() {
+	w.healed, w.healedAt = true, w.now
+	w.faults = faultState{}
+	w.plane.crashPhase = AtOnce
+	for _, kind := range []FaultKind{ReducerWedge, PlaneSuspend, GateCapacity} {
+		w.afterFault(kind)
+	}
+	w.queue.push(event{at: w.now + w.scenario.Fleet.Interval, kind: evJudge, node: worldNodeID})
+}

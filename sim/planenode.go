@@ -1,0 +1,309 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// planeNode is the plane: the gate and the reducer that production runs, with
+// a loop, a disk and a process that are modelled.
+type planeNode struct {
+	cfg   plane.Config
+	epoch uint32
+	// up: the process runs and listens. started: it has loaded its log.
+	up, started bool
+	suspended   bool
+	capacity    int
+
+	gate       *gate.Gate[*message]
+	plane      *plane.Plane
+	out        plane.Output
+	log        []plane.Entry // the disk
+	walked     *plane.Plane  // what a walk over log gives
+	revoked    map[wire.CommonName]wire.Time
+	wallOffset time.Duration
+
+	loop       loopState
+	batch      []gate.Taken[*message]
+	at         int
+	waiting    []waitingReply
+	tickDue    bool
+	rebuilding bool
+	crashPhase Phase // a crash that waits for the next commit
+	crashDown  time.Duration
+	crashWipe  bool
+
+	deadlineArmed bool
+	expired       []gate.Expired[*message]
+	open          []*message // at the plane and not answered
+	polls         [][]*message
+	disk          Stream
+}
+
+// loopState is what the loop is doing.
+type loopState uint8
+
+const (
+	loopIdle loopState = iota
+	loopStepping
+	loopWedged
+	loopCommitting
+)
+
+type waitingReply struct{ input, reply int }
+
+func (p *planeNode) init(w *World) {
+	p.cfg = plane.Config{HeartbeatInterval: w.scenario.Fleet.Interval}
+	p.capacity = w.scenario.Plane.Capacity
+	p.polls = make([][]*message, w.scenario.Fleet.Hosts)
+	p.disk = NewStream(w.scenario.Seed, "disk", 0)
+	p.newWalk()
+	p.comeUp(w)
+	w.push(evPlaneStart, planeNodeID, 0, p.epoch, nil)
+}
+
+func (p *planeNode) newWalk() {
+	walked, err := plane.New(p.cfg)
+	if err != nil {
+		panic(err) // the scenario was validated
+	}
+	p.walked = walked
+}
+
+// comeUp starts the process: it listens, and answers not_started until it has
+// loaded its log.
+func (p *planeNode) comeUp(w *World) {
+	g, err := gate.New[*message](gate.Config{
+		Capacity: p.capacity, ReplyTimeout: w.scenario.Plane.ReplyTimeout, MaxRetryAfter: w.scenario.Fleet.Interval,
+	})
+	if err != nil {
+		panic(err) // the scenario was validated
+	}
+	p.gate, p.up, p.started, p.rebuilding = g, true, false, false
+	p.loop, p.tickDue, p.deadlineArmed = loopIdle, false, false
+	p.batch, p.waiting = p.batch[:0], p.waiting[:0]
+	p.out.Reset()
+	if w.step == 0 {
+		return
+	}
+	delay := w.scenario.Plane.Start
+	for _, f := range w.faults.active[PlaneLate] {
+		delay = max(delay, f.At+f.For-w.now)
+	}
+	w.push(evPlaneStart, planeNodeID, w.now+delay, p.epoch, nil)
+}
+
+// start loads the log and opens the gate.
+func (p *planeNode) start(w *World) {
+	p.load(w)
+	p.started = true
+	p.gate.Start(w.now)
+	w.push(evTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch, nil)
+	for i := range w.operator.opened {
+		w.queue.push(event{at: w.now, kind: evManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(i)})
+	}
+	for _, o := range w.observers {
+		o.planeStarted(w)
+	}
+}
+
+// load makes the plane of what is on the disk.
+func (p *planeNode) load(w *World) {
+	loaded, err := p.walked.Clone()
+	if err != nil {
+		panic(err)
+	}
+	p.plane = loaded
+	p.out.Reset()
+	p.plane.Step(p.instant(w), &plane.Started{}, &p.out)
+	p.out.Reset()
+	p.revoked = p.plane.Revocations()
+}
+
+func (p *planeNode) instant(w *World) wire.Instant {
+	return wire.Instant{Mono: w.now, Wall: w.wallAt(p.wallOffset)}
+}
+
+// arrive takes a request at the door.
+func (p *planeNode) arrive(w *World, m *message) {
+	if p.suspended {
+		// The kernel has taken the connection; the process reads it later.
+		w.push(evRequest, worldNodeID, w.now+time.Second, 0, m)
+		return
+	}
+	if !p.up {
+		w.effect(EffectRefusedConnection)
+		w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
+		return
+	}
+	m.arrivedAt = w.now
+	m.at = len(p.open)
+	p.open = append(p.open, m)
+	for _, o := range w.observers {
+		o.arrived(w, m)
+	}
+	if m.kind == MsgPoll {
+		m.pollUntil = w.now + m.wait
+	}
+	if refusal, ok := p.door(w, m); !ok {
+		m.outcome = refusal
+		p.answer(w, m)
+		return
+	}
+	p.offer(w, m)
+}
+
+// door makes the checks of PROTOCOL T5, T7, T3 and T4, in that order.
+func (p *planeNode) door(w *World, m *message) (wire.Outcome, bool) {
+	if before, there := p.revoked[wire.CommonName(m.identity.CommonName)]; there && m.notBefore.Before(before) {
+		return wire.Refuse(wire.CertificateRevoked, "", ""), false
+	}
+	if m.kind == MsgGarbage {
+		return wire.Refuse(garbageCode(m.garbage), "", ""), false
+	}
+	if w.wire {
+		w.overTheWire(m)
+	}
+	if m.identity.Operator != (m.kind == MsgOperator) {
+		return wire.Refuse(wire.WrongRole, "", ""), false
+	}
+	if claimed := m.claimed(); claimed != "" && string(claimed) != m.identity.Name {
+		return wire.Refuse(wire.WrongIdentity, "hostname", ""), false
+	}
+	return wire.Outcome{}, true
+}
+
+// offer puts a request through the gate.
+func (p *planeNode) offer(w *World, m *message) {
+	var refusal gate.Refusal
+	if p.rebuilding {
+		refusal = p.gate.Refuse(w.now, m.caller(), wire.NotStarted)
+	} else {
+		m.ticket, refusal = p.gate.Offer(w.now, m.caller(), m.class(), m)
+	}
+	if refusal.Code != wire.OK {
+		w.effect(effectOfCode(refusal.Code))
+		m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
+		for _, o := range w.observers {
+			o.refused(w, m)
+		}
+		p.answer(w, m)
+		return
+	}
+	m.admitted = true
+	m.deadline = w.now + w.scenario.Plane.ReplyTimeout
+	for _, o := range w.observers {
+		o.admitted(w, m)
+	}
+	p.arm(w)
+	p.kick(w)
+}
+
+// answer sends the answer that m.outcome is.
+func (p *planeNode) answer(w *World, m *message) {
+	last := len(p.open) - 1
+	p.open[m.at] = p.open[last]
+	p.open[m.at].at = m.at
+	p.open[last] = nil
+	p.open = p.open[:last]
+	if m.node == manifestNodeID {
+		m.answered = true
+		for _, o := range w.observers {
+			o.answered(w, m)
+		}
+		if m.outcome.Code.Unavailable() {
+			w.queue.push(event{at: w.now + time.Second, kind: evManifest, node: planeNodeID, epoch: p.epoch, arg: m.call})
+		}
+		return
+	}
+	w.answer(m)
+}
+
+// readManifest opens a rollout whose manifest lies in the plane's directory
+// (PROTOCOL R6), until the plane has taken it.
+func (p *planeNode) readManifest(w *World, i int) {
+	r := &w.scenario.Rollouts[w.operator.opened[i]]
+	w.messages++
+	m := &message{
+		id: w.messages, kind: MsgOperator, node: manifestNodeID, call: uint64(i), sentAt: w.now, arrivedAt: w.now,
+		identity: wire.Identity{CommonName: "manifests", Operator: true, Name: "manifests"},
+		operator: &plane.OpenRollout{Manifest: w.scenario.Manifest(r)},
+	}
+	m.at = len(p.open)
+	p.open = append(p.open, m)
+	for _, o := range w.observers {
+		o.arrived(w, m)
+	}
+	p.offer(w, m)
+}
+
+// arm plans the gate's next deadline, if none is planned for an earlier one.
+func (p *planeNode) arm(w *World) {
+	if p.deadlineArmed {
+		return
+	}
+	if at, waiting := p.gate.NextDeadline(); waiting {
+		p.deadlineArmed = true
+		w.push(evDeadline, planeNodeID, max(at, w.now), p.epoch, nil)
+	}
+}
+
+// expire answers everybody whose deadline has come.
+func (p *planeNode) expire(w *World) {
+	p.deadlineArmed = false
+	if p.suspended {
+		return // resume arms it again
+	}
+	p.expired = p.gate.Expire(w.now, p.expired[:0])
+	for _, e := range p.expired {
+		w.effect(EffectTimeout)
+		e.Payload.outcome = wire.Unavailable(e.Refusal.Code, e.Refusal.RetryAfter)
+		p.answer(w, e.Payload)
+	}
+	p.arm(w)
+}
+
+// pollTimeout answers a poll that has waited long enough.
+func (p *planeNode) pollTimeout(w *World, m *message) {
+	if p.suspended {
+		w.push(evPollTimeout, planeNodeID, w.now+time.Second, p.epoch, m)
+		return
+	}
+	if m.answered || !p.forgetPoll(m) {
+		return // it was answered, or is being asked about again just now
+	}
+	m.outcome = wire.Outcome{Code: wire.NoContent}
+	p.answer(w, m)
+}
+
+// waitPoll lets a poll wait for work; a host's older one is answered.
+func (p *planeNode) waitPoll(w *World, m *message) {
+	for _, older := range p.polls[m.node] {
+		older.outcome = wire.Outcome{Code: wire.NoContent}
+		p.answer(w, older)
+	}
+	p.polls[m.node] = append(p.polls[m.node][:0], m)
+	w.push(evPollTimeout, planeNodeID, m.pollUntil, p.epoch, m)
+}
+
+func (p *planeNode) forgetPoll(m *message) bool {
+	for i, other := range p.polls[m.node] {
+		if other == m {
+			p.polls[m.node] = append(p.polls[m.node][:i], p.polls[m.node][i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// state is the canonical state of the node, for the hash.
+func (p *planeNode) state() []byte {
+	var b []byte
+	if p.plane != nil {
+		b = p.plane.AppendState(b)
+	}
+	return p.gate.AppendState(b)
+}

@@ -1,0 +1,272 @@
+package sim
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// Scenario is everything that a run depends on, its seed included: the same
+// scenario gives the same trace hash on every run.
+type Scenario struct {
+	// Seed is where every random stream starts.
+	Seed     uint64
+	Fleet    Fleet
+	Plane    PlaneModel
+	Network  NetworkModel
+	Rollouts []Rollout
+	Acts     []Act
+	Faults   []Fault
+	// Active is how long the scenario runs before it is healed: from then on
+	// no fault is in force. 0 means until the last fault has ended.
+	Active time.Duration
+	// Converge is how much virtual time the fleet has after that to come to
+	// rest. Default 2 h.
+	Converge time.Duration
+}
+
+// Fleet is the hosts of a scenario. They are named h1, h2 and so on.
+type Fleet struct {
+	// Hosts is how many there are, 1 to 1,000,000.
+	Hosts int
+	// Interval is the heartbeat interval of all of them, and of the plane.
+	// Default 60 s.
+	Interval time.Duration
+	// Legacy and Hostile are how many of the hosts, counted from the last one
+	// backwards, are of these kinds: the hostile ones last. A hostile host is
+	// in no rollout.
+	Legacy, Hostile int
+	// Probes is how many enforce-mode probes a host runs. Default 1; negative
+	// means none.
+	Probes int
+	// ProbeInterval is the time between two rounds of probes. Default 30 s.
+	ProbeInterval time.Duration
+	// Sustained is for how long a probe fails until its host has (A7).
+	// Default 120 s.
+	Sustained time.Duration
+	// Activation is how long an activation or a rollback takes.
+	// Default 5 s to 40 s.
+	Activation Range
+}
+
+// Range is a duration that is drawn evenly between two bounds, both included.
+type Range struct{ Min, Max time.Duration }
+
+// PlaneModel is the plane's sizes, and how fast its reducer and disk are.
+type PlaneModel struct {
+	// Capacity is the inbox's. Default 256.
+	Capacity int
+	// ReplyTimeout is the reply timeout. Default 5 s.
+	ReplyTimeout time.Duration
+	// Batch is how many inputs are stepped between two commits. Default 64.
+	Batch int
+	// Service is how long one step takes. Default 20 µs.
+	Service time.Duration
+	// Commit is how long a commit takes. Default 1 ms to 8 ms.
+	Commit Range
+	// Start is how long the plane takes to come up again after a crash, when
+	// its process runs already. Default 200 ms.
+	Start time.Duration
+}
+
+// NetworkModel is the network between hosts and plane while no fault touches
+// it.
+type NetworkModel struct {
+	// Delay is the delay of one direction. Default 1 ms to 20 ms.
+	Delay Range
+	// Loss and Dup are how many of a thousand messages of one direction are
+	// lost, or how many requests arrive twice. Default none.
+	Loss, Dup int
+}
+
+// Rollout is a rollout that an operator opens.
+type Rollout struct {
+	At      time.Duration
+	ID      wire.RolloutID
+	Target  wire.Closure
+	Targets Hosts
+	// Waves are the soak times; the hosts are spread over them evenly and in
+	// order. Default one wave of 5 min.
+	Waves []time.Duration
+	// Policy is the health policy. Default Halt.
+	Policy wire.HealthPolicy
+}
+
+// ActKind is what an operator does besides opening rollouts.
+type ActKind uint8
+
+// What an operator does.
+const (
+	// ActResume resumes a rollout.
+	ActResume ActKind = iota + 1
+	// ActClear clears the quarantine of a closure on a channel.
+	ActClear
+	// ActRevoke revokes the certificates of a host; a new one is issued to it
+	// after For, if For is not 0.
+	ActRevoke
+)
+
+// Act is one act of an operator. It is sent until the plane has taken it.
+type Act struct {
+	At      time.Duration
+	Kind    ActKind
+	Rollout wire.RolloutID
+	Channel wire.Channel
+	Closure wire.Closure
+	Hosts   Hosts
+	For     time.Duration
+}
+
+// Hosts is a run of hosts by number, from 1: First to Last, both included. The
+// zero value is every host.
+type Hosts struct{ First, Last int }
+
+// Has reports whether host number n, from 1, is one of them.
+func (h Hosts) Has(n int) bool { return h == Hosts{} || h.First <= n && n <= h.Last }
+
+// String writes h3, h1..h5 or *.
+func (h Hosts) String() string {
+	switch {
+	case h == Hosts{}:
+		return "*"
+	case h.First == h.Last:
+		return "h" + strconv.Itoa(h.First)
+	default:
+		return fmt.Sprintf("h%d..h%d", h.First, h.Last)
+	}
+}
+
+func setDefault[T comparable](field *T, value T) {
+	if *field == *new(T) {
+		*field = value
+	}
+}
+
+// withDefaults fills in what the scenario leaves open.
+func (s Scenario) withDefaults() Scenario {
+	setDefault(&s.Fleet.Interval, 60*time.Second)
+	setDefault(&s.Fleet.Probes, 1)
+	setDefault(&s.Fleet.ProbeInterval, 30*time.Second)
+	setDefault(&s.Fleet.Sustained, 120*time.Second)
+	setDefault(&s.Fleet.Activation, Range{5 * time.Second, 40 * time.Second})
+	setDefault(&s.Plane.Capacity, 256)
+	setDefault(&s.Plane.ReplyTimeout, 5*time.Second)
+	setDefault(&s.Plane.Batch, 64)
+	setDefault(&s.Plane.Service, 20*time.Microsecond)
+	setDefault(&s.Plane.Commit, Range{time.Millisecond, 8 * time.Millisecond})
+	setDefault(&s.Plane.Start, 200*time.Millisecond)
+	setDefault(&s.Network.Delay, Range{time.Millisecond, 20 * time.Millisecond})
+	setDefault(&s.Converge, 2*time.Hour)
+	rollouts := make([]Rollout, len(s.Rollouts))
+	for i, r := range s.Rollouts {
+		setDefault(&r.Policy, wire.Halt)
+		if len(r.Waves) == 0 {
+			r.Waves = []time.Duration{5 * time.Minute}
+		}
+		rollouts[i] = r
+	}
+	s.Rollouts = rollouts
+	if s.Active == 0 {
+		for _, f := range s.Faults {
+			s.Active = max(s.Active, f.At+f.For)
+		}
+		for _, a := range s.Acts {
+			s.Active = max(s.Active, a.At+a.For)
+		}
+		for _, r := range s.Rollouts {
+			s.Active = max(s.Active, r.At)
+		}
+	}
+	return s
+}
+
+// validate judges a scenario whose defaults are filled in.
+func (s *Scenario) validate() error {
+	f := &s.Fleet
+	switch {
+	case f.Hosts < 1 || f.Hosts > 1_000_000:
+		return fmt.Errorf("fleet: hosts is %d; want 1 to 1000000", f.Hosts)
+	case f.Legacy < 0 || f.Hostile < 0 || f.Legacy+f.Hostile > f.Hosts:
+		return fmt.Errorf("fleet: %d legacy and %d hostile of %d hosts; want no more than there are", f.Legacy, f.Hostile, f.Hosts)
+	case f.Interval < time.Second || f.Interval%time.Second != 0:
+		return fmt.Errorf("fleet: interval is %v; want whole seconds, at least 1s", f.Interval)
+	case s.Network.Loss < 0 || s.Network.Loss >= 1000 || s.Network.Dup < 0 || s.Network.Dup > 1000:
+		return fmt.Errorf("network: loss is %d and dup is %d; want 0 to 999 of a thousand", s.Network.Loss, s.Network.Dup)
+	case s.Plane.Batch < 1:
+		return fmt.Errorf("plane: batch is %d; want at least 1", s.Plane.Batch)
+	case s.Active < 0 || s.Converge <= 0:
+		return fmt.Errorf("active is %v and converge is %v; want no less than 0s and more than 0s", s.Active, s.Converge)
+	}
+	for i := range s.Rollouts {
+		if err := s.checkRollout(&s.Rollouts[i]); err != nil {
+			return err
+		}
+	}
+	for i := range s.Faults {
+		if err := s.Faults[i].validate(f.Hosts); err != nil {
+			return fmt.Errorf("fault %q: %w", s.Faults[i].String(), err)
+		}
+	}
+	for _, a := range s.Acts {
+		if a.At < 0 || a.Hosts.Last > f.Hosts {
+			return fmt.Errorf("act at %v on %v: want a time from 0s on and hosts up to h%d", a.At, a.Hosts, f.Hosts)
+		}
+	}
+	return nil
+}
+
+func (s *Scenario) checkRollout(r *Rollout) error {
+	if _, err := wire.ParseRolloutID(string(r.ID)); err != nil {
+		return fmt.Errorf("rollout %q: %w", r.ID, err)
+	}
+	if _, err := wire.ParseClosure(string(r.Target)); err != nil {
+		return fmt.Errorf("rollout %s: target %q: %w", r.ID, r.Target, err)
+	}
+	if r.Targets.Last > s.Fleet.Hosts || r.Targets.First > r.Targets.Last {
+		return fmt.Errorf("rollout %s: hosts %v; want hosts from h1 to h%d", r.ID, r.Targets, s.Fleet.Hosts)
+	}
+	for _, soak := range r.Waves {
+		if soak < 0 || soak%time.Minute != 0 {
+			return fmt.Errorf("rollout %s: soak %v; want whole minutes", r.ID, soak)
+		}
+	}
+	if len(s.rolloutHosts(r)) == 0 {
+		return fmt.Errorf("rollout %s: no host is left when the hostile ones are not counted", r.ID)
+	}
+	return nil
+}
+
+// rolloutHosts lists the numbers of a rollout's hosts.
+func (s *Scenario) rolloutHosts(r *Rollout) []int {
+	var list []int
+	for n := 1; n <= s.Fleet.Hosts-s.Fleet.Hostile; n++ {
+		if r.Targets.Has(n) {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// Manifest returns the manifest of a rollout.
+func (s *Scenario) Manifest(r *Rollout) wire.Manifest {
+	m := wire.Manifest{
+		Channel:    r.ID.Channel(),
+		ChannelRef: wire.ChannelRef(string(r.ID)[len(r.ID.Channel())+1:]),
+		Policy:     wire.Policy{OnHealthFailure: r.Policy},
+	}
+	for _, soak := range r.Waves {
+		m.Policy.Waves = append(m.Policy.Waves, wire.Wave{SoakMinutes: wire.Count(soak / time.Minute)})
+	}
+	hosts := s.rolloutHosts(r)
+	for i, n := range hosts {
+		m.Hosts = append(m.Hosts, wire.ManifestHost{
+			Hostname: HostName(n), Wave: wire.Count(i * len(r.Waves) / len(hosts)), TargetClosure: r.Target,
+		})
+	}
+	return m
+}
+
+// HostName is the name of host number n, from 1.
+func HostName(n int) wire.Hostname { return wire.Hostname("h" + strconv.Itoa(n)) }

@@ -1,0 +1,344 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+	"math/bits"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// eventKind says what happens to a node.
+type eventKind uint8
+
+// What happens.
+const (
+	evRequest     eventKind = iota + 1 // a request reaches the plane
+	evStep                             // the loop is done with the service time of a step
+	evCommit                           // the disk has taken a batch
+	evDeadline                         // the gate's next deadline
+	evTick                             // the plane's tick
+	evPollTimeout                      // a waiting poll has waited long enough
+	evRebuild                          // the plane is built again after a failed commit
+	evPlaneUp                          // the plane's process is up and listens
+	evPlaneStart                       // it has loaded its log
+	evPlaneDown                        // the time to drain is over
+	evResume                           // a suspended plane goes on
+	evManifest                         // the plane reads a manifest of its directory
+
+	evAnswer        // an answer reaches its sender
+	evNoAnswer      // a sender learns that none will come
+	evAgentTimer    // the agent's timer
+	evActivationEnd // an activation or rollback ends
+	evProbeEnd      // a round of probes ends
+	evHostUp        // an agent's process starts
+	evReboot        // a host reboots by itself
+	evHostile       // a hostile host thinks of something
+	evReissue       // a host is given a new certificate
+
+	evOperator   // the operator does something
+	evFaultBegin // a fault comes into force
+	evFaultEnd   // and out of it
+	evHeal       // the scenario is healed
+	evJudge      // has the fleet come to rest?
+)
+
+var eventWords = [...]string{
+	"?", "request", "step", "commit", "deadline", "tick", "poll-timeout", "rebuild", "plane-up", "plane-start", "plane-down", "resume", "manifest",
+	"answer", "no-answer", "timer", "activation-end", "probe-end", "host-up", "reboot", "hostile", "reissue",
+	"operator", "fault", "fault-end", "heal", "judge",
+}
+
+// Nodes that are no host.
+const (
+	planeNodeID    int32 = -1
+	operatorNodeID int32 = -2
+	manifestNodeID int32 = -3
+	worldNodeID    int32 = -4
+)
+
+// Epoch is when a world begins, by every wall clock that is right.
+var Epoch = wire.TimeOf(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC))
+
+// World is one run of a scenario: virtual time, a fleet, a plane and a network
+// between them. One goroutine, no clock, no lock; worlds share nothing.
+type World struct {
+	scenario Scenario
+	wire     bool
+
+	now   time.Duration
+	step  uint64
+	queue queue
+	hash  uint64
+
+	messages uint64
+	faults   faultState
+	plane    planeNode
+	hosts    []hostNode
+	operator operatorNode
+
+	healed   bool
+	healedAt time.Duration
+	settled  bool // the fleet has come to rest
+	end      time.Duration
+
+	observers []observer
+	effects   Effects
+	violation *Violation
+	tracer    *tracer
+}
+
+// Options are how a scenario is run; none of them changes its hash.
+type Options struct {
+	// Wire encodes and decodes every document on its way, strictly.
+	Wire bool
+	// Trace takes one line per event, from step TraceFrom on.
+	Trace     io.Writer
+	TraceFrom uint64
+	// Until ends the run after that step; 0 means never.
+	Until uint64
+	// Checkers are those to look after every step; nil means all of them.
+	Checkers []Checker
+}
+
+// Violation says which rule was broken, when, and how.
+type Violation struct {
+	// Checker is its number: S8, L1.
+	Checker string
+	Step    uint64
+	At      time.Duration
+	Detail  string
+}
+
+// String writes the violation in one line.
+func (v *Violation) String() string {
+	return fmt.Sprintf("%s at step %d, %v: %s", v.Checker, v.Step, v.At, v.Detail)
+}
+
+// Result is how a run ended.
+type Result struct {
+	Violation *Violation
+	Seed      uint64
+	// Events is how many events happened, Simulated how much time passed.
+	Events    uint64
+	Simulated time.Duration
+	// Settled is when after the healing the fleet had come to rest.
+	Settled time.Duration
+	Hash    uint64
+	Effects Effects
+}
+
+// New makes the world of a scenario. The error names what is wrong with it.
+func New(s Scenario, o Options) (*World, error) {
+	s = s.withDefaults()
+	if err := s.validate(); err != nil {
+		return nil, fmt.Errorf("scenario: %w", err)
+	}
+	w := &World{scenario: s, wire: o.Wire, hash: s.Seed}
+	w.end = s.Active + s.Converge
+	if o.Trace != nil {
+		w.tracer = &tracer{to: o.Trace, from: o.TraceFrom}
+		w.observers = append(w.observers, traceChecker{})
+	}
+	checkers := o.Checkers
+	if checkers == nil {
+		checkers = Checkers()
+	}
+	for _, c := range checkers {
+		w.observers = append(w.observers, c.New(w))
+	}
+	w.plane.init(w)
+	w.hosts = make([]hostNode, s.Fleet.Hosts)
+	for i := range w.hosts {
+		if err := w.hosts[i].init(w, i); err != nil {
+			return nil, err
+		}
+	}
+	w.operator.init(w)
+	for i := range s.Faults {
+		w.queue.push(event{at: s.Faults[i].At, kind: evFaultBegin, node: worldNodeID, arg: uint64(i)})
+	}
+	w.queue.push(event{at: s.Active, kind: evHeal, node: worldNodeID})
+	return w, nil
+}
+
+// Run runs a scenario to its end.
+func Run(s Scenario, o Options) (Result, error) {
+	w, err := New(s, o)
+	if err != nil {
+		return Result{}, err
+	}
+	for w.Next() && (o.Until == 0 || w.step < o.Until) {
+	}
+	return w.Result(), nil
+}
+
+// Next lets one event happen. It reports false when the run has ended.
+func (w *World) Next() bool {
+	if w.violation != nil || w.settled || w.queue.len() == 0 {
+		return false
+	}
+	e := w.queue.pop()
+	if e.at > w.end {
+		w.now = w.end
+		w.judgeEnd()
+		return false
+	}
+	if w.stale(&e) {
+		return true
+	}
+	w.now = e.at
+	w.step++
+	w.mix(uint64(e.at), uint64(e.kind)<<32|uint64(uint32(e.node)))
+	w.happen(&e)
+	for _, o := range w.observers {
+		if w.violation == nil {
+			o.stepped(w)
+		}
+	}
+	return w.violation == nil && !w.settled
+}
+
+// stale reports whether the life in which an event was planned is over.
+func (w *World) stale(e *event) bool {
+	switch {
+	case e.node >= 0:
+		h := &w.hosts[e.node]
+		switch e.kind {
+		case evHostUp, evReboot, evHostile, evReissue:
+			return false
+		case evAgentTimer:
+			return e.epoch != h.epoch || e.at != h.timerAt
+		}
+		return e.epoch != h.epoch
+	case e.node == planeNodeID:
+		return e.epoch != w.plane.epoch
+	}
+	return false
+}
+
+func (w *World) happen(e *event) {
+	switch e.kind {
+	case evRequest:
+		w.plane.arrive(w, e.msg)
+	case evStep:
+		w.plane.stepNext(w)
+	case evCommit:
+		w.plane.committed(w)
+	case evDeadline:
+		w.plane.expire(w)
+	case evTick:
+		w.plane.tickTime(w)
+	case evPollTimeout:
+		w.plane.pollTimeout(w, e.msg)
+	case evRebuild:
+		w.plane.rebuild(w)
+	case evPlaneUp:
+		w.plane.comeUp(w)
+	case evPlaneStart:
+		w.plane.start(w)
+	case evPlaneDown:
+		w.plane.drainOver(w, time.Duration(e.arg))
+	case evResume:
+		w.plane.resume(w)
+	case evManifest:
+		w.plane.readManifest(w, int(e.arg))
+	case evAnswer, evNoAnswer:
+		w.deliver(e.node, e.msg, e.kind == evAnswer)
+	case evAgentTimer:
+		w.hosts[e.node].timer(w)
+	case evActivationEnd:
+		w.hosts[e.node].switchEnded(w, e.arg)
+	case evProbeEnd:
+		w.hosts[e.node].probesEnded(w, e.arg)
+	case evHostUp:
+		w.hosts[e.node].comeUp(w)
+	case evReboot:
+		w.hosts[e.node].reboot(w, w.hosts[e.node].machine.Between(20*time.Second, 90*time.Second))
+	case evHostile:
+		w.hosts[e.node].misbehave(w)
+	case evReissue:
+		w.hosts[e.node].reissue(w)
+	case evOperator:
+		w.operator.act(w, int(e.arg))
+	case evFaultBegin:
+		w.beginFault(int(e.arg))
+	case evFaultEnd:
+		w.endFault(int(e.arg))
+	case evHeal:
+		w.heal()
+	case evJudge:
+		w.judge()
+	default:
+		panic("sim: unknown event")
+	}
+}
+
+// deliver gives an answer, or the news that none will come, to whoever waits
+// for it.
+func (w *World) deliver(node int32, m *message, answered bool) {
+	if node < 0 {
+		w.operator.hear(w, m, answered)
+		return
+	}
+	w.hosts[node].hear(w, m, answered)
+}
+
+// push plans an event of a life of its node.
+func (w *World) push(kind eventKind, node int32, at time.Duration, epoch uint32, m *message) {
+	w.queue.push(event{at: at, kind: kind, node: node, epoch: epoch, msg: m})
+}
+
+// mix takes words into the trace hash.
+func (w *World) mix(words ...uint64) {
+	for _, word := range words {
+		hi, lo := bits.Mul64(w.hash^word, 0x9E3779B97F4A7C15)
+		w.hash = hi ^ lo + 0xD6E8FEB86659FD93
+	}
+}
+
+// mixBytes takes bytes into the trace hash.
+func (w *World) mixBytes(b []byte) {
+	w.mix(uint64(len(b)))
+	for len(b) >= 8 {
+		w.mix(uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56)
+		b = b[8:]
+	}
+	var tail uint64
+	for _, c := range b {
+		tail = tail<<8 | uint64(c)
+	}
+	w.mix(tail)
+}
+
+// effect counts that something really happened.
+func (w *World) effect(e Effect) { w.effects[e]++ }
+
+// Violate reports that a rule is broken. The first violation counts.
+func (w *World) Violate(checker, format string, args ...any) {
+	if w.violation == nil {
+		w.violation = &Violation{Checker: checker, Step: w.step, At: w.now, Detail: fmt.Sprintf(format, args...)}
+	}
+}
+
+// Result says how the run went so far.
+func (w *World) Result() Result {
+	h := *w // the hash of the final state is not taken into the run's
+	h.mixBytes(w.plane.state())
+	for i := range w.hosts {
+		h.mixBytes(w.hosts[i].state())
+	}
+	r := Result{
+		Violation: w.violation, Seed: w.scenario.Seed, Events: w.step, Simulated: w.now,
+		Hash: h.hash, Effects: w.effects,
+	}
+	if w.settled {
+		r.Settled = w.now - w.healedAt
+	}
+	return r
+}
+
+// wallAt is a wall clock at this instant, off by an offset.
+func (w *World) wallAt(offset time.Duration) wire.Time { return Epoch.Add(w.now + offset) }
