@@ -1,0 +1,53 @@
+package agent
+
+import (
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// View is what an onlooker may know of one rollout of the agent's: a checker,
+// or a person.
+type View struct {
+	// Record is the agent's own; it is to be read only, and is good until the
+	// next step.
+	Record *rollout.Record
+	// Superseded says that a newer rollout of the channel was taken up.
+	Superseded bool
+	// Busy says that the host still has something to do: it is not at an end,
+	// or has to go back.
+	Busy bool
+	// Unsent says that events wait to be sent, or to be sent again.
+	Unsent bool
+	// Acknowledged is the number up to which every event has been answered
+	// for good.
+	Acknowledged wire.Seq
+}
+
+// Views appends a view of each of the agent's rollouts to dst, in the order in
+// which they were taken up.
+func (a *Agent) Views(dst []View) []View {
+	for _, p := range a.rollouts {
+		dst = append(dst, View{
+			Record: &p.rec, Superseded: p.superseded, Busy: !p.finished(),
+			Unsent:       p.next(p.acked) != nil || p.sending.open != 0 || p.sending.replaying(),
+			Acknowledged: p.acked,
+		})
+	}
+	return dst
+}
+
+// History appends the events of a rollout that the agent keeps and stands by,
+// by rising number.
+func (a *Agent) History(id wire.RolloutID, dst []wire.Event) []wire.Event {
+	for _, p := range a.rollouts {
+		if p.id() != id {
+			continue
+		}
+		for i := range p.log {
+			if !p.log[i].retracted() {
+				dst = append(dst, p.log[i].event)
+			}
+		}
+	}
+	return dst
+}
