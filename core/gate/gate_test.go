@@ -136,6 +136,7 @@ func TestADefectOfTheDriverIsAPanicThatNamesIt(t *testing.T) {
 		{"class", func(r rig) { r.Offer(0, "a", 0, "") }, "gate: Offer of class 0: want Heartbeat or Bulk"},
 		{"zero ticket", func(r rig) { r.Settle(0, Ticket{}) }, "gate: Settle of t0: no such input is inside"},
 		{"foreign ticket", func(r rig) { r.Drop(0, Ticket{number: 1, slot: 5000}) }, "gate: Drop of t1: no such input is inside"},
+		{"slot just beyond", func(r rig) { r.Drop(0, Ticket{number: 1, slot: defaultCapacity}) }, "gate: Drop of t1: no such input is inside"},
 		{"queued", func(r rig) { r.Settle(0, r.admit(0, "a", Bulk)) }, "gate: Settle of t1: it was not taken"},
 		{"settled twice", func(r rig) {
 			ticket := r.admit(0, "a", Bulk)
