@@ -32,7 +32,6 @@ var allowedImports = []struct {
 	{"strconv", "", "reads and writes numbers"},
 	{"strings", "", "builds and splits texts"},
 	{"time", "", "has durations and the calendar; the clock is refused by the checker"},
-	{"unicode/utf8", "", "cuts texts between characters"},
 }
 
 // forbiddenImports may not be allowed, whatever the reason. A path stands for
