@@ -3,7 +3,6 @@ package agent
 import (
 	"fmt"
 	"time"
-	"unicode/utf8"
 
 	"github.com/refrain-fleet/refrain/core/wire"
 )
@@ -88,7 +87,7 @@ func tail(t wire.Text) wire.Text {
 		return t
 	}
 	t = t[len(t)-maxTail:]
-	for len(t) > 0 && !utf8.RuneStart(t[0]) {
+	for len(t) > 0 && t[0]&0xc0 == 0x80 { // inside a character of UTF-8
 		t = t[1:]
 	}
 	return t

@@ -105,7 +105,7 @@ func (a *Agent) start(in *Started, out *Output) {
 	a.heartbeat = heartbeatLine{line: line{at: a.last.Mono + a.firstTenth()}, started: a.last.Mono}
 	a.poll = pollLine{line: line{at: a.last.Mono + a.firstTenth()}}
 	for _, p := range a.rollouts {
-		p.sending = sending{cursor: p.acked}
+		p.sending = sending{}
 		p.soak = soak{}
 		p.rollbackAt, p.rollbackFailures = 0, 0
 		p.resumed = true
@@ -194,9 +194,8 @@ func (a *Agent) forget(out *Output) {
 	finished := 0
 	for i := len(a.rollouts) - 1; i >= 0; i-- {
 		p := a.rollouts[i]
-		unsent := p.sending.open != 0 || p.next(p.acked) != nil
-		drop := p.superseded && (!unsent || p.sending.unknown)
-		if !p.superseded && p.finished() && !unsent {
+		drop := p.superseded && (!p.unsent() || p.sending.unknown)
+		if !p.superseded && p.finished() && !p.unsent() {
 			finished++
 			drop = finished > a.cfg.KeepFinished || a.cfg.Legacy
 		}

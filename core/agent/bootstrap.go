@@ -60,11 +60,7 @@ func (a *Agent) compare(p *progress, s *wire.Snapshot, out *Output) {
 	}
 	if p.lastNumber() > s.LastEventSeq {
 		// Ours reaches further: what the plane lacks goes out.
-		if first := p.next(s.LastEventSeq); first != nil && first.event.Seq <= p.sending.cursor {
-			p.rewind(s.LastEventSeq + 1)
-			p.sending.replayFrom, p.sending.replayTo = s.LastEventSeq+1, p.last()
-			out.Notices = append(out.Notices, Notice{Kind: NoticeReplay, RolloutID: p.id(), Seq: first.event.Seq})
-		}
+		a.beginReplay(p, s.LastEventSeq+1, out)
 		return
 	}
 	if p.rec.State < s.State && a.switching.rollout != p.id() {
@@ -134,9 +130,7 @@ func (a *Agent) recover(s *wire.Snapshot, out *Output) {
 		}, 0, soak),
 		Recovered: true, SoakUnknown: wire.Flag(!known),
 	}
-	p := a.takeUp(t, out)
-	a.recoverSteps(p, s, out)
-	p.sending.cursor = p.acked
+	a.recoverSteps(a.takeUp(t, out), s, out)
 }
 
 // soakOf derives the soak time from a snapshot: the plane's deadline is the
@@ -201,6 +195,5 @@ func (a *Agent) recoverSteps(p *progress, s *wire.Snapshot, out *Output) {
 	}
 	if s.LastEventSeq > p.acked {
 		a.commit(Entry{Kind: EntryAcknowledged, RolloutID: p.id(), Seq: s.LastEventSeq}, out)
-		p.sending.cursor = max(p.sending.cursor, p.acked)
 	}
 }

@@ -170,3 +170,21 @@ func (n Notice) String() string {
 	}
 	return s
 }
+
+// String describes the agent in one stable line.
+func (a *Agent) String() string {
+	s := fmt.Sprintf("%s closure=%s", a.cfg.Hostname, orDash(a.current))
+	if a.switching.id != 0 {
+		s += fmt.Sprintf(" %v=%s", a.switching.kind, a.switching.closure)
+	}
+	for _, p := range a.rollouts {
+		s += fmt.Sprintf(" %s=%v,%d/%d", p.id(), p.rec.State, p.acked, p.lastNumber())
+		if p.superseded {
+			s += ",superseded"
+		}
+		if p.sending.unknown {
+			s += ",unknown"
+		}
+	}
+	return s
+}

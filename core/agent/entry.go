@@ -19,8 +19,13 @@ const (
 	EntryTaken EntryKind = iota + 1
 	// EntryEvent: an event of the agent's own (PROTOCOL A1).
 	EntryEvent
-	// EntryAcknowledged: every event up to Seq has been answered for good.
+	// EntryAcknowledged: every event up to Seq has been answered for good. It
+	// need not be durable before anything else: without it events go out once
+	// more than they had to.
 	EntryAcknowledged
+	// EntryReplay: the events from Seq on are to be sent again (A3), so they
+	// count as unacknowledged.
+	EntryReplay
 	// EntryRefused: the plane does not take the event Seq; it is not sent
 	// again (E7).
 	EntryRefused
@@ -33,7 +38,7 @@ const (
 	EntryForgotten
 )
 
-var entryWords = [...]string{"?", "taken", "event", "acknowledged", "refused", "reserved", "renumbered", "forgotten"}
+var entryWords = [...]string{"?", "taken", "event", "acknowledged", "replay", "refused", "reserved", "renumbered", "forgotten"}
 
 // String returns the kind as one lowercase word.
 func (k EntryKind) String() string { return word(entryWords[:], k) }
@@ -106,8 +111,10 @@ func (a *Agent) apply(e *Entry) error {
 		if a.cfg.Legacy {
 			return p.dropAnswered()
 		}
+	case EntryReplay:
+		p.acked = min(p.acked, max(e.Seq, 1)-1)
 	case EntryRefused:
-		return a.applyRefused(p, e.Seq)
+		return p.applyRefused(e.Seq)
 	case EntryReserved:
 		p.reserved = max(p.reserved, e.Seq)
 	case EntryRenumbered:
@@ -165,13 +172,12 @@ func (p *progress) applyEvent(ev wire.Event) error {
 	return nil
 }
 
-func (a *Agent) applyRefused(p *progress, seq wire.Seq) error {
+func (p *progress) applyRefused(seq wire.Seq) error {
 	l := p.find(seq)
 	if l == nil || l.refused {
 		return nil // dropped from the log, or renumbered, in the meantime
 	}
 	l.refused = true
-	p.acked = max(p.acked, seq)
 	if l.retracted() {
 		return p.refold()
 	}

@@ -29,7 +29,7 @@ func (a *Agent) legacyEventAnswered(p *progress, seq wire.Seq, x Answer, out *Ou
 		p.sending.at = a.nextTick()
 		return
 	}
-	a.acknowledge(p, seq, out)
+	a.moveOn(p, seq, out)
 }
 
 // dropAnswered makes what is answered part of the record that the log begins

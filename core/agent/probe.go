@@ -169,9 +169,9 @@ func (a *Agent) observe(p *progress, d *wire.ProbeDeclaration, in *Probed, out *
 	}); found {
 		known = p.rec.Probes[i]
 	}
-	status := in.Status
+	status, reason := in.Status, wire.Text("")
 	if status != wire.Pass {
-		status = wire.Fail
+		status, reason = wire.Fail, tail(in.Reason)
 	}
 	if !known.FirstObservedAt.IsSet() {
 		a.tell(p, wire.ProbeObservedFirst{ProbeName: d.ProbeName, Mode: d.Mode, ObservedAt: a.last.Wall}, out)
@@ -179,7 +179,7 @@ func (a *Agent) observe(p *progress, d *wire.ProbeDeclaration, in *Probed, out *
 	if known.Status != status {
 		a.tell(p, wire.ProbeResult{
 			ProbeName: d.ProbeName, Mode: d.Mode, Status: status, ObservedAt: a.last.Wall,
-			FailureReason: tail(in.Reason), SubResults: slices.Clone(in.SubResults),
+			FailureReason: reason, SubResults: slices.Clone(in.SubResults),
 		}, out)
 	}
 	s := &p.soak

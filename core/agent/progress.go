@@ -32,7 +32,7 @@ type progress struct {
 	taken    Taken
 	log      []logged // by rising number
 	acked    wire.Seq // every event up to this one has been answered for good
-	reserved wire.Seq // the plane has used the numbers up to this one
+	reserved wire.Seq // the numbers up to this one may not be used any more
 	// superseded says that a newer rollout of the channel was taken up. What
 	// is not acknowledged is still sent, and nothing new is done.
 	superseded bool
@@ -58,7 +58,7 @@ func (p *progress) finished() bool { return !p.rec.State.Active() && !p.rollback
 
 // lastNumber returns the highest number that may not be used again.
 func (p *progress) lastNumber() wire.Seq {
-	last := max(p.taken.Record.LastEventSeq, p.acked, p.reserved)
+	last := max(p.taken.Record.LastEventSeq, p.reserved)
 	if n := len(p.log); n > 0 {
 		last = max(last, p.log[n-1].event.Seq)
 	}
@@ -159,7 +159,8 @@ func (p *progress) renumber(seq wire.Seq) error {
 		return fmt.Errorf("numbers start at 1")
 	}
 	from := p.after(seq - 1)
-	next := p.lastNumber() + 1
+	p.reserved = p.lastNumber()
+	next := p.reserved + 1
 	kept := p.log[:from]
 	for _, l := range p.log[from:] {
 		if l.retracted() {

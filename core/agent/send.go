@@ -11,47 +11,37 @@ import (
 // one of them has timed out and is still being worked on.
 const maxEventsOpen = 2
 
-// sending is how far the events of one rollout have been sent. A replay is a
-// cursor that was put back (PROTOCOL A3).
+// sending is how the events of one rollout are sent. The next one to send is
+// the first that is not acknowledged (PROTOCOL A2); a replay takes back
+// acknowledgements (A3).
 type sending struct {
-	// cursor is the number up to which events have been sent. The next event
-	// to send is the first one above it.
-	cursor wire.Seq
+	open    uint64        // ID of the open request, or 0
+	openSeq wire.Seq      // the number of its event
+	at      time.Duration // when the next one may go
 	// replayFrom is the N of the last Replay-From that was followed, and
 	// replayTo the last event that its replay has to send.
 	replayFrom, replayTo wire.Seq
-
-	open    uint64   // ID of the open request, or 0
-	openSeq wire.Seq // the number of its event
-	at      time.Duration
-	// failures counts answers in a row that call for the same event again;
-	// gaps counts answers in a row that called for a replay.
-	failures, gaps wire.Count
-	// renumbers counts the renumberings because of a drift.
-	renumbers wire.Count
+	// failures counts answers in a row that call for the same event again,
+	// gaps answers in a row that called for a replay, and renumbers the
+	// renumberings because of a drift.
+	failures, gaps, renumbers wire.Count
 	// unknown says that the plane does not know the rollout: nothing is sent
 	// until it shows that it does (E8).
 	unknown bool
 }
 
 // replaying reports whether a replay is on its way.
-func (s *sending) replaying() bool { return s.cursor < s.replayTo }
-
-// rewind has the events from seq on sent again. The plane knows the rollout.
-func (p *progress) rewind(seq wire.Seq) {
-	p.sending.unknown = false
-	p.sending.cursor = min(p.sending.cursor, max(seq, 1)-1)
-}
+func (p *progress) replaying() bool { return p.acked < p.sending.replayTo }
 
 // unsent reports whether an event waits to be sent, or is on its way.
 func (p *progress) unsent() bool {
-	return p.sending.open != 0 || p.next(min(p.sending.cursor, p.acked)) != nil
+	return p.sending.open != 0 || p.next(p.acked) != nil
 }
 
 // sendDue returns when the next event of a rollout is to be sent.
 func (a *Agent) sendDue(p *progress) time.Duration {
 	s := &p.sending
-	if s.open != 0 || s.unknown || p.next(s.cursor) == nil || a.eventsOpen() >= maxEventsOpen {
+	if s.open != 0 || s.unknown || p.next(p.acked) == nil || a.eventsOpen() >= maxEventsOpen {
 		return NoTimer
 	}
 	return s.at
@@ -69,7 +59,7 @@ func (a *Agent) eventsOpen() int {
 
 // send sends the next event of a rollout (PROTOCOL A2).
 func (a *Agent) send(p *progress, out *Output) {
-	l := p.next(p.sending.cursor)
+	l := p.next(p.acked)
 	p.sending.open, p.sending.openSeq = a.issue(), l.event.Seq
 	out.Requests = append(out.Requests, Request{
 		ID: p.sending.open, Kind: RequestEvent, Timeout: a.cfg.RequestTimeout,
@@ -93,7 +83,7 @@ func (a *Agent) eventAnswered(in *EventAnswered, out *Output) {
 	switch r := remedyOf(in.Status); {
 	case r == done: // E2, E3
 		s.failures, s.gaps = 0, 0
-		a.acknowledge(p, seq, out)
+		a.moveOn(p, seq, out)
 	case in.Status == 404: // E8
 		s.failures = 0
 		s.unknown = true
@@ -128,20 +118,13 @@ func (a *Agent) sentBy(id uint64) *progress {
 	return nil
 }
 
-// acknowledge notes that an event is answered for good. The cursor moves on
-// unless it was put back while the event was on its way.
-func (a *Agent) acknowledge(p *progress, seq wire.Seq, out *Output) {
-	if seq > p.acked {
+// moveOn notes that an event is answered for good, unless a replay that came
+// while it was on its way has gone back behind it.
+func (a *Agent) moveOn(p *progress, seq wire.Seq, out *Output) {
+	p.sending.at = a.last.Mono
+	if first := p.next(p.acked); seq > p.acked && (first == nil || first.event.Seq >= seq) {
 		a.commit(Entry{Kind: EntryAcknowledged, RolloutID: p.id(), Seq: seq}, out)
 	}
-	a.moveOn(p, seq)
-}
-
-func (a *Agent) moveOn(p *progress, seq wire.Seq) {
-	if first := p.next(p.sending.cursor); first == nil || first.event.Seq >= seq {
-		p.sending.cursor = max(p.sending.cursor, seq)
-	}
-	p.sending.at = a.last.Mono
 }
 
 // refuse notes that the plane does not take an event. It is not sent again
@@ -149,7 +132,7 @@ func (a *Agent) moveOn(p *progress, seq wire.Seq) {
 func (a *Agent) refuse(p *progress, seq wire.Seq, status int, out *Output) {
 	l := p.find(seq)
 	if l == nil || l.refused {
-		a.moveOn(p, seq)
+		a.moveOn(p, seq, out)
 		return
 	}
 	kind := l.event.Body.Kind()
@@ -159,7 +142,7 @@ func (a *Agent) refuse(p *progress, seq wire.Seq, status int, out *Output) {
 		a.complain(p.id(), seq, status, kind.String()+" is not sent again", out)
 	}
 	a.commit(Entry{Kind: EntryRefused, RolloutID: p.id(), Seq: seq}, out)
-	a.moveOn(p, seq)
+	a.moveOn(p, seq, out)
 	switch {
 	case kind == wire.KindConverged:
 		a.convergeLater(p)
@@ -177,32 +160,37 @@ func (a *Agent) gap(p *progress, seq, from wire.Seq, out *Output) {
 		a.refuse(p, seq, 409, out)
 		return
 	}
-	s := &p.sending
-	p.rewind(from)
-	s.replayFrom, s.replayTo = from, p.last()
+	a.beginReplay(p, from, out)
 	// The first replay goes at once. One after the other without an event
 	// taken in between would be a plane that forgets as it reads.
+	s := &p.sending
 	s.at = a.last.Mono
 	if s.gaps = counted(s.gaps); s.gaps > 1 {
 		s.at += a.backoff(s.gaps, 0)
 	}
-	out.Notices = append(out.Notices, Notice{Kind: NoticeReplay, RolloutID: p.id(), Seq: from})
 }
 
 // replay follows a Replay-From that is about the rollout as a whole (PROTOCOL
 // A3): every event from that number on is sent again. While a replay is on its
 // way only an earlier number counts.
 func (a *Agent) replay(p *progress, from wire.Seq, out *Output) {
-	s := &p.sending
-	s.unknown = false
-	if s.replaying() && from >= s.replayFrom {
+	p.sending.unknown = false
+	if p.replaying() && from >= p.sending.replayFrom {
 		return
 	}
-	if p.next(max(from, 1)-1) == nil || s.cursor+1 <= from {
-		return // nothing to send, or all of it still to be sent anyway
+	a.beginReplay(p, from, out)
+}
+
+// beginReplay takes back the acknowledgements from a number on, if there are
+// any; what is not acknowledged goes out anyway.
+func (a *Agent) beginReplay(p *progress, from wire.Seq, out *Output) {
+	p.sending.unknown = false
+	from = max(from, 1)
+	if first := p.next(from - 1); first == nil || first.event.Seq > p.acked {
+		return
 	}
-	p.rewind(from)
-	s.replayFrom, s.replayTo = from, p.last()
+	a.commit(Entry{Kind: EntryReplay, RolloutID: p.id(), Seq: from}, out)
+	p.sending.replayFrom, p.sending.replayTo = from, p.last()
 	out.Notices = append(out.Notices, Notice{Kind: NoticeReplay, RolloutID: p.id(), Seq: from})
 }
 
@@ -219,6 +207,5 @@ func (a *Agent) renumber(p *progress, seq wire.Seq, out *Output) {
 	out.Notices = append(out.Notices, Notice{Kind: NoticeRenumbered, RolloutID: p.id(), Seq: seq})
 	a.commit(Entry{Kind: EntryRenumbered, RolloutID: p.id(), Seq: seq}, out)
 	p.sending.unknown = false
-	p.sending.cursor = p.acked
 	p.sending.replayTo = 0
 }

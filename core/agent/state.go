@@ -64,7 +64,7 @@ func (a *Agent) AppendState(dst []byte) []byte {
 	for _, p := range a.rollouts {
 		s, k := &p.sending, &p.soak
 		dst = appendLine(dst, "sending", &sendingLineSchema, &sendingLine{
-			RolloutID: p.id(), Cursor: s.cursor, ReplayFrom: s.replayFrom, ReplayTo: s.replayTo,
+			RolloutID: p.id(), ReplayFrom: s.replayFrom, ReplayTo: s.replayTo,
 			Open: wire.Seq(s.open), OpenSeq: s.openSeq, At: wire.Nanos(s.at),
 			Failures: s.failures, Gaps: s.gaps, Renumbers: s.renumbers, Unknown: wire.Flag(s.unknown),
 			Resumed: wire.Flag(p.resumed), RollbackAt: wire.Nanos(p.rollbackAt), RollbackFailures: p.rollbackFailures,
@@ -207,7 +207,7 @@ func (rd *reader) readSending(doc []byte) error {
 		return fmt.Errorf("rollout %s was never taken up", l.RolloutID)
 	}
 	p.sending = sending{
-		cursor: l.Cursor, replayFrom: l.ReplayFrom, replayTo: l.ReplayTo,
+		replayFrom: l.ReplayFrom, replayTo: l.ReplayTo,
 		open: uint64(l.Open), openSeq: l.OpenSeq, at: time.Duration(l.At),
 		failures: l.Failures, gaps: l.Gaps, renumbers: l.Renumbers, unknown: bool(l.Unknown),
 	}

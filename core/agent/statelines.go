@@ -77,8 +77,8 @@ var probeLineSchema = wire.Schema[probeLine]{Fields: []wire.Field[probeLine]{
 // sendingLine is what a process knows of one rollout.
 type sendingLine struct {
 	RolloutID                 wire.RolloutID
-	Cursor, ReplayFrom        wire.Seq
-	ReplayTo, Open, OpenSeq   wire.Seq
+	ReplayFrom, ReplayTo      wire.Seq
+	Open, OpenSeq             wire.Seq
 	At, RollbackAt            wire.Nanos
 	Failures, Gaps, Renumbers wire.Count
 	Unknown, Resumed          wire.Flag
@@ -92,7 +92,6 @@ type sendingLine struct {
 
 var sendingLineSchema = wire.Schema[sendingLine]{Fields: []wire.Field[sendingLine]{
 	{Name: "rollout_id", Presence: wire.Required, Of: func(l *sendingLine) wire.Value { return &l.RolloutID }},
-	{Name: "cursor", Presence: wire.Required, Of: func(l *sendingLine) wire.Value { return &l.Cursor }},
 	{Name: "replay_from", Presence: wire.Required, Of: func(l *sendingLine) wire.Value { return &l.ReplayFrom }},
 	{Name: "replay_to", Presence: wire.Required, Of: func(l *sendingLine) wire.Value { return &l.ReplayTo }},
 	{Name: "open", Presence: wire.Required, Of: func(l *sendingLine) wire.Value { return &l.Open }},

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"slices"
+
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
@@ -21,6 +23,11 @@ type View struct {
 	// Acknowledged is the number up to which every event has been answered
 	// for good.
 	Acknowledged wire.Seq
+	// Replaying says that a replay is on its way (PROTOCOL A3).
+	Replaying bool
+	// Unknown says that the plane did not know the rollout when it was told
+	// of it last (E8).
+	Unknown bool
 }
 
 // Views appends a view of each of the agent's rollouts to dst, in the order in
@@ -29,8 +36,8 @@ func (a *Agent) Views(dst []View) []View {
 	for _, p := range a.rollouts {
 		dst = append(dst, View{
 			Record: &p.rec, Superseded: p.superseded, Busy: !p.finished(),
-			Unsent:       p.next(p.acked) != nil || p.sending.open != 0 || p.sending.replaying(),
-			Acknowledged: p.acked,
+			Unsent:       p.unsent(),
+			Acknowledged: p.acked, Replaying: p.replaying(), Unknown: p.sending.unknown,
 		})
 	}
 	return dst
@@ -51,3 +58,13 @@ func (a *Agent) History(id wire.RolloutID, dst []wire.Event) []wire.Event {
 	}
 	return dst
 }
+
+// Outstanding reports whether anything of a rollout that is not superseded is
+// unfinished or unacknowledged, or a dispatch waits.
+func (a *Agent) Outstanding() bool {
+	return len(a.waiting) > 0 || slices.ContainsFunc(a.rollouts, (*progress).outstanding)
+}
+
+// CurrentClosure returns what the agent believes that the host runs; empty if
+// it does not know.
+func (a *Agent) CurrentClosure() wire.Closure { return a.current }
