@@ -282,13 +282,26 @@ func (h *hostNode) goDown(w *World, down time.Duration) {
 	if h.switching.id != 0 {
 		w.effect(EffectSwitchCut)
 		if h.machine.Chance(500) {
-			h.running = h.switching.closure
+			h.running, h.nextBoot = h.switching.closure, ""
 		}
 	}
 	h.switching, h.probing = switching{}, 0
 	h.up, h.crashAtAppend = false, false
 	h.epoch++
 	w.queue.push(event{at: w.now + down, kind: evHostUp, node: int32(h.index)})
+}
+
+// plannedReboot is the reboot that a deferred activation waits for. It is put
+// off while the agent is down, and called off if something else has been
+// switched to.
+func (h *hostNode) plannedReboot(w *World) {
+	switch {
+	case h.nextBoot == "" || h.nextBoot == rebooted:
+	case !h.up || h.switching.id != 0:
+		w.queue.push(event{at: w.now + time.Minute, kind: evReboot, node: int32(h.index)})
+	default:
+		h.reboot(w, h.machine.Between(20*time.Second, 90*time.Second))
+	}
 }
 
 // reboot takes the host down and up again; what was deferred takes effect.

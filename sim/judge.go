@@ -49,12 +49,18 @@ func (w *World) unsettled() (checker, why string) {
 		if h.kind == HostileHost {
 			continue
 		}
+		if before := p.revoked[wire.CommonName(h.identity.CommonName)]; h.notBefore.Before(before) {
+			continue // locked out until it is given a certificate that is new enough
+		}
 		if !h.up {
 			return "L1", fmt.Sprintf("h%d is down", i+1)
 		}
 		status, known := p.plane.Host(HostName(i + 1))
 		if !known || status.Reachability != wire.Reachable {
 			return "L4", fmt.Sprintf("h%d is not known as reachable", i+1)
+		}
+		if h.kind == LegacyHost {
+			continue // visible is all that it can promise (docs/findings.md)
 		}
 		views = h.agent.Views(views[:0])
 		if why := w.disagreement(h, views); why != "" {
@@ -80,6 +86,9 @@ func (w *World) disagreement(h *hostNode, views []agent.View) string {
 		}
 		at := slices.IndexFunc(views, func(v agent.View) bool { return v.Record.RolloutID == r.ID })
 		if at < 0 {
+			if !planes.State.Active() {
+				continue // it is over, and the agent has lost or dropped it since
+			}
 			if planes.State == wire.Pending && (!planes.DispatchedAt.IsSet() || status.State == wire.Halted || w.plane.isQuarantined(r)) {
 				continue // nobody told the host to do anything
 			}
@@ -89,10 +98,10 @@ func (w *World) disagreement(h *hostNode, views []agent.View) string {
 		if v.Busy {
 			return fmt.Sprintf("%s is %s at the agent, %s at the plane: unfinished", r.ID, v.Record.State, planes.State)
 		}
-		if v.Unsent && h.kind != LegacyHost {
+		if v.Unsent {
 			return fmt.Sprintf("%s: events wait to be sent, acknowledged up to %d", r.ID, v.Acknowledged)
 		}
-		if why := differ(&planes, v.Record); why != "" && h.kind != LegacyHost {
+		if why := differ(&planes, v.Record); why != "" {
 			return fmt.Sprintf("%s: %s", r.ID, why)
 		}
 	}

@@ -149,7 +149,7 @@ func (p *planeNode) beginCommit(w *World) {
 func (p *planeNode) committed(w *World) {
 	switch {
 	case p.suspended:
-		w.push(evCommit, planeNodeID, w.now+1, p.epoch, nil)
+		p.commitHeld = true // goes on with resume
 		return
 	case p.crashPhase == InsideCommit:
 		w.effect(EffectCrashInsideCommit)

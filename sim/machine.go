@@ -36,7 +36,7 @@ func (h *hostNode) switchEnded(w *World, id uint64) {
 	h.switching = switching{}
 	n := h.index + 1
 	if s.kind == agent.EffectRollback {
-		h.running = s.closure
+		h.running, h.nextBoot = s.closure, ""
 		h.step(w, &agent.RollbackEnded{ID: id, CurrentClosure: h.running})
 		return
 	}
@@ -51,7 +51,7 @@ func (h *hostNode) switchEnded(w *World, id uint64) {
 		h.nextBoot = s.closure
 		w.queue.push(event{at: w.now + h.machine.Between(2*time.Minute, 15*time.Minute), kind: evReboot, node: int32(h.index)})
 	default:
-		h.running = s.closure
+		h.running, h.nextBoot = s.closure, "" // a switch sets what is booted, too
 	}
 	in.CurrentClosure = h.running
 	h.step(w, &in)

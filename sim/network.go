@@ -30,10 +30,10 @@ func (w *World) send(m *message, s *Stream) {
 			twin.duplicate = true
 			w.messages++
 			twin.id = w.messages
-			w.push(evRequest, planeNodeID, w.now+w.delay(&twin, s), 0, &twin)
+			w.push(evRequest, worldNodeID, w.now+w.delay(&twin, s), 0, &twin)
 		}
 	}
-	w.push(evRequest, planeNodeID, w.now+w.delay(m, s), 0, m)
+	w.push(evRequest, worldNodeID, w.now+w.delay(m, s), 0, m)
 }
 
 // lost draws whether a message of the direction is lost.

@@ -46,7 +46,8 @@ func (p *planeNode) goDown(w *World) {
 	}
 	p.epoch++
 	p.up, p.started = false, false
-	p.loop = loopIdle
+	p.loop, p.commitHeld = loopIdle, false
+	p.suspended = w.faults.any(PlaneSuspend) // the machine still is
 }
 
 // beginRestart shuts the plane down in good order: no request comes in any
@@ -99,6 +100,11 @@ func (p *planeNode) resume(w *World) {
 	}
 	if p.gate.Depth() > 0 {
 		p.expire(w)
+	}
+	if p.commitHeld {
+		p.commitHeld = false
+		p.committed(w)
+		return
 	}
 	if p.loop == loopWedged && !w.faults.any(ReducerWedge) {
 		p.planStep(w)

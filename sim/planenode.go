@@ -32,6 +32,7 @@ type planeNode struct {
 	waiting    []waitingReply
 	tickDue    bool
 	rebuilding bool
+	commitHeld bool  // the disk is done, the process is suspended
 	crashPhase Phase // a crash that waits for the next commit
 	crashDown  time.Duration
 	crashWipe  bool

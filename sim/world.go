@@ -255,7 +255,7 @@ func (w *World) happen(e *event) {
 	case evHostUp:
 		w.hosts[e.node].comeUp(w)
 	case evReboot:
-		w.hosts[e.node].reboot(w, w.hosts[e.node].machine.Between(20*time.Second, 90*time.Second))
+		w.hosts[e.node].plannedReboot(w)
 	case evHostile:
 		w.hosts[e.node].misbehave(w)
 	case evReissue:
