@@ -1,0 +1,91 @@
+// Package sim runs a whole fleet in virtual time: hosts, a network, an operator
+// and the control plane, with faults. The plane is the one that production
+// runs, core/gate and core/plane; the agents are core/agent. Only what
+// surrounds them is modelled: processes, disks, clocks, links, the loop that
+// feeds the reducer, and the machines that switch closures.
+//
+// A [Scenario] holds everything that a run depends on, its seed included. A
+// [World] is one run of it. The same scenario gives the same [Result], hash and
+// all: in every process, with any number of processors, traced or not, with
+// checkers or without, and in both fidelities.
+//
+// It refuses to read a clock, to start a goroutine and to lock anything inside
+// a world, to draw a random number that does not come from the seed, and to
+// walk a map in the order that the map happens to have. It does no I/O, but for
+// the trace that is written to the writer of [Options]. It says nothing about
+// wall time: how fast a real server is, is measured on a real server.
+//
+// # How a world is driven
+//
+// A world is a queue of events, in the order of their instants; those of one
+// instant happen in the order in which they were planned. [World.Next] lets the
+// next one happen. Steps are numbered from 1, and a step's number means the
+// same in every run of the scenario.
+//
+//	w, err := sim.New(scenario, sim.Options{})
+//	if err != nil {
+//		return err // it names what is wrong with the scenario
+//	}
+//	for w.Next() {
+//	}
+//	result := w.Result()
+//
+// [Run] is that loop. A run has two parts. Until [Scenario.Active] is over
+// faults come and go, and the checkers look whether any safety rule is broken
+// (S1 and so on). Then the scenario is healed: no fault is in force any more,
+// and within [Scenario.Converge] the fleet has to come to rest (L1 and so on).
+// The run ends with the first violation, or at rest.
+//
+// Duties of the caller:
+//
+//  1. Use a world from one goroutine at a time. Different worlds share nothing
+//     and may run side by side.
+//  2. Do not change a scenario while a world runs it.
+//  3. Call Next no more once it has reported false.
+//
+// # Faults
+//
+// A [Fault] is a line of text that parses back to itself, with a start, and an
+// end or a count. That a fault was in force says little; what counts is that it
+// did something. So a run counts an [Effect] wherever one really happens: a
+// reply that really was dropped, a commit that really failed.
+//
+// # Fidelities
+//
+// In the typed fidelity documents are handed over as values. With
+// [Options.Wire] each is encoded as it would be on the wire, read back
+// strictly, and has to come out as it went in. The hashes are equal.
+//
+// # What the hash covers
+//
+// It starts as the seed. Each event mixes in its instant, its kind and its
+// node; each input that the plane has stepped, the outcome's code, what the
+// reply waits for and how many entries the batch has by then; each answer, its
+// code, its Retry-After and its Replay-From; each input of an agent that made
+// the agent do something, how much it does of what, and when its timer is due.
+// [World.Result] adds the canonical state of the plane, the gate and every
+// agent, and the closures that the hosts run. Everything is mixed in as
+// numbers or canonical bytes, never as formatted text. Neither traces nor
+// checkers are part of it, except that a violation ends the run.
+//
+// # Glossary
+//
+//	scenario   fleet, models, rollouts, acts, faults and seed
+//	world      one run of a scenario
+//	event      something that will happen to a node at an instant
+//	step       an event that has happened; steps are numbered
+//	node       a host, the plane, the operator, or the world itself
+//	life       of a node: from the start of its process to its end; what a
+//	           process had planned dies with it
+//	message    a request and its answer
+//	door       the checks that come before the gate: certificate, identity
+//	fault      something that goes wrong, on purpose
+//	effect     something that a fault, or the protocol, really brought about
+//	healed     from then on no fault is in force
+//	settled    the fleet has come to rest: nothing is left to do
+//	stream     a source of random numbers for one purpose and one node
+//	walk       making a state of a log, entry by entry
+//	fidelity   whether documents are handed over as values or as bytes
+//	checker    a numbered rule that runs are held to
+//	violation  a rule that was broken: which, when, how
+package sim
