@@ -203,7 +203,7 @@ func drawFault(s *Scenario, r *Stream, k FaultKind, span time.Duration) Fault {
 	case HostReboot, AgentAmnesia:
 		f.Hosts, f.For = one, short
 	case ClockSkew:
-		f.Hosts, f.For, f.Each = hosts, long, r.Between(-30*time.Hour, 30*time.Hour).Truncate(time.Second)
+		f.Hosts, f.For, f.Each = hosts, long, r.Between(-30*time.Hour, 90*time.Minute).Truncate(time.Second)
 	case ClockDrift:
 		f.Hosts, f.For, f.Rate = hosts, long, r.IntN(20001)-10000
 	case CertWrong:

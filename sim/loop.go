@@ -221,15 +221,17 @@ func (p *planeNode) rebuild(w *World) {
 	p.kick(w)
 }
 
-// finish carries out what comes after the replies of a batch.
+// finish carries out what comes after the replies of a batch. The loop is idle
+// only after that, or a poll that asks again would begin the next batch and
+// with it a new output.
 func (p *planeNode) finish(w *World) {
-	p.loop = loopIdle
+	p.notice(w)
 	for _, name := range p.out.Wakes {
 		if n, known := hostNumber(name); known && n <= len(p.polls) {
 			p.wake(w, n-1)
 		}
 	}
-	p.notice(w)
+	p.loop = loopIdle
 	p.kick(w)
 }
 

@@ -112,3 +112,26 @@ func nodeName(node int32) string {
 		return string(HostName(int(node) + 1))
 	}
 }
+
+// changeLog writes a line for every change that a person would want to hear
+// of.
+type changeLog struct {
+	passive
+	to io.Writer
+}
+
+func (c changeLog) noticed(w *World, n plane.Notice) {
+	switch n.Kind {
+	case plane.NoticeReplayAsked, plane.NoticeAbsorbed, plane.NoticeRejected, plane.NoticeCredited:
+		return // many, and no change of state
+	}
+	_, _ = fmt.Fprintf(c.to, "%8d %14.6f %v\n", w.step, w.now.Seconds(), n)
+}
+
+func (c changeLog) planeDown(w *World, wiped bool) {
+	_, _ = fmt.Fprintf(c.to, "%8d %14.6f plane down, wiped=%v\n", w.step, w.now.Seconds(), wiped)
+}
+
+func (c changeLog) planeStarted(w *World) {
+	_, _ = fmt.Fprintf(c.to, "%8d %14.6f plane started: %v\n", w.step, w.now.Seconds(), w.plane.plane)
+}

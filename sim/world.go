@@ -96,6 +96,9 @@ type Options struct {
 	// Trace takes one line per event, from step TraceFrom on.
 	Trace     io.Writer
 	TraceFrom uint64
+	// Changes takes one line per change of a record's, a rollout's or a host's
+	// state.
+	Changes io.Writer
 	// Until ends the run after that step; 0 means never.
 	Until uint64
 	// Checkers are those to look after every step; nil means all of them.
@@ -125,6 +128,8 @@ type Result struct {
 	Simulated time.Duration
 	// Settled is when after the healing the fleet had come to rest.
 	Settled time.Duration
+	// Ended says that the run came to its end, and was not stopped before.
+	Ended   bool
 	Hash    uint64
 	Effects Effects
 }
@@ -140,6 +145,9 @@ func New(s Scenario, o Options) (*World, error) {
 	if o.Trace != nil {
 		w.tracer = &tracer{to: o.Trace, from: o.TraceFrom}
 		w.observers = append(w.observers, traceChecker{})
+	}
+	if o.Changes != nil {
+		w.observers = append(w.observers, changeLog{to: o.Changes})
 	}
 	checkers := o.Checkers
 	if checkers == nil {
@@ -334,6 +342,7 @@ func (w *World) Result() Result {
 		Violation: w.violation, Seed: w.scenario.Seed, Events: w.step, Simulated: w.now,
 		Hash: h.hash, Effects: w.effects,
 	}
+	r.Ended = w.settled || w.violation != nil
 	if w.settled {
 		r.Settled = w.now - w.healedAt
 	}

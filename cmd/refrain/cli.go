@@ -25,6 +25,7 @@ type cli struct {
 
 	Serve   serveCommand   `cmd:"" help:"Run the control plane."`
 	Dev     devCommand     `cmd:"" help:"Run a control plane to look at, with requests to paste."`
+	Sim     simCommand     `cmd:"" help:"Simulate fleets and planes, in virtual time."`
 	PKI     pkiCommand     `cmd:"" name:"pki" help:"Issue the fleet's certificates."`
 	Version versionCommand `cmd:"" help:"Say which build this is."`
 }
@@ -48,10 +49,16 @@ type commandError struct {
 	err  error
 	code int    // exitFailed or exitUsage
 	hint string // one line on what to do, or empty
+	told bool   // the command has said everything itself
 }
 
 // Error implements error.
-func (e *commandError) Error() string { return e.err.Error() }
+func (e *commandError) Error() string {
+	if e.err == nil {
+		return "a rule was violated"
+	}
+	return e.err.Error()
+}
 
 // Unwrap returns the cause.
 func (e *commandError) Unwrap() error { return e.err }
@@ -68,11 +75,15 @@ func run(grammar any, args []string, io stdio) int {
 	if err == nil {
 		return exitGood
 	}
+	var told *commandError
+	known := errors.As(err, &told)
+	if known && told.told {
+		return told.code
+	}
 	for line := range strings.Lines(err.Error()) {
 		fmt.Fprintf(io.Err, "refrain: %s\n", strings.TrimSuffix(line, "\n"))
 	}
-	var told *commandError
-	if !errors.As(err, &told) {
+	if !known {
 		return exitFailed
 	}
 	if told.hint != "" {
@@ -117,6 +128,7 @@ func newParser(grammar any, io stdio, exit func(int)) (*kong.Kong, error) {
 		kong.Description("A control plane for fleets of NixOS hosts."),
 		kong.DefaultEnvars("REFRAIN"),
 		serveVars(),
+		simVars(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.Writers(io.Out, io.Err),
 		kong.Exit(exit),

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// simCommand has the commands of the simulator.
+type simCommand struct {
+	Run    simRunCommand    `cmd:"" help:"Run one scenario: a seed's, or a file's."`
+	Search simSearchCommand `cmd:"" help:"Run many seeds and look for a rule that breaks."`
+}
+
+// simReport is what a run or a search says to a program.
+type simReport struct {
+	Verdict         string            `json:"verdict"` // passed or violation
+	Violation       *simViolation     `json:"violation,omitempty"`
+	Seed            uint64            `json:"seed"`
+	Profile         string            `json:"profile,omitempty"`
+	File            string            `json:"file,omitempty"`
+	Runs            uint64            `json:"runs,omitempty"`
+	Events          uint64            `json:"events"`
+	SimSeconds      float64           `json:"sim_seconds"`
+	WallSeconds     float64           `json:"wall_seconds"`
+	Ratio           float64           `json:"ratio"`
+	EventsPerSecond float64           `json:"events_per_second"`
+	Hash            string            `json:"hash,omitempty"`
+	NeverHit        []string          `json:"never_hit,omitempty"`
+	Effects         map[string]uint64 `json:"effects"`
+	Build           string            `json:"build"`
+	Again           string            `json:"again"`
+}
+
+type simViolation struct {
+	Checker    string  `json:"checker"`
+	Step       uint64  `json:"step"`
+	SimSeconds float64 `json:"sim_seconds"`
+	Detail     string  `json:"detail"`
+}
+
+func (r *simReport) judge(v *sim.Violation) {
+	r.Verdict = "passed"
+	if v != nil {
+		r.Verdict = "violation"
+		r.Violation = &simViolation{v.Checker, v.Step, v.At.Seconds(), v.Detail}
+	}
+}
+
+func (r *simReport) rates() {
+	if r.WallSeconds > 0 {
+		r.Ratio = r.SimSeconds / r.WallSeconds
+		r.EventsPerSecond = float64(r.Events) / r.WallSeconds
+	}
+	r.Build = buildIdentity()
+}
+
+func (r *simReport) effects(e *sim.Effects) {
+	r.Effects = make(map[string]uint64)
+	for effect, n := range e {
+		if n > 0 && sim.Effect(effect) != sim.EffectNone {
+			r.Effects[sim.Effect(effect).String()] = n
+		}
+	}
+}
+
+// buildIdentity is what a hash holds for: the commit, the compiler and the
+// architecture.
+func buildIdentity() string {
+	info, _ := debug.ReadBuildInfo()
+	b := describeBuild(info)
+	revision := b.Revision
+	switch {
+	case revision == "":
+		revision = "unknown"
+	case b.Modified:
+		revision += "+changes"
+	}
+	return fmt.Sprintf("%s %s %s/%s", revision, b.Go, b.OS, b.Arch)
+}
+
+func writeJSON(w io.Writer, doc any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(doc)
+}
+
+// isTerminal reports whether a writer is a terminal: whether progress is shown
+// at all.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// simVars are what the help of the simulator's flags names.
+func simVars() kong.Vars {
+	var names []string
+	for _, p := range sim.Profiles() {
+		names = append(names, p.Name)
+	}
+	return kong.Vars{"profiles": strings.Join(names, ", ")}
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// simRunCommand runs one scenario.
+type simRunCommand struct {
+	File      string  `arg:"" optional:"" help:"A scenario file; or give --seed."`
+	Seed      *uint64 `placeholder:"N" help:"Draw the scenario from this seed."`
+	Profile   string  `default:"swarm" placeholder:"NAME" help:"How it is drawn: ${profiles} (${default})."`
+	Until     uint64  `placeholder:"STEP" help:"Stop after this step."`
+	Trace     string  `placeholder:"FILE" help:"Write one line for everything that happens; - is standard output."`
+	TraceFrom uint64  `placeholder:"STEP" help:"Begin the trace at this step."`
+	Wire      bool    `help:"Encode and decode every document on its way, strictly. The hash stays the same."`
+	Verbose   bool    `short:"v" help:"Print every change of a record's, a rollout's or a host's state."`
+	JSON      bool    `name:"json" help:"Print one JSON object and nothing else."`
+}
+
+// Run implements the command.
+func (c *simRunCommand) Run(io stdio) error {
+	scenario, report, err := c.scenario()
+	if err != nil {
+		return err
+	}
+	options := sim.Options{Wire: c.Wire, Until: c.Until, TraceFrom: c.TraceFrom}
+	if c.Verbose && !c.JSON {
+		options.Changes = io.Out
+	}
+	flush := func() error { return nil }
+	if c.Trace != "" {
+		if c.Trace == "-" && c.JSON {
+			return usageError("--trace - and --json both want standard output; give --trace a file")
+		}
+		if options.Trace, flush, err = openTrace(c.Trace, io.Out); err != nil {
+			return err
+		}
+	}
+	if !c.JSON {
+		fmt.Fprintf(io.Out, "%s\n", scenario)
+	}
+	started := time.Now()
+	result, err := sim.Run(scenario, options)
+	wall := time.Since(started)
+	if err != nil {
+		return usageError(err.Error())
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	report.judge(result.Violation)
+	report.Seed, report.Events, report.Hash = result.Seed, result.Events, fmt.Sprintf("%016x", result.Hash)
+	report.SimSeconds, report.WallSeconds = result.Simulated.Seconds(), wall.Seconds()
+	report.rates()
+	report.effects(&result.Effects)
+	if c.JSON {
+		if err := writeJSON(io.Out, report); err != nil {
+			return err
+		}
+	} else {
+		printRun(io.Out, report, &result)
+	}
+	if result.Violation != nil {
+		return errViolation
+	}
+	return nil
+}
+
+// errViolation is a run that found what it looked for; everything about it has
+// been said.
+var errViolation = &commandError{code: exitFailed, told: true}
+
+func usageError(text string) error {
+	return &commandError{err: fmt.Errorf("%s", text), code: exitUsage}
+}
+
+// scenario is the scenario that was asked for.
+func (c *simRunCommand) scenario() (sim.Scenario, *simReport, error) {
+	switch {
+	case c.File != "" && c.Seed != nil:
+		return sim.Scenario{}, nil, usageError("a file and --seed exclude each other")
+	case c.File != "":
+		text, err := os.ReadFile(c.File)
+		if err != nil {
+			return sim.Scenario{}, nil, usageError(err.Error())
+		}
+		s, err := sim.ParseScenario(string(text))
+		if err != nil {
+			return sim.Scenario{}, nil, usageError(c.File + ": " + err.Error())
+		}
+		return s, &simReport{File: c.File, Again: "refrain sim run " + shellWord(c.File)}, nil
+	case c.Seed == nil:
+		return sim.Scenario{}, nil, usageError("want a scenario file or --seed N")
+	}
+	p, err := sim.FindProfile(c.Profile)
+	if err != nil {
+		return sim.Scenario{}, nil, usageError("--profile: " + err.Error())
+	}
+	return sim.Generate(*c.Seed, p), &simReport{Profile: p.Name, Again: runAgain(*c.Seed, p.Name)}, nil
+}
+
+// runAgain is the one line that runs a seed again.
+func runAgain(seed uint64, profile string) string {
+	return "refrain sim run --seed " + strconv.FormatUint(seed, 10) + " --profile " + profile
+}
+
+func openTrace(path string, out io.Writer) (to io.Writer, flush func() error, err error) {
+	if path == "-" {
+		b := bufio.NewWriter(out)
+		return b, b.Flush, nil
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return nil, nil, usageError("--trace: " + err.Error())
+	}
+	b := bufio.NewWriterSize(file, 1<<16)
+	return b, func() error {
+		if err := b.Flush(); err != nil {
+			return err
+		}
+		return file.Close()
+	}, nil
+}
+
+// printRun says how a run went.
+func printRun(w io.Writer, r *simReport, result *sim.Result) {
+	switch {
+	case result.Violation != nil:
+		fmt.Fprintf(w, "VIOLATED %v\n", result.Violation)
+	case result.Ended:
+		fmt.Fprintf(w, "PASSED   at rest %v after healing\n", result.Settled.Round(time.Second))
+	default:
+		fmt.Fprintf(w, "STOPPED  after step %d, with nothing violated\n", result.Events)
+	}
+	var effects []string
+	for e, n := range result.Effects {
+		if n > 0 && sim.Effect(e) != sim.EffectNone {
+			effects = append(effects, fmt.Sprintf("%s %d", sim.Effect(e), n))
+		}
+	}
+	fmt.Fprintf(w, "seen     %s\n", strings.Join(effects, ", "))
+	fmt.Fprintf(w, "time     %v simulated in %v, %.0f times as fast\n",
+		result.Simulated.Round(time.Second), time.Duration(r.WallSeconds*float64(time.Second)).Round(10*time.Microsecond), r.Ratio)
+	fmt.Fprintf(w, "events   %d, %.0f/s\n", r.Events, r.EventsPerSecond)
+	fmt.Fprintf(w, "hash     %s\n", r.Hash)
+	fmt.Fprintf(w, "build    %s\n", r.Build)
+	fmt.Fprintf(w, "again    %s\n", r.Again)
+}

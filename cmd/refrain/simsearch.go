@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// simSearchCommand runs many seeds.
+type simSearchCommand struct {
+	Seeds   uint64        `placeholder:"N" help:"How many seeds are run, each in every profile."`
+	For     time.Duration `placeholder:"DUR" help:"Or for how long."`
+	First   uint64        `default:"1" placeholder:"SEED" help:"The first seed (${default})."`
+	Profile []string      `placeholder:"NAME" help:"The profiles: ${profiles}. Default: all."`
+	Workers int           `placeholder:"K" help:"How many run at a time. Default: one per processor."`
+	GoOn    bool          `help:"Go on after a violation."`
+	Wire    bool          `help:"Encode and decode every document on its way, strictly."`
+	Sample  int           `default:"8" placeholder:"N" help:"How many runs are repeated in a second process and compared (${default})."`
+	JSON    bool          `name:"json" help:"Print one JSON object and nothing else."`
+}
+
+// Run implements the command.
+func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
+	profiles, err := c.profiles()
+	if err != nil {
+		return err
+	}
+	if c.Seeds == 0 && c.For == 0 {
+		return usageError("want --seeds N or --for DUR")
+	}
+	if c.For > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, c.For)
+		defer stop()
+	}
+	progress := &searchProgress{started: time.Now(), to: io.Err, total: c.Seeds * uint64(len(profiles)), probes: sim.Probes(profiles), shown: isTerminal(io.Err)}
+	var sample []sim.Finding
+	summary := sim.Search{
+		Profiles: profiles, First: c.First, Seeds: c.Seeds, Workers: c.Workers, GoOn: c.GoOn,
+		Options: sim.Options{Wire: c.Wire},
+		Each: func(f sim.Finding) {
+			if len(sample) < c.Sample && !f.Failed() {
+				sample = append(sample, f)
+			}
+			progress.add(&f)
+		},
+	}.Run(ctx)
+	progress.clear()
+
+	differing, err := c.compare(sample)
+	if err != nil {
+		return err
+	}
+	report := &simReport{Runs: summary.Runs, Seed: c.First, Profile: strings.Join(c.Profile, ","),
+		Events: summary.Events, SimSeconds: summary.Simulated.Seconds(), WallSeconds: summary.Wall.Seconds()}
+	report.judge(nil)
+	report.rates()
+	report.effects(&summary.Effects)
+	for _, p := range progress.probes {
+		if !p.Hit(&summary.Effects) {
+			report.NeverHit = append(report.NeverHit, p.Name)
+		}
+	}
+	if len(summary.Findings) > 0 {
+		f := &summary.Findings[0]
+		report.Seed, report.Profile, report.Again = f.Seed, f.Profile, runAgain(f.Seed, f.Profile)
+		report.judge(f.Result.Violation)
+	}
+	if c.JSON {
+		if err := writeJSON(io.Out, report); err != nil {
+			return err
+		}
+	} else {
+		printSearch(io.Out, report, &summary, differing, len(sample))
+	}
+	if len(summary.Findings) > 0 || len(differing) > 0 || len(report.NeverHit) > 0 {
+		return errViolation
+	}
+	return nil
+}
+
+func (c *simSearchCommand) profiles() ([]sim.Profile, error) {
+	if len(c.Profile) == 0 {
+		return sim.Profiles(), nil
+	}
+	var list []sim.Profile
+	for _, name := range c.Profile {
+		p, err := sim.FindProfile(name)
+		if err != nil {
+			return nil, usageError("--profile: " + err.Error())
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// compare runs a sample again in a second process, with another number of
+// processors, and returns what came out differently.
+func (c *simSearchCommand) compare(sample []sim.Finding) ([]string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	var differing []string
+	for i, f := range sample {
+		command := exec.Command(self, "sim", "run", "--json", "--seed", strconv.FormatUint(f.Seed, 10), "--profile", f.Profile)
+		processors := []int{1, 2, 8}[i%3]
+		command.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(processors))
+		out, err := command.Output()
+		if err != nil {
+			return nil, fmt.Errorf("the second process, %s: %w", runAgain(f.Seed, f.Profile), err)
+		}
+		var second simReport
+		if err := json.Unmarshal(out, &second); err != nil {
+			return nil, fmt.Errorf("the second process, %s: %w", runAgain(f.Seed, f.Profile), err)
+		}
+		if first := fmt.Sprintf("%016x", f.Result.Hash); first != second.Hash || f.Result.Events != second.Events {
+			differing = append(differing, fmt.Sprintf("%s: %d events, hash %s; with GOMAXPROCS=%d in a second process %d, %s",
+				runAgain(f.Seed, f.Profile), f.Result.Events, first, processors, second.Events, second.Hash))
+		}
+	}
+	return differing, nil
+}
+
+// searchProgress shows how far a search is, on a terminal.
+type searchProgress struct {
+	to      io.Writer
+	shown   bool
+	started time.Time
+	last    time.Time
+	total   uint64
+	runs    uint64
+	events  uint64
+	effects sim.Effects
+	probes  []sim.Probe
+}
+
+func (p *searchProgress) add(f *sim.Finding) {
+	p.runs++
+	p.events += f.Result.Events
+	for i, n := range f.Result.Effects {
+		p.effects[i] += n
+	}
+	if now := time.Now(); p.shown && now.Sub(p.last) > 200*time.Millisecond {
+		p.last = now
+		hit := 0
+		for _, probe := range p.probes {
+			if probe.Hit(&p.effects) {
+				hit++
+			}
+		}
+		took := now.Sub(p.started).Seconds()
+		of := ""
+		if p.total > 0 {
+			of = fmt.Sprintf(" of %d", p.total)
+		}
+		fmt.Fprintf(p.to, "\r\033[K%d%s runs, %.0f/s, %.2f M events/s, %d of %d probes hit", p.runs, of,
+			float64(p.runs)/took, float64(p.events)/took/1e6, hit, len(p.probes))
+	}
+}
+
+func (p *searchProgress) clear() {
+	if p.shown {
+		fmt.Fprint(p.to, "\r\033[K")
+	}
+}
+
+// printSearch says how a search went.
+func printSearch(w io.Writer, r *simReport, s *sim.Summary, differing []string, sampled int) {
+	for i := range s.Findings {
+		f := &s.Findings[i]
+		if f.Err != nil {
+			fmt.Fprintf(w, "FAILED   %v\n", f.Err)
+		} else {
+			fmt.Fprintf(w, "VIOLATED %v\n", f.Result.Violation)
+		}
+		fmt.Fprintf(w, "again    %s\n", runAgain(f.Seed, f.Profile))
+	}
+	for _, d := range differing {
+		fmt.Fprintf(w, "DIFFERS  %s\n", d)
+	}
+	if len(r.NeverHit) > 0 {
+		fmt.Fprintf(w, "NEVER    %s\n", strings.Join(r.NeverHit, ", "))
+	}
+	if len(s.Findings)+len(differing)+len(r.NeverHit) == 0 {
+		fmt.Fprintf(w, "PASSED   (%d)\n", s.Runs)
+	}
+	fmt.Fprintf(w, "runs     %d, %.0f/h\n", s.Runs, float64(s.Runs)/s.Wall.Hours())
+	fmt.Fprintf(w, "time     %v simulated in %v, %.0f times as fast\n", s.Simulated.Round(time.Hour), s.Wall.Round(time.Millisecond), r.Ratio)
+	fmt.Fprintf(w, "events   %d, %.0f/s on %d processors\n", s.Events, r.EventsPerSecond, runtime.GOMAXPROCS(0))
+	fmt.Fprintf(w, "repeated %d runs in a second process, %d differ\n", sampled, len(differing))
+	fmt.Fprintf(w, "build    %s\n", r.Build)
+}
