@@ -1,66 +1,91 @@
 package sim
 
 import (
-	"os"
-	"strconv"
+	"context"
 	"testing"
 	"time"
 )
 
-func TestExplore(t *testing.T) {
-	n, _ := strconv.Atoi(os.Getenv("SEEDS"))
-	if n == 0 {
-		n = 20
+// seedsInTests is how many seeds of each profile every test run looks at. A
+// search looks at many more.
+const seedsInTests = 60
+
+func TestASearchOverEveryProfileFindsNothing(t *testing.T) {
+	sum := Search{Profiles: Profiles(), First: 1, Seeds: seedsInTests}.Run(t.Context())
+	for _, f := range sum.Findings {
+		t.Errorf("%v %v\nrefrain sim run --seed %d --profile %s", f.Result.Violation, f.Err, f.Seed, f.Profile)
 	}
-	first, _ := strconv.ParseUint(os.Getenv("FIRST"), 10, 64)
-	for _, p := range Profiles() {
-		if only := os.Getenv("PROFILE"); only != "" && only != p.Name {
-			continue
-		}
-		start := time.Now()
-		var events uint64
-		bad := 0
-		var eff Effects
-		for seed := first; seed < first+uint64(n); seed++ {
-			r, err := Run(Generate(seed, p), Options{Wire: os.Getenv("WIRE") != ""})
-			if err != nil {
-				t.Fatal(seed, err)
-			}
-			events += r.Events
-			for i, e := range r.Effects {
-				eff[i] += e
-			}
-			if r.Violation != nil {
-				bad++
-				if bad <= 5 {
-					t.Errorf("%s seed %d: %v", p.Name, seed, r.Violation)
-				}
-			}
-		}
-		d := time.Since(start)
-		t.Logf("%s: %d seeds %d bad %v, %v/seed, %.0f events/s", p.Name, n, bad, d, d/time.Duration(n), float64(events)/d.Seconds())
-		for e := EffectNone + 1; e < effectEnd; e++ {
-			if eff[e] == 0 {
-				t.Logf("   never: %v", e)
-			}
+	if want := uint64(seedsInTests * len(Profiles())); sum.Runs != want && len(sum.Findings) == 0 {
+		t.Errorf("%d runs, want %d", sum.Runs, want)
+	}
+	t.Logf("%d runs, %d events, %v simulated", sum.Runs, sum.Events, sum.Simulated.Round(time.Hour))
+}
+
+func TestASearchMakesTheSameRunsWithAnyNumberOfWorkers(t *testing.T) {
+	hashes := func(workers int) map[string]uint64 {
+		m := make(map[string]uint64)
+		Search{Profiles: Profiles(), First: 7, Seeds: 6, Workers: workers, GoOn: true, Each: func(f Finding) {
+			m[f.Profile+string(rune('0'+f.Seed%10))] = f.Result.Hash
+		}}.Run(t.Context())
+		return m
+	}
+	one, four := hashes(1), hashes(4)
+	if len(one) != 6*len(Profiles()) {
+		t.Fatalf("%d runs, want %d", len(one), 6*len(Profiles()))
+	}
+	for run, hash := range one {
+		if four[run] != hash {
+			t.Errorf("%s: hash %016x with one worker, %016x with four", run, hash, four[run])
 		}
 	}
 }
 
-func TestOne(t *testing.T) {
-	seed, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64)
-	if err != nil {
-		t.Skip("SEED says which")
+// neverAtRest makes every scenario of a profile one that cannot come to rest.
+func neverAtRest() Profile {
+	p, _ := FindProfile("smoke")
+	p.Name = "never-at-rest"
+	p.kinds = []FaultKind{NetDelay}
+	p.shape = func(s *Scenario, _ *Stream) { s.Network.Loss = 999 }
+	return p
+}
+
+func TestASearchStopsAtAViolationUnlessToldToGoOn(t *testing.T) {
+	s := Search{Profiles: []Profile{neverAtRest()}, First: 1, Seeds: 5, Workers: 1}
+	if sum := s.Run(t.Context()); sum.Runs != 1 || len(sum.Findings) != 1 || sum.Findings[0].Seed != 1 {
+		t.Errorf("%d runs, findings %v; want the first run's alone", sum.Runs, sum.Findings)
 	}
-	p, err := FindProfile(os.Getenv("PROFILE"))
-	if err != nil {
-		t.Fatal(err)
+	s.GoOn = true
+	if sum := s.Run(t.Context()); sum.Runs != 5 || len(sum.Findings) != 5 {
+		t.Errorf("%d runs, %d findings; want 5 of 5", sum.Runs, len(sum.Findings))
 	}
-	s := Generate(seed, p)
-	t.Logf("%+v", s)
-	for _, f := range s.Faults {
-		t.Log(f)
+}
+
+func TestASearchEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	runs := 0
+	sum := Search{Profiles: Profiles(), First: 1, Workers: 1, Each: func(Finding) {
+		if runs++; runs == 3 {
+			cancel()
+		}
+	}}.Run(ctx)
+	if sum.Runs != 3 {
+		t.Errorf("%d runs, want the 3 before the context ended", sum.Runs)
 	}
-	r, err := Run(s, Options{Trace: os.Stderr})
-	t.Log(r.Violation, err)
+}
+
+func TestAProbeIsHitOnlyOnceItsEffectWasSeen(t *testing.T) {
+	var seen Effects
+	for _, p := range Probes(Profiles()) {
+		if p.Hit(&seen) {
+			t.Errorf("%s is hit by nothing", p.Name)
+		}
+	}
+	for e := range seen {
+		seen[e] = 1
+	}
+	for _, p := range Probes(Profiles()) {
+		if !p.Hit(&seen) {
+			t.Errorf("%s is not hit by everything", p.Name)
+		}
+	}
 }
