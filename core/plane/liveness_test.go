@@ -49,3 +49,59 @@ func TestAPlaneRestoredFromASnapshotFollowsTheClockOfItsNewProcess(t *testing.T)
 		equal(t, "reachability", b.hostStatus("h1").Reachability, wire.Unreachable)
 	}
 }
+
+// A driver that hands in an earlier instant is at fault; the plane's time stands
+// still meanwhile and nobody was heard in the future.
+func TestATimeThatRunsBackwardsStandsStill(t *testing.T) { // PROTOCOL L1
+	b := started(t)
+	b.tickFor(time.Minute)
+	b.step(heartbeat("h1", "", "c1"))
+	b.now -= 30 * time.Second
+	b.step(heartbeat("h2", "", "c1"))
+	b.step(&plane.Tick{})
+	equal(t, "silence", b.hostStatus("h1").SilentSeconds, 0)
+	equal(t, "notices until it has caught up", len(b.tickFor(30*time.Second)), 0)
+	equal(t, "silence when it has caught up", b.hostStatus("h1").SilentSeconds, 0)
+	equal(t, "notices of almost three intervals", len(b.tickFor(3*interval-1)), 0)
+	equal(t, "notices of three intervals", len(b.tickFor(1)), 2)
+}
+
+func TestAHostOfAManifestCountsAsHeardWhenItBecomesKnown(t *testing.T) { // PROTOCOL L1
+	b := started(t)
+	b.step(heartbeat("h1", "", "c1"))
+	b.tickFor(interval)
+	b.step(open("stable@r1", "h1=c2 h2=c2"))
+	equal(t, "silence of a host that was known", b.hostStatus("h1").SilentSeconds, 60)
+	equal(t, "silence of a new host", b.hostStatus("h2").SilentSeconds, 0)
+	b.tickFor(2 * interval)
+	equal(t, "the host that was known", b.hostStatus("h1").Reachability, wire.Unreachable)
+	equal(t, "the new host", b.hostStatus("h2").Reachability, wire.Reachable)
+	b.tickFor(interval)
+	equal(t, "the new host after three intervals", b.hostStatus("h2").Reachability, wire.Unreachable)
+}
+
+func TestOperatorsDoNotSpeakForHosts(t *testing.T) { // PROTOCOL L1
+	b := started(t)
+	b.step(open("stable@r1", "h1=c2"))
+	b.tickFor(3*interval - 5*time.Second)
+	for _, in := range []plane.Input{
+		open("stable@r1", "h1=c2"), open("stable@r2", "h1=c2"), &plane.ResumeRollout{RolloutID: "stable@r2"},
+		&plane.ClearQuarantine{Channel: "stable", Closure: "c2"}, &plane.Revoke{CommonName: "h1"},
+		&plane.QueryHost{Hostname: "h1"}, &plane.QueryHosts{Limit: 1},
+	} {
+		b.step(in)
+	}
+	equal(t, "silence", b.hostStatus("h1").SilentSeconds, 175)
+	equal(t, "notices of three intervals", len(b.tickFor(5*time.Second)), 1)
+}
+
+func TestACreditThatHelpsNobodyIsNotAnnounced(t *testing.T) { // PROTOCOL L2
+	b := started(t)
+	b.now = time.Hour
+	b.step(&plane.Tick{})
+	equal(t, "notices", b.kinds(), "")
+	b.step(heartbeat("h1", "", "c1"))
+	b.now = 2 * time.Hour
+	b.step(&plane.Tick{})
+	equal(t, "notices with a host", b.out.Notices[0].String(), "credited 3600")
+}
