@@ -46,8 +46,9 @@ func (p *Plane) offered(r *rolloutState, rec *rollout.Record) bool {
 		!r.superseded() && !r.halted() && !p.quarantined(r, rec)
 }
 
-// poll answers a host that asks for work with the oldest dispatch queued for
-// it. The dispatch stays queued until its DispatchAck is applied (D2).
+// poll answers a host that asks for work with the dispatch, of those queued for
+// it, whose rollout was opened first. It stays queued until its DispatchAck is
+// applied (D2).
 func (p *Plane) poll(name wire.Hostname, out *Output) {
 	h := &p.table.hosts[p.touch(name, out)]
 	var next recordRef

@@ -114,14 +114,28 @@ func TestEventsOfASupersededRolloutAreTaken(t *testing.T) { // PROTOCOL R1
 
 func TestTheCallerMayUseAnInputAgain(t *testing.T) {
 	b := started(t)
-	first := open("stable@r1", "h1=c2")
+	first := open("stable@r1", "h1=c2", "h2=c2")
 	b.add(first)
 	second := event("h1", "stable@r1", 1, acked)
 	b.add(second)
-	entries, state := text(&b.out), b.durable()
+	entries := text(&b.out)
 	*first = plane.OpenRollout{Manifest: manifest("edge@r9", "h7=c7")}
 	*second = *event("h8", "edge@r9", 5, arrived)
 	equal(t, "the output", text(&b.out), entries)
+}
+
+// An entry shares the slices of its input; the plane itself keeps none of them.
+func TestThePlaneKeepsNoSliceOfAnInput(t *testing.T) {
+	b := started(t)
+	first := open("stable@r1", "h1=c2", "h2=c2")
+	b.step(first)
+	b.tell("h1", "stable@r1", acked, switched)
+	probes := wire.ProbeTopologyDeclared{DeclaredAt: at(5), Probes: []wire.ProbeDeclaration{{ProbeName: "http", ProbeKind: "tcp", Mode: wire.Enforce}}}
+	b.tell("h1", "stable@r1", probes)
+	state := b.durable()
+	first.Manifest.Policy.Waves[0].SoakMinutes = 77
+	first.Manifest.Hosts[0] = wire.ManifestHost{Hostname: "h7", Wave: 1, TargetClosure: "c7"}
+	probes.Probes[0].ProbeName = "mail"
 	equal(t, "the state", b.durable(), state)
 }
 

@@ -2,9 +2,10 @@ package plane
 
 import "github.com/refrain-fleet/refrain/core/wire"
 
-// Input is what a step takes: one of the structs of this file, by pointer. A
-// step reads its input and keeps nothing of it but strings, so the caller may
-// use the struct again.
+// Input is what a step takes: one of the structs of this file, by pointer. The
+// plane keeps nothing of it but strings, and an [Entry] has a copy of its own,
+// so the caller may use the struct again. The copy shares the slices of the
+// input, so what they hold must not change before the entry is durable.
 type Input interface {
 	// String describes the input in one stable line.
 	String() string
