@@ -6,9 +6,9 @@ import (
 )
 
 // advance dispatches the waves whose turn it is: the first at once, wave n+1
-// when every host of wave n is Converged or Deferred (PROTOCOL R2).
-func (p *Plane) advance(r *rolloutState, out *Output) {
-	moved := false
+// when every host of wave n is Converged or Deferred (PROTOCOL R2). It reports
+// whether there was any.
+func (p *Plane) advance(r *rolloutState, out *Output) (moved bool) {
 	for !r.superseded() && !r.halted() && r.wavesDispatched < len(r.policy.Waves) {
 		if n := r.wavesDispatched; n > 0 && r.holding[n-1] > 0 {
 			break
@@ -20,6 +20,7 @@ func (p *Plane) advance(r *rolloutState, out *Output) {
 	if moved {
 		p.dispatchDue(r, out)
 	}
+	return moved
 }
 
 // dispatchDue queues a dispatch for every Pending host of the waves that are

@@ -80,8 +80,9 @@ func (p *Plane) resume(id wire.RolloutID, out *Output) {
 	r.recount()
 	p.log(out, Entry{Input: &ResumeRollout{id}, RolloutID: id, Kind: "resumed", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeResumed, RolloutID: id})
-	p.advance(r, out)
-	p.dispatchDue(r, out) // what was withheld while it was halted
+	if !p.advance(r, out) {
+		p.dispatchDue(r, out) // what was withheld while it was halted
+	}
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
 }
 
