@@ -26,6 +26,7 @@ func TestABadConfigurationNamesTheField(t *testing.T) {
 		"batch size is -1":             func(c *Config) { c.BatchSize = -1 },
 		"capacity is -1":               func(c *Config) { c.InboxCapacity = -1 },
 		"reply timeout is -1s":         func(c *Config) { c.ReplyTimeout = -time.Second },
+		"heartbeat interval is -1m0s":  func(c *Config) { c.HeartbeatInterval = -time.Minute },
 		"want whole seconds":           func(c *Config) { c.HeartbeatInterval = 1500 * time.Millisecond },
 		"max retry after":              func(c *Config) { c.HeartbeatInterval = 25 * time.Hour },
 		"max body is 1 bytes":          func(c *Config) { c.MaxBody = 1 },

@@ -2,6 +2,8 @@ package httpserver
 
 import (
 	"context"
+	"crypto/tls"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -129,6 +131,24 @@ func TestAPollWhoseCallerIsGoneIsForgotten(t *testing.T) { // PROTOCOL D3
 	<-done
 	h.waiting(0)
 	h.eventually("it is counted", func() bool { return h.metric(`refrain_requests_total{class="gone",route="dispatch"}`) == 1 })
+}
+
+func TestAPollWhoseCallerHangsUpIsNotAnswered(t *testing.T) { // PROTOCOL D1
+	h := start(t)
+	conn := must(tls.Dial("tcp", h.server.Addr().String(), withName(h.agent("h1").transport.TLSClientConfig)))(t)
+	defer conn.Close()
+	if _, err := conn.Write([]byte("GET " + dispatchPath + "?wait=60 HTTP/1.1\r\nHost: plane\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	h.waiting(1)
+	if err := conn.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	// Above all not with the 200 of a handler that wrote nothing.
+	if answer := must(io.ReadAll(conn))(t); len(answer) != 0 {
+		t.Errorf("got %s", answer)
+	}
+	h.waiting(0)
 }
 
 func TestAPollThatIsRefusedIsAnswered503(t *testing.T) { // PROTOCOL G1

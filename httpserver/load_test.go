@@ -19,9 +19,10 @@ import (
 	"github.com/refrain-fleet/refrain/httpserver/pki"
 )
 
-// The load of a benchmark is a process of its own, this test binary again, so
-// that the CPU time of the benchmark's process is the server's alone. It keeps
-// a few connections open and sends one request after the other on each.
+// The load of a benchmark keeps a few connections open and sends one request
+// after the other on each. It is a process of its own, this test binary again,
+// so that the CPU time of the benchmark's process is the server's alone; or, if
+// that is asked for, a few goroutines beside the server.
 
 const loadVariable = "REFRAIN_TEST_LOAD"
 
@@ -39,26 +40,41 @@ type loadHost struct {
 	Request   []byte // as it goes over the wire
 }
 
-// load is the parent's side of a load process.
+// load is the benchmark's side of a load.
 type load struct {
-	cmd *exec.Cmd
 	in  io.WriteCloser
 	out *bufio.Reader
 }
 
-func startLoad(b *testing.B, order loadOrder) *load {
+func startLoad(b *testing.B, order loadOrder, inside bool) *load {
 	b.Helper()
-	l := &load{cmd: exec.Command(must(os.Executable())(b))}
-	l.cmd.Env = append(os.Environ(), loadVariable+"=1")
-	l.cmd.Stderr = os.Stderr
-	l.in = must(l.cmd.StdinPipe())(b)
-	l.out = bufio.NewReader(must(l.cmd.StdoutPipe())(b))
-	if err := l.cmd.Start(); err != nil {
-		b.Fatal(err)
+	l := new(load)
+	var wait func() error
+	if inside {
+		orders, in := io.Pipe()
+		out, reports := io.Pipe()
+		l.in, l.out = in, bufio.NewReader(out)
+		ended := make(chan error, 1)
+		go func() {
+			err := serveLoad(bufio.NewReader(orders), reports)
+			reports.CloseWithError(err)
+			ended <- err
+		}()
+		wait = func() error { return <-ended }
+	} else {
+		cmd := exec.Command(must(os.Executable())(b))
+		cmd.Env = append(os.Environ(), loadVariable+"=1")
+		cmd.Stderr = os.Stderr
+		l.in = must(cmd.StdinPipe())(b)
+		l.out = bufio.NewReader(must(cmd.StdoutPipe())(b))
+		if err := cmd.Start(); err != nil {
+			b.Fatal(err)
+		}
+		wait = cmd.Wait
 	}
 	b.Cleanup(func() {
 		l.in.Close()
-		if err := l.cmd.Wait(); err != nil {
+		if err := wait(); err != nil {
 			b.Error(err)
 		}
 	})
@@ -205,7 +221,7 @@ func (o *loadOrder) roundTrip(c *loadConn) error {
 }
 
 // startHeartbeats starts a load of heartbeats, each connection a host.
-func startHeartbeats(b *testing.B, ca *pki.Authority, addr net.Addr, connections int) *load {
+func startHeartbeats(b *testing.B, ca *pki.Authority, addr net.Addr, connections int, inside bool) *load {
 	b.Helper()
 	order := loadOrder{Addr: addr.String(), WantStatus: "HTTP/1.1 200"}
 	var err error
@@ -224,5 +240,5 @@ func startHeartbeats(b *testing.B, ca *pki.Authority, addr net.Addr, connections
 			"X-Nixfleet-Protocol: 1\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)
 		order.Hosts = append(order.Hosts, h)
 	}
-	return startLoad(b, order)
+	return startLoad(b, order, inside)
 }

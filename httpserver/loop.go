@@ -50,17 +50,15 @@ type waitingReply struct{ input, reply int }
 // all ring it. A select over several would cost a heartbeat more than its step.
 func (l *loop) run(ctx context.Context) {
 	defer close(l.done)
-	err := l.load(ctx)
-	if err == nil {
-		l.admission.open()
-	}
-	l.loaded <- err
-	if err != nil {
+	if err := l.load(ctx); err != nil {
+		l.loaded <- err
 		return
 	}
 	every := l.cfg.plane().TickEvery()
 	ticker := l.clock.AfterFunc(every, l.tickNow)
 	defer ticker.Stop()
+	l.admission.open()
+	l.loaded <- nil
 	for range l.admission.bell {
 		// Whoever is admitted after a batch was taken rings again, so one that
 		// is not full was all there was.

@@ -252,3 +252,18 @@ func TestABatchIsCommittedAtOnce(t *testing.T) { // PROTOCOL E2
 		t.Errorf("%d commits for one batch, want 1", got)
 	}
 }
+
+func TestNobodyIsLeftBehindAFullBatch(t *testing.T) { // PROTOCOL G3
+	h := start(t, func(c *Config) { c.BatchSize = 1 })
+	rule := h.wedge()
+	var calls []<-chan answer
+	for i := range 6 {
+		host := fmt.Sprint("h", i)
+		calls = append(calls, h.agent(host).beginHeartbeat(host))
+		h.inside(i + 1)
+	}
+	rule.Lift()
+	for _, call := range calls {
+		(<-call).want(t, wire.OK)
+	}
+}

@@ -21,9 +21,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.requestID = newRequestID()
 	defer e.end()
 	e.run()
-	if !e.gone {
-		e.write()
+	if e.gone {
+		// Returning would make net/http answer 200.
+		panic(http.ErrAbortHandler)
 	}
+	e.write()
 }
 
 // checks are what stands before every route, in the order of PROTOCOL T7. The
@@ -55,7 +57,8 @@ func (e *exchange) run() {
 // end closes the exchange: it answers for a handler that panicked, counts, and
 // logs. It is deferred directly, or it could not recover.
 func (e *exchange) end() {
-	if r := recover(); r != nil {
+	r := recover()
+	if r != nil && !e.gone {
 		e.panicked(r)
 		return // the buffers may be in any state
 	}
@@ -66,12 +69,12 @@ func (e *exchange) end() {
 		e.logAtDebug()
 	}
 	e.keep()
+	if r != nil {
+		panic(r) // cut the connection
+	}
 }
 
 func (e *exchange) panicked(r any) {
-	if r == http.ErrAbortHandler {
-		panic(r)
-	}
 	s := e.server
 	s.metrics.panics.Inc()
 	s.log.Error("a handler panicked", "panic", fmt.Sprint(r), "method", e.r.Method, "path", clip(e.r.URL.Path),

@@ -14,27 +14,28 @@ func (s *Server) notify(state string) {
 	}
 }
 
-// watchdog feeds the service manager's watchdog, twice in its interval, as long
-// as the plane is not wedged (PROTOCOL G7). It ends with ctx, or at once if
-// there is no watchdog to feed.
-func (s *Server) watchdog(ctx context.Context) {
+// watchdog makes what feeds the service manager's watchdog: twice in its
+// interval, as long as the plane is not wedged (PROTOCOL G7), until ctx ends.
+// It returns nil if there is no watchdog to feed.
+func (s *Server) watchdog(ctx context.Context) (feed func()) {
 	interval, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
 		s.log.Warn("the watchdog cannot be fed", "error", err)
-		return
 	}
 	if interval <= 0 {
-		return
+		return nil
 	}
 	ticker := s.cfg.Clock.Ticker(interval / 2)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			if !s.admission.look().wedged {
-				s.notify(daemon.SdNotifyWatchdog)
+	return func() {
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				if !s.admission.look().wedged {
+					s.notify(daemon.SdNotifyWatchdog)
+				}
 			}
 		}
 	}

@@ -17,13 +17,15 @@ import (
 	"github.com/google/uuid"
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/refrain-fleet/refrain/core/plane"
 )
 
 // What a connection may take, in time and in size. The times are the real
 // clock's: a peer that stalls is no part of the protocol.
 const (
-	// readTimeout bounds the TLS handshake, and a request from its first byte
-	// to the end of its headers, or of a small body.
+	// readTimeout bounds the TLS handshake, the headers of a request, and a
+	// small body.
 	readTimeout = 5 * time.Second
 	// bodyTimeout bounds the reading of a larger body.
 	bodyTimeout = 30 * time.Second
@@ -95,6 +97,9 @@ func New(cfg Config) (*Server, error) {
 	if cfg.ManifestDir != "" {
 		cfg.ManifestDir = filepath.Clean(cfg.ManifestDir)
 	}
+	if _, err := plane.New(cfg.plane()); err != nil {
+		return nil, fmt.Errorf("httpserver: %w", err)
+	}
 	enableRandPool()
 	m := newMetrics()
 	a, err := newAdmission(cfg.gate(), cfg.Clock, m)
@@ -158,9 +163,12 @@ func (s *Server) newHTTP() (*http.Server, error) {
 				return s.certificate.Load(), nil
 			},
 		},
-		ErrorLog:                     s.errors.logger(),
-		ReadHeaderTimeout:            readTimeout,
-		ReadTimeout:                  readTimeout, // the same: one timer less a request
+		ErrorLog:          s.errors.logger(),
+		ReadHeaderTimeout: readTimeout,
+		// net/http goes on reading while a handler waits, to see a caller go
+		// away, and takes this deadline for one who did. So it must lie beyond
+		// the answer.
+		ReadTimeout:                  2*readTimeout + s.cfg.ReplyTimeout,
 		WriteTimeout:                 maxWait + 2*s.cfg.ReplyTimeout + writeSlack,
 		IdleTimeout:                  2*s.cfg.HeartbeatInterval + 30*time.Second,
 		MaxHeaderBytes:               maxHeaderBytes,
@@ -207,7 +215,9 @@ func (s *Server) Listen() error {
 	s.listener = listener
 	s.stage = stageListening
 	s.running.Go(s.notices.run)
-	s.running.Go(func() { s.watchdog(s.back) })
+	if feed := s.watchdog(s.back); feed != nil {
+		s.running.Go(feed)
+	}
 	s.running.Go(func() { s.serve(func() error { return s.http.ServeTLS(listener, "", "") }) })
 	if ops := s.opsListener; ops != nil {
 		s.running.Go(func() { s.serve(func() error { return s.ops.Serve(ops) }) })

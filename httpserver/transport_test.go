@@ -270,6 +270,18 @@ func TestAnUnfinishedBodyIsNotJSON(t *testing.T) { // PROTOCOL T7
 	}
 }
 
+func TestOptionsOfTheServerAreNoRoute(t *testing.T) { // PROTOCOL T7
+	h := start(t)
+	conn := must(tls.Dial("tcp", h.server.Addr().String(), withName(h.agent("h1").transport.TLSClientConfig)))(t)
+	defer conn.Close()
+	if _, err := conn.Write([]byte("OPTIONS * HTTP/1.1\r\nHost: plane\r\nConnection: close\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if answer := must(io.ReadAll(conn))(t); !bytes.Contains(answer, []byte(`"reason":"not_found"`)) {
+		t.Errorf("got %s", answer)
+	}
+}
+
 func TestNobodySendsALongBodyInVain(t *testing.T) { // PROTOCOL T7
 	h := start(t)
 	ctx, cancel := context.WithCancel(t.Context())
