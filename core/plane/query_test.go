@@ -112,3 +112,38 @@ func TestAQueryChangesNothing(t *testing.T) { // PROTOCOL R5
 		equal(t, "the state after "+q.String(), string(b.plane.AppendState(nil)), state)
 	}
 }
+
+// Onlookers see what a query shows, without a step.
+func TestOnlookersSeeWhatQueriesShow(t *testing.T) { // PROTOCOL R3, R5
+	b := everything(t)
+	state := string(b.plane.AppendState(nil))
+	for _, h := range []wire.Hostname{"h1", "h2", "h9"} {
+		seen, known := b.plane.Host(h)
+		equal(t, "known", known, true)
+		equal(t, "the host", string(seen.AppendJSON(nil)), string(b.hostStatus(h).AppendJSON(nil)))
+	}
+	for _, id := range []wire.RolloutID{"stable@r1", "stable@r2", "edge@r1"} {
+		seen, known := b.plane.Rollout(id)
+		equal(t, "known", known, true)
+		queried := b.rolloutStatus(id)
+		for _, rec := range queried.Hosts {
+			own, known := b.plane.Record(id, rec.Snapshot.Hostname)
+			equal(t, "known", known, true)
+			equal(t, "the record", own.Snapshot(), rec.Snapshot)
+		}
+		queried.Hosts = nil
+		equal(t, "the rollout", string(seen.AppendJSON(nil)), string(queried.AppendJSON(nil)))
+	}
+	equal(t, "a quarantined closure", b.plane.Quarantined("stable", "c2"), true)
+	equal(t, "the closure on another channel", b.plane.Quarantined("edge", "c2"), false)
+	equal(t, "another closure", b.plane.Quarantined("stable", "c3"), false)
+	_, known := b.plane.Host("h77")
+	equal(t, "an unknown host", known, false)
+	_, known = b.plane.Rollout("stable@r9")
+	equal(t, "an unknown rollout", known, false)
+	_, known = b.plane.Record("stable@r2", "h2")
+	equal(t, "an unknown record", known, false)
+	_, known = b.plane.Record("stable@r2", "h77")
+	equal(t, "a record of an unknown host", known, false)
+	equal(t, "the state", string(b.plane.AppendState(nil)), state)
+}
