@@ -194,14 +194,13 @@ func (a *Agent) forget(out *Output) {
 	finished := 0
 	for i := len(a.rollouts) - 1; i >= 0; i-- {
 		p := a.rollouts[i]
-		drop := p.superseded && (!p.unsent() || p.sending.unknown)
+		done := p.superseded && (!p.unsent() || p.sending.unknown)
 		if !p.superseded && p.finished() && !p.unsent() {
 			finished++
-			drop = finished > a.cfg.KeepFinished || a.cfg.Legacy
+			done = finished > a.cfg.KeepFinished || a.cfg.Legacy
 		}
-		if drop {
-			out.Notices = append(out.Notices, Notice{Kind: NoticeForgotten, RolloutID: p.id(), From: p.rec.State, To: p.rec.State})
-			a.commit(Entry{Kind: EntryForgotten, RolloutID: p.id()}, out)
+		if done {
+			a.drop(p, out)
 		}
 	}
 }

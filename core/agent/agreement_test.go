@@ -80,7 +80,7 @@ func (w *world) disagreement() string {
 			}
 			for _, own := range m.agent.Views(nil) {
 				if own.Record.RolloutID == f.ID() {
-					if why := differ(&rec, own.Record, m.forgetful); why != "" {
+					if why := differ(&rec, own.Record, w.fellBack, m.forgetful); why != "" {
 						return fmt.Sprintf("%s: %s: %s", m.name, f.ID(), why)
 					}
 				}
@@ -108,12 +108,14 @@ func (m *machine) endedWell(rec *rollout.Record) string {
 		want, runs = wire.Failed, ""
 	case sick, stubborn:
 		want, runs = wire.Reverted, rec.CurrentClosureAtDispatch
-		if m.policies[rec.RolloutID] == wire.Halt || m.forgetful {
-			if rec.State == wire.Failed {
+		if rec.State == wire.Failed {
+			switch {
+			case m.forgetful: // it may have lost the policy, or what it did
+				want, runs = wire.Failed, ""
+			case m.policies[rec.RolloutID] == wire.Halt:
 				want, runs = wire.Failed, rec.TargetClosure
-				if m.forgetful {
-					runs = "" // it may have lost its disk on the way back
-				}
+			case m.w.fellBack: // to before the way back
+				want = wire.Failed
 			}
 		}
 	}

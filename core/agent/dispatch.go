@@ -79,14 +79,12 @@ func (a *Agent) offered(d *wire.Dispatch, out *Output) {
 		a.offeredInVain()
 		return
 	}
-	if p := a.find(d.RolloutID); p != nil {
+	if p := a.find(d.RolloutID); p != nil && !p.superseded {
 		out.Notices = append(out.Notices, Notice{Kind: NoticeKnown, RolloutID: d.RolloutID})
-		if !p.superseded && !a.cfg.Legacy {
+		if !a.cfg.Legacy {
 			// What is offered is Pending, so the plane knows nothing of what
 			// was acknowledged before: it has lost its own state.
-			if p.sending.unknown = false; p.acked > 0 {
-				a.replay(p, 0, out)
-			}
+			a.replay(p, 0, out)
 		}
 		a.offeredInVain()
 		return
@@ -163,23 +161,55 @@ func (a *Agent) takeWaiting(out *Output) bool {
 		if len(a.waiting) == 0 {
 			a.waiting = nil
 		}
-		if t, err := a.taking(&d); err == nil && a.find(d.RolloutID) == nil {
-			a.takeUp(t, out)
-			out.Notices = append(out.Notices, Notice{Kind: NoticeTaken, RolloutID: d.RolloutID, Detail: string(d.TargetClosure)})
-			return true
+		t, err := a.taking(&d)
+		p := a.find(d.RolloutID)
+		if err != nil || p != nil && !p.superseded {
+			return a.takeWaiting(out) // learned of in another way while it waited
 		}
-		return a.takeWaiting(out) // learned of in another way while it waited
+		if p != nil {
+			a.retake(p, t, out)
+		} else {
+			a.takeUp(t, out)
+		}
+		out.Notices = append(out.Notices, Notice{Kind: NoticeTaken, RolloutID: d.RolloutID, Detail: string(d.TargetClosure)})
+		return true
 	}
 	return false
 }
 
-// takeUp begins a rollout.
+// takeUp begins a rollout. The older ones of its channel are superseded; one
+// that by the plane's own clock was dispatched later is forgotten at once. The
+// plane has lost it (it was put back to a backup, say), and if it ever learns of
+// it again, what the host did about it before must not count.
 func (a *Agent) takeUp(t Taken, out *Output) *progress {
-	for _, q := range a.rollouts {
-		if !q.superseded && q.channel == t.Record.RolloutID.Channel() {
+	channel := t.Record.RolloutID.Channel()
+	for i := len(a.rollouts) - 1; i >= 0; i-- {
+		q := a.rollouts[i]
+		if q.channel != channel {
+			continue
+		}
+		if !q.superseded {
 			out.Notices = append(out.Notices, Notice{Kind: NoticeSuperseded, RolloutID: q.id(), From: q.rec.State, To: q.rec.State})
+		}
+		if t.Record.DispatchedAt.Before(q.rec.DispatchedAt) {
+			a.drop(q, out)
 		}
 	}
 	a.commit(Entry{Kind: EntryTaken, RolloutID: t.Record.RolloutID, Taken: &t}, out)
 	return a.rollouts[len(a.rollouts)-1]
+}
+
+// retake begins a superseded rollout anew, since the plane offers it again: the
+// plane was put back, offered an older one, and was brought forward. Numbers
+// that were used stay used.
+func (a *Agent) retake(p *progress, t Taken, out *Output) {
+	used := p.lastNumber()
+	a.drop(p, out)
+	a.reserve(a.takeUp(t, out), used, out)
+}
+
+// drop forgets a rollout.
+func (a *Agent) drop(p *progress, out *Output) {
+	out.Notices = append(out.Notices, Notice{Kind: NoticeForgotten, RolloutID: p.id(), From: p.rec.State, To: p.rec.State})
+	a.commit(Entry{Kind: EntryForgotten, RolloutID: p.id()}, out)
 }

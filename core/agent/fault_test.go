@@ -131,6 +131,7 @@ func (p plan) play(t failer, trace bool) *world {
 	if trace {
 		w.trace = t.Logf
 	}
+	w.story = fmt.Sprintf("%#v", p)
 	w.net = p.net
 	var names []wire.Hostname
 	for _, m := range w.hosts {
@@ -152,7 +153,7 @@ func (p plan) play(t failer, trace bool) *world {
 	w.net = weather{delay: 50 * time.Millisecond}
 	w.crashing = nil
 	if !w.run(w.now+4*time.Hour, func() bool { return w.disagreement() == "" }) {
-		t.Fatalf("no agreement after four hours of peace: %s\n%#v", w.disagreement(), p)
+		t.Fatalf("no agreement after four hours of peace: %s\n%s", w.disagreement(), w.story)
 	}
 	return w
 }

@@ -28,7 +28,7 @@ type oracle struct {
 }
 
 func (o *oracle) fatalf(format string, args ...any) {
-	o.machine.w.t.Fatalf("%s: %s", o.machine.name, fmt.Sprintf(format, args...))
+	o.machine.w.t.Fatalf("%s: %s\n%s", o.machine.name, fmt.Sprintf(format, args...), o.machine.w.story)
 }
 
 func (o *oracle) started() {
@@ -139,14 +139,22 @@ func (o *oracle) effect(e agent.Effect) {
 // agent tells; empty if they agree. An agent that lost its disk does not know
 // since when its probes run and fail, and the plane keeps what it was told
 // first.
-func differ(plane, own *rollout.Record, forgetful bool) string {
+func differ(plane, own *rollout.Record, fellBack, forgetful bool) string {
 	switch {
+	case fellBack && plane.State == wire.Failed && own.State == wire.Reverted:
+		// A plane that was put back to Failed asks for nothing more: snapshots
+		// are of active records only (H3).
+		return ""
 	case plane.State != own.State:
 		return fmt.Sprintf("plane %v, agent %v", plane.State, own.State)
 	case plane.LastEventSeq != own.LastEventSeq:
 		return fmt.Sprintf("last number: plane %d, agent %d", plane.LastEventSeq, own.LastEventSeq)
 	case plane.CurrentClosure != own.CurrentClosure:
 		return fmt.Sprintf("current closure: plane %s, agent %s", plane.CurrentClosure, own.CurrentClosure)
+	case fellBack:
+		// Nothing tells an agent that the plane has lost instants or results
+		// of probes, if neither the closure nor a state shows it (H2, E4).
+		return ""
 	case probes(plane, forgetful) != probes(own, forgetful):
 		return fmt.Sprintf("probes: plane %v, agent %v", plane.Probes, own.Probes)
 	case forgetful:

@@ -84,7 +84,7 @@ func (a *Agent) beginRound(out *Output) {
 	for _, p := range a.rollouts {
 		if a.soaking(p) && !p.soak.declared {
 			p.soak.declared = true
-			if !p.hasDeclared(a.probes) {
+			if p.soak.retell || !p.hasDeclared(a.probes) {
 				a.tell(p, wire.ProbeTopologyDeclared{Probes: a.probes, DeclaredAt: a.last.Wall}, out)
 			}
 		}
@@ -148,7 +148,9 @@ func (a *Agent) endRound(id uint64) {
 		if !a.soaking(p) {
 			continue
 		}
-		p.soak.fresh = p.soak.fresh || id > p.soak.after
+		if id > p.soak.after {
+			p.soak.fresh, p.soak.retell = true, false
+		}
 		if !p.soak.fresh || !p.soak.declared {
 			r.at = a.last.Mono
 		}
@@ -176,7 +178,7 @@ func (a *Agent) observe(p *progress, d *wire.ProbeDeclaration, in *Probed, out *
 	if !known.FirstObservedAt.IsSet() {
 		a.tell(p, wire.ProbeObservedFirst{ProbeName: d.ProbeName, Mode: d.Mode, ObservedAt: a.last.Wall}, out)
 	}
-	if known.Status != status {
+	if known.Status != status || p.soak.retell {
 		a.tell(p, wire.ProbeResult{
 			ProbeName: d.ProbeName, Mode: d.Mode, Status: status, ObservedAt: a.last.Wall,
 			FailureReason: reason, SubResults: slices.Clone(in.SubResults),

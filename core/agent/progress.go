@@ -179,25 +179,30 @@ func (p *progress) renumber(seq wire.Seq) error {
 // before results of probes that later ones have overtaken are dropped from it.
 const maxLog = 256
 
-// thin drops results of probes that say nothing any more, if the log is long: a
-// probe that flaps through a long soak, or while the plane is away, must not
-// fill the disk. The numbers then have a gap, which a plane takes (PROTOCOL
-// E4).
+// thin drops what says nothing any more, if the log is long: results of probes
+// that later ones have overtaken, declarations of the same probes, and what was
+// retracted. A probe that flaps through a long soak, or while the plane is
+// away, must not fill the disk. The numbers then have a gap, which a plane
+// takes (PROTOCOL E4). The last event always stays.
 func (p *progress) thin() {
 	if len(p.log) <= maxLog+4*len(p.rec.Probes) {
 		return
 	}
 	overtaken := make(map[wire.Name]bool)
+	var declared *wire.ProbeTopologyDeclared
 	kept := len(p.log)
 	for i := len(p.log) - 1; i >= 0; i-- {
 		l := p.log[i]
-		drop := false
+		drop := l.retracted()
 		switch b := l.event.Body.(type) {
 		case wire.ProbeResult:
 			drop = overtaken[b.ProbeName]
 			overtaken[b.ProbeName] = true
 		case wire.ProbeFailureFirst:
 			drop = overtaken[b.ProbeName]
+		case wire.ProbeTopologyDeclared:
+			drop = declared != nil && slices.Equal(b.Probes, declared.Probes)
+			declared = &b
 		}
 		if !drop {
 			kept--

@@ -12,12 +12,15 @@ type soak struct {
 	begun bool
 	// since is when the activation ended; it may lie before the process.
 	since time.Duration
-	// after is the last ID issued before the soak began: rounds of probes with
-	// lower ones do not count.
+	// after is the last ID issued before the soak began, or before the last
+	// refusal: rounds of probes with lower ones do not count.
 	after uint64
 	// declared says that the host's probes are declared, fresh that a round of
 	// them has ended. Nothing converges on what an earlier process saw.
 	declared, fresh bool
+	// retell says that probes and results are to be told again, though nothing
+	// about them has changed.
+	retell bool
 	// failing are the probes that fail, in the order in which they began to.
 	failing []failing
 	// retryAt is when a Converged that was refused may be tried again.
@@ -93,12 +96,9 @@ func (a *Agent) monoOf(t wire.Time) time.Duration {
 // would refuse it (E1); by the monotonic clock the soak is over, so it is dated
 // at its end.
 func (a *Agent) converge(p *progress, out *Output) {
-	at := p.rec.ActivationCompletedAt.Add(p.rec.Soak())
-	if p.rec.SoakDueAt.IsSet() && p.rec.SoakDueAt.Before(at) {
-		at = p.rec.SoakDueAt
-	}
-	if at.Before(a.last.Wall) {
-		at = a.last.Wall
+	at := a.last.Wall
+	if end := p.rec.ActivationCompletedAt.Add(p.rec.Soak()); at.Before(end) && a.last.Mono >= p.soak.since+p.rec.Soak() {
+		at = end
 	}
 	p.soak.failing = nil
 	a.tell(p, wire.HostConverged{ConvergedAt: at, CurrentClosure: a.current}, out)
@@ -108,9 +108,14 @@ func (a *Agent) converge(p *progress, out *Output) {
 // plane refuses.
 const maxConvergeRetry = time.Hour
 
-// convergeLater puts off the next try of a Converged that was refused: the
-// plane may know a longer soak than the agent does (PROTOCOL E7).
+// convergeLater prepares the next try of a Converged that was refused (PROTOCOL
+// E7). The plane may know a longer soak than the agent does, so the next try is
+// later. Or it has lost results of probes to an old backup: nothing else would
+// ever bring them back, since the closure shows no drift and the numbers no
+// gap, so they are told again.
 func (a *Agent) convergeLater(p *progress) {
+	p.soak.after, p.soak.declared, p.soak.fresh, p.soak.retell = a.issued, false, false, true
+	a.round.at = a.last.Mono
 	wait := a.interval()
 	for n := p.soak.refusals; n > 0 && wait < maxConvergeRetry; n-- {
 		wait *= 2

@@ -24,10 +24,12 @@ type world struct {
 	plane     *plane.Plane
 	planeLog  []plane.Entry
 	planeDown bool
+	fellBack  bool // it has lost state once
 	manifests []wire.Manifest
 	waiters   map[wire.Hostname]func(wire.Outcome)
 
 	hosts []*machine
+	story string // how to tell the same again
 	net   weather
 	trace func(format string, args ...any) // nil: nothing is traced
 	// crashing, if set, says whether a machine crashes right after a step.
@@ -165,6 +167,7 @@ func (w *world) reopen() {
 func (w *world) losePlane(keep int, reopen time.Duration) {
 	w.logf("plane falls back to %d of %d entries", keep, len(w.planeLog))
 	w.startPlane(w.planeLog[:keep])
+	w.fellBack = true
 	current := w.plane
 	w.after(reopen, func() {
 		if w.plane == current {
