@@ -82,6 +82,7 @@ func (g *Gate[T]) Start(now time.Duration) {
 	g.advance(now)
 	if g.state == NotStarted {
 		g.state = Open
+		g.unheard = false // whoever was turned away before has a whole silence from now on
 	}
 }
 
@@ -119,7 +120,7 @@ func (g *Gate[T]) Offer(now time.Duration, caller Caller, class Class, payload T
 		g.unheard = true
 		return Ticket{}, g.refuse(now, caller, wire.Saturated)
 	case class == Bulk && g.inbox.bulk >= g.bulkShare:
-		g.unheard = true
+		// The reserve is there, so the caller's heartbeats are heard.
 		g.stats.RefusedByReserve++
 		return Ticket{}, g.refuse(now, caller, wire.Saturated)
 	}
@@ -307,12 +308,13 @@ func (g *Gate[T]) offered(slot int32) time.Duration {
 // State returns how far the gate is in its life.
 func (g *Gate[T]) State() State { return g.state }
 
-// Impaired reports whether, since it was last called, some host may have gone
-// unheard through the plane's own fault: an offer was refused since the gate
-// was not started or closed, or since the inbox, or the share of it that bulk
-// may use, was full; or a flush removed an input. The plane credits such time
-// to its hosts (PROTOCOL L2). Refusals by the per-host cap do not count, since
-// otherwise one flooding host could switch the judgement of all hosts off.
+// Impaired reports whether, since it was last called or since the start, some
+// host may have gone unheard through the plane's own fault: an offer was
+// refused since the gate was not started or closed, or since the whole inbox
+// was full; or a flush removed an input. The plane credits such time to its
+// hosts (PROTOCOL L2). Refusals by the per-host cap do not count, since
+// otherwise one flooding host could switch the judgement of all hosts off; nor
+// do those by the reserve, which is what keeps hosts heard while others replay.
 func (g *Gate[T]) Impaired() bool {
 	unheard := g.unheard
 	g.unheard = false

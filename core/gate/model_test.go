@@ -94,7 +94,7 @@ func (m *model) offer(now time.Duration, caller gate.Caller, class gate.Class, r
 		return refuse(wire.Saturated, true)
 	case class == gate.Bulk && bulk+1 > m.capacity-m.reserve:
 		m.stats.RefusedByReserve++
-		return refuse(wire.Saturated, true)
+		return refuse(wire.Saturated, false)
 	}
 	m.stats.Admitted++
 	m.admitted++

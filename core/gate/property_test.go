@@ -150,6 +150,7 @@ func (w *walk) start(now time.Duration) {
 	w.model.at(now)
 	if w.model.state == gate.NotStarted {
 		w.model.state = gate.Open
+		w.model.unheard = false
 	}
 }
 

@@ -99,6 +99,18 @@ func TestImpairedTellsOfHostsThatWentUnheard(t *testing.T) {
 	}{
 		{"admitted", func(r rig) { r.admit(0, "a", Bulk) }, false},
 		{"not started", func(r rig) { r.state = NotStarted; r.refused(0, "a", Bulk, wire.NotStarted) }, true},
+		{"not started, then started", func(r rig) {
+			r.state = NotStarted
+			r.refused(0, "a", Bulk, wire.NotStarted)
+			r.Start(0)
+		}, false},
+		{"started twice", func(r rig) {
+			for i := range 4 {
+				r.admit(0, numbered(i), Heartbeat)
+			}
+			r.refused(0, "x", Heartbeat, wire.Saturated)
+			r.Start(0)
+		}, true},
 		{"closed", func(r rig) { r.Close(0); r.refused(0, "a", Bulk, wire.Closed) }, true},
 		{"full inbox", func(r rig) {
 			for i := range 4 {
@@ -111,7 +123,7 @@ func TestImpairedTellsOfHostsThatWentUnheard(t *testing.T) {
 				r.admit(0, numbered(i), Bulk)
 			}
 			r.refused(0, "x", Bulk, wire.Saturated)
-		}, true},
+		}, false},
 		{"cap", func(r rig) {
 			r.admit(0, "a", Heartbeat)
 			r.admit(0, "a", Heartbeat)
