@@ -23,19 +23,20 @@ func (p *planeNode) kick(w *World) {
 	if len(p.batch) == 0 {
 		return
 	}
-	p.loop, p.at = loopStepping, 0
+	p.at = 0
 	p.out.Reset()
 	p.waiting = p.waiting[:0]
 	p.planStep(w)
 }
 
 func (p *planeNode) planStep(w *World) {
+	p.loop = loopStepping // whatever held it up: one step is planned, not two
 	service := w.scenario.Plane.Service
 	if slow := w.faults.each(ReducerSlow, 0); slow > 0 {
 		w.effect(EffectSlowStep)
 		service += slow
 	}
-	w.push(evStep, planeNodeID, w.now+service, p.epoch, nil)
+	w.push(evStep, planeNodeID, w.now+service, p.epoch)
 }
 
 // stepNext steps the next input of the batch.
@@ -49,7 +50,6 @@ func (p *planeNode) stepNext(w *World) {
 		p.loop = loopWedged // goes on when the fault ends
 		return
 	}
-	p.loop = loopStepping
 	m := p.batch[p.at].Payload
 	if w.faults.strikingAt(ReplyDrop, int(m.node)+1, false) != nil {
 		p.drop(w, p.at)
@@ -142,7 +142,7 @@ func (p *planeNode) beginCommit(w *World) {
 		w.effect(EffectSlowDisk)
 		latency += slow
 	}
-	w.push(evCommit, planeNodeID, w.now+latency, p.epoch, nil)
+	w.push(evCommit, planeNodeID, w.now+latency, p.epoch)
 }
 
 // committed comes when the disk has taken the batch, or has not.
@@ -195,7 +195,7 @@ func (p *planeNode) fail(w *World) {
 		}
 	}
 	p.loop, p.rebuilding = loopIdle, true
-	w.push(evRebuild, planeNodeID, w.now, p.epoch, nil)
+	w.push(evRebuild, planeNodeID, w.now, p.epoch)
 }
 
 // rebuild makes the plane again of what is on the disk, as soon as the disk
@@ -206,7 +206,7 @@ func (p *planeNode) rebuild(w *World) {
 		for i := range p.batch {
 			p.drop(w, i)
 		}
-		w.push(evRebuild, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch, nil)
+		w.push(evRebuild, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
 		return
 	}
 	p.load(w)
@@ -259,7 +259,7 @@ func (p *planeNode) notice(w *World) {
 
 // tickTime comes every tick.
 func (p *planeNode) tickTime(w *World) {
-	w.push(evTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch, nil)
+	w.push(evTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
 	if p.loop != loopIdle || p.suspended || p.rebuilding {
 		p.tickDue = true
 		return
