@@ -17,20 +17,20 @@ func (h *hostNode) misbehave(w *World) {
 	switch s.IntN(5) {
 	case 0: // a flood
 		for range 4 + s.IntN(12) {
-			m := h.message(MsgHeartbeat)
+			m := h.message(w, MsgHeartbeat)
 			m.heartbeat.Request = wire.HeartbeatRequest{Hostname: HostName(h.index + 1), At: at}
 			w.send(m, &h.sends)
 		}
 	case 1:
-		m := h.message(MsgGarbage)
+		m := h.message(w, MsgGarbage)
 		m.garbage = s.Uint64()
 		w.send(m, &h.sends)
 	case 2: // in another host's name
-		m := h.message(MsgHeartbeat)
+		m := h.message(w, MsgHeartbeat)
 		m.heartbeat.Request = wire.HeartbeatRequest{Hostname: other, CurrentClosure: "evil", At: at}
 		w.send(m, &h.sends)
 	case 3: // an event in another host's name, or its own name in a rollout that is not its own
-		m := h.message(MsgEvent)
+		m := h.message(w, MsgEvent)
 		name := HostName(h.index + 1)
 		if s.Chance(500) {
 			name = other
@@ -41,7 +41,7 @@ func (h *hostNode) misbehave(w *World) {
 		}
 		w.send(m, &h.sends)
 	case 4:
-		m := h.message(MsgPoll)
+		m := h.message(w, MsgPoll)
 		m.wait, m.timeout = time.Duration(s.IntN(3))*time.Second, 20*time.Second
 		m.poll.Hostname = HostName(h.index + 1)
 		w.send(m, &h.sends)
@@ -51,8 +51,11 @@ func (h *hostNode) misbehave(w *World) {
 	}
 }
 
-func (h *hostNode) message(kind MessageKind) *message {
-	return &message{kind: kind, node: int32(h.index), timeout: 10 * time.Second, identity: h.identity, notBefore: h.notBefore}
+func (h *hostNode) message(w *World, kind MessageKind) *message {
+	m := w.pool.take()
+	m.kind, m.node, m.timeout = kind, int32(h.index), 10*time.Second
+	m.identity, m.notBefore = &h.identity, h.notBefore
+	return m
 }
 
 func (h *hostNode) someRollout(w *World) wire.RolloutID {

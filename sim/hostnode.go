@@ -183,7 +183,7 @@ func (h *hostNode) planTimer(w *World) {
 		return
 	}
 	h.timerAt = max(next, w.now)
-	w.push(evAgentTimer, int32(h.index), h.timerAt, h.epoch, nil)
+	w.push(evAgentTimer, int32(h.index), h.timerAt, h.epoch)
 }
 
 func (h *hostNode) timer(w *World) {
@@ -197,13 +197,12 @@ func (h *hostNode) timer(w *World) {
 
 // send puts one of the agent's requests on the network.
 func (h *hostNode) send(w *World, r *agent.Request) {
-	m := &message{
-		node: int32(h.index), call: r.ID, epoch: h.epoch, timeout: r.Timeout,
-		identity: h.identity, notBefore: h.notBefore,
-	}
+	m := w.pool.take()
+	m.node, m.call, m.epoch, m.timeout = int32(h.index), r.ID, h.epoch, r.Timeout
+	m.identity, m.notBefore = &h.identity, h.notBefore
 	if w.faults.striking(CertWrong, h.index+1) != nil {
 		w.effect(EffectWrongCertificate)
-		m.identity = w.hosts[(h.index+1)%len(w.hosts)].identity
+		m.identity = &w.hosts[(h.index+1)%len(w.hosts)].identity
 	}
 	switch r.Kind {
 	case agent.RequestHeartbeat:

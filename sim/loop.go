@@ -93,6 +93,7 @@ func (p *planeNode) settle(w *World, i int, outcome *wire.Outcome) {
 	}
 	disposal, refusal := p.gate.Settle(w.now, p.batch[i].Ticket)
 	p.batch[i].Payload = nil
+	defer w.pool.release(m)
 	for _, o := range w.observers {
 		o.finished(w, m)
 	}
@@ -118,6 +119,7 @@ func (p *planeNode) drop(w *World, i int) {
 	m := p.batch[i].Payload
 	disposal, refusal := p.gate.Drop(w.now, p.batch[i].Ticket)
 	p.batch[i].Payload = nil
+	defer w.pool.release(m)
 	for _, o := range w.observers {
 		o.finished(w, m)
 	}

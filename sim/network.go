@@ -26,14 +26,13 @@ func (w *World) send(m *message, s *Stream) {
 		}
 		if rate := w.scenario.Network.Dup + w.faults.rate(NetDup, n); s.Chance(rate) {
 			w.effect(EffectDuplicated)
-			twin := *m
-			twin.duplicate = true
+			twin := w.pool.twin(m)
 			w.messages++
-			twin.id = w.messages
-			w.push(evRequest, worldNodeID, w.now+w.delay(&twin, s), 0, &twin)
+			twin.id, twin.duplicate = w.messages, true
+			w.pushMessage(evRequest, worldNodeID, w.now+w.delay(twin, s), 0, twin)
 		}
 	}
-	w.push(evRequest, worldNodeID, w.now+w.delay(m, s), 0, m)
+	w.pushMessage(evRequest, worldNodeID, w.now+w.delay(m, s), 0, m)
 }
 
 // lost draws whether a message of the direction is lost.
@@ -96,7 +95,7 @@ func (w *World) answer(m *message) {
 		w.noAnswer(m, late)
 		return
 	}
-	w.push(evAnswer, m.node, at, m.epoch, m)
+	w.pushMessage(evAnswer, m.node, at, m.epoch, m)
 }
 
 // noAnswer tells the sender at an instant that none will come.
@@ -104,7 +103,7 @@ func (w *World) noAnswer(m *message, at time.Duration) {
 	if m.duplicate {
 		return
 	}
-	w.push(evNoAnswer, m.node, max(at, w.now), m.epoch, m)
+	w.pushMessage(evNoAnswer, m.node, max(at, w.now), m.epoch, m)
 }
 
 func (w *World) downStream(m *message) *Stream {

@@ -37,10 +37,9 @@ func (o *operatorNode) init(w *World) {
 
 // act sends one act: the rollouts come first in their numbering.
 func (o *operatorNode) act(w *World, i int) {
-	m := &message{
-		kind: MsgOperator, node: operatorNodeID, call: uint64(i), timeout: operatorTimeout,
-		identity: o.identity, notBefore: Epoch.Add(-time.Hour),
-	}
+	m := w.pool.take()
+	m.kind, m.node, m.call, m.timeout = MsgOperator, operatorNodeID, uint64(i), operatorTimeout
+	m.identity, m.notBefore = &o.identity, Epoch.Add(-time.Hour)
 	if i < len(w.scenario.Rollouts) {
 		m.operator = &plane.OpenRollout{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[i])}
 	} else {

@@ -23,7 +23,7 @@ func (p *planeNode) crash(w *World, down time.Duration, wipe bool) {
 	for _, o := range w.observers {
 		o.planeDown(w, wipe)
 	}
-	w.push(evPlaneUp, planeNodeID, w.now+down, p.epoch, nil)
+	w.push(evPlaneUp, planeNodeID, w.now+down, p.epoch)
 }
 
 func (p *planeNode) wipe(w *World) {
@@ -78,6 +78,7 @@ func (p *planeNode) drainOver(w *World, down time.Duration) {
 		w.effect(EffectClosed)
 		e.Payload.outcome = wire.Unavailable(e.Refusal.Code, e.Refusal.RetryAfter)
 		p.answer(w, e.Payload)
+		w.pool.release(e.Payload)
 	}
 	for i := range p.batch {
 		if p.batch[i].Payload != nil {
@@ -89,7 +90,7 @@ func (p *planeNode) drainOver(w *World, down time.Duration) {
 	for _, o := range w.observers {
 		o.planeDown(w, false)
 	}
-	w.push(evPlaneUp, planeNodeID, w.now+down, p.epoch, nil)
+	w.push(evPlaneUp, planeNodeID, w.now+down, p.epoch)
 }
 
 // resume lets a suspended plane go on where it stood.

@@ -63,7 +63,7 @@ func (p *planeNode) init(w *World) {
 	p.disk = NewStream(w.scenario.Seed, "disk", 0)
 	p.newWalk()
 	p.comeUp(w)
-	w.push(evPlaneStart, planeNodeID, 0, p.epoch, nil)
+	w.push(evPlaneStart, planeNodeID, 0, p.epoch)
 }
 
 func (p *planeNode) newWalk() {
@@ -94,7 +94,7 @@ func (p *planeNode) comeUp(w *World) {
 	for _, f := range w.faults.active[PlaneLate] {
 		delay = max(delay, f.At+f.For-w.now)
 	}
-	w.push(evPlaneStart, planeNodeID, w.now+delay, p.epoch, nil)
+	w.push(evPlaneStart, planeNodeID, w.now+delay, p.epoch)
 }
 
 // start loads the log and opens the gate.
@@ -102,7 +102,7 @@ func (p *planeNode) start(w *World) {
 	p.load(w)
 	p.started = true
 	p.gate.Start(w.now)
-	w.push(evTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch, nil)
+	w.push(evTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
 	for i := range w.operator.opened {
 		w.queue.push(event{at: w.now, kind: evManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(i)})
 	}
@@ -132,7 +132,7 @@ func (p *planeNode) instant(w *World) wire.Instant {
 func (p *planeNode) arrive(w *World, m *message) {
 	if p.suspended {
 		// The kernel has taken the connection; the process reads it later.
-		w.push(evRequest, worldNodeID, w.now+time.Second, 0, m)
+		w.pushMessage(evRequest, worldNodeID, w.now+time.Second, 0, m)
 		return
 	}
 	if !p.up {
@@ -195,6 +195,7 @@ func (p *planeNode) offer(w *World, m *message) {
 		return
 	}
 	m.admitted = true
+	w.pool.hold(m) // until settle, drop or a flush
 	m.deadline = w.now + w.scenario.Plane.ReplyTimeout
 	for _, o := range w.observers {
 		o.admitted(w, m)
@@ -223,16 +224,21 @@ func (p *planeNode) answer(w *World, m *message) {
 	w.answer(m)
 }
 
+// manifestsIdentity is whose name the manifests directory speaks in.
+var manifestsIdentity = wire.Identity{CommonName: "manifests", Operator: true, Name: "manifests"}
+
 // readManifest opens a rollout whose manifest lies in the plane's directory
 // (PROTOCOL R6), until the plane has taken it.
 func (p *planeNode) readManifest(w *World, i int) {
 	r := &w.scenario.Rollouts[w.operator.opened[i]]
 	w.messages++
-	m := &message{
-		id: w.messages, kind: MsgOperator, node: manifestNodeID, call: uint64(i), sentAt: w.now, arrivedAt: w.now,
-		identity: wire.Identity{CommonName: "manifests", Operator: true, Name: "manifests"},
-		operator: &plane.OpenRollout{Manifest: w.scenario.Manifest(r)},
-	}
+	m := w.pool.take()
+	w.pool.hold(m)
+	defer w.pool.release(m)
+	m.id, m.kind, m.node, m.call = w.messages, MsgOperator, manifestNodeID, uint64(i)
+	m.sentAt, m.arrivedAt = w.now, w.now
+	m.identity = &manifestsIdentity
+	m.operator = &plane.OpenRollout{Manifest: w.scenario.Manifest(r)}
 	m.at = len(p.open)
 	p.open = append(p.open, m)
 	for _, o := range w.observers {
@@ -248,7 +254,7 @@ func (p *planeNode) arm(w *World) {
 	}
 	if at, waiting := p.gate.NextDeadline(); waiting {
 		p.deadlineArmed = true
-		w.push(evDeadline, planeNodeID, max(at, w.now), p.epoch, nil)
+		w.push(evDeadline, planeNodeID, max(at, w.now), p.epoch)
 	}
 }
 
@@ -270,7 +276,7 @@ func (p *planeNode) expire(w *World) {
 // pollTimeout answers a poll that has waited long enough.
 func (p *planeNode) pollTimeout(w *World, m *message) {
 	if p.suspended {
-		w.push(evPollTimeout, planeNodeID, w.now+time.Second, p.epoch, m)
+		w.pushMessage(evPollTimeout, planeNodeID, w.now+time.Second, p.epoch, m)
 		return
 	}
 	if m.answered || !p.forgetPoll(m) {
@@ -287,7 +293,7 @@ func (p *planeNode) waitPoll(w *World, m *message) {
 		p.answer(w, older)
 	}
 	p.polls[m.node] = append(p.polls[m.node][:0], m)
-	w.push(evPollTimeout, planeNodeID, m.pollUntil, p.epoch, m)
+	w.pushMessage(evPollTimeout, planeNodeID, m.pollUntil, p.epoch, m)
 }
 
 func (p *planeNode) forgetPoll(m *message) bool {

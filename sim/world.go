@@ -50,6 +50,15 @@ var eventWords = [...]string{
 	"operator", "fault", "fault-end", "heal", "judge",
 }
 
+// aboutMessage reports whether an event's arg is a message's slot.
+func (k eventKind) aboutMessage() bool {
+	switch k {
+	case evRequest, evPollTimeout, evAnswer, evNoAnswer:
+		return true
+	}
+	return false
+}
+
 // Nodes that are no host.
 const (
 	planeNodeID    int32 = -1
@@ -73,6 +82,7 @@ type World struct {
 	hash  uint64
 
 	messages uint64
+	pool     pool
 	faults   faultState
 	plane    planeNode
 	hosts    []hostNode
@@ -194,6 +204,7 @@ func (w *World) Next() bool {
 		return false
 	}
 	if w.stale(&e) {
+		w.forget(&e)
 		return true
 	}
 	w.now = e.at
@@ -205,6 +216,7 @@ func (w *World) Next() bool {
 			o.stepped(w)
 		}
 	}
+	w.forget(&e)
 	return w.violation == nil && !w.settled
 }
 
@@ -229,7 +241,7 @@ func (w *World) stale(e *event) bool {
 func (w *World) happen(e *event) {
 	switch e.kind {
 	case evRequest:
-		w.plane.arrive(w, e.msg)
+		w.plane.arrive(w, w.message(e))
 	case evStep:
 		w.plane.stepNext(w)
 	case evCommit:
@@ -239,7 +251,7 @@ func (w *World) happen(e *event) {
 	case evTick:
 		w.plane.tickTime(w)
 	case evPollTimeout:
-		w.plane.pollTimeout(w, e.msg)
+		w.plane.pollTimeout(w, w.message(e))
 	case evRebuild:
 		w.plane.rebuild(w)
 	case evPlaneUp:
@@ -253,7 +265,7 @@ func (w *World) happen(e *event) {
 	case evManifest:
 		w.plane.readManifest(w, int(e.arg))
 	case evAnswer, evNoAnswer:
-		w.deliver(e.node, e.msg, e.kind == evAnswer)
+		w.deliver(e.node, w.message(e), e.kind == evAnswer)
 	case evAgentTimer:
 		w.hosts[e.node].timer(w)
 	case evActivationEnd:
@@ -294,9 +306,27 @@ func (w *World) deliver(node int32, m *message, answered bool) {
 }
 
 // push plans an event of a life of its node.
-func (w *World) push(kind eventKind, node int32, at time.Duration, epoch uint32, m *message) {
-	w.queue.push(event{at: at, kind: kind, node: node, epoch: epoch, msg: m})
+func (w *World) push(kind eventKind, node int32, at time.Duration, epoch uint32) {
+	w.queue.push(event{at: at, kind: kind, node: node, epoch: epoch})
 }
+
+// pushMessage plans an event about a message, and so holds it.
+func (w *World) pushMessage(kind eventKind, node int32, at time.Duration, epoch uint32, m *message) {
+	w.pool.hold(m)
+	w.queue.push(event{at: at, kind: kind, node: node, epoch: epoch, arg: uint64(m.slot)})
+}
+
+// forget ends the holds of an event that is over, and of whoever let go of a
+// message meanwhile.
+func (w *World) forget(e *event) {
+	if e.kind.aboutMessage() {
+		w.pool.release(w.message(e))
+	}
+	w.pool.sweep()
+}
+
+// message is what an event of a kind that is about a message is about.
+func (w *World) message(e *event) *message { return w.pool.slots[e.arg] }
 
 // mix takes words into the trace hash.
 func (w *World) mix(words ...uint64) {
