@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -197,10 +198,19 @@ func (a *Agent) forget(out *Output) {
 		done := p.superseded && (!p.unsent() || p.sending.unknown)
 		if !p.superseded && p.finished() && !p.unsent() {
 			finished++
-			done = finished > a.cfg.KeepFinished || a.cfg.Legacy
+			done = (finished > a.cfg.KeepFinished || a.cfg.Legacy) && !a.supersedesUnsent(i)
 		}
 		if done {
 			a.drop(p, out)
 		}
 	}
+}
+
+// supersedesUnsent reports whether the i-th rollout took the place of one that
+// is still kept, since not all of it is answered. Of a log that says nothing of
+// the newer one, a restart would take the older one up again.
+func (a *Agent) supersedesUnsent(i int) bool {
+	return slices.ContainsFunc(a.rollouts[:i], func(q *progress) bool {
+		return q.channel == a.rollouts[i].channel && q.unsent() && !q.sending.unknown
+	})
 }

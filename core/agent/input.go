@@ -16,8 +16,8 @@ type Input interface {
 }
 
 // Started tells the agent that its process has just come up. It is stepped
-// once, after New, Restore or a log walk, before any other input but
-// [ProbesDeclared].
+// once, after New, Restore or a log walk, after [ProbesDeclared] and before any
+// other input.
 type Started struct {
 	// CurrentClosure is what the host really runs now; empty if unknown. An
 	// agent that does not know it takes no work.
@@ -133,8 +133,8 @@ type Probed struct {
 }
 
 // ProbesDeclared tells the agent which probes the host's configuration has. It
-// is stepped at every start, before or right after [Started], and whenever the
-// configuration changes. Without it the host has no probes.
+// is stepped at every start, before [Started], and whenever the configuration
+// changes. Without it the host has no probes.
 type ProbesDeclared struct {
 	// Probes is the whole set. Of a name given twice the later one counts.
 	Probes []wire.ProbeDeclaration

@@ -19,8 +19,8 @@ import (
 //     unless the process or the host goes down before;
 //  4. tell the Notices.
 //
-// Requests and effects may depend on every append of the batch. When Appends
-// is empty nothing waits for a disk.
+// Requests and effects may depend on every append of the batch, unless
+// [Output.MustSync] says otherwise.
 type Output struct {
 	// Appends are the lines that the batch adds to the agent's log.
 	Appends []Entry
@@ -49,6 +49,18 @@ func (o *Output) Reset() {
 	o.Requests = o.Requests[:0]
 	o.Effects = o.Effects[:0]
 	o.Notices = o.Notices[:0]
+}
+
+// MustSync reports whether Appends have to be durable before the rest of the
+// batch is carried out. Acknowledgements alone need not be: without one an
+// event goes out once more, which is harmless (PROTOCOL E3).
+func (o *Output) MustSync() bool {
+	for i := range o.Appends {
+		if o.Appends[i].Kind != EntryAcknowledged {
+			return true
+		}
+	}
+	return false
 }
 
 // RequestKind says where a request goes.
@@ -118,7 +130,7 @@ type Effect struct {
 	RolloutID wire.RolloutID
 	Closure   wire.Closure
 	// Probes are those to run, for EffectProbe; never empty. The slice is to
-	// be read only, and is good until [ProbesDeclared] is stepped again.
+	// be read only.
 	Probes []wire.ProbeDeclaration
 }
 

@@ -1,0 +1,231 @@
+package agent_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+func TestTheSameDispatchTwiceStartsOneActivation(t *testing.T) { // PROTOCOL A9
+	r := on(t, "c0")
+	d := r.dispatch(r1, "c1", 0)
+	r.offer(d)
+	r.offer(d) // D2: the acknowledgement has not arrived
+	equal(t, "activations", len(r.effects), 1)
+	equal(t, "history", r.history(r1), "DispatchAck#1 ActivationStarted#2")
+	r.restart("c0", agent.ProcessStart)
+	r.offer(d)
+	equal(t, "activations", len(r.effects), 1)
+	equal(t, "history", r.history(r1), "DispatchAck#1 ActivationStarted#2")
+}
+
+func TestAHostThatRunsTheTargetAlreadyIsNotSwitched(t *testing.T) { // PROTOCOL A9
+	r := on(t, "c1")
+	r.offer(r.dispatch(r1, "c1", 60*minute))
+	equal(t, "effects", len(r.effects), 0)
+	equal(t, "history", r.history(r1), "DispatchAck#1 ActivationCompleted#2 ProbeTopologyDeclared#3")
+}
+
+func TestADispatchThatIsOfferedOverAndOverDoesNotMakeAnAgentSpin(t *testing.T) { // PROTOCOL D2
+	r := on(t, "c0")
+	d := r.dispatch(r1, "c1", 60*minute)
+	r.offer(d)
+	r.activated()
+	start, polls := r.now, 0
+	for r.now < start+60*minute {
+		r.offer(d)
+		polls++
+	}
+	if polls < 60 || polls > 150 {
+		t.Fatalf("%d polls in an hour", polls)
+	}
+}
+
+func TestThePollAfterADispatchWaitsForItsAcknowledgement(t *testing.T) { // PROTOCOL D2
+	r := on(t, "c0")
+	r.offer(r.dispatch(r1, "c1", 60*minute))
+	r.advance(30 * time.Second)
+	equal(t, "polls", len(r.open(agent.RequestPoll)), 0)
+	r.event(accepted)
+	equal(t, "polls", len(r.open(agent.RequestPoll)), 1)
+}
+
+func TestAPollIsSentAgainAtOnceAfterItHasWaited(t *testing.T) { // PROTOCOL D1
+	r := on(t, "c0")
+	q := r.take(agent.RequestPoll)
+	r.advance(60 * time.Second)
+	r.answer(q, accepted)
+	equal(t, "polls", len(r.open(agent.RequestPoll)), 1)
+}
+
+func TestAPlaneThatDoesNotLetPollsWaitIsAskedOnceASecond(t *testing.T) { // PROTOCOL D1
+	r := on(t, "c0")
+	start, polls := r.now, 0
+	for r.now < start+minute {
+		r.answer(r.take(agent.RequestPoll), accepted)
+		polls++
+	}
+	if polls < 55 || polls > 65 {
+		t.Fatalf("%d polls in a minute", polls)
+	}
+}
+
+func TestAFailedPollBacksOff(t *testing.T) { // PROTOCOL A5, D3
+	r := on(t, "c0")
+	for range 12 {
+		q := r.take(agent.RequestPoll)
+		failed := r.now
+		r.answer(q, agent.Answer{Status: 503, RetryAfter: 5 * time.Second})
+		q = r.take(agent.RequestPoll)
+		if gap := r.now - failed; gap < 5*time.Second || gap > minute {
+			t.Fatalf("again after %v", gap)
+		}
+		r.answer(q, silence)
+	}
+}
+
+func TestADispatchWaitsForTheActivationThatRuns(t *testing.T) { // PROTOCOL A10
+	r := on(t, "c0")
+	r.offer(r.dispatch(r1, "c1", 60*minute))
+	r.accept()
+	r.offer(r.dispatch(e1, "c2", 60*minute))
+	equal(t, "effects", len(r.effects), 1)
+	equal(t, "edge", r.state(e1), 0)
+	r.activated() // Soaking
+	equal(t, "edge", r.state(e1), wire.Activating)
+	equal(t, "effects", len(r.effects), 1)
+}
+
+func TestTheNewestDispatchOfAChannelWins(t *testing.T) { // PROTOCOL A10
+	r := on(t, "c0")
+	r.offer(r.dispatch(e1, "c9", 0))
+	r.accept()
+	r.offer(r.dispatch(r1, "c1", 60*minute))
+	r.offer(r.dispatch(r2, "c2", 60*minute))
+	r.activated()
+	equal(t, "r1", r.state(r1), 0)
+	equal(t, "r2", r.state(r2), wire.Activating)
+}
+
+func TestADispatchIsTakenUpWhenTheRunningActivationFails(t *testing.T) { // PROTOCOL A10
+	r := on(t, "c0")
+	r.offer(r.dispatch(r1, "c1", 0))
+	r.accept()
+	r.offer(r.dispatch(r2, "c2", 0))
+	r.step(&agent.ActivationEnded{ID: r.effect(agent.EffectActivate).ID, Result: agent.ActivationFailed, CurrentClosure: "c0", ExitCode: 4, StderrTail: "no space"})
+	equal(t, "r2", r.state(r2), wire.Activating)
+	equal(t, "history", r.history(r1), "DispatchAck#1 ActivationStarted#2 ActivationFailed#3")
+}
+
+func TestADeferredActivationDoesNotHoldUpTheNext(t *testing.T) { // PROTOCOL A10
+	r := deferred(t)
+	r.offer(r.dispatch(r2, "c2", 0))
+	equal(t, "r2", r.state(r2), wire.Activating)
+}
+
+// deferred returns a rig that waits for a reboot, all acknowledged.
+func deferred(t testing.TB) *rig {
+	t.Helper()
+	r := on(t, "c0")
+	r.offer(r.dispatch(r1, "c1", 0))
+	r.step(&agent.ActivationEnded{ID: r.effect(agent.EffectActivate).ID, Result: agent.ActivationDeferred, CurrentClosure: "c0", Component: "kernel"})
+	r.accept()
+	equal(t, "state", r.state(r1), wire.Deferred)
+	return r
+}
+
+func TestTheRebootAfterADeferralCompletesTheActivation(t *testing.T) { // PROTOCOL E
+	r := deferred(t)
+	r.restart("c1", agent.Reboot)
+	equal(t, "sent", strings.Join(r.accept(), " "), "ActivationCompleted#4 ProbeTopologyDeclared#5 Converged#6")
+	equal(t, "activations", len(r.effects), 0)
+}
+
+func TestARebootIntoSomethingElseLeavesADeferralDeferred(t *testing.T) { // PROTOCOL E
+	r := deferred(t)
+	r.restart("c0", agent.Reboot)
+	r.advance(10 * minute)
+	equal(t, "state", r.state(r1), wire.Deferred)
+	equal(t, "effects", len(r.effects), 0)
+}
+
+func TestAnActivationThatACrashCutShortBeginsAgain(t *testing.T) { // PROTOCOL A9
+	r := on(t, "c0")
+	r.offer(r.dispatch(r1, "c1", 0))
+	r.accept()
+	r.restart("c0", agent.ProcessStart)
+	equal(t, "closure", r.effect(agent.EffectActivate).Closure, "c1")
+	equal(t, "history", r.history(r1), "DispatchAck#1 ActivationStarted#2")
+	equal(t, "resumed", r.noticed(agent.NoticeResumed), 1)
+}
+
+func TestAnActivationThatGotThroughBeforeACrashIsCompleted(t *testing.T) { // PROTOCOL A9
+	r := on(t, "c0")
+	r.offer(r.dispatch(r1, "c1", 0))
+	r.accept()
+	r.restart("c1", agent.ProcessStart)
+	equal(t, "effects", len(r.effects), 0)
+	equal(t, "sent", strings.Join(r.accept(), " "), "ActivationCompleted#3 ProbeTopologyDeclared#4 Converged#5")
+}
+
+func TestASwitchThatEndsWellOnAnotherClosureHasFailed(t *testing.T) { // PROTOCOL E
+	r := on(t, "c0")
+	r.offer(r.dispatch(r1, "c1", 0))
+	r.step(&agent.ActivationEnded{ID: r.effect(agent.EffectActivate).ID, Result: agent.ActivationCompleted, CurrentClosure: "c0"})
+	equal(t, "state", r.state(r1), wire.Failed)
+}
+
+func TestALongStderrIsCutAtAWholeCharacter(t *testing.T) { // PROTOCOL T7
+	r := on(t, "c0")
+	r.offer(r.dispatch(r1, "c1", 0))
+	r.step(&agent.ActivationEnded{ID: r.effect(agent.EffectActivate).ID, Result: agent.ActivationFailed, StderrTail: wire.Text(strings.Repeat("é", 4000) + "x")})
+	for _, e := range r.a.History(r1, nil) {
+		if b, is := e.Body.(wire.ActivationFailed); is {
+			equal(t, "length", len(b.StderrTail), 4095)
+			equal(t, "begin", strings.HasPrefix(string(b.StderrTail), "é"), true)
+			return
+		}
+	}
+	t.Fatal("no ActivationFailed")
+}
+
+func TestADispatchOfAnotherHostIsADefect(t *testing.T) { // PROTOCOL T3
+	r := on(t, "c0")
+	d := r.dispatch(r1, "c1", 0)
+	d.Hostname = "h2"
+	r.offer(d)
+	equal(t, "state", r.state(r1), 0)
+	equal(t, "defects", r.noticed(agent.NoticeDefect), 1)
+}
+
+func TestARolloutThatIsOfferedAgainAfterAnOlderOneIsBegunAnew(t *testing.T) { // PROTOCOL A10
+	r := on(t, "c0")
+	first := r.dispatch(r1, "c1", 60*minute)
+	second := r.dispatch(r2, "c2", 60*minute)
+	r.offer(second)
+	r.activated()
+	r.accept()
+	r.step(&agent.ProbesDeclared{Probes: []wire.ProbeDeclaration{enforce("p")}}) // an event is open
+	r.offer(first)                                                               // the plane was put back to before r2
+	equal(t, "r1", r.state(r1), wire.Activating)
+	r.activated()
+	equal(t, "r2", r.view(r2).Superseded, true)
+	r.offer(second)
+	equal(t, "r2", r.state(r2), wire.Activating)
+	equal(t, "history", r.history(r2), "DispatchAck#6 ActivationStarted#7")
+	equal(t, "closure", r.effect(agent.EffectActivate).Closure, "c2")
+}
+
+func TestARolloutDispatchedLaterThanTheOneThatIsOfferedIsForgotten(t *testing.T) { // PROTOCOL A10
+	r := on(t, "c0")
+	first := r.dispatch(r1, "c1", 60*minute)
+	r.advance(minute)
+	r.offer(r.dispatch(r2, "c2", 60*minute))
+	r.activated() // nothing is acknowledged
+	r.offer(first)
+	equal(t, "r2", r.state(r2), 0)
+	equal(t, "r1", r.state(r1), wire.Activating)
+}
