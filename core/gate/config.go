@@ -42,18 +42,14 @@ const (
 	maxMaxRetryAfter = 24 * time.Hour
 )
 
-// withDefaults fills in what is zero.
+// withDefaults fills in what is zero. Filling in twice is the same as once: the
+// default reserve is 0 only for a capacity of 1, and then always.
 func (c Config) withDefaults() Config {
 	if c.Capacity == 0 {
 		c.Capacity = defaultCapacity
 	}
 	if c.HeartbeatReserve == 0 {
 		c.HeartbeatReserve = min((c.Capacity+3)/4, c.Capacity-1)
-	}
-	if c.HeartbeatReserve <= 0 {
-		// Zero would be read as "default" if somebody handed the result of
-		// Gate.Config to New.
-		c.HeartbeatReserve = -1
 	}
 	if c.PerHost == 0 {
 		c.PerHost = defaultPerHost
