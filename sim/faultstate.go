@@ -8,8 +8,12 @@ import (
 // faultState is the faults in force. There are few at a time, so each kind has
 // a short list that is walked.
 type faultState struct {
+	kinds  uint64 // a bit for each kind that has any
 	active [faultKindEnd][]*activeFault
 }
+
+// More kinds than kinds has bits do not compile.
+const _ uint64 = 1 << (faultKindEnd - 1)
 
 // activeFault is a fault in force and how often it may still strike.
 type activeFault struct {
@@ -24,18 +28,27 @@ func (s *faultState) begin(f Fault, order int) *activeFault {
 		a.left = f.Count
 	}
 	s.active[f.Kind] = append(s.active[f.Kind], a)
+	s.kinds |= 1 << f.Kind
 	return a
 }
 
 func (s *faultState) end(kind FaultKind, order int) {
 	s.active[kind] = slices.DeleteFunc(s.active[kind], func(a *activeFault) bool { return a.order == order })
+	if len(s.active[kind]) == 0 {
+		s.kinds &^= 1 << kind
+	}
 }
 
-func (s *faultState) any(kind FaultKind) bool { return len(s.active[kind]) > 0 }
+// any reports whether a fault of a kind is in force. The others ask it first:
+// most of the time there is none.
+func (s *faultState) any(kind FaultKind) bool { return s.kinds&(1<<kind) != 0 }
 
 // inForce returns the first fault of a kind that hits host n, and uses nothing
 // up.
 func (s *faultState) inForce(kind FaultKind, n int) *activeFault {
+	if !s.any(kind) {
+		return nil
+	}
 	for _, a := range s.active[kind] {
 		if a.left != 0 && a.Hosts.Has(n) {
 			return a
@@ -57,6 +70,9 @@ func (s *faultState) striking(kind FaultKind, n int) *activeFault {
 // strikingAt is striking for a fault that has a place: before the step, or
 // after it.
 func (s *faultState) strikingAt(kind FaultKind, n int, after bool) *activeFault {
+	if !s.any(kind) {
+		return nil
+	}
 	for _, a := range s.active[kind] {
 		if a.left != 0 && a.After == after && a.Hosts.Has(n) {
 			if a.left > 0 {
@@ -70,6 +86,9 @@ func (s *faultState) strikingAt(kind FaultKind, n int, after bool) *activeFault 
 
 // rate is the sum of the rates of the faults that hit host n.
 func (s *faultState) rate(kind FaultKind, n int) int {
+	if !s.any(kind) {
+		return 0
+	}
 	sum := 0
 	for _, a := range s.active[kind] {
 		if a.Hosts.Has(n) {
@@ -81,6 +100,9 @@ func (s *faultState) rate(kind FaultKind, n int) int {
 
 // each is the sum of the durations of the faults that hit host n.
 func (s *faultState) each(kind FaultKind, n int) time.Duration {
+	if !s.any(kind) {
+		return 0
+	}
 	var sum time.Duration
 	for _, a := range s.active[kind] {
 		if a.Hosts.Has(n) {
@@ -91,6 +113,9 @@ func (s *faultState) each(kind FaultKind, n int) time.Duration {
 }
 
 func (s *faultState) partitioned(n int, dir Dir) bool {
+	if !s.any(NetPartition) {
+		return false
+	}
 	for _, a := range s.active[NetPartition] {
 		if a.Hosts.Has(n) && (a.Dir == Both || a.Dir == dir) {
 			return true

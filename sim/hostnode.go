@@ -121,7 +121,7 @@ func (h *hostNode) comeUp(w *World) {
 	h.epoch++
 	h.timerAt = -1
 	h.out = agent.Output{}
-	h.step(w, &agent.ProbesDeclared{Probes: w.probes()})
+	h.step(w, &agent.ProbesDeclared{Probes: w.probes})
 	boot := agent.ProcessStart
 	if h.nextBoot == rebooted {
 		boot, h.nextBoot = agent.Reboot, ""
@@ -132,10 +132,10 @@ func (h *hostNode) comeUp(w *World) {
 // rebooted stands in nextBoot while a host that was rebooted comes up.
 const rebooted wire.Closure = "(rebooted)"
 
-// probes are those of every host.
-func (w *World) probes() []wire.ProbeDeclaration {
+// declaredProbes are those of every host of a fleet.
+func (f *Fleet) declaredProbes() []wire.ProbeDeclaration {
 	var list []wire.ProbeDeclaration
-	for i := range max(w.scenario.Fleet.Probes, 0) {
+	for i := range max(f.Probes, 0) {
 		list = append(list, wire.ProbeDeclaration{
 			ProbeName: wire.Name([]string{"http", "disk", "dns", "load"}[i%4]), ProbeKind: "sim", Mode: wire.Enforce,
 		})
@@ -232,22 +232,32 @@ func (h *hostNode) hear(w *World, m *message, answered bool) {
 			w.answerOverTheWire(m, &a)
 		}
 	}
-	switch m.kind {
+	switch in := &w.inputs; m.kind {
 	case MsgHeartbeat:
-		in := agent.HeartbeatAnswered{ID: m.call, Answer: a}
+		in.heartbeat = agent.HeartbeatAnswered{ID: m.call, Answer: a}
 		if a.Status == 200 {
-			in.Response = m.outcome.Heartbeat
+			in.heartbeat.Response = m.outcome.Heartbeat
 		}
-		h.step(w, &in)
+		h.step(w, &in.heartbeat)
 	case MsgEvent:
-		h.step(w, &agent.EventAnswered{ID: m.call, Answer: a})
+		in.event = agent.EventAnswered{ID: m.call, Answer: a}
+		h.step(w, &in.event)
 	case MsgPoll:
-		in := agent.PollAnswered{ID: m.call, Answer: a}
+		in.poll = agent.PollAnswered{ID: m.call, Answer: a}
 		if a.Status == 200 {
-			in.Dispatch = *m.outcome.Document.(*wire.Dispatch)
+			in.poll.Dispatch = *m.outcome.Document.(*wire.Dispatch)
 		}
-		h.step(w, &in)
+		h.step(w, &in.poll)
 	}
+}
+
+// agentInputs are inputs that agents get often. An agent keeps nothing of its
+// input, so the world uses them again.
+type agentInputs struct {
+	heartbeat agent.HeartbeatAnswered
+	event     agent.EventAnswered
+	poll      agent.PollAnswered
+	probed    agent.Probed
 }
 
 // strike is a fault that hits the host at an instant.
@@ -323,9 +333,10 @@ func (h *hostNode) reissue(w *World) {
 	h.notBefore = wire.TimeOf(now)
 }
 
-func (h *hostNode) state() []byte {
+// appendState appends the canonical state of the node, for the hash.
+func (h *hostNode) appendState(b []byte) []byte {
 	if h.agent == nil {
-		return nil
+		return b
 	}
-	return h.agent.AppendState([]byte(h.running))
+	return h.agent.AppendState(append(b, h.running...))
 }

@@ -68,8 +68,9 @@ func (h *hostNode) probesEnded(w *World, id uint64) {
 		w.effect(EffectProbeFailed)
 		status, reason = wire.Fail, "simulated"
 	}
-	for _, p := range w.probes() {
-		h.step(w, &agent.Probed{ID: id, Probe: p.ProbeName, Status: status, Reason: reason})
+	for _, p := range w.probes {
+		w.inputs.probed = agent.Probed{ID: id, Probe: p.ProbeName, Status: status, Reason: reason}
+		h.step(w, &w.inputs.probed)
 		if !h.up {
 			return // the process died at an append
 		}

@@ -306,9 +306,8 @@ func (p *planeNode) forgetPoll(m *message) bool {
 	return false
 }
 
-// state is the canonical state of the node, for the hash.
-func (p *planeNode) state() []byte {
-	var b []byte
+// appendState appends the canonical state of the node, for the hash.
+func (p *planeNode) appendState(b []byte) []byte {
 	if p.plane != nil {
 		b = p.plane.AppendState(b)
 	}

@@ -87,6 +87,8 @@ type World struct {
 	plane    planeNode
 	hosts    []hostNode
 	operator operatorNode
+	probes   []wire.ProbeDeclaration // of every host
+	inputs   agentInputs
 
 	healed   bool
 	healedAt time.Duration
@@ -152,6 +154,7 @@ func New(s Scenario, o Options) (*World, error) {
 	}
 	w := &World{scenario: s, wire: o.Wire, hash: s.Seed}
 	w.end = s.Active + s.Converge
+	w.probes = s.Fleet.declaredProbes()
 	if o.Trace != nil {
 		w.tracer = &tracer{to: o.Trace, from: o.TraceFrom}
 		w.observers = append(w.observers, traceChecker{})
@@ -364,9 +367,11 @@ func (w *World) Violate(checker, format string, args ...any) {
 // Result says how the run went so far.
 func (w *World) Result() Result {
 	h := *w // the hash of the final state is not taken into the run's
-	h.mixBytes(w.plane.state())
+	state := w.plane.appendState(nil)
+	h.mixBytes(state)
 	for i := range w.hosts {
-		h.mixBytes(w.hosts[i].state())
+		state = w.hosts[i].appendState(state[:0])
+		h.mixBytes(state)
 	}
 	r := Result{
 		Violation: w.violation, Seed: w.scenario.Seed, Events: w.step, Simulated: w.now,
