@@ -1,0 +1,103 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/plane"
+)
+
+// wipeWatch follows a fleet after the plane has lost everything.
+type wipeWatch struct {
+	passive
+	upAt    time.Duration // when the plane was up again
+	seen    map[string]bool
+	allSeen time.Duration
+	resent  map[int]int // by second after upAt: events that were replayed and taken
+	curve   []int       // by second: hosts with events to send again
+	views   []agent.View
+}
+
+func (c *wipeWatch) planeDown(_ *World, wiped bool) {
+	if wiped {
+		c.seen, c.resent, c.upAt, c.allSeen = map[string]bool{}, map[int]int{}, -1, -1
+	}
+}
+
+func (c *wipeWatch) planeStarted(w *World) {
+	if c.seen != nil && c.upAt < 0 {
+		c.upAt = w.now
+	}
+}
+
+func (c *wipeWatch) stepDone(w *World, m *message, in plane.Input, _ *plane.Reply) {
+	if c.seen == nil || c.upAt < 0 || m == nil || m.node < 0 {
+		return
+	}
+	c.seen[m.identity.Name] = true
+	if c.allSeen < 0 && len(c.seen) == len(w.hosts) {
+		c.allSeen = w.now - c.upAt
+	}
+	if _, is := in.(*plane.Event); is {
+		c.resent[int((w.now-c.upAt)/time.Second)]++
+	}
+}
+
+func (c *wipeWatch) stepped(w *World) {
+	if c.seen == nil || c.upAt < 0 {
+		return
+	}
+	for len(c.curve) <= int((w.now-c.upAt)/time.Second) {
+		sending := 0
+		for i := range w.hosts {
+			c.views = w.hosts[i].agent.Views(c.views[:0])
+			for _, v := range c.views {
+				if v.Unsent {
+					sending++
+					break
+				}
+			}
+		}
+		c.curve = append(c.curve, sending)
+	}
+}
+
+// A plane that lost its database is whole again by itself: every host is
+// visible within two intervals, every record is right within the budget.
+// PROTOCOL R6, H2, H3, A3, A4
+func TestAThousandHostsAreVisibleAgainWithinTwoIntervalsOfAWipe(t *testing.T) {
+	watch := &wipeWatch{}
+	checkers := append(Checkers(), Checker{Number: "watch", New: func(*World) observer { return watch }})
+	s := Scenario{
+		Seed:  1,
+		Fleet: Fleet{Hosts: 1000},
+		Rollouts: []Rollout{
+			{At: 30 * time.Second, ID: "stable@r1", Target: "c1", Waves: []time.Duration{20 * time.Minute}},
+		},
+		Faults: []Fault{{At: 10 * time.Minute, Kind: PlaneWipe, For: 5 * time.Second}},
+	}
+	r, err := Run(s, Options{Checkers: checkers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Violation != nil {
+		t.Fatal(r.Violation)
+	}
+	if interval := time.Minute; watch.allSeen < 0 || watch.allSeen > 2*interval {
+		t.Errorf("every host was seen %v after the plane was up again, want within %v", watch.allSeen, 2*interval)
+	}
+	if r.Effects[EffectAgentReplays] == 0 {
+		t.Error("no host sent anything again: the wipe did not matter")
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "every host was seen again after %v; at rest %v after healing; %d events, %d replays asked\n",
+		watch.allSeen.Round(time.Millisecond), r.Settled, r.Events, r.Effects[EffectReplayAsked])
+	b.WriteString("second  hosts with events to send again, and events taken\n")
+	for second := range min(len(watch.curve), 30) {
+		fmt.Fprintf(&b, "%6d  %4d %5d %s\n", second, watch.curve[second], watch.resent[second], strings.Repeat("#", watch.curve[second]/10))
+	}
+	t.Log("\n" + b.String())
+}
