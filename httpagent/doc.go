@@ -1,0 +1,71 @@
+// Package httpagent is the real agent: HTTPS with mutual TLS, a log on disk and
+// a host around the pure reducer of core/agent. It owns everything that the
+// reducer refuses to touch: sockets, certificates, clocks, goroutines, files.
+//
+// It decides nothing about rollouts, retries, backoff or timeouts (that is
+// core/agent), writes no document of its own (core/wire), follows no redirect
+// and goes through no proxy. One request of the reducer is one exchange, and
+// what did not work is the reducer's to judge; only net/http opens a new
+// connection for a request if the plane has closed the one that was kept and
+// has read nothing, and for a poll in any case. It does not know how a host is
+// switched or probed; a [Machine] does.
+//
+// # A driver's life
+//
+//	load      the [Log] gives the lines that are durable
+//	restore   the reducer is made from them, and told what the host runs now
+//	step      one goroutine owns the reducer; answers, ends of effects and the
+//	          timer reach it through one channel, and whatever waits there is
+//	          stepped before the output is carried out, so that it shares a sync
+//	carry out appends are durable before requests are sent and effects are begun
+//	          (PROTOCOL A1); each of those has a goroutine, and the reducer's
+//	          own limits bound how many there are
+//	die       requests and effects are cancelled and awaited, so that nothing of
+//	          one life reaches into the next
+//
+// A life ends when the driver is stopped, when [Driver.Restart] says that the
+// process or the host went down, and when the log fails. Then the reducer in
+// memory is ahead of the truth, so it is thrown away and made again from what
+// is durable, with backoff until that works.
+//
+// # The caller's duties
+//
+//  1. Give each driver a log, a machine and a seed of its own, and a
+//     certificate whose name is the hostname (PROTOCOL T2).
+//  2. Call [Driver.Run] once. It closes the log.
+//  3. Call [Driver.Refresh] when the host's probes or its closure have changed
+//     and no effect of the agent's did it.
+//  4. Restart the process if Run returns an error: the log cannot be read, and
+//     no retry would mend that.
+//
+// For instance:
+//
+//	log, err := httpagent.OpenFileLog("/var/lib/refrain/agent.log", logger)
+//	if err != nil {
+//		return err
+//	}
+//	driver, err := httpagent.New(httpagent.Config{
+//		Agent:    agent.Config{Hostname: "web-1", Seed: seed},
+//		URL:      "https://plane.example.com:8443",
+//		CertFile: "agent.crt", KeyFile: "agent.key", CAFile: "ca.crt",
+//		Log: log, Machine: machine,
+//	})
+//	if err != nil {
+//		return errors.Join(err, log.Close())
+//	}
+//	return driver.Run(ctx) // until a signal ends ctx
+//
+// # Two times
+//
+// The agent lives in the time of its [Clock], which may run faster than the
+// plane's: a load test then does an hour's work in a minute. Client timeouts
+// and Retry-After belong to the plane and to the network, which do not run
+// faster, so they stay what they are. With speed 1 there is only one time.
+//
+// # Glossary
+//
+//	life      the time from a load of the log to its end
+//	exchange  one request and its answer
+//	torn      of a line: cut off by a crash, and so never durable
+//	compact   write the shortest log that gives the same state
+package httpagent

@@ -1,0 +1,174 @@
+package httpagent
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+)
+
+// ErrInUse says that another process, or another log of this one, has the file.
+var ErrInUse = errors.New("the log is in use by another agent")
+
+var errNotLoaded = errors.New("it is closed, or failed and was not loaded again")
+
+// FileLog is a log on disk: a file with one entry a line, to be read by people
+// as well. Beside it lie a lock, which keeps a second agent out, and while it is
+// compacted the file that will take its place.
+type FileLog struct {
+	path string
+	log  *slog.Logger
+	lock *os.File
+	// file is open for appending; nil if the log failed, or is closed.
+	file *os.File
+	// sync makes a file durable. Tests make it fail.
+	sync func(*os.File) error
+}
+
+// OpenFileLog opens the log at path, or makes an empty one in a directory that
+// is there. It is [ErrInUse] if another agent has it. Notices go to logger; nil
+// is [slog.Default].
+func OpenFileLog(path string, logger *slog.Logger) (*FileLog, error) {
+	if path == "" {
+		return nil, errors.New("log file: want a path, have nothing")
+	}
+	if logger == nil {
+		logger = slog.Default()
+	}
+	held, err := lock(path + ".lock")
+	if err != nil {
+		return nil, fmt.Errorf("log file %s: %w", path, err)
+	}
+	return &FileLog{path: path, log: logger, lock: held, sync: (*os.File).Sync}, nil
+}
+
+func (l *FileLog) wrap(err error) error { return fmt.Errorf("log file: %w", err) }
+
+// Load implements [Log]. What a crash has torn is cut off, with a notice.
+func (l *FileLog) Load() ([]byte, error) {
+	if l.lock == nil {
+		return nil, l.wrap(os.ErrClosed)
+	}
+	data, err := os.ReadFile(l.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, l.wrap(err)
+	}
+	lines := data[:wholeLines(data)]
+	if torn := len(data) - len(lines); torn > 0 {
+		l.log.Warn("the end of the agent's log was torn by a crash and is cut off; it was never durable, and nothing of it was sent",
+			"file", l.path, "bytes", torn)
+	}
+	if l.file == nil {
+		// What was read may be in memory only: it was written by a process that
+		// died before its sync, or by one whose sync failed, after which a
+		// second one proves nothing. So all of it is written again.
+		if err := l.write(lines); err != nil {
+			return nil, l.wrap(err)
+		}
+	}
+	return lines, nil
+}
+
+// wholeLines returns how much of a log a crash has left whole. A line without
+// its end is torn. So is everything from a zero byte on: an append that touches
+// two pages may reach the disk in any order, a page that did not get there
+// reads as zeros, and no line has one.
+func wholeLines(data []byte) int {
+	if i := bytes.IndexByte(data, 0); i >= 0 {
+		data = data[:i]
+	}
+	return bytes.LastIndexByte(data, '\n') + 1
+}
+
+// Append implements [Log].
+func (l *FileLog) Append(lines []byte, sync bool) error {
+	if l.file == nil {
+		return l.wrap(errNotLoaded)
+	}
+	_, err := l.file.Write(lines)
+	if err == nil && sync {
+		err = l.sync(l.file)
+	}
+	if err != nil {
+		l.fail()
+		return l.wrap(err)
+	}
+	return nil
+}
+
+// Replace implements [Log].
+func (l *FileLog) Replace(lines []byte) error {
+	if l.file == nil {
+		return l.wrap(errNotLoaded)
+	}
+	if err := l.write(lines); err != nil {
+		return l.wrap(err)
+	}
+	return nil
+}
+
+// write writes a whole log, beside the old one until it is durable.
+func (l *FileLog) write(lines []byte) error {
+	temp := l.path + ".new"
+	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(lines)
+	if err == nil {
+		err = l.sync(file)
+	}
+	if err == nil {
+		err = os.Rename(temp, l.path)
+	}
+	if err != nil {
+		file.Close()
+		os.Remove(temp)
+		return err
+	}
+	l.fail()
+	// A crash may bring the old file back until the directory is durable too,
+	// and what is appended before would be lost with the new one.
+	if err := l.syncDirectory(); err != nil {
+		file.Close()
+		return err
+	}
+	l.file = file
+	return nil
+}
+
+func (l *FileLog) syncDirectory() error {
+	dir, err := os.Open(filepath.Dir(l.path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.sync(dir), dir.Close())
+}
+
+// fail makes the log take nothing until it is loaded again.
+func (l *FileLog) fail() {
+	if l.file != nil {
+		l.file.Close()
+		l.file = nil
+	}
+}
+
+// Close implements [Log].
+func (l *FileLog) Close() error {
+	if l.lock == nil {
+		return nil
+	}
+	var err error
+	if l.file != nil {
+		err = l.sync(l.file)
+	}
+	l.fail()
+	if err = errors.Join(err, l.lock.Close()); err != nil {
+		err = l.wrap(err)
+	}
+	l.lock = nil
+	return err
+}

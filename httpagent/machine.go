@@ -1,0 +1,33 @@
+package httpagent
+
+import (
+	"context"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// Machine is the host that an agent acts on. Its methods may be called by
+// several goroutines at once: at most one switch (activation or rollback) and a
+// few probes are under way at a time.
+//
+// A method that takes a context has to return soon after it ends, whatever it
+// was doing; what it returns then is not looked at. The context ends when the
+// driver's life does. The next life may ask for the same switch again, so a
+// switch has to be idempotent, and one that goes on by itself after the context
+// ended must not run beside the next one.
+type Machine interface {
+	// CurrentClosure returns what the host runs now; empty if unknown.
+	CurrentClosure() wire.Closure
+	// Probes returns the probes that the host's configuration has.
+	Probes() []wire.ProbeDeclaration
+	// Activate switches the host to a closure and says how that ended. The ID
+	// of the result is the driver's to set.
+	Activate(ctx context.Context, closure wire.Closure) agent.ActivationEnded
+	// RollBack switches the host back to a closure that it ran before.
+	RollBack(ctx context.Context, closure wire.Closure) agent.RollbackEnded
+	// Probe runs one probe once. ctx ends after [Config.ProbeTimeout] as well;
+	// the probe has failed then. ID and Probe of the result are the driver's to
+	// set.
+	Probe(ctx context.Context, probe wire.ProbeDeclaration) agent.Probed
+}

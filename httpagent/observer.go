@@ -1,0 +1,49 @@
+package httpagent
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// Exchange is a request that came to its end, for onlookers.
+type Exchange struct {
+	Kind agent.RequestKind
+	// Status is the HTTP status, or 0 if no answer came, or none that could be
+	// read.
+	Status int
+	// Reason is the stable word of a refusal (PROTOCOL T10); empty if there was
+	// none, or the body had no word.
+	Reason wire.Name
+	// Replay says that the answer asked for a replay (H2, E6).
+	Replay bool
+	// Defect says that the answer could not be read: what is wrong with it is
+	// Err.
+	Defect bool
+	// Err says why no answer came or why it could not be read; nil otherwise.
+	Err error
+	// Elapsed is the time from sending to the end of the answer, by the base of
+	// the driver's clock.
+	Elapsed time.Duration
+}
+
+// Observer is told what a driver does. All of its methods are called by the
+// driver's one goroutine, between two steps, so they have to be quick.
+type Observer interface {
+	// Exchanged tells of a request that came to its end. Those of a life that
+	// ended are not told.
+	Exchanged(Exchange)
+	// Noticed tells what the reducer has to say.
+	Noticed(agent.Notice)
+	// Changed tells that a life has begun, or that the agent's durable state
+	// has changed; a may be read until Changed returns.
+	Changed(a *agent.Agent)
+}
+
+// unobserved is the observer of a driver that has none.
+type unobserved struct{}
+
+func (unobserved) Exchanged(Exchange)   {}
+func (unobserved) Noticed(agent.Notice) {}
+func (unobserved) Changed(*agent.Agent) {}
