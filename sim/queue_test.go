@@ -1,0 +1,113 @@
+package sim
+
+import (
+	"cmp"
+	"slices"
+	"testing"
+	"time"
+	"unsafe"
+
+	"pgregory.net/rapid"
+)
+
+// TestTheQueueGivesWhatASortWouldGive pushes and pops at random, and compares
+// each event that comes out with the least of a plain list.
+func TestTheQueueGivesWhatASortWouldGive(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var q queue
+		var list []event // in the order of pushing, so that a stable sort keeps it
+		t.Repeat(map[string]func(*rapid.T){
+			"push": func(t *rapid.T) {
+				e := event{
+					at:    time.Duration(rapid.Int64Range(0, 40).Draw(t, "at")),
+					kind:  eventKind(rapid.Uint8Range(1, uint8(evJudge)).Draw(t, "kind")),
+					node:  rapid.Int32Range(-4, 1_000_000).Draw(t, "node"),
+					epoch: rapid.Uint32().Draw(t, "epoch"),
+					arg:   rapid.Uint64().Draw(t, "arg"),
+				}
+				q.push(e)
+				list = append(list, e)
+				slices.SortStableFunc(list, func(a, b event) int { return cmp.Compare(a.at, b.at) })
+			},
+			"pop": func(t *rapid.T) {
+				if len(list) == 0 {
+					t.Skip("nothing to pop")
+				}
+				if got := q.pop(); got != list[0] {
+					t.Fatalf("popped %+v, want %+v", got, list[0])
+				}
+				list = list[1:]
+			},
+			"": func(t *rapid.T) {
+				if q.len() != len(list) {
+					t.Fatalf("%d in the queue, want %d", q.len(), len(list))
+				}
+				checkHeap(t, &q)
+			},
+		})
+		for _, want := range list {
+			if got := q.pop(); got != want {
+				t.Fatalf("popped %+v, want %+v", got, want)
+			}
+		}
+	})
+}
+
+// checkHeap holds the queue to what its comment says.
+func checkHeap(t *rapid.T, q *queue) {
+	for i := 1; i < len(q.heap); i++ {
+		if before(&q.heap[i], &q.heap[(i-1)/4]) == 1 {
+			t.Fatalf("element %d comes before its parent", i)
+		}
+	}
+	if q.hasFront && len(q.heap) > 0 && before(&q.heap[0], &q.front) == 1 {
+		t.Fatal("the first of the heap comes before the front")
+	}
+}
+
+func TestALargeQueueComesOutSorted(t *testing.T) {
+	const n = 100_000
+	s := NewStream(1, "queue", 0)
+	var q queue
+	want := make([]event, 0, n)
+	for i := range n {
+		e := event{at: time.Duration(s.IntN(n / 10)), kind: evStep, arg: uint64(i)}
+		q.push(e)
+		want = append(want, e)
+	}
+	slices.SortStableFunc(want, func(a, b event) int { return cmp.Compare(a.at, b.at) })
+	for i := range want {
+		if got := q.pop(); got != want[i] {
+			t.Fatalf("event %d is %+v, want %+v", i, got, want[i])
+		}
+	}
+	if q.len() != 0 {
+		t.Errorf("%d events are left", q.len())
+	}
+}
+
+func TestAQueuedEventFillsHalfACacheLine(t *testing.T) {
+	if size := unsafe.Sizeof(queued{}); size != 32 {
+		t.Errorf("%d bytes, want 32", size)
+	}
+	if kinds := uint(evJudge); kinds >= 1<<kindBits {
+		t.Errorf("%d kinds of events, want them to fit into %d bits", kinds, kindBits)
+	}
+}
+
+func BenchmarkQueue(b *testing.B) {
+	s := NewStream(1, "queue", 0)
+	var delays [1 << 14]time.Duration
+	for i := range delays { // a step, a message, a timer
+		delays[i] = []time.Duration{20 * time.Microsecond, s.Between(0, 20*time.Millisecond), s.Between(0, time.Minute)}[i%3]
+	}
+	var q queue
+	for i := range 3000 {
+		q.push(event{at: delays[i%len(delays)], kind: evStep})
+	}
+	for i := 0; b.Loop(); i++ {
+		e := q.pop()
+		e.at += delays[i%len(delays)]
+		q.push(e)
+	}
+}
