@@ -98,6 +98,13 @@ func (m *message) claimed() wire.Hostname {
 	}
 }
 
+// polledFor is the index of the host that a poll asks work for: the one whose
+// certificate it came with, whoever sent it (PROTOCOL T2, D3).
+func (m *message) polledFor() int {
+	n, _ := hostNumber(m.poll.Hostname)
+	return n - 1
+}
+
 func (m *message) class() gate.Class {
 	if m.kind == MsgHeartbeat {
 		return gate.Heartbeat

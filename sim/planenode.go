@@ -288,18 +288,20 @@ func (p *planeNode) pollTimeout(w *World, m *message) {
 
 // waitPoll lets a poll wait for work; a host's older one is answered.
 func (p *planeNode) waitPoll(w *World, m *message) {
-	for _, older := range p.polls[m.node] {
+	host := m.polledFor()
+	for _, older := range p.polls[host] {
 		older.outcome = wire.Outcome{Code: wire.NoContent}
 		p.answer(w, older)
 	}
-	p.polls[m.node] = append(p.polls[m.node][:0], m)
+	p.polls[host] = append(p.polls[host][:0], m)
 	w.pushMessage(evPollTimeout, planeNodeID, m.pollUntil, p.epoch, m)
 }
 
 func (p *planeNode) forgetPoll(m *message) bool {
-	for i, other := range p.polls[m.node] {
+	host := m.polledFor()
+	for i, other := range p.polls[host] {
 		if other == m {
-			p.polls[m.node] = append(p.polls[m.node][:i], p.polls[m.node][i+1:]...)
+			p.polls[host] = append(p.polls[host][:i], p.polls[host][i+1:]...)
 			return true
 		}
 	}
