@@ -153,12 +153,18 @@ func (h *hostNode) step(w *World, in agent.Input) {
 		h.crashAtAppend = false
 		kept := h.machine.IntN(len(h.out.Appends))
 		h.disk = append(h.disk, h.out.Appends[:kept]...)
+		for _, o := range w.observers {
+			o.hostAppended(w, h, h.out.Appends[:kept])
+		}
 		w.effect(EffectAgentCrashAtAppend)
 		h.goDown(w, h.crashDown)
 		return
 	}
 	h.disk = append(h.disk, h.out.Appends...)
 	for _, o := range w.observers {
+		if len(h.out.Appends) > 0 {
+			o.hostAppended(w, h, h.out.Appends)
+		}
 		o.hostStepped(w, h, in)
 	}
 	for i := range h.out.Requests {

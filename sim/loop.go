@@ -117,6 +117,9 @@ func (p *planeNode) settle(w *World, i int, outcome *wire.Outcome) {
 // drop lets go of the i-th input of the batch without a reply.
 func (p *planeNode) drop(w *World, i int) {
 	m := p.batch[i].Payload
+	for _, o := range w.observers {
+		o.dropped(w, m)
+	}
 	disposal, refusal := p.gate.Drop(w.now, p.batch[i].Ticket)
 	p.batch[i].Payload = nil
 	defer w.pool.release(m)
@@ -191,6 +194,9 @@ func (p *planeNode) committed(w *World) {
 // fail comes after a commit that failed: the plane is ahead of the disk, so it
 // is thrown away. What it has in its hands is let go of.
 func (p *planeNode) fail(w *World) {
+	for _, o := range w.observers {
+		o.commitFailed(w)
+	}
 	for i := range p.batch {
 		if p.batch[i].Payload != nil {
 			p.drop(w, i)

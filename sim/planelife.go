@@ -12,6 +12,9 @@ func (p *planeNode) crash(w *World, down time.Duration, wipe bool) {
 	if !p.up {
 		if wipe {
 			p.wipe(w)
+			for _, o := range w.observers {
+				o.planeDown(w, true)
+			}
 		}
 		return
 	}
@@ -58,6 +61,9 @@ func (p *planeNode) beginRestart(w *World, drain, down time.Duration) {
 		return
 	}
 	w.effect(EffectPlaneRestart)
+	for _, o := range w.observers {
+		o.planeClosing(w)
+	}
 	p.gate.Close(w.now)
 	for i := range p.polls {
 		for _, m := range p.polls[i] {

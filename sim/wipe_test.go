@@ -70,7 +70,7 @@ func (c *wipeWatch) stepped(w *World) {
 // PROTOCOL R6, H2, H3, A3, A4
 func TestAThousandHostsAreVisibleAgainWithinTwoIntervalsOfAWipe(t *testing.T) {
 	watch := &wipeWatch{}
-	checkers := append(Checkers(), Checker{Number: "watch", New: func(*World) observer { return watch }})
+	checkers := append(Checkers(), Checker{Number: "watch", New: func(*World) any { return watch }})
 	s := Scenario{
 		Seed:  1,
 		Fleet: Fleet{Hosts: 1000},

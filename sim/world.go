@@ -96,6 +96,7 @@ type World struct {
 	end      time.Duration
 
 	observers []observer
+	panel     panel // the checkers
 	effects   Effects
 	violation *Violation
 	tracer    *tracer
@@ -166,8 +167,11 @@ func New(s Scenario, o Options) (*World, error) {
 	if checkers == nil {
 		checkers = Checkers()
 	}
+	if len(checkers) > 0 {
+		w.observers = append(w.observers, &w.panel)
+	}
 	for _, c := range checkers {
-		w.observers = append(w.observers, c.New(w))
+		w.panel.add(c.New(w))
 	}
 	w.plane.init(w)
 	w.hosts = make([]hostNode, s.Fleet.Hosts)

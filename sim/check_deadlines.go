@@ -1,0 +1,128 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// checkAnswers is S5: every request is answered exactly once, by its deadline.
+type checkAnswers struct {
+	q *inboxModel
+	// due are the requests that were admitted, by deadline: the reply timeout
+	// is the same for all.
+	due  []dueRequest
+	head int
+	// ended are those that the reducer finished in this event and that nobody
+	// has answered yet.
+	ended []dueRequest
+	// polls are callers of which a poll was worked off in this event.
+	polls []string
+	// suspended says that the plane's machine was so when the event began, and
+	// awake when it went on last. A suspended plane answers nobody; it does so
+	// when it goes on.
+	suspended bool
+	awake     time.Duration
+}
+
+// dueRequest is an admission of a request and its deadline.
+type dueRequest struct {
+	r  *request
+	id uint64
+	at time.Duration
+}
+
+// is reports whether it is still the same request that is there.
+func (d *dueRequest) is(where place) bool { return d.r.place == where && d.r.id == d.id }
+
+func newCheckAnswers(w *World) any { return &checkAnswers{q: w.panel.inbox(w)} }
+
+func (c *checkAnswers) arrived(w *World, m *message) {
+	if c.q.now != nil {
+		w.Violate("S5", "m%d comes twice", m.id)
+	}
+}
+
+func (c *checkAnswers) admitted(w *World, m *message) {
+	r, was := c.q.now, &c.q.prior
+	if r == nil || was.answered || was.place == inside {
+		w.Violate("S5", "m%d is admitted, and was answered or is inside", m.id)
+		return
+	}
+	c.due = append(c.due, dueRequest{r, m.id, r.deadline})
+}
+
+func (c *checkAnswers) finished(_ *World, m *message) {
+	if r := c.q.now; r != nil && !r.answered {
+		c.ended = append(c.ended, dueRequest{r, m.id, 0})
+		if m.kind == MsgPoll {
+			c.polls = append(c.polls, m.identity.Name)
+		}
+	}
+}
+
+func (c *checkAnswers) answered(w *World, m *message) {
+	was := &c.q.prior
+	switch {
+	case c.q.now == nil || was.answered:
+		w.Violate("S5", "m%d is answered %v, and was answered before or never came", m.id, m.outcome.Code)
+	case was.place == inside && w.now > was.deadline && !c.suspended:
+		w.Violate("S5", "m%d is answered %v, %v after its deadline", m.id, m.outcome.Code, w.now-was.deadline)
+	case was.place == worked && was.finishedAt < w.now && !was.refused:
+		c.waited(w, m)
+	}
+}
+
+// waited judges the answer to a poll that waited (PROTOCOL D1, D3).
+func (c *checkAnswers) waited(w *World, m *message) {
+	until := m.arrivedAt + m.wait
+	switch {
+	case m.kind != MsgPoll:
+		w.Violate("S5", "m%d, a %v, was worked off %v ago and is answered now", m.id, m.kind, w.now-c.q.prior.finishedAt)
+	case m.outcome.Code == wire.Closed: // S6 says whether it may be
+	case w.now > until && w.now > c.awake+time.Second && !c.suspended:
+		w.Violate("S5", "m%d, a poll, is answered %v after its wait", m.id, w.now-until)
+	case w.now < until && !c.newer(m):
+		w.Violate("S5", "m%d, a poll, is answered %v before the end of its wait, and its host has no newer one", m.id, until-w.now)
+	}
+}
+
+// newer reports whether another poll of the caller begins to wait.
+func (c *checkAnswers) newer(m *message) bool {
+	for _, name := range c.polls {
+		if name == m.identity.Name {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *checkAnswers) stepped(w *World) {
+	for i := range c.ended {
+		e := &c.ended[i]
+		if e.is(worked) && (e.r.m.kind != MsgPoll || w.now >= e.r.m.arrivedAt+e.r.m.wait) {
+			w.Violate("S5", "the reducer is done with m%d, a %v, and nobody answers it", e.id, e.r.m.kind)
+		}
+	}
+	c.ended, c.polls = c.ended[:0], c.polls[:0]
+	if w.plane.suspended {
+		c.suspended = true
+		return
+	}
+	if c.suspended {
+		c.suspended, c.awake = false, w.now
+	}
+	for c.head < len(c.due) && c.due[c.head].at < w.now {
+		if e := &c.due[c.head]; e.is(inside) && !e.r.answered && e.r.deadline == e.at {
+			w.Violate("S5", "m%d, a %v, was to be answered %v ago", e.id, e.r.m.kind, w.now-e.at)
+		}
+		c.head++
+	}
+	if 2*c.head >= len(c.due) {
+		c.due, c.head = append(c.due[:0], c.due[c.head:]...), 0
+	}
+}
+
+func (c *checkAnswers) planeDown(*World, bool) {
+	c.due, c.head, c.ended = c.due[:0], 0, c.ended[:0]
+}

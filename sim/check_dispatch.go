@@ -1,0 +1,130 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// checkOffers is S13: a poll is answered with work that is queued for its host,
+// and never with any that is quarantined, halted or superseded.
+type checkOffers struct{ l *ledger }
+
+func newCheckOffers(w *World) any { return &checkOffers{w.panel.ledger(w)} }
+
+// withheld says why a record's dispatch is not offered; empty if it is
+// (PROTOCOL D2, R1 to R3).
+func (l *ledger) withheld(r *recordCopy) string {
+	switch {
+	case r.before.State != wire.Pending:
+		return "it is Pending no more"
+	case !r.before.DispatchedAt.IsSet():
+		return "it is not dispatched"
+	case l.live.superseded(r.of):
+		return "its rollout is superseded"
+	case r.of.halted():
+		return "its rollout is halted"
+	case l.live.quarantined[closureOn{r.of.channel, r.before.TargetClosure}]:
+		return "its target is quarantined"
+	default:
+		return ""
+	}
+}
+
+func (c *checkOffers) stepDone(w *World, m *message, in plane.Input, reply *plane.Reply) {
+	if _, is := in.(*plane.Poll); !is {
+		return
+	}
+	d, offers := reply.Outcome.Document.(*wire.Dispatch)
+	if !offers {
+		for _, r := range c.l.now {
+			if c.l.withheld(r) == "" {
+				w.Violate("S13", "m%d: %s is queued for h%d, and its poll is answered %v", m.id, r.of.id, r.host, reply.Outcome.Code)
+			}
+		}
+		return
+	}
+	r := c.l.copyOf(c.l.host, d.RolloutID)
+	if r == nil {
+		w.Violate("S13", "m%d: h%d is offered %s, which it is not in", m.id, c.l.host, d.RolloutID)
+		return
+	}
+	if why := c.l.withheld(r); why != "" {
+		w.Violate("S13", "m%d: h%d is offered %s, and %s", m.id, r.host, d.RolloutID, why)
+	}
+	want := wire.Dispatch{
+		Hostname: HostName(r.host), RolloutID: r.of.id, TargetClosure: r.before.TargetClosure,
+		SoakDueAt: r.before.SoakDueAt, SoakSeconds: wire.Count(r.of.soak(r.wave) / time.Second),
+		EnqueuedAt: r.before.DispatchedAt, OnHealthFailure: r.of.manifest.Policy.OnHealthFailure,
+	}
+	if *d != want {
+		w.Violate("S13", "m%d: h%d is offered\n\t%+v\nwant\n\t%+v", m.id, r.host, *d, want)
+	}
+}
+
+// checkWaves is S14: a host is dispatched only when its wave's turn has come
+// (PROTOCOL R2), and not while its rollout is halted or superseded or its
+// target quarantined (R1, R3).
+//
+// The plane names the hosts that it dispatches, since their polls are to be
+// woken; these are judged at once. Whoever is dispatched without being named
+// comes to light at the next input of its own.
+type checkWaves struct {
+	l     *ledger
+	named int // wakes of the batch that were there before this step
+}
+
+func newCheckWaves(w *World) any { return &checkWaves{l: w.panel.ledger(w)} }
+
+func (c *checkWaves) stepping(w *World, _ *message, _ plane.Input) {
+	c.named = len(w.plane.out.Wakes)
+	for _, r := range c.l.now {
+		if r.before.DispatchedAt.IsSet() && !r.dispatchJudged && !c.l.live.turned[waveOf{r.of.id, r.wave}] {
+			w.Violate("S14", "h%d in %s was dispatched, and the turn of wave %d has not come: %v hold it back", r.host, r.of.id, r.wave, r.of.holding)
+		}
+	}
+}
+
+func (c *checkWaves) stepDone(w *World, _ *message, in plane.Input, _ *plane.Reply) {
+	for _, name := range w.plane.out.Wakes[c.named:] {
+		for _, r := range c.l.hosts[c.l.number(name)] {
+			c.woken(w, in, r)
+		}
+	}
+}
+
+// planeStarted judges everybody anew, by what is durable.
+func (c *checkWaves) planeStarted(w *World) {
+	for _, o := range c.l.live.opened {
+		for _, r := range o.records {
+			if r.dispatchJudged = r.last.DispatchedAt.IsSet(); r.dispatchJudged && !c.l.live.turned[waveOf{o.id, r.wave}] {
+				w.Violate("S14", "after a start h%d in %s is dispatched, and the turn of wave %d has not come", r.host, o.id, r.wave)
+			}
+		}
+	}
+}
+
+func (c *checkWaves) woken(w *World, in plane.Input, r *recordCopy) {
+	rec, _ := w.plane.plane.Record(r.of.id, c.l.names[r.host])
+	if r.dispatchJudged || !rec.DispatchedAt.IsSet() {
+		return
+	}
+	r.dispatchJudged = true
+	why := ""
+	switch {
+	case !c.l.live.turned[waveOf{r.of.id, r.wave}]:
+		why = "the turn of its wave has not come"
+	case c.l.live.superseded(r.of):
+		why = "the rollout is superseded"
+	case r.of.halted():
+		why = "the rollout is halted"
+	case c.l.live.quarantined[closureOn{r.of.channel, rec.TargetClosure}]:
+		why = "its target is quarantined"
+	case rec.State != wire.Pending:
+		why = "it is " + rec.State.String()
+	}
+	if why != "" {
+		w.Violate("S14", "h%d in %s, wave %d, is dispatched by %v, and %s (holding back: %v)", r.host, r.of.id, r.wave, in, why, r.of.holding)
+	}
+}

@@ -1,0 +1,216 @@
+package sim
+
+import (
+	"bytes"
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// recordKey names a record.
+type recordKey struct {
+	id   wire.RolloutID
+	host wire.Hostname
+}
+
+// checkDurable is S1: what the plane has told anybody survives every crash but
+// the loss of its disk.
+//
+// It keeps by itself what the disk was given. An answer must not tell more than
+// that: a 204 to an event, but also the number of a replay, a snapshot, a
+// dispatch or a 201. And what is loaded after a start has to be what the whole
+// log gives when it is walked again.
+type checkDurable struct {
+	disk     map[recordKey]wire.Seq // the last event on the disk
+	soaking  map[recordKey]bool     // something on the disk says that it is Soaking, or was
+	open     map[wire.RolloutID]bool
+	acked    map[recordKey]wire.Seq
+	commits  uint64
+	loaded   []byte
+	rewalked []byte
+}
+
+func newCheckDurable(*World) any {
+	c := &checkDurable{acked: make(map[recordKey]wire.Seq)}
+	c.wipe()
+	return c
+}
+
+func (c *checkDurable) wipe() {
+	c.disk = make(map[recordKey]wire.Seq)
+	c.soaking = make(map[recordKey]bool)
+	c.open = make(map[wire.RolloutID]bool)
+	clear(c.acked)
+}
+
+func (c *checkDurable) committed(w *World, entries []plane.Entry) {
+	for _, e := range entries {
+		switch in := e.Input.(type) {
+		case *plane.Event:
+			key := recordKey{in.Envelope.RolloutID, in.Envelope.Hostname}
+			c.disk[key] = max(c.disk[key], in.Envelope.Event.Seq)
+			if in.Envelope.Event.Body.Kind() == wire.KindActivationCompleted {
+				c.soaking[key] = true
+			}
+		case *plane.Confirm:
+			c.soaking[recordKey{in.RolloutID, in.Hostname}] = true
+		case *plane.OpenRollout:
+			c.open[in.Manifest.ID()] = true
+		}
+	}
+	// What is on the disk has to give the plane that has just been told so.
+	// Writing both down takes long, so it is done after 1, 2, 4, 8 … commits.
+	if c.commits++; c.commits&(c.commits-1) == 0 {
+		c.compare(w, w.plane.walked, "the log up to here gives")
+	}
+}
+
+// compare compares the durable state of the plane with that of another.
+func (c *checkDurable) compare(w *World, other *plane.Plane, what string) {
+	c.loaded = w.plane.plane.AppendDurable(c.loaded[:0])
+	c.rewalked = other.AppendDurable(c.rewalked[:0])
+	if !bytes.Equal(c.loaded, c.rewalked) {
+		has, gives := firstDifference(c.loaded, c.rewalked)
+		w.Violate("S1", "the plane has\n\t%s\n%s\n\t%s", has, what, gives)
+	}
+}
+
+func (c *checkDurable) answered(w *World, m *message) {
+	o := &m.outcome
+	switch {
+	case m.kind == MsgEvent && o.Code == wire.NoContent:
+		c.tells(w, m, m.event.Envelope.RolloutID, m.event.Envelope.Hostname, m.event.Envelope.Event.Seq)
+		key := recordKey{m.event.Envelope.RolloutID, m.event.Envelope.Hostname}
+		c.acked[key] = max(c.acked[key], m.event.Envelope.Event.Seq)
+	case m.kind == MsgEvent && o.Code == wire.Gap:
+		c.tells(w, m, m.event.Envelope.RolloutID, m.event.Envelope.Hostname, o.ReplayFrom)
+	case m.kind == MsgHeartbeat && o.Code == wire.OK:
+		c.heartbeat(w, m)
+	case m.kind == MsgPoll && o.Code == wire.OK:
+		if d, is := o.Document.(*wire.Dispatch); is && !c.open[d.RolloutID] {
+			w.Violate("S1", "m%d is offered %s, and its opening is not on the disk", m.id, d.RolloutID)
+		}
+	case o.Code == wire.Created:
+		if in, is := m.operator.(*plane.OpenRollout); is && !c.open[in.Manifest.ID()] {
+			w.Violate("S1", "m%d is told that %s is open, and that is not on the disk", m.id, in.Manifest.ID())
+		}
+	}
+}
+
+func (c *checkDurable) heartbeat(w *World, m *message) {
+	o := &m.outcome
+	req := &m.heartbeat.Request
+	if o.Replay {
+		c.tells(w, m, req.RolloutID, req.Hostname, o.ReplayFrom)
+	}
+	for i := range o.Heartbeat.Bootstrap {
+		s := &o.Heartbeat.Bootstrap[i]
+		c.tells(w, m, s.RolloutID, s.Hostname, s.LastEventSeq)
+		if s.State == wire.Soaking && !c.soaking[recordKey{s.RolloutID, s.Hostname}] {
+			w.Violate("S1", "m%d is told that %s is Soaking in %s, and that is not on the disk", m.id, s.Hostname, s.RolloutID)
+		}
+		if !c.open[s.RolloutID] {
+			w.Violate("S1", "m%d is told of %s, and its opening is not on the disk", m.id, s.RolloutID)
+		}
+	}
+}
+
+// tells judges an answer that tells of events up to seq.
+func (c *checkDurable) tells(w *World, m *message, id wire.RolloutID, host wire.Hostname, seq wire.Seq) {
+	if has := c.disk[recordKey{id, host}]; has < seq {
+		w.Violate("S1", "m%d is answered %v and told of event %d of %s in %s; the disk has those up to %d", m.id, m.outcome.Code, seq, host, id, has)
+	}
+}
+
+func (c *checkDurable) planeDown(_ *World, wiped bool) {
+	if wiped {
+		c.wipe()
+	}
+}
+
+func (c *checkDurable) planeStarted(w *World) {
+	for _, key := range sortedRecords(c.acked) {
+		rec, there := w.plane.plane.Record(key.id, key.host)
+		if !there || rec.LastEventSeq < c.acked[key] {
+			w.Violate("S1", "event %d of %s in %s was answered 204; after the start the plane has those up to %d", c.acked[key], key.host, key.id, rec.LastEventSeq)
+		}
+	}
+	walk, err := plane.New(w.plane.cfg)
+	if err != nil {
+		panic(err) // the world was made with it
+	}
+	for _, e := range w.plane.log {
+		if err := walk.Apply(e); err != nil {
+			w.Violate("S1", "the log cannot be walked again: %v", err)
+			return
+		}
+	}
+	c.compare(w, walk, "the log gives")
+}
+
+// firstDifference returns the first lines in which two states differ.
+func firstDifference(a, b []byte) (inA, inB []byte) {
+	for {
+		inA, a, _ = bytes.Cut(a, []byte("\n"))
+		inB, b, _ = bytes.Cut(b, []byte("\n"))
+		if !bytes.Equal(inA, inB) || len(a) == 0 && len(b) == 0 {
+			return inA, inB
+		}
+	}
+}
+
+// checkSequence is S2: a record's last event number never falls, except by the
+// loss of the disk, or by a start of the plane, and then to no less than what
+// was acknowledged.
+type checkSequence struct {
+	l     *ledger
+	acked map[recordKey]wire.Seq
+}
+
+func newCheckSequence(w *World) any {
+	return &checkSequence{l: w.panel.ledger(w), acked: make(map[recordKey]wire.Seq)}
+}
+
+func (c *checkSequence) stepDone(w *World, _ *message, _ plane.Input, _ *plane.Reply) {
+	for _, r := range c.l.now {
+		switch {
+		case !r.there:
+			w.Violate("S2", "the plane has lost the record of h%d in %s", r.host, r.of.id)
+		case r.last.LastEventSeq < r.before.LastEventSeq:
+			w.Violate("S2", "h%d in %s: the last event number falls from %d to %d", r.host, r.of.id, r.before.LastEventSeq, r.last.LastEventSeq)
+		}
+	}
+}
+
+func (c *checkSequence) answered(_ *World, m *message) {
+	if m.kind == MsgEvent && m.outcome.Code == wire.NoContent {
+		key := recordKey{m.event.Envelope.RolloutID, m.event.Envelope.Hostname}
+		c.acked[key] = max(c.acked[key], m.event.Envelope.Event.Seq)
+	}
+}
+
+func (c *checkSequence) planeDown(_ *World, wiped bool) {
+	if wiped {
+		clear(c.acked)
+	}
+}
+
+func (c *checkSequence) planeStarted(w *World) {
+	for _, key := range sortedRecords(c.acked) {
+		rec, _ := w.plane.plane.Record(key.id, key.host)
+		if rec.LastEventSeq < c.acked[key] {
+			w.Violate("S2", "%s in %s: the last event number falls to %d by a start, and %d was acknowledged", key.host, key.id, rec.LastEventSeq, c.acked[key])
+		}
+	}
+}
+
+// sortedRecords lists the keys of a map by host and rollout, so that a run that
+// breaks more than one rule names the same record every time.
+func sortedRecords(m map[recordKey]wire.Seq) []recordKey {
+	return slices.SortedFunc(maps.Keys(m), func(a, b recordKey) int {
+		return cmp.Or(cmp.Compare(a.host, b.host), cmp.Compare(a.id, b.id))
+	})
+}

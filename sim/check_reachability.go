@@ -1,0 +1,237 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// checkReachability is S12: who is reachable follows PROTOCOL L1 to L3 on the
+// plane's clock, and the plane says so.
+//
+// The model has an instant for each host, when it was heard last, and walks
+// over all of them at every tick. The notices that it expects are compared with
+// the plane's one by one; what an operator would be shown of a host, now and
+// then. It never looks at what an agent says the time is, except to see that
+// it is shown (H1).
+type checkReachability struct {
+	l *ledger
+	q *inboxModel
+
+	// clock is the time in which the plane could hear, last its last step,
+	// ticked its last tick and missed what was credited since.
+	credited, last, ticked, missed time.Duration
+	// away: hosts were turned away since the last tick, through no fault of
+	// their own (L2, decision 008).
+	away bool
+	// suspecting: the plane suspects itself until it judges again at judgeAt.
+	suspecting bool
+	judgeAt    time.Duration
+
+	hosts    []hostHeard // by number of the host
+	known    int
+	expected []plane.Notice
+	steps    uint64
+}
+
+// hostHeard is what is known of a host.
+type hostHeard struct {
+	known, gone bool
+	at          time.Duration // on the clock of credited time
+	said        wire.Time     // the last `at` of a heartbeat
+	runs        wire.Closure  // what it said last that it runs
+}
+
+func newCheckReachability(w *World) any {
+	return &checkReachability{l: w.panel.ledger(w), q: w.panel.inbox(w), hosts: make([]hostHeard, w.scenario.Fleet.Hosts+1)}
+}
+
+func (c *checkReachability) now() time.Duration { return c.last - c.credited }
+
+func (c *checkReachability) expect(n plane.Notice) { c.expected = append(c.expected, n) }
+
+// credit gives every host a time in which the plane could not hear it.
+func (c *checkReachability) credit(d time.Duration) {
+	c.credited += d
+	c.missed += d
+	if c.known > 0 {
+		c.expect(plane.Notice{Kind: plane.NoticeCredited, Count: int(d / time.Second)})
+	}
+}
+
+func (c *checkReachability) learn(host int) {
+	if h := &c.hosts[host]; !h.known {
+		*h = hostHeard{known: true, at: c.now()}
+		c.known++
+	}
+}
+
+// refused: a host is turned away because nobody is there, or because the whole
+// inbox is full. One that is at its own cap has itself to blame.
+func (c *checkReachability) refused(w *World, m *message) {
+	switch m.outcome.Code {
+	case wire.NotStarted, wire.Closed:
+		c.away = c.away || !c.q.rebuilding
+	case wire.Saturated:
+		c.away = c.away || c.q.full(w) && c.q.count(w, m) < 4
+	}
+}
+
+func (c *checkReachability) stepping(w *World, _ *message, in plane.Input) {
+	gap := w.now - c.last
+	c.last = w.now
+	if gap > w.scenario.Fleet.Interval/6 { // nobody was heard, the plane stood still (L2)
+		c.credit(gap)
+	}
+	switch in := in.(type) {
+	case *plane.Tick:
+		c.tick(w)
+	default:
+		c.heard(in)
+	}
+}
+
+// heard: L1, a request of any kind.
+func (c *checkReachability) heard(in plane.Input) {
+	host := c.l.host
+	if host == 0 {
+		return
+	}
+	c.learn(host)
+	h := &c.hosts[host]
+	h.at = c.now()
+	if h.gone {
+		h.gone = false
+		c.expect(plane.Notice{Kind: plane.NoticeReachable, Hostname: c.l.names[host]})
+	}
+	if heartbeat, is := in.(*plane.Heartbeat); is {
+		h.said = heartbeat.Request.At
+		if heartbeat.Request.CurrentClosure != "" {
+			h.runs = heartbeat.Request.CurrentClosure
+		}
+	}
+}
+
+func (c *checkReachability) tick(w *World) {
+	if rest := c.last - c.ticked - c.missed; c.away && rest > 0 { // L2
+		c.credit(rest)
+		for i := range c.hosts {
+			c.hosts[i].at = min(c.hosts[i].at, c.now())
+		}
+	}
+	c.away, c.ticked, c.missed = false, c.last, 0
+	c.judge(w.scenario.Fleet.Interval)
+}
+
+// judge carries out L1 and L3.
+func (c *checkReachability) judge(interval time.Duration) {
+	now := c.now()
+	if c.suspecting && now < c.judgeAt {
+		return
+	}
+	var silent []wire.Hostname
+	soon, recent, judged := 0, 0, 0
+	for i := range c.hosts {
+		h := &c.hosts[i]
+		if !h.known || h.gone {
+			continue
+		}
+		judged++
+		if now-h.at < interval {
+			recent++
+		}
+		if now-h.at >= 2*interval {
+			soon++ // within one interval it will have been three
+		}
+		if now-h.at >= 3*interval {
+			silent = append(silent, c.l.names[i])
+		}
+	}
+	tooMany := soon >= 10 && float64(soon) > 0.2*float64(c.known)
+	if len(silent) > 0 && tooMany && !(c.suspecting && recent > judged-recent) {
+		if !c.suspecting {
+			c.expect(plane.Notice{Kind: plane.NoticeObserverSuspect, Count: soon})
+		}
+		c.suspecting, c.judgeAt = true, now+interval
+		return
+	}
+	c.suspecting = false
+	slices.SortFunc(silent, func(a, b wire.Hostname) int { return strings.Compare(string(a), string(b)) })
+	for _, name := range silent {
+		c.hosts[c.l.number(name)].gone = true
+		c.expect(plane.Notice{Kind: plane.NoticeUnreachable, Hostname: name})
+	}
+}
+
+func (c *checkReachability) stepDone(w *World, _ *message, in plane.Input, r *plane.Reply) {
+	if opened, is := in.(*plane.OpenRollout); is && r.Outcome.Code == wire.Created {
+		for _, h := range opened.Manifest.Hosts {
+			c.learn(c.l.number(h.Hostname))
+		}
+	}
+	if c.steps++; c.steps%128 == 0 {
+		c.shown(w, 1+int(c.steps/128)%(len(c.hosts)-1))
+	}
+}
+
+// shown compares what an operator would be shown of a host.
+func (c *checkReachability) shown(w *World, host int) {
+	h := &c.hosts[host]
+	status, known := w.plane.plane.Host(c.l.names[host])
+	if known != h.known {
+		w.Violate("S12", "h%d is known to the plane: %v; want %v", host, known, h.known)
+		return
+	}
+	if !known {
+		return
+	}
+	silent := wire.Count((c.now() - h.at) / time.Second)
+	want := wire.Reachable
+	if h.gone {
+		want = wire.Unreachable
+	}
+	if status.Reachability != want || status.SilentSeconds != silent || status.LastHeartbeatAt != h.said || status.CurrentClosure != h.runs {
+		w.Violate("S12", "h%d is shown as %v, silent for %d s, heard at %v, on %q; want %v, %d s, %v and %q", host,
+			status.Reachability, status.SilentSeconds, status.LastHeartbeatAt, status.CurrentClosure, want, silent, h.said, h.runs)
+	}
+}
+
+func (c *checkReachability) noticed(w *World, n plane.Notice) {
+	switch n.Kind {
+	case plane.NoticeUnreachable, plane.NoticeReachable, plane.NoticeObserverSuspect, plane.NoticeCredited:
+	default:
+		return
+	}
+	if len(c.expected) == 0 || c.expected[0] != n {
+		w.Violate("S12", "the plane says %v; want %v", n, c.expected)
+		return
+	}
+	c.expected = c.expected[1:]
+	if len(c.expected) == 0 {
+		c.expected = nil
+	}
+}
+
+func (c *checkReachability) stepped(w *World) {
+	if len(c.expected) > 0 && w.plane.up && w.plane.loop == loopIdle && !w.plane.rebuilding {
+		w.Violate("S12", "the plane does not say %v", c.expected[0])
+	}
+}
+
+// planeStarted: nobody knows how long the plane was down, so every host has a
+// whole silence from now on (L2). It remembers those that have a record.
+func (c *checkReachability) planeStarted(w *World) {
+	*c = checkReachability{l: c.l, q: c.q, hosts: c.hosts, last: w.now, ticked: w.now, steps: c.steps}
+	clear(c.hosts)
+	for _, o := range c.l.live.opened {
+		for _, r := range o.records {
+			c.learn(r.host)
+		}
+	}
+}
+
+func (c *checkReachability) planeDown(*World, bool) { c.expected = nil }
+func (c *checkReachability) commitFailed(*World)    { c.expected = nil }
