@@ -123,13 +123,10 @@ func (a *Agent) pursue(out *Output) {
 	for a.takeWaiting(out) {
 		a.drive(a.rollouts[len(a.rollouts)-1], out)
 	}
+	a.convergeAll(out) // first, since nobody wants a round after it
 	if a.roundDue() <= a.last.Mono {
 		a.beginRound(out)
-	}
-	for _, p := range a.rollouts {
-		if a.convergeDue(p) <= a.last.Mono {
-			a.converge(p, out)
-		}
+		a.convergeAll(out) // a round of no probes is over at once
 	}
 	a.forget(out)
 	for _, p := range a.rollouts {

@@ -68,14 +68,15 @@ func (w *world) schedule(f fault) {
 			}
 		case crashInStep:
 			left := 1 + int(f.part*20)
-			w.crashing = func(stepped *machine) bool {
+			w.crashing = func(stepped *machine) (int, bool) {
 				if stepped == m {
 					left--
 				}
-				if left == 0 {
-					w.crashing = nil
+				if left > 0 {
+					return 0, false
 				}
-				return stepped == m && left == 0
+				w.crashing = nil
+				return w.rng.IntN(len(m.out.Appends) + 1), true
 			}
 		}
 	})

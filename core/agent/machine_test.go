@@ -148,9 +148,8 @@ func (m *machine) step(in agent.Input) {
 			m.w.logf("%s + %v", m.name, e)
 		}
 	}
-	if m.w.crashing != nil && m.w.crashing(m) {
+	if keep, crash := m.w.crashes(m); crash {
 		// A prefix of the appends became durable, and nothing else happened.
-		keep := m.w.rng.IntN(len(m.out.Appends) + 1)
 		for i := range m.out.Appends[:keep] {
 			m.disk = m.out.Appends[i].AppendLine(m.disk)
 		}

@@ -14,7 +14,7 @@ import (
 // rig holds one agent by hand: the test is the plane, the host and the clock.
 // Check runs after every step.
 type rig struct {
-	t   testing.TB
+	t   failer
 	cfg agent.Config
 	a   *agent.Agent
 	now time.Duration
@@ -308,7 +308,7 @@ func (r *rig) noticed(kind agent.NoticeKind) int {
 }
 
 // equal fails the test unless got is what was wanted.
-func equal[T comparable](t testing.TB, what string, got, want T) {
+func equal[T comparable](t failer, what string, got, want T) {
 	t.Helper()
 	if got != want {
 		t.Fatalf("%s is %v; want %v", what, got, want)

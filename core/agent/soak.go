@@ -91,6 +91,15 @@ func (a *Agent) monoOf(t wire.Time) time.Duration {
 	return a.last.Mono + wait
 }
 
+// convergeAll converges the rollouts whose time has come.
+func (a *Agent) convergeAll(out *Output) {
+	for _, p := range a.rollouts {
+		if a.convergeDue(p) <= a.last.Mono {
+			a.converge(p, out)
+		}
+	}
+}
+
 // converge tells that the rollout has converged. A wall clock that was set
 // back during the soak would date it before the soak's end, and the plane
 // would refuse it (E1); by the monotonic clock the soak is over, so it is dated

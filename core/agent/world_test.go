@@ -32,8 +32,9 @@ type world struct {
 	story string // how to tell the same again
 	net   weather
 	trace func(format string, args ...any) // nil: nothing is traced
-	// crashing, if set, says whether a machine crashes right after a step.
-	crashing func(*machine) bool
+	// crashing, if set, says whether a machine crashes right after a step, and
+	// how many of the step's appends are durable then.
+	crashing func(*machine) (durable int, crash bool)
 }
 
 // weather is what the network does to requests and answers.
@@ -74,6 +75,14 @@ func newWorld(t failer, seed uint64, hosts int) *world {
 		w.hosts = append(w.hosts, newMachine(w, wire.Hostname("h"+strconv.Itoa(i+1)), seed))
 	}
 	return w
+}
+
+// crashes asks crashing.
+func (w *world) crashes(m *machine) (durable int, crash bool) {
+	if w.crashing == nil {
+		return 0, false
+	}
+	return w.crashing(m)
 }
 
 func (w *world) after(d time.Duration, do func()) {
@@ -275,4 +284,5 @@ type failer interface {
 	Fatal(args ...any)
 	Fatalf(format string, args ...any)
 	Logf(format string, args ...any)
+	Helper()
 }
