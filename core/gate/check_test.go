@@ -105,7 +105,7 @@ func TestEveryInvariantCanFire(t *testing.T) {
 		}},
 		{"11: promise 0 to b is found as 0", func(g *Gate[string]) { delete(g.calendar.byCaller, "b") }},
 		{"11: promise 0 to b is found as 7", func(g *Gate[string]) { g.calendar.byCaller["b"] = 7 }},
-		{"11: promise 0 to b is for 1h0m0s, the next slot is 7.000000001s", func(g *Gate[string]) { g.calendar.ring[0].slot = time.Hour }},
+		{"11: promise 0 to b is for 1m7.000000001s, the next slot is 7.000000001s", func(g *Gate[string]) { g.calendar.ring[0].slot = 67*second + 1 }},
 		{"11: 1 promises are in the ring, 2 callers have one", func(g *Gate[string]) { g.calendar.byCaller["gone"] = 0 }},
 	} {
 		r := brokenRig(t)

@@ -107,3 +107,27 @@ func TestTheEncodingLeavesThePlaceOfAnInputOut(t *testing.T) {
 		t.Error("the encodings differ, the behaviour does not")
 	}
 }
+
+// TestNamesAndListsAreEncodedWithTheirLength: without the lengths, two states
+// could have one encoding.
+func TestNamesAndListsAreEncodedWithTheirLength(t *testing.T) {
+	if one, two := appendCaller(appendCaller(nil, "ab"), "c"), appendCaller(appendCaller(nil, "a"), "bc"); string(one) == string(two) {
+		t.Errorf("ab, c and a, bc are both %q", one)
+	}
+	c := makeCalendar(60 * second)
+	empty := len(c.appendState(nil))
+	c.remember(promise{"a", second})
+	c.remember(promise{"b", second})
+	want := appendTime(nil, 0)
+	want = append(want, 2) // promises
+	for _, caller := range []Caller{"a", "b"} {
+		want = appendCaller(appendTime(want, second), caller)
+	}
+	if got := c.appendState(nil); string(got) != string(want) || empty != 2 {
+		t.Errorf("got %q, want %q; %d bytes for none, want 2", got, want, empty)
+	}
+	b := makeInbox[string](1)
+	if got, want := b.appendState(nil), []byte{0, 0}; string(got) != string(want) {
+		t.Errorf("an empty inbox is %q, want %q", got, want)
+	}
+}
