@@ -20,7 +20,9 @@ type Profile struct {
 	// a kind finds what the kind would have hidden.
 	kinds           []FaultKind
 	legacy, hostile bool
-	shape           func(*Scenario, *Stream)
+	// shape changes the sizes before the rest is drawn, finish adds to what was
+	// drawn.
+	shape, finish func(*Scenario, *Stream)
 }
 
 // Profiles lists every profile.
@@ -52,7 +54,8 @@ var profiles = []Profile{
 		}},
 	{Name: "amnesia", About: "planes and agents that lose their disks, again and again",
 		hosts: [2]int{2, 8}, rollouts: [2]int{1, 2}, faults: [2]int{4, 14},
-		kinds: []FaultKind{PlaneWipe, PlaneCrash, AgentAmnesia, AgentCrash, HostReboot, NetDrop, ReplyDrop, ActivationDefer, ActivationSlow}},
+		kinds:  []FaultKind{PlaneWipe, PlaneCrash, AgentAmnesia, AgentCrash, HostReboot, NetDrop, NetDelay, NetReorder, ReplyDrop, ActivationDefer, ActivationSlow},
+		finish: earlierLife},
 	{Name: "legacy", About: "agents as they are deployed today among full ones",
 		hosts: [2]int{3, 10}, rollouts: [2]int{1, 2}, faults: [2]int{0, 8}, kinds: FaultKinds(), legacy: true},
 	{Name: "hostile", About: "hosts with good certificates and bad intentions",
@@ -97,12 +100,32 @@ func Generate(seed uint64, p Profile) Scenario {
 	}
 	s.drawFaults(p, &r, span)
 	s.drawActs(&r, span)
+	if p.finish != nil {
+		p.finish(&s, &r)
+	}
 	s.Active = span
 	for _, f := range s.Faults {
 		s.Active = max(s.Active, f.At+f.For)
 	}
 	s.Converge = 3 * time.Hour
 	return s
+}
+
+// earlierLife lets, now and then, an event of a host that then loses its disk
+// arrive after the host has come up again and asked where it stood: the plane
+// has then used a number for something that the new life does not know of
+// (PROTOCOL A4). Chance alone brings this about too seldom.
+func earlierLife(s *Scenario, r *Stream) {
+	if !r.Chance(300) {
+		return
+	}
+	o := &s.Rollouts[0]
+	o.At = max(o.At, 70*time.Second)
+	host := Hosts{o.Targets.First, o.Targets.First}
+	s.Faults = append(s.Faults,
+		Fault{At: o.At + time.Second, Kind: NetReorder, Hosts: host, For: 3 * time.Minute, Each: 9 * time.Second},
+		Fault{At: o.At + time.Second, Kind: ActivationDefer, Hosts: host, For: 5 * time.Minute, Count: 1},
+		Fault{At: o.At + r.Between(4*time.Second, 20*time.Second).Truncate(time.Millisecond), Kind: AgentAmnesia, Hosts: host, For: 100 * time.Millisecond})
 }
 
 func between(r *Stream, bounds [2]int) int { return bounds[0] + r.IntN(bounds[1]-bounds[0]+1) }
