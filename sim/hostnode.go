@@ -56,7 +56,7 @@ type switching struct {
 // initialClosure is what every host runs before its first rollout.
 const initialClosure wire.Closure = "c0"
 
-func (h *hostNode) init(w *World, i int) error {
+func (h *hostNode) init(w *World, i int) {
 	f := &w.scenario.Fleet
 	n := i + 1
 	*h = hostNode{
@@ -71,20 +71,14 @@ func (h *hostNode) init(w *World, i int) error {
 	case n > f.Hosts-f.Hostile:
 		h.kind = HostileHost
 		w.queue.push(event{at: h.machine.Between(0, f.Interval), kind: evHostile, node: int32(i)})
-		return nil
+		return
 	case n > f.Hosts-f.Hostile-f.Legacy:
 		h.kind = LegacyHost
 	}
 	seeds := NewStream(w.scenario.Seed, "agent", n)
-	h.cfg = agent.Config{
-		Hostname: HostName(n), Seed: seeds.Uint64(), HeartbeatInterval: f.Interval,
-		ProbeInterval: f.ProbeInterval, SustainedFailure: f.Sustained, Legacy: h.kind == LegacyHost,
-	}
-	if _, err := agent.New(h.cfg); err != nil {
-		return err
-	}
+	h.cfg = w.scenario.agentConfig(n)
+	h.cfg.Seed, h.cfg.Legacy = seeds.Uint64(), h.kind == LegacyHost
 	w.queue.push(event{at: 0, kind: evHostUp, node: int32(i)})
-	return nil
 }
 
 // instant is now on the host's clocks. Its wall clock may be off.
@@ -109,7 +103,7 @@ func (h *hostNode) comeUp(w *World) {
 	}
 	a, err := agent.New(h.cfg)
 	if err != nil {
-		panic(err) // tried at the beginning
+		panic(err) // the scenario was validated
 	}
 	for _, e := range h.disk {
 		if err := a.Apply(e); err != nil {
@@ -132,12 +126,15 @@ func (h *hostNode) comeUp(w *World) {
 // rebooted stands in nextBoot while a host that was rebooted comes up.
 const rebooted wire.Closure = "(rebooted)"
 
+// probeNames are the probes that a host may have.
+var probeNames = []wire.Name{"http", "disk", "dns", "load"}
+
 // declaredProbes are those of every host of a fleet.
 func (f *Fleet) declaredProbes() []wire.ProbeDeclaration {
 	var list []wire.ProbeDeclaration
 	for i := range max(f.Probes, 0) {
 		list = append(list, wire.ProbeDeclaration{
-			ProbeName: wire.Name([]string{"http", "disk", "dns", "load"}[i%4]), ProbeKind: "sim", Mode: wire.Enforce,
+			ProbeName: probeNames[i], ProbeKind: "sim", Mode: wire.Enforce,
 		})
 	}
 	return list

@@ -57,7 +57,7 @@ const (
 type waitingReply struct{ input, reply int }
 
 func (p *planeNode) init(w *World) {
-	p.cfg = plane.Config{HeartbeatInterval: w.scenario.Fleet.Interval}
+	p.cfg = w.scenario.planeConfig()
 	p.capacity = w.scenario.Plane.Capacity
 	p.polls = make([][]*message, w.scenario.Fleet.Hosts)
 	p.disk = NewStream(w.scenario.Seed, "disk", 0)
@@ -77,9 +77,7 @@ func (p *planeNode) newWalk() {
 // comeUp starts the process: it listens, and answers not_started until it has
 // loaded its log.
 func (p *planeNode) comeUp(w *World) {
-	g, err := gate.New[*message](gate.Config{
-		Capacity: p.capacity, ReplyTimeout: w.scenario.Plane.ReplyTimeout, MaxRetryAfter: w.scenario.Fleet.Interval,
-	})
+	g, err := gate.New[*message](w.scenario.gateConfig(p.capacity))
 	if err != nil {
 		panic(err) // the scenario was validated
 	}

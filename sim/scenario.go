@@ -5,6 +5,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
@@ -38,8 +41,8 @@ type Fleet struct {
 	// backwards, are of these kinds: the hostile ones last. A hostile host is
 	// in no rollout.
 	Legacy, Hostile int
-	// Probes is how many enforce-mode probes a host runs. Default 1; negative
-	// means none.
+	// Probes is how many enforce-mode probes a host runs, at most 4. Default 1;
+	// negative means none.
 	Probes int
 	// ProbeInterval is the time between two rounds of probes. Default 30 s.
 	ProbeInterval time.Duration
@@ -194,25 +197,112 @@ func (s *Scenario) validate() error {
 		return fmt.Errorf("fleet: interval is %v; want whole seconds, at least 1s", f.Interval)
 	case s.Network.Loss < 0 || s.Network.Loss >= 1000 || s.Network.Dup < 0 || s.Network.Dup > 1000:
 		return fmt.Errorf("network: loss is %d and dup is %d; want 0 to 999 of a thousand", s.Network.Loss, s.Network.Dup)
+	case f.Probes > len(probeNames):
+		return fmt.Errorf("fleet: probes is %d; want at most %d", f.Probes, len(probeNames))
 	case s.Plane.Batch < 1:
 		return fmt.Errorf("plane: batch is %d; want at least 1", s.Plane.Batch)
-	case s.Active < 0 || s.Converge <= 0:
-		return fmt.Errorf("active is %v and converge is %v; want no less than 0s and more than 0s", s.Active, s.Converge)
+	case s.Active < 0 || s.Active > longest:
+		return fmt.Errorf("active is %v; want 0s to %v", s.Active, longest)
 	}
+	if err := s.checkModels(); err != nil {
+		return err
+	}
+	seen := make(map[wire.RolloutID]bool)
 	for i := range s.Rollouts {
-		if err := s.checkRollout(&s.Rollouts[i]); err != nil {
+		r := &s.Rollouts[i]
+		if err := s.checkRollout(r); err != nil {
 			return err
 		}
+		if seen[r.ID] {
+			return fmt.Errorf("rollout %s: is there twice; want each once", r.ID)
+		}
+		seen[r.ID] = true
 	}
 	for i := range s.Faults {
-		if err := s.Faults[i].validate(f.Hosts); err != nil {
+		if err := s.Faults[i].validate(s); err != nil {
 			return fmt.Errorf("fault %q: %w", s.Faults[i].String(), err)
 		}
 	}
-	for _, a := range s.Acts {
-		if a.At < 0 || a.Hosts.Last > f.Hosts {
-			return fmt.Errorf("act at %v on %v: want a time from 0s on and hosts up to h%d", a.At, a.Hosts, f.Hosts)
+	for i := range s.Acts {
+		if err := s.Acts[i].validate(s); err != nil {
+			return fmt.Errorf("act %q: %w", s.Acts[i].String(), err)
 		}
+	}
+	return nil
+}
+
+// checkModels judges the sizes and times of everything that is modelled.
+func (s *Scenario) checkModels() error {
+	for _, r := range []struct {
+		name string
+		of   Range
+	}{
+		{"fleet: activation", s.Fleet.Activation}, {"plane: commit", s.Plane.Commit}, {"network: delay", s.Network.Delay},
+	} {
+		if r.of.Min < 0 || r.of.Max < r.of.Min || r.of.Max > longest {
+			return fmt.Errorf("%s is %v to %v; want 0s or more, and the smaller bound first", r.name, r.of.Min, r.of.Max)
+		}
+	}
+	for _, d := range []struct {
+		name string
+		of   time.Duration
+	}{
+		{"plane: service", s.Plane.Service}, {"plane: start", s.Plane.Start}, {"converge", s.Converge},
+	} {
+		if d.of <= 0 || d.of > longest {
+			return fmt.Errorf("%s is %v; want more than 0s and at most %v", d.name, d.of, longest)
+		}
+	}
+	if _, err := gate.New[struct{}](s.gateConfig(s.Plane.Capacity)); err != nil {
+		return err
+	}
+	if _, err := plane.New(s.planeConfig()); err != nil {
+		return err
+	}
+	if _, err := agent.New(s.agentConfig(1)); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (s *Scenario) gateConfig(capacity int) gate.Config {
+	return gate.Config{Capacity: capacity, ReplyTimeout: s.Plane.ReplyTimeout, MaxRetryAfter: s.Fleet.Interval}
+}
+
+func (s *Scenario) planeConfig() plane.Config {
+	return plane.Config{HeartbeatInterval: s.Fleet.Interval}
+}
+
+// agentConfig is that of host number n, without what differs between hosts.
+func (s *Scenario) agentConfig(n int) agent.Config {
+	return agent.Config{
+		Hostname: HostName(n), HeartbeatInterval: s.Fleet.Interval,
+		ProbeInterval: s.Fleet.ProbeInterval, SustainedFailure: s.Fleet.Sustained,
+	}
+}
+
+// validate judges an act in a scenario.
+func (a *Act) validate(s *Scenario) error {
+	switch {
+	case a.At < 0 || a.At > longest || a.For < 0 || a.For > longest:
+		return fmt.Errorf("want times of 0s to %v", longest)
+	case a.Kind == ActResume:
+		if _, err := wire.ParseRolloutID(string(a.Rollout)); err != nil {
+			return fmt.Errorf("rollout %q: %w", a.Rollout, err)
+		}
+	case a.Kind == ActClear:
+		if id, err := wire.ParseRolloutID(string(a.Channel) + "@any"); err != nil || id.Channel() != a.Channel {
+			return fmt.Errorf("channel %q: want letters, digits, '.', '_', '-' and '/'", a.Channel)
+		}
+		if _, err := wire.ParseClosure(string(a.Closure)); err != nil {
+			return fmt.Errorf("closure %q: %w", a.Closure, err)
+		}
+	case a.Kind == ActRevoke:
+		if a.Hosts.First != a.Hosts.Last || a.Hosts.First < 1 || a.Hosts.Last > s.Fleet.Hosts {
+			return fmt.Errorf("want one host of h1 to h%d", s.Fleet.Hosts)
+		}
+	default:
+		return fmt.Errorf("kind is %d; want one that there is", a.Kind)
 	}
 	return nil
 }
@@ -223,6 +313,9 @@ func (s *Scenario) checkRollout(r *Rollout) error {
 	}
 	if _, err := wire.ParseClosure(string(r.Target)); err != nil {
 		return fmt.Errorf("rollout %s: target %q: %w", r.ID, r.Target, err)
+	}
+	if r.At < 0 || r.At > longest {
+		return fmt.Errorf("rollout %s: at is %v; want 0s to %v", r.ID, r.At, longest)
 	}
 	if r.Targets.Last > s.Fleet.Hosts || r.Targets.First > r.Targets.Last {
 		return fmt.Errorf("rollout %s: hosts %v; want hosts from h1 to h%d", r.ID, r.Targets, s.Fleet.Hosts)

@@ -176,9 +176,7 @@ func New(s Scenario, o Options) (*World, error) {
 	w.plane.init(w)
 	w.hosts = make([]hostNode, s.Fleet.Hosts)
 	for i := range w.hosts {
-		if err := w.hosts[i].init(w, i); err != nil {
-			return nil, err
-		}
+		w.hosts[i].init(w, i)
 	}
 	w.operator.init(w)
 	for i := range s.Faults {

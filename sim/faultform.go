@@ -1,0 +1,125 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// faultForm is how a fault of a kind is written: two words, then fields.
+type faultForm struct {
+	words string
+	// needs are the fields that it has to have; takes are those that it may
+	// have besides.
+	needs, takes []string
+}
+
+func fields(keys ...string) []string { return keys }
+
+var faultForms = [faultKindEnd]faultForm{
+	ReducerWedge:    {"reducer wedge", nil, fields("for")},
+	ReducerSlow:     {"reducer slow", fields("each"), fields("for")},
+	ReplyDrop:       {"reply drop", nil, fields("host", "for", "count", "after")},
+	GateCapacity:    {"gate capacity", fields("size"), fields("for")},
+	PlaneRestart:    {"plane restart", nil, fields("for", "each")},
+	PlaneCrash:      {"plane crash", nil, fields("for", "phase")},
+	PlaneWipe:       {"plane wipe", nil, fields("for", "phase")},
+	PlaneSuspend:    {"plane suspend", nil, fields("for")},
+	PlaneClock:      {"plane clock", fields("each"), nil},
+	PlaneLate:       {"plane late", fields("for"), nil},
+	DiskSlow:        {"disk slow", fields("each"), fields("for")},
+	DiskFail:        {"disk fail", nil, fields("for", "count")},
+	NetDrop:         {"net drop", fields("rate"), fields("host", "for")},
+	NetDup:          {"net dup", fields("rate"), fields("host", "for")},
+	NetDelay:        {"net delay", fields("each"), fields("host", "for")},
+	NetReorder:      {"net reorder", fields("each"), fields("host", "for")},
+	NetPartition:    {"net partition", nil, fields("host", "for", "dir")},
+	NetReset:        {"net reset", nil, fields("host", "for", "count", "after")},
+	AgentCrash:      {"agent crash", nil, fields("host", "for", "after")},
+	HostReboot:      {"host reboot", nil, fields("host", "for")},
+	AgentAmnesia:    {"agent amnesia", nil, fields("host", "for")},
+	ClockSkew:       {"clock skew", fields("each"), fields("host", "for")},
+	ClockDrift:      {"clock drift", fields("rate"), fields("host", "for")},
+	CertWrong:       {"cert wrong", nil, fields("host", "for", "count")},
+	ActivationFail:  {"activation fail", nil, fields("host", "for", "count")},
+	ActivationDefer: {"activation defer", nil, fields("host", "for", "count")},
+	ActivationSlow:  {"activation slow", fields("each"), fields("host", "for")},
+	ProbeFail:       {"probe fail", nil, fields("host", "for")},
+}
+
+// Form returns how a fault of the kind is written, with what it need not have
+// in brackets: "disk slow [for=30s] each=200ms".
+func (k FaultKind) Form() string {
+	if k == 0 || k >= faultKindEnd {
+		return "?"
+	}
+	form := &faultForms[k]
+	words := []string{form.words}
+	for _, f := range faultFields {
+		switch {
+		case slices.Contains(form.needs, f.key):
+			words = append(words, f.key+"="+f.example)
+		case slices.Contains(form.takes, f.key):
+			words = append(words, "["+f.key+"="+f.example+"]")
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// The bounds of the times of a fault. A run is no longer than its hosts'
+// patience; a clock may be as far off as somebody sets it.
+const (
+	longest  = 366 * 24 * time.Hour
+	farthest = 100 * longest
+)
+
+// check judges a fault by itself.
+func (f *Fault) check() error {
+	if f.Kind == 0 || f.Kind >= faultKindEnd {
+		return fmt.Errorf("kind is %d; want one of %s", f.Kind, kindWords())
+	}
+	if f.At < 0 || f.At > longest {
+		return fmt.Errorf("at is %v; want 0s to %v", f.At, longest)
+	}
+	form := &faultForms[f.Kind]
+	for _, field := range faultFields {
+		given := field.print(f) != ""
+		needed := slices.Contains(form.needs, field.key)
+		switch {
+		case given && !needed && !slices.Contains(form.takes, field.key):
+			return fmt.Errorf("%s has no %s; it is written %s", f.Kind, field.key, f.Kind.Form())
+		case !given && needed:
+			return fmt.Errorf("%s needs %s; it is written %s", f.Kind, field.key, f.Kind.Form())
+		case given:
+			if err := field.check(f); err != nil {
+				return fmt.Errorf("%s is %s; %w", field.key, field.print(f), err)
+			}
+		}
+	}
+	return nil
+}
+
+// validate judges a fault in a scenario.
+func (f *Fault) validate(s *Scenario) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	switch {
+	case f.Hosts.Last > s.Fleet.Hosts:
+		return fmt.Errorf("host is %v; the fleet has h1 to h%d", f.Hosts, s.Fleet.Hosts)
+	case f.Kind == CertWrong && s.Fleet.Hosts < 2:
+		return fmt.Errorf("the fleet has no other host whose certificate could be shown")
+	case f.At > s.Active, f.At == s.Active && !f.Kind.Instant():
+		return fmt.Errorf("it never strikes: the scenario is healed at %s; want it to begin before, or an active that ends later", shortDuration(s.Active))
+	}
+	return nil
+}
+
+func kindWords() string {
+	var words []string
+	for _, k := range FaultKinds() {
+		words = append(words, k.String())
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,269 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// faultField is one word of a fault's text: key=value.
+type faultField struct {
+	key     string
+	example string
+	// print returns the value, or nothing if the field is zero.
+	print func(*Fault) string
+	parse func(*Fault, string) error
+	// check judges a value that is not zero. The error says what would be
+	// right.
+	check func(*Fault) error
+}
+
+// faultFields are the fields in the order in which they are written.
+var faultFields = []faultField{
+	{"host", "h1..h5",
+		func(f *Fault) string {
+			if f.Hosts == (Hosts{}) {
+				return ""
+			}
+			return f.Hosts.String()
+		},
+		func(f *Fault, s string) (err error) {
+			f.Hosts, err = ParseHosts(s)
+			return err
+		},
+		func(f *Fault) error {
+			if f.Hosts.First < 1 || f.Hosts.Last < f.Hosts.First {
+				return errHosts
+			}
+			return nil
+		}},
+	durationField("for", "30s", func(f *Fault) *time.Duration { return &f.For }, func(f *Fault) error {
+		return within(f.For, time.Nanosecond, longest)
+	}),
+	intField("count", "3", func(f *Fault) *int { return &f.Count }, func(f *Fault) error {
+		return between1And(f.Count, 1_000_000, "")
+	}),
+	durationField("each", "200ms", func(f *Fault) *time.Duration { return &f.Each }, func(f *Fault) error {
+		if f.Kind == PlaneClock || f.Kind == ClockSkew { // clocks may be behind
+			return within(f.Each, -farthest, farthest)
+		}
+		return within(f.Each, time.Nanosecond, longest)
+	}),
+	intField("rate", "50", func(f *Fault) *int { return &f.Rate }, func(f *Fault) error {
+		if f.Kind == ClockDrift {
+			if f.Rate < -1_000_000 || f.Rate > 1_000_000 {
+				return fmt.Errorf("want -1000000 to 1000000, of a million")
+			}
+			return nil
+		}
+		return between1And(f.Rate, 1000, ", of a thousand")
+	}),
+	intField("size", "8", func(f *Fault) *int { return &f.Size }, func(f *Fault) error {
+		return between1And(f.Size, maxCapacity, "")
+	}),
+	wordField("dir", []string{"", "up", "down"}, func(f *Fault) *Dir { return &f.Dir }),
+	wordField("phase", []string{"", "before-commit", "inside-commit", "after-commit"}, func(f *Fault) *Phase { return &f.Phase }),
+	{"after", "yes",
+		func(f *Fault) string {
+			if f.After {
+				return "yes"
+			}
+			return ""
+		},
+		func(f *Fault, s string) error {
+			if s != "yes" {
+				return errors.New("want yes")
+			}
+			f.After = true
+			return nil
+		},
+		func(*Fault) error { return nil }},
+}
+
+var (
+	errHosts = errors.New("want hosts such as h3, h1..h5 or *")
+	errZero  = errors.New("want it left out, or not zero")
+)
+
+// maxCapacity is the largest inbox that a gate makes.
+const maxCapacity = 1 << 20
+
+func within(d, low, high time.Duration) error {
+	if d < low || d > high {
+		if low > 0 {
+			return fmt.Errorf("want more than 0s and at most %s", shortDuration(high))
+		}
+		return fmt.Errorf("want %s to %s", shortDuration(low), shortDuration(high))
+	}
+	return nil
+}
+
+func between1And(n, high int, unit string) error {
+	if n < 1 || n > high {
+		return fmt.Errorf("want 1 to %d%s", high, unit)
+	}
+	return nil
+}
+
+func durationField(key, example string, of func(*Fault) *time.Duration, check func(*Fault) error) faultField {
+	return faultField{key, example,
+		func(f *Fault) string {
+			if *of(f) == 0 {
+				return ""
+			}
+			return shortDuration(*of(f))
+		},
+		func(f *Fault, s string) error {
+			d, err := time.ParseDuration(s)
+			if err != nil {
+				return fmt.Errorf("want a duration, for instance %s", example)
+			}
+			if d == 0 {
+				return errZero
+			}
+			*of(f) = d
+			return nil
+		}, check}
+}
+
+func intField(key, example string, of func(*Fault) *int, check func(*Fault) error) faultField {
+	return faultField{key, example,
+		func(f *Fault) string {
+			if *of(f) == 0 {
+				return ""
+			}
+			return strconv.Itoa(*of(f))
+		},
+		func(f *Fault, s string) error {
+			n, err := strconv.Atoi(s)
+			if err != nil {
+				return fmt.Errorf("want a whole number, for instance %s", example)
+			}
+			if n == 0 {
+				return errZero
+			}
+			*of(f) = n
+			return nil
+		}, check}
+}
+
+func wordField[E ~uint8](key string, words []string, of func(*Fault) *E) faultField {
+	choice := strings.Join(words[1:], "|")
+	return faultField{key, choice,
+		func(f *Fault) string {
+			if int(*of(f)) >= len(words) {
+				return "?"
+			}
+			return words[*of(f)]
+		},
+		func(f *Fault, s string) error {
+			at := slices.Index(words[1:], s)
+			if at < 0 {
+				return fmt.Errorf("want %s", choice)
+			}
+			*of(f) = E(at + 1)
+			return nil
+		},
+		func(f *Fault) error {
+			if int(*of(f)) >= len(words) {
+				return fmt.Errorf("want %s", choice)
+			}
+			return nil
+		}}
+}
+
+// String writes the fault as a line that [ParseFault] reads:
+// "at 2m reply drop host=h1 count=1".
+func (f Fault) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "at %s %s", shortDuration(f.At), f.Kind)
+	for _, field := range faultFields {
+		if v := field.print(&f); v != "" {
+			fmt.Fprintf(&b, " %s=%s", field.key, v)
+		}
+	}
+	return b.String()
+}
+
+// ParseFault reads a fault as [Fault.String] writes it. The error says which
+// word is wrong and what would be right.
+func ParseFault(line string) (Fault, error) {
+	words := strings.Fields(line)
+	if len(words) < 4 || words[0] != "at" {
+		return Fault{}, errors.New("want at TIME WORD WORD [key=value …], for instance at 2m reply drop host=h1 count=1")
+	}
+	var f Fault
+	var err error
+	if f.At, err = time.ParseDuration(words[1]); err != nil {
+		return Fault{}, fmt.Errorf("%q: want a duration, for instance 90s", words[1])
+	}
+	if f.Kind, err = parseFaultKind(words[2] + " " + words[3]); err != nil {
+		return Fault{}, err
+	}
+	for i, word := range words[4:] {
+		key, value, found := strings.Cut(word, "=")
+		at := slices.IndexFunc(faultFields, func(field faultField) bool { return field.key == key })
+		switch {
+		case !found, at < 0:
+			return Fault{}, fmt.Errorf("%q: want key=value; it is written %s", word, f.Kind.Form())
+		case slices.ContainsFunc(words[4:4+i], func(w string) bool { return strings.HasPrefix(w, key+"=") }):
+			return Fault{}, fmt.Errorf("%q: %s is given twice", word, key)
+		}
+		if err := faultFields[at].parse(&f, value); err != nil {
+			return Fault{}, fmt.Errorf("%q: %w", word, err)
+		}
+	}
+	if err := f.check(); err != nil {
+		return Fault{}, err
+	}
+	return f, nil
+}
+
+func parseFaultKind(words string) (FaultKind, error) {
+	for _, k := range FaultKinds() {
+		if k.String() == words {
+			return k, nil
+		}
+	}
+	return 0, fmt.Errorf("%q is no fault; want one of %s", words, kindWords())
+}
+
+// ParseHosts reads h3, h1..h5 or *.
+func ParseHosts(s string) (Hosts, error) {
+	if s == "*" {
+		return Hosts{}, nil
+	}
+	first, last, isRun := strings.Cut(s, "..")
+	if !isRun {
+		last = first
+	}
+	var h Hosts
+	var ok, ok2 bool
+	h.First, ok = hostNumber(wire.Hostname(first))
+	h.Last, ok2 = hostNumber(wire.Hostname(last))
+	switch {
+	case !ok || !ok2, string(HostName(h.First)) != first, string(HostName(h.Last)) != last: // h03, h+3
+		return Hosts{}, errHosts
+	case h.First > h.Last:
+		return Hosts{}, errors.New("want the smaller number first")
+	}
+	return h, nil
+}
+
+// shortDuration writes a duration without the zeros that String appends: 5m,
+// not 5m0s.
+func shortDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
