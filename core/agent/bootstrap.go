@@ -111,9 +111,7 @@ func (a *Agent) recover(s *wire.Snapshot, out *Output) {
 		if q.superseded || q.channel != s.RolloutID.Channel() {
 			continue
 		}
-		// Both instants are by the plane's clock. One that was never dispatched
-		// has no instant and is not newer.
-		if !q.rec.DispatchedAt.Before(s.DispatchedAt) {
+		if !a.newer(s, q) {
 			a.ignore(s, "a newer rollout of the channel was taken up", out)
 			return
 		}
@@ -131,6 +129,21 @@ func (a *Agent) recover(s *wire.Snapshot, out *Output) {
 		Recovered: true, SoakUnknown: wire.Flag(!known),
 	}
 	a.recoverSteps(a.takeUp(t, out), s, out)
+}
+
+// newer reports whether a snapshot is of a newer rollout than q, of the same
+// channel. Both instants are by the plane's clock.
+//
+// One that was never dispatched has no instant. Its wave may not have had its
+// turn when a heartbeat confirmed that the host runs its target already (H4):
+// the closure of a host need not change from one rollout to the next. Nothing
+// is going to be dispatched then, so if q is at an end and there is nothing to
+// activate, the snapshot is followed.
+func (a *Agent) newer(s *wire.Snapshot, q *progress) bool {
+	if !s.DispatchedAt.IsSet() {
+		return q.finished() && s.State == wire.Soaking && a.current == s.TargetClosure
+	}
+	return q.rec.DispatchedAt.Before(s.DispatchedAt)
 }
 
 // soakOf derives the soak time from a snapshot: the plane's deadline is the
