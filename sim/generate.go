@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -204,7 +205,7 @@ func drawFault(s *Scenario, r *Stream, k FaultKind, span time.Duration) Fault {
 	case PlaneSuspend:
 		f.For = long
 	case PlaneClock:
-		f.Each = r.Between(-2*time.Hour, 2*time.Hour).Truncate(time.Second)
+		f.Each = cmp.Or(r.Between(-2*time.Hour, 2*time.Hour).Truncate(time.Second), time.Second)
 	case PlaneLate:
 		f.For = short
 	case DiskSlow:
@@ -226,9 +227,9 @@ func drawFault(s *Scenario, r *Stream, k FaultKind, span time.Duration) Fault {
 	case HostReboot, AgentAmnesia:
 		f.Hosts, f.For = one, short
 	case ClockSkew:
-		f.Hosts, f.For, f.Each = hosts, long, r.Between(-30*time.Hour, 90*time.Minute).Truncate(time.Second)
+		f.Hosts, f.For, f.Each = hosts, long, cmp.Or(r.Between(-30*time.Hour, 90*time.Minute).Truncate(time.Second), time.Second)
 	case ClockDrift:
-		f.Hosts, f.For, f.Rate = hosts, long, r.IntN(20001)-10000
+		f.Hosts, f.For, f.Rate = hosts, long, cmp.Or(r.IntN(20001)-10000, 1)
 	case CertWrong:
 		f.Hosts, f.For, f.Count = one, long, 1+r.IntN(6)
 	case ActivationFail, ActivationDefer:
