@@ -59,7 +59,14 @@ func serveDispatch(e *exchange) {
 	}
 	// The read timeout of the connection would look like a caller that went
 	// away. An error means that there is none to lift.
-	_ = http.NewResponseController(e.w).SetReadDeadline(time.Time{})
+	control := http.NewResponseController(e.w)
+	_ = control.SetReadDeadline(time.Time{})
+	if e.r.ContentLength != 0 {
+		// Nobody reads the body of a GET, but before it answers net/http wants
+		// it out of the way. What has not come by then is not waited for: there
+		// is no deadline any more that would end the waiting.
+		defer func() { _ = control.SetReadDeadline(time.Now()) }()
+	}
 	timer := s.cfg.Clock.Timer(e.wait)
 	defer timer.Stop()
 	w := s.waiters.enter(e.hostname)

@@ -151,6 +151,23 @@ func TestAPollWhoseCallerHangsUpIsNotAnswered(t *testing.T) { // PROTOCOL D1
 	h.waiting(0)
 }
 
+func TestAPollIsAnsweredThoughABodyThatItAnnouncedNeverComes(t *testing.T) { // PROTOCOL D1
+	h := start(t)
+	for _, length := range []string{"Content-Length: 10", "Transfer-Encoding: chunked"} {
+		conn := must(tls.Dial("tcp", h.server.Addr().String(), withName(h.agent("h1").transport.TLSClientConfig)))(t)
+		defer conn.Close()
+		must(io.WriteString(conn, "GET "+dispatchPath+"?wait=30 HTTP/1.1\r\nHost: plane\r\n"+length+"\r\n\r\n"))(t)
+		h.waiting(1)
+		h.clock.Add(30 * time.Second)
+		// The bytes that are missing could still come, so the connection is of
+		// no use for another request: it ends after the answer.
+		answered := string(must(io.ReadAll(conn))(t))
+		if !strings.HasPrefix(answered, "HTTP/1.1 204 ") {
+			t.Errorf("%s: answered %q, want 204", length, answered)
+		}
+	}
+}
+
 func TestAPollThatIsRefusedIsAnswered503(t *testing.T) { // PROTOCOL G1
 	h := newHarness(t)
 	h.listen()
