@@ -76,7 +76,10 @@ func serveDispatch(e *exchange) {
 	for e.outcome.Code == wire.NoContent {
 		switch s.waiters.wait(w, timer.C, s.closing, e.r.Context().Done()) {
 		case pollTurn:
-			e.ask(poll, gate.Bulk)
+			// The certificate may have been revoked, or expired, meanwhile.
+			if valid := e.hasCertificate() && e.isNotRevoked(); valid {
+				e.ask(poll, gate.Bulk)
+			}
 			s.waiters.turnOver()
 		case pollOver:
 			return // 204

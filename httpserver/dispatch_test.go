@@ -168,6 +168,17 @@ func TestAPollIsAnsweredThoughABodyThatItAnnouncedNeverComes(t *testing.T) { // 
 	}
 }
 
+func TestWorkIsNotHandedToAPollWhoseCertificateWasRevokedMeanwhile(t *testing.T) { // PROTOCOL T5, D1
+	h := start(t)
+	h.clock.Add(2 * time.Second) // a certificate knows only whole seconds
+	done := h.agent("h1").begin(http.MethodGet, dispatchPath+"?wait=60", "")
+	h.waiting(1)
+	h.clock.Add(2 * time.Second)
+	h.operator("anna").do(http.MethodPost, "/v1/operator/revocations", `{"common_name":"agent-h1.`+h.cfg.AgentCNSuffix+`"}`).want(t, wire.OK)
+	h.openRollout("stable", "r1", "c1", "h1")
+	(<-done).want(t, wire.CertificateRevoked)
+}
+
 func TestAPollThatIsRefusedIsAnswered503(t *testing.T) { // PROTOCOL G1
 	h := newHarness(t)
 	h.listen()
