@@ -54,10 +54,11 @@
 //
 // # What net/http answers itself
 //
-// Four answers are not this package's and carry no problem document: 400 to
-// what is no HTTP, and to plain HTTP on the TLS port, 431 to headers of more
-// than 16 KiB, and 505 to other versions of HTTP. HTTP/2 is not offered, see
-// newHTTP.
+// Some answers are not this package's and carry no problem document: 400 to
+// what is no HTTP, and to plain HTTP on the TLS port, 417 to an Expect that is
+// not "100-continue", 431 to headers of more than 20 KiB, 501 to a transfer
+// coding that is not "chunked", and 505 to other versions of HTTP. HTTP/2 is
+// not offered, see newHTTP.
 //
 // # Glossary
 //

@@ -34,7 +34,8 @@ const (
 	smallBody = 4 << 10
 	// writeSlack is added to the longest time that a request may wait, for
 	// writing its answer.
-	writeSlack     = 30 * time.Second
+	writeSlack = 30 * time.Second
+	// maxHeaderBytes is what net/http is told; it lets 4 KiB more pass.
 	maxHeaderBytes = 16 << 10
 	// closeTimeout bounds what is left to do once every request is answered.
 	closeTimeout = 5 * time.Second

@@ -270,6 +270,34 @@ func TestAnUnfinishedBodyIsNotJSON(t *testing.T) { // PROTOCOL T7
 	}
 }
 
+func TestNetHTTPAnswersWhatItDoesNotHandOn(t *testing.T) {
+	h := start(t)
+	config := withName(h.agent("h1").transport.TLSClientConfig)
+	request := func(line, header string) string {
+		return line + "\r\nHost: plane\r\nConnection: close\r\n" + header + "\r\n"
+	}
+	const poll = "GET " + dispatchPath + " HTTP/1.1"
+	for _, test := range []struct{ name, request, want string }{
+		{"no HTTP", "hello\r\n\r\n", "400"},
+		{"an expectation", request(poll, "Expect: miracles\r\n"), "417"},
+		{"headers within 20 KiB", request(poll, "A: "+strings.Repeat("a", 19<<10)+"\r\n"), "204"},
+		{"headers beyond 20 KiB", request(poll, "A: "+strings.Repeat("a", 20<<10)+"\r\n"), "431"},
+		{"a transfer coding", request(poll, "Transfer-Encoding: gzip, chunked\r\n"), "501"},
+		{"a version", request("GET "+dispatchPath+" HTTP/3.0", ""), "505"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			conn := must(tls.Dial("tcp", h.server.Addr().String(), config))(t)
+			defer conn.Close()
+			must(io.WriteString(conn, test.request))(t)
+			answer := make([]byte, len("HTTP/1.1 204"))
+			must(io.ReadFull(conn, answer))(t)
+			if got := string(answer); got != "HTTP/1.1 "+test.want {
+				t.Errorf("answered %q, want %s", got, test.want)
+			}
+		})
+	}
+}
+
 func TestOptionsOfTheServerAreNoRoute(t *testing.T) { // PROTOCOL T7
 	h := start(t)
 	conn := must(tls.Dial("tcp", h.server.Addr().String(), withName(h.agent("h1").transport.TLSClientConfig)))(t)
