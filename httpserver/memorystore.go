@@ -16,19 +16,28 @@ import (
 // what the one before left. It is for tests and for trying things out.
 //
 // It keeps the newest entries for [MemoryStore.Events]; older ones live on
-// only in their effect.
+// only in their effect. Events may be as large as a body may be (PROTOCOL T7),
+// so the kept ones are bounded in number and in size: an agent that sends
+// nothing but large events pushes the others out, and does not fill the memory.
 type MemoryStore struct {
-	mu      sync.Mutex
-	keep    int
-	base    *plane.Plane // the durable state before entries
-	entries []plane.Entry
+	mu        sync.Mutex
+	keep      int
+	keepBytes int
+	base      *plane.Plane // the durable state before entries
+	entries   []plane.Entry
+	size      int    // of entries in bytes, see weigh
+	scratch   []byte // kept by weigh
 }
 
 // DefaultMemoryEntries is how many entries a MemoryStore keeps by default.
 const DefaultMemoryEntries = 100_000
 
-// NewMemoryStore returns an empty store that keeps the newest entries, at
-// least as many as keep says; 0 means [DefaultMemoryEntries].
+// memoryBytes is how many bytes of entries a MemoryStore keeps.
+const memoryBytes = 64 << 20
+
+// NewMemoryStore returns an empty store that keeps the newest entries: at least
+// as many as keep says, or 64 MiB of them if that is less, and at most twice
+// that. 0 means [DefaultMemoryEntries].
 func NewMemoryStore(keep int) *MemoryStore {
 	if keep <= 0 {
 		keep = DefaultMemoryEntries
@@ -37,7 +46,7 @@ func NewMemoryStore(keep int) *MemoryStore {
 	if err != nil {
 		panic(fmt.Sprintf("httpserver: the default configuration of the plane is refused: %v", err))
 	}
-	return &MemoryStore{keep: keep, base: base}
+	return &MemoryStore{keep: keep, keepBytes: memoryBytes, base: base}
 }
 
 // Load implements [Store].
@@ -64,17 +73,39 @@ func (s *MemoryStore) Commit(entries []plane.Entry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries = append(s.entries, entries...)
-	if len(s.entries) < 2*s.keep {
+	for i := range entries {
+		s.size += s.weigh(&entries[i])
+	}
+	if len(s.entries) < 2*s.keep && s.size < 2*s.keepBytes {
 		return nil
 	}
-	fold := s.entries[:len(s.entries)-s.keep]
-	for i := range fold {
-		if err := s.base.Apply(fold[i]); err != nil {
+	folded := 0
+	for ; len(s.entries)-folded > s.keep || s.size > s.keepBytes; folded++ {
+		if err := s.base.Apply(s.entries[folded]); err != nil {
 			return err
 		}
+		s.size -= s.weigh(&s.entries[folded])
 	}
-	s.entries = append([]plane.Entry(nil), s.entries[len(fold):]...)
+	s.entries = append([]plane.Entry(nil), s.entries[folded:]...)
 	return nil
+}
+
+// weigh returns about how many bytes an entry takes: what a caller can make
+// large as it is on the wire, and the struct around it.
+func (s *MemoryStore) weigh(e *plane.Entry) int {
+	const entry = 256
+	s.scratch = s.scratch[:0]
+	switch in := e.Input.(type) {
+	case *plane.Event:
+		s.scratch = wire.EventEnvelopeSchema.Append(s.scratch, &in.Envelope)
+	case *plane.OpenRollout:
+		s.scratch = wire.ManifestSchema.Append(s.scratch, &in.Manifest)
+	}
+	size := entry + len(s.scratch)
+	if cap(s.scratch) > maxKept {
+		s.scratch = nil
+	}
+	return size
 }
 
 // Events implements [Store].

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -47,6 +48,63 @@ func TestATrimmedMemoryStoreStillHasTheWholeState(t *testing.T) { // PROTOCOL E2
 		if err != nil || next != 0 || len(events) != want {
 			t.Errorf("%s: %d events, next %d, %v; want %d", id, len(events), next, err, want)
 		}
+	}
+}
+
+func TestAMemoryStoreIsBoundedInBytesAsWell(t *testing.T) { // PROTOCOL E2
+	const keepBytes = 1 << 20
+	store := NewMemoryStore(0)
+	store.keepBytes = keepBytes
+	p, err := plane.New(plane.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := wire.TimeOf(testEpoch)
+	step := func(in plane.Input) {
+		t.Helper()
+		var out plane.Output
+		p.Step(wire.Instant{Wall: at}, in, &out)
+		if len(out.Entries) != 1 {
+			t.Fatalf("%v is not logged: %v", in, out.Replies[0].Outcome)
+		}
+		if err := store.Commit(out.Entries); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var decoder wire.Decoder
+	open := new(plane.OpenRollout)
+	if err := wire.DecodeDocument(&decoder, &wire.ManifestSchema, []byte(manifest("stable", "r1", "c1", "h1")), &open.Manifest); err != nil {
+		t.Fatal(err)
+	}
+	step(open)
+	seq := wire.Seq(0)
+	tell := func(body wire.EventBody) {
+		t.Helper()
+		seq++
+		step(&plane.Event{Envelope: wire.EventEnvelope{Hostname: "h1", RolloutID: "stable@r1", Event: wire.Event{Seq: seq, Body: body}}})
+	}
+	tell(wire.DispatchAck{CurrentClosureAtDispatch: "c0", ReceivedAt: at})
+	tell(wire.ActivationCompleted{ObservedCurrentClosure: "c1", CompletedAt: at})
+	large := wire.Text(strings.Repeat("x", 60<<10))
+	for range 100 {
+		tell(wire.ProbeResult{ProbeName: "web", Mode: wire.Observe, Status: wire.Fail, ObservedAt: at, FailureReason: large})
+		held := 0
+		for i := range store.entries {
+			held += store.weigh(&store.entries[i])
+		}
+		if held != store.size || held > 2*keepBytes {
+			t.Fatalf("%d bytes are held and %d counted, want at most %d", held, store.size, 2*keepBytes)
+		}
+	}
+	if n, least := len(store.entries), keepBytes/(61<<10); n < least {
+		t.Errorf("%d entries are kept, want at least %d", n, least)
+	}
+	loaded, err := store.Load(context.Background(), plane.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := loaded.AppendDurable(nil), p.AppendDurable(nil); !bytes.Equal(got, want) {
+		t.Errorf("the store gives another state:\n%s\nwant\n%s", got, want)
 	}
 }
 
