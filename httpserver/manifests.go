@@ -181,6 +181,15 @@ func (m *manifests) file(ctx context.Context, name string) (manifestFile, error)
 }
 
 func readLimited(path string, limit int64) ([]byte, error) {
+	// Opening a pipe would wait for somebody to write into it, and nothing ends
+	// that wait.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
