@@ -51,6 +51,7 @@ type harness struct {
 	ca     *pki.Authority
 
 	clients []*client
+	looker  *client // see reader
 	// wantPanics says that the test makes the plane or a handler panic.
 	wantPanics bool
 	// wantUncleanShutdown says that the test leaves something inside.
