@@ -181,14 +181,11 @@ func (m *manifests) file(ctx context.Context, name string) (manifestFile, error)
 }
 
 func readLimited(path string, limit int64) ([]byte, error) {
-	// Opening a pipe would wait for somebody to write into it, and nothing ends
-	// that wait.
-	info, err := os.Stat(path)
-	if err != nil {
+	// Before it is opened: a pipe without a writer would not let go again.
+	if info, err := os.Stat(path); err != nil {
 		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", path)
+	} else if !info.Mode().IsRegular() {
+		return nil, errors.New("is not a regular file")
 	}
 	f, err := os.Open(path)
 	if err != nil {
