@@ -57,6 +57,7 @@ const (
 	EffectReissued
 	EffectActivationFailed
 	EffectActivationDeferred
+	EffectActivationSlow
 	EffectProbeFailed
 	EffectHostile
 
@@ -97,7 +98,7 @@ var effectWords = [effectEnd]string{
 	EffectPartitioned: "partitioned", EffectReset: "reset", EffectClientTimeout: "client timeout",
 	EffectAgentCrash: "agent crash", EffectAgentCrashAtAppend: "agent crash at append", EffectReboot: "reboot", EffectAmnesia: "amnesia",
 	EffectSwitch: "switch", EffectSwitchCut: "switch cut", EffectWrongClock: "wrong clock", EffectWrongCertificate: "wrong certificate",
-	EffectRevoked: "revoked", EffectReissued: "reissued", EffectActivationFailed: "activation failed", EffectActivationDeferred: "activation deferred",
+	EffectRevoked: "revoked", EffectReissued: "reissued", EffectActivationFailed: "activation failed", EffectActivationDeferred: "activation deferred", EffectActivationSlow: "activation slow",
 	EffectProbeFailed: "probe failed", EffectHostile: "hostile act",
 	EffectReplayAsked: "replay asked", EffectConfirmed: "confirmed", EffectAbsorbed: "absorbed", EffectRejected: "rejected",
 	EffectHalted: "halted", EffectQuarantined: "quarantined", EffectSuperseded: "superseded",

@@ -15,8 +15,8 @@ const (
 	// ReplyDrop: the reducer lets go of inputs from Hosts without a reply,
 	// before the step, or after it if After is set. Count, For.
 	ReplyDrop
-	// GateCapacity: the plane is started again with an inbox of Size, and once
-	// more with its own when the fault ends. For.
+	// GateCapacity: the plane's inbox has Size. The plane is started again when
+	// that begins and when it ends. For.
 	GateCapacity
 	// PlaneRestart happens at an instant: the plane is shut down in good order,
 	// drains for Each, and comes up again after For.
@@ -47,8 +47,8 @@ const (
 	// NetReorder: every message from and to Hosts takes up to Each more, so
 	// that they overtake one another. For.
 	NetReorder
-	// NetPartition: nothing gets through between Hosts and the plane, or only
-	// in the direction that is not Dir. For.
+	// NetPartition: nothing gets through between Hosts and the plane; with Dir,
+	// nothing that goes that way. For.
 	NetPartition
 	// NetReset: the connections of requests of Hosts are reset before they are
 	// sent, or after they were worked on if After is set. Count, For.

@@ -112,6 +112,11 @@ func (s *faultState) each(kind FaultKind, n int) time.Duration {
 	return sum
 }
 
+// outage reports whether a fault of a kind is in force that strikes every time.
+func (s *faultState) outage(kind FaultKind) bool {
+	return slices.ContainsFunc(s.active[kind], func(a *activeFault) bool { return a.left < 0 })
+}
+
 func (s *faultState) partitioned(n int, dir Dir) bool {
 	if !s.any(NetPartition) {
 		return false

@@ -44,6 +44,7 @@ type hostNode struct {
 	notBefore wire.Time
 
 	sends, down, machine Stream
+	latest               uint64 // ID of the request that was sent last of those that have arrived
 }
 
 // switching is an activation or a rollback that runs.
@@ -265,23 +266,26 @@ type agentInputs struct {
 
 // strike is a fault that hits the host at an instant.
 func (h *hostNode) strike(w *World, f Fault) {
-	if h.kind == HostileHost || !h.up {
-		return
+	if h.kind == HostileHost {
+		return // what runs there is nobody's agent
 	}
 	switch f.Kind {
 	case AgentCrash:
-		if f.After {
+		switch {
+		case f.After:
 			h.crashAtAppend, h.crashDown = true, f.For
-			return
+		case h.up:
+			w.effect(EffectAgentCrash)
+			h.goDown(w, f.For)
 		}
-		w.effect(EffectAgentCrash)
-		h.goDown(w, f.For)
 	case HostReboot:
 		h.reboot(w, f.For)
 	case AgentAmnesia:
 		w.effect(EffectAmnesia)
 		h.disk = nil
-		h.goDown(w, f.For)
+		if h.up {
+			h.goDown(w, f.For)
+		}
 		for _, o := range w.observers {
 			o.hostLost(w, h)
 		}

@@ -209,7 +209,7 @@ func (p *planeNode) fail(w *World) {
 // rebuild makes the plane again of what is on the disk, as soon as the disk
 // can be read.
 func (p *planeNode) rebuild(w *World) {
-	if w.faults.inForce(DiskFail, 0) != nil || p.suspended {
+	if w.faults.outage(DiskFail) || p.suspended {
 		p.batch = p.gate.Take(w.now, p.gate.Depth(), p.batch[:0])
 		for i := range p.batch {
 			p.drop(w, i)

@@ -18,7 +18,11 @@ func (h *hostNode) begin(w *World, e *agent.Effect) {
 	case agent.EffectActivate, agent.EffectRollback:
 		h.switching = switching{id: e.ID, kind: e.Kind, closure: e.Closure}
 		a := w.scenario.Fleet.Activation
-		takes := h.machine.Between(a.Min, a.Max) + w.faults.each(ActivationSlow, h.index+1)
+		takes := h.machine.Between(a.Min, a.Max)
+		if slow := w.faults.each(ActivationSlow, h.index+1); slow > 0 {
+			w.effect(EffectActivationSlow)
+			takes += slow
+		}
 		w.effect(EffectSwitch)
 		w.queue.push(event{at: w.now + takes, kind: evActivationEnd, node: int32(h.index), epoch: h.epoch, arg: e.ID})
 	case agent.EffectProbe:

@@ -58,8 +58,7 @@ func (w *World) delay(m *message, s *Stream) time.Duration {
 		d += more
 	}
 	if spread := w.faults.each(NetReorder, n); spread > 0 {
-		w.effect(EffectReordered)
-		d += s.Between(0, spread)
+		d += s.Between(0, spread) // whether anything is overtaken, arrive sees
 	}
 	return d
 }

@@ -73,8 +73,11 @@ func (o *operatorNode) hear(w *World, m *message, answered bool) {
 		return
 	}
 	a := &w.scenario.Acts[i-len(w.scenario.Rollouts)]
-	if a.Kind == ActRevoke && a.For > 0 && m.outcome.Code == wire.OK {
-		w.effect(EffectRevoked)
+	if a.Kind != ActRevoke || m.outcome.Code != wire.OK {
+		return
+	}
+	w.effect(EffectRevoked)
+	if a.For > 0 {
 		w.queue.push(event{at: w.now + a.For, kind: evReissue, node: int32(max(a.Hosts.First, 1) - 1)})
 	}
 }

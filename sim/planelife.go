@@ -79,6 +79,9 @@ func (p *planeNode) beginRestart(w *World, drain, down time.Duration) {
 
 // drainOver answers what is still inside and ends the process.
 func (p *planeNode) drainOver(w *World, down time.Duration) {
+	if p.asleep(w, evPlaneDown, uint64(down)) {
+		return
+	}
 	p.expired = p.gate.Flush(w.now, p.expired[:0])
 	for _, e := range p.expired {
 		w.effect(EffectClosed)
@@ -97,6 +100,14 @@ func (p *planeNode) drainOver(w *World, down time.Duration) {
 		o.planeDown(w, false)
 	}
 	w.push(evPlaneUp, planeNodeID, w.now+down, p.epoch)
+}
+
+// asleep puts an event off while the plane's machine is suspended.
+func (p *planeNode) asleep(w *World, kind eventKind, arg uint64) bool {
+	if p.suspended {
+		w.queue.push(event{at: w.now + time.Second, kind: kind, node: planeNodeID, epoch: p.epoch, arg: arg})
+	}
+	return p.suspended
 }
 
 // resume lets a suspended plane go on where it stood.
@@ -126,8 +137,12 @@ func (w *World) beginFault(i int) {
 	if w.healed {
 		return
 	}
-	w.traceFault(f, "begins")
 	p := &w.plane
+	if f.Kind == PlaneRestart && p.suspended { // nobody there hears of it yet
+		w.queue.push(event{at: w.now + time.Second, kind: evFaultBegin, node: worldNodeID, arg: uint64(i)})
+		return
+	}
+	w.traceFault(f, "begins")
 	// Faults that happen at an instant.
 	switch f.Kind {
 	case PlaneRestart:
@@ -164,7 +179,19 @@ func (w *World) beginFault(i int) {
 	case PlaneLate:
 		p.crash(w, 0, false)
 	case GateCapacity:
-		p.capacity = f.Size
+		p.resize(w)
+	}
+}
+
+// resize gives the plane the capacity that holds now, which is that of the
+// fault that began last, and so starts it again.
+func (p *planeNode) resize(w *World) {
+	capacity := w.scenario.Plane.Capacity
+	if sizes := w.faults.active[GateCapacity]; len(sizes) > 0 {
+		capacity = sizes[len(sizes)-1].Size
+	}
+	if p.capacity != capacity {
+		p.capacity = capacity
 		p.crash(w, 0, false)
 	}
 }
@@ -193,10 +220,7 @@ func (w *World) afterFault(kind FaultKind) {
 			p.resume(w)
 		}
 	case GateCapacity:
-		if p.capacity != w.scenario.Plane.Capacity {
-			p.capacity = w.scenario.Plane.Capacity
-			p.crash(w, 0, false)
-		}
+		p.resize(w)
 	}
 }
 
@@ -204,10 +228,21 @@ func (w *World) afterFault(kind FaultKind) {
 // rest.
 func (w *World) heal() {
 	w.healed, w.healedAt = true, w.now
+	ended := w.faults
 	w.faults = faultState{}
-	w.plane.crashPhase = AtOnce
 	for _, kind := range []FaultKind{ReducerWedge, PlaneSuspend, GateCapacity} {
-		w.afterFault(kind)
+		if ended.any(kind) {
+			w.afterFault(kind)
+		}
+	}
+	// Nothing that waits for its moment strikes any more.
+	p := &w.plane
+	p.crashPhase = AtOnce
+	for i := range w.hosts {
+		w.hosts[i].crashAtAppend = false
+	}
+	if p.up && !p.started { // it may have been told to be late
+		w.push(evPlaneStart, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
 	}
 	w.queue.push(event{at: w.now + w.scenario.Fleet.Interval, kind: evJudge, node: worldNodeID})
 }

@@ -77,6 +77,9 @@ func (p *planeNode) newWalk() {
 // comeUp starts the process: it listens, and answers not_started until it has
 // loaded its log.
 func (p *planeNode) comeUp(w *World) {
+	if p.asleep(w, evPlaneUp, 0) {
+		return
+	}
 	g, err := gate.New[*message](w.scenario.gateConfig(p.capacity))
 	if err != nil {
 		panic(err) // the scenario was validated
@@ -97,6 +100,9 @@ func (p *planeNode) comeUp(w *World) {
 
 // start loads the log and opens the gate.
 func (p *planeNode) start(w *World) {
+	if p.started || p.asleep(w, evPlaneStart, 0) {
+		return
+	}
 	p.load(w)
 	p.started = true
 	p.gate.Start(w.now)
@@ -137,6 +143,13 @@ func (p *planeNode) arrive(w *World, m *message) {
 		w.effect(EffectRefusedConnection)
 		w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
 		return
+	}
+	if m.node >= 0 {
+		h := &w.hosts[m.node]
+		if m.id < h.latest {
+			w.effect(EffectReordered)
+		}
+		h.latest = max(h.latest, m.id)
 	}
 	m.arrivedAt = w.now
 	m.at = len(p.open)
@@ -228,6 +241,9 @@ var manifestsIdentity = wire.Identity{CommonName: "manifests", Operator: true, N
 // readManifest opens a rollout whose manifest lies in the plane's directory
 // (PROTOCOL R6), until the plane has taken it.
 func (p *planeNode) readManifest(w *World, i int) {
+	if p.asleep(w, evManifest, uint64(i)) {
+		return
+	}
 	r := &w.scenario.Rollouts[w.operator.opened[i]]
 	w.messages++
 	m := w.pool.take()

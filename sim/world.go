@@ -24,7 +24,6 @@ const (
 	evPlaneUp                          // the plane's process is up and listens
 	evPlaneStart                       // it has loaded its log
 	evPlaneDown                        // the time to drain is over
-	evResume                           // a suspended plane goes on
 	evManifest                         // the plane reads a manifest of its directory
 
 	evAnswer        // an answer reaches its sender
@@ -45,7 +44,7 @@ const (
 )
 
 var eventWords = [...]string{
-	"?", "request", "step", "commit", "deadline", "tick", "poll-timeout", "rebuild", "plane-up", "plane-start", "plane-down", "resume", "manifest",
+	"?", "request", "step", "commit", "deadline", "tick", "poll-timeout", "rebuild", "plane-up", "plane-start", "plane-down", "manifest",
 	"answer", "no-answer", "timer", "activation-end", "probe-end", "host-up", "reboot", "hostile", "reissue",
 	"operator", "fault", "fault-end", "heal", "judge",
 }
@@ -265,8 +264,6 @@ func (w *World) happen(e *event) {
 		w.plane.start(w)
 	case evPlaneDown:
 		w.plane.drainOver(w, time.Duration(e.arg))
-	case evResume:
-		w.plane.resume(w)
 	case evManifest:
 		w.plane.readManifest(w, int(e.arg))
 	case evAnswer, evNoAnswer:

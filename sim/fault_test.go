@@ -1,0 +1,235 @@
+package sim
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// faultStories has for every kind of fault the smallest scenario in which it
+// strikes, and the effects that it has there and would not have without it.
+var faultStories = map[FaultKind][]struct {
+	fault   string
+	effects []Effect
+}{
+	ReducerWedge:    {{"at 2m reducer wedge for=12s", []Effect{EffectWedged, EffectTimeout, EffectLateReply}}},
+	ReducerSlow:     {{"at 2m reducer slow for=1m each=500ms", []Effect{EffectSlowStep}}},
+	ReplyDrop:       {{"at 2m reply drop count=3", []Effect{EffectDroppedReply}}, {"at 2m reply drop count=3 after=yes", []Effect{EffectDroppedReply, EffectAppliedNotReplied}}},
+	GateCapacity:    {{"at 2m gate capacity for=2m size=1", []Effect{EffectPlaneCrash, EffectSaturated}}},
+	PlaneRestart:    {{"at 2m plane restart for=5s each=1s", []Effect{EffectPlaneRestart, EffectClosed, EffectRefusedConnection}}},
+	PlaneCrash:      {{"at 2m plane crash for=10s", []Effect{EffectPlaneCrash, EffectRefusedConnection}}, {"at 1s plane crash for=3s phase=before-commit", []Effect{EffectCrashBeforeCommit, EffectPlaneCrash}}, {"at 1s plane crash for=3s phase=inside-commit", []Effect{EffectCrashInsideCommit, EffectPlaneCrash}}, {"at 1s plane crash for=3s phase=after-commit", []Effect{EffectCrashAfterCommit, EffectPlaneCrash}}},
+	PlaneWipe:       {{"at 2m plane wipe for=5s", []Effect{EffectPlaneCrash, EffectPlaneWipe, EffectReplayAsked}}, {"at 40s plane wipe for=5s phase=after-commit", []Effect{EffectCrashAfterCommit, EffectPlaneWipe}}},
+	PlaneSuspend:    {{"at 2m plane suspend for=30s", []Effect{EffectSuspended, EffectCredited}}},
+	PlaneClock:      {{"at 2m plane clock each=-1h", []Effect{EffectPlaneClock}}},
+	PlaneLate:       {{"at 2m plane late for=20s", []Effect{EffectNotStarted}}},
+	DiskSlow:        {{"at 10s disk slow for=2m each=1s", []Effect{EffectSlowDisk}}},
+	DiskFail:        {{"at 10s disk fail count=2", []Effect{EffectDiskFailed, EffectRebuilt, EffectDroppedReply}}, {"at 10s disk fail for=1m", []Effect{EffectDiskFailed, EffectRebuilt, EffectNotStarted}}},
+	NetDrop:         {{"at 2m net drop for=1m rate=500", []Effect{EffectLost}}},
+	NetDup:          {{"at 2m net dup for=1m rate=500", []Effect{EffectDuplicated}}},
+	NetDelay:        {{"at 2m net delay for=1m each=11s", []Effect{EffectDelayed, EffectClientTimeout}}},
+	NetReorder:      {{"at 30s net reorder for=2m each=8s", []Effect{EffectReordered}}},
+	NetPartition:    {{"at 2m net partition for=1m", []Effect{EffectPartitioned}}, {"at 2m net partition for=1m dir=up", []Effect{EffectPartitioned}}, {"at 2m net partition for=1m dir=down", []Effect{EffectPartitioned}}},
+	NetReset:        {{"at 2m net reset count=3", []Effect{EffectReset}}, {"at 2m net reset count=3 after=yes", []Effect{EffectReset}}},
+	AgentCrash:      {{"at 2m agent crash for=10s", []Effect{EffectAgentCrash}}, {"at 20s agent crash for=10s after=yes", []Effect{EffectAgentCrashAtAppend}}},
+	HostReboot:      {{"at 2m host reboot for=10s", []Effect{EffectReboot}}, {"at 40s host reboot host=h1 for=10s", []Effect{EffectSwitchCut}}},
+	AgentAmnesia:    {{"at 2m agent amnesia for=10s", []Effect{EffectAmnesia, EffectAgentRecovered}}},
+	ClockSkew:       {{"at 2m clock skew for=1m each=-30h", []Effect{EffectWrongClock}}},
+	ClockDrift:      {{"at 2m clock drift for=1m rate=-10000", []Effect{EffectWrongClock}}},
+	CertWrong:       {{"at 2m cert wrong host=h1 for=1m", []Effect{EffectWrongCertificate}}},
+	ActivationFail:  {{"at 10s activation fail host=h1 for=3m", []Effect{EffectActivationFailed, EffectHalted}}},
+	ActivationDefer: {{"at 10s activation defer host=h1 for=3m", []Effect{EffectActivationDeferred, EffectReboot}}},
+	ActivationSlow:  {{"at 10s activation slow for=3m each=1m", []Effect{EffectActivationSlow}}},
+	ProbeFail:       {{"at 10s probe fail host=h1 for=5m", []Effect{EffectProbeFailed, EffectHalted, EffectAgentRollback, EffectQuarantined}}},
+}
+
+// storyScene is the fleet that the stories happen to. Its hosts speak often, so
+// that a fault of some seconds hits somebody, and its activations are long, so
+// that they can be cut off.
+const storyScene = `
+seed 11
+fleet 8 interval=15s activation=20s..30s
+plane service=200ms
+rollout stable@r1 at=20s target=c1 hosts=h1..h8 waves=4m policy=rollback-and-halt
+active 6m
+`
+
+func TestEveryKindOfFaultHasItsEffect(t *testing.T) {
+	quiet := play(t, storyScene).finish()
+	if len(faultStories) != len(FaultKinds()) {
+		t.Errorf("%d kinds have a story, want all %d", len(faultStories), len(FaultKinds()))
+	}
+	for _, k := range FaultKinds() {
+		for _, story := range faultStories[k] {
+			t.Run(story.fault, func(t *testing.T) {
+				r := play(t, storyScene+story.fault)
+				if got := r.w.scenario.Faults[0].Kind; got != k {
+					t.Fatalf("the story of %v is one of %v", k, got)
+				}
+				result := r.finish()
+				for _, e := range story.effects {
+					if result.Effects[e] == 0 || result.Effects[e] <= quiet.Effects[e] {
+						t.Errorf("%v: %d times, and %d without the fault", e, result.Effects[e], quiet.Effects[e])
+					}
+				}
+			})
+		}
+	}
+}
+
+// Everything but what needs another fleet, or an operator, has a story above;
+// the other effects have tests of their own.
+func TestEveryEffectIsReachedBySomeStory(t *testing.T) {
+	elsewhere := []Effect{
+		EffectPollWoken, EffectSwitch, // of every rollout
+		EffectHostile, EffectRevoked, EffectReissued, EffectSuperseded,
+		EffectConfirmed, EffectAbsorbed, EffectRejected, EffectUnreachable, EffectReachable, EffectObserverSuspect,
+		EffectAgentReplays, EffectAgentRenumbered, EffectAgentWaiting,
+	}
+	told := make(map[Effect]bool)
+	for _, e := range elsewhere {
+		told[e] = true
+	}
+	for _, stories := range faultStories {
+		for _, s := range stories {
+			for _, e := range s.effects {
+				told[e] = true
+			}
+		}
+	}
+	for e := EffectNone + 1; e < effectEnd; e++ {
+		if !told[e] {
+			t.Errorf("no story shows %v", e)
+		}
+		if e.String() == "" || e.String() == "?" {
+			t.Errorf("effect %d has no word", e)
+		}
+	}
+}
+
+func TestACountIsUsedUp(t *testing.T) {
+	for _, c := range []struct {
+		fault  string
+		effect Effect
+		want   uint64
+	}{
+		{"at 2m reply drop count=3", EffectDroppedReply, 3},
+		{"at 2m reply drop count=3 after=yes", EffectAppliedNotReplied, 3},
+		{"at 1m net reset count=5", EffectReset, 5},
+		{"at 1m net reset count=5 after=yes", EffectReset, 5},
+		{"at 10s disk fail count=2", EffectDiskFailed, 2},
+		{"at 1m cert wrong count=4", EffectWrongCertificate, 4},
+		{"at 10s activation defer count=2", EffectActivationDeferred, 2},
+		{"at 10s activation fail count=1", EffectActivationFailed, 1},
+	} {
+		if got := play(t, storyScene+c.fault).finish().Effects[c.effect]; got != c.want {
+			t.Errorf("%s: %v %d times, want %d", c.fault, c.effect, got, c.want)
+		}
+	}
+}
+
+// A fault hits the hosts that it names, from its beginning to its end.
+func TestAFaultHitsItsHostsWhileItIsInForce(t *testing.T) {
+	r := play(t, storyScene+"at 2m net partition host=h3..h4 for=90s dir=up")
+	r.finish()
+	from, to := 2*time.Minute, 2*time.Minute+90*time.Second
+	heard := make(map[int32]int)
+	for _, q := range r.requests {
+		if q.sentAt >= from && q.sentAt < to && q.node >= 0 {
+			heard[q.node+1]++
+		}
+	}
+	for n := int32(1); n <= 8; n++ {
+		if hit := n == 3 || n == 4; hit != (heard[n] == 0) {
+			t.Errorf("h%d: %d requests of that time arrived", n, heard[n])
+		}
+	}
+}
+
+// Two faults of a kind add up, and each ends by itself.
+func TestFaultsOfAKindOverlap(t *testing.T) {
+	r := play(t, storyScene+"at 2m net delay for=2m each=1s\nat 3m net delay for=2m each=2s")
+	for _, c := range []struct {
+		at   time.Duration
+		want time.Duration
+	}{
+		{time.Minute, 0}, {2*time.Minute + 1, time.Second}, {3*time.Minute + 1, 3 * time.Second},
+		{4*time.Minute + 1, 2 * time.Second}, {5*time.Minute + 1, 0},
+	} {
+		r.until(c.at)
+		if got := r.w.faults.each(NetDelay, 1); got != c.want {
+			t.Errorf("at %v: %v more, want %v", c.at, got, c.want)
+		}
+	}
+	r.finish()
+}
+
+// The plane has the inbox of the capacity fault that began last; the end of
+// another leaves it alone.
+func TestCapacityFaultsOverlap(t *testing.T) {
+	r := play(t, storyScene+"at 1m gate capacity for=2m size=6\nat 2m gate capacity for=2m size=3")
+	for _, c := range []struct {
+		at   time.Duration
+		want int
+	}{{30 * time.Second, 256}, {90 * time.Second, 6}, {150 * time.Second, 3}, {210 * time.Second, 3}, {250 * time.Second, 256}} {
+		r.until(c.at)
+		if got := r.w.plane.gate.Config().Capacity; got != c.want {
+			t.Errorf("at %v: the inbox has %d places, want %d", c.at, got, c.want)
+		}
+	}
+	if got := r.finish().Effects[EffectPlaneCrash]; got != 3 {
+		t.Errorf("the plane was started %d times again, want 3", got)
+	}
+}
+
+// Healing ends whatever is in force, and whatever waits for its moment.
+func TestAfterTheHealingNothingStrikes(t *testing.T) {
+	for _, k := range FaultKinds() {
+		if k == PlaneClock {
+			continue // for good, as it says
+		}
+		for _, story := range faultStories[k] {
+			f, err := ParseFault(story.fault)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// It begins just before the healing, and would last for an hour.
+			if f.At = 6*time.Minute - time.Millisecond; !k.Instant() {
+				f.For = time.Hour
+			}
+			effect := story.effects[0] // what the fault itself does
+			if k == GateCapacity {
+				effect = EffectSaturated
+			}
+			t.Run(f.String(), func(t *testing.T) {
+				r := play(t, storyScene+f.String())
+				r.until(6 * time.Minute)
+				if k == PlaneLate {
+					r.until(6*time.Minute + r.w.scenario.Plane.Start) // as after any start
+				}
+				before := r.w.effects[effect]
+				r.finish()
+				if after := r.w.effects[effect]; after != before {
+					t.Errorf("%v: %d times after the healing", effect, after-before)
+				}
+				if w := r.w; w.faults.kinds != 0 || w.plane.crashPhase != AtOnce {
+					t.Error("something is in force still")
+				}
+			})
+		}
+	}
+}
+
+// What is drawn for the sake of one fault reshuffles nothing else: a fault that
+// finds nothing to strike leaves the run as it was, event for event.
+func TestAFaultThatStrikesNobodyChangesNothing(t *testing.T) {
+	quiet := play(t, storyScene)
+	noisy := play(t, storyScene+"at 5m net partition host=h8 for=1ms")
+	quiet.finish()
+	noisy.finish()
+	if noisy.w.effects[EffectPartitioned] != 0 {
+		t.Fatal("the partition struck somebody: choose another instant")
+	}
+	if !slices.Equal(quiet.requests, noisy.requests) {
+		t.Error("the requests differ")
+	}
+}
