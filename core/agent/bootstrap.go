@@ -132,18 +132,17 @@ func (a *Agent) recover(s *wire.Snapshot, out *Output) {
 }
 
 // newer reports whether a snapshot is of a newer rollout than q, of the same
-// channel. Both instants are by the plane's clock.
+// channel.
 //
-// One that was never dispatched has no instant. Its wave may not have had its
-// turn when a heartbeat confirmed that the host runs its target already (H4):
-// the closure of a host need not change from one rollout to the next. Nothing
-// is going to be dispatched then, so if q is at an end and there is nothing to
-// activate, the snapshot is followed.
+// It is, if it was dispatched later: both instants are by the plane's clock.
+// But that may have been set back, and one that was never dispatched has no
+// instant: the closure of a host need not change from one rollout to the next,
+// and then a heartbeat confirms its record before anything is dispatched (H4),
+// and nothing is any more. So if q is at an end and there is nothing to
+// activate, the plane's word is enough: it lists what is not superseded.
 func (a *Agent) newer(s *wire.Snapshot, q *progress) bool {
-	if !s.DispatchedAt.IsSet() {
-		return q.finished() && s.State == wire.Soaking && a.current == s.TargetClosure
-	}
-	return q.rec.DispatchedAt.Before(s.DispatchedAt)
+	return q.rec.DispatchedAt.Before(s.DispatchedAt) ||
+		q.finished() && s.State == wire.Soaking && a.current == s.TargetClosure
 }
 
 // soakOf derives the soak time from a snapshot: the plane's deadline is the

@@ -13,7 +13,7 @@ import (
 // heartbeat confirms the record before its wave has its turn (H4), nothing is
 // ever dispatched, and only the snapshot tells the host of the rollout.
 // PROTOCOL A4
-func TestASnapshotThatWasNeverDispatchedIsFollowedIfThereIsNothingToActivate(t *testing.T) {
+func TestASnapshotIsFollowedWithoutALaterDispatchIfThereIsNothingToActivate(t *testing.T) {
 	const first, second = wire.RolloutID("stable@first"), wire.RolloutID("stable@second")
 	at := wire.TimeOf(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC))
 	event := func(seq wire.Seq, body wire.EventBody) agent.Entry {
@@ -36,6 +36,10 @@ func TestASnapshotThatWasNeverDispatchedIsFollowedIfThereIsNothingToActivate(t *
 	activating := wire.Snapshot{
 		RolloutID: second, Hostname: "h1", State: wire.Activating, TargetClosure: "c1", DispatchAckedAt: at, LastEventSeq: 1,
 	}
+	setBack := pendingNoMore // the plane's clock was set back in between
+	setBack.DispatchedAt = at.Add(-time.Hour)
+	older := activating
+	older.DispatchedAt, older.CurrentClosureAtDispatch = at.Add(-time.Hour), "c0"
 	elsewhere := pendingNoMore
 	elsewhere.TargetClosure, elsewhere.CurrentClosure = "c2", "c2"
 
@@ -47,7 +51,9 @@ func TestASnapshotThatWasNeverDispatchedIsFollowedIfThereIsNothingToActivate(t *
 	}{
 		{"the older is at its end", converged, pendingNoMore, true},
 		{"the older is not at its end", soaking, pendingNoMore, false},
+		{"it was dispatched before by the clock", converged, setBack, true},
 		{"there is something to activate", converged, activating, false},
+		{"there is something to activate and it was dispatched before", converged, older, false},
 		{"the host runs something else", converged, elsewhere, false},
 	} {
 		a, err := agent.New(agent.Config{Hostname: "h1", Seed: 1})
