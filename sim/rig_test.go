@@ -11,8 +11,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// request1 is what a rig noted of a request at the plane: a copy, since
-// messages are used again.
+// noted is what a rig knows of a request at the plane: a copy, since messages
+// are used again.
 type noted struct {
 	id        uint64
 	kind      MessageKind
