@@ -77,8 +77,6 @@ func (c *checkAnswers) answered(w *World, m *message) {
 func (c *checkAnswers) waited(w *World, m *message) {
 	until := m.arrivedAt + m.wait
 	switch {
-	case m.kind != MsgPoll:
-		w.Violate("S5", "m%d, a %v, was worked off %v ago and is answered now", m.id, m.kind, w.now-c.q.prior.finishedAt)
 	case m.outcome.Code == wire.Closed: // S6 says whether it may be
 	case w.now > until && w.now > c.awake+time.Second && !c.suspended:
 		w.Violate("S5", "m%d, a poll, is answered %v after its wait", m.id, w.now-until)

@@ -172,7 +172,7 @@ func (l *ledger) decide(w *World, in plane.Input, r *plane.Reply) {
 func (l *ledger) open(m *wire.Manifest) {
 	o := &openedRollout{id: m.ID(), channel: m.Channel, manifest: *m}
 	for _, h := range m.Hosts {
-		c := &recordCopy{of: o, host: l.number(h.Hostname), wave: int(h.Wave), there: true}
+		c := &recordCopy{of: o, host: l.number(h.Hostname), wave: int(h.Wave), target: h.TargetClosure, there: true}
 		c.last.RolloutID, c.last.Hostname, c.last.TargetClosure = o.id, h.Hostname, h.TargetClosure
 		c.last.Wave, c.last.SoakSeconds = h.Wave, wire.Count(o.soak(c.wave)/time.Second)
 		c.last.State = wire.Pending

@@ -47,12 +47,15 @@ func (c *checkIsolation) arrived(w *World, m *message) {
 }
 
 func (c *checkIsolation) answered(w *World, m *message) {
+	code := m.outcome.Code
 	if m != c.asked {
+		if s := code.Status(); s == 401 || s == 403 {
+			w.Violate("S10", "m%d, a %v of %s, was let in and is refused %v", m.id, m.kind, m.identity.Name, code)
+		}
 		return
 	}
 	// It is answered at once, by the door or by the gate.
 	c.asked = nil
-	code := m.outcome.Code
 	if c.expected == wire.NotJSON && code == wire.WrongShape {
 		code = wire.NotJSON
 	}

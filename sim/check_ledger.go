@@ -15,9 +15,7 @@ import (
 // Of every input that is about a host the ledger reads the records of that
 // host before and after the step. It reads no others, since that would take a
 // look at the whole fleet at every step: what an input does to another host's
-// record comes to light at that host's next input. And before a step it reads
-// only if anything was logged since the host's last input: what was changed
-// without that is found after the step all the same.
+// record comes to light at that host's next input.
 type ledger struct {
 	// hosts are the copies by number of the host, each list in the order of
 	// rollout IDs.
@@ -31,20 +29,14 @@ type ledger struct {
 	// none. now are the copies of its records.
 	host int
 	now  []*recordCopy
-
-	// changes counts the inputs that changed something, as far as the plane
-	// said so by an entry of its log; seen is that count at the last look at a
-	// host. entries is how many the batch had before the step.
-	changes uint64
-	seen    []uint64
-	entries int
 }
 
 // recordCopy is a record as the plane had it when it was looked at.
 type recordCopy struct {
-	of   *openedRollout
-	host int
-	wave int
+	of     *openedRollout
+	host   int
+	wave   int
+	target wire.Closure // by the manifest
 	// before is how it was before the input that the tap is about, last how it
 	// was when it was looked at last.
 	before, last rollout.Record
@@ -60,7 +52,7 @@ type recordCopy struct {
 
 func newLedger(w *World) *ledger {
 	n := w.scenario.Fleet.Hosts
-	l := &ledger{hosts: make([][]*recordCopy, n+1), names: make([]wire.Hostname, n+1), seen: make([]uint64, n+1), live: newDecisions(), durable: newDecisions()}
+	l := &ledger{hosts: make([][]*recordCopy, n+1), names: make([]wire.Hostname, n+1), live: newDecisions(), durable: newDecisions()}
 	for i := 1; i <= n; i++ {
 		l.names[i] = HostName(i)
 	}
@@ -108,19 +100,12 @@ func aboutHost(in plane.Input) wire.Hostname {
 }
 
 func (l *ledger) stepping(w *World, _ *message, in plane.Input) {
-	l.host, l.now, l.entries = l.number(aboutHost(in)), nil, len(w.plane.out.Entries)
+	l.host, l.now = l.number(aboutHost(in)), nil
 	if l.host == 0 {
 		return
 	}
 	l.now = l.hosts[l.host]
-	quiet := l.seen[l.host] == l.changes
 	for _, c := range l.now {
-		if c.disturbed = false; quiet {
-			c.before = c.last
-			c.beforeProbes = append(c.beforeProbes[:0], c.last.Probes...)
-			c.before.Probes = c.beforeProbes
-			continue
-		}
 		l.read(w, c, &c.before, &c.beforeProbes)
 		c.disturbed = !sameRecord(&c.before, &c.last)
 	}
@@ -134,10 +119,6 @@ func (l *ledger) stepDone(w *World, _ *message, in plane.Input, r *plane.Reply) 
 		}
 	}
 	l.decide(w, in, r)
-	if len(w.plane.out.Entries) > l.entries {
-		l.changes++
-	}
-	l.seen[l.host] = l.changes
 }
 
 // read copies a record of the plane. The probes are copied too, since the plane

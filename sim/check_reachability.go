@@ -27,6 +27,8 @@ type checkReachability struct {
 	// away: hosts were turned away since the last tick, through no fault of
 	// their own (L2, decision 008).
 	away bool
+	// rebuilding: the plane is being built again, and its process goes on.
+	rebuilding bool
 	// suspecting: the plane suspects itself until it judges again at judgeAt.
 	suspecting bool
 	judgeAt    time.Duration
@@ -222,9 +224,13 @@ func (c *checkReachability) stepped(w *World) {
 }
 
 // planeStarted: nobody knows how long the plane was down, so every host has a
-// whole silence from now on (L2). It remembers those that have a record.
+// whole silence from now on (L2). It remembers those that have a record. If
+// the process went on, so did its inbox, and who was turned away since the last
+// tick still counts.
 func (c *checkReachability) planeStarted(w *World) {
-	*c = checkReachability{l: c.l, q: c.q, hosts: c.hosts, last: w.now, ticked: w.now, steps: c.steps}
+	*c = checkReachability{
+		l: c.l, q: c.q, hosts: c.hosts, last: w.now, ticked: w.now, steps: c.steps, away: c.away && c.rebuilding,
+	}
 	clear(c.hosts)
 	for _, o := range c.l.live.opened {
 		for _, r := range o.records {
@@ -233,5 +239,5 @@ func (c *checkReachability) planeStarted(w *World) {
 	}
 }
 
-func (c *checkReachability) planeDown(*World, bool) { c.expected = nil }
-func (c *checkReachability) commitFailed(*World)    { c.expected = nil }
+func (c *checkReachability) planeDown(*World, bool) { c.expected, c.rebuilding = nil, false }
+func (c *checkReachability) commitFailed(*World)    { c.expected, c.rebuilding = nil, true }

@@ -173,8 +173,8 @@ func (c *checkTransitions) event(w *World, m *message, in *plane.Event, reply *p
 			w.Violate("S3", "h%d in %s goes from %v to %v by %v; want %v", r.host, r.of.id, r.before.State, r.last.State, in, want)
 		case r.last.LastEventSeq != seq:
 			w.Violate("S3", "h%d in %s: the last event number is %d after %v; want %d", r.host, r.of.id, r.last.LastEventSeq, in, seq)
-		case r.last.State == wire.Converged && r.last.CurrentClosure != r.last.TargetClosure:
-			w.Violate("S3", "h%d in %s is Converged on %s; its target is %s", r.host, r.of.id, r.last.CurrentClosure, r.last.TargetClosure)
+		case r.last.State == wire.Converged && r.last.CurrentClosure != r.target:
+			w.Violate("S3", "h%d in %s is Converged on %s; its target is %s", r.host, r.of.id, r.last.CurrentClosure, r.target)
 		}
 		if body, is := ev.Body.(wire.RollbackComplete); is && r == c.target && r.last.State == wire.Reverted && r.before.State == wire.Failed &&
 			r.last.CurrentClosure != body.RevertedToClosure {

@@ -1,0 +1,116 @@
+package sim
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+func TestEveryCheckerPassesAQuietFleet(t *testing.T) {
+	if v := runWith(t, quietStory(), nil, nil); v != nil {
+		t.Error(v)
+	}
+}
+
+func TestEveryCheckerPassesAFleetWithFaultsOfManyKinds(t *testing.T) {
+	for name, s := range map[string]func() Scenario{
+		"wiped": wipedStory, "crashed": crashedStory, "wedged": wedgedStory, "dropped": droppedStory, "crowded": crowdedStory,
+		"failing": failingStory, "hostile": hostileStory, "silent": silentStory, "slow": slowStory, "flooded": floodedStory,
+		"forgetful": forgetfulStory, "many": faultyFleet,
+	} {
+		if v := runWith(t, s(), nil, nil); v != nil {
+			t.Errorf("%s: %v", name, v)
+		}
+	}
+}
+
+// A host's closure need not change from one rollout to the next: a heartbeat
+// confirms its record before the turn of its wave (PROTOCOL H4, A4).
+func TestAFleetConvergesOnAClosureThatItRunsAlready(t *testing.T) {
+	s := quietStory()
+	s.Rollouts = append(s.Rollouts, Rollout{
+		At: 8 * time.Minute, ID: "stable@r2", Target: "c1", Waves: []time.Duration{5 * time.Minute, time.Minute, time.Minute},
+	})
+	if v := runWith(t, s, nil, nil); v != nil {
+		t.Error(v)
+	}
+}
+
+// PROTOCOL D3
+func TestAPollWithAnotherHostsCertificateWaitsInThatHostsPlace(t *testing.T) {
+	s := story(3, "at 2m cert wrong host=h1 for=4m")
+	if v := runWith(t, s, checkerNumbered(t, "S5"), nil); v != nil {
+		t.Error(v)
+	}
+}
+
+func TestEveryCheckerHasANumberOfItsOwnAndCitesItsRule(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, c := range Checkers() {
+		if c.Number == "" || seen[c.Number] {
+			t.Errorf("the number %q is empty or used twice", c.Number)
+		}
+		seen[c.Number] = true
+		if c.Number != "INV" && !strings.Contains(c.Rule, "PROTOCOL ") {
+			t.Errorf("%s cites no rule: %s", c.Number, c.Rule)
+		}
+	}
+}
+
+// Checkers look and change nothing: the hash of a run does not depend on them.
+func TestCheckersDoNotChangeARun(t *testing.T) {
+	for _, s := range []Scenario{wipedStory(), crowdedStory(), faultyFleet()} {
+		with, err := Run(s, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		without, err := Run(s, Options{Checkers: []Checker{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if with.Hash != without.Hash || with.Events != without.Events {
+			t.Errorf("hash %016x after %d events with checkers, %016x after %d without", with.Hash, with.Events, without.Hash, without.Events)
+		}
+	}
+}
+
+// corrupt sets a field that no method sets, by its path, to another number.
+func corrupt(t *testing.T, of any, path ...string) {
+	t.Helper()
+	v := reflect.ValueOf(of).Elem()
+	for _, name := range path {
+		if v = v.FieldByName(name); !v.IsValid() {
+			t.Fatalf("no field %s", name)
+		}
+	}
+	at := unsafe.Pointer(v.UnsafeAddr())
+	switch v.Kind() {
+	case reflect.Uint64:
+		*(*uint64)(at) += 7
+	case reflect.Int:
+		*(*int)(at) += 7
+	default:
+		t.Fatalf("%v is a %v", path, v.Kind())
+	}
+}
+
+func TestTheInvariantsOfTheReducersAreChecked(t *testing.T) {
+	for name, breaks := range map[string]func(w *World){
+		"plane": func(w *World) { corrupt(t, w.plane.plane, "stats", "HostsUnreachable") },
+		"gate":  func(w *World) { corrupt(t, w.plane.gate, "stats", "Delivered") },
+		"agent": func(w *World) { corrupt(t, w.hosts[0].agent, "switching", "id") },
+	} {
+		done := false
+		v := runWith(t, quietStory(), checkerNumbered(t, "INV"), &saboteur{onStepped: func(w *World) {
+			if !done && w.now > 5*time.Minute {
+				done = true
+				breaks(w)
+			}
+		}})
+		if v == nil || v.Checker != "INV" {
+			t.Errorf("%s: the violation is %v, want one of INV", name, v)
+		}
+	}
+}

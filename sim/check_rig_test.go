@@ -1,0 +1,215 @@
+package sim
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// saboteur breaks a world: it is called at the taps before the checkers are.
+type saboteur struct {
+	passive
+	onArrived, onAdmitted, onRefused, onFinished, onAnswered func(*World, *message)
+
+	onStepping     func(*World, *message, plane.Input)
+	onStepDone     func(*World, *message, plane.Input, *plane.Reply)
+	onPlaneDown    func(*World)
+	onPlaneStarted func(*World)
+	onStepped      func(*World)
+}
+
+func about(f func(*World, *message), w *World, m *message) {
+	if f != nil {
+		f(w, m)
+	}
+}
+
+func (s *saboteur) arrived(w *World, m *message)  { about(s.onArrived, w, m) }
+func (s *saboteur) admitted(w *World, m *message) { about(s.onAdmitted, w, m) }
+func (s *saboteur) refused(w *World, m *message)  { about(s.onRefused, w, m) }
+func (s *saboteur) finished(w *World, m *message) { about(s.onFinished, w, m) }
+func (s *saboteur) answered(w *World, m *message) { about(s.onAnswered, w, m) }
+
+func (s *saboteur) stepping(w *World, m *message, in plane.Input) {
+	if s.onStepping != nil {
+		s.onStepping(w, m, in)
+	}
+}
+
+func (s *saboteur) stepDone(w *World, m *message, in plane.Input, r *plane.Reply) {
+	if s.onStepDone != nil {
+		s.onStepDone(w, m, in, r)
+	}
+}
+
+func (s *saboteur) planeDown(w *World, _ bool) {
+	if s.onPlaneDown != nil {
+		s.onPlaneDown(w)
+	}
+}
+
+func (s *saboteur) planeStarted(w *World) {
+	if s.onPlaneStarted != nil {
+		s.onPlaneStarted(w)
+	}
+}
+
+func (s *saboteur) stepped(w *World) {
+	if s.onStepped != nil {
+		s.onStepped(w)
+	}
+}
+
+// checkerNumbered returns one checker.
+func checkerNumbered(t *testing.T, number string) []Checker {
+	t.Helper()
+	for _, c := range Checkers() {
+		if c.Number == number {
+			return []Checker{c}
+		}
+	}
+	t.Fatalf("no checker %s", number)
+	return nil
+}
+
+// runWith runs a scenario with some checkers and somebody who breaks it, and
+// returns the violation.
+func runWith(t *testing.T, s Scenario, checkers []Checker, breaks *saboteur) *Violation {
+	t.Helper()
+	w, err := New(s, Options{Checkers: checkers})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if breaks != nil {
+		w.observers = append([]observer{breaks}, w.observers...)
+	}
+	for w.Next() {
+	}
+	return w.violation
+}
+
+// editPlane makes the plane again from its state as text, after a change.
+func editPlane(w *World, edit func(state string) string) {
+	state := string(w.plane.plane.AppendState(nil))
+	edited := edit(state)
+	if edited == state {
+		return
+	}
+	p, err := plane.Restore(w.plane.cfg, []byte(edited))
+	if err != nil {
+		panic(err) // the test broke more than it wanted to
+	}
+	w.plane.plane = p
+}
+
+// editRecord changes the line of a host's first record, once, if the pattern is
+// in it. It reports whether it was.
+func editRecord(w *World, host, pattern, by string) bool {
+	done := false
+	editPlane(w, func(state string) string {
+		lines := strings.Split(state, "\n")
+		for i, line := range lines {
+			if strings.HasPrefix(line, "record ") && strings.Contains(line, `"hostname":"`+host+`"`) && regexp.MustCompile(pattern).MatchString(line) {
+				lines[i] = regexp.MustCompile(pattern).ReplaceAllString(line, by)
+				done = true
+				break
+			}
+		}
+		return strings.Join(lines, "\n")
+	})
+	return done
+}
+
+// The stories that are broken. Each of them passes every checker unbroken.
+
+func story(hosts int, faults ...string) Scenario {
+	s := Scenario{
+		Seed: 1, Fleet: Fleet{Hosts: hosts}, Active: 9 * time.Minute, Converge: time.Hour,
+		Rollouts: []Rollout{{At: 30 * time.Second, ID: "stable@r1", Target: "c1", Waves: []time.Duration{time.Minute, time.Minute}}},
+	}
+	for _, line := range faults {
+		f, err := ParseFault(line)
+		if err != nil {
+			panic(err)
+		}
+		s.Faults = append(s.Faults, f)
+	}
+	return s
+}
+
+func quietStory() Scenario { return story(3) }
+
+// slowStory has activations that take longer than a heartbeat's interval.
+func slowStory() Scenario {
+	s := quietStory()
+	s.Fleet.Activation = Range{3 * time.Minute, 3 * time.Minute}
+	return s
+}
+
+// floodedStory has hosts that send more than the plane works off.
+func floodedStory() Scenario {
+	s := hostileStory()
+	s.Plane.Service = 300 * time.Millisecond
+	return s
+}
+
+// forgetfulStory has a host that loses its disk while it soaks.
+func forgetfulStory() Scenario { return story(3, "at 80s agent amnesia host=h1 for=2s") }
+
+// wipedStory has confirmations, bootstraps, replays and absorbed events.
+func wipedStory() Scenario { return story(4, "at 3m plane wipe for=5s", "at 6m plane wipe for=5s") }
+
+// crashedStory has a commit that nobody was told of, and one that failed.
+func crashedStory() Scenario {
+	return story(4, "at 35s plane crash for=5s phase=after-commit", "at 70s disk fail for=2s", "at 4m plane crash for=5s")
+}
+
+// wedgedStory has timeouts and replies that come too late.
+func wedgedStory() Scenario { return story(6, "at 40s reducer wedge for=14s") }
+
+// droppedStory has dropped replies.
+func droppedStory() Scenario { return story(4, "at 20s reply drop for=5m count=8 after=yes") }
+
+// crowdedStory has more hosts than the inbox takes.
+func crowdedStory() Scenario {
+	s := story(30, "at 2m reducer slow for=4m each=1500ms")
+	s.Plane.Capacity = 5
+	return s
+}
+
+// failingStory has a host that rolls back and so halts the rollout and
+// quarantines its target, and one that does not hear of its dispatch until
+// then. An operator resumes the rollout after 6 minutes and clears the
+// quarantine after 10; a second rollout of the same target comes in between.
+func failingStory() Scenario {
+	s := story(4, "at 50s probe fail host=h1 for=5m", "at 20s net partition host=h2 for=9m dir=down")
+	s.Active = 12 * time.Minute
+	s.Rollouts[0].Policy = wire.RollbackAndHalt
+	s.Rollouts = append(s.Rollouts, Rollout{At: 8 * time.Minute, ID: "stable@r2", Target: "c1"})
+	s.Acts = []Act{
+		{At: 6 * time.Minute, Kind: ActResume, Rollout: "stable@r1"},
+		{At: 10 * time.Minute, Kind: ActClear, Channel: "stable", Closure: "c1"},
+	}
+	return s
+}
+
+// hostileStory has a host that wants what is not its own.
+func hostileStory() Scenario {
+	s := story(5)
+	s.Fleet.Hostile = 2
+	return s
+}
+
+// silentStory has a host that falls silent and comes back.
+func silentStory() Scenario {
+	return story(4, "at 2m net partition host=h2 for=5m", "at 4m reducer wedge for=13s")
+}
+
+// replaceIn replaces what matches a pattern.
+func replaceIn(pattern, by string) func(string) string {
+	return func(s string) string { return regexp.MustCompile(pattern).ReplaceAllString(s, by) }
+}
