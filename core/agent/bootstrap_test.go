@@ -173,11 +173,26 @@ func TestASnapshotOfWhatIsSupersededHereIsIgnored(t *testing.T) { // PROTOCOL A4
 			r.answer(q, accepted)
 		}
 	}
-	for r.view(r2).Unsent {
+	for i := 0; i < 10 && r.view(r2).Unsent; i++ {
 		r.event(accepted)
 	}
 	r.heartbeat(ok, snapshotOf(wire.Activating, 2))
 	equal(t, "ignored", r.noticed(agent.NoticeIgnored), 1)
+	equal(t, "history", r.history(r1), "DispatchAck#1 ActivationStarted#2 ActivationCompleted#3 ProbeTopologyDeclared#4 Converged#5")
+}
+
+func TestASnapshotThatWasNeverDispatchedLeavesNothingUntold(t *testing.T) { // PROTOCOL A1, H4
+	r := on(t, "c0")
+	r.offer(r.dispatch(r1, "c1", 0))
+	r.event(agent.Answer{Status: 404}) // so heartbeats name nothing in their turn
+	r.activated()
+	s := confirmed(0)
+	s.RolloutID, s.DispatchedAt = r2, wire.Time{}
+	known := snapshotOf(wire.Pending, 0) // and the plane knows the older one again
+	for i := 0; i < 4 && r.state(r2) == 0; i++ {
+		r.heartbeat(ok, known, s)
+	}
+	equal(t, "r2", r.state(r2), wire.Soaking)
 	equal(t, "history", r.history(r1), "DispatchAck#1 ActivationStarted#2 ActivationCompleted#3 ProbeTopologyDeclared#4 Converged#5")
 }
 
@@ -268,9 +283,10 @@ func TestAnAgentThatLostItsDiskConvergesByTheSnapshotsSoak(t *testing.T) { // PR
 	s.ActivationCompletedAt = r.wall() // told by this very clock, in an earlier life
 	r.heartbeat(ok, s)
 	taken := r.now
-	for r.state(r1) != wire.Converged {
+	for i := 0; i < 3600 && r.state(r1) != wire.Converged; i++ {
 		r.advance(time.Second)
 	}
+	equal(t, "state", r.state(r1), wire.Converged)
 	if soaked := r.now - taken; soaked < 4*minute || soaked > 5*minute+time.Second {
 		t.Fatalf("it soaks for %v; the dispatch and the deadline are five minutes apart", soaked)
 	}
@@ -285,9 +301,10 @@ func TestWithoutASoakTimeTheSoakIsOverWhenItsDeadlineHasPassed(t *testing.T) { /
 	s.SoakDueAt = epoch.Add(20 * minute)
 	r.heartbeat(ok, s)
 	r.activated()
-	for r.state(r1) != wire.Converged {
+	for i := 0; i < 3600 && r.state(r1) != wire.Converged; i++ {
 		r.advance(time.Second)
 	}
+	equal(t, "state", r.state(r1), wire.Converged)
 	equal(t, "converged", r.now.Round(time.Second), 20*minute)
 }
 
@@ -297,9 +314,10 @@ func TestTheDeadlineOfASnapshotCountsAsWell(t *testing.T) { // PROTOCOL A8
 	r.start("c0", agent.ProcessStart)
 	r.heartbeat(ok, snapshotOf(wire.Activating, 2))
 	r.activated() // five minutes of soak would end long after the deadline
-	for r.state(r1) != wire.Converged {
+	for i := 0; i < 3600 && r.state(r1) != wire.Converged; i++ {
 		r.advance(time.Second)
 	}
+	equal(t, "state", r.state(r1), wire.Converged)
 	equal(t, "converged", r.now.Round(time.Second), 6*minute)
 }
 

@@ -114,3 +114,28 @@ func TestTheGeneratorIsSplitMix64(t *testing.T) { // PROTOCOL A5: determinism
 		}
 	}
 }
+
+func TestANumberThatWasRetractedIsNotUsedAgain(t *testing.T) { // PROTOCOL A4, E7
+	a := broken(t)
+	p := a.rollouts[1]
+	at := wire.TimeOf(time.Unix(0, 0))
+	for _, body := range []wire.EventBody{
+		wire.ActivationCompleted{ObservedCurrentClosure: "c1", CompletedAt: at}, wire.HostConverged{ConvergedAt: at, CurrentClosure: "c1"},
+	} {
+		if err := p.applyEvent(wire.Event{Seq: p.lastNumber() + 1, Body: body}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.applyRefused(4); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.renumber(4); err != nil {
+		t.Fatal(err)
+	}
+	if p.rec.State != wire.Soaking || len(p.log) != 3 || p.lastNumber() != 4 {
+		t.Fatalf("%v with %d events; the numbers up to %d are used", &p.rec, len(p.log), p.lastNumber())
+	}
+	if err := p.renumber(0); err == nil {
+		t.Fatal("number 0 is renumbered")
+	}
+}

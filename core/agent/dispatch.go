@@ -191,7 +191,7 @@ func (a *Agent) takeUp(t Taken, out *Output) *progress {
 		if !q.superseded {
 			out.Notices = append(out.Notices, Notice{Kind: NoticeSuperseded, RolloutID: q.id(), From: q.rec.State, To: q.rec.State})
 		}
-		if t.Record.DispatchedAt.Before(q.rec.DispatchedAt) {
+		if at := t.Record.DispatchedAt; at.IsSet() && at.Before(q.rec.DispatchedAt) {
 			a.drop(q, out)
 		}
 	}

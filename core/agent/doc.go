@@ -100,8 +100,8 @@
 //	   of ours and nothing is being activated the log; the numbers go on from N
 //	 6 known otherwise                        the numbers go on from N
 //	 7 unknown, Pending                       ignored: its dispatch comes by a poll
-//	 8 unknown, a rollout of its channel is   ignored
-//	   known that was dispatched no earlier,
+//	 8 unknown, a rollout of its channel is   ignored, unless ours is at its end
+//	   known that was dispatched no earlier,  and the host runs the target already
 //	   or is being activated
 //	 9 unknown, Activating                    taken up as such; the activation
 //	                                          begins again, unless the host runs

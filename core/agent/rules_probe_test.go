@@ -183,6 +183,17 @@ func TestTheNextRolloutOfTheChannelMayRepairAHostThatCannotGoBack(t *testing.T) 
 	equal(t, "effects", len(r.effects), 1)
 }
 
+func TestAnotherChannelWaitsForARollbackThatIsTriedAgain(t *testing.T) { // PROTOCOL A7, A10
+	r := sickened(t, wire.RollbackAndHalt)
+	r.accept()
+	r.offer(r.dispatch(e1, "c2", 0))
+	r.step(&agent.RollbackEnded{ID: r.effect(agent.EffectRollback).ID, CurrentClosure: "c1", ExitCode: 1})
+	equal(t, "edge", r.state(e1), 0)
+	r.advance(minute)
+	r.step(&agent.RollbackEnded{ID: r.effect(agent.EffectRollback).ID, CurrentClosure: "c0"})
+	equal(t, "edge", r.state(e1), wire.Activating)
+}
+
 func TestWithNothingToGoBackToAHostHalts(t *testing.T) { // PROTOCOL A7
 	r := on(t, "c1", enforce("p"))
 	r.offer(r.dispatch(r1, "c1", 60*minute)) // it runs the target already
@@ -239,13 +250,15 @@ func TestAClockThatIsSetForwardEndsNoSoak(t *testing.T) { // PROTOCOL A8
 func TestARefusedConvergedIsTriedAgainAfterTellingTheProbesAgain(t *testing.T) { // PROTOCOL E7
 	r := activatedWith(t, 0, enforce("p"))
 	r.probe(wire.Pass)
-	for told(r.event(accepted)) != "ProbeResult#6" {
-	}
+	equal(t, "sent", told(r.event(accepted))+" "+told(r.event(accepted)), "ProbeObservedFirst#5 ProbeResult#6")
 	equal(t, "refused", told(r.event(rejected)), "Converged#7")
 	equal(t, "state", r.state(r1), wire.Soaking)
 	refused := r.now
 	r.probe(wire.Pass)
-	for r.state(r1) != wire.Converged {
+	for range 200 {
+		if r.state(r1) == wire.Converged {
+			break
+		}
 		r.probing(time.Second, wire.Pass)
 	}
 	if gap := r.now - refused; gap < 54*time.Second || gap > 70*time.Second {

@@ -145,7 +145,7 @@ func TestAnUnknownRolloutWaitsUntilAHeartbeatAsksForIt(t *testing.T) { // PROTOC
 	r.advance(10 * minute)
 	equal(t, "open events", len(r.open(agent.RequestEvent)), 0)
 	equal(t, "unknown", r.view(r1).Unknown, true)
-	for r.view(r1).Unknown {
+	for range 4 { // each in its turn
 		if q := r.take(agent.RequestHeartbeat); q.Heartbeat.RolloutID == r1 {
 			r.answer(q, replayFrom(200, 0))
 		} else {
@@ -161,7 +161,7 @@ func TestAnUnknownRolloutWaitsUntilASnapshotNamesIt(t *testing.T) { // PROTOCOL 
 	r.event(agent.Answer{Status: 404})
 	r.activated()
 	snapshot := wire.Snapshot{RolloutID: r1, Hostname: "h1", Channel: "stable", State: wire.Pending, TargetClosure: "c1"}
-	for r.view(r1).Unknown {
+	for range 4 { // each in its turn
 		if q := r.take(agent.RequestHeartbeat); q.Heartbeat.RolloutID == "" {
 			r.step(&agent.HeartbeatAnswered{ID: q.ID, Answer: ok, Response: wire.HeartbeatResponse{ReceivedAt: q.Heartbeat.At, Bootstrap: []wire.Snapshot{snapshot}}})
 		} else {
