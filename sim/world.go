@@ -43,12 +43,6 @@ const (
 	evJudge      // has the fleet come to rest?
 )
 
-var eventWords = [...]string{
-	"?", "request", "step", "commit", "deadline", "tick", "poll-timeout", "rebuild", "plane-up", "plane-start", "plane-down", "manifest",
-	"answer", "no-answer", "timer", "activation-end", "probe-end", "host-up", "reboot", "hostile", "reissue",
-	"operator", "fault", "fault-end", "heal", "judge",
-}
-
 // aboutMessage reports whether an event's arg is a message's slot.
 func (k eventKind) aboutMessage() bool {
 	switch k {
