@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -90,6 +91,8 @@ type plan struct {
 	policy   wire.HealthPolicy
 	rollouts []time.Duration // when each is opened
 	soak     wire.Count
+	waves    bool // every host in a wave of its own
+	same     bool // every rollout has the same target
 	net      weather
 	faults   []fault
 }
@@ -105,6 +108,8 @@ func drawPlan(t *rapid.T) plan {
 		hosts:  rapid.IntRange(1, 2).Draw(t, "hosts"),
 		policy: rapid.SampledFrom([]wire.HealthPolicy{wire.Halt, wire.RollbackAndHalt}).Draw(t, "policy"),
 		soak:   wire.Count(rapid.IntRange(0, 3).Draw(t, "soak")),
+		waves:  rapid.Bool().Draw(t, "waves"),
+		same:   rapid.IntRange(0, 3).Draw(t, "same") == 0,
 		net: weather{
 			loss:        rapid.SampledFrom([]float64{0, 0.05, 0.3}).Draw(t, "loss"),
 			dup:         rapid.SampledFrom([]float64{0, 0.05, 0.3}).Draw(t, "dup"),
@@ -142,10 +147,24 @@ func (p plan) play(t failer, trace bool) *world {
 	for i, at := range p.rollouts {
 		id := wire.RolloutID(fmt.Sprintf("stable@r%d", i+1))
 		target := wire.Closure(fmt.Sprintf("c%d", i+1))
-		for _, m := range w.hosts {
-			m.fates[target] = p.fates[i]
+		f := p.fates[i]
+		if p.same {
+			target, f = "c1", p.fates[0]
+			if f == sick || f == stubborn {
+				f = smooth // or the target is quarantined, and nothing more happens (R3)
+			}
 		}
-		w.after(at, func() { w.open(manifest(id, p.policy, p.soak, toClosure(target), names...)) })
+		for _, m := range w.hosts {
+			m.fates[target] = f
+		}
+		rollout := manifest(id, p.policy, p.soak, toClosure(target), names...)
+		if p.waves {
+			for j := range rollout.Hosts {
+				rollout.Hosts[j].Wave = wire.Count(j)
+			}
+			rollout.Policy.Waves = slices.Repeat(rollout.Policy.Waves, len(rollout.Hosts))
+		}
+		w.after(at, func() { w.open(rollout) })
 	}
 	for _, f := range p.faults {
 		w.schedule(f)
