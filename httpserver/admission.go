@@ -277,7 +277,7 @@ func (a *admission) open() {
 func (a *admission) pause() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.rebuilding = true
+	a.rebuilding = a.gate.State() != gate.Closed // G1: a closed gate says closed
 }
 
 // close ends admission for good (PROTOCOL G1). What is inside is still worked
@@ -330,7 +330,10 @@ func (a *admission) look() inboxState {
 	oldest, _ := a.gate.Oldest(now)
 	return inboxState{
 		depth: a.gate.Depth(), capacity: a.gate.Config().Capacity, oldest: oldest,
-		state: a.gate.State(), rebuilding: a.rebuilding, wedged: a.gate.Wedged(now), stats: a.gate.Stats(),
+		state: a.gate.State(), rebuilding: a.rebuilding, stats: a.gate.Stats(),
+		// A plane that is being built again finishes nothing and is not wedged:
+		// what is slow or broken is the store (PROTOCOL G7).
+		wedged: a.gate.Wedged(now) && !a.rebuilding,
 	}
 }
 

@@ -59,7 +59,7 @@ var unavailableLines = map[wire.Code]struct {
 	line  string
 }{
 	wire.NotStarted:   {slog.LevelWarn, "refused: the plane is not up"},
-	wire.Saturated:    {slog.LevelWarn, "refused: the inbox is full"},
+	wire.Saturated:    {slog.LevelWarn, "refused: the inbox, or its caller's share of it, is full"},
 	wire.Closed:       {slog.LevelError, "refused: the inbox is closed"},
 	wire.DroppedReply: {slog.LevelError, "the reducer let go of a request without a reply"},
 	wire.Timeout:      {slog.LevelError, "the reducer did not reply in time; it may be wedged"},
@@ -108,14 +108,15 @@ func (w *errorLog) logger() *log.Logger { return log.New(w, "", 0) }
 // own: a log that blocks, a full pipe for instance, must not block the loop.
 // When the log is too slow for long, notices are lost and counted.
 type noticeLog struct {
-	log     *slog.Logger
-	queue   chan plane.Notice
-	stop    chan struct{}
-	dropped prometheus.Counter
+	log      *slog.Logger
+	throttle *throttle
+	queue    chan plane.Notice
+	stop     chan struct{}
+	dropped  prometheus.Counter
 }
 
-func newNoticeLog(l *slog.Logger, dropped prometheus.Counter) *noticeLog {
-	return &noticeLog{log: l, queue: make(chan plane.Notice, 4096), stop: make(chan struct{}), dropped: dropped}
+func newNoticeLog(l *slog.Logger, t *throttle, dropped prometheus.Counter) *noticeLog {
+	return &noticeLog{log: l, throttle: t, queue: make(chan plane.Notice, 4096), stop: make(chan struct{}), dropped: dropped}
 }
 
 // put takes over notices. It never waits.
@@ -123,6 +124,16 @@ func (n *noticeLog) put(list []plane.Notice) {
 	for i := range list {
 		if !n.log.Enabled(context.Background(), noticeLevel(&list[i])) {
 			continue
+		}
+		if list[i].Kind == plane.NoticeRejected {
+			// One host can bring about as many as it likes, for nothing; they
+			// must neither flood the log nor crowd out the others. The counter
+			// of rejected events stays exact.
+			suppressed, ok := n.throttle.allow(noticeLines[plane.NoticeRejected])
+			if !ok {
+				continue
+			}
+			list[i].Count = int(suppressed)
 		}
 		select {
 		case n.queue <- list[i]:
@@ -196,6 +207,10 @@ func (n *noticeLog) write(notice *plane.Notice) {
 		attrs = append(attrs, slog.Int("wave", notice.Count))
 	case plane.NoticeCredited:
 		attrs = append(attrs, slog.Int("seconds", notice.Count))
+	case plane.NoticeRejected:
+		if notice.Count > 0 {
+			attrs = append(attrs, slog.Int("suppressed", notice.Count))
+		}
 	}
 	text("detail", notice.Detail)
 	n.log.LogAttrs(context.Background(), noticeLevel(notice), noticeLines[notice.Kind], attrs...)

@@ -222,7 +222,7 @@ func (l *loop) finish() {
 
 // tick lets the plane judge liveness. It does not go through the inbox.
 func (l *loop) tick() {
-	if l.life.Err() != nil {
+	if l.life.Err() != nil || l.plane == nil { // nil: given up while the store failed
 		return
 	}
 	if err := l.stepAlone(&plane.Tick{Impaired: l.admission.impaired()}); err != nil {

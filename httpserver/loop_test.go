@@ -267,3 +267,72 @@ func TestNobodyIsLeftBehindAFullBatch(t *testing.T) { // PROTOCOL G3
 		(<-call).want(t, wire.OK)
 	}
 }
+
+// stuckStore fails one commit, and its loads after that wait for the test.
+type stuckStore struct {
+	*brittleStore
+	first   sync.Once
+	loading chan struct{} // a load waits
+	proceed chan struct{}
+}
+
+func (s *stuckStore) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) {
+	atStart := false
+	s.first.Do(func() { atStart = true })
+	if !atStart {
+		s.loading <- struct{}{}
+		<-s.proceed
+	}
+	return s.brittleStore.Load(ctx, cfg)
+}
+
+func TestAPlaneThatIsBuiltAgainSlowlyIsNotWedged(t *testing.T) { // PROTOCOL G7
+	store := &stuckStore{brittleStore: newBrittleStore(), loading: make(chan struct{}), proceed: make(chan struct{})}
+	h := start(t, func(c *Config) { c.Store = store })
+	id := string(h.openRollout("stable", "r1", "c1", "h1"))
+	store.set(func() { store.failCommit = 1 })
+	// A heartbeat is queued behind the batch whose commit fails.
+	rule := h.faults.Install(Fault{Kind: Wedge, Match: func(in plane.Input) bool { _, is := in.(*plane.Event); return is }})
+	event := h.agent("h1").begin(http.MethodPost, "/v1/agent/events", ackBody("h1", id))
+	<-rule.Reached()
+	beat := h.agent("h2").beginHeartbeat("h2")
+	h.inside(2)
+	rule.Lift()
+	(<-event).want(t, wire.DroppedReply)
+	<-store.loading
+	h.clock.Add(DefaultReplyTimeout + time.Second) // advance would wait for the loop
+	(<-beat).want(t, wire.Timeout)
+	if state := h.server.admission.look(); state.depth == 0 || state.wedged {
+		t.Errorf("%d inside, wedged %v; want what is queued to stay, and no wedge", state.depth, state.wedged)
+	}
+	close(store.proceed)
+	h.eventually("the plane is up again", func() bool { return len(h.server.unready()) == 0 })
+}
+
+func TestAPlaneThatFailsInItsShutdownSaysClosed(t *testing.T) { // PROTOCOL G1
+	h := start(t)
+	a := h.server.admission
+	a.close()
+	a.pause()
+	if state := a.look(); state.rebuilding {
+		t.Error("a closed plane says that it is being built again")
+	}
+}
+
+func TestOneHostCannotFloodTheLogWithRejectedEvents(t *testing.T) {
+	h := start(t)
+	id := string(h.openRollout("stable", "r1", "c1", "h1"))
+	c := h.agent("h1")
+	c.do(http.MethodPost, "/v1/agent/events", ackBody("h1", id)).want(t, wire.NoContent)
+	for range 20 {
+		body := `{"hostname":"h1","rolloutId":"` + id + `","event":{"kind":"Converged","seq":2,"convergedAt":"2026-01-01T00:00:00Z","currentClosure":"c1"}}`
+		c.do(http.MethodPost, "/v1/agent/events", body).want(t, wire.Rejected)
+	}
+	h.eventually("a line says so", func() bool { return len(h.logs.matching("event rejected")) > 0 })
+	if lines := h.logs.matching("event rejected"); len(lines) != 1 {
+		t.Errorf("%d lines for 20 rejected events in one instant, want 1", len(lines))
+	}
+	if got := h.metric(`refrain_events_total{outcome="rejected"}`); got != 20 {
+		t.Errorf("%v rejected events counted, want 20", got)
+	}
+}

@@ -107,12 +107,13 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("httpserver: %w", err)
 	}
+	lines := newThrottle(cfg.Clock)
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, metrics: m, admission: a,
-		throttle: newThrottle(cfg.Clock),
+		throttle: lines,
 		revoked:  new(revocations),
 		waiters:  newWaiters(max(1, cfg.InboxCapacity/4)),
-		notices:  newNoticeLog(cfg.Logger, m.linesDropped),
+		notices:  newNoticeLog(cfg.Logger, lines, m.linesDropped),
 		noRoute:  m.route("none"),
 		closing:  make(chan struct{}),
 		broken:   make(chan error, 2),
