@@ -59,14 +59,15 @@
 // # What the hash covers
 //
 // It starts as the seed. Each event mixes in its instant, its kind and its
-// node; each input that the plane has stepped, the outcome's code, what the
-// reply waits for and how many entries the batch has by then; each answer, its
-// code, its Retry-After and its Replay-From; each input of an agent that made
-// the agent do something, how much it does of what, and when its timer is due.
-// [World.Result] adds the canonical state of the plane, the gate and every
-// agent, and the closures that the hosts run. Everything is mixed in as
-// numbers or canonical bytes, never as formatted text. Neither traces nor
-// checkers are part of it, except that a violation ends the run.
+// node; each request that is sent, what it is about; each input that the plane
+// has stepped, the outcome's code, what the reply waits for and how many
+// entries the batch has by then; each answer, its code, its Retry-After and its
+// Replay-From; each input of an agent that made the agent do something, how
+// much it does of what, and when its timer is due. [World.Result] adds the
+// canonical state of the plane, the gate and every agent, and the closures that
+// the hosts run. Everything is mixed in as numbers or canonical bytes, never as
+// formatted text. Neither traces nor checkers are part of it, except that a
+// violation ends the run. [Diverge] finds the step at which two runs part.
 //
 // # Glossary
 //

@@ -10,6 +10,7 @@ func (w *World) send(m *message, s *Stream) {
 	w.messages++
 	m.id = w.messages
 	m.sentAt = w.now
+	w.mixMessage(m)
 	if m.node >= 0 {
 		n := int(m.node) + 1
 		if f := w.faults.striking(NetReset, n); f != nil {
@@ -33,6 +34,22 @@ func (w *World) send(m *message, s *Stream) {
 		}
 	}
 	w.pushMessage(evRequest, worldNodeID, w.now+w.delay(m, s), 0, m)
+}
+
+// mixMessage takes what a request says into the trace hash: as much of it as
+// tells two requests of a host apart.
+func (w *World) mixMessage(m *message) {
+	switch m.kind {
+	case MsgHeartbeat:
+		w.mixString(string(m.heartbeat.Request.RolloutID))
+		w.mixString(string(m.heartbeat.Request.CurrentClosure))
+	case MsgEvent:
+		e := &m.event.Envelope
+		w.mixString(string(e.RolloutID))
+		w.mix(uint64(e.Event.Body.Kind()), uint64(e.Event.Seq))
+	default:
+		w.mix(uint64(m.kind))
+	}
 }
 
 // lost draws whether a message of the direction is lost.

@@ -108,6 +108,10 @@ func nodeName(node int32) string {
 		return "operator"
 	case manifestNodeID:
 		return "manifests"
+	case planeNodeID:
+		return "plane"
+	case worldNodeID:
+		return "world"
 	default:
 		return string(HostName(int(node) + 1))
 	}

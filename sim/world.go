@@ -93,6 +93,7 @@ type World struct {
 	effects   Effects
 	violation *Violation
 	tracer    *tracer
+	last      event // that has happened
 }
 
 // Options are how a scenario is run; none of them changes its hash.
@@ -205,7 +206,7 @@ func (w *World) Next() bool {
 		w.forget(&e)
 		return true
 	}
-	w.now = e.at
+	w.now, w.last = e.at, e
 	w.step++
 	w.mix(uint64(e.at), uint64(e.kind)<<32|uint64(uint32(e.node)))
 	w.happen(&e)
@@ -332,17 +333,20 @@ func (w *World) mix(words ...uint64) {
 	}
 }
 
-// mixBytes takes bytes into the trace hash.
-func (w *World) mixBytes(b []byte) {
-	w.mix(uint64(len(b)))
-	for len(b) >= 8 {
-		w.mix(uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56)
-		b = b[8:]
+// mixString takes bytes into the trace hash, and how many they are.
+func (w *World) mixString(s string) {
+	w.mix(uint64(len(s)))
+	for len(s) >= 8 {
+		w.mix(uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56)
+		s = s[8:]
+	}
+	if len(s) == 0 {
+		return
 	}
 	var tail uint64
-	for _, c := range b {
-		tail = tail<<8 | uint64(c)
+	for i := range len(s) {
+		tail = tail<<8 | uint64(s[i])
 	}
 	w.mix(tail)
 }
@@ -361,10 +365,10 @@ func (w *World) Violate(checker, format string, args ...any) {
 func (w *World) Result() Result {
 	h := *w // the hash of the final state is not taken into the run's
 	state := w.plane.appendState(nil)
-	h.mixBytes(state)
+	h.mixString(string(state))
 	for i := range w.hosts {
 		state = w.hosts[i].appendState(state[:0])
-		h.mixBytes(state)
+		h.mixString(string(state))
 	}
 	r := Result{
 		Violation: w.violation, Seed: w.scenario.Seed, Events: w.step, Simulated: w.now,

@@ -1,0 +1,165 @@
+package sim
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// disorder is a hook that spoils a world: at a step it lets the agents of all
+// hosts crash, in the order in which a map happens to give them, each down for
+// as long as one stream draws.
+type disorder struct {
+	passive
+	step uint64
+	s    Stream
+}
+
+func (d *disorder) stepped(w *World) {
+	if w.step != d.step {
+		return
+	}
+	hosts := make(map[int]bool)
+	for n := range w.hosts {
+		hosts[n] = true
+	}
+	for n := range hosts { // this is the point
+		if w.hosts[n].up {
+			w.hosts[n].goDown(w, d.s.Between(time.Second, time.Minute))
+		}
+	}
+}
+
+func twoWorlds(t *testing.T, s Scenario, a, b Options) (*World, *World) {
+	t.Helper()
+	first, err := New(s, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := New(s, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return first, second
+}
+
+func TestAnUnorderedMapIsCaughtAtTheStepWhereItShows(t *testing.T) {
+	const spoiled = 400
+	s := Generate(3, mustProfile(t, "storm"))
+	a, b := twoWorlds(t, s, Options{}, Options{})
+	for _, w := range []*World{a, b} {
+		w.observers = append(w.observers, &disorder{step: spoiled, s: NewStream(1, "disorder", 0)})
+	}
+	d := Diverge(a, b)
+	if d == nil {
+		t.Fatal("two orders of some thirty hosts made no difference")
+	}
+	// The next event is the same in both, unless it is one that was planned in
+	// disorder.
+	if d.Step <= spoiled || d.Step > spoiled+200 {
+		t.Errorf("the difference shows at step %d, want soon after %d", d.Step, spoiled)
+	}
+	if d.A.Hash == d.B.Hash {
+		t.Errorf("both hashes are %016x", d.A.Hash)
+	}
+	if len(d.A.Trace)+len(d.B.Trace) == 0 {
+		t.Error("neither moment has a trace")
+	}
+	for _, want := range []string{"the runs differ at step ", "\na  ", "\nb  ", " of h", "hash "} {
+		if !strings.Contains(d.String(), want) {
+			t.Errorf("the divergence does not say %q:\n%s", want, d)
+		}
+	}
+}
+
+func mustProfile(t *testing.T, name string) Profile {
+	t.Helper()
+	p, err := FindProfile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestTheTwoFidelitiesTakeTheSameSteps(t *testing.T) {
+	for _, p := range Profiles() {
+		for seed := uint64(1); seed <= 3; seed++ {
+			a, b := twoWorlds(t, Generate(seed, p), Options{}, Options{Wire: true})
+			if d := Diverge(a, b); d != nil {
+				t.Errorf("%s seed %d: %v", p.Name, seed, d)
+			}
+		}
+	}
+}
+
+// A difference of the states alone shows when the runs are over.
+func TestADifferenceOfTheFinalStatesIsNamed(t *testing.T) {
+	for _, c := range []struct {
+		spoil func(*World)
+		want  string
+	}{
+		{func(w *World) { w.hosts[1].running = "c9" }, "the final state of h2"},
+		{func(w *World) { w.plane.gate.Refuse(w.now, gate.Host("nobody"), wire.Closed) }, "the final state of the plane"},
+	} {
+		a, b := twoWorlds(t, smallScenario(), Options{Checkers: []Checker{}}, Options{Checkers: []Checker{}})
+		b.observers = append(b.observers, &atRest{do: c.spoil})
+		d := Diverge(a, b)
+		if d == nil || d.A.What != c.want || d.B.What != c.want || d.A.Hash == d.B.Hash {
+			t.Errorf("%v, want %s", d, c.want)
+		}
+	}
+}
+
+// A violation in one of two runs is a difference.
+func TestAViolationOfOneOfTwoRunsIsADifference(t *testing.T) {
+	a, b := twoWorlds(t, smallScenario(), Options{}, Options{})
+	b.observers = append(b.observers, &atStep{step: 70, do: func(w *World) { w.Violate("S0", "made up") }})
+	d := Diverge(a, b)
+	if d == nil || d.Step != 70 || !strings.Contains(d.B.What, "S0 at step 70") || strings.Contains(d.A.What, "ends") {
+		t.Errorf("%v, want the violation of b at step 70", d)
+	}
+}
+
+func TestRunsOfTwoSeedsDifferAtTheFirstStep(t *testing.T) {
+	s := smallScenario()
+	a, err := New(s, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Seed++
+	b, err := New(s, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := Diverge(a, b); d == nil || d.Step != 1 {
+		t.Errorf("%v, want a difference at step 1", d)
+	}
+}
+
+// atStep is a hook that does something at a step.
+type atStep struct {
+	passive
+	step uint64
+	do   func(*World)
+}
+
+func (h *atStep) stepped(w *World) {
+	if w.step == h.step {
+		h.do(w)
+	}
+}
+
+// atRest is a hook that does something when the run is over.
+type atRest struct {
+	passive
+	do func(*World)
+}
+
+func (h *atRest) stepped(w *World) {
+	if w.settled {
+		h.do(w)
+	}
+}
