@@ -9,23 +9,25 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// carryOut does what the output asks for, in the order of its contract, and
-// resets it.
+// carryOut does what the output asks for and resets it, in the order of its
+// contract but for the notices. They come as soon as what they tell is durable,
+// so that onlookers hear of a change before they hear of what it brings about
+// on other hosts.
 func (l *life) carryOut() error {
 	if err := l.append(); err != nil {
 		return err
-	}
-	for i := range l.out.Requests {
-		l.send(l.out.Requests[i])
-	}
-	for i := range l.out.Effects {
-		l.beginEffect(l.out.Effects[i])
 	}
 	for i := range l.out.Notices {
 		l.notice(&l.out.Notices[i])
 	}
 	if len(l.out.Appends) > 0 {
 		l.cfg.Observer.Changed(l.agent)
+	}
+	for i := range l.out.Requests {
+		l.send(l.out.Requests[i])
+	}
+	for i := range l.out.Effects {
+		l.beginEffect(l.out.Effects[i])
 	}
 	l.out.Reset()
 	return nil

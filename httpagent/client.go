@@ -60,9 +60,10 @@ func newClient(c *Config) (*client, error) {
 		},
 		Protocols:           &protocols,
 		MaxIdleConnsPerHost: maxConnections,
-		// A connection outlives the time to the next heartbeat, and ends before
-		// a plane with the same interval would end it.
-		IdleConnTimeout:    2 * c.Clock.slowed(c.Agent.HeartbeatInterval),
+		// A connection outlives the time to the next heartbeat. A plane with the
+		// same interval keeps it for half a minute longer than two intervals;
+		// this side ends it first, or a request could meet its end.
+		IdleConnTimeout:    2*c.Clock.slowed(c.Agent.HeartbeatInterval) + 25*time.Second,
 		DisableCompression: true,
 	}
 	return &client{

@@ -207,7 +207,7 @@ func (p *fakePlane) serve(w http.ResponseWriter, r *http.Request) {
 		defer leave()
 		select {
 		case <-r.Context().Done():
-			return
+			panic(http.ErrAbortHandler) // returning would be a 200
 		case <-release:
 			a = answer{Outcome: wire.Outcome{Code: wire.NoContent}}
 		}
