@@ -27,6 +27,7 @@ type cli struct {
 	Dev     devCommand     `cmd:"" help:"Run a control plane to look at, with requests to paste."`
 	Sim     simCommand     `cmd:"" help:"Simulate fleets and planes, in virtual time."`
 	PKI     pkiCommand     `cmd:"" name:"pki" help:"Issue the fleet's certificates."`
+	Fleet   fleetCommand   `cmd:"" help:"Run the agents of virtual hosts against a plane."`
 	Version versionCommand `cmd:"" help:"Say which build this is."`
 }
 

@@ -163,11 +163,14 @@ func (d *demo) client(cert string) (*http.Client, error) {
 	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: config}}, nil
 }
 
-// openRollout opens the demo's rollout the way an operator does.
-func (d *demo) openRollout(ctx context.Context) error {
-	response, err := d.send(ctx, demoRequest{
-		Cert: "operators/" + devOperator, Path: "/v1/operator/rollouts", Body: string(demoManifest().AppendJSON(nil)),
-	})
+// openRequest is the request that opens a rollout.
+func (d *demo) openRequest(m *wire.Manifest) demoRequest {
+	return demoRequest{Cert: "operators/" + devOperator, Path: "/v1/operator/rollouts", Body: string(m.AppendJSON(nil))}
+}
+
+// open opens a rollout the way an operator does.
+func (d *demo) open(ctx context.Context, m *wire.Manifest) error {
+	response, err := d.send(ctx, d.openRequest(m))
 	var broken *url.Error
 	if errors.As(err, &broken) {
 		return fmt.Errorf("%w; is %s of this directory's CA?", err, filepath.Join(d.dir, "server.crt"))

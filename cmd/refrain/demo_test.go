@@ -57,7 +57,14 @@ func (o *outputWatch) await(t *testing.T, want string) string {
 }
 
 // startDev runs refrain dev on free ports until the test ends.
-func startDev(t *testing.T) (story *demo, printed string) {
+func startDev(t *testing.T, flags ...string) (story *demo, printed string) {
+	t.Helper()
+	story, out := startDevAnd(t, flags...)
+	return story, out.await(t, "Ctrl-C ends it")
+}
+
+// startDevAnd is startDev for whoever wants to see more of what is printed.
+func startDevAnd(t *testing.T, flags ...string) (*demo, *outputWatch) {
 	t.Helper()
 	dir := t.TempDir()
 	out, logs := newOutputWatch(), newOutputWatch()
@@ -65,7 +72,7 @@ func startDev(t *testing.T) (story *demo, printed string) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- runCommand(ctx, &cli{},
-			[]string{"dev", "--dir", dir, "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"}, stdio{out, logs})
+			append([]string{"dev", "--dir", dir, "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"}, flags...), stdio{out, logs})
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -74,12 +81,12 @@ func startDev(t *testing.T) (story *demo, printed string) {
 		}
 		goleak.VerifyNone(t)
 	})
-	printed = out.await(t, "Ctrl-C ends it")
+	printed := out.await(t, "Ctrl-C ends it")
 	where := regexp.MustCompile(`the control plane is on (\S+), its health and metrics on (\S+)`).FindStringSubmatch(printed)
 	if where == nil {
 		t.Fatalf("no addresses in\n%s", printed)
 	}
-	return &demo{dir: dir, url: where[1], ops: where[2]}, printed
+	return &demo{dir: dir, url: where[1], ops: where[2]}, out
 }
 
 func TestTheDemoAnswersAsItPromises(t *testing.T) {

@@ -4,23 +4,29 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/refrain-fleet/refrain/httpagent"
 	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
 )
 
 // devCommand runs a control plane to look at: with certificates of its own, a
-// rollout over a few hosts that do not exist, and the requests to paste that
-// play these hosts' part.
+// rollout over a few hosts that do not exist, the requests to paste that play
+// these hosts' part, and another rollout over hosts that live in this process.
 type devCommand struct {
-	Dir       string `default:"var/dev" placeholder:"DIR" env:"REFRAIN_DEV_DIR" help:"Where the certificates are kept; made if there are none (${default})."`
-	Listen    string `default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Where the control plane listens (${default})."`
-	OpsListen string `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Where /livez, /readyz and /metrics are (${default})."`
+	Dir        string `default:"var/dev" placeholder:"DIR" env:"REFRAIN_DEV_DIR" help:"Where the certificates are kept; made if there are none (${default})."`
+	Listen     string `default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Where the control plane listens (${default})."`
+	OpsListen  string `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Where /livez, /readyz and /metrics are (${default})."`
+	NoFleet    bool   `help:"Run no living hosts, only the plane."`
+	FleetSpeed int    `default:"12" placeholder:"N" help:"How many times as fast the living hosts' time runs (${default})."`
 	logFlags
 }
 
@@ -38,7 +44,16 @@ var devHosts = []string{"web-1", "web-2", "db-1"}
 
 // Run implements the command.
 func (c *devCommand) Run(ctx context.Context, io stdio) error {
+	if c.FleetSpeed < 1 || c.FleetSpeed > httpagent.MaxSpeed {
+		return &commandError{
+			err:  fmt.Errorf("--fleet-speed is %d; want 1 to %d", c.FleetSpeed, httpagent.MaxSpeed),
+			code: exitUsage, hint: "refrain dev --help shows every flag; nothing was started",
+		}
+	}
 	log := c.logger(io.Err)
+	if !c.NoFleet {
+		log = slog.New(quietLog{log.Handler()})
+	}
 	if err := ensureDevPKI(c.Dir, func() {
 		fmt.Fprintf(io.Out, "refrain dev: making certificates in %s, a few seconds …\n", c.Dir)
 	}); err != nil {
@@ -62,12 +77,38 @@ func (c *devCommand) Run(ctx context.Context, io stdio) error {
 		return &commandError{err: err, code: exitFailed, hint: "--listen and --ops-listen choose other addresses; port 0 picks a free one"}
 	}
 	demo := demo{dir: c.Dir, url: "https://" + server.Addr().String(), ops: opsURL(server)}
-	if err := demo.openRollout(ctx); err != nil {
+	if err := demo.open(ctx, demoManifest()); err != nil {
 		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
 		return fmt.Errorf("open the demo rollout: %w", err)
 	}
 	demo.print(io.Out)
-	return server.Wait(ctx)
+	if c.NoFleet {
+		return server.Wait(ctx)
+	}
+	return c.waitWithFleet(ctx, &demo, server, io.Out)
+}
+
+// waitWithFleet serves and lets the living hosts live until ctx ends or one of
+// them fails. The hosts stop first, so that the plane has nobody to turn away.
+func (c *devCommand) waitWithFleet(ctx context.Context, demo *demo, server *httpserver.Server, out io.Writer) error {
+	living, stopLiving := context.WithCancel(ctx)
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	lived := make(chan error, 1)
+	go func() {
+		defer stopServing()
+		lived <- demo.living(living, out, c.FleetSpeed)
+		// The server sees a little later that the hosts' polls are gone. Others
+		// may wait too, for instance one of the commands above.
+		for range 50 {
+			if server.WaitingPolls() == 0 {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	err := server.Wait(serving)
+	stopLiving()
+	return errors.Join(err, <-lived)
 }
 
 // devPairs are pairs of the demo's certificates that are issued together.
@@ -88,6 +129,7 @@ var devPKI = []devPairs{
 		return err
 	}},
 	{"", agentFiles(devHosts), issueDevAgents},
+	{"", agentFiles(devFleetHosts), issueDevAgents},
 	{devStranger, []string{"ca"}, issueDevCA},
 	{devStranger, agentFiles(devHosts[:1]), issueDevAgents},
 }

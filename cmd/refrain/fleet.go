@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpagent"
+)
+
+// fleetCommand runs the agents of hosts that exist in memory only, against a
+// real plane: a demonstration and a load at once.
+type fleetCommand struct {
+	URL       string        `name:"url" required:"" placeholder:"URL" help:"Where the plane is, for instance https://plane.example.com:8443."`
+	CA        string        `name:"ca" placeholder:"FILE" help:"The CA that signed the plane's certificate, PEM. Default: ca.crt in --dir."`
+	Dir       string        `default:"pki" env:"REFRAIN_PKI_DIR" placeholder:"DIR" help:"Where the hosts' certificates are, as 'refrain pki' makes them; missing ones are issued if the CA's key is there (${default})."`
+	Hosts     int           `default:"10" placeholder:"N" help:"How many hosts: host-0001 and so on (${default})."`
+	Kind      string        `default:"full" enum:"full,legacy" help:"What runs on them: ${enum}. Legacy agents keep nothing and replay nothing."`
+	Interval  time.Duration `default:"60s" placeholder:"DUR" help:"The time between two heartbeats of a host (${default})."`
+	Speed     int           `default:"1" placeholder:"N" help:"How many times as fast the hosts' time runs: intervals, soak, switches, probes (${default})."`
+	For       time.Duration `placeholder:"DUR" help:"When to stop, by the real clock. Default: when interrupted."`
+	Failing   int           `default:"0" placeholder:"N" help:"How many hosts have a probe that fails for good after a switch (${default})."`
+	Deferring int           `default:"0" placeholder:"N" help:"How many hosts have to boot for a switch to take effect (${default})."`
+	Seed      uint64        `default:"1" placeholder:"N" help:"Seeds all jitter and every draw of the hosts (${default})."`
+	JSON      bool          `name:"json" help:"Print the summary as one JSON object."`
+	Verbose   bool          `help:"Log what each agent does, to standard error."`
+}
+
+// maxFleetHosts bounds the hosts of one process, long before its ports do.
+const maxFleetHosts = 20_000
+
+// Run implements the command.
+func (c *fleetCommand) Run(ctx context.Context, io stdio) error {
+	if err := c.validate(); err != nil {
+		return &commandError{err: err, code: exitUsage, hint: "refrain fleet --help shows every flag; nothing was started"}
+	}
+	roots, err := loadRoots(c.caFile())
+	if err != nil {
+		return &commandError{err: err, code: exitUsage, hint: "--ca names the CA that signed the plane's certificate; nothing was started"}
+	}
+	names := fleetNames(c.Hosts)
+	if err := ensureFleetPKI(c.Dir, names, io.Err); err != nil {
+		return err
+	}
+	log := slog.New(slog.DiscardHandler)
+	if c.Verbose {
+		log = slog.New(slog.NewTextHandler(io.Err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	f, err := newFleet(fleetConfig{
+		URL: c.URL, RootCAs: roots, Dir: c.Dir, Names: names, Legacy: c.Kind == "legacy",
+		Interval: c.Interval, Speed: c.Speed, Failing: c.Failing, Deferring: c.Deferring, Seed: c.Seed,
+		Logger: log, Problems: io.Err,
+	})
+	if err != nil {
+		return &commandError{err: err, code: exitUsage, hint: "refrain fleet --help shows every flag; nothing was started"}
+	}
+	if c.For > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.For)
+		defer cancel()
+	}
+	if isTerminal(io.Err) {
+		stop := f.watch(io.Err, time.Second)
+		defer stop()
+	}
+	if err := f.run(ctx); err != nil {
+		return err
+	}
+	summary := f.summary(c.Kind)
+	if err := summary.print(io.Out, c.JSON); err != nil {
+		return err
+	}
+	return summary.judge()
+}
+
+func (c *fleetCommand) caFile() string {
+	if c.CA != "" {
+		return c.CA
+	}
+	return filepath.Join(c.Dir, "ca.crt")
+}
+
+func (c *fleetCommand) validate() error {
+	if err := httpagent.CheckURL(c.URL); err != nil {
+		return fmt.Errorf("--url: %w", err)
+	}
+	switch {
+	case c.Hosts < 1 || c.Hosts > maxFleetHosts:
+		return fmt.Errorf("--hosts is %d; want 1 to %d", c.Hosts, maxFleetHosts)
+	case c.Interval < time.Second:
+		return fmt.Errorf("--interval is %v; want at least 1s", c.Interval)
+	case c.Speed < 1 || c.Speed > httpagent.MaxSpeed:
+		return fmt.Errorf("--speed is %d; want 1 to %d", c.Speed, httpagent.MaxSpeed)
+	case c.For < 0:
+		return fmt.Errorf("--for is %v; want more than 0s", c.For)
+	case c.Failing < 0 || c.Deferring < 0 || c.Failing+c.Deferring > c.Hosts:
+		return fmt.Errorf("--failing is %d and --deferring %d; want 0 or more, and not more than the %d hosts together",
+			c.Failing, c.Deferring, c.Hosts)
+	}
+	return nil
+}
+
+func loadRoots(path string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("ca: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("ca: %s has no certificate; want PEM", path)
+	}
+	return pool, nil
+}
+
+// errUnsound says that a fleet ran, and that something was wrong with it.
+var errUnsound = errors.New("the fleet found something wrong")
+
+// judge makes what a fleet has seen the command's success or failure. Refusals
+// for lack of room, and a plane that was down for a while, are no failure: the
+// agents are made for them.
+func (s *fleetSummary) judge() error {
+	var problems []error
+	problem := func(n int64, format string, args ...any) {
+		if n > 0 {
+			problems = append(problems, fmt.Errorf("%w: "+format, append([]any{errUnsound}, args...)...))
+		}
+	}
+	problem(s.Unheard, "%d of %d hosts have asked, and the plane has accepted nothing of theirs", s.Unheard, s.Hosts)
+	problem(s.Unauthorised, "%d requests were refused for their certificate", s.Unauthorised)
+	problem(s.Defects, "%d requests or answers could not be read by the other side", s.Defects)
+	if len(problems) == 0 {
+		return nil
+	}
+	return &commandError{err: errors.Join(problems...), code: exitFailed, hint: "--verbose logs what each agent does"}
+}
+
+// fleetProbes are the probes of every virtual host.
+var fleetProbes = []wire.ProbeDeclaration{
+	{ProbeName: "disk", ProbeKind: "exec", Mode: wire.Observe},
+	{ProbeName: "http", ProbeKind: "http", Mode: wire.Enforce},
+}
+
+// fleetScript says how host i of a fleet takes every closure: the first ones
+// fail, the next ones have to boot, the others are fine.
+func (c *fleetConfig) script(i int) httpagent.Script {
+	switch {
+	case i < c.Failing:
+		return httpagent.Script{Failing: -1}
+	case i < c.Failing+c.Deferring:
+		return httpagent.Script{Result: agent.ActivationDeferred}
+	}
+	return httpagent.Script{}
+}
