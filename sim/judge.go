@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/rollout"
@@ -19,7 +20,9 @@ func (w *World) judge() {
 		w.settled = true
 		return
 	}
-	w.queue.push(event{at: w.now + w.scenario.Fleet.Interval, kind: evJudge, node: worldNodeID})
+	// Not a whole interval: hosts that tick without jitter would else be looked
+	// at in the middle of the same request every time.
+	w.queue.push(event{at: w.now + w.scenario.Fleet.Interval + time.Second, kind: evJudge, node: worldNodeID})
 }
 
 // judgeEnd comes when the budget is used up.
