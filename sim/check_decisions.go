@@ -76,12 +76,41 @@ type openedRollout struct {
 	manifest wire.Manifest
 	records  []*recordCopy
 
-	failed  int   // Failed or Reverted, and not excused
-	holding []int // by wave: hosts that hold back the next one
+	failed  int                    // Failed or Reverted, and not excused
+	holding []int                  // by wave: hosts that hold back the next one
+	states  [wire.Reverted + 1]int // hosts by state
 }
 
 // halted reports whether a failed host halts the rollout (R2).
 func (o *openedRollout) halted() bool { return o.failed > 0 }
+
+// state is the rollout's own state (R4).
+func (o *openedRollout) state(d *decisions) wire.RolloutState {
+	n := len(o.records)
+	switch {
+	case d.superseded(o):
+		return wire.Superseded
+	case o.halted():
+		return wire.Halted
+	case o.states[wire.Converged]+o.states[wire.Failed]+o.states[wire.Reverted] == n:
+		return wire.Terminal
+	case o.states[wire.Pending] == n:
+		return wire.Opening
+	case o.wavesTurned(d) == len(o.holding):
+		return wire.Converging
+	default:
+		return wire.Active
+	}
+}
+
+// wavesTurned counts the waves whose turn has come.
+func (o *openedRollout) wavesTurned(d *decisions) int {
+	n := 0
+	for n < len(o.holding) && d.turned[waveOf{o.id, n}] {
+		n++
+	}
+	return n
+}
 
 // soak is the soak time of a wave.
 func (o *openedRollout) soak(wave int) time.Duration {
@@ -90,7 +119,7 @@ func (o *openedRollout) soak(wave int) time.Duration {
 
 // recount counts what follows from the records.
 func (o *openedRollout) recount(d *decisions) {
-	o.failed = 0
+	o.failed, o.states = 0, [wire.Reverted + 1]int{}
 	o.holding = make([]int, len(o.manifest.Policy.Waves))
 	for _, c := range o.records {
 		o.count(c, c.last.State, d.excused[c], 1)
@@ -99,6 +128,7 @@ func (o *openedRollout) recount(d *decisions) {
 
 // count counts a record of a state in, or out with -1 (R2).
 func (o *openedRollout) count(c *recordCopy, s wire.State, excused bool, by int) {
+	o.states[s] += by
 	switch s {
 	case wire.Converged, wire.Deferred:
 	case wire.Failed, wire.Reverted:
@@ -119,6 +149,7 @@ func (l *ledger) do(d decision) {
 
 // moved notes that a record has another state.
 func (l *ledger) moved(c *recordCopy, from wire.State) {
+	l.affected = append(l.affected, c.of)
 	excused := l.live.excused[c]
 	c.of.count(c, from, excused, -1)
 	c.of.count(c, c.last.State, excused, 1)
@@ -142,6 +173,7 @@ func (l *ledger) turn(o *openedRollout) {
 		}
 		if key := (waveOf{o.id, wave}); !l.live.turned[key] {
 			l.do(func(d *decisions) { d.turned[key] = true })
+			l.released = append(l.released, releasedWave{o, wave})
 		}
 	}
 }
@@ -161,6 +193,12 @@ func (l *ledger) decide(w *World, in plane.Input, r *plane.Reply) {
 		if r.Outcome.Code == wire.NoContent {
 			key := closureOn{in.Channel, in.Closure}
 			l.do(func(d *decisions) { delete(d.quarantined, key) })
+			for _, o := range l.live.opened {
+				if o.channel == in.Channel {
+					l.affected = append(l.affected, o)
+					l.released = append(l.released, releasedWave{o, -1})
+				}
+			}
 		}
 	case *plane.Revoke:
 		if r.Outcome.Code == wire.OK {
@@ -180,11 +218,18 @@ func (l *ledger) open(m *wire.Manifest) {
 	}
 	l.install(o)
 	l.do(func(d *decisions) { d.opened = append(d.opened, o) })
+	for _, other := range l.live.opened {
+		if other.channel == o.channel { // itself, and what it supersedes
+			l.affected = append(l.affected, other)
+		}
+	}
 	o.recount(&l.live)
 	l.turn(o)
 }
 
 func (l *ledger) resume(o *openedRollout) {
+	l.affected = append(l.affected, o)
+	l.released = append(l.released, releasedWave{o, -1})
 	for _, c := range o.records {
 		if s := c.last.State; (s == wire.Failed || s == wire.Reverted) && !l.live.excused[c] {
 			l.do(func(d *decisions) { d.excused[c] = true })

@@ -8,10 +8,15 @@ import (
 )
 
 // checkOffers is S13: a poll is answered with work that is queued for its host,
-// and never with any that is quarantined, halted or superseded.
-type checkOffers struct{ l *ledger }
+// and never with any that is quarantined, halted or superseded. Whose work
+// comes to be offered has its waiting polls woken; and what is quarantined is
+// what hosts rolled back from and nobody cleared.
+type checkOffers struct {
+	l     *ledger
+	named int // wakes of the batch that were there before this step
+}
 
-func newCheckOffers(w *World) any { return &checkOffers{w.panel.ledger(w)} }
+func newCheckOffers(w *World) any { return &checkOffers{l: w.panel.ledger(w)} }
 
 // withheld says why a record's dispatch is not offered; empty if it is
 // (PROTOCOL D2, R1 to R3).
@@ -32,10 +37,54 @@ func (l *ledger) withheld(r *recordCopy) string {
 	}
 }
 
+func (c *checkOffers) stepping(w *World, _ *message, _ plane.Input) { c.named = len(w.plane.out.Wakes) }
+
 func (c *checkOffers) stepDone(w *World, m *message, in plane.Input, reply *plane.Reply) {
-	if _, is := in.(*plane.Poll); !is {
+	if _, is := in.(*plane.Poll); is {
+		c.poll(w, m, reply)
+	}
+	for _, o := range c.l.affected {
+		for _, r := range o.records {
+			key := closureOn{o.channel, r.target}
+			if got, want := w.plane.plane.Quarantined(key.channel, key.closure), c.l.live.quarantined[key]; got != want {
+				w.Violate("S13", "after %v %s is quarantined on %s: %v; want %v", in, key.closure, key.channel, got, want)
+			}
+			if len(o.records) > smallFleet {
+				break // they mostly have the same target
+			}
+		}
+	}
+	for _, wave := range c.l.released {
+		c.woken(w, in, wave)
+	}
+}
+
+// woken judges that whoever may be offered work since this step is woken (D1).
+func (c *checkOffers) woken(w *World, in plane.Input, wave releasedWave) {
+	o := wave.of
+	if o.halted() || c.l.live.superseded(o) {
 		return
 	}
+	for _, name := range w.plane.out.Wakes[c.named:] {
+		for _, r := range c.l.hosts[c.l.number(name)] {
+			r.wokenAt = w.step
+		}
+	}
+	for _, r := range o.records {
+		if wave.wave >= 0 && r.wave != wave.wave || c.l.live.quarantined[closureOn{o.channel, r.target}] {
+			continue
+		}
+		if rec, _ := w.plane.plane.Record(o.id, c.l.names[r.host]); rec.State != wire.Pending || !rec.DispatchedAt.IsSet() {
+			continue
+		}
+		if r.wokenAt != w.step {
+			w.Violate("S13", "%v makes an offer of %s to h%d, whose polls are not woken", in, o.id, r.host)
+			return
+		}
+	}
+}
+
+func (c *checkOffers) poll(w *World, m *message, reply *plane.Reply) {
 	d, offers := reply.Outcome.Document.(*wire.Dispatch)
 	if !offers {
 		for _, r := range c.l.now {
@@ -65,7 +114,7 @@ func (c *checkOffers) stepDone(w *World, m *message, in plane.Input, reply *plan
 
 // checkWaves is S14: a host is dispatched only when its wave's turn has come
 // (PROTOCOL R2), and not while its rollout is halted or superseded or its
-// target quarantined (R1, R3).
+// target quarantined (R1, R3); and the rollout's own state is what R4 says.
 //
 // The plane names the hosts that it dispatches, since their polls are to be
 // woken; these are judged at once. Whoever is dispatched without being named
@@ -90,6 +139,29 @@ func (c *checkWaves) stepDone(w *World, _ *message, in plane.Input, _ *plane.Rep
 	for _, name := range w.plane.out.Wakes[c.named:] {
 		for _, r := range c.l.hosts[c.l.number(name)] {
 			c.woken(w, in, r)
+		}
+	}
+	for _, o := range c.l.affected {
+		c.state(w, in, o)
+	}
+}
+
+// state judges what an operator is shown of a rollout.
+func (c *checkWaves) state(w *World, in plane.Input, o *openedRollout) {
+	status, known := w.plane.plane.Rollout(o.id)
+	if !known {
+		w.Violate("S14", "after %v the plane does not know %s", in, o.id)
+		return
+	}
+	if want := o.state(&c.l.live); status.State != want {
+		w.Violate("S14", "after %v %s is %v; want %v", in, o.id, status.State, want)
+	}
+	if want := o.wavesTurned(&c.l.live); int(status.WavesDispatched) != want {
+		w.Violate("S14", "after %v %d waves of %s are dispatched; want %d", in, status.WavesDispatched, o.id, want)
+	}
+	for _, s := range wire.States {
+		if got := int(*status.Counts.Of(s)); got != o.states[s] {
+			w.Violate("S14", "after %v %d hosts of %s are %v; want %d", in, got, o.id, s, o.states[s])
 		}
 	}
 }

@@ -90,8 +90,8 @@ func (c *checkDurable) answered(w *World, m *message) {
 	case m.kind == MsgHeartbeat && o.Code == wire.OK:
 		c.heartbeat(w, m)
 	case m.kind == MsgPoll && o.Code == wire.OK:
-		if d, is := o.Document.(*wire.Dispatch); is && !c.open[d.RolloutID] {
-			w.Violate("S1", "m%d is offered %s, and its opening is not on the disk", m.id, d.RolloutID)
+		if d, is := o.Document.(*wire.Dispatch); is {
+			c.dispatched(w, m, d.RolloutID, d.Hostname, d.EnqueuedAt)
 		}
 	case o.Code == wire.Created:
 		if in, is := m.operator.(*plane.OpenRollout); is && !c.open[in.Manifest.ID()] {
@@ -112,9 +112,19 @@ func (c *checkDurable) heartbeat(w *World, m *message) {
 		if s.State == wire.Soaking && !c.soaking[recordKey{s.RolloutID, s.Hostname}] {
 			w.Violate("S1", "m%d is told that %s is Soaking in %s, and that is not on the disk", m.id, s.Hostname, s.RolloutID)
 		}
-		if !c.open[s.RolloutID] {
-			w.Violate("S1", "m%d is told of %s, and its opening is not on the disk", m.id, s.RolloutID)
-		}
+		c.dispatched(w, m, s.RolloutID, s.Hostname, s.DispatchedAt)
+	}
+}
+
+// dispatched judges an answer that tells of a rollout, and of a dispatch if at
+// is set: what the log gives so far has to have both.
+func (c *checkDurable) dispatched(w *World, m *message, id wire.RolloutID, host wire.Hostname, at wire.Time) {
+	if !c.open[id] {
+		w.Violate("S1", "m%d is told of %s, and its opening is not on the disk", m.id, id)
+		return
+	}
+	if rec, _ := w.plane.walked.Record(id, host); at.IsSet() && rec.DispatchedAt != at {
+		w.Violate("S1", "m%d is told of a dispatch of %s at %v, and the log gives %v", m.id, id, at, rec.DispatchedAt)
 	}
 }
 

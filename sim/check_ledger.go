@@ -29,6 +29,17 @@ type ledger struct {
 	// none. now are the copies of its records.
 	host int
 	now  []*recordCopy
+
+	// affected are the rollouts that the input did something to, released the
+	// waves of which dispatches may be offered since.
+	affected []*openedRollout
+	released []releasedWave
+}
+
+// releasedWave is a wave of a rollout, or all of them if wave is negative.
+type releasedWave struct {
+	of   *openedRollout
+	wave int
 }
 
 // recordCopy is a record as the plane had it when it was looked at.
@@ -44,8 +55,10 @@ type recordCopy struct {
 	there bool
 	// disturbed says that it was changed since its host's last input.
 	disturbed bool
-	// dispatchJudged is S14's.
+	// dispatchJudged is S14's: its dispatch was judged. wokenAt is S13's: the
+	// step at which its host was woken.
 	dispatchJudged bool
+	wokenAt        uint64
 
 	beforeProbes, lastProbes []rollout.Probe
 }
@@ -101,6 +114,7 @@ func aboutHost(in plane.Input) wire.Hostname {
 
 func (l *ledger) stepping(w *World, _ *message, in plane.Input) {
 	l.host, l.now = l.number(aboutHost(in)), nil
+	l.affected, l.released = l.affected[:0], l.released[:0]
 	if l.host == 0 {
 		return
 	}

@@ -116,10 +116,12 @@ func mayConverge(rec *rollout.Record, soak time.Duration, body wire.HostConverge
 }
 
 // checkTransitions is S3: a record changes its state by the table of PROTOCOL
-// E, by a confirmation, and by nothing else; and what an event is answered is
-// what the table says.
+// E, by a confirmation, and by nothing else; what an event is answered is what
+// the table says; and the log gets a line for each event that is taken and each
+// confirmation, and none for what was taken before.
 type checkTransitions struct {
-	l *ledger
+	l      *ledger
+	logged int // entries that the batch had before the step
 	// What the event has to be answered, and where it leads.
 	target *recordCopy
 	code   wire.Code
@@ -128,7 +130,8 @@ type checkTransitions struct {
 
 func newCheckTransitions(w *World) any { return &checkTransitions{l: w.panel.ledger(w)} }
 
-func (c *checkTransitions) stepping(_ *World, _ *message, in plane.Input) {
+func (c *checkTransitions) stepping(w *World, _ *message, in plane.Input) {
+	c.logged = len(w.plane.out.Entries)
 	ev, is := in.(*plane.Event)
 	if !is {
 		return
@@ -145,7 +148,8 @@ func (c *checkTransitions) stepDone(w *World, m *message, in plane.Input, reply 
 		c.event(w, m, in, reply)
 	case *plane.Heartbeat:
 		c.heartbeat(w, m, in)
-	default:
+	case *plane.Poll:
+		c.lines(w, m, in, 0)
 		for _, r := range c.l.now {
 			if r.last.State != r.before.State {
 				w.Violate("S3", "h%d in %s goes from %v to %v by %v", r.host, r.of.id, r.before.State, r.last.State, in)
@@ -160,12 +164,13 @@ func (c *checkTransitions) event(w *World, m *message, in *plane.Event, reply *p
 		w.Violate("S3", "m%d, %v, is answered %v; want %v in %s", m.id, in, got, c.code, stateOf(c.target))
 		return
 	}
+	lines := 0
 	for _, r := range c.l.now {
 		want, seq := r.before.State, r.before.LastEventSeq
 		if r == c.target {
 			want = c.to
-			if c.code == wire.NoContent {
-				seq = max(seq, ev.Seq)
+			if c.code == wire.NoContent && ev.Seq > seq {
+				seq, lines = ev.Seq, 1
 			}
 		}
 		switch {
@@ -181,11 +186,19 @@ func (c *checkTransitions) event(w *World, m *message, in *plane.Event, reply *p
 			w.Violate("S3", "h%d in %s is Reverted to %s; it said %s", r.host, r.of.id, r.last.CurrentClosure, body.RevertedToClosure)
 		}
 	}
+	c.lines(w, m, in, lines)
+}
+
+// lines judges how many lines a step adds to the log (PROTOCOL E2, E3, H4).
+func (c *checkTransitions) lines(w *World, m *message, in plane.Input, want int) {
+	if got := len(w.plane.out.Entries) - c.logged; got != want {
+		w.Violate("S3", "m%d, %v, adds %d lines to the log; want %d", m.id, in, got, want)
+	}
 }
 
 // heartbeat judges confirmations (PROTOCOL H4, H5).
 func (c *checkTransitions) heartbeat(w *World, m *message, in *plane.Heartbeat) {
-	req := &in.Request
+	req, lines := &in.Request, 0
 	for _, r := range c.l.now {
 		confirms := req.RolloutID == "" && req.CurrentClosure != "" && req.CurrentClosure == r.before.TargetClosure &&
 			!c.l.live.superseded(r.of) &&
@@ -193,6 +206,7 @@ func (c *checkTransitions) heartbeat(w *World, m *message, in *plane.Heartbeat) 
 		want := r.before.State
 		if confirms {
 			want = wire.Soaking
+			lines++
 		}
 		switch marks := r.last.Marks; {
 		case r.last.State != want:
@@ -203,6 +217,7 @@ func (c *checkTransitions) heartbeat(w *World, m *message, in *plane.Heartbeat) 
 			w.Violate("S3", "h%d in %s is confirmed by m%d, and not marked so", r.host, r.of.id, m.id)
 		}
 	}
+	c.lines(w, m, in, lines)
 }
 
 func stateOf(r *recordCopy) string {

@@ -6,7 +6,7 @@ func Checkers() []Checker {
 	return []Checker{
 		{"S1", "what the plane has told anybody survives every crash but the loss of its disk (PROTOCOL E2)", newCheckDurable},
 		{"S2", "last_event_seq never falls, except by the loss of the disk, or by a start to no less than what was acknowledged (PROTOCOL E2, E3)", newCheckSequence},
-		{"S3", "every event is answered, and moves its record, by the table of PROTOCOL E (E1, E3 to E8); a heartbeat by H4 and H5; nothing else moves one", newCheckTransitions},
+		{"S3", "every event is answered, and moves its record, by the table of PROTOCOL E (E1, E3 to E8); a heartbeat by H4 and H5; nothing else moves one, and the log gets a line for each", newCheckTransitions},
 		{"S4", "the plane's record is never ahead of the agent's own history, except by a marked confirmation, and equals it at rest (PROTOCOL A1, A4, E5, H4)", newCheckHistory},
 		{"S5", "every request is answered exactly once, by its deadline; a poll by the end of its wait (PROTOCOL G3, D1, D3)", newCheckAnswers},
 		{"S6", "503 exactly when, and with the reason that, a model of the inbox says, with a Retry-After as promised (PROTOCOL G1, G2, G4 to G6)", newCheckUnavailable},
@@ -16,8 +16,8 @@ func Checkers() []Checker {
 		{"S10", "nothing about a host changes by another's certificate, and nothing by a refused request (PROTOCOL T3 to T5, T7, E6, E7)", newCheckIsolation},
 		{"S11", "no reply is delivered late; what was refused is never stepped, what is inside once or not at all (PROTOCOL G1, G2)", newCheckWhole},
 		{"S12", "who is reachable follows the plane's clock and its credits, and agents' clocks are only shown (PROTOCOL L1 to L3, H1)", newCheckReachability},
-		{"S13", "a poll is offered what is queued for its host, and nothing that is quarantined, halted or superseded (PROTOCOL D1, D2, R1 to R3)", newCheckOffers},
-		{"S14", "a host is dispatched only when the turn of its wave has come (PROTOCOL R2)", newCheckWaves},
+		{"S13", "a poll is offered what is queued for its host, and nothing that is quarantined, halted or superseded; whose work comes to be offered is woken (PROTOCOL D1, D2, R1 to R3)", newCheckOffers},
+		{"S14", "a host is dispatched only when the turn of its wave has come, and a rollout is shown in the state that follows (PROTOCOL R2, R4)", newCheckWaves},
 		{"INV", "gate, plane and agents keep their own invariants", newCheckInvariants},
 	}
 }

@@ -1,0 +1,83 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// Worlds in which the plane forgets, or tells what it could forget: S1 and S2.
+var durabilityBroken = []sabotage{
+	{"S1", "an event is acknowledged before it is on the disk", quietStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
+		if isEvent(in) {
+			r.Needs = 0
+		}
+	})},
+	{"S1", "a rollout is called open before it is on the disk", quietStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
+		if r.Outcome.Code == wire.Created {
+			r.Needs = 0
+		}
+	})},
+	{"S1", "a confirmation is told before it is on the disk", wipedStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
+		if isHeartbeat(in) {
+			r.Needs = 0
+		}
+	})},
+	{"S1", "a dispatch is offered before it is on the disk", quietStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
+		if isPoll(in) {
+			r.Outcome.Code, r.Outcome.Document = wire.OK, &wire.Dispatch{RolloutID: "stable@r9"}
+			r.Needs = 0
+		}
+	})},
+	{"S1", "a dispatch is offered that the log does not give", quietStory, onReply(func(_ *World, _ plane.Input, r *plane.Reply) {
+		if d, is := r.Outcome.Document.(*wire.Dispatch); is {
+			d.EnqueuedAt = Epoch
+		}
+	})},
+	{"S1", "a replay is asked for from a number that is not on the disk", wipedStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
+		if r.Outcome.Replay {
+			r.Outcome.ReplayFrom += 7
+		}
+	})},
+	{"S1", "a snapshot is told of a rollout that is not on the disk", quietStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
+		if isHeartbeat(in) {
+			r.Outcome.Heartbeat.Bootstrap = []wire.Snapshot{{RolloutID: "stable@r9", Hostname: "h1"}}
+		}
+	})},
+	{"S1", "the first entry of the log is lost", crashedStory, func() *saboteur {
+		return &saboteur{onPlaneDown: func(w *World) { w.plane.log = w.plane.log[1:] }}
+	}},
+	{"S1", "the last entries of the log are lost", crashedStory, func() *saboteur {
+		return &saboteur{onPlaneDown: func(w *World) {
+			log := w.plane.log
+			if w.now < 4*time.Minute {
+				return
+			}
+			w.plane.newWalk()
+			w.plane.log = nil
+			for _, e := range log[:len(log)/2] {
+				if err := w.plane.walked.Apply(e); err != nil {
+					panic(err)
+				}
+				w.plane.log = append(w.plane.log, e)
+			}
+		}}
+	}},
+	{"S1", "the plane loads something else than the log gives", crashedStory, func() *saboteur {
+		return &saboteur{onPlaneStarted: func(w *World) { editRecord(w, "h1", `"endedAt":"[^"]*"`, `"endedAt":"2027-01-01T00:00:00Z"`) }}
+	}},
+	{"S1", "the plane is not what its log gives", quietStory, afterStep(isEvent, "h1", `"soakDueAt":"[^"]*"`, `"soakDueAt":"2026-01-01T00:01:31Z"`)},
+
+	{"S2", "a number falls at an event", quietStory, afterStep(isEvent, "h1", `"lastEventSeq":[3-9]`, `"lastEventSeq":1`)},
+	{"S2", "a number falls at a start to less than was acknowledged", crashedStory, func() *saboteur {
+		return &saboteur{onPlaneStarted: func(w *World) { editRecord(w, "h1", `"lastEventSeq":[2-9]`, `"lastEventSeq":1`) }}
+	}},
+	{"S2", "the plane loses a record", quietStory, func() *saboteur {
+		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
+			if isHeartbeat(in) && w.now > 5*time.Minute {
+				w.plane.plane, _ = plane.New(w.plane.cfg)
+			}
+		}}
+	}},
+}

@@ -1,0 +1,149 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// Worlds that lose sight of hosts, or do not keep waves: S12, S13 and S14.
+var rolloutsBroken = []sabotage{
+	{"S12", "time is credited in which everybody was heard", silentStory, func() *saboteur {
+		return &saboteur{onStepping: func(_ *World, _ *message, in plane.Input) {
+			if tick, is := in.(*plane.Tick); is {
+				tick.Impaired = true
+			}
+		}}
+	}},
+	{"S12", "a stall is not credited", silentStory, func() *saboteur {
+		last := time.Duration(0)
+		return &saboteur{onStepping: func(w *World, _ *message, _ plane.Input) {
+			for ; w.now-last > 5*time.Second; last += 5 * time.Second {
+				w.plane.plane.Step(wire.Instant{Mono: last, Wall: Epoch}, &plane.QueryRevocations{}, &plane.Output{})
+			}
+			last = w.now
+		}}
+	}},
+	{"S12", "the plane keeps to itself that a host is unreachable", silentStory, func() *saboteur {
+		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
+			if _, is := in.(*plane.Tick); is {
+				w.plane.out.Notices = nil
+			}
+		}}
+	}},
+	{"S12", "a host is called unreachable too early", silentStory, func() *saboteur {
+		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
+			if _, is := in.(*plane.Tick); is && w.now > 4*time.Minute {
+				w.plane.out.Notices = append(w.plane.out.Notices, plane.Notice{Kind: plane.NoticeUnreachable, Hostname: "h2"})
+			}
+		}}
+	}},
+	{"S12", "an operator is shown another instant than the heartbeat's", silentStory, func() *saboteur {
+		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
+			if w.now > time.Minute {
+				editPlane(w, replaceIn(`"last_heartbeat_at":"[^"]*"`, `"last_heartbeat_at":"2026-01-01T00:00:00Z"`))
+			}
+		}}
+	}},
+	{"S12", "the plane forgets a host that it heard", hostileStory, func() *saboteur {
+		return &saboteur{onStepDone: func(w *World, _ *message, _ plane.Input, _ *plane.Reply) {
+			editPlane(w, replaceIn(`host \{"hostname":"h[45]"[^\n]*\n`, ``))
+		}}
+	}},
+	{"S12", "the plane forgets everything", silentStory, func() *saboteur {
+		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
+			if w.now > time.Minute {
+				w.plane.plane, _ = plane.New(w.plane.cfg)
+			}
+		}}
+	}},
+
+	{"S13", "a host is offered what is not dispatched", quietStory, onReply(func(w *World, in plane.Input, r *plane.Reply) {
+		if poll, is := in.(*plane.Poll); is && poll.Hostname == "h3" && w.now > 40*time.Second {
+			r.Outcome = wire.Outcome{Code: wire.OK, Document: &wire.Dispatch{Hostname: "h3", RolloutID: "stable@r1"}}
+		}
+	})},
+	{"S13", "a host is offered a rollout that it is not in", quietStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
+		if isPoll(in) {
+			r.Outcome = wire.Outcome{Code: wire.OK, Document: &wire.Dispatch{Hostname: "h3", RolloutID: "stable@r9"}}
+		}
+	})},
+	{"S13", "a host is offered nothing although work is queued", quietStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
+		if isPoll(in) {
+			r.Outcome = wire.Outcome{Code: wire.NoContent}
+		}
+	})},
+	{"S13", "a dispatch tells another soak time", quietStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
+		if d, is := r.Outcome.Document.(*wire.Dispatch); is {
+			d.SoakSeconds++
+		}
+	})},
+	{"S13", "a halted rollout is offered", failingStory, offerAnyway("h2", "stable@r1", 4*time.Minute)},
+	{"S13", "a quarantined closure is offered", failingStory, offerAnyway("h2", "stable@r1", 6*time.Minute+time.Second)},
+	{"S13", "a superseded rollout is offered", failingStory, offerAnyway("h2", "stable@r1", 8*time.Minute+time.Second)},
+	{"S13", "the plane forgets a quarantine", failingStory, onReply(func(w *World, _ plane.Input, _ *plane.Reply) {
+		editPlane(w, replaceIn(`quarantine [^\n]*\n`, ``))
+	})},
+	{"S13", "nobody is woken for a dispatch", quietStory, onReply(func(w *World, _ plane.Input, _ *plane.Reply) { w.plane.out.Wakes = w.plane.out.Wakes[:0] })},
+	{"S13", "nobody is woken when a rollout is resumed", failingStory, onReply(func(w *World, in plane.Input, _ *plane.Reply) {
+		if _, is := in.(*plane.ClearQuarantine); is {
+			w.plane.out.Wakes = w.plane.out.Wakes[:0]
+		}
+	})},
+
+	{"S14", "a wave is called dispatched before its turn", quietStory, onReply(func(w *World, _ plane.Input, _ *plane.Reply) {
+		editPlane(w, replaceIn(`"waves_dispatched":1`, `"waves_dispatched":2`))
+	})},
+	{"S14", "a host counts in another state", quietStory, func() *saboteur {
+		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
+			if ev, is := in.(*plane.Event); is && ev.Envelope.Event.Body.Kind() == wire.KindActivationCompleted {
+				editRecord(w, "h2", `"state":"Activating"`, `"state":"Deferred"`)
+			}
+		}}
+	}},
+	{"S14", "the plane does not know a rollout", quietStory, func() *saboteur {
+		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
+			if isEvent(in) && w.now > time.Minute {
+				w.plane.plane, _ = plane.New(w.plane.cfg)
+			}
+		}}
+	}},
+	{"S14", "a host is dispatched before its wave's turn", quietStory, func() *saboteur {
+		return &saboteur{onStepping: func(w *World, _ *message, in plane.Input) {
+			if aboutHost(in) == "h3" && w.now > 40*time.Second {
+				editPlane(w, replaceIn(`"waves_dispatched":1`, `"waves_dispatched":2`))
+				dispatchEarly(w)
+			}
+		}}
+	}},
+	{"S14", "a host is woken before its wave's turn", quietStory, func() *saboteur {
+		done := false
+		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
+			if !done && isEvent(in) {
+				editPlane(w, replaceIn(`"waves_dispatched":1`, `"waves_dispatched":2`))
+				done = dispatchEarly(w)
+				w.plane.out.Wakes = append(w.plane.out.Wakes, "h3")
+			}
+		}}
+	}},
+	{"S14", "after a start a host is dispatched before its wave's turn", crashedStory, func() *saboteur {
+		return &saboteur{onPlaneStarted: func(w *World) {
+			editPlane(w, replaceIn(`"waves_dispatched":1`, `"waves_dispatched":2`))
+			dispatchEarly(w)
+		}}
+	}},
+	{"S14", "a host of a superseded rollout is dispatched", failingStory, wakeAnyway("h2", "stable@r1", 8*time.Minute+time.Second)},
+	{"S14", "a host of a quarantined target is dispatched", failingStory, wakeAnyway("h2", "stable@r1", 6*time.Minute+time.Second)},
+	{"S14", "a host that is under way is dispatched", quietStory, wakeAnyway("h1", "stable@r1", 45*time.Second)},
+	{"S14", "a host of a halted rollout is dispatched", failingStory, func() *saboteur {
+		done := false
+		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
+			if rec, _ := w.plane.plane.Record("stable@r1", "h1"); !done && isEvent(in) && rec.State == wire.Reverted {
+				editPlane(w, replaceIn(`"waves_dispatched":1`, `"waves_dispatched":2`))
+				done = dispatchEarly(w)
+				w.plane.out.Wakes = append(w.plane.out.Wakes, "h3")
+			}
+		}}
+	}},
+}
