@@ -217,6 +217,10 @@ func (p *planeNode) offer(w *World, m *message) {
 
 // answer sends the answer that m.outcome is.
 func (p *planeNode) answer(w *World, m *message) {
+	if m.answered {
+		w.Violate("S5", "m%d, a %v, is answered twice", m.id, m.kind)
+		return
+	}
 	last := len(p.open) - 1
 	p.open[m.at] = p.open[last]
 	p.open[m.at].at = m.at

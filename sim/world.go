@@ -186,9 +186,15 @@ func Run(s Scenario, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	for w.Next() && (o.Until == 0 || w.step < o.Until) {
-	}
+	w.run(o.Until)
 	return w.Result(), nil
+}
+
+// run lets events happen up to a step, or to the end if until is 0.
+func (w *World) run(until uint64) {
+	defer w.panicked()
+	for w.Next() && (until == 0 || w.step < until) {
+	}
 }
 
 // Next lets one event happen. It reports false when the run has ended.
