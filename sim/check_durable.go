@@ -29,12 +29,13 @@ type checkDurable struct {
 	open     map[wire.RolloutID]bool
 	acked    map[recordKey]wire.Seq
 	commits  uint64
+	next     uint64 // the number of commits after which to compare
 	loaded   []byte
 	rewalked []byte
 }
 
 func newCheckDurable(*World) any {
-	c := &checkDurable{acked: make(map[recordKey]wire.Seq)}
+	c := &checkDurable{acked: make(map[recordKey]wire.Seq), next: 1}
 	c.wipe()
 	return c
 }
@@ -62,8 +63,9 @@ func (c *checkDurable) committed(w *World, entries []plane.Entry) {
 		}
 	}
 	// What is on the disk has to give the plane that has just been told so.
-	// Writing both down takes long, so it is done after 1, 2, 4, 8 … commits.
-	if c.commits++; c.commits&(c.commits-1) == 0 {
+	// Writing both down takes long, so it is done after 1, 4, 16, 64 … commits.
+	if c.commits++; c.commits == c.next {
+		c.next *= 4
 		c.compare(w, w.plane.walked, "the log up to here gives")
 	}
 }
