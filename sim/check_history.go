@@ -21,8 +21,10 @@ import (
 // an event or is marked: an event changes those that it tells of, to what it
 // tells; a confirmation those that it marks (E5, H4); nothing else changes any.
 //
-// Equal: when the fleet has come to rest, of the hosts that never lost a disk.
-// An agent that did knows what a snapshot could tell it, which need not be all.
+// Equal: when the fleet has come to rest, of the hosts that never lost a disk,
+// and the rollouts that they never forgot (A1). An agent that did knows what a
+// snapshot could tell it, or began anew, which need not be what the plane was
+// told before.
 type checkHistory struct {
 	l          *ledger
 	written    [][]ownHistory // by number of the host
@@ -35,8 +37,9 @@ type checkHistory struct {
 
 // ownHistory is what a host ever wrote of a rollout.
 type ownHistory struct {
-	id     wire.RolloutID
-	events []wire.Event
+	id        wire.RolloutID
+	events    []wire.Event
+	forgotten bool // at some time
 }
 
 type renumbered struct {
@@ -76,6 +79,8 @@ func (c *checkHistory) hostAppended(_ *World, h *hostNode, entries []agent.Entry
 		case agent.EntryEvent:
 			own := c.of(h.index+1, e.RolloutID)
 			own.events = append(own.events, e.Event)
+		case agent.EntryForgotten:
+			c.of(h.index+1, e.RolloutID).forgotten = true
 		case agent.EntryRenumbered:
 			c.renumbered = append(c.renumbered, renumbered{h.index + 1, e.RolloutID})
 		}
@@ -190,8 +195,8 @@ func (c *checkHistory) stepped(w *World) {
 // deadline are the plane's; a plane that lost its disk has new ones.
 func (c *checkHistory) compare(w *World, host int, v *agent.View) {
 	r := c.l.copyOf(host, v.Record.RolloutID)
-	if r == nil || v.Superseded || v.Busy || v.Unsent || c.l.live.superseded(r.of) {
-		return // unknown, over, or outstanding: of a host that is locked out, for instance
+	if r == nil || v.Superseded || v.Busy || v.Unsent || c.l.live.superseded(r.of) || c.of(host, r.of.id).forgotten {
+		return // unknown, over, outstanding, or begun anew
 	}
 	planes, there := w.plane.plane.Record(r.of.id, HostName(host))
 	if !there {
