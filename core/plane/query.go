@@ -140,6 +140,18 @@ func (p *Plane) Record(id wire.RolloutID, name wire.Hostname) (rollout.Record, b
 	return rollout.Record{}, false
 }
 
+// Look appends the records of a host to dst, ordered by rollout ID, for
+// onlookers who look at every step. They are the plane's own: they are to be
+// read only, and are good until the next step.
+func (p *Plane) Look(name wire.Hostname, dst []*rollout.Record) []*rollout.Record {
+	if i, known := p.table.find(name); known {
+		for _, ref := range p.table.hosts[i].records {
+			dst = append(dst, ref.record())
+		}
+	}
+	return dst
+}
+
 // Host returns what an operator would be shown of a host, for onlookers.
 func (p *Plane) Host(name wire.Hostname) (wire.HostStatus, bool) {
 	if i, known := p.table.find(name); known {
