@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -157,6 +159,10 @@ func TestAnAgentWhoseLogFailsIsMadeAgainFromWhatIsDurable(t *testing.T) { // PRO
 	if r.state() == wire.Soaking {
 		t.Error("the agent went on without its log")
 	}
+	// After 1s, 2s, 4s and so on, at most a minute.
+	if n := strings.Count(r.logs.String(), "made again from what is durable"); n < 10 || n > 20 {
+		t.Errorf("it was made again %d times in ten minutes", n)
+	}
 	log.Fail(nil)
 	r.until("converged", r.reaches(wire.Converged))
 }
@@ -184,6 +190,8 @@ func TestALogThatCannotBeFollowedEndsTheRun(t *testing.T) {
 func TestALongLogIsCompacted(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.CompactAbove = 2500 })
 	path := r.onDisk()
+	log := &watchedLog{Log: r.cfg.Log}
+	r.cfg.Log = log
 	n := 0
 	r.plane.answers(func(c call) answer {
 		switch c.kind {
@@ -208,9 +216,17 @@ func TestALongLogIsCompacted(t *testing.T) {
 	if info.Size() > 4000 { // six rollouts of some 1,300 bytes each
 		t.Errorf("the log has %d bytes after six rollouts", info.Size())
 	}
+	if log.replaced < 2 || log.replaced > 6 {
+		t.Errorf("it was compacted %d times, want about once for each two rollouts", log.replaced)
+	}
 	r.reopen(path)
 	told := len(r.told())
+	r.views = nil
 	r.begin()
+	r.settle()
+	if r.state() != wire.Converged {
+		t.Errorf("at the start of a life onlookers are shown %v", r.state())
+	}
 	r.advance(10 * time.Minute)
 	if r.state() != wire.Converged || len(r.told()) > told+1 {
 		t.Errorf("after the restart the state is %v, and %q were told", r.state(), r.told()[told:])
@@ -287,4 +303,101 @@ func TestOfSeveralRestartsTheLastOneCounts(t *testing.T) {
 	if got, want := <-r.driver.restarts, (restart{agent.Reboot, 4 * time.Minute}); got != want || len(r.driver.restarts) > 0 {
 		t.Errorf("got %v, want %v and no other", got, want)
 	}
+}
+
+func TestOnlyAcknowledgementsAreNotSynced(t *testing.T) { // PROTOCOL A1
+	r := newRig(t)
+	log := &watchedLog{Log: r.cfg.Log}
+	r.cfg.Log = log
+	r.dispatching(dispatch("edge@1", "c1", 0), nil)
+	r.begin()
+	r.until("converged", r.reaches(wire.Converged))
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	synced, hints := 0, 0
+	for _, a := range log.appends {
+		only := true
+		for line := range strings.Lines(a.lines) {
+			only = only && strings.HasPrefix(line, "acknowledged ")
+		}
+		if a.sync == only {
+			t.Errorf("sync is %v for\n%s", a.sync, a.lines)
+		}
+		if a.sync {
+			synced++
+		} else {
+			hints++
+		}
+	}
+	if synced == 0 || hints == 0 {
+		t.Errorf("%d appends were synced, %d were not; want both", synced, hints)
+	}
+}
+
+func TestALogThatCannotBeLoadedAgainIsTriedAgain(t *testing.T) {
+	r := newRig(t)
+	log := &watchedLog{Log: r.cfg.Log}
+	r.cfg.Log = log
+	r.dispatching(dispatch("edge@1", "c1", 0), nil)
+	r.begin()
+	r.until("the switch", func() bool { return r.machine.begun("activate c1") == 1 })
+	log.mu.Lock()
+	log.loadsToFail = 3
+	log.mu.Unlock()
+	r.driver.Restart(agent.ProcessStart, time.Second)
+	r.until("converged", r.reaches(wire.Converged))
+	if n := strings.Count(r.logs.String(), "cannot be loaded: not yet"); n != 3 {
+		t.Errorf("%d lines about it, want 3\n%s", n, r.logs)
+	}
+	if err := r.halt(); err != nil {
+		t.Fatal(err)
+	}
+	log.loadsToFail = 1
+	r.begin()
+	err := <-r.ended
+	r.stop()
+	r.stop = nil
+	if err == nil || !containsAll(err.Error(), "cannot be loaded: not yet") {
+		t.Errorf("the first load failed, and the run ended with %v", err)
+	}
+}
+
+// watchedLog remembers what was appended, and fails to load as often as it is
+// told.
+type watchedLog struct {
+	Log
+	mu          sync.Mutex
+	appends     []watchedAppend
+	loadsToFail int
+	replaced    int
+}
+
+type watchedAppend struct {
+	lines string
+	sync  bool
+}
+
+func (l *watchedLog) Load() ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.loadsToFail > 0 {
+		l.loadsToFail--
+		return nil, errors.New("not yet")
+	}
+	return l.Log.Load()
+}
+
+func (l *watchedLog) Append(lines []byte, sync bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.appends = append(l.appends, watchedAppend{string(lines), sync})
+	return l.Log.Append(lines, sync)
+}
+
+func (l *watchedLog) Replace(lines []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.replaced++
+	return l.Log.Replace(lines)
 }

@@ -60,7 +60,9 @@
 // The agent lives in the time of its [Clock], which may run faster than the
 // plane's: a load test then does an hour's work in a minute. Client timeouts
 // and Retry-After belong to the plane and to the network, which do not run
-// faster, so they stay what they are. With speed 1 there is only one time.
+// faster, so they stay what they are. (The reducer takes an hour of its own
+// time at most from a Retry-After, which is less than a minute of the plane's if
+// the clock is faster than 60.) With speed 1 there is only one time.
 //
 // # Glossary
 //
