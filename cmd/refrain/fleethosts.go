@@ -111,6 +111,11 @@ func fleetSeed(seed uint64, name string) uint64 {
 	return h.Sum64()
 }
 
+// startEvery is the time between the starts of two hosts, by the real clock.
+// Fast hosts spread their first requests over too short a time for the TLS
+// handshakes, which are as slow as ever.
+const startEvery = 5 * time.Millisecond
+
 // run drives the agents until ctx ends, which is no error, or one of them
 // fails.
 func (f *fleet) run(ctx context.Context) error {
@@ -119,7 +124,13 @@ func (f *fleet) run(ctx context.Context) error {
 	f.started = time.Now()
 	var running sync.WaitGroup
 	failed := make(chan error, len(f.hosts))
+	ticker := time.NewTicker(startEvery)
+	defer ticker.Stop()
 	for _, h := range f.hosts {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
 		running.Go(func() {
 			if err := h.driver.Run(ctx); err != nil {
 				failed <- fmt.Errorf("%s: %w", h.name, err)
