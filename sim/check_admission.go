@@ -30,14 +30,14 @@ func newCheckUnavailable(w *World) any {
 
 func (c *checkUnavailable) admitted(w *World, m *message) {
 	if c.q.expected != wire.OK {
-		w.Violate("S6", "m%d, a %v of %s, is admitted, and the inbox says %v: %s", m.id, m.kind, m.identity.Name, c.q.expected, c.q.text(w, m))
+		w.Violate("S6", "m%d, a %v of %s, is admitted, and the inbox says %v: %s", m.id, m.kind, m.identity.Name, c.q.expected, c.q.text(w))
 	}
-	c.slots[callerOf(w, m)] = 0
+	c.slots[c.q.prior.caller] = 0
 }
 
 func (c *checkUnavailable) refused(w *World, m *message) {
 	if m.outcome.Code != c.q.expected {
-		w.Violate("S6", "m%d, a %v of %s, is refused %v, and the inbox says %v: %s", m.id, m.kind, m.identity.Name, m.outcome.Code, c.q.expected, c.q.text(w, m))
+		w.Violate("S6", "m%d, a %v of %s, is refused %v, and the inbox says %v: %s", m.id, m.kind, m.identity.Name, m.outcome.Code, c.q.expected, c.q.text(w))
 	}
 }
 
@@ -146,8 +146,8 @@ func (c *checkRoom) admitted(w *World, m *message) {
 		w.Violate("S7", "%d requests are inside, the capacity is %d", q.inside, capacity)
 	case q.bulk > capacity-reserve:
 		w.Violate("S7", "%d requests that are no heartbeats are inside, %d of %d slots are reserved", q.bulk, reserve, capacity)
-	case q.count(w, m) > 4:
-		w.Violate("S7", "%d requests of %s are inside", q.count(w, m), m.identity.Name)
+	case q.count() > 4:
+		w.Violate("S7", "%d requests of %s are inside", q.count(), m.identity.Name)
 	}
 }
 

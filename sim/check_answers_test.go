@@ -62,8 +62,8 @@ var answersBroken = []sabotage{
 		r.Outcome.Heartbeat.ReceivedAt = Epoch
 	})},
 
-	{"S10", "a heartbeat changes another host's record", slowStory, beside("h1", `"state":"Activating"`, `"state":"Deferred"`)},
-	{"S10", "a heartbeat takes another host's dispatch back", slowStory, beside("h1", `"state":"Activating"(.*)"dispatchedAt":"[^"]*"`, `"state":"Activating"$1"dispatchedAt":"2026-01-01T00:00:01Z"`)},
+	{"S10", "a heartbeat changes another host's record", slowStory, beside("h1", "activationStartedAt")},
+	{"S10", "a heartbeat takes another host's dispatch back", slowStory, beside("h1", "dispatchedAt")},
 	{"S10", "a heartbeat changes what another host runs", quietStory, func() *saboteur {
 		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
 			for _, line := range []string{"h1", "h2", "h3"} {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
@@ -211,9 +212,12 @@ func (l *ledger) open(m *wire.Manifest) {
 	o := &openedRollout{id: m.ID(), channel: m.Channel, manifest: *m}
 	for _, h := range m.Hosts {
 		c := &recordCopy{of: o, host: l.number(h.Hostname), wave: int(h.Wave), target: h.TargetClosure, there: true}
-		c.last.RolloutID, c.last.Hostname, c.last.TargetClosure = o.id, h.Hostname, h.TargetClosure
-		c.last.Wave, c.last.SoakSeconds = h.Wave, wire.Count(o.soak(c.wave)/time.Second)
-		c.last.State = wire.Pending
+		c.last = &c.kept[0]
+		*c.last = rollout.Record{
+			RolloutID: o.id, Hostname: h.Hostname, TargetClosure: h.TargetClosure,
+			Wave: h.Wave, SoakSeconds: wire.Count(o.soak(c.wave) / time.Second), State: wire.Pending,
+		}
+		c.before = c.last
 		o.records = append(o.records, c)
 	}
 	l.install(o)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -73,13 +74,13 @@ func addLine(of func(plane.Input) bool) func() *saboteur {
 	})
 }
 
-// beside edits the record of a host once, after a step that is another's.
-func beside(host, pattern, by string) func() *saboteur {
+// beside sets an instant in the record of a host after every heartbeat of
+// another, each time to another one.
+func beside(host, member string) func() *saboteur {
 	return func() *saboteur {
-		done := false
 		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
-			if !done && isHeartbeat(in) && aboutHost(in) != wire.Hostname(host) {
-				done = editRecord(w, host, pattern, by)
+			if isHeartbeat(in) && aboutHost(in) != wire.Hostname(host) {
+				editRecord(w, host, `"`+member+`":"[^"]*"`, fmt.Sprintf(`"%s":"2026-01-01T00:00:%02dZ"`, member, w.step%60))
 			}
 		}}
 	}

@@ -150,8 +150,11 @@ func (c *checkHistory) taken(w *World, m *message, r *recordCopy, ev wire.Event)
 // taken, nor from a confirmation at an instant; empty if each does. An unset
 // instant is no confirmation.
 func (c *checkHistory) unfounded(r *recordCopy, taken wire.Event, confirmed wire.Time) string {
-	is := &r.last
-	want := r.before
+	is := r.last
+	if is == r.before && taken.Body == nil {
+		return "" // nothing changed, and nothing was to
+	}
+	want := *r.before
 	// S14 judges the dispatch, S3 the state and the number.
 	want.DispatchedAt, want.State, want.LastEventSeq = is.DispatchedAt, is.State, is.LastEventSeq
 	if r.before.DispatchedAt != is.DispatchedAt {

@@ -89,14 +89,21 @@ func callerOf(w *World, m *message) int {
 		return len(w.hosts) + 1
 	case m.identity.Operator:
 		return 0
-	default:
+	case m.node >= 0 && m.identity == &w.hosts[m.node].identity:
+		return int(m.node) + 1
+	default: // it shows another host's certificate
 		n, _ := hostNumber(wire.Hostname(m.identity.Name))
 		return n
 	}
 }
 
-// count returns how many requests of a caller are inside.
-func (q *inboxModel) count(w *World, m *message) int { return q.callers[callerOf(w, m)] }
+// count returns how many requests of the caller of now are inside.
+func (q *inboxModel) count() int {
+	if q.now == nil {
+		return 0
+	}
+	return q.callers[q.now.caller]
+}
 
 func (q *inboxModel) admitted(w *World, m *message) {
 	r := q.look(m)
@@ -131,7 +138,7 @@ func (q *inboxModel) verdict(w *World, m *message) wire.Code {
 		return wire.NotStarted
 	case q.closing:
 		return wire.Closed
-	case q.count(w, m) >= 4:
+	case q.count() >= 4:
 		return wire.Saturated
 	case q.inside >= capacity:
 		return wire.Saturated
@@ -202,6 +209,6 @@ func (q *inboxModel) planeDown(*World, bool) {
 }
 
 // text describes what the model knows that its verdict depends on.
-func (q *inboxModel) text(w *World, m *message) string {
-	return fmt.Sprintf("%d of %d inside, %d of them no heartbeats, %d of the caller", q.inside, w.plane.capacity, q.bulk, q.count(w, m))
+func (q *inboxModel) text(w *World) string {
+	return fmt.Sprintf("%d of %d inside, %d of them no heartbeats, %d of the caller", q.inside, w.plane.capacity, q.bulk, q.count())
 }

@@ -7,11 +7,9 @@ import (
 
 // smallFleet is the number of hosts up to which the reducers check their own
 // invariants after every step. That walks over everything they know, so in
-// larger fleets they do so after every [largeEvery]th.
-const (
-	smallFleet = 8
-	largeEvery = 512
-)
+// larger fleets they do so after every 512th, and in very large ones after as
+// many as there are hosts.
+const smallFleet = 8
 
 // checkInvariants is INV: the numbered invariants of gate, plane and agents
 // hold after every step.
@@ -21,8 +19,9 @@ type checkInvariants struct {
 }
 
 func newCheckInvariants(w *World) any {
-	c := &checkInvariants{every: largeEvery}
-	if w.scenario.Fleet.Hosts <= smallFleet {
+	n := w.scenario.Fleet.Hosts
+	c := &checkInvariants{every: uint64(max(512, n))}
+	if n <= smallFleet {
 		c.every = 1
 	}
 	return c

@@ -9,9 +9,9 @@ import (
 // and nothing at all by a request that is refused.
 //
 // It judges each request at the door as PROTOCOL T3 to T5 and T7 do. Of those
-// that get in it compares every record of a host, at each of the host's own
-// inputs, with what it was after the input before: in between only a wave may
-// have dispatched it (R2). What is known of a host apart from its records is
+// that get in it compares every record of a host, at inputs of the host's own,
+// with what it was after the input before: in between only a wave may have
+// dispatched it (R2). The ledger says at which. What is known of a host apart from its records is
 // compared for one host at a time, in turn, at every 64th input.
 type checkIsolation struct {
 	l *ledger
@@ -84,7 +84,7 @@ func (c *checkIsolation) stepping(w *World, m *message, in plane.Input) {
 	}
 	for _, r := range c.l.now {
 		if r.disturbed && !onlyDispatched(r) {
-			w.Violate("S10", "h%d in %s was changed by another's input: %s", r.host, r.of.id, difference(&r.before, &r.last))
+			w.Violate("S10", "h%d in %s was changed by another's input: %s", r.host, r.of.id, difference(r.before, r.last))
 		}
 	}
 	c.watched = 0
@@ -96,12 +96,12 @@ func (c *checkIsolation) stepping(w *World, m *message, in plane.Input) {
 // onlyDispatched reports whether all that happened to a record is that it was
 // dispatched.
 func onlyDispatched(r *recordCopy) bool {
-	was := r.last
+	was := *r.last
 	if was.State != wire.Pending || was.DispatchedAt.IsSet() {
 		return false
 	}
 	was.DispatchedAt, was.SoakDueAt = r.before.DispatchedAt, r.before.SoakDueAt
-	return was.SoakDueAt == was.DispatchedAt.Add(r.of.soak(r.wave)) && sameRecord(&was, &r.before)
+	return was.SoakDueAt == was.DispatchedAt.Add(r.of.soak(r.wave)) && sameRecord(&was, r.before)
 }
 
 // watch looks at the next host before an input that is not its own.
@@ -126,8 +126,8 @@ func (c *checkIsolation) stepDone(w *World, m *message, in plane.Input, r *plane
 		return
 	}
 	for _, rec := range c.l.now {
-		if !sameRecord(&rec.before, &rec.last) {
-			w.Violate("S10", "m%d, %v, is refused %v and changes h%d in %s: %s", m.id, in, r.Outcome.Code, rec.host, rec.of.id, difference(&rec.last, &rec.before))
+		if !sameRecord(rec.before, rec.last) {
+			w.Violate("S10", "m%d, %v, is refused %v and changes h%d in %s: %s", m.id, in, r.Outcome.Code, rec.host, rec.of.id, difference(rec.last, rec.before))
 		}
 	}
 }

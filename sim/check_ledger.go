@@ -12,10 +12,11 @@ import (
 // as it was seen last, and what was decided about rollouts (see [decisions]).
 // Several checkers judge by it: S3, S4, S8, S9, S10, S13 and S14.
 //
-// Of every input that is about a host the ledger reads the records of that
-// host before and after the step. It reads no others, since that would take a
-// look at the whole fleet at every step: what an input does to another host's
-// record comes to light at that host's next input.
+// Of every input that is about a host the ledger looks at the records of that
+// host after the step; and before it, if anything was logged since the host's
+// last input, and at every fourth other one. It looks at no others, since that
+// would be the whole fleet at every step: what an input does to another host's
+// record comes to light at an input of that host.
 type ledger struct {
 	// hosts are the copies by number of the host, each list in the order of
 	// rollout IDs.
@@ -29,6 +30,15 @@ type ledger struct {
 	// none. now are the copies of its records.
 	host int
 	now  []*recordCopy
+	seen []*rollout.Record // the plane's own, as the last look showed them
+
+	// logged counts the steps that logged something, entries the entries that
+	// the batch had before the step. looked is logged as of the last look at a
+	// host, turns counts the host's inputs.
+	logged  uint64
+	entries int
+	looked  []uint64
+	turns   []uint8
 
 	// affected are the rollouts that the input did something to, released the
 	// waves of which dispatches may be offered since.
@@ -49,8 +59,11 @@ type recordCopy struct {
 	wave   int
 	target wire.Closure // by the manifest
 	// before is how it was before the input that the tap is about, last how it
-	// was when it was looked at last.
-	before, last rollout.Record
+	// was when it was looked at last. They are one and the same as long as
+	// nothing changes; kept has room for both.
+	before, last *rollout.Record
+	kept         [2]rollout.Record
+	probes       [2][]rollout.Probe
 	// there is false when the plane said that it has no such record.
 	there bool
 	// disturbed says that it was changed since its host's last input.
@@ -59,13 +72,11 @@ type recordCopy struct {
 	// step at which its host was woken.
 	dispatchJudged bool
 	wokenAt        uint64
-
-	beforeProbes, lastProbes []rollout.Probe
 }
 
 func newLedger(w *World) *ledger {
 	n := w.scenario.Fleet.Hosts
-	l := &ledger{hosts: make([][]*recordCopy, n+1), names: make([]wire.Hostname, n+1), live: newDecisions(), durable: newDecisions()}
+	l := &ledger{hosts: make([][]*recordCopy, n+1), names: make([]wire.Hostname, n+1), looked: make([]uint64, n+1), turns: make([]uint8, n+1), live: newDecisions(), durable: newDecisions()}
 	for i := 1; i <= n; i++ {
 		l.names[i] = HostName(i)
 	}
@@ -115,34 +126,73 @@ func aboutHost(in plane.Input) wire.Hostname {
 func (l *ledger) stepping(w *World, _ *message, in plane.Input) {
 	l.host, l.now = l.number(aboutHost(in)), nil
 	l.affected, l.released = l.affected[:0], l.released[:0]
+	l.entries = len(w.plane.out.Entries)
 	if l.host == 0 {
 		return
 	}
 	l.now = l.hosts[l.host]
-	for _, c := range l.now {
-		l.read(w, c, &c.before, &c.beforeProbes)
-		c.disturbed = !sameRecord(&c.before, &c.last)
+	l.turns[l.host]++
+	if l.looked[l.host] == l.logged && l.turns[l.host]%4 != 0 {
+		for _, c := range l.now {
+			c.before, c.disturbed = c.last, false
+		}
+		return
+	}
+	l.look(w)
+	for i, c := range l.now {
+		rec := l.planes(i, c)
+		c.before = c.last
+		if c.disturbed = !sameRecord(rec, c.last); c.disturbed {
+			c.before = c.copy(rec, c.last)
+		}
 	}
 }
 
 func (l *ledger) stepDone(w *World, _ *message, in plane.Input, r *plane.Reply) {
-	for _, c := range l.now {
-		l.read(w, c, &c.last, &c.lastProbes)
+	if l.host > 0 {
+		l.look(w)
+	}
+	for i, c := range l.now {
+		rec := l.planes(i, c)
+		c.last = c.before
+		if !sameRecord(rec, c.before) {
+			c.last = c.copy(rec, c.before)
+		}
 		if c.last.State != c.before.State {
 			l.moved(c, c.before.State)
 		}
 	}
 	l.decide(w, in, r)
+	if len(w.plane.out.Entries) > l.entries {
+		l.logged++
+	}
+	l.looked[l.host] = l.logged
 }
 
-// read copies a record of the plane. The probes are copied too, since the plane
-// goes on with its own.
-func (l *ledger) read(w *World, c *recordCopy, into *rollout.Record, probes *[]rollout.Probe) {
-	*into, c.there = w.plane.plane.Record(c.of.id, l.names[c.host])
-	if len(into.Probes) > 0 {
-		*probes = append((*probes)[:0], into.Probes...)
-		into.Probes = *probes
+// look takes a look at the records of the host that the input is about.
+func (l *ledger) look(w *World) { l.seen = w.plane.plane.Look(l.names[l.host], l.seen[:0]) }
+
+// planes is the plane's own record of the i-th copy, in the last look; an empty
+// one if it has none.
+func (l *ledger) planes(i int, c *recordCopy) *rollout.Record {
+	c.there = i < len(l.seen) && l.seen[i].RolloutID == c.of.id
+	if !c.there {
+		return &rollout.Record{}
 	}
+	return l.seen[i]
+}
+
+// copy keeps a copy of a record, in the place that other does not have. The
+// probes are copied too, since the plane goes on with its own.
+func (c *recordCopy) copy(rec, other *rollout.Record) *rollout.Record {
+	k := 0
+	if other == &c.kept[0] {
+		k = 1
+	}
+	c.probes[k] = append(c.probes[k][:0], rec.Probes...)
+	c.kept[k] = *rec
+	c.kept[k].Probes = c.probes[k]
+	return &c.kept[k]
 }
 
 // committed: what was decided in this batch is durable.
@@ -173,7 +223,10 @@ func (l *ledger) planeStarted(w *World) {
 	for _, o := range l.live.opened {
 		l.install(o)
 		for _, c := range o.records {
-			l.read(w, c, &c.last, &c.lastProbes)
+			rec, there := w.plane.plane.Record(o.id, l.names[c.host])
+			c.there = there
+			c.last = c.copy(&rec, nil)
+			c.before = c.last
 		}
 		o.recount(&l.live)
 	}

@@ -78,7 +78,7 @@ func (c *checkReachability) refused(w *World, m *message) {
 	case wire.NotStarted, wire.Closed:
 		c.away = c.away || !c.q.rebuilding
 	case wire.Saturated:
-		c.away = c.away || c.q.full(w) && c.q.count(w, m) < 4
+		c.away = c.away || c.q.full(w) && c.q.count() < 4
 	}
 }
 

@@ -88,7 +88,7 @@ func (c *checkBootstrap) stepDone(w *World, m *message, in plane.Input, r *plane
 
 // snapshotOf is the snapshot of a record, member by member (PROTOCOL H6).
 func snapshotOf(c *recordCopy) wire.Snapshot {
-	rec := &c.last
+	rec := c.last
 	return wire.Snapshot{
 		RolloutID:                c.of.id,
 		Hostname:                 HostName(c.host),

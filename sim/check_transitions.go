@@ -138,7 +138,7 @@ func (c *checkTransitions) stepping(w *World, _ *message, in plane.Input) {
 	}
 	c.target, c.code, c.to = c.l.copyOf(c.l.host, ev.Envelope.RolloutID), wire.UnknownRollout, 0 // E8
 	if r := c.target; r != nil {
-		c.code, c.to = verdictOn(&r.before, r.of.soak(r.wave), ev.Envelope.Event)
+		c.code, c.to = verdictOn(r.before, r.of.soak(r.wave), ev.Envelope.Event)
 	}
 }
 
