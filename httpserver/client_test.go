@@ -1,12 +1,14 @@
 package httpserver
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
@@ -103,8 +105,12 @@ func (c *client) do(method, path, body string, lines ...string) answer {
 	return c.send(req)
 }
 
+// send sends a request and waits for the answer. Only in a test that fails is
+// there none for long; giving up then lets the test say what it saw last.
 func (c *client) send(req *http.Request) answer {
-	resp, err := c.transport.RoundTrip(req)
+	ctx, cancel := context.WithTimeout(req.Context(), time.Minute)
+	defer cancel()
+	resp, err := c.transport.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		return answer{err: err}
 	}

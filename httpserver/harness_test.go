@@ -113,8 +113,13 @@ func (h *harness) stop() {
 	for _, c := range h.clients {
 		c.transport.CloseIdleConnections()
 	}
-	err := h.server.Shutdown(context.Background())
-	if err != nil && !h.wantUncleanShutdown {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if h.t.Failed() {
+		cancel() // it may have left a wedge, which would be waited for
+	}
+	err := h.server.Shutdown(ctx)
+	if err != nil && !h.wantUncleanShutdown && !h.t.Failed() {
 		h.t.Errorf("shutdown: %v", err)
 	}
 	for _, c := range h.clients {

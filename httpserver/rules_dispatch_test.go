@@ -195,3 +195,15 @@ func TestAPollThatWaitsOutlivesWhatIsNotForIt(t *testing.T) { // PROTOCOL D1, D3
 	h.openRollout("beta", "r1", "c1", "h1")
 	(<-done).dispatched(t, "beta@r1")
 }
+
+func TestTheLongestWaitIsAMinute(t *testing.T) { // PROTOCOL D1
+	h := start(t)
+	for _, wait := range []string{"60", "61", "99999999999999999999"} {
+		done := h.agent("h1").begin(http.MethodGet, dispatchPath+"?wait="+wait, "")
+		h.waiting(1)
+		h.clock.Add(time.Minute - time.Nanosecond)
+		h.waiting(1)
+		h.clock.Add(time.Nanosecond)
+		(<-done).want(t, wire.NoContent)
+	}
+}

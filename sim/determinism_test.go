@@ -20,7 +20,12 @@ import (
 // whoever watches, whatever runs beside it, and in another process.
 
 // comparedSeeds is how many seeds of each profile are compared.
-const comparedSeeds = 24
+func comparedSeeds() int {
+	if testing.Short() {
+		return 6
+	}
+	return 24
+}
 
 // drawn names a run that a profile draws.
 type drawn struct {
@@ -77,7 +82,7 @@ func compareRun(t *testing.T, d drawn, how string, o Options, want outcome) {
 
 func TestNothingButTheScenarioDecidesARun(t *testing.T) {
 	hashes := make(map[uint64]drawn)
-	for _, d := range comparedRuns(comparedSeeds) {
+	for _, d := range comparedRuns(comparedSeeds()) {
 		want := runOnce(t, d, Options{Checkers: []Checker{}})
 		if other, there := hashes[want.hash]; there {
 			t.Errorf("%v and %v have the same hash: it tells nothing", d, other)
@@ -233,7 +238,8 @@ func compareProcesses(t *testing.T, binary string, runs []drawn, environment ...
 				high = middle
 			}
 		}
-		t.Fatalf("%v with %v: %s in another process, want %s; they part at step %d", runs[i], environment, there, here, low)
+		t.Errorf("%v with %v: %s in another process, want %s; they part at step %d", runs[i], environment, there, here, low)
+		return
 	}
 }
 
@@ -276,4 +282,7 @@ func TestTheRaceDetectorChangesNoHash(t *testing.T) {
 		t.Fatalf("go %v: %v\n%s", arguments, err, out)
 	}
 	compareProcesses(t, binary, comparedRuns(2))
+	if t.Failed() {
+		t.Log("(a source file that was changed since this test was built makes a difference, too)")
+	}
 }

@@ -219,6 +219,19 @@ func TestAfterTheHealingNothingStrikes(t *testing.T) {
 	}
 }
 
+// An agent that was told to die at its next append, and appended nothing before
+// the healing, lives.
+func TestAfterTheHealingNoAppendIsDeadly(t *testing.T) {
+	r := play(t, "seed 5\nfleet 1 interval=20s\nactive 20s\nrollout stable@r1 at=30s target=c1 waves=1m\nat 10s agent crash for=5s after=yes")
+	r.until(20 * time.Second)
+	if len(r.host(1).disk) != 0 {
+		t.Fatal("the agent appended something before the healing: choose another instant")
+	}
+	if got := r.finish().Effects[EffectAgentCrashAtAppend]; got != 0 || len(r.host(1).disk) == 0 {
+		t.Errorf("it crashed %d times, with %d entries on its disk; want never, and some", got, len(r.host(1).disk))
+	}
+}
+
 // What is drawn for the sake of one fault reshuffles nothing else: a fault that
 // finds nothing to strike leaves the run as it was, event for event.
 func TestAFaultThatStrikesNobodyChangesNothing(t *testing.T) {
