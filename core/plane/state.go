@@ -94,10 +94,7 @@ var hostLineSchema = wire.Schema[hostLine]{Fields: []wire.Field[hostLine]{
 }}
 
 func appendLine[T any](dst []byte, word string, s *wire.Schema[T], doc *T) []byte {
-	dst = append(dst, word...)
-	dst = append(dst, ' ')
-	dst = s.Append(dst, doc)
-	return append(dst, '\n')
+	return append(appendWord(dst, word, s, doc), '\n')
 }
 
 // AppendDurable appends the canonical bytes of the durable state: what a walk

@@ -1,0 +1,174 @@
+package plane
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// Every input has a canonical line: a word and a JSON document. Equal inputs
+// give equal bytes, and what was written reads back to an equal input. Logs
+// and recordings are made of such lines.
+
+var pollSchema = wire.Schema[Poll]{Fields: []wire.Field[Poll]{
+	{Name: "hostname", Presence: wire.Required, Of: func(in *Poll) wire.Value { return &in.Hostname }},
+}}
+
+var resumeSchema = wire.Schema[ResumeRollout]{Fields: []wire.Field[ResumeRollout]{
+	{Name: "rollout_id", Presence: wire.Required, Of: func(in *ResumeRollout) wire.Value { return &in.RolloutID }},
+}}
+
+var clearSchema = wire.Schema[ClearQuarantine]{Fields: []wire.Field[ClearQuarantine]{
+	{Name: "channel", Presence: wire.Required, Of: func(in *ClearQuarantine) wire.Value { return &in.Channel }},
+	{Name: "closure", Presence: wire.Required, Of: func(in *ClearQuarantine) wire.Value { return &in.Closure }},
+}}
+
+var revokeSchema = wire.Schema[Revoke]{Fields: []wire.Field[Revoke]{
+	{Name: "common_name", Presence: wire.Required, Of: func(in *Revoke) wire.Value { return &in.CommonName }},
+	{Name: "before", Presence: wire.Optional, Of: func(in *Revoke) wire.Value { return &in.Before }},
+}}
+
+var confirmSchema = wire.Schema[Confirm]{Fields: []wire.Field[Confirm]{
+	{Name: "hostname", Presence: wire.Required, Of: func(in *Confirm) wire.Value { return &in.Hostname }},
+	{Name: "rollout_id", Presence: wire.Required, Of: func(in *Confirm) wire.Value { return &in.RolloutID }},
+	{Name: "closure", Presence: wire.Required, Of: func(in *Confirm) wire.Value { return &in.Closure }},
+	{Name: "at", Presence: wire.Optional, Of: func(in *Confirm) wire.Value { return &in.At }},
+}}
+
+var tickSchema = wire.Schema[Tick]{Fields: []wire.Field[Tick]{
+	{Name: "impaired", Presence: wire.Optional, Of: func(in *Tick) wire.Value { return (*wire.Flag)(&in.Impaired) }},
+}}
+
+var queryHostSchema = wire.Schema[QueryHost]{Fields: []wire.Field[QueryHost]{
+	{Name: "hostname", Presence: wire.Required, Of: func(in *QueryHost) wire.Value { return &in.Hostname }},
+}}
+
+// pageOf is a query for a page, as it is written.
+type pageOf struct {
+	RolloutID wire.RolloutID
+	Hosts     wire.Hostname  // after which host the page begins
+	Rollouts  wire.RolloutID // or after which rollout
+	Limit     wire.Int
+}
+
+var pageOfSchema = wire.Schema[pageOf]{Fields: []wire.Field[pageOf]{
+	{Name: "rollout_id", Presence: wire.Optional, Of: func(in *pageOf) wire.Value { return &in.RolloutID }},
+	{Name: "after_host", Presence: wire.Optional, Of: func(in *pageOf) wire.Value { return &in.Hosts }},
+	{Name: "after_rollout", Presence: wire.Optional, Of: func(in *pageOf) wire.Value { return &in.Rollouts }},
+	{Name: "limit", Presence: wire.Required, Of: func(in *pageOf) wire.Value { return &in.Limit }},
+}}
+
+// AppendInput appends the canonical line of an input, without a line break.
+func AppendInput(dst []byte, in Input) []byte {
+	switch in := in.(type) {
+	case *Heartbeat:
+		return appendWord(dst, "heartbeat", &wire.HeartbeatRequestSchema, &in.Request)
+	case *Event:
+		return appendWord(dst, "event", &wire.EventEnvelopeSchema, &in.Envelope)
+	case *Poll:
+		return appendWord(dst, "poll", &pollSchema, in)
+	case *OpenRollout:
+		return appendWord(dst, "open", &wire.ManifestSchema, &in.Manifest)
+	case *ResumeRollout:
+		return appendWord(dst, "resume", &resumeSchema, in)
+	case *ClearQuarantine:
+		return appendWord(dst, "clear", &clearSchema, in)
+	case *Revoke:
+		return appendWord(dst, "revoke", &revokeSchema, in)
+	case *Confirm:
+		return appendWord(dst, "confirm", &confirmSchema, in)
+	case *QueryHost:
+		return appendWord(dst, "query_host", &queryHostSchema, in)
+	case *QueryHosts:
+		return appendWord(dst, "query_hosts", &pageOfSchema, &pageOf{Hosts: in.After, Limit: wire.Int(in.Limit)})
+	case *QueryRollout:
+		return appendWord(dst, "query_rollout", &pageOfSchema, &pageOf{RolloutID: in.RolloutID, Hosts: in.After, Limit: wire.Int(in.Limit)})
+	case *QueryRollouts:
+		return appendWord(dst, "query_rollouts", &pageOfSchema, &pageOf{Rollouts: in.After, Limit: wire.Int(in.Limit)})
+	case *QueryQuarantine:
+		return append(dst, "query_quarantine {}"...)
+	case *QueryRevocations:
+		return append(dst, "query_revocations {}"...)
+	case *Started:
+		return append(dst, "started {}"...)
+	case *Tick:
+		return appendWord(dst, "tick", &tickSchema, in)
+	default:
+		panic(fmt.Sprintf("plane: an input of type %T has no line", in))
+	}
+}
+
+func appendWord[T any](dst []byte, word string, s *wire.Schema[T], doc *T) []byte {
+	dst = append(dst, word...)
+	dst = append(dst, ' ')
+	return s.Append(dst, doc)
+}
+
+// ParseInput reads a line that [AppendInput] wrote. The input shares nothing
+// with the line. The error names the word or the member at fault.
+func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
+	word, doc, _ := bytes.Cut(line, []byte(" "))
+	switch string(word) {
+	case "heartbeat":
+		in := new(Heartbeat)
+		return parsed(in, wire.DecodeDocument(d, &wire.HeartbeatRequestSchema, doc, &in.Request))
+	case "event":
+		in := new(Event)
+		return parsed(in, wire.DecodeDocument(d, &wire.EventEnvelopeSchema, doc, &in.Envelope))
+	case "poll":
+		in := new(Poll)
+		return parsed(in, wire.DecodeDocument(d, &pollSchema, doc, in))
+	case "open":
+		in := new(OpenRollout)
+		return parsed(in, wire.DecodeDocument(d, &wire.ManifestSchema, doc, &in.Manifest))
+	case "resume":
+		in := new(ResumeRollout)
+		return parsed(in, wire.DecodeDocument(d, &resumeSchema, doc, in))
+	case "clear":
+		in := new(ClearQuarantine)
+		return parsed(in, wire.DecodeDocument(d, &clearSchema, doc, in))
+	case "revoke":
+		in := new(Revoke)
+		return parsed(in, wire.DecodeDocument(d, &revokeSchema, doc, in))
+	case "confirm":
+		in := new(Confirm)
+		return parsed(in, wire.DecodeDocument(d, &confirmSchema, doc, in))
+	case "query_host":
+		in := new(QueryHost)
+		return parsed(in, wire.DecodeDocument(d, &queryHostSchema, doc, in))
+	case "query_hosts", "query_rollout", "query_rollouts":
+		var page pageOf
+		err := wire.DecodeDocument(d, &pageOfSchema, doc, &page)
+		return parsed(page.query(string(word)), err)
+	case "query_quarantine":
+		return parsed(new(QueryQuarantine), wire.DecodeDocument(d, &wire.NoBodySchema, doc, new(wire.NoBody)))
+	case "query_revocations":
+		return parsed(new(QueryRevocations), wire.DecodeDocument(d, &wire.NoBodySchema, doc, new(wire.NoBody)))
+	case "started":
+		return parsed(new(Started), wire.DecodeDocument(d, &wire.NoBodySchema, doc, new(wire.NoBody)))
+	case "tick":
+		in := new(Tick)
+		return parsed(in, wire.DecodeDocument(d, &tickSchema, doc, in))
+	default:
+		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, poll, open, resume, clear, revoke, confirm, query_…, started or tick", word)
+	}
+}
+
+func (p *pageOf) query(word string) Input {
+	switch word {
+	case "query_hosts":
+		return &QueryHosts{After: p.Hosts, Limit: int(p.Limit)}
+	case "query_rollout":
+		return &QueryRollout{RolloutID: p.RolloutID, After: p.Hosts, Limit: int(p.Limit)}
+	default:
+		return &QueryRollouts{After: p.Rollouts, Limit: int(p.Limit)}
+	}
+}
+
+func parsed(in Input, err error) (Input, error) {
+	if err != nil {
+		return nil, err
+	}
+	return in, nil
+}

@@ -1,0 +1,95 @@
+package plane_test
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+func checkInputLine(t rapid.TB, in plane.Input) {
+	t.Helper()
+	line := plane.AppendInput(nil, in)
+	if bytes.ContainsRune(line, '\n') {
+		t.Fatalf("the line of %v has a line break: %q", in, line)
+	}
+	var d wire.Decoder
+	back, err := plane.ParseInput(&d, line)
+	if err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	if !reflect.DeepEqual(back, in) {
+		t.Fatalf("%s reads back to %v", line, back)
+	}
+	if again := plane.AppendInput(nil, back); !bytes.Equal(again, line) {
+		t.Fatalf("%s is written as %s after it was read", line, again)
+	}
+}
+
+func TestEveryInputReadsBack(t *testing.T) {
+	lines := map[string]bool{}
+	for _, in := range []plane.Input{
+		&plane.Heartbeat{Request: wire.HeartbeatRequest{Hostname: "h1", RolloutID: "a@b", CurrentClosure: "c1", At: at(3)}},
+		&plane.Heartbeat{Request: wire.HeartbeatRequest{Hostname: "h1", At: at(3)}},
+		&plane.Poll{Hostname: "h1"},
+		&plane.ResumeRollout{RolloutID: "a@b"},
+		&plane.ClearQuarantine{Channel: "a", Closure: "c1"},
+		&plane.Revoke{CommonName: "agent-h1.fleet"},
+		&plane.Revoke{CommonName: "agent-h1.fleet", Before: at(5)},
+		&plane.Confirm{Hostname: "h1", RolloutID: "a@b", Closure: "c1", At: at(1)},
+		&plane.QueryHost{Hostname: "h1"},
+		&plane.QueryHosts{Limit: 7},
+		&plane.QueryHosts{After: "h1", Limit: plane.MaxLimit},
+		&plane.QueryRollout{RolloutID: "a@b", After: "h1", Limit: 3},
+		&plane.QueryRollouts{After: "a@b", Limit: 3},
+		&plane.QueryQuarantine{},
+		&plane.QueryRevocations{},
+		&plane.Started{},
+		&plane.Tick{},
+		&plane.Tick{Impaired: true},
+	} {
+		checkInputLine(t, in)
+		line := string(plane.AppendInput(nil, in))
+		if lines[line] {
+			t.Errorf("two inputs have the line %s", line)
+		}
+		lines[line] = true
+	}
+}
+
+func TestEveryInputOfARandomRunReadsBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := newFleet(t, watch{after: func(f *fleet, _ wire.Instant, in plane.Input, out *plane.Output) {
+			checkInputLine(f.t, in)
+			for i := range out.Entries {
+				checkInputLine(f.t, out.Entries[i].Input)
+			}
+		}})
+		f.play(runLength / 2)
+	})
+}
+
+func TestALineThatIsNoInputIsNamed(t *testing.T) {
+	for line, want := range map[string]string{
+		"":                        "unknown input",
+		"sing {}":                 "unknown input \"sing\"",
+		"poll":                    "JSON",
+		"poll {}":                 "hostname",
+		`poll {"hostname":"a"}x`:  "",
+		`query_hosts {"limit":x}`: "",
+		"started []":              "object",
+	} {
+		var d wire.Decoder
+		in, err := plane.ParseInput(&d, []byte(line))
+		if err == nil {
+			t.Errorf("%q reads as %v; want an error", line, in)
+		} else if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v; want %q in it", line, err, want)
+		}
+	}
+}
