@@ -110,6 +110,8 @@ type Options struct {
 	Until uint64
 	// Checkers are those to look after every step; nil means all of them.
 	Checkers []Checker
+	// Witness, if set, writes down what can be seen from outside.
+	Witness *Witness
 }
 
 // Violation says which rule was broken, when, and how.
@@ -161,7 +163,10 @@ func New(s Scenario, o Options) (*World, error) {
 	if checkers == nil {
 		checkers = Checkers()
 	}
-	if len(checkers) > 0 {
+	if o.Witness != nil {
+		w.panel.add(o.Witness)
+	}
+	if len(checkers) > 0 || o.Witness != nil {
 		w.observers = append(w.observers, &w.panel)
 	}
 	for _, c := range checkers {

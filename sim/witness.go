@@ -1,0 +1,236 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// Witness writes down what could be seen of a run from outside: what reached
+// the plane's door, what was answered, and what the hosts heard. It judges
+// nothing and changes nothing, the hash included. It is for those who hold a
+// run to a property of their own; hand an empty one over in [Options], and read
+// it between two calls of [World.Next], or at the end.
+//
+// It keeps everything, so it is for worlds of some ten hosts and some hours.
+type Witness struct {
+	// Exchanges are the requests that reached the plane, in order of arrival.
+	Exchanges []*Exchange
+	// Sights are what happened, in order.
+	Sights []Sight
+
+	byMessage map[uint64]*Exchange // those that are not answered or not finished
+	byCall    map[call]*Exchange   // what each host waits for
+}
+
+// call is a request as its host numbers it.
+type call struct {
+	node int32
+	id   uint64
+}
+
+// Never is the instant of what did not happen.
+const Never time.Duration = -1
+
+// Exchange is one request and its answer. Instants are [Never] for what did not
+// happen.
+type Exchange struct {
+	Kind MessageKind
+	// Host is the number of the host that sent it, from 1; 0 is the operator,
+	// or the plane's manifests directory.
+	Host int
+	// Duplicate: the network made it; nobody waits for its answer.
+	Duplicate bool
+	// Rollout is the rollout that a heartbeat or an event names; Closure is
+	// what a heartbeat says that the host runs; Event and Seq are an event's
+	// kind and number.
+	Rollout wire.RolloutID
+	Closure wire.Closure
+	Event   wire.EventKind
+	Seq     wire.Seq
+	// Wait is how long a poll waits.
+	Wait time.Duration
+
+	SentAt, ArrivedAt time.Duration
+	// AdmittedAt is when it was last let into the inbox: a poll that waits
+	// comes in again. SteppedAt is when the reducer last took it, FinishedAt
+	// when the reducer was done with it.
+	AdmittedAt, SteppedAt, FinishedAt time.Duration
+	// AnsweredAt is when the plane answered; the answer is Outcome.
+	AnsweredAt time.Duration
+	Outcome    wire.Outcome
+	// HeardAt is when the sender learned what became of it, and Heard what it
+	// was told: a Status of 0 is that no answer came.
+	HeardAt time.Duration
+	Heard   agent.Answer
+}
+
+// SightKind is what happened.
+type SightKind uint8
+
+// What happens to a request, or to the plane.
+const (
+	// SightArrived: it reached the door.
+	SightArrived SightKind = iota + 1
+	// SightAdmitted, SightRefused: what the gate said.
+	SightAdmitted
+	SightRefused
+	// SightStepped: the reducer took it.
+	SightStepped
+	// SightDropped: the reducer let go of it without a reply.
+	SightDropped
+	// SightFinished: the reducer is done with it, and its place is free.
+	SightFinished
+	// SightAnswered: the plane answered it.
+	SightAnswered
+	// SightHeard: its sender learned what became of it.
+	SightHeard
+	// SightDown, SightWiped: the plane's process ended, or its disk was lost
+	// as well. SightStarted: it has loaded what the disk has.
+	SightDown
+	SightWiped
+	SightStarted
+)
+
+// Sight is one thing that happened. Exchange is nil if it happened to the
+// plane.
+type Sight struct {
+	Kind     SightKind
+	Step     uint64
+	At       time.Duration
+	Exchange *Exchange
+}
+
+func (o *Witness) note(w *World, k SightKind, x *Exchange) {
+	o.Sights = append(o.Sights, Sight{Kind: k, Step: w.step, At: w.now, Exchange: x})
+}
+
+func (o *Witness) arrived(w *World, m *message) {
+	x := &Exchange{
+		Kind: m.kind, Duplicate: m.duplicate, Wait: m.wait, SentAt: m.sentAt, ArrivedAt: w.now,
+		AdmittedAt: Never, SteppedAt: Never, FinishedAt: Never, AnsweredAt: Never, HeardAt: Never,
+	}
+	switch m.kind {
+	case MsgHeartbeat:
+		r := &m.heartbeat.Request
+		x.Rollout, x.Closure = r.RolloutID, r.CurrentClosure
+	case MsgEvent:
+		e := &m.event.Envelope
+		x.Rollout, x.Event, x.Seq = e.RolloutID, e.Event.Body.Kind(), e.Event.Seq
+	}
+	if o.byMessage == nil {
+		o.byMessage, o.byCall = make(map[uint64]*Exchange), make(map[call]*Exchange)
+	}
+	o.byMessage[m.id] = x
+	if m.node >= 0 {
+		x.Host = int(m.node) + 1
+		if !m.duplicate {
+			o.byCall[call{m.node, m.call}] = x
+		}
+	}
+	o.Exchanges = append(o.Exchanges, x)
+	o.note(w, SightArrived, x)
+}
+
+func (o *Witness) admitted(w *World, m *message) {
+	x := o.byMessage[m.id]
+	x.AdmittedAt, x.FinishedAt = w.now, Never
+	o.note(w, SightAdmitted, x)
+}
+
+func (o *Witness) refused(w *World, m *message) { o.note(w, SightRefused, o.byMessage[m.id]) }
+
+func (o *Witness) stepDone(w *World, m *message, _ plane.Input, _ *plane.Reply) {
+	if m == nil {
+		return // a tick
+	}
+	x := o.byMessage[m.id]
+	x.SteppedAt = w.now
+	o.note(w, SightStepped, x)
+}
+
+func (o *Witness) dropped(w *World, m *message) { o.note(w, SightDropped, o.byMessage[m.id]) }
+
+func (o *Witness) finished(w *World, m *message) {
+	x := o.byMessage[m.id]
+	x.FinishedAt = w.now
+	o.note(w, SightFinished, x)
+	if m.answered {
+		delete(o.byMessage, m.id)
+	}
+}
+
+func (o *Witness) answered(w *World, m *message) {
+	x := o.byMessage[m.id]
+	x.AnsweredAt, x.Outcome = w.now, m.outcome
+	x.Outcome.Heartbeat.Bootstrap = append([]wire.Snapshot(nil), m.outcome.Heartbeat.Bootstrap...)
+	o.note(w, SightAnswered, x)
+	if x.AdmittedAt == Never || x.FinishedAt != Never {
+		delete(o.byMessage, m.id)
+	}
+}
+
+func (o *Witness) planeDown(w *World, wiped bool) {
+	k := SightDown
+	if wiped {
+		k = SightWiped
+	}
+	o.note(w, k, nil)
+	clear(o.byMessage) // nobody there has any of them any more
+}
+
+func (o *Witness) planeStarted(w *World) { o.note(w, SightStarted, nil) }
+
+func (o *Witness) hostStepped(w *World, h *hostNode, in agent.Input) {
+	switch in := in.(type) {
+	case *agent.HeartbeatAnswered:
+		o.heard(w, h, in.ID, in.Answer)
+	case *agent.EventAnswered:
+		o.heard(w, h, in.ID, in.Answer)
+	case *agent.PollAnswered:
+		o.heard(w, h, in.ID, in.Answer)
+	}
+}
+
+// heard notes what a host was told of a request, if the request ever reached
+// the plane.
+func (o *Witness) heard(w *World, h *hostNode, id uint64, a agent.Answer) {
+	key := call{int32(h.index), id}
+	x := o.byCall[key]
+	if x == nil {
+		return
+	}
+	delete(o.byCall, key)
+	x.HeardAt, x.Heard = w.now, a
+	o.note(w, SightHeard, x)
+}
+
+// Now returns how much virtual time has passed.
+func (w *World) Now() time.Duration { return w.now }
+
+// Scenario returns what the world runs, with the defaults filled in.
+func (w *World) Scenario() Scenario { return w.scenario }
+
+// Plane returns the reducer of the plane; nil while its process is down or has
+// not loaded its log. It is to be read only, and good until the next event.
+func (w *World) Plane() *plane.Plane {
+	if p := &w.plane; p.up && p.started && !p.rebuilding {
+		return p.plane
+	}
+	return nil
+}
+
+// Agent returns the reducer of the agent on host number n, from 1; nil while
+// its process is down, and for a hostile host. It is to be read only, and good
+// until the next event.
+func (w *World) Agent(n int) *agent.Agent {
+	if h := &w.hosts[n-1]; h.up {
+		return h.agent
+	}
+	return nil
+}
+
+// Runs returns the closure that host number n, from 1, runs.
+func (w *World) Runs(n int) wire.Closure { return w.hosts[n-1].running }
