@@ -63,7 +63,7 @@ func (d *Driver) begin(ctx context.Context, boot agent.Boot) (*life, error) {
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	d.cfg.Observer.Changed(a)
 	l.step(&agent.ProbesDeclared{Probes: d.cfg.Machine.Probes()})
-	l.step(&agent.Started{CurrentClosure: d.cfg.Machine.CurrentClosure(), Boot: boot})
+	l.step(&agent.Started{CurrentClosure: d.cfg.Machine.CurrentClosure(), NextBoot: d.cfg.Machine.NextBoot(), Boot: boot})
 	return l, nil
 }
 
@@ -106,7 +106,7 @@ func (l *life) run() error {
 			return &downtime{r}
 		case <-l.refreshes:
 			l.step(&agent.ProbesDeclared{Probes: l.cfg.Machine.Probes()})
-			l.step(&agent.ClosureObserved{CurrentClosure: l.cfg.Machine.CurrentClosure()})
+			l.step(&agent.ClosureObserved{CurrentClosure: l.cfg.Machine.CurrentClosure(), NextBoot: l.cfg.Machine.NextBoot()})
 		case r := <-l.inputs:
 			l.take(r)
 			l.takeMore()

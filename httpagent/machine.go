@@ -19,10 +19,15 @@ import (
 type Machine interface {
 	// CurrentClosure returns what the host runs now; empty if unknown.
 	CurrentClosure() wire.Closure
+	// NextBoot returns what the host would run after a boot, if it is something
+	// else: a deferred switch left it. Empty if it is CurrentClosure, or
+	// unknown.
+	NextBoot() wire.Closure
 	// Probes returns the probes that the host's configuration has.
 	Probes() []wire.ProbeDeclaration
-	// Activate switches the host to a closure and says how that ended. The ID
-	// of the result is the driver's to set.
+	// Activate switches the host to a closure and says how that ended. If it
+	// ended well, a boot brings that closure too, whatever a deferred switch had
+	// left before. The ID of the result is the driver's to set.
 	Activate(ctx context.Context, closure wire.Closure) agent.ActivationEnded
 	// RollBack switches the host back to a closure that it ran before.
 	RollBack(ctx context.Context, closure wire.Closure) agent.RollbackEnded

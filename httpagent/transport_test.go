@@ -366,6 +366,7 @@ func TestAStopCutsOffWhatIsUnderWay(t *testing.T) {
 type hangingMachine struct{}
 
 func (m *hangingMachine) CurrentClosure() wire.Closure { return "c0" }
+func (m *hangingMachine) NextBoot() wire.Closure       { return "" }
 
 func (m *hangingMachine) Probes() []wire.ProbeDeclaration { return testProbes }
 

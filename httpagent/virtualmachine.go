@@ -147,6 +147,13 @@ func (m *VirtualMachine) CurrentClosure() wire.Closure {
 	return m.current
 }
 
+// NextBoot implements [Machine].
+func (m *VirtualMachine) NextBoot() wire.Closure {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.staged
+}
+
 // Probes implements [Machine].
 func (m *VirtualMachine) Probes() []wire.ProbeDeclaration { return m.cfg.Probes }
 

@@ -128,6 +128,9 @@ func TestAVirtualHostBootsIntoWhatWasDeferred(t *testing.T) {
 	if in := v.activate("c1"); in.Result != agent.ActivationDeferred || in.Component == "" || in.CurrentClosure != "c0" {
 		t.Errorf("it ended with %v", &in)
 	}
+	if v.NextBoot() != "c1" {
+		t.Errorf("it will boot %q, want c1", v.NextBoot())
+	}
 	v.clock.Add(2 * time.Minute)
 	if down := <-v.boots; down < 0 || down > 30*time.Second {
 		t.Errorf("it is down for %v, want a quarter of two minutes at most", down)
@@ -139,6 +142,9 @@ func TestAVirtualHostBootsIntoWhatWasDeferred(t *testing.T) {
 	v.activate("c2")
 	v.Play("c3", Script{})
 	v.activate("c3")
+	if v.NextBoot() != "" {
+		t.Errorf("it will boot %s, want what it runs", v.NextBoot())
+	}
 	v.clock.Add(time.Hour)
 	if v.CurrentClosure() != "c3" {
 		t.Errorf("it runs %s", v.CurrentClosure())

@@ -57,6 +57,20 @@ var recordsBroken = []sabotage{
 			}
 		}}
 	}},
+	{"S4", "at rest the plane lacks what it was told", quietStory, func() *saboteur {
+		return &saboteur{onStepped: func(w *World) {
+			if w.settled {
+				editRecord(w, "h2", `"activationStartedAt":"[^"]*",`, ``)
+			}
+		}}
+	}},
+	{"S4", "at rest the plane has other probes than the agent", sickStory, func() *saboteur {
+		return &saboteur{onStepped: func(w *World) {
+			if w.settled {
+				editRecord(w, "h1", `"lastObservedAt":"[^"]*"`, `"lastObservedAt":"2026-01-01T00:00:00Z"`)
+			}
+		}}
+	}},
 	{"S4", "at rest the plane knows nothing of a host", quietStory, func() *saboteur {
 		return &saboteur{onStepped: func(w *World) {
 			if w.settled {

@@ -197,6 +197,9 @@ func failingStory() Scenario {
 	return s
 }
 
+// sickStory has a host that fails for good.
+func sickStory() Scenario { return story(3, "at 50s probe fail host=h1 for=5m") }
+
 // hostileStory has a host that wants what is not its own.
 func hostileStory() Scenario {
 	s := story(5)

@@ -129,6 +129,26 @@ func TestADeferredActivationTakesEffectWithTheNextBoot(t *testing.T) {
 	}
 }
 
+// The closure that r1 left for the next boot must not take the host away from
+// the one that it runs, soaks and has been told to run by r2 (docs/findings.md,
+// F12).
+func TestAHostDoesNotBootIntoWhatASupersededRolloutLeft(t *testing.T) {
+	r := play(t, `
+fleet 1
+rollout stable@r1 at=10s target=c1
+rollout stable@r2 at=1m target=c0 waves=20m
+at 0s activation defer count=1
+active 2m
+`)
+	r.finish()
+	if h := r.host(1); h.running != "c0" || h.nextBoot != "" {
+		t.Errorf("the host runs %s and will boot %s; want c0, and nothing else", h.running, h.nextBoot)
+	}
+	if r.w.effects[EffectReboot] != 0 {
+		t.Error("the host booted; nothing waits for that any more")
+	}
+}
+
 // PROTOCOL H3, A4
 func TestAnAgentWithoutItsDiskIsToldWhatItWasDoing(t *testing.T) {
 	r := play(t, oneHost+"at 80s agent amnesia for=5s")

@@ -121,7 +121,7 @@ func (h *hostNode) comeUp(w *World) {
 	if h.nextBoot == rebooted {
 		boot, h.nextBoot = agent.Reboot, ""
 	}
-	h.step(w, &agent.Started{CurrentClosure: h.running, Boot: boot})
+	h.step(w, &agent.Started{CurrentClosure: h.running, NextBoot: h.nextBoot, Boot: boot})
 }
 
 // rebooted stands in nextBoot while a host that was rebooted comes up.

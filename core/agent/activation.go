@@ -36,6 +36,25 @@ func (a *Agent) drive(p *progress, out *Output) {
 	}
 }
 
+// runs reports whether the host runs a closure and goes on doing so after a
+// boot. What a deferred activation has staged for the next boot would take the
+// host away from it, unless the rollout that staged it still waits for that
+// boot: that is another channel's business.
+func (a *Agent) runs(closure wire.Closure) bool {
+	if a.current != closure {
+		return false
+	}
+	if a.staged == "" || a.staged == closure {
+		return true
+	}
+	for _, p := range a.rollouts {
+		if !p.superseded && p.rec.State == wire.Deferred && p.rec.TargetClosure == a.staged {
+			return true
+		}
+	}
+	return false
+}
+
 // activate brings the host to the rollout's target. A host that runs it
 // already has nothing to do: a crash came between the switch and the event, or
 // an earlier life of the agent got there.
@@ -43,7 +62,7 @@ func (a *Agent) activate(p *progress, out *Output) {
 	if a.switching.rollout == p.id() && a.switching.id != 0 {
 		return
 	}
-	if a.current == p.rec.TargetClosure {
+	if a.runs(p.rec.TargetClosure) {
 		a.tell(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, CompletedAt: a.last.Wall}, out)
 		return
 	}
@@ -103,6 +122,12 @@ func (a *Agent) activationEnded(in *ActivationEnded, out *Output) {
 	if a.current == "" && in.Result == ActivationCompleted {
 		a.current = target // the switch says that it ended well
 	}
+	switch in.Result {
+	case ActivationCompleted:
+		a.staged = ""
+	case ActivationDeferred:
+		a.staged = target
+	}
 	switch {
 	case in.Result == ActivationCompleted && a.current == target:
 		a.tell(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, ExitCode: in.ExitCode, CompletedAt: a.last.Wall}, out)
@@ -146,11 +171,15 @@ func (a *Agent) reconcile(out *Output) {
 	}
 }
 
-func (a *Agent) observeClosure(closure wire.Closure, out *Output) {
-	if a.switching.id != 0 || closure == a.current {
+func (a *Agent) observeClosure(in *ClosureObserved, out *Output) {
+	if a.switching.id != 0 {
 		return // a switch of the agent's own has its own end
 	}
-	a.current = closure
+	a.staged = in.NextBoot
+	if in.CurrentClosure == a.current {
+		return
+	}
+	a.current = in.CurrentClosure
 	if a.started {
 		a.reconcile(out)
 	}
@@ -169,7 +198,7 @@ func (a *Agent) rollBack(p *progress, out *Output) {
 	before := p.rec.CurrentClosureAtDispatch
 	switch {
 	case a.switching.id != 0:
-	case a.current == before: // a crash came between the switch and the event
+	case a.runs(before): // a crash came between the switch and the event
 		a.tell(p, wire.RollbackComplete{RevertedToClosure: before, CompletedAt: a.last.Wall}, out)
 	case a.rollbackDue(p) <= a.last.Mono:
 		a.begin(p, EffectRollback, before, out)
@@ -183,6 +212,7 @@ func (a *Agent) rollbackEnded(in *RollbackEnded, out *Output) {
 	}
 	a.current = in.CurrentClosure
 	if before := p.rec.CurrentClosureAtDispatch; a.current == before {
+		a.staged = ""
 		a.tell(p, wire.RollbackComplete{RevertedToClosure: before, ExitCode: in.ExitCode, CompletedAt: a.last.Wall}, out)
 		return
 	}

@@ -32,6 +32,7 @@ type Agent struct {
 
 	started bool
 	current wire.Closure // what the host runs; empty if unknown
+	staged  wire.Closure // what the next boot brings; empty: current, or unknown
 	issued  uint64       // the last ID of a request or an effect
 
 	// probes is the host's configuration, enabled what of it runs. Both are
@@ -86,7 +87,7 @@ func (a *Agent) Step(now wire.Instant, in Input, out *Output) {
 	case *ProbesDeclared:
 		a.declare(in.Probes, out)
 	case *ClosureObserved:
-		a.observeClosure(in.CurrentClosure, out)
+		a.observeClosure(in, out)
 	default:
 		panic(fmt.Sprintf("agent: unknown input %T", in))
 	}
@@ -99,7 +100,7 @@ func (a *Agent) Step(now wire.Instant, in Input, out *Output) {
 // start begins the life of a process: what was on its way before is lost.
 func (a *Agent) start(in *Started, out *Output) {
 	a.started = true
-	a.current = in.CurrentClosure
+	a.current, a.staged = in.CurrentClosure, in.NextBoot
 	a.waiting = nil
 	a.switching = switching{}
 	a.round = round{}

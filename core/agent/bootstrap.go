@@ -169,10 +169,10 @@ func soakOf(s *wire.Snapshot) (wire.Count, bool) {
 // of it. If it covers too few, because a confirmation (H4) led there, the rest
 // is sent, and takes the place of the confirmation.
 //
-// Soaking is followed only if the host runs the target: the agent is the truth
-// about its host. Otherwise the activation is begun again.
+// Soaking is followed only if the host runs the target, and would after a boot:
+// the agent is the truth about its host. Otherwise the activation is begun again.
 func (a *Agent) recoverSteps(p *progress, s *wire.Snapshot, out *Output) {
-	soaked := s.State == wire.Soaking && a.current == s.TargetClosure
+	soaked := s.State == wire.Soaking && a.runs(s.TargetClosure)
 	var steps []wire.EventBody
 	if p.rec.State == wire.Pending {
 		before := s.CurrentClosureAtDispatch

@@ -3,6 +3,8 @@ package agent
 import (
 	"fmt"
 	"strconv"
+
+	"github.com/refrain-fleet/refrain/core/wire"
 )
 
 func orDash[S ~string](s S) string {
@@ -42,7 +44,15 @@ func (x Answer) String() string {
 
 // String implements [Input].
 func (in *Started) String() string {
-	return fmt.Sprintf("started closure=%s boot=%v", orDash(in.CurrentClosure), in.Boot)
+	return fmt.Sprintf("started closure=%s boot=%v", orDash(in.CurrentClosure), in.Boot) + nextBoot(in.NextBoot)
+}
+
+// nextBoot describes what the next boot brings, if it is something else.
+func nextBoot(c wire.Closure) string {
+	if c == "" {
+		return ""
+	}
+	return " next-boot=" + string(c)
 }
 
 // String implements [Input].
@@ -106,7 +116,7 @@ func (in *ProbesDeclared) String() string {
 
 // String implements [Input].
 func (in *ClosureObserved) String() string {
-	return "closure-observed " + orDash(in.CurrentClosure)
+	return "closure-observed " + orDash(in.CurrentClosure) + nextBoot(in.NextBoot)
 }
 
 // String describes the entry in one stable line.

@@ -17,6 +17,7 @@ func TestEverythingIsDescribedInOneStableLine(t *testing.T) { // docs/architectu
 	}{
 		{&agent.Started{}, "started closure=- boot=start"},
 		{&agent.Started{CurrentClosure: "c1", Boot: agent.Reboot}, "started closure=c1 boot=reboot"},
+		{&agent.Started{CurrentClosure: "c1", NextBoot: "c2"}, "started closure=c1 boot=start next-boot=c2"},
 		{&agent.Timer{}, "timer"},
 		{&agent.HeartbeatAnswered{ID: 3}, "heartbeat-answered 3: no answer"},
 		{&agent.HeartbeatAnswered{ID: 3, Answer: replayFrom(200, 7), Response: wire.HeartbeatResponse{Bootstrap: []wire.Snapshot{snapshotOf(wire.Soaking, 4)}}},
@@ -32,6 +33,7 @@ func TestEverythingIsDescribedInOneStableLine(t *testing.T) { // docs/architectu
 		{&agent.Probed{ID: 8, Probe: "p", Status: wire.Fail, Reason: "refused"}, "probed 8: p=fail (refused)"},
 		{&agent.ProbesDeclared{Probes: []wire.ProbeDeclaration{enforce("p")}}, "probes-declared p=enforce"},
 		{&agent.ClosureObserved{}, "closure-observed -"},
+		{&agent.ClosureObserved{CurrentClosure: "c1", NextBoot: "c2"}, "closure-observed c1 next-boot=c2"},
 		{agent.Entry{Kind: agent.EntryTaken, RolloutID: r1, Taken: &agent.Taken{}}, "taken stable@r1 target= policy=-"},
 		{agent.Entry{Kind: agent.EntryEvent, RolloutID: r1, Event: ack}, "event stable@r1 DispatchAck#1"},
 		{agent.Entry{Kind: agent.EntryReplay, RolloutID: r1, Seq: 3}, "replay stable@r1 #3"},

@@ -109,7 +109,7 @@
 //	10 unknown, Deferred                      taken up as such; a boot completes it
 //	11 unknown, Soaking on the target         taken up as such; the soak goes on
 //	12 unknown, Soaking, but the host runs    taken up as Activating: the host is
-//	   something else                         the truth
+//	   something else, or would after a boot  the truth
 //
 // An event is shown (line 3) if the snapshot's state has what it leads to:
 // DispatchAck by any state but Pending, ActivationStarted by its instant,
@@ -147,7 +147,8 @@
 //     failed activation is no probe failure and rolls nothing back. A rollback
 //     that does not arrive is tried again, with backoff.
 //   - A8: nothing converges before a round of probes has ended in this process.
-//   - A9: a host that runs the target of a dispatch already is not switched.
+//   - A9: a host that runs the target of a dispatch already is not switched,
+//     unless its next boot would bring something else that nothing waits for.
 //   - A10: Deferred counts as an end of the activation, or a fix would wait for
 //     a reboot that may be weeks away. A rollback counts as an activation.
 //   - A switch that ends well on another closure than the target has failed.
@@ -164,6 +165,7 @@
 // # Glossary
 //
 //	current     the closure that the host runs
+//	staged      the closure that its next boot brings, if it is another
 //	told        written to the log as an event
 //	shown       visible in a snapshot
 //	retracted   refused, and no longer true for the agent itself: a Converged

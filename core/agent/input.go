@@ -22,6 +22,10 @@ type Started struct {
 	// CurrentClosure is what the host really runs now; empty if unknown. An
 	// agent that does not know it takes no work.
 	CurrentClosure wire.Closure
+	// NextBoot is what the host would run after a boot, if it is something
+	// else: a deferred activation left it. Empty if it is CurrentClosure, or
+	// unknown.
+	NextBoot wire.Closure
 	// Boot says why the process came up.
 	Boot Boot
 }
@@ -86,7 +90,8 @@ type ActivationResult uint8
 // The ends of an activation. One that was killed half-way has no end: the
 // agent is told that it started again.
 const (
-	// ActivationCompleted: the switch ended well.
+	// ActivationCompleted: the switch ended well. A boot brings what was
+	// switched to as well.
 	ActivationCompleted ActivationResult = iota + 1
 	// ActivationDeferred: it takes effect with the next reboot only.
 	ActivationDeferred
@@ -141,10 +146,12 @@ type ProbesDeclared struct {
 }
 
 // ClosureObserved tells the agent that the host runs another closure than the
-// agent was told last, and that no effect of the agent's did it: somebody
-// switched by hand.
+// agent was told last, or would after a boot, and that no effect of the agent's
+// did it: somebody switched by hand.
 type ClosureObserved struct {
 	CurrentClosure wire.Closure
+	// NextBoot is as in [Started].
+	NextBoot wire.Closure
 }
 
 func (*Started) isInput()           {}

@@ -91,7 +91,7 @@ func (m *machine) start(boot agent.Boot) {
 	m.oracle.started()
 	m.w.logf("%s starts (%v) on %s", m.name, boot, m.closure)
 	m.step(&agent.ProbesDeclared{Probes: m.probes})
-	m.step(&agent.Started{CurrentClosure: m.closure, Boot: boot})
+	m.step(&agent.Started{CurrentClosure: m.closure, NextBoot: m.staged, Boot: boot})
 }
 
 // crash ends the process; down later it starts again. A switch that runs is

@@ -135,6 +135,59 @@ func deferred(t testing.TB) *rig {
 	return r
 }
 
+// What a deferred activation left for the next boot would take the host away
+// from a target that it runs already (docs/findings.md, F12).
+func TestAHostThatWouldBootIntoSomethingElseIsSwitchedToWhatItRuns(t *testing.T) { // PROTOCOL A9
+	for _, tc := range []struct {
+		name    string
+		between func(*rig)
+	}{
+		{"in one process", func(*rig) {}},
+		{"after a crash", func(r *rig) {
+			r.make()
+			r.step(&agent.Started{CurrentClosure: "c0", NextBoot: "c1"})
+		}},
+		{"staged by hand", func(r *rig) {
+			r.restart("c0", agent.ProcessStart)
+			r.step(&agent.ClosureObserved{CurrentClosure: "c0", NextBoot: "c9"})
+		}},
+		{"without the disk", func(r *rig) {
+			r.log = nil
+			r.make()
+			r.step(&agent.Started{CurrentClosure: "c0", NextBoot: "c1"})
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := deferred(t)
+			tc.between(r)
+			r.offer(r.dispatch(r2, "c0", 0))
+			equal(t, "r2", r.state(r2), wire.Activating)
+			equal(t, "closure", r.effect(agent.EffectActivate).Closure, "c0")
+			r.restart("c0", agent.ProcessStart) // the switch got through
+			equal(t, "r2", r.state(r2), wire.Converged)
+			equal(t, "effects", len(r.effects), 0)
+		})
+	}
+}
+
+func TestWhatAnotherChannelLeftForTheNextBootIsLeftAlone(t *testing.T) { // PROTOCOL A10
+	r := deferred(t)
+	r.offer(r.dispatch(e1, "c0", 0))
+	equal(t, "effects", len(r.effects), 0)
+	equal(t, "edge", r.state(e1), wire.Converged)
+}
+
+func TestASnapshotOfAHostThatWouldBootIntoSomethingElseIsActivatedAgain(t *testing.T) { // PROTOCOL A4
+	r := newRig(t)
+	r.step(&agent.Started{CurrentClosure: "c0", NextBoot: "c1"})
+	r.heartbeat(ok, wire.Snapshot{
+		RolloutID: r2, Hostname: "h1", Channel: r2.Channel(), State: wire.Soaking, TargetClosure: "c0", CurrentClosure: "c0",
+		DispatchAckedAt: r.wall(), ActivationCompletedAt: r.wall(), SoakDueAt: r.wall(),
+	})
+	equal(t, "r2", r.state(r2), wire.Activating)
+	equal(t, "closure", r.effect(agent.EffectActivate).Closure, "c0")
+}
+
 func TestTheRebootAfterADeferralCompletesTheActivation(t *testing.T) { // PROTOCOL E
 	r := deferred(t)
 	r.restart("c1", agent.Reboot)

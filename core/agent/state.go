@@ -43,7 +43,7 @@ func (a *Agent) AppendState(dst []byte) []byte {
 	h, l, s, r := &a.heartbeat, &a.poll, &a.switching, &a.round
 	dst = appendLine(dst, "process", &processLineSchema, &processLine{
 		Mono: wire.Nanos(a.last.Mono), Wall: a.last.Wall, Random: wire.Name(strconv.FormatUint(uint64(a.rng), 16)),
-		Started: wire.Flag(a.started), Current: a.current, Issued: wire.Seq(a.issued),
+		Started: wire.Flag(a.started), Current: a.current, Staged: a.staged, Issued: wire.Seq(a.issued),
 		HeartbeatOpen: wire.Seq(h.open), HeartbeatSent: wire.Nanos(h.sent), HeartbeatAt: wire.Nanos(h.at),
 		HeartbeatFailures: h.failures, HeartbeatStarted: wire.Nanos(h.started), HeartbeatNamed: h.named,
 		HeartbeatClosure: h.closure, HeartbeatTurn: h.turn,
@@ -180,7 +180,7 @@ func (rd *reader) readProcess(doc []byte) error {
 	}
 	a := rd.agent
 	a.last = wire.Instant{Mono: time.Duration(l.Mono), Wall: l.Wall}
-	a.rng, a.started, a.current, a.issued = random(rng), bool(l.Started), l.Current, uint64(l.Issued)
+	a.rng, a.started, a.current, a.staged, a.issued = random(rng), bool(l.Started), l.Current, l.Staged, uint64(l.Issued)
 	a.heartbeat = heartbeatLine{
 		line: line{
 			open: uint64(l.HeartbeatOpen), sent: time.Duration(l.HeartbeatSent),

@@ -68,7 +68,7 @@ func operation(t *rapid.T, r *rig, sick bool) agent.Input {
 	case i < 4*len(choices):
 		return choices[i/4]
 	case i == 4*len(choices):
-		return &agent.ClosureObserved{CurrentClosure: closure}
+		return &agent.ClosureObserved{CurrentClosure: closure, NextBoot: rapid.SampledFrom([]wire.Closure{"", "c1", "c2"}).Draw(t, "staged")}
 	case i == 4*len(choices)+1:
 		return &agent.ProbesDeclared{Probes: rapid.SampledFrom(probes).Draw(t, "probes")}
 	default:

@@ -11,6 +11,7 @@ type processLine struct {
 	Random  wire.Name
 	Started wire.Flag
 	Current wire.Closure
+	Staged  wire.Closure
 	Issued  wire.Seq
 
 	HeartbeatOpen, PollOpen         wire.Seq
@@ -39,6 +40,7 @@ var processLineSchema = wire.Schema[processLine]{Fields: []wire.Field[processLin
 	{Name: "random", Presence: wire.Required, Of: func(l *processLine) wire.Value { return &l.Random }},
 	{Name: "started", Presence: wire.Optional, Of: func(l *processLine) wire.Value { return &l.Started }},
 	{Name: "current_closure", Presence: wire.Optional, Of: func(l *processLine) wire.Value { return &l.Current }},
+	{Name: "next_boot", Presence: wire.Optional, Of: func(l *processLine) wire.Value { return &l.Staged }},
 	{Name: "issued", Presence: wire.Required, Of: func(l *processLine) wire.Value { return &l.Issued }},
 	{Name: "heartbeat_open", Presence: wire.Required, Of: func(l *processLine) wire.Value { return &l.HeartbeatOpen }},
 	{Name: "heartbeat_sent", Presence: wire.Required, Of: func(l *processLine) wire.Value { return &l.HeartbeatSent }},
