@@ -33,6 +33,7 @@ var rooms = []struct {
 	{dir: "core/gate", may: []string{"core/wire"}},
 	{dir: "core/plane", may: []string{"core/wire", "core/rollout"}, testsMay: []string{"core"}},
 	{dir: "core/agent", may: []string{"core/wire", "core/rollout"}, testsMay: []string{"core"}},
+	{dir: "core/flight", may: []string{"core/wire", "core/plane"}, testsMay: []string{"core"}},
 	{dir: "httpserver", may: []string{"core"}},
 	{dir: "httpserver/store", may: []string{"core"}},
 	{dir: "httpagent", may: []string{"core"}},
