@@ -58,6 +58,9 @@ type admission struct {
 	armed  bool // the timer goes off at the earliest deadline, or before
 	given  bool // the loop is given up, and no timer is armed any more
 
+	// late is told, with the guard held, that somebody was answered timeout.
+	late func()
+
 	// bell wakes the loop; it rings or it does not.
 	bell chan struct{}
 	// closed says that the gate is closed; it is read without the guard.
@@ -151,6 +154,9 @@ func (a *admission) expire() {
 	now := a.now()
 	a.armed = false
 	a.expired = a.gate.Expire(now, a.expired[:0])
+	if len(a.expired) > 0 {
+		a.late()
+	}
 	a.answerAll(a.expired, now)
 	a.arm(now)
 	a.mu.Unlock()

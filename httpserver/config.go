@@ -13,6 +13,7 @@ import (
 
 	"github.com/benbjohnson/clock"
 
+	"github.com/refrain-fleet/refrain/core/flight"
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 )
@@ -74,6 +75,17 @@ type Config struct {
 	// when the server shuts down. Default 10 s.
 	ShutdownTimeout time.Duration
 
+	// FlightDir is where the flight recorder writes its recordings: when the
+	// plane is wedged or a step panics, and when it is asked to. The newest
+	// few are kept. [FlightOff] means no recorder. Default a directory that is
+	// made under the temporary one for the first recording.
+	FlightDir string
+	// FlightSteps is how many of the reducer's last steps the recorder keeps.
+	// Default 16,384.
+	FlightSteps int
+	// Build names the build in recordings. Default "unknown".
+	Build string
+
 	// Logger takes the log lines. Default [slog.Default].
 	Logger *slog.Logger
 	// Clock is the time. Default the real one.
@@ -102,6 +114,8 @@ const (
 
 	// OpsOff is the value of Config.OpsListen for no ops listener.
 	OpsOff = "off"
+	// FlightOff is the value of Config.FlightDir for no flight recorder.
+	FlightOff = "off"
 )
 
 func (c Config) withDefaults() Config {
@@ -114,6 +128,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxBody, DefaultMaxBody)
 	setDefault(&c.MaxManifest, DefaultMaxManifest)
 	setDefault(&c.ShutdownTimeout, DefaultShutdownTimeout)
+	setDefault(&c.FlightSteps, flight.DefaultSteps)
+	setDefault(&c.Build, "unknown")
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

@@ -71,7 +71,7 @@ func newHarness(t testing.TB, edits ...func(*Config)) *harness {
 		Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0",
 		Certificate: &cert, ClientCAs: h.ca.Pool(), AgentCNSuffix: testSuffix,
 		Logger: slog.New(h.logs), Clock: h.clock, Store: NewMemoryStore(0),
-		Faults: h.faults, CheckInvariants: true,
+		Faults: h.faults, CheckInvariants: true, FlightDir: t.TempDir(),
 	}
 	for _, edit := range edits {
 		edit(&h.cfg)

@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -28,6 +29,7 @@ type loop struct {
 	revoked   *revocations
 	waiters   *waiters
 	notices   *noticeLog
+	flight    *flightLog
 
 	plane   *plane.Plane
 	out     plane.Output
@@ -92,7 +94,7 @@ func (l *loop) serve() (more bool) {
 		return false
 	}
 	if err := l.step(now); err != nil {
-		l.fail("a step of the plane panicked", err)
+		l.panicked("a step of the plane panicked", err)
 		return true
 	}
 	if err := l.commit(); err != nil {
@@ -128,7 +130,7 @@ func (l *loop) step(now time.Time) (err error) {
 			now = l.clock.Now()
 		}
 		kind, began, reply := p.kind, now, len(l.out.Replies)
-		l.plane.Step(l.instant(now), p.input, &l.out)
+		l.flight.step(l.plane, l.instant(now), p.input, &l.out)
 		l.check()
 		switch r := &l.out.Replies[reply]; {
 		case r.Needs > 0:
@@ -150,16 +152,35 @@ func (l *loop) stepAlone(in plane.Input) (err error) {
 	defer recovered(&err)
 	l.out.Reset()
 	began := l.clock.Now()
-	l.plane.Step(l.instant(began), in, &l.out)
+	l.flight.step(l.plane, l.instant(began), in, &l.out)
 	l.check()
 	l.metrics.stepSeconds[kindOf(in)].Observe(l.clock.Since(began).Seconds())
 	return nil
 }
 
 func recovered(err *error) {
-	if r := recover(); r != nil {
+	switch r := recover().(type) {
+	case nil:
+	case violation:
+		*err = fmt.Errorf("%w\n%s", r, debug.Stack())
+	default:
 		*err = fmt.Errorf("%v\n%s", r, debug.Stack())
 	}
+}
+
+// violation is a broken invariant. It is thrown like a panic of the step, since
+// the state is to be trusted no more than after one.
+type violation struct{ error }
+
+// panicked comes after a step that panicked, or broke an invariant: the last
+// steps are written to a file before the plane is built again.
+func (l *loop) panicked(what string, cause error) {
+	reason := flightPanic
+	if broken := new(violation); errors.As(cause, broken) {
+		reason = flightInvariant
+	}
+	l.flight.tell(reason)
+	l.fail(what, cause)
 }
 
 // check verifies the invariants, if that is asked for.
@@ -168,10 +189,10 @@ func (l *loop) check() {
 		return
 	}
 	if err := l.plane.Check(); err != nil {
-		panic(err)
+		panic(violation{err})
 	}
 	if err := l.admission.check(); err != nil {
-		panic(err)
+		panic(violation{err})
 	}
 }
 
@@ -226,7 +247,7 @@ func (l *loop) tick() {
 		return
 	}
 	if err := l.stepAlone(&plane.Tick{Impaired: l.admission.impaired()}); err != nil {
-		l.fail("a tick of the plane panicked", err)
+		l.panicked("a tick of the plane panicked", err)
 		return
 	}
 	l.finish()
@@ -238,6 +259,9 @@ func (l *loop) load(ctx context.Context) error {
 	p, err := l.store.Load(ctx, l.cfg.plane())
 	if err != nil {
 		return fmt.Errorf("load the log: %w", err)
+	}
+	if err := l.flight.rebuilt(p); err != nil {
+		return err
 	}
 	l.plane = p
 	l.metrics.newLife(p.Stats())

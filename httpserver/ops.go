@@ -13,11 +13,13 @@ import (
 )
 
 // newOps makes the ops listener's server: plain HTTP for probes and scrapers
-// on the same machine. It knows no caller and changes nothing.
+// on the same machine, and the flight recorder's trigger. It knows no caller and
+// changes nothing of the plane.
 func (s *Server) newOps() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", s.livez)
 	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("POST /debug/flight", s.debugFlight)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{ErrorLog: s.errors.logger()}))
 	return &http.Server{
 		Handler:        mux,

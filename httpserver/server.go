@@ -52,6 +52,7 @@ type Server struct {
 	revoked   *revocations
 	waiters   *waiters
 	notices   *noticeLog
+	flight    *flightLog
 	router    *mux.Router
 	noRoute   [classCount]prometheus.Counter
 	loop      *loop
@@ -120,6 +121,10 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.errors = &errorLog{log: cfg.Logger, throttle: s.throttle, handshakes: m.handshakes}
 	m.registry.MustRegister(&collector{admission: a, waiters: s.waiters, metrics: m})
+	if s.flight, err = newFlightLog(&s.cfg, a); err != nil {
+		return nil, fmt.Errorf("httpserver: %w", err)
+	}
+	a.late = s.flight.suspect
 	s.router = s.newRouter()
 	if s.http, err = s.newHTTP(); err != nil {
 		return nil, fmt.Errorf("httpserver: %w", err)
@@ -130,7 +135,7 @@ func New(cfg Config) (*Server, error) {
 	s.back, s.stopBack = context.WithCancel(context.Background())
 	s.loop = &loop{
 		cfg: &s.cfg, clock: cfg.Clock, log: cfg.Logger, admission: a, store: cfg.Store, faults: cfg.Faults,
-		metrics: m, revoked: s.revoked, waiters: s.waiters, notices: s.notices,
+		metrics: m, revoked: s.revoked, waiters: s.waiters, notices: s.notices, flight: s.flight,
 		life: life, loaded: make(chan error, 1), done: make(chan struct{}),
 	}
 	return s, nil

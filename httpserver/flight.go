@@ -1,0 +1,256 @@
+package httpserver
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/benbjohnson/clock"
+
+	"github.com/refrain-fleet/refrain/core/flight"
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// Why a recording is written.
+const (
+	flightWedged    = "wedged"    // PROTOCOL G7
+	flightPanic     = "panic"     // a step panicked
+	flightInvariant = "invariant" // an invariant was violated
+	flightAsked     = "asked"     // POST /debug/flight
+)
+
+const (
+	// flightSuffix ends the names of recordings.
+	flightSuffix = ".flight"
+	// flightFiles is how many recordings are kept on disk: the newest.
+	flightFiles = 8
+	// flightPause is the least time between two recordings that nobody asked
+	// for, for the same reason: an incident that goes on fills no disk.
+	flightPause = time.Minute
+)
+
+// errFlightOff is what asking for a recording gives if there is no recorder.
+var errFlightOff = errors.New("the flight recorder is off; want Config.FlightDir other than off")
+
+// flightLog is the flight recorder with its guard, and the writer of its
+// recordings. A nil one records nothing.
+type flightLog struct {
+	clock     clock.Clock
+	log       *slog.Logger
+	admission *admission
+	build     string
+	timeout   time.Duration // the reply timeout
+
+	mu       sync.Mutex
+	recorder *flight.Recorder
+	told     map[string]time.Time // when a recording nobody asked for was last written, by reason
+
+	writing sync.Mutex // one recording is written at a time
+	dir     string     // empty until one is made under the temporary directory
+
+	watch    sync.Mutex
+	watching bool // a wedge is being looked for
+}
+
+func newFlightLog(cfg *Config, a *admission) (*flightLog, error) {
+	if cfg.FlightDir == FlightOff {
+		return nil, nil
+	}
+	recorder, err := flight.NewRecorder(flight.Limits{Steps: cfg.FlightSteps})
+	if err != nil {
+		return nil, err
+	}
+	return &flightLog{
+		clock: cfg.Clock, log: cfg.Logger, admission: a, build: cfg.Build, timeout: cfg.ReplyTimeout,
+		recorder: recorder, dir: cfg.FlightDir, told: map[string]time.Time{},
+	}, nil
+}
+
+// rebuilt tells that the plane was built and has not made a step yet.
+func (f *flightLog) rebuilt(p *plane.Plane) error {
+	if f == nil {
+		return nil
+	}
+	base, err := p.Clone()
+	if err != nil {
+		return fmt.Errorf("flight recorder: %w", err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.recorder.Rebuilt(base)
+	return nil
+}
+
+// step makes a step of the plane and records it. It is not locked during the
+// step, so that a recording can be written while the step hangs.
+func (f *flightLog) step(p *plane.Plane, now wire.Instant, in plane.Input, out *plane.Output) {
+	if f == nil {
+		p.Step(now, in, out)
+		return
+	}
+	f.mu.Lock()
+	f.recorder.Begin(now, in)
+	f.mu.Unlock()
+	replies := len(out.Replies)
+	p.Step(now, in, out)
+	var outcome *wire.Outcome
+	if len(out.Replies) > replies {
+		outcome = &out.Replies[replies].Outcome
+	}
+	f.mu.Lock()
+	f.recorder.End(outcome)
+	f.mu.Unlock()
+}
+
+// suspect is told that a request was not answered in time. It looks until
+// nothing is inside any more whether the plane is wedged, and writes one
+// recording if it is.
+func (f *flightLog) suspect() {
+	if f == nil {
+		return
+	}
+	f.watch.Lock()
+	defer f.watch.Unlock()
+	if !f.watching {
+		f.watching = true
+		f.clock.AfterFunc(f.timeout/4, f.lookForWedge)
+	}
+}
+
+func (f *flightLog) lookForWedge() {
+	inbox := f.admission.look()
+	if inbox.wedged {
+		f.tell(flightWedged)
+	}
+	f.watch.Lock()
+	defer f.watch.Unlock()
+	f.watching = inbox.depth > 0 && !inbox.wedged && !f.admission.closed.Load()
+	if f.watching {
+		f.clock.AfterFunc(f.timeout/4, f.lookForWedge)
+	}
+}
+
+// tell writes a recording that nobody asked for.
+func (f *flightLog) tell(reason string) {
+	if f == nil {
+		return
+	}
+	now := f.clock.Now()
+	f.mu.Lock()
+	last, before := f.told[reason]
+	if before && now.Sub(last) < flightPause {
+		f.mu.Unlock()
+		return
+	}
+	f.told[reason] = now
+	f.mu.Unlock()
+	if _, err := f.write(reason); err != nil {
+		f.log.Error("the flight recording was not written", "reason", reason, "error", err)
+	}
+}
+
+// written is a recording on disk.
+type written struct {
+	Path  string `json:"path"`
+	Steps int    `json:"steps"`
+	Bytes int    `json:"bytes"`
+}
+
+// write writes a recording: wholly or not at all.
+func (f *flightLog) write(reason string) (w written, err error) {
+	if f == nil {
+		return w, errFlightOff
+	}
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	now := f.clock.Now()
+	f.mu.Lock()
+	data, ok := f.recorder.Append(nil, flight.Header{Build: wire.Text(f.build), Reason: wire.Text(reason), At: wire.TimeOf(now)})
+	w.Steps, _ = f.recorder.Steps()
+	f.mu.Unlock()
+	if !ok {
+		return w, errors.New("nothing is recorded yet: the plane is not loaded")
+	}
+	if err := f.prepare(); err != nil {
+		return w, err
+	}
+	name := now.UTC().Format("20060102T150405.000000000Z") + "-" + reason + flightSuffix
+	w.Path, w.Bytes = filepath.Join(f.dir, name), len(data)
+	if err := replaceFile(w.Path, data); err != nil {
+		return w, err
+	}
+	f.log.Warn("a flight recording was written; refrain sim replay-recording plays it", "reason", reason, "path", w.Path, "steps", w.Steps)
+	return w, f.prune()
+}
+
+// prepare makes the directory.
+func (f *flightLog) prepare() (err error) {
+	if f.dir == "" {
+		f.dir, err = os.MkdirTemp("", "refrain-flight-")
+		return err
+	}
+	return os.MkdirAll(f.dir, 0o700)
+}
+
+// replaceFile writes a file under another name first, so that nobody finds
+// half of it.
+func replaceFile(path string, data []byte) error {
+	temporary := path + ".part"
+	if err := os.WriteFile(temporary, data, 0o600); err != nil {
+		_ = os.Remove(temporary)
+		return err
+	}
+	return os.Rename(temporary, path)
+}
+
+// prune removes all but the newest recordings. Their names sort by time.
+func (f *flightLog) prune() error {
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), flightSuffix) && e.Type().IsRegular() {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	var errs []error
+	for _, name := range names[:max(0, len(names)-flightFiles)] {
+		errs = append(errs, os.Remove(filepath.Join(f.dir, name)))
+	}
+	return errors.Join(errs...)
+}
+
+// RecordFlight writes what the flight recorder holds to a file and returns its
+// path. reason is a word for the file's name, for instance signal.
+func (s *Server) RecordFlight(reason string) (path string, err error) {
+	w, err := s.flight.write(reason)
+	if err != nil {
+		return "", fmt.Errorf("httpserver: flight recording: %w", err)
+	}
+	return w.Path, nil
+}
+
+// debugFlight writes a recording and says where.
+func (s *Server) debugFlight(w http.ResponseWriter, _ *http.Request) {
+	recording, err := s.flight.write(flightAsked)
+	switch {
+	case errors.Is(err, errFlightOff):
+		http.Error(w, err.Error(), http.StatusNotFound)
+	case err != nil:
+		http.Error(w, "the recording was not written: "+err.Error(), http.StatusInternalServerError)
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, "{\"path\":%q,\"steps\":%d,\"bytes\":%d}\n", recording.Path, recording.Steps, recording.Bytes)
+	}
+}
