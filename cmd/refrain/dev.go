@@ -66,6 +66,8 @@ func (c *devCommand) Run(ctx context.Context, io stdio) error {
 		KeyFile:       filepath.Join(c.Dir, "server.key"),
 		ClientCAFile:  filepath.Join(c.Dir, "ca.crt"),
 		AgentCNSuffix: devSuffix,
+		FlightDir:     filepath.Join(c.Dir, "flight"),
+		Build:         buildIdentity(),
 		Logger:        log,
 		Store:         httpserver.NewMemoryStore(0),
 	})

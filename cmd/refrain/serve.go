@@ -3,15 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"os"
-	"os/signal"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/refrain-fleet/refrain/core/flight"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver"
 )
@@ -33,6 +30,8 @@ type serveCommand struct {
 	Manifests         string        `placeholder:"DIR" help:"A directory of manifests, opened at start and whenever it changes."`
 	ShutdownTimeout   time.Duration `default:"${shutdownTimeout}" placeholder:"DUR" help:"How long to work off what is inside when stopping (${default})."`
 	CheckInvariants   bool          `help:"Verify every invariant after every step. Slow: for finding defects."`
+	FlightDir         string        `placeholder:"DIR" help:"Where flight recordings go: at a wedge or a panic, for SIGUSR1 and for POST /debug/flight; 'off' for none. Default: a temporary directory."`
+	FlightSteps       int           `default:"${flightSteps}" placeholder:"N" help:"How many of the last steps are recorded (${default})."`
 	logFlags
 }
 
@@ -47,6 +46,7 @@ func serveVars() kong.Vars {
 		"heartbeatInterval": plane.DefaultHeartbeatInterval.String(),
 		"maxBody":           fmt.Sprintf("%dKiB", httpserver.DefaultMaxBody>>10),
 		"maxManifest":       fmt.Sprintf("%dMiB", httpserver.DefaultMaxManifest>>20),
+		"flightSteps":       strconv.Itoa(flight.DefaultSteps),
 		"shutdownTimeout":   httpserver.DefaultShutdownTimeout.String(),
 	}
 }
@@ -72,11 +72,14 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 		Logger:            log,
 		Store:             httpserver.NewMemoryStore(0),
 		CheckInvariants:   c.CheckInvariants,
+		FlightDir:         c.FlightDir,
+		FlightSteps:       c.FlightSteps,
+		Build:             buildIdentity(),
 	})
 	if err != nil {
 		return &commandError{err: err, code: exitUsage, hint: "refrain serve --help shows every flag; nothing was started"}
 	}
-	stop := reloadOnHangup(server, log)
+	stop := serveSignals(server, log)
 	defer stop()
 	if err := server.Start(ctx); err != nil {
 		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
@@ -93,29 +96,4 @@ func opsURL(server *httpserver.Server) string {
 		return httpserver.OpsOff
 	}
 	return "http://" + server.OpsAddr().String()
-}
-
-// reloadOnHangup reads the server's certificate again at every SIGHUP.
-func reloadOnHangup(server *httpserver.Server, log *slog.Logger) (stop func()) {
-	hangups := make(chan os.Signal, 1)
-	done := make(chan struct{})
-	signal.Notify(hangups, syscall.SIGHUP)
-	go func() {
-		for {
-			select {
-			case <-hangups:
-				if err := server.ReloadCertificate(); err != nil {
-					log.Error("the certificate was not reloaded; the old one stays", "error", err)
-				} else {
-					log.Info("certificate reloaded")
-				}
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(hangups)
-		close(done)
-	}
 }

@@ -17,6 +17,7 @@ import (
 type simCommand struct {
 	Run    simRunCommand    `cmd:"" help:"Run one scenario: a seed's, or a file's."`
 	Search simSearchCommand `cmd:"" help:"Run many seeds and look for a rule that breaks."`
+	Replay simReplayCommand `cmd:"" name:"replay-recording" help:"Play what a server's flight recorder kept to the reducer again, and compare every answer."`
 }
 
 // simReport is what a run or a search says to a program.
