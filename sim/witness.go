@@ -39,7 +39,7 @@ const Never time.Duration = -1
 type Exchange struct {
 	Kind MessageKind
 	// Host is the number of the host that sent it, from 1; 0 is the operator,
-	// or the plane's manifests directory.
+	// -1 the plane's manifests directory.
 	Host int
 	// Duplicate: the network made it; nobody waits for its answer.
 	Duplicate bool
@@ -124,7 +124,10 @@ func (o *Witness) arrived(w *World, m *message) {
 		o.byMessage, o.byCall = make(map[uint64]*Exchange), make(map[call]*Exchange)
 	}
 	o.byMessage[m.id] = x
-	if m.node >= 0 {
+	switch {
+	case m.node == manifestNodeID:
+		x.Host = -1
+	case m.node >= 0:
 		x.Host = int(m.node) + 1
 		if !m.duplicate {
 			o.byCall[call{m.node, m.call}] = x

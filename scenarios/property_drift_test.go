@@ -1,0 +1,129 @@
+package scenarios_test
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+const (
+	fromStart  = "a replay was asked for from the start"
+	fromMiddle = "a replay was asked for from a number above 0"
+	fromGap    = "an event was answered with a gap"
+	noDrift    = "a heartbeat named its rollout, and there was no drift"
+	toldAgain  = "an event that had been taken before was told again"
+)
+
+// A plane that knows less than its hosts: a heartbeat that names its rollout
+// and what it runs is answered with Replay-From exactly if the record is there
+// and says something else, with the number of the record's last event; an
+// event that finds a gap likewise. Everything above that number is then told
+// again, and in the end the plane is a mirror of every host, which has done
+// nothing twice. PROTOCOL H2, E6, A3, A9
+func TestDriftIsAnsweredWithReplayFromAndThePlaneBecomesAMirror(t *testing.T) {
+	property{drawWipe, judgeDrift, []string{fromStart, fromMiddle, fromGap, noDrift, toldAgain}}.check(t)
+}
+
+// drawWipe draws a plane that loses its disk while its hosts are at work.
+func drawWipe(t *rapid.T) sim.Scenario {
+	s := drawFleet(t, number(t, "hosts", 1, 6))
+	at := s.Rollouts[0].At
+	for range number(t, "wipes", 1, 3) {
+		at += between(t, "wipe after", 2*time.Second, 90*time.Second, time.Millisecond)
+		down := between(t, "down", 100*time.Millisecond, 10*time.Second, time.Millisecond)
+		s.Faults = append(s.Faults, sim.Fault{Kind: sim.PlaneWipe, At: at, For: down})
+		at += down
+	}
+	return s
+}
+
+// asked is a replay that a host heard of.
+type asked struct {
+	place
+	from wire.Seq
+	// since is when the plane stood there.
+	since time.Duration
+}
+
+func judgeDrift(v *verdict, s sim.Scenario) {
+	type want struct {
+		replay bool
+		from   wire.Seq
+	}
+	wants := make(map[*sim.Exchange]want)
+	var replays []asked
+	taken := make(map[key]time.Duration) // when it was last heard to be taken
+	var met standings
+	r := observe(v, s, func(w *sim.World, sights []sim.Sight) {
+		met.look(w, sights)
+		for _, sight := range sights {
+			x := sight.Exchange
+			switch {
+			case x == nil || x.Host <= 0:
+			case sight.Kind == sim.SightStepped:
+				// Neither a heartbeat that names a rollout nor an event that is
+				// refused moves the record, so this is what it stood at.
+				rec := recordOf(w, x.Rollout, x.Host)
+				drifted := x.Kind == sim.MsgHeartbeat && x.Rollout != "" && x.Closure != "" && rec != nil &&
+					(rec.CurrentClosure == "" || rec.CurrentClosure != x.Closure)
+				if drifted {
+					wants[x] = want{true, rec.LastEventSeq}
+				}
+				if x.Kind == sim.MsgHeartbeat && x.Rollout != "" && rec != nil && !drifted {
+					v.reach(noDrift)
+				}
+				if x.Kind == sim.MsgEvent && rec != nil {
+					wants[x] = want{false, rec.LastEventSeq}
+				}
+			case sight.Kind == sim.SightAnswered:
+				wanted := wants[x]
+				if x.Kind == sim.MsgEvent {
+					wanted.replay = x.Outcome.Code == wire.Gap
+				}
+				if x.Outcome.Replay != wanted.replay || wanted.replay && x.Outcome.ReplayFrom != wanted.from {
+					v.errorf("at %v the %v of h%d about %s that runs %q was answered %v with Replay-From %v (%d); want %v (%d)", sight.At,
+						x.Kind, x.Host, x.Rollout, x.Closure, x.Outcome.Code, x.Outcome.Replay, x.Outcome.ReplayFrom, wanted.replay, wanted.from)
+				}
+				switch {
+				case !x.Outcome.Replay:
+				case x.Kind == sim.MsgEvent:
+					v.reach(fromGap)
+				case x.Outcome.ReplayFrom == 0:
+					v.reach(fromStart)
+				default:
+					v.reach(fromMiddle)
+				}
+			case sight.Kind == sim.SightHeard:
+				if x.Heard.Status != 0 && (x.Heard.Replay != x.Outcome.Replay || x.Heard.ReplayFrom != x.Outcome.ReplayFrom) {
+					v.errorf("h%d heard Replay-From %v (%d), the plane said %v (%d)", x.Host, x.Heard.Replay, x.Heard.ReplayFrom, x.Outcome.Replay, x.Outcome.ReplayFrom)
+				}
+				if x.Heard.Replay {
+					replays = append(replays, asked{place{x.Rollout, x.Host}, x.Heard.ReplayFrom, x.SteppedAt})
+				}
+				if x.Kind == sim.MsgEvent && x.Heard.Status == 204 {
+					if _, before := taken[keyOf(x)]; before {
+						v.reach(toldAgain)
+					}
+					taken[keyOf(x)] = sight.At
+				}
+			}
+		}
+	})
+	if r == nil || r.result.Violation != nil {
+		return
+	}
+	for _, a := range replays {
+		for _, e := range r.world.Agent(a.host).History(a.rollout, nil) {
+			if at, was := taken[key{a.place, e.Seq}]; e.Seq > a.from && (!was || at < a.since) {
+				v.errorf("the plane asked h%d at %v to tell again from %d on; event %d, a %v, was not heard to be taken after that", a.host, a.since, a.from, e.Seq, e.Body.Kind())
+			}
+		}
+	}
+	met.compare(v, r.world)
+	r.allReached(v)
+	r.activatedOnce(v)
+}

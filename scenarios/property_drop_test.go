@@ -1,0 +1,118 @@
+package scenarios_test
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+const (
+	droppedBefore = "a reply to an event was dropped, and the event not applied"
+	droppedAfter  = "a reply to an event was dropped, and the event applied"
+	droppedOther  = "a reply to a heartbeat or a poll was dropped"
+	sentAgain     = "an event whose reply was dropped was sent again and taken"
+)
+
+// A reducer that lets go of requests: the caller is told dropped_reply at once,
+// and nobody else is; what was let go of before the step has left no trace, and
+// what was let go of after it is there as a whole; the host sends the same
+// number again until it is taken, and nothing happens twice.
+// PROTOCOL G2, E3, E9, D2
+func TestADroppedReplyIsA503AndTheStateIsWholeOrUntouched(t *testing.T) {
+	property{drawDrop, judgeDrop, []string{droppedBefore, droppedAfter, droppedOther, sentAgain, toldLater}}.check(t)
+}
+
+func drawDrop(t *rapid.T) sim.Scenario {
+	s := drawFleet(t, number(t, "hosts", 1, 6))
+	for range number(t, "drops", 1, 3) {
+		s.Faults = append(s.Faults, sim.Fault{
+			Kind:  sim.ReplyDrop,
+			At:    s.Rollouts[0].At + between(t, "drop after", 0, 40*time.Second, time.Millisecond),
+			For:   between(t, "drop for", 10*time.Second, busy, time.Second),
+			Count: number(t, "count", 1, 8),
+			Hosts: someHosts(t, "dropped", s.Fleet.Hosts),
+			After: rapid.Bool().Draw(t, "after the step"),
+		})
+	}
+	return s
+}
+
+// key is one event, however often it is sent.
+type key struct {
+	place
+	seq wire.Seq
+}
+
+func keyOf(x *sim.Exchange) key { return key{place{x.Rollout, x.Host}, x.Seq} }
+
+func judgeDrop(v *verdict, s sim.Scenario) {
+	var met standings
+	records := make(map[place]*rollout.Record) // as they were before this event
+	owed := make(map[key]time.Duration)        // dropped, and not taken since
+	drops := make(map[*sim.Exchange]bool)
+	r := observe(v, s, func(w *sim.World, sights []sim.Sight) {
+		stepped := make(map[*sim.Exchange]bool)
+		for _, sight := range sights {
+			x := sight.Exchange
+			switch sight.Kind {
+			case sim.SightStepped:
+				stepped[x] = true
+			case sim.SightDropped:
+				drops[x] = true
+				switch {
+				case x.Kind != sim.MsgEvent:
+					v.reach(droppedOther)
+				case x.SteppedAt != sim.Never:
+					v.reach(droppedAfter)
+				default:
+					v.reach(droppedBefore)
+					at := place{x.Rollout, x.Host}
+					if now := recordOf(w, x.Rollout, x.Host); !reflect.DeepEqual(now, records[at]) {
+						v.errorf("at %v event %d of h%d was let go of before it was applied, and the record went from %v to %v", sight.At, x.Seq, x.Host, records[at], now)
+					}
+				}
+				if x.Kind == sim.MsgEvent {
+					owed[keyOf(x)] = sight.At
+				}
+			case sim.SightAnswered:
+				if unavailable := x.Outcome.Code.Unavailable(); unavailable != drops[x] || unavailable && x.Outcome.Code != wire.DroppedReply {
+					v.errorf("at %v the %v of h%d was answered %v; its reply was dropped: %v", sight.At, x.Kind, x.Host, x.Outcome.Code, drops[x])
+				}
+				if drops[x] && x.AnsweredAt != x.FinishedAt {
+					v.errorf("the %v of h%d was let go of at %v and answered at %v", x.Kind, x.Host, x.FinishedAt, x.AnsweredAt)
+				}
+			case sim.SightHeard:
+				if drops[x] && x.Heard.Status != 503 {
+					v.errorf("h%d heard %d of its %v, whose reply was dropped", x.Host, x.Heard.Status, x.Kind)
+				}
+				if _, waits := owed[keyOf(x)]; waits && x.Kind == sim.MsgEvent && x.Heard.Status == 204 {
+					delete(owed, keyOf(x))
+					v.reach(sentAgain)
+				}
+			}
+		}
+		met.look(w, sights)
+		for i := range s.Rollouts {
+			for n := 1; n <= s.Fleet.Hosts; n++ {
+				records[place{s.Rollouts[i].ID, n}] = recordOf(w, s.Rollouts[i].ID, n)
+			}
+		}
+	})
+	if r == nil {
+		return
+	}
+	for k, at := range owed {
+		v.errorf("event %d of h%d, whose reply was dropped at %v, was never told to be taken", k.seq, k.host, at)
+	}
+	met.compare(v, r.world)
+	r.answeredOnce(v)
+	r.comesBackLater(v)
+	r.allReached(v)
+	r.activatedOnce(v)
+}

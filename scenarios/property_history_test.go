@@ -1,0 +1,99 @@
+package scenarios_test
+
+import (
+	"fmt"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// place is one (rollout, host) pair.
+type place struct {
+	rollout wire.RolloutID
+	host    int
+}
+
+// standing is how far the plane's record of a place is.
+type standing struct {
+	state wire.State
+	seq   wire.Seq
+}
+
+// standings collects where the plane's records have stood, to be compared with
+// what the hosts' own histories say. It is the reading of "whole or not at all"
+// that a host can check: whatever was dropped, refused, torn or replayed, the
+// plane never stands where no prefix of the history leads.
+type standings struct {
+	seen map[place]map[standing]bool
+	now  map[place]standing
+}
+
+// look notes where the records of whoever was seen stand now.
+func (c *standings) look(w *sim.World, sights []sim.Sight) {
+	if c.seen == nil {
+		c.seen, c.now = make(map[place]map[standing]bool), make(map[place]standing)
+	}
+	for _, sight := range sights {
+		if sight.Exchange == nil || sight.Exchange.Host <= 0 {
+			continue
+		}
+		s := w.Scenario()
+		for i := range s.Rollouts {
+			at := place{s.Rollouts[i].ID, sight.Exchange.Host}
+			rec := recordOf(w, at.rollout, at.host)
+			if rec == nil || rec.Synthesised() {
+				continue
+			}
+			now := standing{rec.State, rec.LastEventSeq}
+			c.now[at] = now
+			if c.seen[at] == nil {
+				c.seen[at] = make(map[standing]bool)
+			}
+			c.seen[at][now] = true
+		}
+	}
+}
+
+// leadsTo is the state that an event leaves its record in (PROTOCOL E), for
+// those that move it.
+var leadsTo = map[wire.EventKind]wire.State{
+	wire.KindDispatchAck:         wire.Activating,
+	wire.KindActivationCompleted: wire.Soaking,
+	wire.KindActivationDeferred:  wire.Deferred,
+	wire.KindActivationFailed:    wire.Failed,
+	wire.KindFailed:              wire.Failed,
+	wire.KindRollbackComplete:    wire.Reverted,
+	wire.KindConverged:           wire.Converged,
+}
+
+// compare verifies that each standing is one that a prefix of the host's own
+// history leads to. It is for agents that kept their disks.
+func (c *standings) compare(v *verdict, w *sim.World) {
+	for at, seen := range c.seen {
+		a := w.Agent(at.host)
+		if a == nil {
+			continue
+		}
+		state, may := wire.Pending, map[standing]bool{{wire.Pending, 0}: true}
+		for _, e := range a.History(at.rollout, nil) {
+			if next, moves := leadsTo[e.Body.Kind()]; moves {
+				state = next
+			}
+			may[standing{state, e.Seq}] = true
+		}
+		for s := range seen {
+			if !may[s] {
+				v.errorf("the plane's record of h%d in %s once was %v with %d as the last event; no prefix of the host's history leads there: %v",
+					at.host, at.rollout, s.state, s.seq, kinds(a.History(at.rollout, nil)))
+			}
+		}
+	}
+}
+
+func kinds(events []wire.Event) []string {
+	var list []string
+	for _, e := range events {
+		list = append(list, fmt.Sprintf("%d %s", e.Seq, e.Body.Kind()))
+	}
+	return list
+}
