@@ -17,6 +17,7 @@ import (
 type simCommand struct {
 	Run    simRunCommand    `cmd:"" help:"Run one scenario: a seed's, or a file's."`
 	Search simSearchCommand `cmd:"" help:"Run many seeds and look for a rule that breaks."`
+	Shrink simShrinkCommand `cmd:"" help:"Make a scenario that breaks a rule as small as it can be."`
 	Replay simReplayCommand `cmd:"" name:"replay-recording" help:"Play what a server's flight recorder kept to the reducer again, and compare every answer."`
 }
 
@@ -51,8 +52,12 @@ func (r *simReport) judge(v *sim.Violation) {
 	r.Verdict = "passed"
 	if v != nil {
 		r.Verdict = "violation"
-		r.Violation = &simViolation{v.Checker, v.Step, v.At.Seconds(), v.Detail}
+		r.Violation = reportViolation(v)
 	}
+}
+
+func reportViolation(v *sim.Violation) *simViolation {
+	return &simViolation{v.Checker, v.Step, v.At.Seconds(), v.Detail}
 }
 
 func (r *simReport) rates() {
@@ -60,7 +65,7 @@ func (r *simReport) rates() {
 		r.Ratio = r.SimSeconds / r.WallSeconds
 		r.EventsPerSecond = float64(r.Events) / r.WallSeconds
 	}
-	r.Build = buildIdentity()
+	r.Build = sim.Build()
 }
 
 func (r *simReport) effects(e *sim.Effects) {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -27,9 +27,13 @@ type simRunCommand struct {
 
 // Run implements the command.
 func (c *simRunCommand) Run(io stdio) error {
-	scenario, report, err := c.scenario()
+	scenario, from, err := scenarioOf(c.File, c.Seed, c.Profile)
 	if err != nil {
 		return err
+	}
+	report := &simReport{File: from.file, Profile: from.profile, Again: from.again}
+	if c.Wire {
+		report.Again += " --wire"
 	}
 	options := sim.Options{Wire: c.Wire, Until: c.Until, TraceFrom: c.TraceFrom}
 	if c.Verbose && !c.JSON {
@@ -82,34 +86,50 @@ func usageError(text string) error {
 	return &commandError{err: fmt.Errorf("%s", text), code: exitUsage}
 }
 
-// scenario is the scenario that was asked for.
-func (c *simRunCommand) scenario() (sim.Scenario, *simReport, error) {
+// origin is where a scenario is from.
+type origin struct {
+	file    string
+	seed    uint64
+	profile string
+	// again is the command that runs it.
+	again string
+}
+
+// from says where a scenario is from, in a few words.
+func (o *origin) from() string {
+	if o.file != "" {
+		return filepath.Base(o.file)
+	}
+	return fmt.Sprintf("seed %d of profile %s", o.seed, o.profile)
+}
+
+// scenarioOf is the scenario that was asked for: a file's, or a seed's.
+func scenarioOf(file string, seed *uint64, profile string) (sim.Scenario, *origin, error) {
 	switch {
-	case c.File != "" && c.Seed != nil:
+	case file != "" && seed != nil:
 		return sim.Scenario{}, nil, usageError("a file and --seed exclude each other")
-	case c.File != "":
-		text, err := os.ReadFile(c.File)
+	case file != "":
+		text, err := os.ReadFile(file)
 		if err != nil {
 			return sim.Scenario{}, nil, usageError(err.Error())
 		}
 		s, err := sim.ParseScenario(string(text))
 		if err != nil {
-			return sim.Scenario{}, nil, usageError(c.File + ": " + err.Error())
+			return sim.Scenario{}, nil, usageError(file + ": " + err.Error())
 		}
-		return s, &simReport{File: c.File, Again: "refrain sim run " + shellWord(c.File)}, nil
-	case c.Seed == nil:
+		return s, &origin{file: file, seed: s.Seed, again: "refrain sim run " + shellWord(file)}, nil
+	case seed == nil:
 		return sim.Scenario{}, nil, usageError("want a scenario file or --seed N")
 	}
-	p, err := sim.FindProfile(c.Profile)
+	p, err := sim.FindProfile(profile)
 	if err != nil {
 		return sim.Scenario{}, nil, usageError("--profile: " + err.Error())
 	}
-	return sim.Generate(*c.Seed, p), &simReport{Profile: p.Name, Again: runAgain(*c.Seed, p.Name)}, nil
+	return sim.Generate(*seed, p), seedOrigin(*seed, p.Name), nil
 }
 
-// runAgain is the one line that runs a seed again.
-func runAgain(seed uint64, profile string) string {
-	return "refrain sim run --seed " + strconv.FormatUint(seed, 10) + " --profile " + profile
+func seedOrigin(seed uint64, profile string) *origin {
+	return &origin{seed: seed, profile: profile, again: sim.RunSeed(seed, profile)}
 }
 
 func openTrace(path string, out io.Writer) (to io.Writer, flush func() error, err error) {
@@ -151,6 +171,5 @@ func printRun(w io.Writer, r *simReport, result *sim.Result) {
 		result.Simulated.Round(time.Second), time.Duration(r.WallSeconds*float64(time.Second)).Round(10*time.Microsecond), r.Ratio)
 	fmt.Fprintf(w, "events   %d, %.0f/s\n", r.Events, r.EventsPerSecond)
 	fmt.Fprintf(w, "hash     %s\n", r.Hash)
-	fmt.Fprintf(w, "build    %s\n", r.Build)
-	fmt.Fprintf(w, "again    %s\n", r.Again)
+	fmt.Fprintf(w, "again    %s\n", sim.Again(r.Again))
 }

@@ -72,7 +72,7 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 	}
 	if len(summary.Findings) > 0 {
 		f := &summary.Findings[0]
-		report.Seed, report.Profile, report.Again = f.Seed, f.Profile, runAgain(f.Seed, f.Profile)
+		report.Seed, report.Profile, report.Again = f.Seed, f.Profile, sim.RunSeed(f.Seed, f.Profile)
 		report.judge(f.Result.Violation)
 	}
 	if c.JSON {
@@ -117,15 +117,15 @@ func (c *simSearchCommand) compare(sample []sim.Finding) ([]string, error) {
 		command.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(processors))
 		out, err := command.Output()
 		if err != nil {
-			return nil, fmt.Errorf("the second process, %s: %w", runAgain(f.Seed, f.Profile), err)
+			return nil, fmt.Errorf("the second process, %s: %w", sim.RunSeed(f.Seed, f.Profile), err)
 		}
 		var second simReport
 		if err := json.Unmarshal(out, &second); err != nil {
-			return nil, fmt.Errorf("the second process, %s: %w", runAgain(f.Seed, f.Profile), err)
+			return nil, fmt.Errorf("the second process, %s: %w", sim.RunSeed(f.Seed, f.Profile), err)
 		}
 		if first := fmt.Sprintf("%016x", f.Result.Hash); first != second.Hash || f.Result.Events != second.Events {
 			differing = append(differing, fmt.Sprintf("%s: %d events, hash %s; with GOMAXPROCS=%d in a second process %d, %s",
-				runAgain(f.Seed, f.Profile), f.Result.Events, first, processors, second.Events, second.Hash))
+				sim.RunSeed(f.Seed, f.Profile), f.Result.Events, first, processors, second.Events, second.Hash))
 		}
 	}
 	return differing, nil
@@ -183,7 +183,7 @@ func printSearch(w io.Writer, r *simReport, s *sim.Summary, differing []string, 
 		} else {
 			fmt.Fprintf(w, "VIOLATED %v\n", f.Result.Violation)
 		}
-		fmt.Fprintf(w, "again    %s\n", runAgain(f.Seed, f.Profile))
+		fmt.Fprintf(w, "again    %s\n", sim.Again(sim.RunSeed(f.Seed, f.Profile)))
 	}
 	for _, d := range differing {
 		fmt.Fprintf(w, "DIFFERS  %s\n", d)

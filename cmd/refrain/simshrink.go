@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// simShrinkCommand makes a failing scenario small.
+type simShrinkCommand struct {
+	File       string  `arg:"" optional:"" help:"A scenario file; or give --seed."`
+	Seed       *uint64 `placeholder:"N" help:"Draw the scenario from this seed."`
+	Profile    string  `default:"swarm" placeholder:"NAME" help:"How it is drawn: ${profiles} (${default})."`
+	Output     string  `short:"o" placeholder:"FILE" help:"Write the scenario to this file; - is standard output, and then nothing else is written there."`
+	Executions int     `default:"2000" placeholder:"N" help:"How many worlds are run at most (${default})."`
+	Workers    int     `placeholder:"K" help:"How many run at a time. Default: one per processor. The result does not depend on it."`
+	Wire       bool    `help:"Encode and decode every document on its way, strictly."`
+	JSON       bool    `name:"json" help:"Print one JSON object and nothing else."`
+}
+
+// shrinkReport is what a shrink says to a program.
+type shrinkReport struct {
+	Violation   *simViolation `json:"violation"`
+	LinesBefore int           `json:"lines_before"`
+	LinesAfter  int           `json:"lines_after"`
+	HostsBefore int           `json:"hosts_before"`
+	HostsAfter  int           `json:"hosts_after"`
+	Executions  int           `json:"executions"`
+	// Exhausted says that the executions were used up before nothing more
+	// could be left out.
+	Exhausted   bool    `json:"exhausted"`
+	WallSeconds float64 `json:"wall_seconds"`
+	Scenario    string  `json:"scenario"`
+	File        string  `json:"file,omitempty"`
+	Build       string  `json:"build"`
+	Again       string  `json:"again"`
+}
+
+// Run implements the command.
+func (c *simShrinkCommand) Run(ctx context.Context, io stdio) error {
+	if c.Output == "-" && c.JSON {
+		return usageError("--output - and --json both want standard output; give --output a file")
+	}
+	if c.Executions < 1 {
+		return usageError(fmt.Sprintf("--executions is %d; want at least 1", c.Executions))
+	}
+	scenario, origin, err := scenarioOf(c.File, c.Seed, c.Profile)
+	if err != nil {
+		return err
+	}
+	shrink := sim.Shrink{Executions: c.Executions, Workers: c.Workers, Options: sim.Options{Wire: c.Wire}}
+	report, err := runShrink(ctx, io, shrink, scenario, origin.from(), c.Output)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.JSON:
+		return writeJSON(io.Out, report)
+	case c.Output == "-":
+		_, err := fmt.Fprint(io.Out, report.Scenario)
+		return err
+	case c.Output == "":
+		fmt.Fprintf(io.Out, "%s\n", report.Scenario)
+		report.Again = sim.Again(origin.again)
+	}
+	report.print(io.Out)
+	return nil
+}
+
+// runShrink shrinks a scenario and writes what comes out to a file, unless that
+// is empty or "-". Progress is shown on a terminal.
+func runShrink(ctx context.Context, io stdio, shrink sim.Shrink, s sim.Scenario, from, file string) (*shrinkReport, error) {
+	if isTerminal(io.Err) {
+		var last time.Time
+		shrink.Each = func(p sim.ShrinkProgress) {
+			if now := time.Now(); now.Sub(last) > 100*time.Millisecond {
+				last = now
+				fmt.Fprintf(io.Err, "\r\033[Kshrinking: %d lines, %d hosts, %d of at most %d executions", p.Lines, p.Hosts, p.Executions, p.Limit)
+			}
+		}
+		defer fmt.Fprint(io.Err, "\r\033[K")
+	}
+	started := time.Now()
+	shrunk, err := shrink.Run(ctx, s)
+	if err != nil {
+		return nil, usageError(err.Error())
+	}
+	r := &shrinkReport{
+		Violation:   reportViolation(shrunk.Violation),
+		LinesBefore: shrunk.Before, LinesAfter: shrunk.After,
+		HostsBefore: s.Fleet.Hosts, HostsAfter: shrunk.Scenario.Fleet.Hosts,
+		Executions: shrunk.Executions, Exhausted: shrunk.Exhausted, WallSeconds: time.Since(started).Seconds(),
+		Scenario: shrunk.Text(from), Build: sim.Build(),
+	}
+	if file == "" || file == "-" {
+		return r, nil
+	}
+	if err := os.WriteFile(file, []byte(r.Scenario), 0o644); err != nil {
+		return nil, err
+	}
+	r.File, r.Again = file, sim.Again("refrain sim run "+shellWord(file))
+	return r, nil
+}
+
+// print says how a shrink went.
+func (r *shrinkReport) print(w io.Writer) {
+	v := r.Violation
+	at := time.Duration(v.SimSeconds * float64(time.Second))
+	fmt.Fprintf(w, "VIOLATED %s at step %d, %v: %s\n", v.Checker, v.Step, at, v.Detail)
+	r.printSize(w)
+	if r.File != "" {
+		fmt.Fprintf(w, "written  %s\n", r.File)
+	}
+	fmt.Fprintf(w, "again    %s\n", r.Again)
+}
+
+// printSize says what was left out, and what that took.
+func (r *shrinkReport) printSize(w io.Writer) {
+	took := time.Duration(r.WallSeconds * float64(time.Second)).Round(time.Millisecond)
+	fmt.Fprintf(w, "shrunk   %s, %s, in %d executions, %v\n",
+		fromTo(r.LinesBefore, r.LinesAfter, "line"), fromTo(r.HostsBefore, r.HostsAfter, "host"), r.Executions, took)
+	if r.Exhausted {
+		fmt.Fprintf(w, "         the bound was reached; with more --executions it may become smaller\n")
+	}
+}
+
+// fromTo writes "12 lines to 1".
+func fromTo(before, after int, what string) string {
+	if before != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s to %d", before, what, after)
+}

@@ -1,0 +1,221 @@
+package sim
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// runBroken runs scenarios in worlds that are broken.
+func runBroken(by func() *saboteur) func(Scenario, Options) (Result, error) {
+	return func(s Scenario, o Options) (Result, error) {
+		w, err := New(s, o)
+		if err != nil {
+			return Result{}, err
+		}
+		w.observers = append([]observer{by()}, w.observers...)
+		w.run(o.Until)
+		return w.Result(), nil
+	}
+}
+
+// sabotageNamed returns one of the worlds that are broken.
+func sabotageNamed(t *testing.T, checker, name string) func() *saboteur {
+	t.Helper()
+	list := sabotages()
+	at := slices.IndexFunc(list, func(s sabotage) bool { return s.checker == checker && s.name == name })
+	if at < 0 {
+		t.Fatalf("no sabotage %q", name)
+	}
+	return list[at].by
+}
+
+// firstBroken draws the first scenario of a profile that breaks a rule.
+func firstBroken(t *testing.T, profile string, run func(Scenario, Options) (Result, error)) (uint64, Scenario, *Violation) {
+	t.Helper()
+	p, err := FindProfile(profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := uint64(1); seed < 200; seed++ {
+		s := Generate(seed, p)
+		result, err := run(s, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Violation != nil {
+			return seed, s, result.Violation
+		}
+	}
+	t.Fatal("no seed of 1 to 199 breaks anything")
+	return 0, Scenario{}, nil
+}
+
+func TestAShrunkScenarioStillBreaksTheSameRuleAndNoLineOfItCanGo(t *testing.T) {
+	for _, plant := range []struct{ checker, name, profile string }{
+		{"S1", "a confirmation is told before it is on the disk", "swarm"},
+		{"S4", "a confirmation infers another instant than the heartbeat's", "amnesia"},
+		{"S6", "a host that asks again loses its slot", "storm"},
+		{"S11", "a dropped reply is delivered", "swarm"},
+	} {
+		t.Run(plant.name, func(t *testing.T) {
+			run := runBroken(sabotageNamed(t, plant.checker, plant.name))
+			_, s, violation := firstBroken(t, plant.profile, run)
+			shrunk, err := Shrink{run: run}.Run(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if shrunk.Violation.Kind() != violation.Kind() {
+				t.Errorf("%v was %v", shrunk.Violation, violation)
+			}
+			if shrunk.After > 5 || shrunk.Exhausted {
+				t.Errorf("%d lines after %d executions, want at most 5\n%s", shrunk.After, shrunk.Executions, shrunk.Scenario.Brief())
+			}
+			again, err := run(shrunk.Scenario, Options{})
+			if err != nil || !reflect.DeepEqual(again.Violation, shrunk.Violation) {
+				t.Errorf("run again it ends with %v, %v; want %v", again.Violation, err, shrunk.Violation)
+			}
+			lines := strings.SplitAfter(strings.TrimSuffix(shrunk.Scenario.Brief(), "\n"), "\n")
+			for i := range lines {
+				without := strings.Join(slices.Delete(slices.Clone(lines), i, i+1), "")
+				less, err := ParseScenario(without)
+				if err != nil {
+					continue
+				}
+				result, err := run(less, Options{})
+				if err == nil && result.Violation != nil && result.Violation.Kind() == violation.Kind() {
+					t.Errorf("it is broken without %q as well", lines[i])
+				}
+			}
+		})
+	}
+}
+
+func TestWhatAShrinkComesToDoesNotDependOnHowManyWorldsRunAtATime(t *testing.T) {
+	run := runBroken(sabotageNamed(t, "S6", "a host that asks again loses its slot"))
+	_, s, _ := firstBroken(t, "swarm", run)
+	var first Shrunk
+	for _, workers := range []int{1, 2, 3, 8} {
+		shrunk, err := Shrink{run: run, Workers: workers, Executions: 90}.Run(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if workers == 1 {
+			first = shrunk
+			continue
+		}
+		if !reflect.DeepEqual(shrunk, first) {
+			t.Errorf("%d workers, %d executions:\n%s\none worker, %d executions:\n%s", workers,
+				shrunk.Executions, shrunk.Scenario.Brief(), first.Executions, first.Scenario.Brief())
+		}
+	}
+}
+
+func TestAShrinkRunsNoMoreWorldsThanItMay(t *testing.T) {
+	run := runBroken(sabotageNamed(t, "S4", "a confirmation infers another instant than the heartbeat's"))
+	_, s, violation := firstBroken(t, "amnesia", run)
+	for _, bound := range []int{1, 7} {
+		reports := 0
+		shrunk, err := Shrink{run: run, Executions: bound, Each: func(p ShrinkProgress) {
+			if reports++; p.Executions != reports+1 || p.Limit != bound {
+				t.Errorf("report %d is %+v", reports, p)
+			}
+		}}.Run(t.Context(), s)
+		if err != nil || shrunk.Executions != bound || !shrunk.Exhausted || reports != bound-1 {
+			t.Errorf("%d executions and %d reports, exhausted %v, %v; want %d", shrunk.Executions, reports, shrunk.Exhausted, err, bound)
+		}
+		if shrunk.Violation.Kind() != violation.Kind() {
+			t.Errorf("%v was %v", shrunk.Violation, violation)
+		}
+	}
+}
+
+func TestAShrinkEndsWithItsContext(t *testing.T) {
+	run := runBroken(sabotageNamed(t, "S4", "a confirmation infers another instant than the heartbeat's"))
+	_, s, _ := firstBroken(t, "amnesia", run)
+	ctx, cancel := context.WithCancel(t.Context())
+	shrunk, err := Shrink{run: run, Workers: 1, Each: func(p ShrinkProgress) {
+		if p.Executions == 5 {
+			cancel()
+		}
+	}}.Run(ctx, s)
+	if err != nil || shrunk.Executions != 5 || !shrunk.Exhausted {
+		t.Errorf("%d executions, exhausted %v, %v; want the 5 before the context ended", shrunk.Executions, shrunk.Exhausted, err)
+	}
+}
+
+func TestAScenarioThatBreaksNothingIsNotShrunk(t *testing.T) {
+	if _, err := (Shrink{}).Run(t.Context(), quietStory()); err == nil || err.Error() != "shrink: the scenario breaks no rule" {
+		t.Errorf("the error is %v", err)
+	}
+	if _, err := (Shrink{}).Run(t.Context(), Scenario{}); err == nil || !strings.Contains(err.Error(), "fleet: hosts is 0") {
+		t.Errorf("the error is %v", err)
+	}
+	if _, err := (Shrink{Executions: -1}).Run(t.Context(), quietStory()); err == nil || err.Error() != "shrink: executions is -1; want at least 1" {
+		t.Errorf("the error is %v", err)
+	}
+	if _, err := (Shrink{Workers: -1}).Run(t.Context(), quietStory()); err == nil || err.Error() != "shrink: workers is -1; want at least 1" {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// Anything is stuck if one does not wait for it: that a fleet is not at rest
+// after a second says nothing.
+func TestAShrinkLeavesAFleetItsTimeToComeToRest(t *testing.T) {
+	s := quietStory()
+	s.Converge, s.Rollouts[0].Waves = 10*time.Minute, []time.Duration{40 * time.Minute}
+	shrunk, err := Shrink{}.Run(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shrunk.Violation.Checker != "L1" || shrunk.Scenario.withDefaults().Converge < 10*time.Minute {
+		t.Errorf("%v of\n%s", shrunk.Violation, shrunk.Scenario.Brief())
+	}
+}
+
+func TestEveryScenarioIsTheSameWithoutItsDefaults(t *testing.T) {
+	for _, p := range Profiles() {
+		t.Run(p.Name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				s := Generate(rapid.Uint64().Draw(t, "seed"), p)
+				read, err := ParseScenario(s.Brief())
+				if err != nil {
+					t.Fatalf("%v\n%s", err, s.Brief())
+				}
+				if again := read.String(); again != s.String() {
+					t.Fatalf("without defaults\n%s\nit reads back as\n%s\nwant\n%s", s.Brief(), again, s.String())
+				}
+			})
+		})
+	}
+}
+
+func TestTheBriefTextHasNoDefaults(t *testing.T) {
+	s := Scenario{
+		Fleet: Fleet{Hosts: 3, Interval: time.Minute, Probes: -1},
+		Plane: PlaneModel{Capacity: 256, Batch: 1},
+		Rollouts: []Rollout{{ID: "stable@r1", Target: "c1"},
+			{At: time.Minute, ID: "stable@r2", Target: "c2", Waves: []time.Duration{5 * time.Minute}, Targets: Hosts{1, 2}}},
+		Faults:   []Fault{{At: 2 * time.Minute, Kind: ReducerWedge, For: 12 * time.Second}},
+		Active:   132 * time.Second,
+		Converge: 2 * time.Hour,
+	}
+	const want = `fleet 3 probes=-1
+plane batch=1
+rollout stable@r1 target=c1
+rollout stable@r2 at=1m target=c2 hosts=h1..h2
+at 2m reducer wedge for=12s
+`
+	if got := s.Brief(); got != want {
+		t.Errorf("it is\n%swant\n%s", got, want)
+	}
+	s.Seed, s.Active, s.Converge = 9, 3*time.Minute, time.Hour
+	if got := s.Brief(); !strings.HasPrefix(got, "seed 9\n") || !strings.HasSuffix(got, "active 3m\nconverge within=1h\n") {
+		t.Errorf("it is\n%s", got)
+	}
+}

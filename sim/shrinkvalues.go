@@ -1,0 +1,238 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// What can be said more simply: models, seeds, fields of rollouts and faults,
+// times.
+
+// smallSeeds is how many seeds are tried.
+const smallSeeds = 10
+
+// editSeed takes a smaller seed.
+func editSeed(*Scenario) []edit {
+	var list []edit
+	for seed := range uint64(smallSeeds) {
+		list = append(list, func(s *Scenario) bool { s.Seed = seed; return true })
+	}
+	return list
+}
+
+// withSmallSeeds makes every edit together with every small seed.
+func withSmallSeeds(of func(*Scenario) []edit) func(*Scenario) []edit {
+	return func(s *Scenario) []edit {
+		var list []edit
+		for _, e := range of(s) {
+			for seed := range uint64(smallSeeds) {
+				list = append(list, func(s *Scenario) bool { s.Seed = seed; return e(s) })
+			}
+		}
+		return list
+	}
+}
+
+// editModels resets what is set of the fleet, the plane, the network and the
+// run, whole lines before single settings, and fixes what is drawn.
+func editModels(*Scenario) []edit {
+	list := []edit{
+		func(s *Scenario) bool { s.Network = NetworkModel{}; return true },
+		func(s *Scenario) bool { s.Plane = PlaneModel{}; return true },
+		func(s *Scenario) bool { s.Fleet = Fleet{Hosts: s.Fleet.Hosts}; return true },
+		func(s *Scenario) bool { s.Active, s.Converge = 0, 0; return true },
+		func(s *Scenario) bool { s.Active = 0; return true },
+		func(s *Scenario) bool { s.Converge = 0; return true },
+		func(s *Scenario) bool { s.Fleet.Hostile = 0; return true },
+		func(s *Scenario) bool { s.Fleet.Legacy = 0; return true },
+		func(s *Scenario) bool { s.Fleet.Hostile = 1; return true },
+		func(s *Scenario) bool { s.Fleet.Legacy = 1; return true },
+	}
+	for _, of := range []func(*Scenario) *int{
+		func(s *Scenario) *int { return &s.Fleet.Probes }, func(s *Scenario) *int { return &s.Plane.Capacity },
+		func(s *Scenario) *int { return &s.Plane.Batch }, func(s *Scenario) *int { return &s.Network.Loss },
+		func(s *Scenario) *int { return &s.Network.Dup },
+	} {
+		for _, n := range []int{0, 1, 10, 100} {
+			list = append(list, func(s *Scenario) bool { *of(s) = n; return true })
+		}
+	}
+	for _, of := range []func(*Scenario) *time.Duration{
+		func(s *Scenario) *time.Duration { return &s.Fleet.Interval }, func(s *Scenario) *time.Duration { return &s.Fleet.ProbeInterval },
+		func(s *Scenario) *time.Duration { return &s.Fleet.Sustained }, func(s *Scenario) *time.Duration { return &s.Plane.ReplyTimeout },
+		func(s *Scenario) *time.Duration { return &s.Plane.Service }, func(s *Scenario) *time.Duration { return &s.Plane.Start },
+	} {
+		list = append(list, func(s *Scenario) bool { *of(s) = 0; return true })
+	}
+	return append(list, editRanges()...)
+}
+
+// editRanges resets ranges, and fixes them.
+func editRanges() []edit {
+	var list []edit
+	for _, r := range []struct {
+		of    func(*Scenario) *Range
+		fixed []time.Duration
+	}{
+		{func(s *Scenario) *Range { return &s.Fleet.Activation }, []time.Duration{10 * time.Second, time.Minute}},
+		{func(s *Scenario) *Range { return &s.Plane.Commit }, []time.Duration{time.Millisecond, 10 * time.Millisecond}},
+		{func(s *Scenario) *Range { return &s.Network.Delay }, []time.Duration{10 * time.Millisecond, time.Second}},
+	} {
+		list = append(list, func(s *Scenario) bool { *r.of(s) = Range{}; return true })
+		for _, d := range r.fixed {
+			list = append(list, func(s *Scenario) bool { *r.of(s) = Range{d, d}; return true })
+		}
+		for _, of := range []func(Range) time.Duration{
+			func(r Range) time.Duration { return r.Min }, func(r Range) time.Duration { return r.Max },
+		} {
+			list = append(list, func(s *Scenario) bool {
+				d := of(*r.of(s))
+				*r.of(s) = Range{d, d}
+				return d > 0
+			})
+		}
+	}
+	return list
+}
+
+// editRollouts makes rollouts plain.
+func editRollouts(s *Scenario) []edit {
+	var list []edit
+	for i := range s.Rollouts {
+		on := func(change func(*Rollout)) {
+			list = append(list, func(s *Scenario) bool {
+				if i >= len(s.Rollouts) {
+					return false
+				}
+				change(&s.Rollouts[i])
+				return true
+			})
+		}
+		on(func(r *Rollout) { *r = Rollout{At: r.At, ID: r.ID, Target: r.Target} })
+		on(func(r *Rollout) { r.Policy = wire.Halt })
+		on(func(r *Rollout) { r.Targets = Hosts{} })
+		on(func(r *Rollout) { r.Waves = nil })
+		on(func(r *Rollout) { r.Waves = r.Waves[:min(1, len(r.Waves))] })
+		on(func(r *Rollout) { r.Waves = []time.Duration{0} })
+		on(func(r *Rollout) { r.Waves = []time.Duration{time.Minute} })
+		on(func(r *Rollout) { r.Waves = []time.Duration{0, 0} })
+		on(func(r *Rollout) { r.Targets.Last = r.Targets.First })
+		on(func(r *Rollout) { r.Targets.First = r.Targets.Last })
+	}
+	list = append(list, editNames(s)...)
+	return list
+}
+
+// editNames numbers rollouts and targets from 1. What an operator does about
+// them goes with them.
+func editNames(s *Scenario) []edit {
+	ids := make(map[wire.RolloutID]wire.RolloutID)
+	targets := make(map[wire.Closure]wire.Closure)
+	for i := range s.Rollouts {
+		r := &s.Rollouts[i]
+		ids[r.ID] = wire.RolloutID(fmt.Sprintf("%s@r%d", r.ID.Channel(), i+1))
+		if _, there := targets[r.Target]; !there {
+			targets[r.Target] = wire.Closure(fmt.Sprintf("c%d", len(targets)+1))
+		}
+	}
+	return []edit{func(s *Scenario) bool {
+		for i := range s.Rollouts {
+			r := &s.Rollouts[i]
+			r.ID, r.Target = ids[r.ID], targets[r.Target]
+		}
+		for i := range s.Acts {
+			a := &s.Acts[i]
+			if id, there := ids[a.Rollout]; there {
+				a.Rollout = id
+			}
+			if target, there := targets[a.Closure]; there {
+				a.Closure = target
+			}
+		}
+		return true
+	}}
+}
+
+// editFaults makes faults plain: what a fault need not have it is tried
+// without.
+func editFaults(s *Scenario) []edit {
+	var list []edit
+	for i := range s.Faults {
+		on := func(change func(*Fault)) {
+			list = append(list, func(s *Scenario) bool {
+				if i >= len(s.Faults) {
+					return false
+				}
+				change(&s.Faults[i])
+				return true
+			})
+		}
+		on(func(f *Fault) {
+			*f = Fault{At: f.At, Kind: f.Kind, Each: f.Each, Rate: f.Rate, Size: f.Size, For: f.For}
+		})
+		on(func(f *Fault) { f.Phase = AtOnce })
+		on(func(f *Fault) { f.Dir = Both })
+		on(func(f *Fault) { f.After = false })
+		on(func(f *Fault) { f.Hosts = Hosts{} })
+		on(func(f *Fault) { f.Hosts.Last = f.Hosts.First })
+		on(func(f *Fault) { f.Hosts.First = f.Hosts.Last })
+		on(func(f *Fault) { f.Count = 0 })
+		on(func(f *Fault) { f.Count = min(f.Count, 1) })
+		on(func(f *Fault) { f.For = 0 })
+		for _, n := range []int{1000, 500, 100, 10, 1} {
+			on(func(f *Fault) { f.Rate = n })
+		}
+		for _, n := range []int{1, 2, 4} {
+			on(func(f *Fault) { f.Size = n })
+		}
+	}
+	return list
+}
+
+// editActs makes acts plain.
+func editActs(s *Scenario) []edit {
+	var list []edit
+	for i := range s.Acts {
+		list = append(list, func(s *Scenario) bool {
+			if i >= len(s.Acts) {
+				return false
+			}
+			s.Acts[i].For = 0
+			return true
+		})
+	}
+	return list
+}
+
+// editDurations shortens and rounds every duration and every instant.
+func editDurations(s *Scenario) []edit {
+	var list []edit
+	n := 0
+	for d := range s.durations() {
+		at, now := n, *d
+		n++
+		if now == 0 {
+			continue
+		}
+		for _, to := range slices.Concat([]time.Duration{0}, nicer(now)) {
+			list = append(list, func(s *Scenario) bool {
+				i := 0
+				for d := range s.durations() {
+					if i == at {
+						if *d != now {
+							return false
+						}
+						*d = to
+						return true
+					}
+					i++
+				}
+				return false
+			})
+		}
+	}
+	return list
+}
