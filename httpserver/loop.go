@@ -88,6 +88,7 @@ func (l *loop) serve() (more bool) {
 	if l.admission.closed.Load() && l.life.Err() != nil {
 		return false
 	}
+	l.faults.stop(BeforeBatch, l.plane, l.life.Done())
 	var now time.Time
 	l.batch, now = l.admission.take(l.cfg.BatchSize, l.batch[:0])
 	if len(l.batch) == 0 {
@@ -239,6 +240,7 @@ func (l *loop) finish() {
 	l.notices.put(l.out.Notices)
 	l.metrics.publish(l.plane.Stats())
 	clear(l.batch)
+	l.faults.stop(AfterBatch, l.plane, l.life.Done())
 }
 
 // tick lets the plane judge liveness. It does not go through the inbox.
@@ -246,7 +248,10 @@ func (l *loop) tick() {
 	if l.life.Err() != nil || l.plane == nil { // nil: given up while the store failed
 		return
 	}
-	if err := l.stepAlone(&plane.Tick{Impaired: l.admission.impaired()}); err != nil {
+	in := new(plane.Tick)
+	l.faults.strike(BeforeStep, in, l.clock, l.life.Done())
+	in.Impaired = l.admission.impaired()
+	if err := l.stepAlone(in); err != nil {
 		l.panicked("a tick of the plane panicked", err)
 		return
 	}
@@ -326,5 +331,5 @@ func (l *loop) sleep(d time.Duration) {
 }
 
 func (l *loop) instant(t time.Time) wire.Instant {
-	return wire.Instant{Mono: t.Sub(l.admission.start), Wall: wire.TimeOf(t)}
+	return wire.Instant{Mono: t.Sub(l.admission.start), Wall: wire.TimeOf(l.faults.wall(t))}
 }
