@@ -63,10 +63,13 @@ func (h *hostNode) init(w *World, i int) {
 	*h = hostNode{
 		index: i, running: initialClosure, timerAt: -1,
 		identity:  wire.Identity{CommonName: "agent-" + string(HostName(n)) + ".sim", Name: string(HostName(n))},
-		notBefore: Epoch.Add(-time.Hour),
+		notBefore: w.scenario.Start.At.Add(-time.Hour),
 		sends:     NewStream(w.scenario.Seed, "net/up", n),
 		down:      NewStream(w.scenario.Seed, "net/down", n),
 		machine:   NewStream(w.scenario.Seed, "machine", n),
+	}
+	if closure, known := w.adopted.running[HostName(n)]; known {
+		h.running = closure
 	}
 	switch {
 	case n > f.Hosts-f.Hostile:
