@@ -6,11 +6,16 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
+
+// Epoch is when a world begins, by every wall clock that is right, unless its
+// scenario says otherwise.
+var Epoch = wire.TimeOf(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC))
 
 // Start is what a plane has on its disk when a scenario begins, and what the
 // clocks show: for instance a state that was recorded in production. The hosts

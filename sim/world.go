@@ -60,10 +60,6 @@ const (
 	worldNodeID    int32 = -4
 )
 
-// Epoch is when a world begins, by every wall clock that is right, unless its
-// scenario says otherwise.
-var Epoch = wire.TimeOf(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC))
-
 // World is one run of a scenario: virtual time, a fleet, a plane and a network
 // between them. One goroutine, no clock, no lock; worlds share nothing.
 type World struct {
