@@ -33,6 +33,7 @@ type loop struct {
 
 	plane   *plane.Plane
 	out     plane.Output
+	rows    []plane.Row
 	batch   []*pending
 	waiting []waitingReply // replies that wait for the commit
 	tickDue atomic.Bool
@@ -208,7 +209,9 @@ func (l *loop) commit() error {
 		return err
 	}
 	started := l.clock.Now()
-	err := l.store.Commit(l.out.Entries)
+	l.rows = l.plane.AppendRows(l.rows[:0], l.out.Changes)
+	err := l.store.Commit(l.out.Entries, l.rows)
+	clear(l.rows)
 	l.metrics.commitSeconds.Observe(l.clock.Since(started).Seconds())
 	if err != nil {
 		return err
