@@ -44,9 +44,6 @@ type admission struct {
 	clock   clock.Clock
 	start   time.Time // the zero of the gate's clock and the plane's
 	metrics *metrics
-	faults  *Faults
-	// abandoned is closed when the server gives up.
-	abandoned <-chan struct{}
 
 	mu   sync.Mutex
 	gate *gate.Gate[*pending]
@@ -94,8 +91,7 @@ func (a *admission) ring() {
 // whether p may be used again.
 func (a *admission) ask(p *pending, in plane.Input, caller gate.Caller, class gate.Class) (reusable bool) {
 	p.input, p.kind, p.byLoop = in, kindOf(in), false
-	a.faults.strike(BeforeOffer, in, a.clock, a.abandoned)
-	if refusal := a.offer(p, in, caller, class); refusal.Code != wire.OK {
+	if refusal := a.offer(p, caller, class); refusal.Code != wire.OK {
 		p.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
 		return true
 	}
@@ -103,7 +99,7 @@ func (a *admission) ask(p *pending, in plane.Input, caller gate.Caller, class ga
 	return p.byLoop
 }
 
-func (a *admission) offer(p *pending, in plane.Input, caller gate.Caller, class gate.Class) gate.Refusal {
+func (a *admission) offer(p *pending, caller gate.Caller, class gate.Class) gate.Refusal {
 	a.mu.Lock()
 	now := a.now()
 	if a.rebuilding {
@@ -118,16 +114,13 @@ func (a *admission) offer(p *pending, in plane.Input, caller gate.Caller, class 
 	}
 	a.mu.Unlock()
 	if refusal.Code == wire.OK {
-		// Not p.input: the loop may be done with p already.
-		a.faults.strike(AfterOffer, in, a.clock, a.abandoned)
 		a.ring()
 	}
 	return refusal
 }
 
-// refuse counts a 503 that is given outside the inbox to who brought an input.
-func (a *admission) refuse(in plane.Input, caller gate.Caller, code wire.Code) wire.Outcome {
-	a.faults.strike(BeforeOffer, in, a.clock, a.abandoned)
+// refuse counts a 503 that is given outside the inbox.
+func (a *admission) refuse(caller gate.Caller, code wire.Code) wire.Outcome {
 	a.mu.Lock()
 	refusal := a.gate.Refuse(a.now(), caller, code)
 	a.mu.Unlock()

@@ -132,7 +132,6 @@ func New(cfg Config) (*Server, error) {
 	s.ops = s.newOps()
 	var life context.Context
 	life, s.giveUp = context.WithCancel(context.Background())
-	a.faults, a.abandoned = cfg.Faults, life.Done()
 	s.back, s.stopBack = context.WithCancel(context.Background())
 	s.loop = &loop{
 		cfg: &s.cfg, clock: cfg.Clock, log: cfg.Logger, admission: a, store: cfg.Store, faults: cfg.Faults,
@@ -166,7 +165,7 @@ func (s *Server) newHTTP() (*http.Server, error) {
 			ClientCAs:  clientCAs,
 			// A resumed session would skip the verification of the certificate.
 			SessionTicketsDisabled: true,
-			Time:                   s.cfg.wall,
+			Time:                   s.cfg.Clock.Now,
 			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 				return s.certificate.Load(), nil
 			},

@@ -34,10 +34,9 @@ type checkDurable struct {
 	rewalked []byte
 }
 
-func newCheckDurable(w *World) any {
+func newCheckDurable(*World) any {
 	c := &checkDurable{acked: make(map[recordKey]wire.Seq), next: 1}
 	c.wipe()
-	c.adopt(w.adopted)
 	return c
 }
 
@@ -151,7 +150,10 @@ func (c *checkDurable) planeStarted(w *World) {
 			w.Violate("S1", "event %d of %s in %s was answered 204; after the start the plane has those up to %d", c.acked[key], key.host, key.id, rec.LastEventSeq)
 		}
 	}
-	walk := w.plane.newWalk()
+	walk, err := plane.New(w.plane.cfg)
+	if err != nil {
+		panic(err) // the world was made with it
+	}
 	for _, e := range w.plane.log {
 		if err := walk.Apply(e); err != nil {
 			w.Violate("S1", "the log cannot be walked again: %v", err)

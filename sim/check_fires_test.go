@@ -95,7 +95,7 @@ func dispatchEarly(w *World) bool {
 
 // sabotages lists every one.
 func sabotages() []sabotage {
-	return slices.Concat(durabilityBroken, recordsBroken, admissionBroken, answersBroken, rolloutsBroken)
+	return slices.Concat(durabilityBroken, recordsBroken, admissionBroken, answersBroken, rolloutsBroken, conductBroken)
 }
 
 // wakeAnyway names a host as one that is dispatched just now, from an instant

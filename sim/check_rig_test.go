@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
@@ -20,6 +21,7 @@ type saboteur struct {
 	onPlaneDown    func(*World)
 	onPlaneStarted func(*World)
 	onStepped      func(*World)
+	onHostStepped  func(*World, *hostNode, agent.Input)
 }
 
 func about(f func(*World, *message), w *World, m *message) {
@@ -55,6 +57,12 @@ func (s *saboteur) planeDown(w *World, _ bool) {
 func (s *saboteur) planeStarted(w *World) {
 	if s.onPlaneStarted != nil {
 		s.onPlaneStarted(w)
+	}
+}
+
+func (s *saboteur) hostStepped(w *World, h *hostNode, in agent.Input) {
+	if s.onHostStepped != nil {
+		s.onHostStepped(w, h, in)
 	}
 }
 

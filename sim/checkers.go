@@ -18,6 +18,9 @@ func Checkers() []Checker {
 		{"S12", "who is reachable follows the plane's clock and its credits, and agents' clocks are only shown (PROTOCOL L1 to L3, H1)", newCheckReachability},
 		{"S13", "a poll is offered what is queued for its host, and nothing that is quarantined, halted or superseded; whose work comes to be offered is woken (PROTOCOL D1, D2, R1 to R3)", newCheckOffers},
 		{"S14", "a host is dispatched only when the turn of its wave has come, and a rollout is shown in the state that follows (PROTOCOL R2, R4)", newCheckWaves},
+		{"S15", "the plane is wedged exactly when something is inside and nothing has finished for longer than the reply timeout (PROTOCOL G7)", newCheckWedge},
+		{"S16", "whom the plane turns away is given a slot of its own to come back in, later than the one before (PROTOCOL G4)", newCheckSpread},
+		{"S17", "a full agent jitters its heartbeats, keeps away as long as it is told, sends one event of a rollout at a time, switches one thing at a time, and rolls back at once (PROTOCOL A2, A5, A7, A9, A10, E8, E9)", newCheckAgent},
 		{"INV", "gate, plane and agents keep their own invariants", newCheckInvariants},
 	}
 }

@@ -102,7 +102,7 @@ func (passive) stepped(*World)                                       {}
 
 // Checker is one numbered rule that runs are held to.
 type Checker struct {
-	// Number is S1 to S14, L1 to L4 or INV; Rule says what it holds to, and
+	// Number is S1 to S17, L1 to L4 or INV; Rule says what it holds to, and
 	// cites the protocol.
 	Number, Rule string
 	// New makes a fresh checker for a world: a value that has some of the

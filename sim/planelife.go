@@ -31,8 +31,8 @@ func (p *planeNode) crash(w *World, down time.Duration, wipe bool) {
 
 func (p *planeNode) wipe(w *World) {
 	w.effect(EffectPlaneWipe)
-	p.base, p.log = nil, nil
-	p.walked = p.newWalk()
+	p.log = nil
+	p.newWalk()
 }
 
 // goDown ends the process's life.
@@ -116,19 +116,24 @@ func (p *planeNode) resume(w *World) {
 	if !p.up {
 		return
 	}
-	if p.gate.Depth() > 0 {
+	// Timers that were due meanwhile go off before the loop goes on, or after
+	// it: nothing says which comes first.
+	timersFirst := w.step%2 == 0
+	if timersFirst && p.gate.Depth() > 0 {
 		p.expire(w)
 	}
-	if p.commitHeld {
+	switch {
+	case p.commitHeld:
 		p.commitHeld = false
 		p.committed(w)
-		return
-	}
-	if p.loop == loopWedged && !w.faults.any(ReducerWedge) {
+	case p.loop == loopWedged && !w.faults.any(ReducerWedge):
 		p.planStep(w)
-		return
+	default:
+		p.kick(w)
 	}
-	p.kick(w)
+	if !timersFirst && p.up && p.gate.Depth() > 0 {
+		p.expire(w)
+	}
 }
 
 // beginFault brings a fault into force.

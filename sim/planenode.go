@@ -21,8 +21,7 @@ type planeNode struct {
 	gate       *gate.Gate[*message]
 	plane      *plane.Plane
 	out        plane.Output
-	base       []byte        // what the disk had at first
-	log        []plane.Entry // the disk, since then
+	log        []plane.Entry // the disk
 	walked     *plane.Plane  // what a walk over log gives
 	revoked    map[wire.CommonName]wire.Time
 	wallOffset time.Duration
@@ -62,20 +61,17 @@ func (p *planeNode) init(w *World) {
 	p.capacity = w.scenario.Plane.Capacity
 	p.polls = make([][]*message, w.scenario.Fleet.Hosts)
 	p.disk = NewStream(w.scenario.Seed, "disk", 0)
-	p.base = w.adopted.durable
-	p.walked = p.newWalk()
+	p.newWalk()
 	p.comeUp(w)
 	w.push(evPlaneStart, planeNodeID, 0, p.epoch)
 }
 
-// newWalk returns a plane that has what the disk had at first, and so can walk
-// the log.
-func (p *planeNode) newWalk() *plane.Plane {
-	walked, err := plane.Restore(p.cfg, p.base)
+func (p *planeNode) newWalk() {
+	walked, err := plane.New(p.cfg)
 	if err != nil {
 		panic(err) // the scenario was validated
 	}
-	return walked
+	p.walked = walked
 }
 
 // comeUp starts the process: it listens, and answers not_started until it has
@@ -111,8 +107,13 @@ func (p *planeNode) start(w *World) {
 	p.started = true
 	p.gate.Start(w.now)
 	w.push(evTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
+	// The manifests are read one after the other while requests come in already:
+	// until its turn has come, a plane that lost its disk does not know a rollout
+	// (PROTOCOL E8).
 	for i := range w.operator.opened {
-		w.queue.push(event{at: w.now, kind: evManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(i)})
+		w.queue.push(event{
+			at: w.now + time.Duration(i+1)*w.scenario.Plane.Start, kind: evManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(i),
+		})
 	}
 	for _, o := range w.observers {
 		o.planeStarted(w)

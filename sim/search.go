@@ -32,10 +32,8 @@ type Search struct {
 type Finding struct {
 	Seed    uint64
 	Profile string
-	// Scenario is what was run, if the run broke a rule.
-	Scenario Scenario
-	Result   Result
-	Err      error
+	Result  Result
+	Err     error
 }
 
 // Failed reports whether the run broke a rule.
@@ -100,12 +98,8 @@ func (s Search) Run(ctx context.Context) Summary {
 				if !more {
 					return
 				}
-				scenario := Generate(seed, p)
-				f := Finding{Seed: seed, Profile: p.Name}
-				if f.Result, f.Err = Run(scenario, s.Options); f.Failed() {
-					f.Scenario = scenario
-				}
-				give(f)
+				result, err := Run(Generate(seed, p), s.Options)
+				give(Finding{Seed: seed, Profile: p.Name, Result: result, Err: err})
 			}
 		})
 	}

@@ -1,0 +1,72 @@
+// Hunt looks for a violation as `refrain sim search` does, on one thread, from
+// several first seeds, and says how many runs and events it took from each. It
+// is built once for every mutant, so it links little but the simulator.
+//
+// It refuses to say whether what it found is good or bad: package mutants does.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/refrain-fleet/refrain/scenarios/mutants"
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+func main() {
+	starts := flag.Int("starts", 5, "from how many first seeds")
+	seeds := flag.Uint64("seeds", 300, "how many seeds from each, each in every profile")
+	flag.Parse()
+	var effects sim.Effects
+	var hunted mutants.Hunt
+	seen := false
+	for start := range *starts {
+		s := hunt(mutants.FirstSeed(start), *seeds, &effects)
+		seen = seen || s.Checker != ""
+		hunted.Sightings = append(hunted.Sightings, s)
+	}
+	for _, p := range sim.Probes(sim.Profiles()) {
+		if !seen && !p.Hit(&effects) {
+			hunted.Never = append(hunted.Never, p.Name)
+		}
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(hunted); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+}
+
+// mostEvents is how many events a run may have: many times as many as any that
+// comes to its end.
+const mostEvents = 2_000_000
+
+// hunt runs seeds from first on, each in every profile, until a run breaks a
+// rule.
+func hunt(first, seeds uint64, effects *sim.Effects) mutants.Sighting {
+	s := mutants.Sighting{First: first}
+	for seed := first; seed < first+seeds; seed++ {
+		for _, profile := range sim.Profiles() {
+			result, err := sim.Run(sim.Generate(seed, profile), sim.Options{Until: mostEvents})
+			s.Runs++
+			s.Events += result.Events
+			for i, n := range result.Effects {
+				effects[i] += n
+			}
+			switch {
+			case err != nil:
+				s.Checker, s.Detail = "ERROR", err.Error()
+			case result.Violation != nil:
+				s.Checker, s.Detail = result.Violation.Checker, result.Violation.Detail
+			case !result.Ended:
+				s.Checker, s.Detail = mutants.Endless, fmt.Sprintf("the run has not ended after %d events", result.Events)
+			default:
+				continue
+			}
+			s.Seed, s.Profile = seed, profile.Name
+			return s
+		}
+	}
+	return s
+}

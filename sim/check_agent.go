@@ -1,0 +1,200 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// checkAgent is S17: what a full agent asks for keeps PROTOCOL A2, A5, A7, A9,
+// A10 and E8, as far as that is to be seen from outside: when it sends what,
+// and when it begins a switch.
+//
+// Jitter is drawn to the nanosecond. One draw may come out even; two in a row
+// that do were not drawn.
+type checkAgent struct{ hosts []agentHabits }
+
+// agentHabits is what is known of the process that runs on a host.
+type agentHabits struct {
+	started   time.Duration
+	heartbeat beat
+	poll      time.Duration // before this instant no poll may go (A5)
+	rollouts  []rolloutHabits
+	switching bool
+}
+
+// beat is the heartbeat.
+type beat struct {
+	id     uint64 // of the open one
+	sent   time.Duration
+	answer agent.Answer // to the last one
+	heard  time.Duration
+	any    bool // one was answered
+	even   int  // draws in a row without jitter
+}
+
+// rolloutHabits is the sending of one rollout's events.
+type rolloutHabits struct {
+	id      wire.RolloutID
+	open    uint64
+	not     time.Duration // before this instant none may go (E9)
+	unknown bool          // the plane does not know it, and has not asked since (E8)
+}
+
+func newCheckAgent(w *World) any {
+	return &checkAgent{hosts: make([]agentHabits, w.scenario.Fleet.Hosts)}
+}
+
+func (h *agentHabits) of(id wire.RolloutID) *rolloutHabits {
+	for i := range h.rollouts {
+		if h.rollouts[i].id == id {
+			return &h.rollouts[i]
+		}
+	}
+	h.rollouts = append(h.rollouts, rolloutHabits{id: id})
+	return &h.rollouts[len(h.rollouts)-1]
+}
+
+func (c *checkAgent) hostStepped(w *World, n *hostNode, in agent.Input) {
+	if n.kind != FullHost {
+		return
+	}
+	h := &c.hosts[n.index]
+	h.hear(w, in)
+	for i := range n.out.Requests {
+		switch r := &n.out.Requests[i]; r.Kind {
+		case agent.RequestHeartbeat:
+			h.beats(w, n, r)
+		case agent.RequestPoll:
+			if w.now < h.poll {
+				w.Violate("S17", "h%d polls %v before it may (A5)", n.index+1, h.poll-w.now)
+			}
+		case agent.RequestEvent:
+			h.tells(w, n, r)
+		}
+	}
+	h.rollsBack(w, n)
+	for i := range n.out.Effects {
+		if k := n.out.Effects[i].Kind; k == agent.EffectActivate || k == agent.EffectRollback {
+			if h.switching {
+				w.Violate("S17", "h%d begins %v while another switch runs (A9, A10)", n.index+1, &n.out.Effects[i])
+			}
+			h.switching = true
+		}
+	}
+}
+
+// rollsBack judges that a host which has to go back does so at once: it needs
+// nothing from the plane (A7).
+func (h *agentHabits) rollsBack(w *World, n *hostNode) {
+	if h.switching {
+		return
+	}
+	due := false
+	for i := range n.out.Appends {
+		switch body := n.out.Appends[i].Event.Body.(type) {
+		case wire.HealthFailed:
+			due = due || body.PolicyApplied == wire.RollbackAndHalt
+		case wire.RollbackComplete:
+			due = false
+		}
+	}
+	if due && !slices.ContainsFunc(n.out.Effects, func(e agent.Effect) bool { return e.Kind == agent.EffectRollback }) {
+		w.Violate("S17", "h%d has failed and does not roll back at once (A7)", n.index+1)
+	}
+}
+
+// hear takes over what an input says.
+func (h *agentHabits) hear(w *World, in agent.Input) {
+	switch in := in.(type) {
+	case *agent.Started:
+		*h = agentHabits{started: w.now}
+	case *agent.ActivationEnded, *agent.RollbackEnded:
+		h.switching = false
+	case *agent.HeartbeatAnswered:
+		if in.ID == h.heartbeat.id {
+			h.heartbeat.answer, h.heartbeat.heard, h.heartbeat.any = in.Answer, w.now, true
+			h.asked(in.Status)
+		}
+	case *agent.PollAnswered:
+		h.poll = 0
+		if unavailable(in.Status) {
+			h.poll = w.now + in.RetryAfter
+		}
+		h.asked(in.Status)
+	case *agent.EventAnswered:
+		for i := range h.rollouts {
+			if r := &h.rollouts[i]; r.open == in.ID {
+				r.open, r.not = 0, 0
+				if unavailable(in.Status) {
+					r.not = w.now + in.RetryAfter
+				}
+				r.unknown = in.Status == 404
+			}
+		}
+	}
+}
+
+// asked: whatever the plane answers to a heartbeat or a poll may show that it
+// knows a rollout.
+func (h *agentHabits) asked(status int) {
+	if status != 200 {
+		return
+	}
+	for i := range h.rollouts {
+		h.rollouts[i].unknown = false
+	}
+}
+
+func unavailable(status int) bool { return status == 503 }
+
+// beats judges when a heartbeat is sent (A5).
+func (h *agentHabits) beats(w *World, n *hostNode, r *agent.Request) {
+	b := &h.heartbeat
+	interval := w.scenario.Fleet.Interval
+	even := false
+	switch {
+	case !b.any:
+		since := w.now - h.started
+		if since > interval/10 {
+			w.Violate("S17", "h%d sends its first heartbeat %v after it started; want at most %v (A5)", n.index+1, since, interval/10)
+		}
+		even = since == 0
+	case b.answer.Status == 200:
+		since := w.now - b.sent
+		if since < interval-interval/10 || w.now > max(b.sent+interval+interval/10, b.heard) {
+			w.Violate("S17", "h%d sends a heartbeat %v after the last; want %v, a tenth more or less (A5)", n.index+1, since, interval)
+		}
+		even = since == interval
+	case unavailable(b.answer.Status) || b.answer.Status == 0:
+		since := w.now - b.heard
+		if since < b.answer.RetryAfter || since > max(interval, b.answer.RetryAfter) {
+			w.Violate("S17", "h%d sends a heartbeat %v after a %d; want at least %v and at most %v (A5)", n.index+1, since,
+				b.answer.Status, b.answer.RetryAfter, max(interval, b.answer.RetryAfter))
+		}
+		even = since%time.Second == 0 && since != b.answer.RetryAfter
+	}
+	if b.even++; !even {
+		b.even = 0
+	}
+	if b.even >= 2 || even && !b.any {
+		w.Violate("S17", "h%d does not jitter its heartbeats: this is the instant without any (A5)", n.index+1)
+	}
+	b.id, b.sent = r.ID, w.now
+}
+
+// tells judges when an event is sent (A2, E8, E9).
+func (h *agentHabits) tells(w *World, n *hostNode, r *agent.Request) {
+	s := h.of(r.Event.RolloutID)
+	switch {
+	case s.open != 0:
+		w.Violate("S17", "h%d sends event %d of %s while another is on its way (A2)", n.index+1, r.Event.Event.Seq, s.id)
+	case w.now < s.not:
+		w.Violate("S17", "h%d sends event %d of %s %v before it may (E9)", n.index+1, r.Event.Event.Seq, s.id, s.not-w.now)
+	case s.unknown:
+		w.Violate("S17", "h%d sends event %d of %s, which the plane does not know and has not asked for (E8)", n.index+1, r.Event.Event.Seq, s.id)
+	}
+	s.open = r.ID
+}

@@ -1,0 +1,66 @@
+package sim
+
+import "time"
+
+// checkSpread is S16: each caller that is turned away is given a slot of its
+// own, later than the one before it, so that those who return do not arrive
+// together (PROTOCOL G4).
+//
+// What follows without knowing how fast the inbox drains: two slots are at
+// least so far apart that an inbox-full comes back in a second, and at most a
+// second; and a calendar starts again at the front only once it has come to the
+// longest Retry-After. A Retry-After has whole seconds, so of a slot no more is
+// known than the second that it lies in.
+type checkSpread struct {
+	q *inboxModel
+	// back are the instants at which refused callers were told to come back, by
+	// number of the caller. Their slots lie in the second before.
+	back []time.Duration
+	// low and high bound the slot that was given last.
+	low, high time.Duration
+}
+
+func newCheckSpread(w *World) any {
+	return &checkSpread{q: w.panel.inbox(w), back: make([]time.Duration, w.scenario.Fleet.Hosts+2)}
+}
+
+func (c *checkSpread) admitted(*World, *message) {
+	if c.q.now != nil {
+		c.back[c.q.now.caller] = 0
+	}
+}
+
+func (c *checkSpread) answered(w *World, m *message) {
+	if c.q.now == nil || !m.outcome.Code.Unavailable() {
+		return
+	}
+	front, told := w.now+time.Second, w.now+m.outcome.RetryAfter
+	known := c.back[c.q.now.caller]
+	c.back[c.q.now.caller] = told
+	if w.now <= known-time.Second {
+		return // it came before its slot and is told the rest of it
+	}
+	mayStartAgain := c.high+2*time.Second > w.now+w.scenario.Fleet.Interval
+	if w.now < known {
+		// The rest of its slot, or a new one.
+		c.high += time.Second
+		if mayStartAgain {
+			c.low = 0
+		}
+		return
+	}
+	apart := time.Second / time.Duration(w.plane.capacity)
+	switch least := max(front, c.low+apart); {
+	case told >= least:
+		c.low, c.high = max(least, told-time.Second), told
+	case mayStartAgain:
+		c.low, c.high = front, max(told, front)
+	default:
+		w.Violate("S16", "%s is to come back at %v, with the caller before it; want its own slot, at %v or later", m.identity.Name, told, least)
+	}
+}
+
+func (c *checkSpread) planeDown(*World, bool) {
+	clear(c.back)
+	c.low, c.high = 0, 0
+}
