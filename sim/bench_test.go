@@ -1,6 +1,9 @@
 package sim
 
 import (
+	"fmt"
+	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -36,16 +39,82 @@ func steadyFleet(hosts int) Scenario {
 	return Scenario{Seed: 1, Fleet: Fleet{Hosts: hosts}, Active: 2 * time.Hour}
 }
 
-// BenchmarkWorld is a fleet of 1,000 hosts at rest for two hours.
-func BenchmarkWorld(b *testing.B) { runAll(b, steadyFleet(1000)) }
+// BenchmarkWorld is a fleet at rest: ten hosts for a day, a thousand for two
+// hours, and a hundred thousand for ten minutes, which fit into no cache.
+func BenchmarkWorld(b *testing.B) {
+	for _, size := range []struct {
+		hosts  int
+		active time.Duration
+	}{{10, 24 * time.Hour}, {1_000, 2 * time.Hour}, {100_000, 10 * time.Minute}} {
+		b.Run(fmt.Sprintf("hosts=%d", size.hosts), func(b *testing.B) {
+			s := steadyFleet(size.hosts)
+			s.Active = size.active
+			s.Plane.Capacity = 4096
+			runAll(b, s)
+		})
+	}
+}
 
-// BenchmarkLargeWorld is the same with a hundred times the hosts, for ten
-// minutes: what does not fit into a cache.
-func BenchmarkLargeWorld(b *testing.B) {
-	s := steadyFleet(100_000)
-	s.Active = 10 * time.Minute
+// BenchmarkMemoryPerVirtualHost reports what a host of a fleet at rest takes:
+// its machine, its agent, what the plane knows of it, its open poll and its
+// place in the queue.
+func BenchmarkMemoryPerVirtualHost(b *testing.B) {
+	const n = 100_000
+	s := steadyFleet(n)
 	s.Plane.Capacity = 4096
-	runAll(b, s)
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		w, err := New(s, Options{Checkers: []Checker{}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for w.now < 5*time.Minute && w.Next() {
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "bytes/host")
+		runtime.KeepAlive(w)
+	}
+}
+
+// million lets [BenchmarkAMillionHosts] run.
+const million = "REFRAIN_SIM_MILLION"
+
+// BenchmarkAMillionHosts simulates a million hosts for an hour, and says how far
+// it is after each simulated minute. It takes a good part of an hour and
+// several gigabytes, so it runs only if asked to: make million.
+func BenchmarkAMillionHosts(b *testing.B) {
+	if os.Getenv(million) == "" {
+		b.Skipf("takes long: set %s=1, or make million", million)
+	}
+	s := steadyFleet(1_000_000)
+	s.Active = time.Hour
+	// A million hosts that all start within six seconds, and a plane that is
+	// fast enough to take them.
+	s.Plane.Capacity, s.Plane.Service = 1<<16, time.Microsecond
+	for b.Loop() {
+		w, err := New(s, Options{Checkers: []Checker{}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		start := time.Now()
+		for minute := time.Minute; w.Next(); {
+			if w.now >= minute {
+				took := time.Since(start)
+				b.Logf("%v simulated in %v: %d events, %.0f/s", minute, took.Round(time.Second), w.step, float64(w.step)/took.Seconds())
+				minute += time.Minute
+			}
+		}
+		r := w.Result()
+		if r.Violation != nil {
+			b.Fatal(r.Violation)
+		}
+		b.Logf("%v", r.Effects)
+		b.ReportMetric(float64(r.Events)/time.Since(start).Seconds(), "events/s")
+		b.ReportMetric(float64(r.Events), "events/op")
+	}
 }
 
 // BenchmarkWorldWithFaults is 50 hosts, three rollouts and faults of many kinds
