@@ -8,6 +8,8 @@ BENCH    ?= .
 # core has no goroutines, which core/purity_test.go proves, so that its own
 # tests have no races; the packages that drive it are raced together with it.
 RACED = $$($(GO) list ./... | grep -E '/(cmd|httpserver|httpagent|scenarios)(/|$$)')
+# A world of sim has none either, but a search runs many side by side.
+RACED_IN_SIM = Search|SideBySide
 
 .DEFAULT_GOAL := help
 
@@ -32,6 +34,7 @@ race: ## run the tests of what has goroutines under the race detector
 	@if [ "$$($(GO) env CGO_ENABLED)" != 1 ]; then \
 		echo "race: the race detector needs cgo and a C compiler; go env CC names $$($(GO) env CC)" >&2; exit 1; fi
 	$(GO) test -race -short $(RACED)
+	$(GO) test -race -short -run '$(RACED_IN_SIM)' ./sim
 
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck
@@ -47,6 +50,10 @@ fuzz: ## search with each fuzz target for FUZZTIME (30s)
 .PHONY: bench
 bench: ## run the benchmarks that BENCH (all) matches
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+.PHONY: million
+million: ## simulate a million hosts for an hour, which takes a good part of one
+	REFRAIN_SIM_MILLION=1 $(GO) test ./sim -run '^$$' -bench AMillionHosts -benchtime 1x -timeout 6h -v
 
 .PHONY: cover
 cover: ## run every test and say what share of each package they reach

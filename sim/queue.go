@@ -33,100 +33,122 @@ type queued struct {
 
 const kindBits = 8 // of order
 
-// queue is the events to come, by (at, order). It is a heap in which every
-// element has four children, and in front of it a place for the very next
-// event: a step is planned a few microseconds ahead, when nothing else is due.
-// It is written out, since a call per comparison would cost more than the
-// comparison.
+// queue is the events to come, by (at, order): a wheel of time in three parts.
+// What is due within the slot of time that has begun is in a small heap, near,
+// and in front of it is a place for the very next event: a step is planned a few
+// microseconds ahead, when nothing else is due. What is due within the wheel's
+// turn lies in its slot, in no order; most timers do, and so cost nothing until
+// their time has come, however many there are. The rest is in a heap of its own,
+// far. A slot is as wide as a few hundred events of a thousand hosts, and a turn
+// is longer than the interval of heartbeats.
 type queue struct {
-	front    queued // comes before everything in heap
+	front    queued // comes before everything else
 	hasFront bool
-	heap     []queued
-	next     uint64
+	near     heap // of the slot that has begun, or earlier
+
+	slot  int64      // the number of the slot that has begun
+	slots [][]queued // by number modulo turn; made when the first is used
+	used  [turn / 64]uint64
+	spare [][]queued // emptied slots, to be used again
+
+	far  heap // beyond the turn when it was pushed
+	size int
+	next uint64
 }
 
-func (q *queue) len() int {
-	if q.hasFront {
-		return len(q.heap) + 1
-	}
-	return len(q.heap)
-}
+const (
+	slotBits = 26   // of nanoseconds: 67 ms
+	turn     = 2048 // slots: 137 s
+)
+
+func (q *queue) len() int { return q.size }
 
 // push adds an event and gives it its place among those of its instant.
 func (q *queue) push(e event) {
 	n := queued{at: e.at, order: q.next<<kindBits | uint64(e.kind), arg: e.arg, node: e.node, epoch: e.epoch}
 	q.next++
-	switch {
+	q.size++
+	switch slot := int64(e.at) >> slotBits; {
+	case slot >= q.slot+turn:
+		q.far.push(&n)
+	case slot > q.slot:
+		q.putOff(slot, &n)
 	case q.hasFront:
 		if before(&n, &q.front) == 1 {
 			n, q.front = q.front, n
 		}
-	case len(q.heap) == 0 || before(&n, &q.heap[0]) == 1:
+		q.near.push(&n)
+	case len(q.near) == 0 || before(&n, &q.near[0]) == 1:
 		q.front, q.hasFront = n, true
-		return
+	default:
+		q.near.push(&n)
 	}
-	q.heap = append(q.heap, n)
-	q.up(len(q.heap)-1, &n)
 }
 
-// up moves the gap at i towards the root until n fits in.
-func (q *queue) up(i int, n *queued) {
-	heap := q.heap
-	for i > 0 {
-		parent := (i - 1) / 4
-		if before(n, &heap[parent]) == 0 {
-			break
-		}
-		heap[i] = heap[parent]
-		i = parent
+// putOff puts an event into a slot of the wheel.
+func (q *queue) putOff(slot int64, n *queued) {
+	if q.slots == nil {
+		q.slots = make([][]queued, turn)
 	}
-	heap[i] = *n
+	at := slot % turn
+	if q.slots[at] == nil {
+		q.used[at/64] |= 1 << (at % 64)
+		if last := len(q.spare) - 1; last >= 0 {
+			q.slots[at], q.spare = q.spare[last], q.spare[:last]
+		}
+	}
+	q.slots[at] = append(q.slots[at], *n)
 }
 
 // pop removes the next event. The queue must not be empty.
 func (q *queue) pop() event {
+	q.size--
 	if q.hasFront {
 		q.hasFront = false
 		return q.front.event()
 	}
-	first := q.heap[0].event()
-	last := len(q.heap) - 1
-	n := q.heap[last]
-	q.heap = q.heap[:last]
-	if last == 0 {
-		return first
+	if len(q.near) == 0 {
+		q.begin()
 	}
-	// The gap goes down to a leaf, and n, which was a leaf, up from there: that
-	// takes fewer comparisons than asking on every level whether n fits in.
-	heap := q.heap
-	i := 0
-	for {
-		child := 4*i + 1
-		if child+4 > last {
-			if child >= last {
-				break
-			}
-			least := child
-			for c := child + 1; c < last; c++ {
-				if before(&heap[c], &heap[least]) == 1 {
-					least = c
-				}
-			}
-			heap[i] = heap[least]
-			i = least
-			break
+	first := q.near.pop()
+	return first.event()
+}
+
+// begin begins the next slot in which anything is due: near, which is empty,
+// takes what is due there.
+func (q *queue) begin() {
+	next, there := q.nextUsed()
+	if len(q.far) > 0 {
+		if slot := int64(q.far[0].at) >> slotBits; !there || slot < next {
+			next = slot
 		}
-		// Which of the four is the least cannot be foreseen, so it is computed
-		// without a branch.
-		four := heap[child : child+4 : child+4]
-		a := before(&four[1], &four[0])
-		b := 2 + before(&four[3], &four[2])
-		least := a + (b-a)*before(&four[b&3], &four[a&3])
-		heap[i] = four[least&3]
-		i = child + int(least)
 	}
-	q.up(i, &n)
-	return first
+	q.slot = next
+	if at := next % turn; q.used[at/64]&(1<<(at%64)) != 0 {
+		q.near = append(q.near, q.slots[at]...)
+		q.spare = append(q.spare, q.slots[at][:0])
+		q.slots[at] = nil
+		q.used[at/64] &^= 1 << (at % 64)
+	}
+	for len(q.far) > 0 && int64(q.far[0].at)>>slotBits == next {
+		q.near = append(q.near, q.far.pop())
+	}
+	q.near.order()
+}
+
+// nextUsed returns the number of the first slot of the wheel that has
+// something.
+func (q *queue) nextUsed() (int64, bool) {
+	at := (q.slot + 1) % turn
+	word := q.used[at/64] >> (at % 64)
+	for passed := int64(0); passed < turn; {
+		if word != 0 {
+			return q.slot + 1 + passed + int64(bits.TrailingZeros64(word)), true
+		}
+		passed += 64 - (at+passed)%64
+		word = q.used[(at+passed)%turn/64]
+	}
+	return 0, false
 }
 
 // before is 1 if a comes before b, and 0 otherwise.

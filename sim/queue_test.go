@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -15,11 +16,17 @@ import (
 func TestTheQueueGivesWhatASortWouldGive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var q queue
+		// Few instants, some of them in one slot, many slots, more than a turn.
+		at := rapid.OneOf(
+			rapid.Map(rapid.Int64Range(0, 40), func(n int64) time.Duration { return time.Duration(n) }),
+			rapid.Map(rapid.Int64Range(0, 3*turn), func(n int64) time.Duration { return time.Duration(n << slotBits) }),
+			rapid.Map(rapid.Int64Range(0, int64(time.Hour)), func(n int64) time.Duration { return time.Duration(n) }),
+		)
 		var list []event // in the order of pushing, so that a stable sort keeps it
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
 				e := event{
-					at:    time.Duration(rapid.Int64Range(0, 40).Draw(t, "at")),
+					at:    at.Draw(t, "at"),
 					kind:  eventKind(rapid.Uint8Range(1, uint8(evJudge)).Draw(t, "kind")),
 					node:  rapid.Int32Range(-4, 1_000_000).Draw(t, "node"),
 					epoch: rapid.Uint32().Draw(t, "epoch"),
@@ -42,7 +49,7 @@ func TestTheQueueGivesWhatASortWouldGive(t *testing.T) {
 				if q.len() != len(list) {
 					t.Fatalf("%d in the queue, want %d", q.len(), len(list))
 				}
-				checkHeap(t, &q)
+				checkQueue(t, &q)
 			},
 		})
 		for _, want := range list {
@@ -53,25 +60,46 @@ func TestTheQueueGivesWhatASortWouldGive(t *testing.T) {
 	})
 }
 
-// checkHeap holds the queue to what its comment says.
-func checkHeap(t *rapid.T, q *queue) {
-	for i := 1; i < len(q.heap); i++ {
-		if before(&q.heap[i], &q.heap[(i-1)/4]) == 1 {
-			t.Fatalf("element %d comes before its parent", i)
+// checkQueue holds the queue to what its comment says.
+func checkQueue(t *rapid.T, q *queue) {
+	for _, h := range []heap{q.near, q.far} {
+		for i := 1; i < len(h); i++ {
+			if before(&h[i], &h[(i-1)/4]) == 1 {
+				t.Fatalf("element %d comes before its parent", i)
+			}
 		}
 	}
-	if q.hasFront && len(q.heap) > 0 && before(&q.heap[0], &q.front) == 1 {
+	if q.hasFront && len(q.near) > 0 && before(&q.near[0], &q.front) == 1 {
 		t.Fatal("the first of the heap comes before the front")
+	}
+	for i := range q.near {
+		if slot := int64(q.near[i].at) >> slotBits; slot > q.slot {
+			t.Fatalf("an event of slot %d is in the heap of slot %d", slot, q.slot)
+		}
+	}
+	if len(q.far) > 0 && int64(q.far[0].at)>>slotBits <= q.slot {
+		t.Fatal("an event that is due is far")
+	}
+	for at, list := range q.slots {
+		if used := q.used[at/64]>>(at%64)&1 == 1; used != (len(list) > 0) {
+			t.Fatalf("slot %d has %d events, and is in use: %v", at, len(list), used)
+		}
+		for i := range list {
+			if slot := int64(list[i].at) >> slotBits; slot%turn != int64(at) || slot <= q.slot || slot >= q.slot+turn {
+				t.Fatalf("an event of slot %d lies in place %d of the turn from slot %d on", slot, at, q.slot)
+			}
+		}
 	}
 }
 
 func TestALargeQueueComesOutSorted(t *testing.T) {
 	const n = 100_000
+	const instants = 3 * turn << slotBits
 	s := NewStream(1, "queue", 0)
 	var q queue
 	want := make([]event, 0, n)
 	for i := range n {
-		e := event{at: time.Duration(s.IntN(n / 10)), kind: evStep, arg: uint64(i)}
+		e := event{at: time.Duration(s.IntN(n/10)) * (instants / n), kind: evStep, arg: uint64(i)}
 		q.push(e)
 		want = append(want, e)
 	}
@@ -95,19 +123,25 @@ func TestAQueuedEventFillsHalfACacheLine(t *testing.T) {
 	}
 }
 
+// BenchmarkQueue pops an event and plans another, with as many in the queue as
+// so many hosts have.
 func BenchmarkQueue(b *testing.B) {
 	s := NewStream(1, "queue", 0)
 	var delays [1 << 14]time.Duration
 	for i := range delays { // a step, a message, a timer
 		delays[i] = []time.Duration{20 * time.Microsecond, s.Between(0, 20*time.Millisecond), s.Between(0, time.Minute)}[i%3]
 	}
-	var q queue
-	for i := range 3000 {
-		q.push(event{at: delays[i%len(delays)], kind: evStep})
-	}
-	for i := 0; b.Loop(); i++ {
-		e := q.pop()
-		e.at += delays[i%len(delays)]
-		q.push(e)
+	for _, hosts := range []int{10, 1_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("hosts=%d", hosts), func(b *testing.B) {
+			var q queue
+			for range 3 * hosts {
+				q.push(event{at: s.Between(0, time.Minute), kind: evStep})
+			}
+			for i := 0; b.Loop(); i++ {
+				e := q.pop()
+				e.at += delays[i%len(delays)]
+				q.push(e)
+			}
+		})
 	}
 }

@@ -204,5 +204,8 @@ func (q *queue) nextAt() time.Duration {
 	if q.hasFront {
 		return q.front.at
 	}
-	return q.heap[0].at
+	if len(q.near) == 0 {
+		q.begin()
+	}
+	return q.near[0].at
 }

@@ -3,7 +3,6 @@ package sim
 import (
 	"fmt"
 	"io"
-	"math/bits"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -336,32 +335,6 @@ func (w *World) forget(e *event) {
 // message is what an event of a kind that is about a message is about.
 func (w *World) message(e *event) *message { return w.pool.slots[e.arg] }
 
-// mix takes words into the trace hash.
-func (w *World) mix(words ...uint64) {
-	for _, word := range words {
-		hi, lo := bits.Mul64(w.hash^word, 0x9E3779B97F4A7C15)
-		w.hash = hi ^ lo + 0xD6E8FEB86659FD93
-	}
-}
-
-// mixString takes bytes into the trace hash, and how many they are.
-func (w *World) mixString(s string) {
-	w.mix(uint64(len(s)))
-	for len(s) >= 8 {
-		w.mix(uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56)
-		s = s[8:]
-	}
-	if len(s) == 0 {
-		return
-	}
-	var tail uint64
-	for i := range len(s) {
-		tail = tail<<8 | uint64(s[i])
-	}
-	w.mix(tail)
-}
-
 // effect counts that something really happened.
 func (w *World) effect(e Effect) { w.effects[e]++ }
 
@@ -372,14 +345,18 @@ func (w *World) Violate(checker, format string, args ...any) {
 	}
 }
 
+// stateRoom is the room that the plane's state takes for a host, or about: one
+// line, and one for each of a few rollouts.
+const stateRoom = 512
+
 // Result says how the run went so far.
 func (w *World) Result() Result {
 	h := *w // the hash of the final state is not taken into the run's
-	state := w.plane.appendState(nil)
-	h.mixString(string(state))
+	state := w.plane.appendState(make([]byte, 0, stateRoom*(1+len(w.hosts))))
+	mixText(&h, state)
 	for i := range w.hosts {
 		state = w.hosts[i].appendState(state[:0])
-		h.mixString(string(state))
+		mixText(&h, state)
 	}
 	r := Result{
 		Violation: w.violation, Seed: w.scenario.Seed, Events: w.step, Simulated: w.now,

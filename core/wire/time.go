@@ -28,10 +28,11 @@ type Instant struct {
 // TimeOf converts from the standard library. Instants outside the years 0000
 // to 9999 give the unset Time.
 func TimeOf(t time.Time) Time {
-	if t = t.UTC(); t.Year() < 0 || t.Year() > 9999 {
+	sec := t.Unix()
+	if sec < firstSecond || sec > lastSecond {
 		return Time{}
 	}
-	return Time{sec: t.Unix(), nsec: int32(t.Nanosecond()), set: true}
+	return Time{sec: sec, nsec: int32(t.Nanosecond()), set: true}
 }
 
 // ParseTime reads RFC 3339 with any offset and up to nine fractional digits,
@@ -178,14 +179,24 @@ func (t Time) Add(d time.Duration) Time {
 	if !t.set {
 		return t
 	}
-	moved := TimeOf(t.Std().Add(d))
-	if moved.set {
-		return moved
+	t.sec += int64(d / time.Second)
+	nsec := int64(t.nsec) + int64(d%time.Second)
+	switch {
+	case nsec < 0:
+		t.sec--
+		nsec += int64(time.Second)
+	case nsec >= int64(time.Second):
+		t.sec++
+		nsec -= int64(time.Second)
 	}
-	if d < 0 {
+	t.nsec = int32(nsec)
+	switch {
+	case t.sec < firstSecond:
 		return Time{sec: firstSecond, set: true}
+	case t.sec > lastSecond:
+		return Time{sec: lastSecond, nsec: 999_999_999, set: true}
 	}
-	return Time{sec: lastSecond, nsec: 999_999_999, set: true}
+	return t
 }
 
 const (
