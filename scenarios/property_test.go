@@ -20,6 +20,9 @@ import (
 // the property that -run names judges it, and nothing is drawn.
 var oneScenario = flag.String("scenario", "", "a scenario file for the property that -run names to judge; nothing is drawn")
 
+// ownEyes is for those who want to know what a property sees by itself.
+var ownEyes = flag.Bool("own-eyes", false, "judge without the simulator's checkers")
+
 // property is a statement about every scenario of a family.
 type property struct {
 	// draw draws a scenario in which the premise is likely to be reached.
