@@ -61,7 +61,7 @@ func (p *parameters) limit() int {
 		return defaultLimit
 	}
 	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 || n > plane.MaxLimit {
+	if err != nil || n < 1 || n > plane.MaxLimit || s != strconv.Itoa(n) {
 		p.wrong("limit", "want a whole number from 1 to "+strconv.Itoa(plane.MaxLimit))
 		return defaultLimit
 	}

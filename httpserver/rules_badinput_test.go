@@ -368,7 +368,7 @@ func TestABadQueryIsRefusedAndNamed(t *testing.T) { // PROTOCOL T7, R5
 	h.openRollout("stable", "r1", "c1", "h1")
 	agent, operator := h.agent("h1"), h.operator("anna")
 	numbers := []string{"", "x", "-1", "1.5", "1e3", "0x10", "１", "99999999999999999999", "%00", "%ff", "1%00", " 1", "null"}
-	limits := append([]string{"0", "1001", "-0"}, numbers...)
+	limits := append([]string{"0", "1001", "-0", "%2B5", "007"}, numbers...)
 	names := []string{"a%20b", "a%00b", "%ff", "%c3%28", strings.Repeat("x", 600), "a%2Fb%40", "'%22%3B--"}
 	for _, test := range []struct {
 		path, parameter string

@@ -28,7 +28,7 @@ type pkiCommand struct {
 // leafFlags are the flags of the commands that issue leaves.
 type leafFlags struct {
 	ValidFor lifetime `placeholder:"365d" help:"How long it is good, such as 90d or 12h. Default: 365d, or the rest of the CA's life if that is shorter."`
-	Force    bool     `help:"Replace what is there already."`
+	Force    bool     `env:"-" help:"Replace what is there already."`
 }
 
 func (f leafFlags) options() pki.Options {

@@ -12,7 +12,7 @@ import (
 type pkiInitCommand struct {
 	CNSuffix string   `name:"cn-suffix" required:"" placeholder:"SUFFIX" help:"What the common names of the fleet's certificates end in, for instance fleet.example.com. The CA remembers it."`
 	ValidFor lifetime `default:"3650d" placeholder:"3650d" help:"How long the CA is good, such as 3650d."`
-	Force    bool     `help:"Replace the CA that is there already. Every certificate of the old one becomes worthless."`
+	Force    bool     `env:"-" help:"Replace the CA that is there already. Every certificate of the old one becomes worthless."`
 }
 
 // Run implements the command.

@@ -240,6 +240,7 @@ func (o *Outcome) writeProblem(requestID string, a *Answer) {
 		// ours, since the certificate is not an HTTP authentication scheme.
 		a.set("WWW-Authenticate", "Certificate")
 	case o.Code == UnsupportedProtocol:
+		a.set("Connection", "Upgrade") // RFC 9110, 7.8
 		a.set("Upgrade", "nixfleet/1") // RFC 9110, 15.5.22
 		a.set(HeaderProtocol, strconv.Itoa(ProtocolVersion))
 	case o.Code == MethodNotAllowed:
