@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -20,8 +21,12 @@ func (s Scenario) clone() Scenario {
 	return s
 }
 
-// tidy writes hosts in the shortest way, which changes nothing else.
+// tidy writes hosts in the shortest way and puts things in the order in which
+// they happen, which changes nothing else: what is planned for one instant
+// stays in its order.
 func (s *Scenario) tidy() {
+	slices.SortStableFunc(s.Faults, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(s.Acts, func(a, b Act) int { return cmp.Compare(a.At, b.At) })
 	all := Hosts{1, s.Fleet.Hosts}
 	for i := range s.Faults {
 		if s.Faults[i].Hosts == all {

@@ -36,6 +36,33 @@ func withSmallSeeds(of func(*Scenario) []edit) func(*Scenario) []edit {
 	}
 }
 
+// withNudges makes every edit together with another time of one of the faults
+// that are left. A nudge alone would be no step forward, so an edit that is
+// possible only with one is not found otherwise.
+func withNudges(of func(*Scenario) []edit) func(*Scenario) []edit {
+	return func(s *Scenario) []edit {
+		var list []edit
+		for _, e := range of(s) {
+			for i := range s.Faults {
+				nudge := func(change func(*Fault)) {
+					list = append(list, func(s *Scenario) bool {
+						if !e(s) || i >= len(s.Faults) {
+							return false
+						}
+						change(&s.Faults[i])
+						return true
+					})
+				}
+				for _, d := range []time.Duration{0, 10 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute} {
+					nudge(func(f *Fault) { f.At = d })
+					nudge(func(f *Fault) { f.For = d })
+				}
+			}
+		}
+		return list
+	}
+}
+
 // editModels resets what is set of the fleet, the plane, the network and the
 // run, whole lines before single settings, and fixes what is drawn.
 func editModels(*Scenario) []edit {
