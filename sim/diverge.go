@@ -75,7 +75,7 @@ func Diverge(a, b *World) *Divergence {
 
 // record traces the world into a buffer.
 func (w *World) record(to *bytes.Buffer) {
-	if w.tracer == nil {
+	if w.tracer == nil && w.recorder == nil {
 		w.observers = append([]observer{traceChecker{}}, w.observers...)
 	}
 	w.tracer = &tracer{to: to}

@@ -11,11 +11,13 @@ func (w *World) send(m *message, s *Stream) {
 	m.id = w.messages
 	m.sentAt = w.now
 	w.mixMessage(m)
+	w.tellSent(m)
 	if m.node >= 0 {
 		n := int(m.node) + 1
 		if f := w.faults.striking(NetReset, n); f != nil {
 			w.effect(EffectReset)
 			if !f.After {
+				w.tellVanished(m, Up, EffectReset)
 				w.noAnswer(m, w.now+w.delay(m, s))
 				return
 			}
@@ -30,6 +32,7 @@ func (w *World) send(m *message, s *Stream) {
 			twin := w.pool.twin(m)
 			w.messages++
 			twin.id, twin.duplicate = w.messages, true
+			w.tellSent(twin)
 			w.pushMessage(evRequest, worldNodeID, w.now+w.delay(twin, s), 0, twin)
 		}
 	}
@@ -57,10 +60,12 @@ func (w *World) lost(m *message, dir Dir, s *Stream) bool {
 	n := int(m.node) + 1
 	if w.faults.partitioned(n, dir) {
 		w.effect(EffectPartitioned)
+		w.tellVanished(m, dir, EffectPartitioned)
 		return true
 	}
 	if s.Chance(w.scenario.Network.Loss + w.faults.rate(NetDrop, n)) {
 		w.effect(EffectLost)
+		w.tellVanished(m, dir, EffectLost)
 		return true
 	}
 	return false
@@ -100,6 +105,7 @@ func (w *World) answer(m *message) {
 	if m.resetAnswer || m.node >= 0 && w.lost(m, Down, s) {
 		at := m.sentAt + m.timeout
 		if m.resetAnswer {
+			w.tellVanished(m, Down, EffectReset)
 			at = w.now + w.delay(m, s)
 		}
 		w.noAnswer(m, at)
@@ -108,10 +114,23 @@ func (w *World) answer(m *message) {
 	at := w.now + w.delay(m, s)
 	if late := m.sentAt + m.timeout; at > late {
 		w.effect(EffectClientTimeout)
+		w.tellVanished(m, Down, EffectClientTimeout)
 		w.noAnswer(m, late)
 		return
 	}
 	w.pushMessage(evAnswer, m.node, at, m.epoch, m)
+}
+
+func (w *World) tellSent(m *message) {
+	for _, o := range w.observers {
+		o.sent(w, m)
+	}
+}
+
+func (w *World) tellVanished(m *message, dir Dir, why Effect) {
+	for _, o := range w.observers {
+		o.vanished(w, m, dir, why)
+	}
 }
 
 // noAnswer tells the sender at an instant that none will come.

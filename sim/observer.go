@@ -8,6 +8,14 @@ import (
 // observer sees everything that happens and changes nothing. Whoever wants to
 // see only some of it is added to a [panel], which calls nobody for nothing.
 type observer interface {
+	// sent: a request was put on the network, by its sender or, the second of
+	// two, by the network.
+	seesSent
+	// vanished: a request (Up) or an answer (Down) gets no further, and why.
+	seesVanished
+	// heard: a sender is about to be given the answer, or the news that none
+	// will come.
+	seesHeard
 	// arrived: a request reached the plane's door.
 	seesArrived
 	// admitted, refused: what the gate said. A poll that waited and asks again
@@ -49,6 +57,13 @@ type observer interface {
 
 // The taps, one by one.
 type (
+	seesSent     interface{ sent(*World, *message) }
+	seesVanished interface {
+		vanished(*World, *message, Dir, Effect)
+	}
+	seesHeard interface {
+		heard(*World, *message, bool)
+	}
 	seesArrived  interface{ arrived(*World, *message) }
 	seesAdmitted interface{ admitted(*World, *message) }
 	seesRefused  interface{ refused(*World, *message) }
@@ -81,6 +96,9 @@ type (
 // of what happens and is no part of a panel embeds it.
 type passive struct{}
 
+func (passive) sent(*World, *message)                                {}
+func (passive) vanished(*World, *message, Dir, Effect)               {}
+func (passive) heard(*World, *message, bool)                         {}
 func (passive) arrived(*World, *message)                             {}
 func (passive) admitted(*World, *message)                            {}
 func (passive) refused(*World, *message)                             {}

@@ -9,6 +9,9 @@ import (
 // checker has one to four of the methods, and there are many checkers, so
 // calling every method of every one would cost more than they do.
 type panel struct {
+	onSent         []seesSent
+	onVanished     []seesVanished
+	onHeard        []seesHeard
 	onArrived      []seesArrived
 	onAdmitted     []seesAdmitted
 	onRefused      []seesRefused
@@ -37,6 +40,9 @@ type panel struct {
 // add lets o see whatever it has methods for, after those that were added
 // before.
 func (p *panel) add(o any) {
+	join(&p.onSent, o)
+	join(&p.onVanished, o)
+	join(&p.onHeard, o)
 	join(&p.onArrived, o)
 	join(&p.onAdmitted, o)
 	join(&p.onRefused, o)
@@ -79,6 +85,24 @@ func (p *panel) inbox(w *World) *inboxModel {
 		p.add(p.sharedInbox)
 	}
 	return p.sharedInbox
+}
+
+func (p *panel) sent(w *World, m *message) {
+	for _, o := range p.onSent {
+		o.sent(w, m)
+	}
+}
+
+func (p *panel) vanished(w *World, m *message, dir Dir, why Effect) {
+	for _, o := range p.onVanished {
+		o.vanished(w, m, dir, why)
+	}
+}
+
+func (p *panel) heard(w *World, m *message, answered bool) {
+	for _, o := range p.onHeard {
+		o.heard(w, m, answered)
+	}
 }
 
 func (p *panel) arrived(w *World, m *message) {

@@ -40,6 +40,7 @@ func (p *planeNode) goDown(w *World) {
 	for _, m := range p.open {
 		if m.node != manifestNodeID {
 			m.answered = true
+			w.tellVanished(m, Down, EffectPlaneCrash)
 			w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
 		}
 	}

@@ -146,6 +146,7 @@ func (p *planeNode) arrive(w *World, m *message) {
 	}
 	if !p.up {
 		w.effect(EffectRefusedConnection)
+		w.tellVanished(m, Up, EffectRefusedConnection)
 		w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
 		return
 	}

@@ -19,15 +19,24 @@ type tracer struct {
 
 // line writes a line: step, time, node, what.
 func (w *World) line(node, format string, args ...any) {
-	if w.tracer == nil || w.step < w.tracer.from {
+	if !w.tracing() {
 		return
 	}
-	// What the writer makes of it is the caller's to know; a trace that cannot
-	// be written does not change the run.
-	_, _ = fmt.Fprintf(w.tracer.to, "%8d %14.6f %-6s %s\n", w.step, w.now.Seconds(), node, fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	if w.recorder != nil {
+		w.recorder.line(w, node, text)
+	}
+	if w.tracer != nil && w.step >= w.tracer.from {
+		// What the writer makes of it is the caller's to know; a trace that
+		// cannot be written does not change the run.
+		_, _ = fmt.Fprintf(w.tracer.to, "%8d %14.6f %-6s %s\n", w.step, w.now.Seconds(), node, text)
+	}
 }
 
-func (w *World) tracing() bool { return w.tracer != nil && w.step >= w.tracer.from }
+// tracing reports whether anybody wants this step's lines.
+func (w *World) tracing() bool {
+	return w.recorder != nil || w.tracer != nil && w.step >= w.tracer.from
+}
 
 func (w *World) traceFault(f Fault, what string) {
 	if w.tracing() {

@@ -92,6 +92,7 @@ type World struct {
 	effects   Effects
 	violation *Violation
 	tracer    *tracer
+	recorder  *Recorder
 	last      event // that has happened
 }
 
@@ -105,6 +106,8 @@ type Options struct {
 	// Changes takes one line per change of a record's, a rollout's or a host's
 	// state.
 	Changes io.Writer
+	// Record is told everything that a picture of the run needs.
+	Record *Recorder
 	// Until ends the run after that step; 0 means never.
 	Until uint64
 	// Checkers are those to look after every step; nil means all of them.
@@ -153,7 +156,13 @@ func New(s Scenario, o Options) (*World, error) {
 	w.probes = s.Fleet.declaredProbes()
 	if o.Trace != nil {
 		w.tracer = &tracer{to: o.Trace, from: o.TraceFrom}
+	}
+	if o.Trace != nil || o.Record != nil {
 		w.observers = append(w.observers, traceChecker{})
+	}
+	if o.Record != nil {
+		w.recorder = o.Record
+		w.observers = append(w.observers, o.Record)
 	}
 	if o.Changes != nil {
 		w.observers = append(w.observers, changeLog{to: o.Changes})
@@ -181,6 +190,9 @@ func New(s Scenario, o Options) (*World, error) {
 		w.queue.push(event{at: s.Faults[i].At, kind: evFaultBegin, node: worldNodeID, arg: uint64(i)})
 	}
 	w.queue.push(event{at: s.Active, kind: evHeal, node: worldNodeID})
+	if o.Record != nil {
+		o.Record.begin(w)
+	}
 	return w, nil
 }
 
@@ -305,6 +317,9 @@ func (w *World) happen(e *event) {
 // deliver gives an answer, or the news that none will come, to whoever waits
 // for it.
 func (w *World) deliver(node int32, m *message, answered bool) {
+	for _, o := range w.observers {
+		o.heard(w, m, answered)
+	}
 	if node < 0 {
 		w.operator.hear(w, m, answered)
 		return

@@ -23,6 +23,8 @@ type simRunCommand struct {
 	Wire      bool    `help:"Encode and decode every document on its way, strictly. The hash stays the same."`
 	Verbose   bool    `short:"v" help:"Print every change of a record's, a rollout's or a host's state."`
 	JSON      bool    `name:"json" help:"Print one JSON object and nothing else."`
+
+	simPictureFlags `embed:""`
 }
 
 // Run implements the command.
@@ -48,6 +50,11 @@ func (c *simRunCommand) Run(io stdio) error {
 			return err
 		}
 	}
+	drawing, err := c.simPictureFlags.begin()
+	if err != nil {
+		return err
+	}
+	options.Record = drawing.recorder
 	if !c.JSON {
 		fmt.Fprintf(io.Out, "%s\n", scenario)
 	}
@@ -65,6 +72,9 @@ func (c *simRunCommand) Run(io stdio) error {
 	report.SimSeconds, report.WallSeconds = result.Simulated.Seconds(), wall.Seconds()
 	report.rates()
 	report.effects(&result.Effects)
+	if err := drawing.finish(report); err != nil {
+		return err
+	}
 	if c.JSON {
 		if err := writeJSON(io.Out, report); err != nil {
 			return err

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"os"
+
+	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/picture"
+)
+
+// simPictureFlags say how a run is drawn.
+type simPictureFlags struct {
+	HTML     string `name:"html" placeholder:"FILE" help:"Draw the run as a page for a browser."`
+	Perfetto string `placeholder:"FILE" help:"Write the run as trace events for ui.perfetto.dev."`
+}
+
+// simDrawing is a run that is going to be drawn. The zero value draws nothing.
+type simDrawing struct {
+	recorder *sim.Recorder
+	pages    []drawnFile
+}
+
+type drawnFile struct {
+	file *os.File
+	draw func(io.Writer, picture.Run) error
+}
+
+// begin opens the files, so that a name that cannot be written is known before
+// the run.
+func (f *simPictureFlags) begin() (*simDrawing, error) {
+	d := &simDrawing{}
+	for _, want := range []struct {
+		flag, path string
+		draw       func(io.Writer, picture.Run) error
+	}{
+		{"--html", f.HTML, picture.Write},
+		{"--perfetto", f.Perfetto, picture.WritePerfetto},
+	} {
+		if want.path == "" {
+			continue
+		}
+		file, err := os.Create(want.path)
+		if err != nil {
+			return nil, usageError(want.flag + ": " + err.Error())
+		}
+		d.pages = append(d.pages, drawnFile{file, want.draw})
+	}
+	if len(d.pages) > 0 {
+		d.recorder = sim.NewRecorder(sim.RecordLimits{})
+	}
+	return d, nil
+}
+
+// finish draws the run into the files.
+func (d *simDrawing) finish(report *simReport) error {
+	if d.recorder == nil {
+		return nil
+	}
+	run := picture.Run{
+		Recording: d.recorder.Recording(), Profile: report.Profile, File: report.File, Build: report.Build, Again: report.Again,
+	}
+	for _, p := range d.pages {
+		b := bufio.NewWriterSize(p.file, 1<<16)
+		if err := p.draw(b, run); err != nil {
+			return err
+		}
+		if err := b.Flush(); err != nil {
+			return err
+		}
+		if err := p.file.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,367 @@
+package picture
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// Run is a run to be drawn, and what its maker knows of it.
+type Run struct {
+	Recording *sim.Recording
+	// Profile is the one that the scenario was drawn in, File where it was read
+	// from; one of them may be empty, or both.
+	Profile, File string
+	// Build is what the hash holds for: commit, compiler, architecture.
+	Build string
+	// Again is the line that runs it again.
+	Again string
+}
+
+// document is what the page's script reads. Times are nanoseconds of virtual
+// time, hosts are numbers from 1, and 0 is none. Columns have one value for
+// each item.
+type document struct {
+	Verdict  string
+	Broken   *violation
+	Facts    [][2]string
+	Scenario string
+	Again    string
+	End      int64
+	Healed   int64
+	Focus    focus
+	Strings  []string
+	States   []string
+	Effects  []string
+	Codes    []code
+	Plane    [][3]int64
+	PlaneIs  []string
+	Hosts    []host
+	Bands    []band
+	Messages messages
+	Steps    steps
+	Fields   []string
+	Extras   []string
+	Records  []record
+	Series   series
+	Omitted  *omitted
+}
+
+type violation struct {
+	Checker, Rule, Detail string
+	Step                  uint64
+	At                    int64
+}
+
+type focus struct {
+	Host    int
+	Rollout string
+}
+
+type code struct {
+	Word        string
+	Status      int
+	Unavailable bool
+}
+
+// host has rows of step, time and what is so from then on.
+type host struct {
+	Name, Kind string
+	Process    [][5]int64 // up (0, 1), running and switching (strings)
+	Reach      [][3]int64 // 0 unknown, 1 reachable, 2 not
+}
+
+// band is a fault or an act of the operator, over time.
+type band struct {
+	Text        string
+	On          string // plane, hosts or operator
+	From, To    int64
+	First, Last int
+}
+
+// messages are columns. Stamps are steps and times since the message was sent,
+// which are themselves since the message before; a step of 0 means never.
+type messages struct {
+	ID, Kind, Host, Text, Rollout, Flags, Code, Why []int64
+	RetryAfter, ReplayFrom                          []int64
+	Sent, SentAt                                    []int64
+	Arrived, ArrivedAt, Stepped, SteppedAt          []int64
+	Answered, AnsweredAt, Heard, HeardAt            []int64
+	Late, LateAt, Gone, GoneAt                      []int64
+}
+
+// The bits of a message's flags.
+const (
+	flagDuplicate = 1 << iota
+	flagNoAnswer
+	flagDropped
+	flagLostRequest
+	flagLostAnswer
+	flagReplay
+	flagRoutine
+)
+
+// steps are columns; lines are in strings, with a tab after where they are.
+type steps struct {
+	Step, At, Host, Message, What []int64
+	Lines                         []string
+}
+
+// record has rows of step, time, a state (0: not there), then the fields.
+type record struct {
+	Rollout      string
+	Host         int
+	Plane, Agent [][]int64
+}
+
+type series struct {
+	Width                int64
+	Capacity, Hosts      int
+	Depth, Answered      []int
+	Refused              [][]int // by reason
+	Reasons              []string
+	Up, Known, Reachable []int
+	Records              [][]int // by state
+}
+
+type omitted struct {
+	Messages, Steps int
+	Before          int64
+}
+
+// table numbers strings; 0 is the empty one.
+type table struct {
+	list    []string
+	numbers map[string]int64
+}
+
+func newTable() *table { return &table{list: []string{""}, numbers: map[string]int64{"": 0}} }
+
+func (t *table) number(s string) int64 {
+	n, known := t.numbers[s]
+	if !known {
+		n = int64(len(t.list))
+		t.list = append(t.list, s)
+		t.numbers[s] = n
+	}
+	return n
+}
+
+// Verdict words.
+const (
+	passed   = "passed"
+	violated = "violated"
+	stopped  = "stopped"
+)
+
+func verdict(r *sim.Result) string {
+	switch {
+	case r.Violation != nil:
+		return violated
+	case r.Ended:
+		return passed
+	default:
+		return stopped
+	}
+}
+
+// describe makes a run's document.
+func describe(run Run) *document {
+	rec := run.Recording
+	t := newTable()
+	d := &document{
+		Verdict: verdict(&rec.Result), Facts: facts(&run), Scenario: rec.Scenario.String(), Again: run.Again,
+		End: int64(rec.Result.Simulated), Healed: int64(rec.Healed),
+		Focus: focus{rec.Focus.Host, string(rec.Focus.Rollout)},
+	}
+	if v := rec.Result.Violation; v != nil {
+		d.Broken = &violation{Checker: v.Checker, Rule: ruleOf(v.Checker), Detail: v.Detail, Step: v.Step, At: int64(v.At)}
+	}
+	for _, s := range wire.States {
+		d.States = append(d.States, s.String())
+	}
+	for e := sim.EffectNone; e.String() != "?"; e++ {
+		d.Effects = append(d.Effects, e.String())
+	}
+	for c := range wire.Code(wire.CodeCount) {
+		d.Codes = append(d.Codes, code{c.String(), c.Status(), c.Unavailable()})
+	}
+	for s := sim.PlaneDown; s <= sim.PlaneSuspended; s++ {
+		d.PlaneIs = append(d.PlaneIs, s.String())
+	}
+	for _, c := range rec.Plane {
+		d.Plane = append(d.Plane, [3]int64{int64(c.Step), int64(c.At), int64(c.State)})
+	}
+	for i := range rec.Hosts {
+		d.Hosts = append(d.Hosts, describeHost(&rec.Hosts[i], t))
+	}
+	d.Bands = bands(&rec.Scenario, rec.Result.Simulated)
+	d.Messages = describeMessages(rec.Messages, t)
+	d.Steps = describeSteps(rec.Steps, t)
+	d.Fields, d.Extras = fieldNames[:], extraNames[:]
+	for _, r := range rec.Records {
+		d.Records = append(d.Records, describeRecord(r, t))
+	}
+	d.Series = describeSeries(&rec.Series, len(rec.Hosts))
+	if o := rec.Omitted; o.Messages+o.Steps > 0 {
+		d.Omitted = &omitted{o.Messages, o.Steps, int64(o.Before)}
+	}
+	d.Strings = t.list
+	return d
+}
+
+func ruleOf(number string) string {
+	for _, c := range sim.Checkers() {
+		if c.Number == number {
+			return c.Rule
+		}
+	}
+	return map[string]string{
+		"L1": "after healing, every host reaches its end and plane and agent agree",
+		"L3": "after healing, the inbox empties",
+		"L4": "after healing, every live host is reachable",
+	}[number]
+}
+
+// facts are the lines of the summary.
+func facts(run *Run) [][2]string {
+	r := &run.Recording.Result
+	list := [][2]string{{"seed", strconv.FormatUint(r.Seed, 10)}}
+	add := func(name, value string) {
+		if value != "" {
+			list = append(list, [2]string{name, value})
+		}
+	}
+	add("profile", run.Profile)
+	add("file", run.File)
+	add("hosts", strconv.Itoa(len(run.Recording.Hosts)))
+	add("simulated", r.Simulated.Round(time.Millisecond).String())
+	if run.Recording.Healed > 0 {
+		add("healed", run.Recording.Healed.String())
+	}
+	add("steps", strconv.FormatUint(r.Events, 10))
+	add("hash", fmt.Sprintf("%016x", r.Hash))
+	add("build", run.Build)
+	return list
+}
+
+var hostKinds = map[sim.HostKind]string{sim.FullHost: "", sim.LegacyHost: "legacy", sim.HostileHost: "hostile"}
+
+func describeHost(h *sim.HostTrack, t *table) host {
+	d := host{Name: string(h.Name), Kind: hostKinds[h.Kind]}
+	for _, c := range h.Process {
+		up := int64(0)
+		if c.Up {
+			up = 1
+		}
+		d.Process = append(d.Process, [5]int64{int64(c.Step), int64(c.At), up, t.number(string(c.Running)), t.number(string(c.Switching))})
+	}
+	for _, c := range h.Reach {
+		d.Reach = append(d.Reach, [3]int64{int64(c.Step), int64(c.At), int64(c.State)})
+	}
+	return d
+}
+
+// The fields of a record, and what an agent knows besides.
+var (
+	fieldNames = [...]string{
+		"state", "last event", "target", "runs", "ran at dispatch", "dispatched", "acknowledged", "activation started",
+		"activation completed", "soak due", "ended", "probes", "inferred",
+	}
+	extraNames = [...]string{"answered up to", "busy", "events to send", "replaying", "superseded", "plane does not know it"}
+)
+
+func describeRecord(r *sim.RecordTrack, t *table) record {
+	d := record{Rollout: string(r.Rollout), Host: r.Host}
+	for i := range r.Plane {
+		d.Plane = append(d.Plane, describeVersion(&r.Plane[i], t))
+	}
+	for i := range r.Agent {
+		v := &r.Agent[i]
+		row := describeVersion(&v.RecordVersion, t)
+		if v.There {
+			for _, s := range []string{
+				strconv.FormatUint(uint64(v.View.Acknowledged), 10), yes(v.View.Busy), yes(v.View.Unsent),
+				yes(v.View.Replaying), yes(v.View.Superseded), yes(v.View.Unknown),
+			} {
+				row = append(row, t.number(s))
+			}
+		}
+		d.Agent = append(d.Agent, row)
+	}
+	return d
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return ""
+}
+
+func describeVersion(v *sim.RecordVersion, t *table) []int64 {
+	row := []int64{int64(v.Step), int64(v.At), 0}
+	if !v.There {
+		return row
+	}
+	rec := &v.Record
+	row[2] = int64(rec.State)
+	state := rec.State.String()
+	if rec.Synthesised() {
+		state += " (inferred)"
+	}
+	for _, s := range []string{
+		state, strconv.FormatUint(uint64(rec.LastEventSeq), 10), string(rec.TargetClosure), string(rec.CurrentClosure),
+		string(rec.CurrentClosureAtDispatch), sinceEpoch(rec.DispatchedAt), sinceEpoch(rec.DispatchAckedAt), sinceEpoch(rec.ActivationStartedAt),
+		sinceEpoch(rec.ActivationCompletedAt), sinceEpoch(rec.SoakDueAt), sinceEpoch(rec.EndedAt), probes(rec.Probes), marks(rec.Marks),
+	} {
+		row = append(row, t.number(s))
+	}
+	return row
+}
+
+// sinceEpoch writes an instant of somebody's wall clock as seconds since the
+// world began, so that it can be compared with the time axis.
+func sinceEpoch(at wire.Time) string {
+	if !at.IsSet() {
+		return ""
+	}
+	return strconv.FormatFloat(at.Std().Sub(sim.Epoch.Std()).Seconds(), 'f', -1, 64) + " s"
+}
+
+func probes(list []rollout.Probe) string {
+	var words []string
+	for i := range list {
+		p := &list[i]
+		status := "not run yet"
+		if p.LastObservedAt.IsSet() {
+			status = p.Status.String()
+		}
+		if p.FirstFailedAt.IsSet() {
+			status += " since " + sinceEpoch(p.FirstFailedAt)
+		}
+		words = append(words, string(p.Name)+" "+status)
+	}
+	return strings.Join(words, ", ")
+}
+
+func marks(m rollout.Marks) string {
+	var words []string
+	for _, mark := range []struct {
+		bit  rollout.Marks
+		word string
+	}{
+		{rollout.MarkDispatchAckedAt, "acknowledged"}, {rollout.MarkActivationCompletedAt, "activation completed"},
+		{rollout.MarkSoakDueAt, "soak due"}, {rollout.MarkCurrentClosure, "runs"},
+	} {
+		if m.Has(mark.bit) {
+			words = append(words, mark.word)
+		}
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,132 @@
+// Charts: counts over time, on the same axis as the lanes.
+
+const chartHeight = 58;
+const reasonLetters = ["n", "s", "c", "d", "t"];
+
+function drawCharts() {
+  const { ctx, w, h } = prepare(document.getElementById("charts"));
+  const s = model.d.Series, n = (s.Depth || []).length;
+  charts.forEach((chart, i) => {
+    const y = i * chartHeight, top = y + 7, tall = chartHeight - 10;
+    ctx.fillStyle = palette.line; if (i) ctx.fillRect(0, y, w, 1);
+    ctx.strokeStyle = palette.grid; ctx.lineWidth = 1;
+    ctx.beginPath();
+    for (const t of view.ticks.list) { const x = Math.round(xOf(t)) + 0.5; if (x > gutter) { ctx.moveTo(x, y + 1); ctx.lineTo(x, y + chartHeight); } }
+    ctx.stroke();
+    const first = Math.max(0, Math.floor(view.t0 / s.Width)), last = Math.min(n - 1, Math.ceil(view.t1 / s.Width));
+    ctx.save();
+    ctx.beginPath(); ctx.rect(gutter, y, w - gutter, chartHeight); ctx.clip();
+    const max = chart.draw(ctx, s, first, last, top, tall);
+    ctx.restore();
+    ctx.fillStyle = palette.fg; ctx.font = fontOf(11, 600);
+    ctx.fillText(chart.name, 10, y + 14);
+    ctx.fillStyle = palette.muted; ctx.font = fontOf(10);
+    ctx.fillText(chart.unit(max, s), 10, y + 29);
+    if (chart.more) ctx.fillText(chart.more, 10, y + 43);
+  });
+  drawMoments(ctx, w, h, true);
+  if (view.hoverTime !== undefined) {
+    const x = xOf(view.hoverTime);
+    ctx.fillStyle = palette.faint; if (x > gutter) ctx.fillRect(x, 0, 1, h);
+  }
+}
+
+// columns calls see with the buckets of each column of pixels: from, to, x and
+// width. Deep in, a bucket has many columns, and far out a column many buckets.
+function columns(s, first, last, see) {
+  const wide = xOf(s.Width) - xOf(0);
+  const each = Math.max(1, Math.floor(1.5 / wide));
+  for (let i = first - first % each; i <= last; i += each) {
+    const to = Math.min(i + each, s.Depth.length);
+    const x = Math.round(xOf(i * s.Width));
+    see(i, to, x, Math.max(Math.round(xOf(to * s.Width)) - x, 1));
+  }
+}
+
+function most(list, from, to) { let m = 0; for (let i = from; i < to; i++) if (list[i] > m) m = list[i]; return m; }
+function sum(list, from, to) { let m = 0; for (let i = from; i < to; i++) m += list[i]; return m; }
+
+const charts = [
+  {
+    name: "inbox depth", unit: (max, s) => `top ${max} of ${s.Capacity}`,
+    draw(ctx, s, first, last, top, tall) {
+      const max = Math.max(most(s.Depth, first, last + 1), 1), scale = Math.max(max * 1.15, Math.min(s.Capacity, max * 4));
+      ctx.fillStyle = palette.accent; ctx.globalAlpha = 0.75;
+      columns(s, first, last, (from, to, x, wide) => { const d = most(s.Depth, from, to); if (d) { const h = Math.max(d / scale * tall, 1); ctx.fillRect(x, top + tall - h, wide, h); } });
+      ctx.globalAlpha = 1;
+      if (s.Capacity <= scale) { ctx.strokeStyle = palette.bad; ctx.setLineDash([4, 3]); const y = top + tall - s.Capacity / scale * tall; ctx.beginPath(); ctx.moveTo(gutter, y); ctx.lineTo(view.width, y); ctx.stroke(); ctx.setLineDash([]); }
+      return most(s.Depth, first, last + 1);
+    },
+    tell: (s, i) => [["most requests inside", s.Depth[i]], ["answers", s.Answered[i]]],
+  },
+  {
+    name: "503, by reason", unit: (max) => max ? `top ${max}/s` : "none here",
+    draw(ctx, s, first, last, top, tall) {
+      const perSecond = (from, to) => second / (s.Width * (to - from));
+      let max = 0;
+      columns(s, first, last, (from, to) => { max = Math.max(max, s.Refused.reduce((n, r) => n + sum(r, from, to), 0) * perSecond(from, to)); });
+      if (!max) return 0;
+      columns(s, first, last, (from, to, x, wide) => {
+        let y = top + tall;
+        s.Refused.forEach((r, i) => {
+          const n = sum(r, from, to);
+          if (!n) return;
+          const h = Math.max(n * perSecond(from, to) / max * tall, 1.5);
+          ctx.fillStyle = palette.reason[i]; ctx.fillRect(x, y - h, Math.max(wide, 1.5), h);
+          if (wide >= 7 && h >= 9) { ctx.fillStyle = palette.bg; ctx.font = fontOf(9, 700); ctx.fillText(reasonLetters[i], x + wide / 2 - 3, y - h / 2); }
+          y -= h;
+        });
+      });
+      return max >= 10 ? Math.round(max) : +max.toPrecision(2);
+    },
+    tell: (s, i) => s.Reasons.map((r, k) => [`${reasonLetters[k]}  ${r}`, s.Refused[k][i]]).filter((r) => r[1]),
+  },
+  {
+    name: "reachable hosts", unit: (min, s) => min < 0 ? "plane is down" : `least ${min} of ${s.Hosts}`, more: "┄ agents up",
+    draw(ctx, s, first, last, top, tall) {
+      let min = Infinity;
+      const y = (n) => top + tall - n / s.Hosts * tall;
+      ctx.fillStyle = palette.good;
+      columns(s, first, last, (from, to, x, wide) => {
+        let low = Infinity;
+        for (let i = from; i < to; i++) if (s.Known[i] >= 0) low = Math.min(low, s.Reachable[i]);
+        if (low === Infinity) { ctx.fillStyle = pattern(ctx, palette.down, "slant"); ctx.globalAlpha = 0.5; ctx.fillRect(x, top, wide, tall); ctx.globalAlpha = 1; return; }
+        min = Math.min(min, low);
+        ctx.fillStyle = palette.good; ctx.globalAlpha = 0.25; ctx.fillRect(x, y(low), wide, top + tall - y(low)); ctx.globalAlpha = 1;
+        ctx.fillRect(x, y(low) - 0.75, wide, 1.5);
+      });
+      ctx.fillStyle = palette.fg; ctx.globalAlpha = 0.8;
+      columns(s, first, last, (from, to, x, wide) => { if (Math.floor(x / 3) % 2 || wide > 4) ctx.fillRect(x, y(s.Up[from]) - 0.5, Math.max(wide, 3) / (wide > 4 ? 1 : 1), 1); });
+      ctx.globalAlpha = 1;
+      return min === Infinity ? -1 : min;
+    },
+    tell: (s, i) => s.Known[i] < 0 ? [["plane", "is not there"], ["agents up", s.Up[i]]] : [["reachable", s.Reachable[i]], ["known", s.Known[i]], ["agents up", s.Up[i]], ["hosts", s.Hosts]],
+  },
+  {
+    name: "records by state", unit: (max) => `${max} at the plane`,
+    draw(ctx, s, first, last, top, tall) {
+      let max = 1;
+      const total = (i) => s.Records.reduce((n, r) => n + r[i], 0);
+      for (let i = first; i <= last; i++) max = Math.max(max, total(i));
+      columns(s, first, last, (from, to, x, wide) => {
+        let y = top + tall;
+        [5, 4, 2, 3, 1, 7, 6].forEach((state) => {
+          const n = s.Records[state - 1][to - 1];
+          if (!n) return;
+          const h = n / max * tall;
+          ctx.fillStyle = palette.state[state]; ctx.fillRect(x, y - h, wide, h);
+          y -= h;
+        });
+      });
+      return max === 1 && !total(last) ? 0 : max;
+    },
+    tell: (s, i) => model.d.States.map((word, k) => [word, s.Records[k][i]]).filter((r) => r[1]),
+  },
+];
+
+// chartAt tells what a chart shows at a point.
+function chartAt(x, y) {
+  const chart = charts[Math.floor(y / chartHeight)], s = model.d.Series, i = Math.floor(tOf(x) / s.Width);
+  if (!chart || x < gutter || i < 0 || i >= s.Depth.length) return null;
+  return { name: chart.name, from: i * s.Width, to: (i + 1) * s.Width, rows: chart.tell(s, i) };
+}

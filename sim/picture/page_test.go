@@ -1,0 +1,154 @@
+package picture
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/json"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// scenario has a wedge, so replies that come too late, and ends in a
+// violation: a host that soaks for longer than it is waited for.
+const scenario = `
+seed 5
+fleet 4 activation=20s..20s
+rollout stable@r1 at=10s target=c1 waves=30m
+at 2m reducer wedge for=30s
+at 4m net drop host=h2 rate=500 for=90s
+at 6m plane crash for=10s
+at 7m agent crash host=h3 for=20s
+converge within=10m
+`
+
+func recorded(t testing.TB, text string) Run {
+	t.Helper()
+	s, err := sim.ParseScenario(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := sim.NewRecorder(sim.RecordLimits{})
+	if _, err := sim.Run(s, sim.Options{Record: r}); err != nil {
+		t.Fatal(err)
+	}
+	return Run{Recording: r.Recording(), File: "a scenario", Build: "a build", Again: "refrain sim run 'a scenario' </script>"}
+}
+
+func drawn(t testing.TB, run Run) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Write(&b, run); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestAPageIsTheSameForTheSameRun(t *testing.T) {
+	if drawn(t, recorded(t, scenario)) != drawn(t, recorded(t, scenario)) {
+		t.Error("two pages of one scenario differ")
+	}
+}
+
+func TestAPageNeedsNothingButItself(t *testing.T) {
+	page := drawn(t, recorded(t, scenario))
+	if !strings.Contains(page, `content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:;`) {
+		t.Error("the page's policy lets it ask for something")
+	}
+	for _, asks := range []string{`\ssrc=`, `<link`, `@import`, `url\(`, `https?://`, `fetch\(`, `XMLHttpRequest`, `WebSocket`, `import\(`} {
+		if found := regexp.MustCompile(asks).FindString(page); found != "" {
+			t.Errorf("the page has %q", found)
+		}
+	}
+	if n := strings.Count(page, "</script>"); n != 2 {
+		t.Errorf("the page has %d ends of scripts; want 2, whatever the data says", n)
+	}
+}
+
+var dataScript = regexp.MustCompile(`(?s)<script type="text/plain" id="data">(.*?)</script>`)
+
+// unpack does what the page's script does.
+func unpack(t *testing.T, page string, into any) {
+	t.Helper()
+	found := dataScript.FindStringSubmatch(page)
+	if found == nil {
+		t.Fatal("the page has no data")
+	}
+	packed, err := base64.RawURLEncoding.DecodeString(found[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.NewDecoder(z).Decode(into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheDataOfAPageIsTheRecording(t *testing.T) {
+	run := recorded(t, scenario)
+	rec := run.Recording
+	var d document
+	unpack(t, drawn(t, run), &d)
+	if d.Verdict != violated || d.Broken == nil || d.Broken.Checker != "L1" || d.Broken.Rule == "" || d.Broken.Step != rec.Result.Violation.Step {
+		t.Errorf("the verdict is %s, %+v", d.Verdict, d.Broken)
+	}
+	if d.Again != run.Again || d.Scenario != rec.Scenario.String() || d.Focus.Host != 1 || d.Focus.Rollout != "stable@r1" {
+		t.Errorf("again %q, focus %+v, scenario\n%s", d.Again, d.Focus, d.Scenario)
+	}
+	if !slices.Contains(d.Facts, [2]string{"build", "a build"}) || !slices.Contains(d.Facts, [2]string{"file", "a scenario"}) {
+		t.Errorf("the facts are %v", d.Facts)
+	}
+	// The columns add up to the stamps.
+	var sent, at, id int64
+	for i, m := range rec.Messages {
+		c := &d.Messages
+		id, sent, at = id+c.ID[i], sent+c.Sent[i], at+c.SentAt[i]
+		if id != int64(m.ID) || sent != int64(m.Sent.Step) || at != int64(m.Sent.At) {
+			t.Fatalf("message %d is m%d sent at %d in step %d; want m%d, %v", i, id, at, sent, m.ID, m.Sent)
+		}
+		if late := c.Late[i]; (late > 0) != m.Late.Happened() || late > 0 && sent+late-1 != int64(m.Late.Step) {
+			t.Errorf("m%d is late by column in step %d, want %v", id, sent+late-1, m.Late)
+		}
+		if d.Strings[c.Text[i]] != m.Text {
+			t.Errorf("m%d says %q, want %q", id, d.Strings[c.Text[i]], m.Text)
+		}
+	}
+	var step int64
+	for i, s := range rec.Steps {
+		step += d.Steps.Step[i]
+		if step != int64(s.Step) || strings.Count(d.Steps.Lines[i], "\n")+1 != len(s.Lines) {
+			t.Fatalf("step %d has %q, want %d with %v", step, d.Steps.Lines[i], s.Step, s.Lines)
+		}
+	}
+	for i, r := range d.Records {
+		for _, row := range append(slices.Clone(r.Plane), r.Agent...) {
+			if n := len(row); n != 3 && n != 3+len(d.Fields) && n != 3+len(d.Fields)+len(d.Extras) {
+				t.Errorf("record %d has a row of %d", i, n)
+			}
+		}
+	}
+}
+
+func TestEveryFileOfThePageIsInIt(t *testing.T) {
+	used := append([]string{"run.html", "style.css"}, scripts...)
+	entries, err := fs.ReadDir(files, "page")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !slices.Contains(used, e.Name()) {
+			t.Errorf("page/%s is in no page", e.Name())
+		}
+		if n := strings.Count(read(e.Name()), "\n"); n > 400 {
+			t.Errorf("page/%s has %d lines, more than 400", e.Name(), n)
+		}
+	}
+}

@@ -1,0 +1,315 @@
+package sim
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// What the recorder is told.
+
+func (r *Recorder) sent(_ *World, m *message) {
+	r.track(m).Sent = r.now()
+}
+
+func (r *Recorder) vanished(_ *World, m *message, dir Dir, why Effect) {
+	t := r.track(m)
+	if t.Lost == Both {
+		t.Lost, t.Why, t.Gone = dir, why, r.now()
+	}
+	if why == EffectPlaneCrash {
+		t.inside = false
+	}
+}
+
+func (r *Recorder) heard(_ *World, m *message, answered bool) {
+	t := r.about(m)
+	t.Heard, t.NoAnswer = r.now(), !answered
+	r.close(t)
+}
+
+func (r *Recorder) arrived(_ *World, m *message) {
+	t := r.about(m)
+	t.Arrived = r.now()
+	if !t.Sent.Happened() { // the manifests directory sends nothing
+		t.Sent = t.Arrived
+	}
+}
+
+func (r *Recorder) admitted(_ *World, m *message) { r.track(m).inside = true }
+
+func (r *Recorder) stepDone(w *World, m *message, in plane.Input, reply *plane.Reply) {
+	if m != nil {
+		t := r.about(m)
+		t.Stepped = r.now()
+		t.bootstraps = reply != nil && len(reply.Outcome.Heartbeat.Bootstrap) > 0
+	}
+	switch in := in.(type) {
+	case *plane.Heartbeat:
+		r.lookAtMirror(in.Request.Hostname)
+	case *plane.Event:
+		r.lookAtMirror(in.Envelope.Hostname)
+	case *plane.Tick, *plane.Poll: // they change no record
+	default:
+		r.lookAtAll()
+	}
+	for _, name := range w.plane.out.Wakes {
+		r.lookAtMirror(name)
+	}
+}
+
+func (r *Recorder) dropped(_ *World, m *message) { r.about(m).Dropped = true }
+
+func (r *Recorder) finished(_ *World, m *message) {
+	t := r.about(m)
+	t.inside = false
+	if t.Answered.Happened() {
+		t.Late = r.now()
+	}
+	r.close(t)
+}
+
+func (r *Recorder) noticed(_ *World, n plane.Notice) {
+	switch n.Kind {
+	case plane.NoticeReachable, plane.NoticeUnreachable:
+		r.lookAtReach(n.Hostname)
+	}
+}
+
+func (r *Recorder) answered(w *World, m *message) {
+	t := r.about(m)
+	t.Answered, t.Code = r.now(), m.outcome.Code
+	t.RetryAfter, t.Replay, t.ReplayFrom = m.outcome.RetryAfter, m.outcome.Replay, m.outcome.ReplayFrom
+	r.series.answered(w.now, m.outcome.Code)
+	r.close(t)
+}
+
+func (r *Recorder) planeStarted(*World) { r.lookAtAll() }
+
+func (r *Recorder) planeDown(_ *World, wiped bool) {
+	for id, t := range r.open { // order-free: each for itself
+		t.inside = false
+		if over := t.Heard.Happened(); over {
+			delete(r.open, id)
+		}
+	}
+	if wiped {
+		for _, t := range r.rec.Records {
+			r.mirror(t, nil)
+		}
+	}
+}
+
+func (r *Recorder) hostStepped(_ *World, h *hostNode, _ agent.Input) {
+	if len(h.out.Appends)+len(h.out.Effects)+len(h.out.Notices) > 0 {
+		r.here().plain = false
+	}
+	r.lookAtAgent(h)
+}
+
+func (r *Recorder) hostLost(_ *World, h *hostNode) {
+	for _, t := range r.ofHost[h.index] {
+		if n := len(t.Agent); n > 0 && t.Agent[n-1].There {
+			t.Agent = append(t.Agent, AgentVersion{RecordVersion: RecordVersion{Stamp: r.now()}})
+		}
+	}
+}
+
+func (r *Recorder) stepped(w *World) {
+	r.lookAtPlane()
+	switch {
+	case w.last.kind == evFaultBegin:
+		for i := range w.hosts {
+			r.lookAtHost(&w.hosts[i])
+		}
+	case w.last.node >= 0:
+		r.lookAtHost(&w.hosts[w.last.node])
+	}
+	r.series.sample(w)
+}
+
+func (r *Recorder) lookAtPlane() {
+	state := r.w.plane.state()
+	if n := len(r.rec.Plane); n == 0 || r.rec.Plane[n-1].State != state {
+		r.rec.Plane = append(r.rec.Plane, PlaneChange{r.now(), state})
+	}
+}
+
+func (r *Recorder) lookAtHost(h *hostNode) {
+	t := &r.rec.Hosts[h.index]
+	c := HostChange{Stamp: r.now(), Up: h.up, Running: h.running, Switching: h.switching.closure}
+	if n := len(t.Process); n > 0 {
+		last := t.Process[n-1]
+		if last.Up == c.Up && last.Running == c.Running && last.Switching == c.Switching {
+			return
+		}
+		if last.Up {
+			r.series.up--
+		}
+	}
+	if c.Up {
+		r.series.up++
+	}
+	t.Process = append(t.Process, c)
+}
+
+func (r *Recorder) lookAtReach(name wire.Hostname) {
+	n, known := hostNumber(name)
+	if !known || n > len(r.rec.Hosts) {
+		return
+	}
+	status, _ := r.w.plane.plane.Host(name)
+	t := &r.rec.Hosts[n-1]
+	last := wire.Reachability(0)
+	if len(t.Reach) > 0 {
+		last = t.Reach[len(t.Reach)-1].State
+	}
+	if last != status.Reachability {
+		t.Reach = append(t.Reach, ReachChange{r.now(), status.Reachability})
+	}
+}
+
+// lookAtAll looks at every host's records at the plane.
+func (r *Recorder) lookAtAll() {
+	for i := range r.rec.Hosts {
+		r.lookAtMirror(r.rec.Hosts[i].Name)
+	}
+}
+
+// lookAtMirror looks at what the plane has of a host.
+func (r *Recorder) lookAtMirror(name wire.Hostname) {
+	n, known := hostNumber(name)
+	if !known || n > len(r.rec.Hosts) {
+		return
+	}
+	r.lookAtReach(name)
+	r.looked = r.w.plane.plane.Look(name, r.looked[:0])
+	for _, rec := range r.looked {
+		r.mirror(r.record(rec.RolloutID, n), rec)
+	}
+	for _, t := range r.ofHost[n-1] {
+		if !slices.ContainsFunc(r.looked, func(rec *rollout.Record) bool { return rec.RolloutID == t.Rollout }) {
+			r.mirror(t, nil)
+		}
+	}
+}
+
+// mirror notes the plane's version of a record; nil says that it has none.
+func (r *Recorder) mirror(t *RecordTrack, rec *rollout.Record) {
+	if n := len(t.Plane); rec == nil && (n == 0 || !t.Plane[n-1].There) || rec != nil && n > 0 && t.Plane[n-1].There && alike(&t.Plane[n-1].Record, rec) {
+		return
+	}
+	v := RecordVersion{Stamp: r.now(), There: rec != nil}
+	if rec != nil {
+		v.Record = rec.Clone()
+	}
+	t.Plane = append(t.Plane, v)
+}
+
+// lookAtAgent looks at what an agent has.
+func (r *Recorder) lookAtAgent(h *hostNode) {
+	r.views = h.agent.Views(r.views[:0])
+	for _, v := range r.views {
+		t := r.record(v.Record.RolloutID, h.index+1)
+		rec := v.Record
+		v.Record = nil
+		if n := len(t.Agent); n > 0 && t.Agent[n-1].There && t.Agent[n-1].View == v && alike(&t.Agent[n-1].Record, rec) {
+			continue
+		}
+		t.Agent = append(t.Agent, AgentVersion{RecordVersion{r.now(), true, rec.Clone()}, v})
+	}
+	for _, t := range r.ofHost[h.index] {
+		if n := len(t.Agent); n == 0 || !t.Agent[n-1].There {
+			continue
+		}
+		if !slices.ContainsFunc(r.views, func(v agent.View) bool { return v.Record.RolloutID == t.Rollout }) {
+			t.Agent = append(t.Agent, AgentVersion{RecordVersion: RecordVersion{Stamp: r.now()}})
+		}
+	}
+}
+
+func (r *Recorder) record(id wire.RolloutID, host int) *RecordTrack {
+	key := recordOf{id, host}
+	t := r.records[key]
+	if t == nil {
+		t = &RecordTrack{Rollout: id, Host: host}
+		r.records[key] = t
+		r.rec.Records = append(r.rec.Records, t)
+		r.ofHost[host-1] = append(r.ofHost[host-1], t)
+	}
+	return t
+}
+
+// alike reports whether nothing of a record has changed but when its probes
+// ran last.
+func alike(a, b *rollout.Record) bool {
+	return a.State == b.State && a.LastEventSeq == b.LastEventSeq && a.Marks == b.Marks &&
+		a.TargetClosure == b.TargetClosure && a.CurrentClosureAtDispatch == b.CurrentClosureAtDispatch && a.CurrentClosure == b.CurrentClosure &&
+		a.DispatchedAt == b.DispatchedAt && a.DispatchAckedAt == b.DispatchAckedAt && a.ActivationStartedAt == b.ActivationStartedAt &&
+		a.ActivationCompletedAt == b.ActivationCompletedAt && a.SoakDueAt == b.SoakDueAt && a.EndedAt == b.EndedAt &&
+		slices.EqualFunc(a.Probes, b.Probes, func(p, q rollout.Probe) bool {
+			p.LastObservedAt, q.LastObservedAt = wire.Time{}, wire.Time{}
+			return p == q
+		})
+}
+
+var (
+	hostWord    = regexp.MustCompile(`\bh([0-9]+)\b`)
+	messageWord = regexp.MustCompile(`\bm([0-9]+)\b`)
+)
+
+// focus finds out what the violation is about: what it names, or else what the
+// step was about.
+func (r *Recorder) focus() Focus {
+	v := r.w.violation
+	if v == nil {
+		return Focus{}
+	}
+	var f Focus
+	number := func(word *regexp.Regexp) uint64 {
+		if found := word.FindStringSubmatch(v.Detail); found != nil {
+			n, _ := strconv.ParseUint(found[1], 10, 64)
+			return n
+		}
+		return 0
+	}
+	var message *MessageTrack
+	if id := number(messageWord); id > 0 {
+		if i := slices.IndexFunc(r.rec.Messages, func(t *MessageTrack) bool { return t.ID == id }); i >= 0 {
+			message = r.rec.Messages[i]
+		}
+	}
+	if n := number(hostWord); n >= 1 && n <= uint64(len(r.rec.Hosts)) {
+		f.Host = int(n)
+	}
+	last := len(r.rec.Steps) - 1
+	if message == nil && last >= 0 && r.rec.Steps[last].Step == v.Step {
+		message = r.rec.Steps[last].message
+		if f.Host == 0 {
+			f.Host = r.rec.Steps[last].Host
+		}
+	}
+	if f.Host == 0 && message != nil {
+		f.Host = message.Host
+	}
+	for _, t := range r.rec.Records { // the last one named, so that r10 is not taken for r1
+		if strings.Contains(v.Detail, string(t.Rollout)) && len(t.Rollout) > len(f.Rollout) {
+			f.Rollout = t.Rollout
+		}
+	}
+	if f.Rollout == "" && message != nil {
+		f.Rollout = message.Rollout
+	}
+	if f.Rollout == "" && f.Host > 0 {
+		if of := r.ofHost[f.Host-1]; len(of) > 0 {
+			f.Rollout = of[len(of)-1].Rollout
+		}
+	}
+	return f
+}
