@@ -40,7 +40,7 @@ var rooms = []struct {
 	{dir: "sim", may: []string{"core"}},
 	{dir: "sim/picture", may: []string{"sim", "core"}},
 	{dir: "scenarios", may: []string{"sim", "core"}, testsMay: []string{"httpserver", "httpagent"}},
-	{dir: "fuzz", may: []string{"core", "sim"}},
+	{dir: "fuzz", may: []string{"core", "sim"}, testsMay: []string{"httpserver"}},
 	{dir: "cmd/refrain", may: []string{"."}},
 }
 
@@ -231,7 +231,9 @@ func TestTheRoomsKeepTheirDistance(t *testing.T) {
 		{"scenarios", "httpserver", false, false},
 		{"scenarios", "httpserver", true, true},
 		{"fuzz", "sim", false, true},
-		{"fuzz", "httpserver", true, false},
+		{"fuzz", "httpserver", false, false},
+		{"fuzz", "httpserver", true, true},
+		{"fuzz", "httpagent", true, false},
 		{"cmd/refrain", "httpserver", false, true},
 		{"cmd/refrain", "sim/trace", false, true},
 		{"simulator", "core", false, false}, // no room

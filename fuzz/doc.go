@@ -1,5 +1,6 @@
 // Package fuzz has the native fuzz targets of the module: everything that
-// reads bytes which a stranger may have sent.
+// reads bytes which a stranger may have sent, and worlds made of what anybody
+// may have written.
 //
 // It refuses to know how a reader works. A target states what holds for all
 // inputs, and where the standard library can judge the same input, it is the
@@ -10,7 +11,12 @@
 //   - what the standard library takes for no JSON is never the wrong shape;
 //   - what is read is written so that it reads back to the same;
 //   - identifiers and times are accepted exactly when a second, independent
-//     statement of their rule accepts them (PROTOCOL T9, T11).
+//     statement of their rule accepts them (PROTOCOL T9, T11);
+//   - no bytes make the server fail: whatever comes with a good certificate is
+//     answered below 500, and what was refused has changed nothing;
+//   - a scenario is read or refused, and what is read is written so that it
+//     reads back to the same;
+//   - in a small world that runs a scenario, no checker's rule breaks.
 //
 // # Running
 //
@@ -20,6 +26,9 @@
 //
 //	make fuzz FUZZTIME=10m
 //	go test -run '^$' -fuzz '^FuzzEvent$' -fuzztime 10m ./fuzz
+//
+// A world that breaks a rule is printed, within the bounds of FuzzWorld, and
+// written to a file that refrain sim run reads.
 //
 // # The caller's duties
 //

@@ -44,6 +44,9 @@ type admission struct {
 	clock   clock.Clock
 	start   time.Time // the zero of the gate's clock and the plane's
 	metrics *metrics
+	faults  *Faults
+	// abandoned is closed when the server gives up.
+	abandoned <-chan struct{}
 
 	mu   sync.Mutex
 	gate *gate.Gate[*pending]
@@ -91,7 +94,8 @@ func (a *admission) ring() {
 // whether p may be used again.
 func (a *admission) ask(p *pending, in plane.Input, caller gate.Caller, class gate.Class) (reusable bool) {
 	p.input, p.kind, p.byLoop = in, kindOf(in), false
-	if refusal := a.offer(p, caller, class); refusal.Code != wire.OK {
+	a.faults.strike(BeforeOffer, in, a.clock, a.abandoned)
+	if refusal := a.offer(p, in, caller, class); refusal.Code != wire.OK {
 		p.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
 		return true
 	}
@@ -99,7 +103,7 @@ func (a *admission) ask(p *pending, in plane.Input, caller gate.Caller, class ga
 	return p.byLoop
 }
 
-func (a *admission) offer(p *pending, caller gate.Caller, class gate.Class) gate.Refusal {
+func (a *admission) offer(p *pending, in plane.Input, caller gate.Caller, class gate.Class) gate.Refusal {
 	a.mu.Lock()
 	now := a.now()
 	if a.rebuilding {
@@ -114,13 +118,16 @@ func (a *admission) offer(p *pending, caller gate.Caller, class gate.Class) gate
 	}
 	a.mu.Unlock()
 	if refusal.Code == wire.OK {
+		// Not p.input: the loop may be done with p already.
+		a.faults.strike(AfterOffer, in, a.clock, a.abandoned)
 		a.ring()
 	}
 	return refusal
 }
 
-// refuse counts a 503 that is given outside the inbox.
-func (a *admission) refuse(caller gate.Caller, code wire.Code) wire.Outcome {
+// refuse counts a 503 that is given outside the inbox to who brought an input.
+func (a *admission) refuse(in plane.Input, caller gate.Caller, code wire.Code) wire.Outcome {
+	a.faults.strike(BeforeOffer, in, a.clock, a.abandoned)
 	a.mu.Lock()
 	refusal := a.gate.Refuse(a.now(), caller, code)
 	a.mu.Unlock()

@@ -37,12 +37,20 @@ func cpuTime(b *testing.B) time.Duration {
 // startBenchServer starts a server like a production one: the real clock, the
 // default sizes, a log that is thrown away.
 func startBenchServer(b *testing.B, ca *pki.Authority) net.Addr {
+	return startBenchServerWith(b, ca, Config{})
+}
+
+// startUnrecorded is the same server without its flight recorder.
+func startUnrecorded(b *testing.B, ca *pki.Authority) net.Addr {
+	return startBenchServerWith(b, ca, Config{FlightDir: FlightOff})
+}
+
+func startBenchServerWith(b *testing.B, ca *pki.Authority, cfg Config) net.Addr {
 	b.Helper()
 	cert := must(ca.IssueServer([]string{"127.0.0.1"}, pki.Validity{}))(b)
-	s := must(New(Config{
-		Listen: "127.0.0.1:0", OpsListen: OpsOff, Certificate: &cert, ClientCAs: ca.Pool(), AgentCNSuffix: testSuffix,
-		Logger: slog.New(slog.DiscardHandler), Store: NewMemoryStore(0),
-	}))(b)
+	cfg.Listen, cfg.OpsListen, cfg.Certificate, cfg.ClientCAs = "127.0.0.1:0", OpsOff, &cert, ca.Pool()
+	cfg.AgentCNSuffix, cfg.Logger, cfg.Store = testSuffix, slog.New(slog.DiscardHandler), NewMemoryStore(0)
+	s := must(New(cfg))(b)
 	if err := s.Start(b.Context()); err != nil {
 		b.Fatal(err)
 	}
@@ -114,17 +122,26 @@ func BenchmarkHeartbeatAgainstBareHandler(b *testing.B) {
 	for _, client := range []string{"outside", "inside"} {
 		for _, connections := range []int{1, 4, 16, 64} {
 			b.Run("client="+client+"/connections="+strconv.Itoa(connections), func(b *testing.B) {
-				benchmarkRatio(b, connections, client == "inside")
+				benchmarkRatio(b, connections, client == "inside", startBenchServer, startBareServer, "bare")
 			})
 		}
 	}
 }
 
-func benchmarkRatio(b *testing.B, connections int, inside bool) {
+// BenchmarkRecordedHeartbeat is what the flight recorder adds to a heartbeat:
+// the ratio of a server with it to one without, in turns.
+func BenchmarkRecordedHeartbeat(b *testing.B) {
+	benchmarkRatio(b, benchConnections, false, startBenchServer, startUnrecorded, "unrecorded")
+}
+
+// starts starts a server for a benchmark and returns its address.
+type starts func(*testing.B, *pki.Authority) net.Addr
+
+func benchmarkRatio(b *testing.B, connections int, inside bool, one, other starts, name string) {
 	const turn = 500
 	ca := must(pki.New(pki.Config{Suffix: testSuffix}))(b)
-	plane := startHeartbeats(b, ca, startBenchServer(b, ca), connections, inside)
-	bare := startHeartbeats(b, ca, startBareServer(b, ca), connections, inside)
+	plane := startHeartbeats(b, ca, one(b, ca), connections, inside)
+	bare := startHeartbeats(b, ca, other(b, ca), connections, inside)
 	plane.run(b, 2*turn)
 	bare.run(b, 2*turn)
 	var planeCPU, bareCPU time.Duration
@@ -139,6 +156,6 @@ func benchmarkRatio(b *testing.B, connections int, inside bool) {
 		bareCPU += cpuTime(b) - t1
 	}
 	b.ReportMetric(float64(planeCPU)/float64(b.N), "cpu-ns/heartbeat")
-	b.ReportMetric(float64(bareCPU)/float64(b.N), "cpu-ns/bare")
+	b.ReportMetric(float64(bareCPU)/float64(b.N), "cpu-ns/"+name)
 	b.ReportMetric(float64(planeCPU)/float64(bareCPU), "ratio")
 }

@@ -182,6 +182,9 @@ func (c *Config) validate() error {
 	return nil
 }
 
+// wall is what the wall clock shows.
+func (c *Config) wall() time.Time { return c.Faults.wall(c.Clock.Now()) }
+
 func (c *Config) gate() gate.Config {
 	return gate.Config{
 		Capacity:      c.InboxCapacity,

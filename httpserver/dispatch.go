@@ -84,7 +84,7 @@ func serveDispatch(e *exchange) {
 		case pollOver:
 			return // 204
 		case pollClosed:
-			e.outcome = s.admission.refuse(e.caller(), wire.Closed)
+			e.outcome = s.admission.refuse(poll, e.caller(), wire.Closed)
 			return
 		case pollGone:
 			e.gone = true

@@ -3,6 +3,7 @@ package httpserver
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/benbjohnson/clock"
@@ -12,26 +13,37 @@ import (
 
 // Faults makes the loop of a running server misbehave in the ways in which a
 // reducer can: it stands still, it is slow, it lets go of a request without a
-// reply. It is for tests; a production server has none. The zero value is
+// reply. With a [Hold] a test decides when each thing happens, and so in which
+// order. It is for tests; a production server has none. The zero value is
 // ready, and all methods may be called from any goroutine at any time.
-//
-// Faults are looked at by the loop's goroutine only, and only for inputs that
-// came through the inbox: ticks are never hit.
 type Faults struct {
 	mu    sync.Mutex
 	rules []*FaultRule
+	skew  atomic.Int64 // of the wall clock, in nanoseconds
 }
 
-// FaultPoint is where on an input's way a fault strikes.
+// FaultPoint is where on an input's way, or on the loop's, a fault strikes.
 type FaultPoint uint8
 
-// The points.
+// The points. At the first two every kind of fault may strike, and no fault but
+// a Hold hits ticks. At the others there are only Holds.
 const (
 	// BeforeStep: nothing of the input is applied yet.
 	BeforeStep FaultPoint = iota
 	// BeforeReply: the input is applied, and durable if it has to be, but
 	// nobody was told.
 	BeforeReply
+	// BeforeOffer: the input has passed every check and is about to ask the
+	// gate, or to be refused for a poll that waits when the plane shuts down.
+	// Not the loop is stopped but whoever brings the input.
+	BeforeOffer
+	// AfterOffer: the gate has let the input in, and the loop was not told.
+	AfterOffer
+	// BeforeBatch: the loop is about to take what is queued; there is no input.
+	BeforeBatch
+	// AfterBatch: the loop is done with a batch, a tick or a load, and with all
+	// that it brought about; there is no input.
+	AfterBatch
 )
 
 // FaultKind is what a fault does.
@@ -46,6 +58,9 @@ const (
 	// Drop lets go of the input without a reply: before the step it is not
 	// applied at all, before the reply it is applied wholly (PROTOCOL G2).
 	Drop
+	// Hold stops whoever comes to the point, each time anew, until the test
+	// lets it go: see [Held].
+	Hold
 )
 
 // Fault says what shall go wrong.
@@ -53,8 +68,11 @@ type Fault struct {
 	Kind FaultKind
 	At   FaultPoint
 	// Match picks the inputs; nil means every input. It runs in the loop and
-	// must keep nothing of the input.
+	// must keep nothing of the input. It is not asked where there is no input.
 	Match func(plane.Input) bool
+	// OnHold is told of everybody that a Hold has stopped, in the goroutine that
+	// stands still. It must not block.
+	OnHold func(*Held)
 	// For is how long a Delay takes.
 	For time.Duration
 	// Count is how often the fault strikes before it is used up; 0 means until
@@ -106,6 +124,62 @@ func (r *FaultRule) Hits() int {
 	return r.hits
 }
 
+// SkewWall sets how far the server's wall clock is off. What it measures time
+// with stays right, as a monotonic clock does when somebody sets the wall clock.
+func (f *Faults) SkewWall(by time.Duration) { f.skew.Store(int64(by)) }
+
+// wall is what the wall clock shows at an instant. f may be nil.
+func (f *Faults) wall(t time.Time) time.Time {
+	if f == nil {
+		return t
+	}
+	return t.Add(time.Duration(f.skew.Load()))
+}
+
+// Held is somebody whom a [Hold] has stopped. It goes on once, with Release or
+// Drop, or when the server is given up.
+type Held struct {
+	At FaultPoint
+	// Input is the input, nil where there is none. It may be compared and looked
+	// at until Held goes on; nothing of it may be kept but the pointer.
+	Input plane.Input
+	// Plane is the plane at BeforeBatch and AfterBatch, and nil elsewhere, or
+	// while there is none. It may be looked at until Held goes on.
+	Plane *plane.Plane
+
+	goOn chan bool // has room for one; says whether the input is dropped
+}
+
+// Release lets it go on as if nothing had been.
+func (h *Held) Release() { h.goOn <- false }
+
+// Drop lets it go on with the input dropped, as by a [Drop]. It is for
+// BeforeStep and BeforeReply.
+func (h *Held) Drop() { h.goOn <- true }
+
+// hold stops the caller and reports whether the input is dropped.
+func (r *FaultRule) hold(h *Held, abandon <-chan struct{}) (drop bool) {
+	h.goOn = make(chan bool, 1)
+	r.mark()
+	r.fault.OnHold(h)
+	select {
+	case drop = <-h.goOn:
+	case <-r.lifted:
+	case <-abandon:
+	}
+	return drop
+}
+
+// stop carries out the Holds of a point without an input. f may be nil.
+func (f *Faults) stop(at FaultPoint, p *plane.Plane, abandon <-chan struct{}) {
+	if f == nil {
+		return
+	}
+	for _, r := range f.matching(at, nil) {
+		r.hold(&Held{At: at, Plane: p}, abandon)
+	}
+}
+
 // strike carries out the faults of a point and reports whether the input is
 // dropped. It returns early when abandon is closed. f may be nil.
 func (f *Faults) strike(at FaultPoint, in plane.Input, c clock.Clock, abandon <-chan struct{}) (drop bool) {
@@ -114,6 +188,10 @@ func (f *Faults) strike(at FaultPoint, in plane.Input, c clock.Clock, abandon <-
 	}
 	for _, r := range f.matching(at, in) {
 		switch r.fault.Kind {
+		case Hold:
+			if r.hold(&Held{At: at, Input: in}, abandon) {
+				return true
+			}
 		case Wedge:
 			r.mark()
 			select {
@@ -137,13 +215,17 @@ func (f *Faults) strike(at FaultPoint, in plane.Input, c clock.Clock, abandon <-
 	return false
 }
 
-// matching returns the rules that strike an input, and uses them up.
+// matching returns the rules that strike at a point, and uses them up. in is nil
+// where there is no input.
 func (f *Faults) matching(at FaultPoint, in plane.Input) []*FaultRule {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var list []*FaultRule
 	for _, r := range f.rules {
-		if r.fault.At != at || r.fault.Match != nil && !r.fault.Match(in) {
+		if r.fault.At != at || in != nil && r.fault.Match != nil && !r.fault.Match(in) {
+			continue
+		}
+		if _, tick := in.(*plane.Tick); r.fault.Kind != Hold && (tick || at > BeforeReply) {
 			continue
 		}
 		r.hits++

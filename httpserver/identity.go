@@ -15,7 +15,7 @@ func (e *exchange) hasCertificate() bool {
 	if leaf == nil {
 		return e.refuse(wire.NoCertificate, "", "connect with a certificate that the fleet's CA signed")
 	}
-	if now := e.server.cfg.Clock.Now(); now.After(leaf.NotAfter) {
+	if now := e.server.cfg.wall(); now.After(leaf.NotAfter) {
 		return e.refuse(wire.CertificateExpired, "", "the certificate of this connection expired at "+wire.TimeOf(leaf.NotAfter).String()+"; connect again with a newer one")
 	}
 	e.identity = wire.ParseIdentity(leaf.Subject.CommonName, e.server.cfg.AgentCNSuffix)

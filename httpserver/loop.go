@@ -33,6 +33,7 @@ type loop struct {
 
 	plane   *plane.Plane
 	out     plane.Output
+	rows    []plane.Row
 	batch   []*pending
 	waiting []waitingReply // replies that wait for the commit
 	tickDue atomic.Bool
@@ -88,6 +89,7 @@ func (l *loop) serve() (more bool) {
 	if l.admission.closed.Load() && l.life.Err() != nil {
 		return false
 	}
+	l.faults.stop(BeforeBatch, l.plane, l.life.Done())
 	var now time.Time
 	l.batch, now = l.admission.take(l.cfg.BatchSize, l.batch[:0])
 	if len(l.batch) == 0 {
@@ -207,7 +209,9 @@ func (l *loop) commit() error {
 		return err
 	}
 	started := l.clock.Now()
-	err := l.store.Commit(l.out.Entries)
+	l.rows = l.plane.AppendRows(l.rows[:0], l.out.Changes)
+	err := l.store.Commit(l.out.Entries, l.rows)
+	clear(l.rows)
 	l.metrics.commitSeconds.Observe(l.clock.Since(started).Seconds())
 	if err != nil {
 		return err
@@ -239,6 +243,7 @@ func (l *loop) finish() {
 	l.notices.put(l.out.Notices)
 	l.metrics.publish(l.plane.Stats())
 	clear(l.batch)
+	l.faults.stop(AfterBatch, l.plane, l.life.Done())
 }
 
 // tick lets the plane judge liveness. It does not go through the inbox.
@@ -246,7 +251,10 @@ func (l *loop) tick() {
 	if l.life.Err() != nil || l.plane == nil { // nil: given up while the store failed
 		return
 	}
-	if err := l.stepAlone(&plane.Tick{Impaired: l.admission.impaired()}); err != nil {
+	in := new(plane.Tick)
+	l.faults.strike(BeforeStep, in, l.clock, l.life.Done())
+	in.Impaired = l.admission.impaired()
+	if err := l.stepAlone(in); err != nil {
 		l.panicked("a tick of the plane panicked", err)
 		return
 	}
@@ -326,5 +334,5 @@ func (l *loop) sleep(d time.Duration) {
 }
 
 func (l *loop) instant(t time.Time) wire.Instant {
-	return wire.Instant{Mono: t.Sub(l.admission.start), Wall: wire.TimeOf(t)}
+	return wire.Instant{Mono: t.Sub(l.admission.start), Wall: wire.TimeOf(l.faults.wall(t))}
 }

@@ -57,12 +57,12 @@ func (s *brittleStore) Load(ctx context.Context, cfg plane.Config) (*plane.Plane
 	return s.MemoryStore.Load(ctx, cfg)
 }
 
-func (s *brittleStore) Commit(entries []plane.Entry) error {
+func (s *brittleStore) Commit(entries []plane.Entry, rows []plane.Row) error {
 	fails := s.fails(&s.failCommit, &s.commits)
 	if fails && !s.late {
 		return errBrittle
 	}
-	if err := s.MemoryStore.Commit(entries); err != nil {
+	if err := s.MemoryStore.Commit(entries, rows); err != nil {
 		return err
 	}
 	if fails {

@@ -69,7 +69,7 @@ func (s *MemoryStore) Load(ctx context.Context, cfg plane.Config) (*plane.Plane,
 }
 
 // Commit implements [Store].
-func (s *MemoryStore) Commit(entries []plane.Entry) error {
+func (s *MemoryStore) Commit(entries []plane.Entry, _ []plane.Row) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries = append(s.entries, entries...)
@@ -124,7 +124,7 @@ func (s *MemoryStore) Events(id wire.RolloutID, after wire.Seq, limit int) (even
 		if len(events) == limit {
 			return events, events[limit-1].Number, nil
 		}
-		events = append(events, loggedEvent(e))
+		events = append(events, e.Logged())
 	}
 	return events, 0, nil
 }

@@ -27,7 +27,7 @@ func TestATrimmedMemoryStoreStillHasTheWholeState(t *testing.T) { // PROTOCOL E2
 		}
 		var out plane.Output
 		p.Step(wire.Instant{Wall: wire.TimeOf(testEpoch)}, in, &out)
-		if err := store.Commit(out.Entries); err != nil {
+		if err := store.Commit(out.Entries, nil); err != nil {
 			t.Fatal(err)
 		}
 		loaded, err := store.Load(context.Background(), plane.Config{})
@@ -67,7 +67,7 @@ func TestAMemoryStoreIsBoundedInBytesAsWell(t *testing.T) { // PROTOCOL E2
 		if len(out.Entries) != 1 {
 			t.Fatalf("%v is not logged: %v", in, out.Replies[0].Outcome)
 		}
-		if err := store.Commit(out.Entries); err != nil {
+		if err := store.Commit(out.Entries, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -133,7 +133,7 @@ func TestALoadGivesUp(t *testing.T) {
 	}
 	var out plane.Output
 	p.Step(wire.Instant{Wall: wire.TimeOf(testEpoch)}, &plane.Revoke{CommonName: "x"}, &out)
-	if err := store.Commit(out.Entries); err != nil {
+	if err := store.Commit(out.Entries, nil); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

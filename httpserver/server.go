@@ -132,6 +132,7 @@ func New(cfg Config) (*Server, error) {
 	s.ops = s.newOps()
 	var life context.Context
 	life, s.giveUp = context.WithCancel(context.Background())
+	a.faults, a.abandoned = cfg.Faults, life.Done()
 	s.back, s.stopBack = context.WithCancel(context.Background())
 	s.loop = &loop{
 		cfg: &s.cfg, clock: cfg.Clock, log: cfg.Logger, admission: a, store: cfg.Store, faults: cfg.Faults,
@@ -165,7 +166,7 @@ func (s *Server) newHTTP() (*http.Server, error) {
 			ClientCAs:  clientCAs,
 			// A resumed session would skip the verification of the certificate.
 			SessionTicketsDisabled: true,
-			Time:                   s.cfg.Clock.Now,
+			Time:                   s.cfg.wall,
 			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 				return s.certificate.Load(), nil
 			},

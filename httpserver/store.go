@@ -17,14 +17,13 @@ type Store interface {
 	Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error)
 
 	// Commit appends the entries of one batch, all or none; it returns when
-	// they are as durable as the store makes them (PROTOCOL E2). The slice is
-	// the caller's, the inputs in it are the store's. After an error the caller
-	// takes nothing for granted, neither that the entries are in the log nor
-	// that they are not, and loads again.
-	//
-	// The loop commits once a batch, so one transaction a call is a group
-	// commit.
-	Commit(entries []plane.Entry) error
+	// they are as durable as the store makes them (PROTOCOL E2). rows are the
+	// rows of the durable state that the batch changed, as they are after it
+	// ([plane.Plane.AppendRows]): a store that keeps tables writes them in the
+	// same transaction. The slices are the caller's, the inputs in them are the
+	// store's. After an error the caller takes nothing for granted, neither that
+	// the entries are in the log nor that they are not, and loads again.
+	Commit(entries []plane.Entry, rows []plane.Row) error
 
 	// Events returns a rollout's history (PROTOCOL R5): its first entries
 	// whose number is greater than after, at most limit, oldest first. next is
@@ -33,13 +32,4 @@ type Store interface {
 
 	// Close ends the use of the store.
 	Close() error
-}
-
-// loggedEvent is how an entry looks in a rollout's history.
-func loggedEvent(e *plane.Entry) wire.LoggedEvent {
-	logged := wire.LoggedEvent{Number: e.Number, At: e.At, Hostname: e.Hostname, Kind: e.Kind, Outcome: e.Outcome}
-	if event, ok := e.Input.(*plane.Event); ok {
-		logged.Event = event.Envelope.Event
-	}
-	return logged
 }

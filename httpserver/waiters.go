@@ -1,6 +1,8 @@
 package httpserver
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,21 +16,28 @@ import (
 //
 // A host has one: a newer poll of it answers the older one 204. The older is
 // most likely one whose connection was lost without a word.
+//
+// A woken poll asks when it has a turn. Opening a rollout wakes a whole fleet;
+// without a bound on the turns the herd would fill the inbox and send most of
+// itself away with 503. Turns are given in the order in which polls are woken.
 type waiters struct {
 	mu     sync.Mutex
 	byHost map[wire.Hostname]*waiter
-	// turns bounds how many woken polls ask at a time. Opening a rollout wakes
-	// a whole fleet; without the bound the herd would fill the inbox and send
-	// most of itself away with 503.
-	turns  chan struct{}
+	turns  int          // that nobody has
+	line   []*waiter    // woken, waiting for a turn
 	parked atomic.Int64 // how many wait for news
 }
 
 // waiter is one poll on the list.
 type waiter struct {
 	hostname wire.Hostname
-	wake     chan struct{} // has room for one: many wakes are one
+	turn     chan struct{} // has room for the one turn
 	replaced chan struct{} // closed when a newer poll has taken the place
+
+	// Guarded by the list's mu.
+	waits bool // for news; otherwise it is asking
+	woken bool // since it last asked: many wakes are one
+	left  bool // it waits no more, and is passed over
 }
 
 // news is what ends a poll's waiting.
@@ -42,12 +51,12 @@ const (
 )
 
 func newWaiters(turns int) *waiters {
-	return &waiters{byHost: make(map[wire.Hostname]*waiter), turns: make(chan struct{}, turns)}
+	return &waiters{byHost: make(map[wire.Hostname]*waiter), turns: turns}
 }
 
 // enter puts a poll on the list.
 func (l *waiters) enter(h wire.Hostname) *waiter {
-	w := &waiter{hostname: h, wake: make(chan struct{}, 1), replaced: make(chan struct{})}
+	w := &waiter{hostname: h, turn: make(chan struct{}, 1), replaced: make(chan struct{})}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if older := l.byHost[h]; older != nil {
@@ -71,30 +80,87 @@ func (l *waiters) count() int { return int(l.parked.Load()) }
 
 // wait waits for news. Only pollTurn can come more than once; after it the
 // caller asks and then calls turnOver.
-func (l *waiters) wait(w *waiter, timeUp <-chan time.Time, closing, gone <-chan struct{}) news {
+func (l *waiters) wait(w *waiter, timeUp <-chan time.Time, closing, gone <-chan struct{}) (n news) {
+	l.park(w)
+	defer func() { l.unpark(w, n) }()
+	select {
+	case <-closing: // before everything else: nobody is admitted any more
+		return pollClosed
+	default:
+	}
+	select {
+	case <-w.turn:
+		return pollTurn
+	case <-timeUp:
+		return pollOver
+	case <-w.replaced:
+		return pollOver
+	case <-closing:
+		return pollClosed
+	case <-gone:
+		return pollGone
+	}
+}
+
+func (l *waiters) park(w *waiter) {
 	l.parked.Add(1)
-	defer l.parked.Add(-1)
-	wake, turns := w.wake, chan<- struct{}(nil)
-	for {
-		select {
-		case <-wake:
-			wake, turns = nil, l.turns // and now for a turn
-		case turns <- struct{}{}:
-			return pollTurn
-		case <-timeUp:
-			return pollOver
-		case <-w.replaced:
-			return pollOver
-		case <-closing:
-			return pollClosed
-		case <-gone:
-			return pollGone
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w.waits = true
+	if w.woken {
+		l.queue(w)
+	}
+}
+
+// unpark ends the waiting of a poll. One that goes without the turn that it was
+// given, or stands in line for, leaves both to the others.
+func (l *waiters) unpark(w *waiter, n news) {
+	l.parked.Add(-1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w.waits, w.woken = false, false
+	if n == pollTurn {
+		return
+	}
+	w.left = true
+	select {
+	case <-w.turn:
+		l.next()
+	default:
+	}
+}
+
+// queue puts a poll in line. The guard must be held.
+func (l *waiters) queue(w *waiter) {
+	l.line = append(l.line, w)
+	l.give()
+}
+
+// give gives the turns that there are to those who are first in line. The guard
+// must be held.
+func (l *waiters) give() {
+	for l.turns > 0 && len(l.line) > 0 {
+		first := l.line[0]
+		l.line[0], l.line = nil, l.line[1:]
+		if !first.left {
+			first.turn <- struct{}{}
+			l.turns--
 		}
 	}
 }
 
+// next passes a turn on. The guard must be held.
+func (l *waiters) next() {
+	l.turns++
+	l.give()
+}
+
 // turnOver gives a turn back.
-func (l *waiters) turnOver() { <-l.turns }
+func (l *waiters) turnOver() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next()
+}
 
 // wake tells hosts that there may be work for them.
 func (l *waiters) wake(hosts []wire.Hostname) {
@@ -104,26 +170,27 @@ func (l *waiters) wake(hosts []wire.Hostname) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, h := range hosts {
-		l.byHost[h].ring()
+		l.wakeOne(l.byHost[h])
 	}
 }
 
-// wakeAll tells every host that waits.
+// wakeAll tells every host that waits, in the order of their names.
 func (l *waiters) wakeAll() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, w := range l.byHost {
-		w.ring()
+	for _, h := range slices.Sorted(maps.Keys(l.byHost)) {
+		l.wakeOne(l.byHost[h])
 	}
 }
 
-// ring wakes a poll, if there is one.
-func (w *waiter) ring() {
-	if w == nil {
+// wakeOne wakes a poll, if there is one and it is not woken already. The guard
+// must be held.
+func (l *waiters) wakeOne(w *waiter) {
+	if w == nil || w.woken {
 		return
 	}
-	select {
-	case w.wake <- struct{}{}:
-	default:
+	w.woken = true
+	if w.waits {
+		l.queue(w)
 	}
 }

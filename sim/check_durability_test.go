@@ -54,7 +54,7 @@ var durabilityBroken = []sabotage{
 			if w.now < 4*time.Minute {
 				return
 			}
-			w.plane.newWalk()
+			w.plane.walked = w.plane.newWalk()
 			w.plane.log = nil
 			for _, e := range log[:len(log)/2] {
 				if err := w.plane.walked.Apply(e); err != nil {

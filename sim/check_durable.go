@@ -34,9 +34,10 @@ type checkDurable struct {
 	rewalked []byte
 }
 
-func newCheckDurable(*World) any {
+func newCheckDurable(w *World) any {
 	c := &checkDurable{acked: make(map[recordKey]wire.Seq), next: 1}
 	c.wipe()
+	c.adopt(w.adopted)
 	return c
 }
 
@@ -150,10 +151,7 @@ func (c *checkDurable) planeStarted(w *World) {
 			w.Violate("S1", "event %d of %s in %s was answered 204; after the start the plane has those up to %d", c.acked[key], key.host, key.id, rec.LastEventSeq)
 		}
 	}
-	walk, err := plane.New(w.plane.cfg)
-	if err != nil {
-		panic(err) // the world was made with it
-	}
+	walk := w.plane.newWalk()
 	for _, e := range w.plane.log {
 		if err := walk.Apply(e); err != nil {
 			w.Violate("S1", "the log cannot be walked again: %v", err)

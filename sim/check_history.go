@@ -50,7 +50,13 @@ type renumbered struct {
 
 func newCheckHistory(w *World) any {
 	n := w.scenario.Fleet.Hosts + 1
-	return &checkHistory{l: w.panel.ledger(w), written: make([][]ownHistory, n), lost: make([]bool, n)}
+	c := &checkHistory{l: w.panel.ledger(w), written: make([][]ownHistory, n), lost: make([]bool, n)}
+	if len(w.adopted.rollouts) > 0 { // what hosts wrote before the scenario is not known
+		for i := range c.lost {
+			c.lost[i] = true
+		}
+	}
+	return c
 }
 
 // of returns what a host ever wrote of a rollout.

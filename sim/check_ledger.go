@@ -80,6 +80,7 @@ func newLedger(w *World) *ledger {
 	for i := 1; i <= n; i++ {
 		l.names[i] = HostName(i)
 	}
+	l.adopt(w.adopted)
 	return l
 }
 

@@ -63,10 +63,13 @@ func (h *hostNode) init(w *World, i int) {
 	*h = hostNode{
 		index: i, running: initialClosure, timerAt: -1,
 		identity:  wire.Identity{CommonName: "agent-" + string(HostName(n)) + ".sim", Name: string(HostName(n))},
-		notBefore: Epoch.Add(-time.Hour),
+		notBefore: w.scenario.Start.At.Add(-time.Hour),
 		sends:     NewStream(w.scenario.Seed, "net/up", n),
 		down:      NewStream(w.scenario.Seed, "net/down", n),
 		machine:   NewStream(w.scenario.Seed, "machine", n),
+	}
+	if closure, known := w.adopted.running[HostName(n)]; known {
+		h.running = closure
 	}
 	switch {
 	case n > f.Hosts-f.Hostile:
@@ -84,6 +87,15 @@ func (h *hostNode) init(w *World, i int) {
 
 // instant is now on the host's clocks. Its wall clock may be off.
 func (h *hostNode) instant(w *World) wire.Instant {
+	offset := h.clockOffset(w)
+	if offset != 0 {
+		w.effect(EffectWrongClock)
+	}
+	return wire.Instant{Mono: w.now, Wall: w.wallAt(offset)}
+}
+
+// clockOffset is by how much the host's wall clock is off.
+func (h *hostNode) clockOffset(w *World) time.Duration {
 	n := h.index + 1
 	offset := w.faults.each(ClockSkew, n)
 	for _, f := range w.faults.active[ClockDrift] {
@@ -91,10 +103,7 @@ func (h *hostNode) instant(w *World) wire.Instant {
 			offset += (w.now - f.At) / time.Microsecond * time.Duration(f.Rate) / 1_000_000 * time.Microsecond
 		}
 	}
-	if offset != 0 {
-		w.effect(EffectWrongClock)
-	}
-	return wire.Instant{Mono: w.now, Wall: w.wallAt(offset)}
+	return offset
 }
 
 // comeUp starts the agent's process on what the disk has.

@@ -39,7 +39,7 @@ func (o *operatorNode) init(w *World) {
 func (o *operatorNode) act(w *World, i int) {
 	m := w.pool.take()
 	m.kind, m.node, m.call, m.timeout = MsgOperator, operatorNodeID, uint64(i), operatorTimeout
-	m.identity, m.notBefore = &o.identity, Epoch.Add(-time.Hour)
+	m.identity, m.notBefore = &o.identity, w.scenario.Start.At.Add(-time.Hour)
 	if i < len(w.scenario.Rollouts) {
 		m.operator = &plane.OpenRollout{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[i])}
 	} else {

@@ -31,8 +31,8 @@ func (p *planeNode) crash(w *World, down time.Duration, wipe bool) {
 
 func (p *planeNode) wipe(w *World) {
 	w.effect(EffectPlaneWipe)
-	p.log = nil
-	p.newWalk()
+	p.base, p.log = nil, nil
+	p.walked = p.newWalk()
 }
 
 // goDown ends the process's life.

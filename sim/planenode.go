@@ -21,7 +21,8 @@ type planeNode struct {
 	gate       *gate.Gate[*message]
 	plane      *plane.Plane
 	out        plane.Output
-	log        []plane.Entry // the disk
+	base       []byte        // what the disk had at first
+	log        []plane.Entry // the disk, since then
 	walked     *plane.Plane  // what a walk over log gives
 	revoked    map[wire.CommonName]wire.Time
 	wallOffset time.Duration
@@ -61,17 +62,20 @@ func (p *planeNode) init(w *World) {
 	p.capacity = w.scenario.Plane.Capacity
 	p.polls = make([][]*message, w.scenario.Fleet.Hosts)
 	p.disk = NewStream(w.scenario.Seed, "disk", 0)
-	p.newWalk()
+	p.base = w.adopted.durable
+	p.walked = p.newWalk()
 	p.comeUp(w)
 	w.push(evPlaneStart, planeNodeID, 0, p.epoch)
 }
 
-func (p *planeNode) newWalk() {
-	walked, err := plane.New(p.cfg)
+// newWalk returns a plane that has what the disk had at first, and so can walk
+// the log.
+func (p *planeNode) newWalk() *plane.Plane {
+	walked, err := plane.Restore(p.cfg, p.base)
 	if err != nil {
 		panic(err) // the scenario was validated
 	}
-	p.walked = walked
+	return walked
 }
 
 // comeUp starts the process: it listens, and answers not_started until it has

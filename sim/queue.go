@@ -114,6 +114,19 @@ func (q *queue) pop() event {
 	return first.event()
 }
 
+// all returns every event that is to come, in no order.
+func (q *queue) all() []queued {
+	list := make([]queued, 0, q.size)
+	if q.hasFront {
+		list = append(list, q.front)
+	}
+	list = append(append(list, q.near...), q.far...)
+	for _, slot := range q.slots {
+		list = append(list, slot...)
+	}
+	return list
+}
+
 // begin begins the next slot in which anything is due: near, which is empty,
 // takes what is due there.
 func (q *queue) begin() {

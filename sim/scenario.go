@@ -15,7 +15,9 @@ import (
 // scenario gives the same trace hash on every run.
 type Scenario struct {
 	// Seed is where every random stream starts.
-	Seed     uint64
+	Seed uint64
+	// Start is what the plane knows at first. Default nothing.
+	Start    Start
 	Fleet    Fleet
 	Plane    PlaneModel
 	Network  NetworkModel
@@ -149,6 +151,7 @@ func setDefault[T comparable](field *T, value T) {
 
 // withDefaults fills in what the scenario leaves open.
 func (s Scenario) withDefaults() Scenario {
+	setDefault(&s.Start.At, Epoch)
 	setDefault(&s.Fleet.Interval, 60*time.Second)
 	setDefault(&s.Fleet.Probes, 1)
 	setDefault(&s.Fleet.ProbeInterval, 30*time.Second)
@@ -205,6 +208,9 @@ func (s *Scenario) validate() error {
 		return fmt.Errorf("active is %v; want 0s to %v", s.Active, longest)
 	}
 	if err := s.checkModels(); err != nil {
+		return err
+	}
+	if err := s.Start.validate(s); err != nil {
 		return err
 	}
 	seen := make(map[wire.RolloutID]bool)

@@ -32,8 +32,10 @@ type Search struct {
 type Finding struct {
 	Seed    uint64
 	Profile string
-	Result  Result
-	Err     error
+	// Scenario is what was run, if the run broke a rule.
+	Scenario Scenario
+	Result   Result
+	Err      error
 }
 
 // Failed reports whether the run broke a rule.
@@ -98,8 +100,12 @@ func (s Search) Run(ctx context.Context) Summary {
 				if !more {
 					return
 				}
-				result, err := Run(Generate(seed, p), s.Options)
-				give(Finding{Seed: seed, Profile: p.Name, Result: result, Err: err})
+				scenario := Generate(seed, p)
+				f := Finding{Seed: seed, Profile: p.Name}
+				if f.Result, f.Err = Run(scenario, s.Options); f.Failed() {
+					f.Scenario = scenario
+				}
+				give(f)
 			}
 		})
 	}

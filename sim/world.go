@@ -59,9 +59,6 @@ const (
 	worldNodeID    int32 = -4
 )
 
-// Epoch is when a world begins, by every wall clock that is right.
-var Epoch = wire.TimeOf(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC))
-
 // World is one run of a scenario: virtual time, a fleet, a plane and a network
 // between them. One goroutine, no clock, no lock; worlds share nothing.
 type World struct {
@@ -77,6 +74,7 @@ type World struct {
 	pool     pool
 	faults   faultState
 	plane    planeNode
+	adopted  *adopted // what the scenario starts with
 	hosts    []hostNode
 	operator operatorNode
 	probes   []wire.ProbeDeclaration // of every host
@@ -151,7 +149,11 @@ func New(s Scenario, o Options) (*World, error) {
 	if err := s.validate(); err != nil {
 		return nil, fmt.Errorf("scenario: %w", err)
 	}
-	w := &World{scenario: s, wire: o.Wire, hash: s.Seed}
+	start, err := s.Start.read(s.planeConfig())
+	if err != nil {
+		return nil, fmt.Errorf("scenario: %w", err)
+	}
+	w := &World{scenario: s, wire: o.Wire, hash: s.Seed, adopted: start}
 	w.end = s.Active + s.Converge
 	w.probes = s.Fleet.declaredProbes()
 	if o.Trace != nil {
@@ -385,4 +387,6 @@ func (w *World) Result() Result {
 }
 
 // wallAt is a wall clock at this instant, off by an offset.
-func (w *World) wallAt(offset time.Duration) wire.Time { return Epoch.Add(w.now + offset) }
+func (w *World) wallAt(offset time.Duration) wire.Time {
+	return w.scenario.Start.At.Add(w.now + offset)
+}

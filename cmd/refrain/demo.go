@@ -23,6 +23,10 @@ type demo struct {
 	dir string // of the certificates
 	url string // of the control plane
 	ops string // of the ops listener
+	db  string // where the state is
+	// run counts the runs before this one on the same state: each has rollouts
+	// of its own.
+	run int
 }
 
 // demoRequest is one request of the story. It can be printed as a command to
@@ -37,10 +41,18 @@ type demoRequest struct {
 	Path, Body string
 }
 
-// demoManifest is the rollout that the demo opens.
-func demoManifest() *wire.Manifest {
+// ref is a name for a rollout of this run.
+func (d *demo) ref(name wire.ChannelRef) wire.ChannelRef {
+	if d.run == 0 {
+		return name
+	}
+	return wire.ChannelRef(fmt.Sprintf("%s-%d", name, d.run+1))
+}
+
+// manifest is the rollout that the demo opens.
+func (d *demo) manifest() *wire.Manifest {
 	m := &wire.Manifest{
-		Channel: "stable", ChannelRef: "demo",
+		Channel: "stable", ChannelRef: d.ref("demo"),
 		Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{SoakMinutes: 0}, {SoakMinutes: 1}}},
 	}
 	for i, host := range devHosts {
@@ -58,7 +70,7 @@ const demoNow = `'"$(date -u +%Y-%m-%dT%H:%M:%SZ)"'`
 
 // requests is the story, in the order in which it is told.
 func (d *demo) requests() []demoRequest {
-	m := demoManifest()
+	m := d.manifest()
 	id, host := string(m.ID()), devHosts[0]
 	agent := "agents/" + host
 	heartbeat := func(hostname, rest string) string {
@@ -100,7 +112,7 @@ func (d *demo) requests() []demoRequest {
 
 // print tells the story as commands to paste.
 func (d *demo) print(w io.Writer) {
-	m := demoManifest()
+	m := d.manifest()
 	fmt.Fprintf(w, "refrain dev: the control plane is on %s, its health and metrics on %s\n", d.url, d.ops)
 	fmt.Fprintf(w, "Rollout %s is open: %s in wave 0, %s in wave 1. None of them exists; play them:\n",
 		m.ID(), strings.Join(devHosts[:len(devHosts)-1], " and "), devHosts[len(devHosts)-1])
@@ -108,7 +120,7 @@ func (d *demo) print(w io.Writer) {
 		fmt.Fprintf(w, "\n# %s → %s\n%s\n", r.Title, r.Want, d.curl(r))
 	}
 	fmt.Fprintf(w, "\n# the five reasons of a 503, counted → refrain_unavailable_total, all zero so far\ncurl -sS %s/metrics | grep refrain_unavailable_total\n", d.ops)
-	fmt.Fprintf(w, "\nCertificates are in %s. Ctrl-C ends it; the state is in memory and ends with it.\n", d.dir)
+	fmt.Fprintf(w, "\nCertificates are in %s. Ctrl-C ends it; %s.\n", d.dir, whereabouts(d.db))
 }
 
 // curl is the request as a command for a POSIX shell.
@@ -168,6 +180,20 @@ func (d *demo) openRequest(m *wire.Manifest) demoRequest {
 	return demoRequest{Cert: "operators/" + devOperator, Path: "/v1/operator/rollouts", Body: string(m.AppendJSON(nil))}
 }
 
+// begin opens the demo's rollout: the first that no run before has opened.
+func (d *demo) begin(ctx context.Context) error {
+	for {
+		err := d.open(ctx, d.manifest())
+		if !errors.Is(err, errOpenAlready) {
+			return err
+		}
+		d.run++
+	}
+}
+
+// errOpenAlready says that a rollout is there already.
+var errOpenAlready = errors.New("the rollout was opened before")
+
 // open opens a rollout the way an operator does.
 func (d *demo) open(ctx context.Context, m *wire.Manifest) error {
 	response, err := d.send(ctx, d.openRequest(m))
@@ -182,6 +208,9 @@ func (d *demo) open(ctx context.Context, m *wire.Manifest) error {
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err
+	}
+	if response.StatusCode == http.StatusOK {
+		return errOpenAlready
 	}
 	if response.StatusCode != http.StatusCreated {
 		return fmt.Errorf("the plane answered %s: %s", response.Status, answer)

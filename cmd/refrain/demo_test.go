@@ -157,3 +157,26 @@ func TestTheDemoCountsTheFiveReasonsFromTheStart(t *testing.T) {
 		}
 	}
 }
+
+// A second run on the same state has a rollout of its own, so that it answers as
+// the first one did.
+func TestTheDemoCanBeRunAgainOnItsState(t *testing.T) {
+	first := &demo{}
+	second := &demo{run: 1}
+	if got := first.manifest().ID(); got != "stable@demo" {
+		t.Errorf("the first run opens %s", got)
+	}
+	if got := second.manifest().ID(); got != "stable@demo-2" {
+		t.Errorf("the second run opens %s", got)
+	}
+	dir := t.TempDir()
+	for i := range 2 {
+		t.Run("", func(t *testing.T) {
+			_, out := startDevAnd(t, "--no-fleet", "--dir", dir)
+			want := []string{"Rollout stable@demo is open", "Rollout stable@demo-2 is open"}[i]
+			if printed := out.await(t, "Ctrl-C ends it"); !strings.Contains(printed, want) || !strings.Contains(printed, "its state is in "+dir) {
+				t.Errorf("no %q in\n%s", want, printed)
+			}
+		})
+	}
+}

@@ -25,6 +25,7 @@ type devCommand struct {
 	Dir        string `default:"var/dev" placeholder:"DIR" env:"REFRAIN_DEV_DIR" help:"Where the certificates are kept; made if there are none (${default})."`
 	Listen     string `default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Where the control plane listens (${default})."`
 	OpsListen  string `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Where /livez, /readyz and /metrics are (${default})."`
+	DB         string `name:"db" placeholder:"FILE" help:"The database that keeps the state; 'memory' for none (plane.db in --dir)."`
 	NoFleet    bool   `help:"Run no living hosts, only the plane."`
 	FleetSpeed int    `default:"12" placeholder:"N" help:"How many times as fast the living hosts' time runs (${default})."`
 	logFlags
@@ -59,6 +60,10 @@ func (c *devCommand) Run(ctx context.Context, io stdio) error {
 	}); err != nil {
 		return err
 	}
+	if c.DB == "" {
+		c.DB = filepath.Join(c.Dir, "plane.db")
+	}
+	db := new(database)
 	server, err := httpserver.New(httpserver.Config{
 		Listen:        c.Listen,
 		OpsListen:     c.OpsListen,
@@ -69,17 +74,20 @@ func (c *devCommand) Run(ctx context.Context, io stdio) error {
 		FlightDir:     filepath.Join(c.Dir, "flight"),
 		Build:         buildIdentity(),
 		Logger:        log,
-		Store:         httpserver.NewMemoryStore(0),
+		Store:         db,
 	})
 	if err != nil {
 		return &commandError{err: err, code: exitUsage, hint: "refrain dev --help shows every flag; nothing was started"}
+	}
+	if err := db.open(ctx, c.DB); err != nil {
+		return err
 	}
 	if err := server.Start(ctx); err != nil {
 		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
 		return &commandError{err: err, code: exitFailed, hint: "--listen and --ops-listen choose other addresses; port 0 picks a free one"}
 	}
-	demo := demo{dir: c.Dir, url: "https://" + server.Addr().String(), ops: opsURL(server)}
-	if err := demo.open(ctx, demoManifest()); err != nil {
+	demo := demo{dir: c.Dir, url: "https://" + server.Addr().String(), ops: opsURL(server), db: c.DB}
+	if err := demo.begin(ctx); err != nil {
 		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
 		return fmt.Errorf("open the demo rollout: %w", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,7 +29,8 @@ var devFleetHosts = []string{"host-1", "host-2", "host-3", "host-4", "host-5", "
 func devWave(i int) wire.Count { return wire.Count(i / 2) }
 
 // edgeManifest is a rollout for the living hosts.
-func edgeManifest(ref wire.ChannelRef) *wire.Manifest {
+func (d *demo) edgeManifest(name wire.ChannelRef) *wire.Manifest {
+	ref := d.ref(name)
 	m := &wire.Manifest{
 		Channel: devChannel, ChannelRef: ref,
 		Policy: wire.Policy{OnHealthFailure: wire.RollbackAndHalt, Waves: []wire.Wave{{SoakMinutes: 1}, {SoakMinutes: 1}, {SoakMinutes: 1}}},
@@ -73,7 +75,10 @@ func (d *demo) living(ctx context.Context, w io.Writer, speed int) error {
 	if err != nil {
 		return err
 	}
-	if err := d.open(ctx, edgeManifest(devRef)); err != nil {
+	if err := d.open(ctx, d.edgeManifest(devRef)); err != nil && !errors.Is(err, errOpenAlready) {
+		if ctx.Err() != nil {
+			return nil // ended before it began
+		}
 		return err
 	}
 	story.heading(speed)
@@ -81,7 +86,7 @@ func (d *demo) living(ctx context.Context, w io.Writer, speed int) error {
 }
 
 func (s *devStory) heading(speed int) {
-	m := edgeManifest(devRef)
+	m := s.demo.edgeManifest(devRef)
 	fmt.Fprintf(s.w, "\nThese exist: %s to %s follow the channel %s. Their time runs %d times as fast, so that a minute of soak is %v.\n",
 		devFleetHosts[0], devFleetHosts[len(devFleetHosts)-1], m.Channel, speed, (time.Minute / time.Duration(speed)).Round(100*time.Millisecond))
 	fmt.Fprintf(s.w, "Rollout %s is open, two hosts a wave:\n\n", m.ID())
@@ -96,7 +101,7 @@ func (s *devStory) noticed(host wire.Hostname, n agent.Notice) {
 	defer s.mu.Unlock()
 	// Of a rollout that somebody else opened the waves are not known.
 	column, wave := "      ", devWave(slices.Index(devFleetHosts, string(host)))
-	known := n.RolloutID == edgeManifest(devRef).ID() || n.RolloutID == edgeManifest(devNextRef).ID()
+	known := n.RolloutID == s.demo.edgeManifest(devRef).ID() || n.RolloutID == s.demo.edgeManifest(devNextRef).ID()
 	if known {
 		column = fmt.Sprintf("wave %d", wave)
 	}
@@ -116,7 +121,7 @@ func (s *devStory) line(id wire.RolloutID, what string) {
 func (s *devStory) converged(id wire.RolloutID, wave int) {
 	left := s.left[id]
 	if left == nil {
-		left = make([]int, len(edgeManifest(devRef).Policy.Waves))
+		left = make([]int, len(s.demo.edgeManifest(devRef).Policy.Waves))
 		for i := range devFleetHosts {
 			left[devWave(i)]++
 		}
@@ -130,7 +135,7 @@ func (s *devStory) converged(id wire.RolloutID, wave int) {
 		return
 	}
 	s.line(id, "the rollout has converged; the hosts go on with their heartbeats")
-	if next := edgeManifest(devNextRef); id != next.ID() {
+	if next := s.demo.edgeManifest(devNextRef); id != next.ID() {
 		fmt.Fprintf(s.w, "\n# another rollout for them → 201 with its state, and more lines here\n%s\n\n", s.demo.curl(s.demo.openRequest(next)))
 	}
 }

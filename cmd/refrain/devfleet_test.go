@@ -15,7 +15,7 @@ import (
 func TestTheLivingHostsGoThroughTheirWaves(t *testing.T) { // PROTOCOL R2
 	story, out := startDevAnd(t, "--fleet-speed", "300")
 	for _, ref := range []wire.ChannelRef{devRef, devNextRef} {
-		m := edgeManifest(ref)
+		m := story.edgeManifest(ref)
 		if ref == devNextRef {
 			next := story.openRequest(m)
 			if !strings.Contains(out.String(), story.curl(next)) {
@@ -69,7 +69,7 @@ func TestTheDemoRunsWithoutLivingHostsToo(t *testing.T) {
 		t.Errorf("it speaks of living hosts:\n%s", printed)
 	}
 	response, err := story.send(t.Context(), demoRequest{
-		Cert: "operators/" + devOperator, Path: "/v1/operator/rollouts/" + string(edgeManifest(devRef).ID()),
+		Cert: "operators/" + devOperator, Path: "/v1/operator/rollouts/" + string(story.edgeManifest(devRef).ID()),
 	})
 	if err != nil {
 		t.Fatal(err)

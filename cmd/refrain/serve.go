@@ -20,6 +20,7 @@ type serveCommand struct {
 	TLSKey            string        `name:"tls-key" required:"" placeholder:"FILE" help:"The key of the server's certificate, PEM."`
 	ClientCA          string        `name:"client-ca" required:"" placeholder:"FILE" help:"The CA that signs agents and operators, PEM."`
 	AgentCNSuffix     string        `name:"agent-cn-suffix" required:"" placeholder:"SUFFIX" help:"What the names in their certificates end in: agent-<host>.SUFFIX."`
+	DB                string        `name:"db" default:"${db}" placeholder:"FILE" help:"The database that keeps the state; 'memory' for none (${default})."`
 	OpsListen         string        `default:"${opsListen}" placeholder:"HOST:PORT" help:"Where /livez, /readyz and /metrics are, in plain HTTP; 'off' for none (${default})."`
 	InboxCapacity     int           `default:"${inboxCapacity}" placeholder:"N" help:"How many requests may be inside at a time (${default})."`
 	ReplyTimeout      time.Duration `default:"${replyTimeout}" placeholder:"DUR" help:"When a request is answered at the latest (${default})."`
@@ -40,6 +41,7 @@ type serveCommand struct {
 func serveVars() kong.Vars {
 	return kong.Vars{
 		"listen":            httpserver.DefaultListen,
+		"db":                defaultDB,
 		"opsListen":         httpserver.DefaultOpsListen,
 		"inboxCapacity":     strconv.Itoa(httpserver.DefaultInboxCapacity),
 		"replyTimeout":      httpserver.DefaultReplyTimeout.String(),
@@ -54,6 +56,7 @@ func serveVars() kong.Vars {
 // Run implements the command.
 func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 	log := c.logger(io.Err)
+	db := new(database)
 	server, err := httpserver.New(httpserver.Config{
 		Listen:            c.Listen,
 		OpsListen:         c.OpsListen,
@@ -70,7 +73,7 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 		ManifestDir:       c.Manifests,
 		ShutdownTimeout:   c.ShutdownTimeout,
 		Logger:            log,
-		Store:             httpserver.NewMemoryStore(0),
+		Store:             db,
 		CheckInvariants:   c.CheckInvariants,
 		FlightDir:         c.FlightDir,
 		FlightSteps:       c.FlightSteps,
@@ -79,14 +82,17 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return &commandError{err: err, code: exitUsage, hint: "refrain serve --help shows every flag; nothing was started"}
 	}
+	if err := db.open(ctx, c.DB); err != nil {
+		return err
+	}
 	stop := serveSignals(server, log)
 	defer stop()
 	if err := server.Start(ctx); err != nil {
 		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
 		return err
 	}
-	fmt.Fprintf(io.Out, "refrain serves on https://%s for *.%s, ops on %s; its state lives in memory and ends with it\n",
-		server.Addr(), c.AgentCNSuffix, opsURL(server))
+	fmt.Fprintf(io.Out, "refrain serves on https://%s for *.%s, ops on %s; %s\n",
+		server.Addr(), c.AgentCNSuffix, opsURL(server), whereabouts(c.DB))
 	return server.Wait(ctx)
 }
 

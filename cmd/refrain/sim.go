@@ -37,6 +37,7 @@ type simReport struct {
 	Hash            string            `json:"hash,omitempty"`
 	NeverHit        []string          `json:"never_hit,omitempty"`
 	Effects         map[string]uint64 `json:"effects"`
+	Shrunk          []*shrinkReport   `json:"shrunk,omitempty"`
 	Build           string            `json:"build"`
 	Again           string            `json:"again"`
 }

@@ -20,6 +20,7 @@ type simRunCommand struct {
 	Until     uint64  `placeholder:"STEP" help:"Stop after this step."`
 	Trace     string  `placeholder:"FILE" help:"Write one line for everything that happens; - is standard output."`
 	TraceFrom uint64  `placeholder:"STEP" help:"Begin the trace at this step."`
+	DumpState *uint64 `placeholder:"STEP" help:"Print the whole state after this step as JSON, and nothing else. 0 is the state before the first."`
 	Wire      bool    `help:"Encode and decode every document on its way, strictly. The hash stays the same."`
 	Verbose   bool    `short:"v" help:"Print every change of a record's, a rollout's or a host's state."`
 	JSON      bool    `name:"json" help:"Print one JSON object and nothing else."`
@@ -31,6 +32,14 @@ type simRunCommand struct {
 func (c *simRunCommand) Run(io stdio) error {
 	scenario, from, err := scenarioOf(c.File, c.Seed, c.Profile)
 	if err != nil {
+		return err
+	}
+	if c.DumpState != nil {
+		state, err := sim.DumpState(scenario, sim.Options{Wire: c.Wire}, *c.DumpState)
+		if err != nil {
+			return usageError("--dump-state: " + err.Error())
+		}
+		_, err = io.Out.Write(state)
 		return err
 	}
 	report := &simReport{File: from.file, Profile: from.profile, Again: from.again}

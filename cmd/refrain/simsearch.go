@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +27,8 @@ type simSearchCommand struct {
 	GoOn    bool          `help:"Go on after a violation."`
 	Wire    bool          `help:"Encode and decode every document on its way, strictly."`
 	Sample  int           `default:"8" placeholder:"N" help:"How many runs are repeated in a second process and compared (${default})."`
+	Shrink  bool          `default:"true" negatable:"" help:"Make what was found small, and write it to a file: one scenario for every kind of violation (the default)."`
+	Out     string        `default:"var" placeholder:"DIR" help:"The directory of these files (${default})."`
 	JSON    bool          `name:"json" help:"Print one JSON object and nothing else."`
 }
 
@@ -37,9 +41,10 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 	if c.Seeds == 0 && c.For == 0 {
 		return usageError("want --seeds N or --for DUR")
 	}
+	searching := ctx
 	if c.For > 0 {
 		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, c.For)
+		searching, stop = context.WithTimeout(ctx, c.For)
 		defer stop()
 	}
 	progress := &searchProgress{started: time.Now(), to: io.Err, total: c.Seeds * uint64(len(profiles)), probes: sim.Probes(profiles), shown: isTerminal(io.Err)}
@@ -53,7 +58,7 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 			}
 			progress.add(&f)
 		},
-	}.Run(ctx)
+	}.Run(searching)
 	progress.clear()
 
 	differing, err := c.compare(sample)
@@ -66,7 +71,7 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 	report.rates()
 	report.effects(&summary.Effects)
 	for _, p := range progress.probes {
-		if !p.Hit(&summary.Effects) {
+		if !p.Hit(&summary.Effects) && (len(summary.Findings) == 0 || c.GoOn) { // one that stopped has not seen what it would have
 			report.NeverHit = append(report.NeverHit, p.Name)
 		}
 	}
@@ -75,12 +80,18 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 		report.Seed, report.Profile, report.Again = f.Seed, f.Profile, sim.RunSeed(f.Seed, f.Profile)
 		report.judge(f.Result.Violation)
 	}
+	shrunk, unwritten := c.shrinkFindings(ctx, io, summary.Findings)
 	if c.JSON {
+		report.Shrunk = slices.Collect(maps.Values(shrunk))
+		slices.SortFunc(report.Shrunk, func(a, b *shrinkReport) int { return strings.Compare(a.File, b.File) })
 		if err := writeJSON(io.Out, report); err != nil {
 			return err
 		}
 	} else {
-		printSearch(io.Out, report, &summary, differing, len(sample))
+		c.print(io.Out, report, &summary, shrunk, differing, len(sample))
+	}
+	if unwritten != nil {
+		return unwritten
 	}
 	if len(summary.Findings) > 0 || len(differing) > 0 || len(report.NeverHit) > 0 {
 		return errViolation
@@ -103,14 +114,18 @@ func (c *simSearchCommand) profiles() ([]sim.Profile, error) {
 	return list, nil
 }
 
+// difference is a run that came out differently in a second process, and the
+// command that makes it.
+type difference struct{ what, again string }
+
 // compare runs a sample again in a second process, with another number of
 // processors, and returns what came out differently.
-func (c *simSearchCommand) compare(sample []sim.Finding) ([]string, error) {
+func (c *simSearchCommand) compare(sample []sim.Finding) ([]difference, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	var differing []string
+	var differing []difference
 	for i, f := range sample {
 		command := exec.Command(self, "sim", "run", "--json", "--seed", strconv.FormatUint(f.Seed, 10), "--profile", f.Profile)
 		processors := []int{1, 2, 8}[i%3]
@@ -124,8 +139,11 @@ func (c *simSearchCommand) compare(sample []sim.Finding) ([]string, error) {
 			return nil, fmt.Errorf("the second process, %s: %w", sim.RunSeed(f.Seed, f.Profile), err)
 		}
 		if first := fmt.Sprintf("%016x", f.Result.Hash); first != second.Hash || f.Result.Events != second.Events {
-			differing = append(differing, fmt.Sprintf("%s: %d events, hash %s; with GOMAXPROCS=%d in a second process %d, %s",
-				sim.RunSeed(f.Seed, f.Profile), f.Result.Events, first, processors, second.Events, second.Hash))
+			differing = append(differing, difference{
+				what: fmt.Sprintf("%d events, hash %s; with GOMAXPROCS=%d in a second process %d, %s",
+					f.Result.Events, first, processors, second.Events, second.Hash),
+				again: sim.RunSeed(f.Seed, f.Profile),
+			})
 		}
 	}
 	return differing, nil
@@ -174,29 +192,44 @@ func (p *searchProgress) clear() {
 	}
 }
 
-// printSearch says how a search went.
-func printSearch(w io.Writer, r *simReport, s *sim.Summary, differing []string, sampled int) {
-	for i := range s.Findings {
-		f := &s.Findings[i]
-		if f.Err != nil {
-			fmt.Fprintf(w, "FAILED   %v\n", f.Err)
-		} else {
-			fmt.Fprintf(w, "VIOLATED %v\n", f.Result.Violation)
-		}
-		fmt.Fprintf(w, "again    %s\n", sim.Again(sim.RunSeed(f.Seed, f.Profile)))
-	}
-	for _, d := range differing {
-		fmt.Fprintf(w, "DIFFERS  %s\n", d)
-	}
-	if len(r.NeverHit) > 0 {
-		fmt.Fprintf(w, "NEVER    %s\n", strings.Join(r.NeverHit, ", "))
-	}
-	if len(s.Findings)+len(differing)+len(r.NeverHit) == 0 {
-		fmt.Fprintf(w, "PASSED   (%d)\n", s.Runs)
-	}
+// print says how a search went: the verdict comes last.
+func (c *simSearchCommand) print(w io.Writer, r *simReport, s *sim.Summary, shrunk map[int]*shrinkReport, differing []difference, sampled int) {
 	fmt.Fprintf(w, "runs     %d, %.0f/h\n", s.Runs, float64(s.Runs)/s.Wall.Hours())
 	fmt.Fprintf(w, "time     %v simulated in %v, %.0f times as fast\n", s.Simulated.Round(time.Hour), s.Wall.Round(time.Millisecond), r.Ratio)
 	fmt.Fprintf(w, "events   %d, %.0f/s on %d processors\n", s.Events, r.EventsPerSecond, runtime.GOMAXPROCS(0))
 	fmt.Fprintf(w, "repeated %d runs in a second process, %d differ\n", sampled, len(differing))
 	fmt.Fprintf(w, "build    %s\n", r.Build)
+	if len(s.Findings)+len(differing)+len(r.NeverHit) == 0 {
+		fmt.Fprintf(w, "PASSED   (%d)\n", s.Runs)
+	}
+	for _, d := range differing {
+		fmt.Fprintf(w, "DIFFERS  %s\n", d.what)
+		fmt.Fprintf(w, "again    %s\n", sim.Again(d.again))
+	}
+	if len(r.NeverHit) > 0 {
+		fmt.Fprintf(w, "NEVER    %s\n", strings.Join(r.NeverHit, ", "))
+		fmt.Fprintf(w, "again    %s\n", sim.Again(c.again()))
+	}
+	printFindings(w, s.Findings, shrunk)
+}
+
+// again is the command that makes the same search.
+func (c *simSearchCommand) again() string {
+	words := []string{"refrain sim search --seeds", strconv.FormatUint(c.Seeds, 10)}
+	if c.Seeds == 0 {
+		words = []string{"refrain sim search --for", c.For.String()}
+	}
+	if c.First != 1 {
+		words = append(words, "--first", strconv.FormatUint(c.First, 10))
+	}
+	for _, name := range c.Profile {
+		words = append(words, "--profile", name)
+	}
+	if c.GoOn {
+		words = append(words, "--go-on")
+	}
+	if c.Wire {
+		words = append(words, "--wire")
+	}
+	return strings.Join(words, " ")
 }

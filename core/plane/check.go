@@ -78,6 +78,9 @@ func (p *Plane) checkChannels() error {
 		if p.byID[r.id] != r || r.order != i {
 			return fmt.Errorf("P3: rollout %s is not found by its ID or order", r.id)
 		}
+		if _, retired := p.retired[r.id]; retired {
+			return fmt.Errorf("P9: rollout %s is retired and known", r.id)
+		}
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ func (p *Plane) advance(r *rolloutState, out *Output) (moved bool) {
 		}
 		out.Notices = append(out.Notices, Notice{Kind: NoticeWave, RolloutID: r.id, Count: r.wavesDispatched})
 		r.wavesDispatched++
+		out.changedRollout(r)
 		moved = true
 	}
 	if moved {
@@ -34,6 +35,9 @@ func (p *Plane) dispatchDue(r *rolloutState, out *Output) {
 		rec := &r.records[i]
 		if rec.State != wire.Pending || int(rec.Wave) >= r.wavesDispatched || p.quarantined(r, rec) {
 			continue
+		}
+		if !rec.DispatchedAt.IsSet() {
+			out.changedRecordAt(r, i)
 		}
 		rec.Dispatch(p.last.Wall)
 		out.Wakes = append(out.Wakes, rec.Hostname)

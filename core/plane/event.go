@@ -37,6 +37,7 @@ func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
 		} else {
 			p.stats.Applied++
 		}
+		out.changedRecord(ref)
 		p.log(out, Entry{
 			Input: &Event{*env}, Hostname: h.name, RolloutID: ref.rollout.id,
 			Kind: wire.Name(env.Event.Body.Kind().String()), Outcome: outcome,
@@ -90,6 +91,7 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 	}
 	if r.failed(ref.index) && !r.halted() && !r.superseded() {
 		r.haltedBy = rec.Hostname
+		out.changedRollout(r)
 		out.Notices = append(out.Notices, Notice{Kind: NoticeHalted, Hostname: rec.Hostname, RolloutID: r.id, To: rec.State})
 	}
 	p.advance(r, out)

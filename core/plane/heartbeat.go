@@ -71,6 +71,7 @@ func (p *Plane) confirm(ref recordRef, closure wire.Closure, at wire.Time, out *
 		return
 	}
 	p.stats.Confirmed++
+	out.changedRecord(ref)
 	p.log(out, Entry{
 		Input:    &Confirm{Hostname: rec.Hostname, RolloutID: ref.rollout.id, Closure: rec.TargetClosure, At: at},
 		Hostname: rec.Hostname, RolloutID: ref.rollout.id, Kind: "confirmed", Outcome: "applied",

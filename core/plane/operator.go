@@ -25,15 +25,25 @@ func (p *Plane) open(m *wire.Manifest, out *Output) {
 		}
 		return
 	}
+	if line, there := p.retired[id]; there {
+		reply(out, len(out.Entries), wire.Refuse(wire.RolloutSuperseded, "channel_ref",
+			fmt.Sprintf("%s was superseded by %s and is retired; choose a new channel_ref", id, line.SupersededBy)))
+		return
+	}
 	r := newRollout(m)
 	r.openedAt = p.last.Wall
 	p.log(out, Entry{Input: &OpenRollout{*m}, RolloutID: id, Kind: "opened", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeOpened, RolloutID: id, Count: len(r.records)})
 	if older := p.newest[m.Channel]; older != nil {
 		p.supersede(older, id)
+		out.changedRollout(older)
 		out.Notices = append(out.Notices, Notice{Kind: NoticeSuperseded, RolloutID: older.id, Detail: string(id)})
 	}
 	p.install(r)
+	out.changedRollout(r)
+	for i := range r.records {
+		out.changedRecordAt(r, i)
+	}
 	p.advance(r, out)
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.Created, Document: r.status()})
 }
@@ -74,9 +84,11 @@ func (p *Plane) resume(id wire.RolloutID, out *Output) {
 	for i := range r.records {
 		if r.failed(i) {
 			r.excused[i] = true
+			out.changedRecordAt(r, i)
 		}
 	}
 	r.haltedBy = ""
+	out.changedRollout(r)
 	r.recount()
 	p.log(out, Entry{Input: &ResumeRollout{id}, RolloutID: id, Kind: "resumed", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeResumed, RolloutID: id})
@@ -109,6 +121,7 @@ func (p *Plane) quarantineTarget(r *rolloutState, rec *rollout.Record, out *Outp
 		Channel: key.channel, Closure: key.closure,
 		Since: p.last.Wall, By: r.id, Hostname: rec.Hostname,
 	}
+	out.changedQuarantine(key)
 	out.Notices = append(out.Notices, Notice{Kind: NoticeQuarantined, Hostname: rec.Hostname, RolloutID: r.id, Detail: string(key.closure)})
 }
 
@@ -121,6 +134,7 @@ func (p *Plane) clearQuarantine(channel wire.Channel, closure wire.Closure, out 
 		return
 	}
 	delete(p.quarantine, key)
+	out.changedQuarantine(key)
 	p.log(out, Entry{Input: &ClearQuarantine{channel, closure}, Kind: "cleared", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeCleared, Detail: string(closure)})
 	if r := p.newest[channel]; r != nil {
@@ -144,6 +158,7 @@ func (p *Plane) revoke(name wire.CommonName, before wire.Time, out *Output) {
 	}
 	if p.revocations[name].Before(before) {
 		p.revocations[name] = before
+		out.changedRevocation(name)
 		p.log(out, Entry{Input: &Revoke{name, before}, Kind: "revoked", Outcome: "applied"})
 		out.RevocationsChanged = true
 		out.Notices = append(out.Notices, Notice{Kind: NoticeRevoked, Detail: string(name)})

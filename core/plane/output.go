@@ -24,17 +24,38 @@ type Output struct {
 	Notices []Notice
 	// RevocationsChanged says that [Plane.Revocations] has to be read again.
 	RevocationsChanged bool
+	// Changes name the rows of the durable state that the batch changed, for
+	// stores that keep them in tables; see [Plane.AppendRows].
+	Changes []Change
 }
 
 // Reset empties the output and keeps its buffers.
 func (o *Output) Reset() {
 	clear(o.Entries)
-	clear(o.Replies)
 	o.Entries = o.Entries[:0]
+	o.Changes = o.Changes[:0]
+	o.Next()
+}
+
+// Next lets another batch begin while entries are not durable yet: it empties
+// all but Entries and Changes. The replies of the new batch count the entries
+// that were there before it among those they need, so that a driver may step
+// on while it makes entries durable.
+func (o *Output) Next() {
+	clear(o.Replies)
 	o.Replies = o.Replies[:0]
 	o.Wakes = o.Wakes[:0]
 	o.Notices = o.Notices[:0]
 	o.RevocationsChanged = false
+}
+
+// Settle takes away the first n entries, which are durable now: nothing that is
+// stepped from now on waits for them. The Needs of replies that are there
+// already count from the entries as they were.
+func (o *Output) Settle(n int) {
+	rest := copy(o.Entries, o.Entries[n:])
+	clear(o.Entries[rest:])
+	o.Entries = o.Entries[:rest]
 }
 
 // nextReply appends an empty reply and returns it to be filled in.
@@ -61,6 +82,15 @@ type Entry struct {
 	Kind wire.Name
 	// Outcome is applied or absorbed.
 	Outcome wire.Name
+}
+
+// Logged is how the entry looks in its rollout's history (PROTOCOL R5).
+func (e *Entry) Logged() wire.LoggedEvent {
+	logged := wire.LoggedEvent{Number: e.Number, At: e.At, Hostname: e.Hostname, Kind: e.Kind, Outcome: e.Outcome}
+	if event, ok := e.Input.(*Event); ok {
+		logged.Event = event.Envelope.Event
+	}
+	return logged
 }
 
 // Reply is the answer to one input.

@@ -23,6 +23,7 @@ import (
 //	   has dispatched more waves than it has
 //	P8 a rollout is halted exactly if a failed host that nobody excused is
 //	   named as the cause
+//	P9 a rollout that is retired is not known besides
 type Plane struct {
 	cfg  Config
 	last wire.Instant
@@ -36,6 +37,7 @@ type Plane struct {
 
 	quarantine  map[quarantineKey]wire.QuarantineEntry
 	revocations map[wire.CommonName]wire.Time
+	retired     map[wire.RolloutID]retiredLine
 
 	logged   wire.Seq // number of the last entry
 	liveness liveness
@@ -54,6 +56,7 @@ func New(cfg Config) (*Plane, error) {
 		newest:      make(map[wire.Channel]*rolloutState),
 		quarantine:  make(map[quarantineKey]wire.QuarantineEntry),
 		revocations: make(map[wire.CommonName]wire.Time),
+		retired:     make(map[wire.RolloutID]retiredLine),
 	}, nil
 }
 

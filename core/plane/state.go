@@ -1,11 +1,8 @@
 package plane
 
 import (
-	"bytes"
-	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -45,6 +42,13 @@ var rolloutLineSchema = wire.Schema[rolloutLine]{Fields: []wire.Field[rolloutLin
 	{Name: "hosts", Presence: wire.Required, Of: func(l *rolloutLine) wire.Value { return &l.Hosts }},
 }}
 
+func (r *rolloutState) line() rolloutLine {
+	return rolloutLine{
+		ID: r.id, OpenedAt: r.openedAt, Policy: r.policy, WavesDispatched: wire.Count(r.wavesDispatched),
+		SupersededBy: r.supersededBy, HaltedBy: r.haltedBy, Hosts: wire.Count(len(r.records)),
+	}
+}
+
 // recordLine is a record of the rollout whose line came last.
 type recordLine struct {
 	Record  rollout.Record
@@ -56,6 +60,14 @@ var recordLineSchema = wire.Schema[recordLine]{Fields: []wire.Field[recordLine]{
 		return wire.Nested[rollout.Record]{Doc: &l.Record, Schema: &rollout.RecordSchema}
 	}},
 	{Name: "excused", Presence: wire.Optional, Of: func(l *recordLine) wire.Value { return &l.Excused }},
+}}
+
+// retiredLine is what is left of a rollout that was retired, see [Retire].
+type retiredLine struct{ ID, SupersededBy wire.RolloutID }
+
+var retiredLineSchema = wire.Schema[retiredLine]{Fields: []wire.Field[retiredLine]{
+	{Name: "rollout_id", Presence: wire.Required, Of: func(l *retiredLine) wire.Value { return &l.ID }},
+	{Name: "superseded_by", Presence: wire.Required, Of: func(l *retiredLine) wire.Value { return &l.SupersededBy }},
 }}
 
 // clockLine is the plane's clocks and what it suspects.
@@ -102,10 +114,8 @@ func appendLine[T any](dst []byte, word string, s *wire.Schema[T], doc *T) []byt
 func (p *Plane) AppendDurable(dst []byte) []byte {
 	dst = appendLine(dst, "log", &logLineSchema, &logLine{p.logged})
 	for _, r := range p.rollouts {
-		dst = appendLine(dst, "rollout", &rolloutLineSchema, &rolloutLine{
-			ID: r.id, OpenedAt: r.openedAt, Policy: r.policy, WavesDispatched: wire.Count(r.wavesDispatched),
-			SupersededBy: r.supersededBy, HaltedBy: r.haltedBy, Hosts: wire.Count(len(r.records)),
-		})
+		line := r.line()
+		dst = appendLine(dst, "rollout", &rolloutLineSchema, &line)
 		for i := range r.records {
 			dst = appendLine(dst, "record", &recordLineSchema, &recordLine{r.records[i], wire.Flag(r.isExcused(i))})
 		}
@@ -116,6 +126,10 @@ func (p *Plane) AppendDurable(dst []byte) []byte {
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.revocations)) {
 		dst = appendLine(dst, "revocation", &wire.RevocationSchema, &wire.Revocation{CommonName: name, RevokedBefore: p.revocations[name]})
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.retired)) {
+		line := p.retired[id]
+		dst = appendLine(dst, "retired", &retiredLineSchema, &line)
 	}
 	return dst
 }
@@ -139,153 +153,3 @@ func (p *Plane) AppendState(dst []byte) []byte {
 	}
 	return dst
 }
-
-// Restore makes the plane whose [Plane.AppendState] gave state: it goes on as
-// that one would. A state from [Plane.AppendDurable] is read as well; the
-// hosts are then those that have a record, heard just now. The error names the
-// line at fault.
-func Restore(cfg Config, state []byte) (*Plane, error) {
-	p, err := New(cfg)
-	if err != nil {
-		return nil, err
-	}
-	rd := reader{plane: p}
-	number := 0
-	for line := range bytes.Lines(state) {
-		number++
-		word, doc, _ := bytes.Cut(bytes.TrimSuffix(line, []byte("\n")), []byte(" "))
-		if err := rd.line(string(word), doc); err != nil {
-			return nil, fmt.Errorf("state line %d (%s): %w", number, word, err)
-		}
-	}
-	rd.finishRollout()
-	if rd.missing > 0 {
-		return nil, fmt.Errorf("state line %d: %d records of %s are missing", number, rd.missing, rd.rollout.id)
-	}
-	if err := p.Check(); err != nil {
-		return nil, fmt.Errorf("state: %w", err)
-	}
-	return p, nil
-}
-
-// reader builds a plane from the lines of a state.
-type reader struct {
-	plane   *Plane
-	decoder wire.Decoder
-	rollout *rolloutState // whose records are being read
-	missing int           // records still to come
-}
-
-func (rd *reader) line(word string, doc []byte) error {
-	p := rd.plane
-	if word != "record" {
-		rd.finishRollout()
-		if rd.missing > 0 {
-			return fmt.Errorf("%d records of %s are missing before this line", rd.missing, rd.rollout.id)
-		}
-	}
-	switch word {
-	case "log":
-		var l logLine
-		if err := wire.DecodeDocument(&rd.decoder, &logLineSchema, doc, &l); err != nil {
-			return err
-		}
-		p.logged = l.Logged
-	case "rollout":
-		return rd.readRollout(doc)
-	case "record":
-		return rd.readRecord(doc)
-	case "quarantine":
-		var q wire.QuarantineEntry
-		if err := wire.DecodeDocument(&rd.decoder, &wire.QuarantineEntrySchema, doc, &q); err != nil {
-			return err
-		}
-		p.quarantine[quarantineKey{q.Channel, q.Closure}] = q
-	case "revocation":
-		var r wire.Revocation
-		if err := wire.DecodeDocument(&rd.decoder, &wire.RevocationSchema, doc, &r); err != nil {
-			return err
-		}
-		p.revocations[r.CommonName] = r.RevokedBefore
-	case "clock":
-		var c clockLine
-		if err := wire.DecodeDocument(&rd.decoder, &clockLineSchema, doc, &c); err != nil {
-			return err
-		}
-		p.last = wire.Instant{Mono: time.Duration(c.Mono), Wall: c.Wall}
-		p.liveness = liveness{
-			impaired: time.Duration(c.Impaired), lastTick: time.Duration(c.LastTick), credited: time.Duration(c.Credited),
-			quietUntil: time.Duration(c.QuietUntil), suspecting: bool(c.Suspecting), judgeAt: time.Duration(c.JudgeAt),
-		}
-	case "host":
-		var h hostLine
-		if err := wire.DecodeDocument(&rd.decoder, &hostLineSchema, doc, &h); err != nil {
-			return err
-		}
-		i := p.know(h.Hostname)
-		v := &p.table.vitals[i]
-		v.lastHeartbeatAt, v.heard, v.gone = h.LastHeartbeatAt, time.Duration(h.Heard), bool(h.Gone)
-		if h.Closure != "" {
-			v.closurePrint = fingerprint(string(h.Closure))
-			p.table.hosts[i].closure = p.table.hosts[i].intern(h.Closure)
-		}
-		if h.Gone {
-			p.stats.HostsUnreachable++
-		}
-	default:
-		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, clock or host")
-	}
-	return nil
-}
-
-func (rd *reader) readRollout(doc []byte) error {
-	var l rolloutLine
-	if err := wire.DecodeDocument(&rd.decoder, &rolloutLineSchema, doc, &l); err != nil {
-		return err
-	}
-	if rd.plane.byID[l.ID] != nil {
-		return fmt.Errorf("rollout %s stands twice", l.ID)
-	}
-	rd.rollout = &rolloutState{
-		id: l.ID, openedAt: l.OpenedAt, policy: l.Policy, wavesDispatched: int(l.WavesDispatched),
-		supersededBy: l.SupersededBy, haltedBy: l.HaltedBy,
-	}
-	rd.missing = int(l.Hosts)
-	return nil
-}
-
-func (rd *reader) readRecord(doc []byte) error {
-	if rd.missing == 0 {
-		return fmt.Errorf("a record more than its rollout has")
-	}
-	var l recordLine
-	if err := wire.DecodeDocument(&rd.decoder, &recordLineSchema, doc, &l); err != nil {
-		return err
-	}
-	r := rd.rollout
-	if l.Record.RolloutID != r.id || int(l.Record.Wave) >= len(r.policy.Waves) {
-		return fmt.Errorf("the record of %s in %s, wave %d, does not belong to %s", l.Record.Hostname, l.Record.RolloutID, l.Record.Wave, r.id)
-	}
-	l.Record.RolloutID = r.id
-	if l.Excused {
-		if r.excused == nil {
-			r.excused = make([]bool, len(r.records)+rd.missing)
-		}
-		r.excused[len(r.records)] = true
-	}
-	r.records = append(r.records, l.Record)
-	rd.missing--
-	return nil
-}
-
-// finishRollout installs a rollout once all of its records are read.
-func (rd *reader) finishRollout() {
-	if rd.rollout == nil || rd.missing > 0 {
-		return
-	}
-	rd.plane.install(rd.rollout)
-	rd.rollout = nil
-}
-
-// Clone returns an independent plane in the same state.
-func (p *Plane) Clone() (*Plane, error) { return Restore(p.cfg, p.AppendState(nil)) }

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// shrinkFindings shrinks the first finding of every kind, and returns what it
+// has made of them by their places. The error is that of the first file that
+// cannot be written.
+func (c *simSearchCommand) shrinkFindings(ctx context.Context, io stdio, findings []sim.Finding) (map[int]*shrinkReport, error) {
+	shrunk := make(map[int]*shrinkReport)
+	if !c.Shrink || len(findings) == 0 {
+		return shrunk, nil
+	}
+	if err := os.MkdirAll(c.Out, 0o755); err != nil {
+		return shrunk, fmt.Errorf("--out: %w", err)
+	}
+	var failed error
+	seen := make(map[string]bool)
+	for i := range findings {
+		f := &findings[i]
+		if f.Err != nil || seen[f.Result.Violation.Kind()] {
+			continue
+		}
+		seen[f.Result.Violation.Kind()] = true
+		file := filepath.Join(c.Out, fmt.Sprintf("%s-%s-%d.txt", f.Result.Violation.Checker, f.Profile, f.Seed))
+		shrink := sim.Shrink{Workers: c.Workers, Options: sim.Options{Wire: c.Wire}}
+		r, err := runShrink(ctx, io, shrink, f.Scenario, seedOrigin(f.Seed, f.Profile).from(), file)
+		if err != nil {
+			failed = cmp.Or(failed, err)
+			continue
+		}
+		shrunk[i] = r
+	}
+	return shrunk, failed
+}
+
+// printFindings says what was found, and what has become of it.
+func printFindings(w io.Writer, findings []sim.Finding, shrunk map[int]*shrinkReport) {
+	for i := range findings {
+		f := &findings[i]
+		if f.Err != nil {
+			fmt.Fprintf(w, "FAILED   %v\n", f.Err)
+		} else {
+			fmt.Fprintf(w, "VIOLATED %v\n", f.Result.Violation)
+		}
+		fmt.Fprintf(w, "again    %s\n", sim.Again(sim.RunSeed(f.Seed, f.Profile)))
+		if r := shrunk[i]; r != nil {
+			r.printSize(w)
+			fmt.Fprintf(w, "written  %s\n", r.File)
+			fmt.Fprintf(w, "again    %s\n", r.Again)
+		}
+	}
+}

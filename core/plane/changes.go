@@ -1,0 +1,146 @@
+package plane
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// Table is one of the tables that a store keeps the durable state in. The
+// lines of [Plane.AppendDurable] are their rows.
+type Table uint8
+
+// The tables, in the order of the lines of a state.
+const (
+	// TableRollouts has a row per rollout; its key is the rollout's ID.
+	TableRollouts Table = iota + 1
+	// TableRecords has a row per record; its keys are the rollout's ID and the
+	// hostname.
+	TableRecords
+	// TableQuarantine has a row per quarantined closure; its keys are the
+	// channel and the closure.
+	TableQuarantine
+	// TableRevocations has a row per revoked name; its key is the common name.
+	TableRevocations
+	// TableRetired has a row per retired rollout; its key is the rollout's ID.
+	TableRetired
+)
+
+// tableWords are the words of the tables' lines.
+var tableWords = [...]string{
+	TableRollouts: "rollout", TableRecords: "record", TableQuarantine: "quarantine",
+	TableRevocations: "revocation", TableRetired: "retired",
+}
+
+// String returns the word that the table's lines in a state start with.
+func (t Table) String() string {
+	if int(t) < len(tableWords) && tableWords[t] != "" {
+		return tableWords[t]
+	}
+	return "?"
+}
+
+// Change names a row of the durable state that a step has changed, made or
+// taken away. A row may be named more than once in a batch, and also without
+// having changed in the end.
+type Change struct {
+	Table Table
+	// Key and Sub are the row's key; Sub is empty where the table has one key.
+	Key, Sub string
+}
+
+func compareChanges(a, b Change) int {
+	if c := cmp.Compare(a.Table, b.Table); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Key, b.Key); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Sub, b.Sub)
+}
+
+// Row is a row of a table as a store keeps it.
+type Row struct {
+	Change
+	// Position is a rollout's place in the order of opening, from 0; it is 0 in
+	// the other tables.
+	Position int
+	// Document is the canonical JSON of the row's line in the state, without
+	// the word before it; nil if there is no such row any more.
+	Document []byte
+}
+
+// AppendRows appends the rows that changes name, each once and as it is now,
+// in the order of table and keys; changes are put into that order. A store that
+// writes them together with the entries of the batches that made the changes
+// has the tables of the state after these entries.
+func (p *Plane) AppendRows(dst []Row, changes []Change) []Row {
+	slices.SortFunc(changes, compareChanges)
+	buffer := make([]byte, 0, 512*len(changes))
+	for i, c := range changes {
+		if i > 0 && changes[i-1] == c {
+			continue
+		}
+		// A document stays where it is when a later one makes the buffer move.
+		start := len(buffer)
+		row := Row{Change: c}
+		buffer, row.Position = p.appendRow(buffer, c)
+		if len(buffer) > start {
+			row.Document = buffer[start:len(buffer):len(buffer)]
+		}
+		dst = append(dst, row)
+	}
+	return dst
+}
+
+// appendRow appends the document of a row, or nothing if there is none.
+func (p *Plane) appendRow(dst []byte, c Change) (document []byte, position int) {
+	switch c.Table {
+	case TableRollouts:
+		if r := p.byID[wire.RolloutID(c.Key)]; r != nil {
+			line := r.line()
+			return rolloutLineSchema.Append(dst, &line), r.order
+		}
+	case TableRecords:
+		if r := p.byID[wire.RolloutID(c.Key)]; r != nil {
+			if i, known := r.find(wire.Hostname(c.Sub)); known {
+				return recordLineSchema.Append(dst, &recordLine{r.records[i], wire.Flag(r.isExcused(i))}), 0
+			}
+		}
+	case TableQuarantine:
+		if entry, there := p.quarantine[quarantineKey{wire.Channel(c.Key), wire.Closure(c.Sub)}]; there {
+			return wire.QuarantineEntrySchema.Append(dst, &entry), 0
+		}
+	case TableRevocations:
+		if before, there := p.revocations[wire.CommonName(c.Key)]; there {
+			return wire.RevocationSchema.Append(dst, &wire.Revocation{CommonName: wire.CommonName(c.Key), RevokedBefore: before}), 0
+		}
+	case TableRetired:
+		if line, there := p.retired[wire.RolloutID(c.Key)]; there {
+			return retiredLineSchema.Append(dst, &line), 0
+		}
+	}
+	return dst, 0
+}
+
+// The steps say what they change with these.
+
+func (o *Output) changedRollout(r *rolloutState) {
+	o.Changes = append(o.Changes, Change{Table: TableRollouts, Key: string(r.id)})
+}
+
+func (o *Output) changedRecord(ref recordRef) { o.changedRecordAt(ref.rollout, ref.index) }
+
+func (o *Output) changedRecordAt(r *rolloutState, i int) {
+	o.Changes = append(o.Changes, Change{Table: TableRecords, Key: string(r.id), Sub: string(r.records[i].Hostname)})
+}
+
+func (o *Output) changedQuarantine(key quarantineKey) {
+	o.Changes = append(o.Changes, Change{Table: TableQuarantine, Key: string(key.channel), Sub: string(key.closure)})
+}
+
+func (o *Output) changedRevocation(name wire.CommonName) {
+	o.Changes = append(o.Changes, Change{Table: TableRevocations, Key: string(name)})
+}

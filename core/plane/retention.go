@@ -1,0 +1,106 @@
+package plane
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// Retire takes the rollouts out of a durable state ([Plane.AppendDurable]) that
+// are finished since before an instant, and returns the state without them and
+// their IDs in the order of opening. Records are most of what a plane keeps, and
+// those of finished rollouts are most of the records.
+//
+// A rollout is finished if a newer one superseded it and none of its hosts is
+// under way in it: each has ended, or never took the dispatch up, or has taken
+// up a newer rollout of the channel. The instant is that of the last of these.
+//
+// Of a retired rollout its ID stays, so that it is not opened a second time, for
+// instance from a manifest that still lies in a directory (PROTOCOL R6): that
+// would supersede what is in force. Events of it are answered unknown_rollout
+// from then on (E8).
+func Retire(cfg Config, state []byte, before wire.Time) (kept []byte, retired []wire.RolloutID, err error) {
+	p, err := Restore(cfg, state)
+	if err != nil {
+		return nil, nil, err
+	}
+	rd, err := NewRestorer(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	// From the newest on: what is superseded by a retired rollout was so before
+	// that one was.
+	for _, r := range slices.Backward(p.rollouts) {
+		if p.finished(r, before) {
+			p.retired[r.id] = retiredLine{ID: r.id, SupersededBy: r.supersededBy}
+		}
+	}
+	rd.plane.retired = p.retired
+	next := 0 // of the rollouts, whose lines are in the order of opening
+	skip := false
+	for line := range bytes.Lines(state) {
+		word, doc, _ := bytes.Cut(bytes.TrimSuffix(line, []byte("\n")), []byte(" "))
+		switch string(word) {
+		case "rollout":
+			r := p.rollouts[next]
+			next++
+			if _, skip = p.retired[r.id]; skip {
+				retired = append(retired, r.id)
+			}
+		case "record":
+		default:
+			skip = false
+		}
+		if skip {
+			continue
+		}
+		if err := rd.Line(string(word), doc); err != nil {
+			return nil, nil, err
+		}
+	}
+	without, err := rd.Plane()
+	if err != nil {
+		return nil, nil, err
+	}
+	return without.AppendDurable(nil), retired, nil
+}
+
+// finished reports whether a rollout is finished since before an instant.
+func (p *Plane) finished(r *rolloutState, before wire.Time) bool {
+	if !r.superseded() {
+		return false
+	}
+	_, retired := p.retired[r.supersededBy]
+	if by := p.byID[r.supersededBy]; by != nil && !retired && !by.openedAt.Before(before) {
+		return false
+	}
+	for i := range r.records {
+		rec := &r.records[i]
+		switch {
+		case rec.State == wire.Pending:
+		case !rec.State.Active():
+			if rec.EndedAt.IsSet() && !rec.EndedAt.Before(before) {
+				return false
+			}
+		case !p.movedOn(r, rec.Hostname):
+			return false
+		}
+	}
+	return true
+}
+
+// movedOn reports whether a host has taken up a rollout of the same channel that
+// was opened after r.
+func (p *Plane) movedOn(r *rolloutState, name wire.Hostname) bool {
+	i, known := p.table.find(name)
+	if !known {
+		return false
+	}
+	for _, ref := range p.table.hosts[i].records {
+		if ref.rollout.order > r.order && ref.rollout.id.Channel() == r.id.Channel() && ref.record().State != wire.Pending {
+			return true
+		}
+	}
+	return false
+}

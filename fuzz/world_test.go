@@ -1,0 +1,155 @@
+package fuzz
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// The bounds of the worlds of FuzzWorld. The sizes keep an input to
+// milliseconds. The times are those that generated scenarios have: beyond them
+// a fleet need not come to rest, since, for instance, no answer ever arrives in
+// time.
+const (
+	maxHosts  = 6
+	maxLines  = 8 // faults; also acts
+	maxSteps  = 200_000
+	maxActive = 20 * time.Minute
+	converge  = 3 * time.Hour
+)
+
+// A scenario that somebody has written runs through a small world, with every
+// checker looking on: no rule may break, whatever the text says.
+func FuzzWorld(f *testing.F) {
+	scenarioSeeds(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := sim.ParseScenario(text)
+		if err != nil {
+			return
+		}
+		s = bounded(s)
+		result, err := sim.Run(s, sim.Options{Until: maxSteps})
+		if err != nil {
+			return // the bounds have made it one that nobody may run
+		}
+		if result.Violation != nil {
+			t.Fatalf("%v\n%s", result.Violation, reproduction(s))
+		}
+	})
+}
+
+// bounded is the scenario within the bounds.
+func bounded(s sim.Scenario) sim.Scenario {
+	// What is left out has its default, which is within the bounds.
+	clamp := func(d *time.Duration, low, high time.Duration) {
+		if *d != 0 {
+			*d = min(max(*d, low), high)
+		}
+	}
+	clampRange := func(r *sim.Range, high time.Duration) {
+		r.Max = min(r.Max, high)
+		r.Min = min(r.Min, r.Max)
+	}
+	count := func(n *int, low, high int) {
+		if *n != 0 {
+			*n = min(max(*n, low), high)
+		}
+	}
+	f := &s.Fleet
+	f.Hosts = min(f.Hosts, maxHosts)
+	f.Hostile = min(f.Hostile, f.Hosts/2)
+	f.Legacy = min(f.Legacy, f.Hosts-f.Hostile)
+	f.Interval = f.Interval.Truncate(time.Second)
+	clamp(&f.Interval, 20*time.Second, 2*time.Minute)
+	clamp(&f.ProbeInterval, 10*time.Second, time.Minute)
+	clamp(&f.Sustained, 30*time.Second, 5*time.Minute)
+	clampRange(&f.Activation, 2*time.Minute)
+	p := &s.Plane
+	count(&p.Capacity, 4, 1024)
+	count(&p.Batch, 1, 256)
+	clamp(&p.ReplyTimeout, 500*time.Millisecond, 8*time.Second)
+	clamp(&p.Service, time.Nanosecond, 200*time.Millisecond)
+	clamp(&p.Start, time.Millisecond, 3*time.Second)
+	clampRange(&p.Commit, time.Second)
+	n := &s.Network
+	count(&n.Loss, 0, 60)
+	count(&n.Dup, 0, 60)
+	clampRange(&n.Delay, 2*time.Second)
+
+	s.Rollouts = slices.Clone(s.Rollouts)
+	// A host that follows two channels takes turns on their targets for ever.
+	s.Rollouts = slices.DeleteFunc(s.Rollouts, func(r sim.Rollout) bool { return r.ID.Channel() != s.Rollouts[0].ID.Channel() })
+	s.Rollouts = s.Rollouts[:min(len(s.Rollouts), 3)]
+	for i := range s.Rollouts {
+		r := &s.Rollouts[i]
+		r.At = min(r.At, maxActive/2)
+		r.Waves = slices.Clone(r.Waves[:min(len(r.Waves), 3)])
+		for j := range r.Waves {
+			r.Waves[j] = min(r.Waves[j], 5*time.Minute)
+		}
+	}
+	s.Acts = slices.Clone(s.Acts[:min(len(s.Acts), maxLines)])
+	for i := range s.Acts {
+		a := &s.Acts[i]
+		a.At, a.For = min(a.At, maxActive), min(a.For, 5*time.Minute)
+	}
+	s.Active = min(s.Active, maxActive)
+	s.Faults = slices.Clone(s.Faults[:min(len(s.Faults), maxLines)])
+	for i := range s.Faults {
+		boundFault(&s.Faults[i])
+	}
+	if s.Active > 0 {
+		s.Faults = slices.DeleteFunc(s.Faults, func(f sim.Fault) bool { return f.At >= s.Active })
+	}
+	s.Converge = converge
+	return s
+}
+
+// boundFault puts a fault within the bounds.
+func boundFault(f *sim.Fault) {
+	f.At, f.For, f.Count = min(f.At, maxActive-time.Minute), min(f.For, 4*time.Minute), min(f.Count, 8)
+	f.Hosts.Last = min(f.Hosts.Last, maxHosts)
+	f.Hosts.First = min(f.Hosts.First, f.Hosts.Last)
+	switch f.Kind {
+	case sim.ClockSkew:
+		f.Each = min(max(f.Each, -30*time.Hour), 90*time.Minute)
+	case sim.PlaneClock:
+		f.Each = min(max(f.Each, -2*time.Hour), 2*time.Hour)
+	case sim.ClockDrift:
+		f.Rate = min(max(f.Rate, -10_000), 10_000)
+	case sim.ActivationSlow:
+		f.Each = min(f.Each, 4*time.Minute)
+	default:
+		f.Each = min(f.Each, 15*time.Second)
+	}
+}
+
+// reproduction writes a scenario to a file and says how to run it again, and
+// what the run holds for.
+func reproduction(s sim.Scenario) string {
+	path := filepath.Join(os.TempDir(), "refrain-failures", fmt.Sprintf("FuzzWorld-%016x.txt", textHash(s.String())))
+	err := os.MkdirAll(filepath.Dir(path), 0o777)
+	if err == nil {
+		err = os.WriteFile(path, []byte(s.String()), 0o666)
+	}
+	if err != nil {
+		path = "FILE" // the text is in the message, for whoever can write it down
+	}
+	return fmt.Sprintf("\n%s\nrun it    refrain sim run %s\nbuild     the commit that is checked out, %s %s/%s\n",
+		s, path, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// textHash is FNV-1a.
+func textHash(text string) uint64 {
+	h := uint64(0xcbf29ce484222325)
+	for i := range len(text) {
+		h = (h ^ uint64(text[i])) * 0x100000001b3
+	}
+	return h
+}

@@ -1,0 +1,171 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// stopped is the world of a drawn scenario after some steps.
+func stopped(t *testing.T, profile string, seed, steps uint64) *World {
+	t.Helper()
+	p, err := FindProfile(profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := New(Generate(seed, p), Options{Checkers: []Checker{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.run(steps)
+	return w
+}
+
+// A fleet whose plane is restarted on a state that was recorded anywhere comes
+// to rest, and no rule breaks on the way.
+func TestAnyRecordedStateIsAStart(t *testing.T) {
+	begun := map[wire.State]int{}
+	for _, p := range Profiles() {
+		for seed := range uint64(10) {
+			for _, steps := range []uint64{200, 1500, 6000} {
+				w := stopped(t, p.Name, seed, steps)
+				if !w.plane.started || w.plane.plane == nil {
+					continue
+				}
+				s, names, err := StartFrom(w.plane.plane, w.wallAt(0))
+				if err != nil {
+					if strings.Contains(err.Error(), "knows no host") {
+						continue
+					}
+					t.Fatalf("%s %d after %d steps: %v", p.Name, seed, steps, err)
+				}
+				if len(names) != s.Fleet.Hosts {
+					t.Fatalf("%d names of %d hosts", len(names), s.Fleet.Hosts)
+				}
+				s.Seed, s.Active = seed, 10*time.Minute
+				r, err := Run(s, Options{})
+				if err != nil {
+					t.Fatalf("%s %d after %d steps: %v", p.Name, seed, steps, err)
+				}
+				if r.Violation != nil {
+					t.Errorf("%s %d after %d steps: %v", p.Name, seed, steps, r.Violation)
+				}
+				a, err := s.Start.read(s.planeConfig())
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range a.rollouts {
+					for j := range a.rollouts[i].records {
+						begun[a.rollouts[i].records[j].Record.State]++
+					}
+				}
+			}
+		}
+	}
+	for _, state := range wire.States {
+		if begun[state] == 0 {
+			t.Errorf("no state had a record in %v: %v", state, begun)
+		}
+	}
+}
+
+// recordedPlane is a plane that has opened a rollout over hosts with names of
+// production, of which one has converged.
+func recordedPlane(t *testing.T, hosts int) *plane.Plane {
+	t.Helper()
+	p, err := plane.New(plane.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := wire.Instant{Wall: wire.TimeOf(time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC))}
+	var out plane.Output
+	step := func(in plane.Input) {
+		now = wire.Instant{Mono: now.Mono + time.Second, Wall: now.Wall.Add(time.Second)}
+		p.Step(now, in, &out)
+	}
+	step(&plane.Started{})
+	m := wire.Manifest{Channel: "stable", ChannelRef: "r1", Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}}}}
+	for i := range hosts {
+		name := wire.Hostname(fmt.Sprintf("web-%02d.example", i))
+		m.Hosts = append(m.Hosts, wire.ManifestHost{Hostname: name, TargetClosure: wire.Closure(fmt.Sprintf("target-%02d", i))})
+	}
+	step(&plane.OpenRollout{Manifest: m})
+	// The text of an event cannot pass for a member.
+	step(&plane.Event{Envelope: wire.EventEnvelope{Hostname: "web-03.example", RolloutID: "stable@r1", Event: wire.Event{
+		Seq: 1, Body: wire.DispatchAck{CurrentClosureAtDispatch: `"hostname":"web-04.example"`, ReceivedAt: now.Wall},
+	}}})
+	step(&plane.Heartbeat{Request: wire.HeartbeatRequest{Hostname: "web-05.example", CurrentClosure: "found", At: now.Wall}})
+	return p
+}
+
+func TestHostsOfAStateKeepTheirRecordsWhenTheyAreRenamed(t *testing.T) {
+	p := recordedPlane(t, 12)
+	s, names, err := StartFrom(p, wire.TimeOf(time.Date(2026, 7, 1, 13, 0, 0, 0, time.UTC)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := s.Start.read(s.planeConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, r := range a.rollouts[0].records {
+		n, _ := hostNumber(r.Record.Hostname)
+		before, _ := p.Record("stable@r1", names[n-1])
+		if before.TargetClosure != r.Record.TargetClosure || before.State != r.Record.State || before.CurrentClosureAtDispatch != r.Record.CurrentClosureAtDispatch {
+			t.Errorf("%s was %s: %+v; want %+v", r.Record.Hostname, names[n-1], r.Record, before)
+		}
+		if want := wire.Closure("found"); names[n-1] == "web-05.example" && a.running[r.Record.Hostname] != want {
+			t.Errorf("%s runs %q; want %q", r.Record.Hostname, a.running[r.Record.Hostname], want)
+		}
+		seen++
+	}
+	if seen != 12 || len(names) != 12 {
+		t.Errorf("%d records of %d names; want 12", seen, len(names))
+	}
+	r, err := Run(s, Options{Wire: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Violation != nil {
+		t.Error(r.Violation)
+	}
+	if typed, err := Run(s, Options{}); err != nil || typed.Hash != r.Hash {
+		t.Errorf("typed %016x (%v), wire %016x", typed.Hash, err, r.Hash)
+	}
+}
+
+func TestAStartIsJudged(t *testing.T) {
+	good, _, err := StartFrom(recordedPlane(t, 3), Epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(edit func(*Scenario)) Scenario {
+		s := good
+		s.Start.State = slices.Clone(good.Start.State)
+		edit(&s)
+		return s
+	}
+	for want, s := range map[string]Scenario{
+		"state line 2 (rollout)":                   with(func(s *Scenario) { s.Start.State[1] = "rollout {}" }),
+		"state: host h3; want hosts from h1 to h2": with(func(s *Scenario) { s.Fleet.Hosts = 2 }),
+		"stable@r1: the state has it already":      with(func(s *Scenario) { s.Rollouts = []Rollout{{ID: "stable@r1", Target: "c1"}} }),
+		"state line 1 (chorus): unknown word":      with(func(s *Scenario) { s.Start.State[0] = "chorus {}" }),
+	} {
+		if _, err := Run(s, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %q in it", err, want)
+		}
+	}
+	empty, err := plane.New(plane.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := StartFrom(empty, Epoch); err == nil || !strings.Contains(err.Error(), "knows no host") {
+		t.Errorf("a state without hosts: %v", err)
+	}
+}
