@@ -88,12 +88,12 @@ func (f *Fault) check() error {
 		needed := slices.Contains(form.needs, field.key)
 		switch {
 		case given && !needed && !slices.Contains(form.takes, field.key):
-			return fmt.Errorf("%s has no %s; it is written %s", f.Kind, field.key, f.Kind.Form())
+			return &keyError{field.key, fmt.Errorf("%s has no %s; it is written %s", f.Kind, field.key, f.Kind.Form())}
 		case !given && needed:
 			return fmt.Errorf("%s needs %s; it is written %s", f.Kind, field.key, f.Kind.Form())
 		case given:
 			if err := field.check(f); err != nil {
-				return fmt.Errorf("%s is %s; %w", field.key, field.print(f), err)
+				return &keyError{field.key, fmt.Errorf("%s is %s; %w", field.key, field.print(f), err)}
 			}
 		}
 	}
@@ -107,7 +107,7 @@ func (f *Fault) validate(s *Scenario) error {
 	}
 	switch {
 	case f.Hosts.Last > s.Fleet.Hosts:
-		return fmt.Errorf("host is %v; the fleet has h1 to h%d", f.Hosts, s.Fleet.Hosts)
+		return &keyError{"host", fmt.Errorf("host is %v; the fleet has h1 to h%d", f.Hosts, s.Fleet.Hosts)}
 	case f.Kind == CertWrong && s.Fleet.Hosts < 2:
 		return fmt.Errorf("the fleet has no other host whose certificate could be shown")
 	case f.At > s.Active, f.At == s.Active && !f.Kind.Instant():
@@ -116,10 +116,17 @@ func (f *Fault) validate(s *Scenario) error {
 	return nil
 }
 
-func kindWords() string {
+func kindWords() string { return strings.Join(kindTexts(), ", ") }
+
+func kindTexts() []string {
 	var words []string
 	for _, k := range FaultKinds() {
 		words = append(words, k.String())
 	}
-	return strings.Join(words, ", ")
+	return words
+}
+
+// keys are those that a fault of the kind may have.
+func (k FaultKind) keys() []string {
+	return append(slices.Clone(faultForms[k].needs), faultForms[k].takes...)
 }

@@ -193,35 +193,52 @@ func (f Fault) String() string {
 // ParseFault reads a fault as [Fault.String] writes it. The error says which
 // word is wrong and what would be right.
 func ParseFault(line string) (Fault, error) {
-	words := strings.Fields(line)
-	if len(words) < 4 || words[0] != "at" {
+	words, _ := splitLine(line)
+	if len(words) < 4 || words[0].text != "at" {
 		return Fault{}, errors.New("want at TIME WORD WORD [key=value …], for instance at 2m reply drop host=h1 count=1")
 	}
-	var f Fault
-	var err error
-	if f.At, err = time.ParseDuration(words[1]); err != nil {
-		return Fault{}, fmt.Errorf("%q: want a duration, for instance 90s", words[1])
+	f, _, err := parseFault(words)
+	return f, err
+}
+
+// parseFault reads a fault from the words of a line that begins with at.
+func parseFault(words []word) (f Fault, given map[string]word, err error) {
+	if f.At, err = time.ParseDuration(words[1].text); err != nil {
+		return f, nil, words[1].wrong("want a duration, for instance 90s")
 	}
-	if f.Kind, err = parseFaultKind(words[2] + " " + words[3]); err != nil {
-		return Fault{}, err
+	kind := words[2].text
+	if len(words) > 3 {
+		kind += " " + words[3].text
 	}
-	for i, word := range words[4:] {
-		key, value, found := strings.Cut(word, "=")
+	if f.Kind, err = parseFaultKind(kind); err != nil {
+		return f, nil, &wordError{words[2].column, err}
+	}
+	given = make(map[string]word)
+	for _, w := range words[4:] {
+		key, value, found := strings.Cut(w.text, "=")
 		at := slices.IndexFunc(faultFields, func(field faultField) bool { return field.key == key })
+		_, twice := given[key]
 		switch {
-		case !found, at < 0:
-			return Fault{}, fmt.Errorf("%q: want key=value; it is written %s", word, f.Kind.Form())
-		case slices.ContainsFunc(words[4:4+i], func(w string) bool { return strings.HasPrefix(w, key+"=") }):
-			return Fault{}, fmt.Errorf("%q: %s is given twice", word, key)
+		case !found:
+			return f, nil, w.wrong("want key=value; it is written %s", f.Kind.Form())
+		case at < 0:
+			near := ""
+			if n := nearest(key, f.Kind.keys()); n != "" {
+				near = "did you mean " + n + "? "
+			}
+			return f, nil, w.wrong("unknown key; %sit is written %s", near, f.Kind.Form())
+		case twice:
+			return f, nil, w.wrong("%s is given twice", key)
 		}
 		if err := faultFields[at].parse(&f, value); err != nil {
-			return Fault{}, fmt.Errorf("%q: %w", word, err)
+			return f, nil, w.wrong("%w", err)
 		}
+		given[key] = w
 	}
 	if err := f.check(); err != nil {
-		return Fault{}, err
+		return f, nil, atKey(err, given, words[0])
 	}
-	return f, nil
+	return f, given, nil
 }
 
 func parseFaultKind(words string) (FaultKind, error) {
@@ -230,7 +247,7 @@ func parseFaultKind(words string) (FaultKind, error) {
 			return k, nil
 		}
 	}
-	return 0, fmt.Errorf("%q is no fault; want one of %s", words, kindWords())
+	return 0, fmt.Errorf("%q is neither a fault nor an act; %s", words, oneOf(words, append(kindTexts(), actTexts()...)))
 }
 
 // ParseHosts reads h3, h1..h5 or *.

@@ -50,6 +50,8 @@ func (o *operatorNode) act(w *World, i int) {
 
 func (w *World) actInput(a *Act) plane.Input {
 	switch a.Kind {
+	case ActOpen:
+		return &plane.OpenRollout{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[w.scenario.rolloutIndex(a.Rollout)])}
 	case ActResume:
 		return &plane.ResumeRollout{RolloutID: a.Rollout}
 	case ActClear:

@@ -115,6 +115,9 @@ func (p *planeNode) start(w *World) {
 	// until its turn has come, a plane that lost its disk does not know a rollout
 	// (PROTOCOL E8).
 	for i := range w.operator.opened {
+		if w.scenario.Plane.NoManifests {
+			break
+		}
 		w.queue.push(event{
 			at: w.now + time.Duration(i+1)*w.scenario.Plane.Start, kind: evManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(i),
 		})

@@ -25,11 +25,15 @@ type Scenario struct {
 	Acts     []Act
 	Faults   []Fault
 	// Active is how long the scenario runs before it is healed: from then on
-	// no fault is in force. 0 means until the last fault has ended.
+	// no fault is in force. 0 means until the last fault has ended, the last
+	// act is done and the last rollout is open; a fault that lasts and has no
+	// end by itself is given 10 min.
 	Active time.Duration
 	// Converge is how much virtual time the fleet has after that to come to
 	// rest. Default 2 h.
 	Converge time.Duration
+	// Expects are what a run has to show besides keeping the rules.
+	Expects []Expect
 }
 
 // Fleet is the hosts of a scenario. They are named h1, h2 and so on.
@@ -74,6 +78,9 @@ type PlaneModel struct {
 	// Start is how long the plane takes to come up again after a crash, when
 	// its process runs already. Default 200 ms.
 	Start time.Duration
+	// NoManifests says that the plane has no manifests directory: after the
+	// loss of its disk it knows no rollout (PROTOCOL R6).
+	NoManifests bool
 }
 
 // NetworkModel is the network between hosts and plane while no fault touches
@@ -111,6 +118,10 @@ const (
 	// ActRevoke revokes the certificates of a host; a new one is issued to it
 	// after For, if For is not 0.
 	ActRevoke
+	// ActOpen sends the manifest of a rollout of the scenario once more.
+	ActOpen
+
+	actKindEnd
 )
 
 // Act is one act of an operator. It is sent until the plane has taken it.
@@ -149,6 +160,10 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
+// openEnded is how long a fault without an end is in force, if the scenario
+// says nothing of when it is healed.
+const openEnded = 10 * time.Minute
+
 // withDefaults fills in what the scenario leaves open.
 func (s Scenario) withDefaults() Scenario {
 	setDefault(&s.Start.At, Epoch)
@@ -176,7 +191,11 @@ func (s Scenario) withDefaults() Scenario {
 	s.Rollouts = rollouts
 	if s.Active == 0 {
 		for _, f := range s.Faults {
-			s.Active = max(s.Active, f.At+f.For)
+			end := f.At + f.For
+			if f.For == 0 && !f.Kind.Instant() {
+				end += openEnded
+			}
+			s.Active = max(s.Active, end)
 		}
 		for _, a := range s.Acts {
 			s.Active = max(s.Active, a.At+a.For)
@@ -188,85 +207,117 @@ func (s Scenario) withDefaults() Scenario {
 	return s
 }
 
+// problem is something that is wrong with a part of a scenario.
+type problem struct {
+	part part
+	err  error
+}
+
 // validate judges a scenario whose defaults are filled in.
 func (s *Scenario) validate() error {
-	f := &s.Fleet
+	if list := s.problems(); len(list) > 0 {
+		return list[0].err
+	}
+	return nil
+}
+
+// problems lists what is wrong with a scenario whose defaults are filled in. A
+// scenario whose fleet, plane or network is wrong is not judged further.
+func (s *Scenario) problems() []problem {
+	var list []problem
+	add := func(p part, err error) {
+		if err != nil {
+			list = append(list, problem{p, err})
+		}
+	}
+	add(part{kind: partFleet}, s.Fleet.validate())
+	add(part{kind: partPlane}, s.Plane.validate(s))
+	add(part{kind: partNetwork}, s.Network.validate())
+	if s.Active < 0 || s.Active > longest {
+		add(part{kind: partActive}, fmt.Errorf("active is %v; want 0s to %v", s.Active, longest))
+	}
+	if s.Converge <= 0 || s.Converge > longest {
+		add(part{kind: partConverge}, fmt.Errorf("converge is %v; want more than 0s and at most %v", s.Converge, longest))
+	}
+	if len(list) > 0 {
+		return list
+	}
+	add(part{}, s.Start.validate(s))
+	seen := make(map[wire.RolloutID]bool)
+	for i := range s.Rollouts {
+		r := &s.Rollouts[i]
+		err := s.checkRollout(r)
+		if err == nil && seen[r.ID] {
+			err = fmt.Errorf("rollout %s: is there twice; want each once", r.ID)
+		}
+		add(part{partRollout, i}, err)
+		seen[r.ID] = true
+	}
+	for i := range s.Faults {
+		if err := s.Faults[i].validate(s); err != nil {
+			add(part{partFault, i}, fmt.Errorf("fault %q: %w", s.Faults[i].String(), err))
+		}
+	}
+	for i := range s.Acts {
+		if err := s.Acts[i].validate(s); err != nil {
+			add(part{partAct, i}, fmt.Errorf("act %q: %w", s.Acts[i].String(), err))
+		}
+	}
+	for i := range s.Expects {
+		if err := s.Expects[i].validate(s); err != nil {
+			add(part{partExpect, i}, fmt.Errorf("%q: %w", s.Expects[i].String(), err))
+		}
+	}
+	return list
+}
+
+func (f *Fleet) validate() error {
 	switch {
 	case f.Hosts < 1 || f.Hosts > 1_000_000:
 		return fmt.Errorf("fleet: hosts is %d; want 1 to 1000000", f.Hosts)
 	case f.Legacy < 0 || f.Hostile < 0 || f.Legacy+f.Hostile > f.Hosts:
 		return fmt.Errorf("fleet: %d legacy and %d hostile of %d hosts; want no more than there are", f.Legacy, f.Hostile, f.Hosts)
 	case f.Interval < time.Second || f.Interval%time.Second != 0:
-		return fmt.Errorf("fleet: interval is %v; want whole seconds, at least 1s", f.Interval)
-	case s.Network.Loss < 0 || s.Network.Loss >= 1000 || s.Network.Dup < 0 || s.Network.Dup > 1000:
-		return fmt.Errorf("network: loss is %d and dup is %d; want 0 to 999 of a thousand", s.Network.Loss, s.Network.Dup)
+		return &keyError{"interval", fmt.Errorf("fleet: interval is %v; want whole seconds, at least 1s", f.Interval)}
 	case f.Probes > len(probeNames):
-		return fmt.Errorf("fleet: probes is %d; want at most %d", f.Probes, len(probeNames))
-	case s.Plane.Batch < 1:
-		return fmt.Errorf("plane: batch is %d; want at least 1", s.Plane.Batch)
-	case s.Active < 0 || s.Active > longest:
-		return fmt.Errorf("active is %v; want 0s to %v", s.Active, longest)
+		return &keyError{"probes", fmt.Errorf("fleet: probes is %d; want at most %d", f.Probes, len(probeNames))}
 	}
-	if err := s.checkModels(); err != nil {
+	if err := f.Activation.validate("fleet", "activation"); err != nil {
 		return err
 	}
-	if err := s.Start.validate(s); err != nil {
-		return err
-	}
-	seen := make(map[wire.RolloutID]bool)
-	for i := range s.Rollouts {
-		r := &s.Rollouts[i]
-		if err := s.checkRollout(r); err != nil {
-			return err
-		}
-		if seen[r.ID] {
-			return fmt.Errorf("rollout %s: is there twice; want each once", r.ID)
-		}
-		seen[r.ID] = true
-	}
-	for i := range s.Faults {
-		if err := s.Faults[i].validate(s); err != nil {
-			return fmt.Errorf("fault %q: %w", s.Faults[i].String(), err)
-		}
-	}
-	for i := range s.Acts {
-		if err := s.Acts[i].validate(s); err != nil {
-			return fmt.Errorf("act %q: %w", s.Acts[i].String(), err)
-		}
-	}
-	return nil
+	_, err := agent.New((&Scenario{Fleet: *f}).agentConfig(1))
+	return err
 }
 
-// checkModels judges the sizes and times of everything that is modelled.
-func (s *Scenario) checkModels() error {
-	for _, r := range []struct {
-		name string
-		of   Range
-	}{
-		{"fleet: activation", s.Fleet.Activation}, {"plane: commit", s.Plane.Commit}, {"network: delay", s.Network.Delay},
-	} {
-		if r.of.Min < 0 || r.of.Max < r.of.Min || r.of.Max > longest {
-			return fmt.Errorf("%s is %v to %v; want 0s or more, and the smaller bound first", r.name, r.of.Min, r.of.Max)
-		}
+func (p *PlaneModel) validate(s *Scenario) error {
+	switch {
+	case p.Batch < 1:
+		return &keyError{"batch", fmt.Errorf("plane: batch is %d; want at least 1", p.Batch)}
+	case p.Service <= 0 || p.Service > longest:
+		return &keyError{"service", fmt.Errorf("plane: service is %v; want more than 0s and at most %v", p.Service, longest)}
+	case p.Start <= 0 || p.Start > longest:
+		return &keyError{"start", fmt.Errorf("plane: start is %v; want more than 0s and at most %v", p.Start, longest)}
 	}
-	for _, d := range []struct {
-		name string
-		of   time.Duration
-	}{
-		{"plane: service", s.Plane.Service}, {"plane: start", s.Plane.Start}, {"converge", s.Converge},
-	} {
-		if d.of <= 0 || d.of > longest {
-			return fmt.Errorf("%s is %v; want more than 0s and at most %v", d.name, d.of, longest)
-		}
-	}
-	if _, err := gate.New[struct{}](s.gateConfig(s.Plane.Capacity)); err != nil {
+	if err := p.Commit.validate("plane", "commit"); err != nil {
 		return err
 	}
-	if _, err := plane.New(s.planeConfig()); err != nil {
+	if _, err := gate.New[struct{}](s.gateConfig(p.Capacity)); err != nil {
 		return err
 	}
-	if _, err := agent.New(s.agentConfig(1)); err != nil {
-		return err
+	_, err := plane.New(s.planeConfig())
+	return err
+}
+
+func (n *NetworkModel) validate() error {
+	if n.Loss < 0 || n.Loss >= 1000 || n.Dup < 0 || n.Dup > 1000 {
+		return fmt.Errorf("network: loss is %d and dup is %d; want 0 to 999 of a thousand", n.Loss, n.Dup)
+	}
+	return n.Delay.validate("network", "delay")
+}
+
+func (r Range) validate(of, key string) error {
+	if r.Min < 0 || r.Max < r.Min || r.Max > longest {
+		return &keyError{key, fmt.Errorf("%s: %s is %v to %v; want 0s or more, and the smaller bound first", of, key, r.Min, r.Max)}
 	}
 	return nil
 }
@@ -285,32 +336,6 @@ func (s *Scenario) agentConfig(n int) agent.Config {
 		Hostname: HostName(n), HeartbeatInterval: s.Fleet.Interval,
 		ProbeInterval: s.Fleet.ProbeInterval, SustainedFailure: s.Fleet.Sustained,
 	}
-}
-
-// validate judges an act in a scenario.
-func (a *Act) validate(s *Scenario) error {
-	switch {
-	case a.At < 0 || a.At > longest || a.For < 0 || a.For > longest:
-		return fmt.Errorf("want times of 0s to %v", longest)
-	case a.Kind == ActResume:
-		if _, err := wire.ParseRolloutID(string(a.Rollout)); err != nil {
-			return fmt.Errorf("rollout %q: %w", a.Rollout, err)
-		}
-	case a.Kind == ActClear:
-		if id, err := wire.ParseRolloutID(string(a.Channel) + "@any"); err != nil || id.Channel() != a.Channel {
-			return fmt.Errorf("channel %q: want letters, digits, '.', '_', '-' and '/'", a.Channel)
-		}
-		if _, err := wire.ParseClosure(string(a.Closure)); err != nil {
-			return fmt.Errorf("closure %q: %w", a.Closure, err)
-		}
-	case a.Kind == ActRevoke:
-		if a.Hosts.First != a.Hosts.Last || a.Hosts.First < 1 || a.Hosts.Last > s.Fleet.Hosts {
-			return fmt.Errorf("want one host of h1 to h%d", s.Fleet.Hosts)
-		}
-	default:
-		return fmt.Errorf("kind is %d; want one that there is", a.Kind)
-	}
-	return nil
 }
 
 func (s *Scenario) checkRollout(r *Rollout) error {

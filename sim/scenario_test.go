@@ -60,7 +60,10 @@ func TestAWrongScenarioIsRefusedWithTheFieldAndWhatWouldBeRight(t *testing.T) {
 		{func(s *Scenario) { s.Faults[0].Hosts = Hosts{4, 4} }, `fault "at 1m reply drop host=h4 for=1m count=1": host is h4; the fleet has h1 to h3`},
 		{func(s *Scenario) { s.Faults[0].Rate = 3 }, `fault "at 1m reply drop host=h1 for=1m count=1 rate=3": reply drop has no rate`},
 		{func(s *Scenario) { s.Active = time.Minute }, "it never strikes: the scenario is healed at 1m; want it to begin before"},
-		{func(s *Scenario) { s.Faults[0] = Fault{At: 2 * time.Minute, Kind: PlaneSuspend} }, "it never strikes: the scenario is healed at 2m"},
+		{func(s *Scenario) {
+			s.Faults[0] = Fault{At: 2 * time.Minute, Kind: PlaneSuspend}
+			s.Active = 2 * time.Minute
+		}, "it never strikes: the scenario is healed at 2m"},
 		{func(s *Scenario) {
 			s.Faults[0] = Fault{At: 2 * time.Minute, Kind: PlaneCrash, For: time.Second}
 			s.Active = time.Minute

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -20,14 +22,21 @@ func TestEveryGeneratedScenarioReadsBackToTheSameText(t *testing.T) {
 				if again := read.String(); again != text {
 					t.Fatalf("reads back as\n%s\nwant\n%s", again, text)
 				}
+				if got, want := read.withDefaults(), s.withDefaults(); !reflect.DeepEqual(got, want) {
+					t.Fatalf("reads back as\n%+v\nwant\n%+v", got, want)
+				}
 			})
 		})
 	}
 }
 
-func TestAScenarioThatWasReadRunsToTheSameHash(t *testing.T) {
+func TestEveryGeneratedScenarioRunsToTheSameHashWhenItIsReadBack(t *testing.T) {
+	seeds := uint64(5)
+	if testing.Short() {
+		seeds = 2
+	}
 	for _, p := range Profiles() {
-		for seed := uint64(1); seed <= 5; seed++ {
+		for seed := uint64(1); seed <= seeds; seed++ {
 			s := Generate(seed, p)
 			read, err := ParseScenario(s.String())
 			if err != nil {
@@ -48,30 +57,79 @@ func TestAScenarioThatWasReadRunsToTheSameHash(t *testing.T) {
 	}
 }
 
-func TestABadScenarioNamesTheLineAndWhatWouldBeRight(t *testing.T) {
+func TestABadScenarioNamesThePlaceAndWhatWouldBeRight(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"fleet", "line 1: fleet: want a value after it"},
-		{"seed x", `line 1: seed "x": want a whole number`},
-		{"seed 1\nfleet many", `line 2: fleet "many": want how many hosts there are`},
-		{"fleet 3 intervall=60s", `line 1: "intervall=60s": unknown key; want one of interval, legacy`},
-		{"fleet 3 interval=60", `line 1: "interval=60": want a duration, for instance 90s`},
-		{"fleet 3\nplane capacity=lots", `line 2: "capacity=lots": want a whole number`},
-		{"fleet 3\nnetwork delay=5ms", `line 2: "delay=5ms": want two durations, for instance 1ms..20ms`},
-		{"fleet 3\nrollout stable@r1 waves=5", `line 2: "waves=5": want the soak time of each wave`},
-		{"fleet 3\nrollout stable@r1 policy=hope", `line 2: "policy=hope": want halt or rollback-and-halt`},
-		{"fleet 3\nrollout r1 target=c1", `rollout "r1": want <channel>@<channel_ref>`},
-		{"fleet 3\nrollout stable@r1 target=c1 hosts=h4", `rollout stable@r1: hosts h4; want hosts from h1 to h3`},
-		{"fleet 3\nat 2m reply dorp", `line 2: "reply dorp" is no fault; want one of reducer wedge`},
-		{"fleet 3\nat soon reply drop", `line 2: "soon": want a duration, for instance 90s`},
-		{"fleet 3\nat 2m revoke all", `line 2: "all": want hosts such as h3, h1..h5 or *`},
-		{"fleet 3\nat 2m clear stable", `line 2: clear: want a channel and a closure`},
-		{"fleet 3\nconverge 2h", `line 2: converge "2h": want within=DURATION`},
-		{"fleet 3\nfly 2h", `line 2: "fly": want seed, fleet, plane, network, rollout, at, active or converge`},
-		{"fleet 0", "fleet: hosts is 0; want 1 to 1000000"},
+		{"", `f:1:1: there is no fleet; want a line such as fleet 3`},
+		{"fleet", `f:1:1: "fleet": want how many hosts there are after it`},
+		{"seed x", `f:1:6: "x": want a whole number`},
+		{"seed", `f:1:1: "seed": want a value after it, for instance seed 7`},
+		{"seed 1 2", `f:1:8: "2": want nothing more on this line`},
+		{"seed 1\nfleet many", `f:2:7: "many": want how many hosts there are`},
+		{"fleet 3\n fleet 3", `f:2:2: "fleet": is given twice, first in line 1`},
+		{"fleet 3 intervall=60s", `f:1:9: "intervall=60s": unknown key; did you mean interval? want one of interval, legacy`},
+		{"fleet 3 interval", `f:1:9: "interval": want a value, for instance interval=1m`},
+		{"fleet 3 quickly", `f:1:9: "quickly": want key=value; want one of interval, legacy`},
+		{"fleet 3 interval=60", `f:1:9: "interval=60": want a duration, for instance 1m`},
+		{"fleet 3 interval=1m interval=2m", `f:1:21: "interval=2m": interval is given twice`},
+		{"fleet 3 legacy=1 interval=1500ms", `f:1:18: fleet: interval is 1.5s; want whole seconds`},
+		{"fleet 3\nplane capacity=lots", `f:2:7: "capacity=lots": want a whole number`},
+		{"fleet 3\nplane manifests=maybe", `f:2:7: "manifests=maybe": want yes or no`},
+		{"fleet 3\nnetwork delay=5", `f:2:9: "delay=5": want a duration, or the smaller and the larger of two, for instance 1ms..20ms`},
+		{"fleet 3\nnetwork delay=5ms..1ms", `f:2:9: "delay=5ms..1ms": want a duration, or the smaller`},
+		{"fleet 3\nrollout", `f:2:1: "rollout": want its ID after it`},
+		{"fleet 3\nrollout stable@r1 waves=5", `f:2:19: "waves=5": want the soak time of each wave`},
+		{"fleet 3\nrollout stable@r1 policy=hope", `f:2:19: "policy=hope": want halt or rollback-and-halt`},
+		{"fleet 3\nrollout r1 target=c1", `f:2:9: "r1": want <channel>@<channel_ref>`},
+		{"fleet 3\nrollout stable@r1 target=c1 hosts=h4", `f:2:1: rollout stable@r1: hosts h4; want hosts from h1 to h3`},
+		{"fleet 3\nat 2m", `f:2:1: "at": want a time and a fault or an act after it`},
+		{"fleet 3\nat 2m reply dorp", `f:2:7: "reply dorp" is neither a fault nor an act; did you mean reply drop?`},
+		{"fleet 3\nat soon reply drop", `f:2:4: "soon": want a duration, for instance 90s`},
+		{"fleet 3\nat 2m reply drop host=h4", `f:2:18: fault "at 2m reply drop host=h4": host is h4; the fleet has h1 to h3`},
+		{"fleet 3\nat 2m net drop rate=1001", `f:2:16: rate is 1001; want 1 to 1000, of a thousand`},
+		{"fleet 3\nat 2m revoke all", `f:2:14: "all": want hosts such as h3, h1..h5 or *`},
+		{"fleet 3\nat soon revoke h1", `f:2:4: "soon": want a duration`},
+		{"fleet 3\nat 2m revoke h1 reissue=soon", `f:2:17: "reissue=soon": want a duration, for instance 1m`},
+		{"fleet 3\nat 2m clear stable", `f:2:7: "clear": want CHANNEL and CLOSURE after it; it is written clear CHANNEL CLOSURE`},
+		{"fleet 3\nat 2m resume stable@r1 now", `f:2:24: "now": resume takes nothing more`},
+		{"fleet 3\nat 2m open stable@r1", `f:2:1: act "at 2m open stable@r1": rollout "stable@r1": want one of the scenario`},
+		{"fleet 3\nconverge 2h", `f:2:10: "2h": want within=DURATION`},
+		{"fleet 3\nactive soon", `f:2:8: "soon": want a duration, for instance 10m`},
+		{"fleet 3\nfly 2h", `f:2:1: "fly": no line begins with it; want one of seed, fleet, plane, network, rollout, at, active, converge, expect`},
+		{"fleet 3\nexpext answer ok", `f:2:1: "expext": no line begins with it; did you mean expect?`},
+		{"fleet 0", "f:1:1: fleet: hosts is 0; want 1 to 1000000"},
+		{"# ü is one character\nfleet 3 \tintervall=60s", `f:2:10: "intervall=60s": unknown key`},
+		{"fleet 3 #intervall=60s\nfly", `f:2:1: "fly"`},
 	} {
-		_, err := ParseScenario(c.text)
-		if err == nil || !strings.Contains(err.Error(), c.want) {
+		_, err := ParseFile("f", c.text)
+		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%q: %v, want %s", c.text, err, c.want)
+		}
+	}
+}
+
+func TestEverythingThatIsWrongWithAScenarioIsToldAtOnce(t *testing.T) {
+	_, err := ParseScenario("fly\nfleet 3\nplane capacity=lots\nexpect nothing\n")
+	var list SyntaxErrors
+	if !errors.As(err, &list) || len(list) != 3 || list[0].Line != 1 || list[1].Line != 3 || list[2].Line != 4 {
+		t.Errorf("got %v, want errors in lines 1, 3 and 4", err)
+	}
+	if want := "line 1, column 1: "; !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want it to begin with %s", err, want)
+	}
+	_, err = ParseScenario("fleet 3\nat 2m reply drop host=h4\nrollout stable@r1\nat 3m resume stable@r1\nexpect host h9 reachable\n")
+	if !errors.As(err, &list) || len(list) != 3 {
+		t.Errorf("got %v, want errors in lines 2, 3 and 5", err)
+	}
+}
+
+func TestTheWordThatWasMeantIsFound(t *testing.T) {
+	words := []string{"reply drop", "plane crash", "heartbeat", "event", "h"}
+	for got, want := range map[string]string{
+		"reply dorp": "reply drop", "plane crush": "plane crash", "hearbeat": "heartbeat", "evnet": "event", "evemt": "event",
+		"events": "event", "": "", "completely different": "", "eve": "", "x": "", "xyz": "",
+	} {
+		if near := nearest(got, words); near != want {
+			t.Errorf("%q is taken for %q, want %q", got, near, want)
 		}
 	}
 }

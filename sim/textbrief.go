@@ -44,6 +44,9 @@ func (s Scenario) Brief() string {
 	if filled.Converge != plain.Converge {
 		fmt.Fprintf(&b, "converge within=%s\n", shortDuration(filled.Converge))
 	}
+	for _, e := range s.Expects {
+		b.WriteString(e.String() + "\n")
+	}
 	return b.String()
 }
 

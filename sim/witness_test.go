@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ func watch(t *testing.T, text string) (*Witness, Result) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if seen != unseen {
+	if !reflect.DeepEqual(seen, unseen) {
 		t.Errorf("with a witness the run is another:\n%+v\n%+v", seen, unseen)
 	}
 	return witness, seen

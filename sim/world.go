@@ -86,7 +86,9 @@ type World struct {
 	end      time.Duration
 
 	observers []observer
-	panel     panel // the checkers
+	panel     panel        // the checkers, and whoever compares with what is expected
+	expects   *expectJudge // nil if nothing is expected
+	nextLook  time.Duration
 	effects   Effects
 	violation *Violation
 	tracer    *tracer
@@ -112,35 +114,6 @@ type Options struct {
 	Checkers []Checker
 	// Witness, if set, writes down what can be seen from outside.
 	Witness *Witness
-}
-
-// Violation says which rule was broken, when, and how.
-type Violation struct {
-	// Checker is its number: S8, L1.
-	Checker string
-	Step    uint64
-	At      time.Duration
-	Detail  string
-}
-
-// String writes the violation in one line.
-func (v *Violation) String() string {
-	return fmt.Sprintf("%s at step %d, %v: %s", v.Checker, v.Step, v.At, v.Detail)
-}
-
-// Result is how a run ended.
-type Result struct {
-	Violation *Violation
-	Seed      uint64
-	// Events is how many events happened, Simulated how much time passed.
-	Events    uint64
-	Simulated time.Duration
-	// Settled is when after the healing the fleet had come to rest.
-	Settled time.Duration
-	// Ended says that the run came to its end, and was not stopped before.
-	Ended   bool
-	Hash    uint64
-	Effects Effects
 }
 
 // New makes the world of a scenario. The error names what is wrong with it.
@@ -176,12 +149,17 @@ func New(s Scenario, o Options) (*World, error) {
 	if o.Witness != nil {
 		w.panel.add(o.Witness)
 	}
-	if len(checkers) > 0 || o.Witness != nil {
+	if len(checkers) > 0 || o.Witness != nil || len(s.Expects) > 0 {
 		w.observers = append(w.observers, &w.panel)
 	}
 	for _, c := range checkers {
 		w.panel.add(c.New(w))
 	}
+	if len(s.Expects) > 0 {
+		w.expects = newExpectJudge(s.Expects)
+		w.panel.add(w.expects)
+	}
+	w.nextLook = w.expects.lookAt()
 	w.plane.init(w)
 	w.hosts = make([]hostNode, s.Fleet.Hosts)
 	for i := range w.hosts {
@@ -221,6 +199,9 @@ func (w *World) Next() bool {
 		return false
 	}
 	e := w.queue.pop()
+	if e.at > w.nextLook {
+		w.lookBefore(e.at)
+	}
 	if e.at > w.end {
 		w.now = w.end
 		w.judgeEnd()
@@ -383,6 +364,7 @@ func (w *World) Result() Result {
 	if w.settled {
 		r.Settled = w.now - w.healedAt
 	}
+	w.verdict(&r)
 	return r
 }
 

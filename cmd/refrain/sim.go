@@ -18,13 +18,15 @@ type simCommand struct {
 	Run    simRunCommand    `cmd:"" help:"Run one scenario: a seed's, or a file's."`
 	Search simSearchCommand `cmd:"" help:"Run many seeds and look for a rule that breaks."`
 	Shrink simShrinkCommand `cmd:"" help:"Make a scenario that breaks a rule as small as it can be."`
+	Fmt    simFmtCommand    `cmd:"" help:"Write scenario files in their canonical form; comments stay."`
 	Replay simReplayCommand `cmd:"" name:"replay-recording" help:"Play what a server's flight recorder kept to the reducer again, and compare every answer."`
 }
 
 // simReport is what a run or a search says to a program.
 type simReport struct {
-	Verdict         string            `json:"verdict"` // passed or violation
+	Verdict         string            `json:"verdict"` // passed, violation or unmet
 	Violation       *simViolation     `json:"violation,omitempty"`
+	Unmet           []simUnmet        `json:"unmet,omitempty"`
 	Seed            uint64            `json:"seed"`
 	Profile         string            `json:"profile,omitempty"`
 	File            string            `json:"file,omitempty"`
@@ -40,6 +42,8 @@ type simReport struct {
 	Shrunk          []*shrinkReport   `json:"shrunk,omitempty"`
 	Build           string            `json:"build"`
 	Again           string            `json:"again"`
+
+	source *sim.File // nil if there is no file
 }
 
 type simViolation struct {
@@ -59,6 +63,32 @@ func (r *simReport) judge(v *sim.Violation) {
 
 func reportViolation(v *sim.Violation) *simViolation {
 	return &simViolation{v.Checker, v.Step, v.At.Seconds(), v.Detail}
+}
+
+// simUnmet is an expectation of a file that the run did not meet.
+type simUnmet struct {
+	Line   int    `json:"line"`
+	Expect string `json:"expect"`
+	Saw    string `json:"saw"`
+}
+
+// expectations takes in what a file expects. An expected violation is none.
+func (r *simReport) expectations(result *sim.Result) {
+	for i := range result.Unmet {
+		u := &result.Unmet[i]
+		line := 0
+		if r.source != nil {
+			line = r.source.ExpectLine(u.Index)
+		}
+		r.Unmet = append(r.Unmet, simUnmet{line, u.Expect.String(), u.Saw})
+	}
+	switch {
+	case result.Violation != nil && !result.Expected:
+	case len(r.Unmet) > 0:
+		r.Verdict = "unmet"
+	default:
+		r.Verdict = "passed"
+	}
 }
 
 func (r *simReport) rates() {

@@ -42,7 +42,7 @@ func (c *simRunCommand) Run(io stdio) error {
 		_, err = io.Out.Write(state)
 		return err
 	}
-	report := &simReport{File: from.file, Profile: from.profile, Again: from.again}
+	report := &simReport{File: from.file, Profile: from.profile, Again: from.again, source: from.source}
 	if c.Wire {
 		report.Again += " --wire"
 	}
@@ -77,6 +77,7 @@ func (c *simRunCommand) Run(io stdio) error {
 		return err
 	}
 	report.judge(result.Violation)
+	report.expectations(&result)
 	report.Seed, report.Events, report.Hash = result.Seed, result.Events, fmt.Sprintf("%016x", result.Hash)
 	report.SimSeconds, report.WallSeconds = result.Simulated.Seconds(), wall.Seconds()
 	report.rates()
@@ -91,7 +92,7 @@ func (c *simRunCommand) Run(io stdio) error {
 	} else {
 		printRun(io.Out, report, &result)
 	}
-	if result.Violation != nil {
+	if result.Failed() {
 		return errViolation
 	}
 	return nil
@@ -112,6 +113,8 @@ type origin struct {
 	profile string
 	// again is the command that runs it.
 	again string
+	// source is the file with its lines; nil if there is none.
+	source *sim.File
 }
 
 // from says where a scenario is from, in a few words.
@@ -132,11 +135,11 @@ func scenarioOf(file string, seed *uint64, profile string) (sim.Scenario, *origi
 		if err != nil {
 			return sim.Scenario{}, nil, usageError(err.Error())
 		}
-		s, err := sim.ParseScenario(string(text))
+		f, err := sim.ParseFile(file, string(text))
 		if err != nil {
-			return sim.Scenario{}, nil, usageError(file + ": " + err.Error())
+			return sim.Scenario{}, nil, usageError(err.Error())
 		}
-		return s, &origin{file: file, seed: s.Seed, again: "refrain sim run " + shellWord(file)}, nil
+		return f.Scenario, &origin{file: file, source: f, seed: f.Scenario.Seed, again: "refrain sim run " + shellWord(file)}, nil
 	case seed == nil:
 		return sim.Scenario{}, nil, usageError("want a scenario file or --seed N")
 	}
@@ -171,9 +174,16 @@ func openTrace(path string, out io.Writer) (to io.Writer, flush func() error, er
 
 // printRun says how a run went.
 func printRun(w io.Writer, r *simReport, result *sim.Result) {
+	for _, u := range r.Unmet {
+		fmt.Fprintf(w, "UNMET    %s (line %d): saw %s\n", u.Expect, u.Line, u.Saw)
+	}
 	switch {
-	case result.Violation != nil:
+	case result.Violation != nil && !result.Expected:
 		fmt.Fprintf(w, "VIOLATED %v\n", result.Violation)
+	case len(r.Unmet) > 0:
+		fmt.Fprintf(w, "FAILED   %d of %d expectations unmet\n", len(r.Unmet), len(r.source.Scenario.Expects))
+	case result.Violation != nil:
+		fmt.Fprintf(w, "PASSED   as expected, %v\n", result.Violation)
 	case result.Ended:
 		fmt.Fprintf(w, "PASSED   at rest %v after healing\n", result.Settled.Round(time.Second))
 	default:

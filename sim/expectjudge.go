@@ -1,0 +1,322 @@
+package sim
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// expectJudge is an observer that compares a run with what its scenario
+// expects. It is there only if something is expected.
+type expectJudge struct {
+	seen []seen
+	// looks are the expectations that are looked at at an instant, in the order
+	// of those; next is the first that was not looked at yet.
+	looks []int
+	next  int
+	views []agent.View
+}
+
+// seen is what there was of one expectation.
+type seen struct {
+	expect Expect
+	// count is how often it happened, first the first time.
+	count int
+	first occurrence
+	// chosen is how many were chosen by whose, where and about what, whatever
+	// they were. near is the first of them that was as expected but for numbers
+	// and times; other is the first, or the nth, that was something else.
+	chosen      int
+	near, other *occurrence
+	// looked says that it was looked at; met and state are what there was.
+	looked, met bool
+	state       string
+	seq         wire.Seq
+	hasSeq      bool
+}
+
+// occurrence is something that happened, in the words and numbers of an
+// expectation.
+type occurrence struct {
+	what             string
+	whose            string
+	at               time.Duration
+	answer           bool
+	took, retryAfter time.Duration
+	unavailable      bool
+	replay           bool
+	replayFrom       int
+	bootstrap        int
+}
+
+func newExpectJudge(list []Expect) *expectJudge {
+	j := &expectJudge{seen: make([]seen, len(list))}
+	for i, e := range list {
+		j.seen[i].expect = e
+		if e.Kind.Looks() && e.At.Given {
+			j.looks = append(j.looks, i)
+		}
+	}
+	slices.SortStableFunc(j.looks, func(a, b int) int { return int(list[a].At.Min - list[b].At.Min) })
+	return j
+}
+
+// lookAt is the instant of the next look; never, if there is none.
+func (j *expectJudge) lookAt() time.Duration {
+	if j == nil || j.next == len(j.looks) {
+		return math.MaxInt64
+	}
+	return j.seen[j.looks[j.next]].expect.At.Min
+}
+
+// lookBefore looks at everything whose instant is over before the next event,
+// which is at now.
+func (w *World) lookBefore(now time.Duration) {
+	for at := w.expects.lookAt(); at < now; at = w.expects.lookAt() {
+		w.expects.lookNext(w)
+	}
+	w.nextLook = w.expects.lookAt()
+}
+
+func (j *expectJudge) lookNext(w *World) {
+	s := &j.seen[j.looks[j.next]]
+	j.next++
+	j.judge(w, s, s.expect.At.Min)
+}
+
+// answered: the plane answered a request.
+func (j *expectJudge) answered(w *World, m *message) {
+	for i := range j.seen {
+		s := &j.seen[i]
+		if e := &s.expect; e.Kind == ExpectAnswer && e.chooses(m) {
+			o := &m.outcome
+			s.note(occurrence{what: o.Code.String(), whose: nodeName(m.node), at: w.now, answer: true, took: w.now - m.arrivedAt,
+				retryAfter: o.RetryAfter, unavailable: o.Code.Unavailable(), replay: o.Replay, replayFrom: int(o.ReplayFrom),
+				bootstrap: len(o.Heartbeat.Bootstrap)}, e.Is == "*" || e.Is == o.Code.String() || e.Is == strconv.Itoa(o.Code.Status()))
+		}
+	}
+}
+
+// chooses reports whether an expectation is about the answer to a request,
+// whatever the answer is.
+func (e *Expect) chooses(m *message) bool {
+	route := m.kind.String()
+	if m.node == manifestNodeID {
+		route = "manifest"
+	}
+	if e.Route != "" && e.Route != route || e.Hosts != (Hosts{}) && (m.node < 0 || !e.Hosts.Has(int(m.node)+1)) {
+		return false
+	}
+	if e.Event == "" && e.Rollout == "" && !e.Seq.Given {
+		return true
+	}
+	switch m.kind {
+	case MsgEvent:
+		v := &m.event.Envelope
+		return (e.Event == "" || e.Event == v.Event.Body.Kind().String()) &&
+			(e.Rollout == "" || e.Rollout == v.RolloutID) && e.Seq.Has(int(v.Event.Seq))
+	case MsgHeartbeat:
+		return e.Event == "" && !e.Seq.Given && e.Rollout == m.heartbeat.Request.RolloutID
+	}
+	return false
+}
+
+// noticed: the plane told something.
+func (j *expectJudge) noticed(w *World, n plane.Notice) {
+	for i := range j.seen {
+		s := &j.seen[i]
+		e := &s.expect
+		if e.Kind == ExpectNotice && e.Is == n.Kind.String() && e.about(n.Hostname, n.RolloutID, n.Seq) && (e.To == "" || e.To == n.To.String()) {
+			s.note(occurrence{what: n.String(), whose: "the plane", at: w.now}, true)
+		}
+	}
+}
+
+// committed: entries are on the plane's disk.
+func (j *expectJudge) committed(w *World, entries []plane.Entry) {
+	for i := range j.seen {
+		s := &j.seen[i]
+		e := &s.expect
+		if e.Kind != ExpectEntry {
+			continue
+		}
+		for k := range entries {
+			x := &entries[k]
+			if e.Is == string(x.Kind) && e.about(x.Hostname, x.RolloutID, seqOf(x)) && (e.Outcome == "" || e.Outcome == string(x.Outcome)) {
+				s.note(occurrence{what: x.String(), whose: "the disk", at: w.now}, true)
+			}
+		}
+	}
+}
+
+func seqOf(e *plane.Entry) wire.Seq {
+	if in, isEvent := e.Input.(*plane.Event); isEvent {
+		return in.Envelope.Event.Seq
+	}
+	return 0
+}
+
+func (e *Expect) about(host wire.Hostname, id wire.RolloutID, seq wire.Seq) bool {
+	n, known := hostNumber(host)
+	return (e.Hosts == Hosts{} || known && e.Hosts.Has(n)) && (e.Rollout == "" || e.Rollout == id) && e.Seq.Has(int(seq))
+}
+
+// note takes something that was chosen in.
+func (s *seen) note(o occurrence, asExpected bool) {
+	s.chosen++
+	e := &s.expect
+	switch {
+	case e.Nth > 0 && s.chosen != e.Nth:
+	case asExpected && e.measures(&o):
+		if s.count++; s.count == 1 {
+			s.first = o
+		}
+	case asExpected && s.near == nil:
+		s.near = &o
+	case !asExpected && s.other == nil:
+		s.other = &o
+	}
+}
+
+// measures reports whether the numbers and times of something are as expected.
+func (e *Expect) measures(o *occurrence) bool {
+	return e.At.Has(o.at) && (!o.answer || e.Took.Has(o.took) && e.Bootstrap.Has(o.bootstrap) &&
+		(!e.RetryAfter.Given || o.unavailable && e.RetryAfter.Has(o.retryAfter)) &&
+		(!e.ReplayFrom.Given || o.replay && e.ReplayFrom.Has(o.replayFrom)))
+}
+
+// judge looks at what is so at an instant.
+func (j *expectJudge) judge(w *World, s *seen, at time.Duration) {
+	e := &s.expect
+	s.looked = true
+	var wrong []string
+	note := func(met bool, whose, state string) {
+		if !met {
+			wrong = append(wrong, strings.TrimPrefix(whose+" ", " ")+state)
+		}
+	}
+	first, last := max(e.Hosts.First, 1), e.Hosts.Last
+	if last == 0 {
+		last = len(w.hosts)
+	}
+	p := w.plane.current()
+	switch e.Kind {
+	case ExpectRollout:
+		state := none
+		if status, there := p.Rollout(e.Rollout); there {
+			state = status.State.String()
+		}
+		note(state == e.Is, "", state)
+	case ExpectPlane:
+		state := w.plane.condition(at)
+		note(state == e.Is, "", state)
+	case ExpectHost:
+		for n := first; n <= last; n++ {
+			state := "unknown"
+			if status, known := p.Host(HostName(n)); known {
+				state = status.Reachability.String()
+			}
+			note(state == e.Is, string(HostName(n)), state)
+		}
+	case ExpectClosure:
+		for n := first; n <= last; n++ {
+			c := w.hosts[n-1].running
+			note(string(c) == e.Is, string(HostName(n)), string(c))
+		}
+	case ExpectRecord:
+		for n := first; n <= last; n++ {
+			name := string(HostName(n))
+			if e.Side != "agent" {
+				r, there := p.Record(e.Rollout, HostName(n))
+				met, state := s.record(&r, there, e.Confirmed)
+				note(met, name, state+" at the plane")
+			}
+			if e.Side != "plane" {
+				r, there := j.own(&w.hosts[n-1], e.Rollout)
+				met, state := s.record(&r, there, "")
+				note(met, name, state+" at the agent")
+			}
+		}
+	}
+	s.met, s.state = len(wrong) == 0, strings.Join(wrong, ", ")
+}
+
+// own is an agent's own record. Of one that is down it is the one that it had.
+func (j *expectJudge) own(h *hostNode, id wire.RolloutID) (rollout.Record, bool) {
+	if h.agent == nil {
+		return rollout.Record{}, false
+	}
+	j.views = h.agent.Views(j.views[:0])
+	for i := range j.views {
+		if r := j.views[i].Record; r.RolloutID == id {
+			return *r, true
+		}
+	}
+	return rollout.Record{}, false
+}
+
+// record compares one record, and describes it. Only a plane's is ever
+// confirmed.
+func (s *seen) record(r *rollout.Record, there bool, wantConfirmed string) (met bool, state string) {
+	e := &s.expect
+	if !there {
+		return e.Is == none, none
+	}
+	state = r.State.String()
+	met = state == e.Is
+	if e.Seq.Given {
+		s.seq, s.hasSeq = r.LastEventSeq, met
+		met = met && e.Seq.Has(int(r.LastEventSeq))
+		state += fmt.Sprintf(" seq=%d", r.LastEventSeq)
+	}
+	if e.Closure != "" {
+		met = met && e.Closure == r.CurrentClosure
+		state += " closure=" + string(r.CurrentClosure)
+	}
+	if wantConfirmed != "" {
+		confirmed := "no"
+		if r.Marks != 0 {
+			confirmed = "yes"
+		}
+		met = met && confirmed == wantConfirmed
+		state += " confirmed=" + confirmed
+	}
+	return met, state
+}
+
+// current is the plane's reducer; of a plane that is down, what its disk has.
+func (p *planeNode) current() *plane.Plane {
+	if !p.up || !p.started || p.rebuilding || p.plane == nil {
+		return p.walked
+	}
+	return p.plane
+}
+
+// condition says in what state the process is.
+func (p *planeNode) condition(at time.Duration) string {
+	switch {
+	case p.suspended:
+		return "suspended"
+	case !p.up:
+		return "down"
+	case !p.started:
+		return "starting"
+	case p.rebuilding:
+		return "rebuilding"
+	case p.gate.State() == gate.Closed:
+		return "closing"
+	case p.gate.Wedged(at):
+		return "wedged"
+	default:
+		return "serving"
+	}
+}
