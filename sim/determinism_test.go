@@ -35,6 +35,9 @@ type drawn struct {
 
 func (d drawn) scenario(t *testing.T) Scenario { return Generate(d.seed, mustProfile(t, d.profile)) }
 
+// again is how the run is made once more.
+func (d drawn) again() string { return Again(RunSeed(d.seed, d.profile)) }
+
 // comparedRuns lists the runs to compare: seeds of each profile.
 func comparedRuns(seeds int) []drawn {
 	var list []drawn
@@ -57,10 +60,10 @@ func runOnce(t *testing.T, d drawn, o Options) outcome {
 	t.Helper()
 	r, err := Run(d.scenario(t), o)
 	if err != nil {
-		t.Fatalf("%v: %v", d, err)
+		t.Fatalf("%v: %v\n%s", d, err, d.again())
 	}
 	if r.Violation != nil {
-		t.Errorf("%v: %v", d, r.Violation)
+		t.Errorf("%v: %v\n%s", d, r.Violation, d.again())
 	}
 	return outcome{r.Events, r.Hash, r.Effects}
 }
@@ -72,7 +75,7 @@ func compareRun(t *testing.T, d drawn, how string, o Options, want outcome) {
 	if got == want {
 		return
 	}
-	t.Errorf("%v, %s: %d events, hash %016x; want %d, %016x", d, how, got.events, got.hash, want.events, want.hash)
+	t.Errorf("%v, %s: %d events, hash %016x; want %d, %016x\n%s", d, how, got.events, got.hash, want.events, want.hash, d.again())
 	s := d.scenario(t)
 	a, b := twoWorlds(t, s, Options{Checkers: []Checker{}}, o)
 	if divergence := Diverge(a, b); divergence != nil {
@@ -119,10 +122,10 @@ func TestAStepNumberMeansTheSameInEveryRun(t *testing.T) {
 		for stopped.step < until && stopped.Next() {
 		}
 		if stopped.step != there || stopped.hash != hash {
-			t.Errorf("%v: at step %d the hash is %016x, and was %016x at step %d", d, stopped.step, stopped.hash, hash, there)
+			t.Errorf("%v: at step %d the hash is %016x, and was %016x at step %d\n%s", d, stopped.step, stopped.hash, hash, there, d.again())
 		}
 		if part.String() != whole.String()[:length] {
-			t.Errorf("%v: the trace of the first %d steps differs", d, until)
+			t.Errorf("%v: the trace of the first %d steps differs\n%s", d, until, d.again())
 		}
 	}
 }
@@ -150,7 +153,7 @@ func TestManyWorldsSideBySideAreWhatTheyAreOneByOne(t *testing.T) {
 		each.Wait()
 		for i, d := range runs {
 			if got[i] != want[i] {
-				t.Errorf("%v on %d processors: %d events, hash %016x; want %d, %016x", d, processors, got[i].events, got[i].hash, want[i].events, want[i].hash)
+				t.Errorf("%v on %d processors: %d events, hash %016x; want %d, %016x\n%s", d, processors, got[i].events, got[i].hash, want[i].events, want[i].hash, d.again())
 			}
 		}
 	}
@@ -238,7 +241,7 @@ func compareProcesses(t *testing.T, binary string, runs []drawn, environment ...
 				high = middle
 			}
 		}
-		t.Errorf("%v with %v: %s in another process, want %s; they part at step %d", runs[i], environment, there, here, low)
+		t.Errorf("%v with %v: %s in another process, want %s; they part at step %d\n%s", runs[i], environment, there, here, low, runs[i].again())
 		return
 	}
 }

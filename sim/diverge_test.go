@@ -89,7 +89,7 @@ func TestTheTwoFidelitiesTakeTheSameSteps(t *testing.T) {
 		for seed := uint64(1); seed <= 3; seed++ {
 			a, b := twoWorlds(t, Generate(seed, p), Options{}, Options{Wire: true})
 			if d := Diverge(a, b); d != nil {
-				t.Errorf("%s seed %d: %v", p.Name, seed, d)
+				t.Errorf("%s seed %d: %v\n%s", p.Name, seed, d, Again(RunSeed(seed, p.Name)))
 			}
 		}
 	}

@@ -14,7 +14,7 @@ func TestASearchOverEveryProfileFindsNothing(t *testing.T) {
 	}
 	sum := Search{Profiles: Profiles(), First: 1, Seeds: uint64(seedsInTests)}.Run(t.Context())
 	for _, f := range sum.Findings {
-		t.Errorf("%v %v\nrefrain sim run --seed %d --profile %s", f.Result.Violation, f.Err, f.Seed, f.Profile)
+		t.Errorf("%v %v\n%s", f.Result.Violation, f.Err, Again(RunSeed(f.Seed, f.Profile)))
 	}
 	if want := uint64(seedsInTests * len(Profiles())); sum.Runs != want && len(sum.Findings) == 0 {
 		t.Errorf("%d runs, want %d", sum.Runs, want)

@@ -51,7 +51,8 @@ func TestEveryGeneratedScenarioRunsToTheSameHashWhenItIsReadBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			if drawn.Hash != again.Hash || drawn.Events != again.Events {
-				t.Errorf("%s seed %d: %d events, hash %016x; read back: %d, %016x", p.Name, seed, drawn.Events, drawn.Hash, again.Events, again.Hash)
+				t.Errorf("%s seed %d: %d events, hash %016x; read back: %d, %016x\n%s", p.Name, seed, drawn.Events, drawn.Hash, again.Events, again.Hash,
+					Again(RunSeed(seed, p.Name)))
 			}
 		}
 	}
