@@ -47,6 +47,10 @@ lint: ## gofmt, vet, staticcheck
 fuzz: ## search with each fuzz target for FUZZTIME (30s)
 	@fuzz/run.sh $(FUZZTIME)
 
+.PHONY: shrinks
+shrinks: ## shrink twenty planted failures and print how small they become
+	$(GO) test ./sim -count=1 -v -run '^TestTwentyPlantedFailuresBecomeSmall$$'
+
 .PHONY: bench
 bench: ## run the benchmarks that BENCH (all) matches
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...

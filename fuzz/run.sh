@@ -27,5 +27,8 @@ done
 
 if [ ${#failed[@]} -gt 0 ]; then
 	echo "failed: ${failed[*]}; the inputs are under fuzz/testdata/fuzz" >&2
+	build="$(git describe --always --exclude='*' --abbrev=12 --dirty=+changes 2>/dev/null || echo unknown)"
+	pattern="$(IFS='|'; echo "${failed[*]}")"
+	echo "again    go test ./fuzz -count=1 -run '^($pattern)\$'  # build $build $(go env GOVERSION) $(go env GOOS)/$(go env GOARCH)" >&2
 	exit 1
 fi

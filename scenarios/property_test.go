@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -129,19 +128,6 @@ func reproduction(test string, s sim.Scenario) string {
 	if err != nil {
 		path = "FILE" // the text is in the message, for whoever can write it down
 	}
-	return fmt.Sprintf("\n%s\nrun it    refrain sim run %s\njudge it  go test ./scenarios -run '^%s$' -scenario %s\nbuild     %s\n",
-		text, path, test, path, buildIdentity())
-}
-
-// buildIdentity is what a scenario's text and its run hold for. The Go tool
-// does not stamp test binaries with a commit, so that it is named only where it
-// is known.
-func buildIdentity() string {
-	commit := "the commit that is checked out"
-	if info, known := debug.ReadBuildInfo(); known {
-		if i := slices.IndexFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "vcs.revision" }); i >= 0 {
-			commit = info.Settings[i].Value
-		}
-	}
-	return fmt.Sprintf("%s, %s %s/%s", commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("\n%s\nrun it    refrain sim run %s\nagain     %s\n", text, path,
+		sim.Again(sim.RunTest("./scenarios", test)+" -scenario "+path))
 }
