@@ -70,7 +70,7 @@ func (o *operatorNode) hear(w *World, m *message, answered bool) {
 	}
 	if i < len(w.scenario.Rollouts) {
 		if m.outcome.Code == wire.Created || m.outcome.Code == wire.OK {
-			o.note(i)
+			o.note(w, i)
 		}
 		return
 	}
@@ -84,13 +84,21 @@ func (o *operatorNode) hear(w *World, m *message, answered bool) {
 	}
 }
 
-func (o *operatorNode) note(rollout int) {
+// note puts a rollout that was opened into the manifests directory. A plane
+// that is up reads the directory when it changes (PROTOCOL R6); it is spared a
+// manifest that it knows. One that has lost its disk since it answered does not.
+func (o *operatorNode) note(w *World, rollout int) {
 	for _, known := range o.opened {
 		if known == rollout {
 			return
 		}
 	}
 	o.opened = append(o.opened, rollout)
+	if p := &w.plane; p.started {
+		if _, known := p.plane.Rollout(w.scenario.Rollouts[rollout].ID); !known {
+			w.queue.push(event{at: w.now, kind: evManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(len(o.opened) - 1)})
+		}
+	}
 }
 
 // hostNumber reads the number of a host of a fleet, from 1.

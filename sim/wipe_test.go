@@ -8,6 +8,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
 )
 
 // wipeWatch follows a fleet after the plane has lost everything.
@@ -100,4 +101,24 @@ func TestAThousandHostsAreVisibleAgainWithinTwoIntervalsOfAWipe(t *testing.T) {
 		fmt.Fprintf(&b, "%6d  %4d %5d %s\n", second, watch.curve[second], watch.resent[second], strings.Repeat("#", watch.curve[second]/10))
 	}
 	t.Log("\n" + b.String())
+}
+
+// The operator hears that the rollout is open when the plane has lost it and
+// has read its directory already: the directory changes, and is read again.
+// PROTOCOL R6
+func TestAPlaneReadsAManifestThatComesAfterItsStart(t *testing.T) {
+	r := play(t, `
+fleet 2
+network delay=10ms..10ms
+rollout stable@r1 at=10s target=c1
+at 9s net delay for=5s each=2s
+at 12100ms plane wipe for=100ms
+active 20s
+`)
+	if result := r.finish(); result.Effects[EffectPlaneWipe] != 1 {
+		t.Errorf("%d wipes, want one", result.Effects[EffectPlaneWipe])
+	}
+	if rec := r.record(1); rec.State != wire.Converged {
+		t.Errorf("the record is %v, want it Converged", rec.State)
+	}
 }

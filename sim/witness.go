@@ -20,6 +20,9 @@ type Witness struct {
 	Exchanges []*Exchange
 	// Sights are what happened, in order.
 	Sights []Sight
+	// Entries are the lines of the plane's log in the order in which they
+	// became durable. What the plane loses with its disk stays here.
+	Entries []plane.Entry
 
 	byMessage map[uint64]*Exchange // those that are not answered or not finished
 	byCall    map[call]*Exchange   // what each host waits for
@@ -173,6 +176,10 @@ func (o *Witness) answered(w *World, m *message) {
 	if x.AdmittedAt == Never || x.FinishedAt != Never {
 		delete(o.byMessage, m.id)
 	}
+}
+
+func (o *Witness) committed(_ *World, entries []plane.Entry) {
+	o.Entries = append(o.Entries, entries...)
 }
 
 func (o *Witness) planeDown(w *World, wiped bool) {
