@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,16 +25,12 @@ const (
 	converge  = 3 * time.Hour
 )
 
-// A scenario that somebody has written runs through a small world, with every
-// checker looking on: no rule may break, whatever the text says.
+// What somebody has written runs through a small world, with every checker
+// looking on: no rule may break, whatever the text says.
 func FuzzWorld(f *testing.F) {
 	scenarioSeeds(f)
 	f.Fuzz(func(t *testing.T, text string) {
-		s, err := sim.ParseScenario(text)
-		if err != nil {
-			return
-		}
-		s = bounded(s)
+		s := bounded(readable(t, text))
 		result, err := sim.Run(s, sim.Options{Until: maxSteps})
 		if err != nil {
 			return // the bounds have made it one that nobody may run
@@ -42,6 +39,37 @@ func FuzzWorld(f *testing.F) {
 			t.Fatalf("%v\n%s", result.Violation, reproduction(s))
 		}
 	})
+}
+
+// readable is the scenario of the lines that can be read, one after the other:
+// nearly every change to a text spoils one of its lines, and the others are
+// still worth a run.
+func readable(t *testing.T, text string) sim.Scenario {
+	t.Helper()
+	lines := slices.Collect(strings.Lines(text))
+	lines = lines[:min(len(lines), 40)]
+	kept := "fleet 2\n"
+	if i := slices.IndexFunc(lines, isFleet); i >= 0 {
+		kept = strings.TrimRight(lines[i], "\n") + "\n"
+	}
+	for _, line := range lines {
+		if longer := kept + strings.TrimRight(line, "\n") + "\n"; !isFleet(line) {
+			if _, err := sim.ParseScenario(longer); err == nil {
+				kept = longer
+			}
+		}
+	}
+	s, err := sim.ParseScenario(kept)
+	if err != nil {
+		t.Fatalf("the lines that could be read one after the other cannot be read together: %v\n%s", err, kept)
+	}
+	return s
+}
+
+// isFleet reports whether a line is a scenario by itself: nothing else is.
+func isFleet(line string) bool {
+	_, err := sim.ParseScenario(line)
+	return err == nil
 }
 
 // bounded is the scenario within the bounds.

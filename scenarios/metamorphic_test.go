@@ -78,6 +78,7 @@ func TestADuplicatedMessageChangesNothing(t *testing.T) {
 				}
 			}
 			same(v, plain, changed, s.Fleet.Hosts)
+			changed.loggedOnce(v)
 		},
 		premises: []string{doubleEvent, doublePoll, decided, allWell},
 	}.check(t)

@@ -169,6 +169,7 @@ func judgeCrash(v *verdict, s sim.Scenario) {
 	r.comesBackLater(v)
 	r.allReached(v)
 	r.activatedOnce(v)
+	r.loggedOnce(v)
 }
 
 // A plane that lost its disk, apart from what it lost: two and a half intervals

@@ -89,4 +89,5 @@ func judgeDeadline(v *verdict, s sim.Scenario) {
 	r.comesBackLater(v)
 	r.allReached(v)
 	r.activatedOnce(v)
+	r.loggedOnce(v)
 }

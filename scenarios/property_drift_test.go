@@ -31,12 +31,27 @@ func TestDriftIsAnsweredWithReplayFromAndThePlaneBecomesAMirror(t *testing.T) {
 // drawWipe draws a plane that loses its disk while its hosts are at work.
 func drawWipe(t *rapid.T) sim.Scenario {
 	s := drawFleet(t, number(t, "hosts", 1, 6))
-	at := s.Rollouts[0].At
-	for range number(t, "wipes", 1, 3) {
-		at += between(t, "wipe after", 2*time.Second, 90*time.Second, time.Millisecond)
+	first := s.Rollouts[0].At
+	at := first
+	wipe := func(early, late time.Duration) {
+		at += between(t, "wipe after", early, late, time.Millisecond)
 		down := between(t, "down", 100*time.Millisecond, 10*time.Second, time.Millisecond)
 		s.Faults = append(s.Faults, sim.Fault{Kind: sim.PlaneWipe, At: at, For: down})
 		at += down
+	}
+	if rapid.Bool().Draw(t, "twins") {
+		// What is told again meets twins of what was told before the wipe.
+		s.Fleet.Activation = sim.Range{Min: time.Second, Max: 2 * time.Second}
+		s.Plane.Start = 10 * time.Millisecond
+		wipe(4*time.Second, 20*time.Second)
+		hosts, long := sim.Hosts{First: 1, Last: s.Fleet.Hosts}, at-first+30*time.Second
+		s.Faults = append(s.Faults,
+			sim.Fault{Kind: sim.NetReorder, At: first, For: long, Hosts: hosts, Each: between(t, "by up to", 5*time.Second, 20*time.Second, time.Millisecond)},
+			sim.Fault{Kind: sim.NetDup, At: first, For: long, Hosts: hosts, Rate: 1000})
+		return s
+	}
+	for range number(t, "wipes", 1, 3) {
+		wipe(2*time.Second, 90*time.Second)
 	}
 	return s
 }

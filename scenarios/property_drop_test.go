@@ -115,4 +115,5 @@ func judgeDrop(v *verdict, s sim.Scenario) {
 	r.comesBackLater(v)
 	r.allReached(v)
 	r.activatedOnce(v)
+	r.loggedOnce(v)
 }

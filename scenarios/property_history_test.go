@@ -2,7 +2,10 @@ package scenarios_test
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
+	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
 )
@@ -96,4 +99,27 @@ func kinds(events []wire.Event) []string {
 		list = append(list, fmt.Sprintf("%d %s", e.Seq, e.Body.Kind()))
 	}
 	return list
+}
+
+// loggedOnce verifies that no event of a host has had an effect twice: the
+// plane's log has at most one line of it. It is for planes that kept their
+// disks.
+func (r *run) loggedOnce(v *verdict) {
+	lines := make(map[key]int)
+	for _, e := range r.Entries {
+		in, is := e.Input.(*plane.Event)
+		if !is {
+			continue
+		}
+		k := key{place{e.RolloutID, hostNumber(e.Hostname)}, in.Envelope.Event.Seq}
+		if lines[k]++; lines[k] == 2 {
+			v.errorf("the plane's log has event %d of %s in %s twice, the second time as %s", k.seq, e.Hostname, e.RolloutID, e.Outcome)
+		}
+	}
+}
+
+// hostNumber is the number in a host's name.
+func hostNumber(name wire.Hostname) int {
+	n, _ := strconv.Atoi(strings.TrimPrefix(string(name), "h"))
+	return n
 }

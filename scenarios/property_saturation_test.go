@@ -118,6 +118,7 @@ func judgeSaturation(v *verdict, s sim.Scenario) {
 	r.comesBackLater(v)
 	r.allReached(v)
 	r.activatedOnce(v)
+	r.loggedOnce(v)
 }
 
 // slots judges the Retry-Afters of one plane from outside. They are whole

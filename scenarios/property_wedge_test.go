@@ -94,4 +94,5 @@ func judgeWedge(v *verdict, s sim.Scenario) {
 	r.comesBackLater(v)
 	r.allReached(v)
 	r.activatedOnce(v)
+	r.loggedOnce(v)
 }
