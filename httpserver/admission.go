@@ -57,6 +57,9 @@ type admission struct {
 	// inside is the loop's batch. What is finished has its Payload cleared, so
 	// that nothing is finished twice when the loop is given up.
 	inside []gate.Taken[*pending]
+	// parked are what the loop has stepped, and whose replies wait for the disk.
+	// The list and all of it but its payloads is the loop's.
+	parked []parked
 	timer  *clock.Timer
 	armed  bool // the timer goes off at the earliest deadline, or before
 	given  bool // the loop is given up, and no timer is armed any more
@@ -204,17 +207,17 @@ func (a *admission) settle(i int, reply *wire.Outcome) time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.clock.Now()
-	a.settleLocked(i, reply, now.Sub(a.start))
+	a.settleLocked(&a.inside[i], reply, now.Sub(a.start))
 	return now
 }
 
-func (a *admission) settleLocked(i int, reply *wire.Outcome, now time.Duration) {
-	p := a.inside[i].Payload
+func (a *admission) settleLocked(taken *gate.Taken[*pending], reply *wire.Outcome, now time.Duration) {
+	p := taken.Payload
 	if p == nil {
 		return // abandoned
 	}
-	disposal, refusal := a.gate.Settle(now, a.inside[i].Ticket)
-	a.inside[i].Payload = nil
+	disposal, refusal := a.gate.Settle(now, taken.Ticket)
+	taken.Payload = nil
 	switch disposal {
 	case gate.Deliver:
 		a.answer(p, *reply, true, now)
@@ -224,42 +227,35 @@ func (a *admission) settleLocked(i int, reply *wire.Outcome, now time.Duration) 
 	}
 }
 
-// settleThose delivers those replies of the batch that had to wait for the
-// commit.
-func (a *admission) settleThose(waiting []waitingReply, replies []plane.Reply) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, w := range waiting {
-		a.settleLocked(w.input, &replies[w.reply].Outcome, a.now())
-	}
-}
-
 // drop lets go of the i-th input of the batch without a reply. What is
 // finished already stays as it is.
 func (a *admission) drop(i int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.dropLocked(i, true)
+	a.dropLocked(&a.inside[i], true)
 }
 
-func (a *admission) dropLocked(i int, byLoop bool) {
-	p := a.inside[i].Payload
+func (a *admission) dropLocked(taken *gate.Taken[*pending], byLoop bool) {
+	p := taken.Payload
 	if p == nil {
 		return
 	}
 	now := a.now()
-	disposal, refusal := a.gate.Drop(now, a.inside[i].Ticket)
-	a.inside[i].Payload = nil
+	disposal, refusal := a.gate.Drop(now, taken.Ticket)
+	taken.Payload = nil
 	if disposal == gate.Refuse {
 		a.answer(p, wire.Unavailable(refusal.Code, refusal.RetryAfter), byLoop, now)
 	}
 }
 
-// dropBatch lets go of what is left of the batch.
-func (a *admission) dropBatch() {
+// dropInHand lets go of everything that the loop has in its hands: what is left
+// of its batch, and the replies that wait. It is the loop's.
+func (a *admission) dropInHand() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.dropInside(true)
+	clear(a.parked)
+	a.parked = a.parked[:0]
 }
 
 // dropAll lets go of everything inside, queued or taken: the loop cannot do
@@ -273,8 +269,11 @@ func (a *admission) dropAll() {
 }
 
 func (a *admission) dropInside(byLoop bool) {
+	for i := range a.parked {
+		a.dropLocked(&a.parked[i].taken, byLoop)
+	}
 	for i := range a.inside {
-		a.dropLocked(i, byLoop)
+		a.dropLocked(&a.inside[i], byLoop)
 	}
 }
 

@@ -215,6 +215,20 @@ func (f *Faults) strike(at FaultPoint, in plane.Input, c clock.Clock, abandon <-
 	return false
 }
 
+// ordered reports whether a test decides when the loop takes a batch, or wants to
+// know when it is done with one. The loop then waits for every commit before it
+// goes on, so that what happens has one order. f may be nil.
+func (f *Faults) ordered() bool {
+	if f == nil {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.rules, func(r *FaultRule) bool {
+		return r.fault.At == BeforeBatch || r.fault.At == AfterBatch
+	})
+}
+
 // matching returns the rules that strike at a point, and uses them up. in is nil
 // where there is no input.
 func (f *Faults) matching(at FaultPoint, in plane.Input) []*FaultRule {

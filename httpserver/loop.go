@@ -16,8 +16,8 @@ import (
 )
 
 // loop is the one goroutine that owns the plane. It takes requests from the
-// gate in batches, steps them, makes durable what has to be, and hands the
-// replies back, in the order that [plane.Output] states.
+// gate in batches, steps them, has made durable what has to be (see group), and
+// hands the replies back, in the order that [plane.Output] states.
 type loop struct {
 	cfg       *Config
 	clock     clock.Clock
@@ -32,19 +32,20 @@ type loop struct {
 	flight    *flightLog
 
 	plane   *plane.Plane
-	out     plane.Output
-	rows    []plane.Row
+	out     plane.Output // its Entries are those that are not durable
+	alone   plane.Output // of the driver's own inputs
 	batch   []*pending
-	waiting []waitingReply // replies that wait for the commit
 	tickDue atomic.Bool
+
+	committer  *committer
+	committing bool   // a commit is under way
+	next       *group // what waits for the commit after it
+	spare      *group // kept for the one after that
 
 	life   context.Context // ends when the server gives the loop up
 	loaded chan error      // tells Start how the first load went
 	done   chan struct{}   // closed when the loop has ended
 }
-
-// waitingReply says which input of the batch a reply belongs to.
-type waitingReply struct{ input, reply int }
 
 // run loads the plane, then serves until the gate is closed and drained. ctx
 // bounds the first load only.
@@ -53,6 +54,9 @@ type waitingReply struct{ input, reply int }
 // all ring it. A select over several would cost a heartbeat more than its step.
 func (l *loop) run(ctx context.Context) {
 	defer close(l.done)
+	l.next, l.spare = new(group), new(group)
+	l.committer = startCommitter(l.commit)
+	defer l.committer.stop()
 	if err := l.load(ctx); err != nil {
 		l.loaded <- err
 		return
@@ -86,7 +90,11 @@ func (l *loop) tickNow() {
 
 // serve works off one batch. It reports whether there may be more.
 func (l *loop) serve() (more bool) {
-	if l.admission.closed.Load() && l.life.Err() != nil {
+	if err := l.advanceLog(false); err != nil {
+		l.fail("the store did not take a batch", err)
+		return true
+	}
+	if l.admission.closed.Load() && l.life.Err() != nil || l.plane == nil {
 		return false
 	}
 	l.faults.stop(BeforeBatch, l.plane, l.life.Done())
@@ -99,17 +107,31 @@ func (l *loop) serve() (more bool) {
 		l.panicked("a step of the plane panicked", err)
 		return true
 	}
-	if err := l.commit(); err != nil {
+	l.carryOut()
+	// Whoever orders what happens has it happen one after the other.
+	if err := l.advanceLog(l.faults.ordered()); err != nil {
 		l.fail("the store did not take a batch", err)
 		return true
 	}
-	if l.out.RevocationsChanged {
-		l.revoked.publish(l.plane.Revocations())
-	}
-	l.reply()
 	full := len(l.batch) == l.cfg.BatchSize
 	l.finish()
 	return full
+}
+
+// advanceLog takes over a commit that has ended and begins the next one. With
+// wait it does so until everything is durable.
+func (l *loop) advanceLog(wait bool) error {
+	for {
+		if err := l.committed(wait); err != nil {
+			return err
+		}
+		if err := l.beginCommit(); err != nil {
+			return err
+		}
+		if !wait || !l.committing {
+			return nil
+		}
+	}
 }
 
 // step steps the batch. Replies that need nothing durable go out at once, so a
@@ -121,8 +143,7 @@ func (l *loop) serve() (more bool) {
 // The clock is read once an input: what settling reads begins the next step.
 func (l *loop) step(now time.Time) (err error) {
 	defer recovered(&err)
-	l.out.Reset()
-	l.waiting = l.waiting[:0]
+	l.out.Next()
 	for i, p := range l.batch {
 		if l.faults != nil {
 			if l.faults.strike(BeforeStep, p.input, l.clock, l.life.Done()) {
@@ -136,9 +157,8 @@ func (l *loop) step(now time.Time) (err error) {
 		l.check()
 		switch r := &l.out.Replies[reply]; {
 		case r.Needs > 0:
-			l.waiting = append(l.waiting, waitingReply{i, reply})
-			now = l.clock.Now()
-		case l.faults.strike(BeforeReply, p.input, l.clock, l.life.Done()):
+			now = l.admission.park(i, l.out.Entries[r.Needs-1].Number, &r.Outcome)
+		case l.dropsReply(p.input):
 			l.admission.drop(i)
 			now = l.clock.Now()
 		default:
@@ -152,9 +172,9 @@ func (l *loop) step(now time.Time) (err error) {
 // stepAlone steps an input of the driver's own, which has no reply.
 func (l *loop) stepAlone(in plane.Input) (err error) {
 	defer recovered(&err)
-	l.out.Reset()
+	l.alone.Reset()
 	began := l.clock.Now()
-	l.flight.step(l.plane, l.instant(began), in, &l.out)
+	l.flight.step(l.plane, l.instant(began), in, &l.alone)
 	l.check()
 	l.metrics.stepSeconds[kindOf(in)].Observe(l.clock.Since(began).Seconds())
 	return nil
@@ -198,49 +218,8 @@ func (l *loop) check() {
 	}
 }
 
-// commit makes the batch's entries durable.
-func (l *loop) commit() error {
-	if len(l.out.Entries) == 0 {
-		return nil
-	}
-	if err := l.life.Err(); err != nil {
-		// The server is closing the store. Nobody was told that the entries
-		// are durable, and nobody will be.
-		return err
-	}
-	started := l.clock.Now()
-	l.rows = l.plane.AppendRows(l.rows[:0], l.out.Changes)
-	err := l.store.Commit(l.out.Entries, l.rows)
-	clear(l.rows)
-	l.metrics.commitSeconds.Observe(l.clock.Since(started).Seconds())
-	if err != nil {
-		return err
-	}
-	l.metrics.logged(l.out.Entries)
-	return nil
-}
-
-// reply delivers the replies that waited for the commit.
-func (l *loop) reply() {
-	if l.faults == nil {
-		if len(l.waiting) > 0 {
-			l.admission.settleThose(l.waiting, l.out.Replies)
-		}
-		return
-	}
-	for _, w := range l.waiting {
-		if l.faults.strike(BeforeReply, l.batch[w.input].input, l.clock, l.life.Done()) {
-			l.admission.drop(w.input)
-			continue
-		}
-		l.admission.settle(w.input, &l.out.Replies[w.reply].Outcome)
-	}
-}
-
-// finish carries out what comes after the replies.
+// finish comes after a batch, a tick or a load.
 func (l *loop) finish() {
-	l.waiters.wake(l.out.Wakes)
-	l.notices.put(l.out.Notices)
 	l.metrics.publish(l.plane.Stats())
 	clear(l.batch)
 	l.faults.stop(AfterBatch, l.plane, l.life.Done())
@@ -258,6 +237,7 @@ func (l *loop) tick() {
 		l.panicked("a tick of the plane panicked", err)
 		return
 	}
+	l.notices.put(l.alone.Notices)
 	l.finish()
 }
 
@@ -277,60 +257,10 @@ func (l *loop) load(ctx context.Context) error {
 		return err
 	}
 	l.revoked.publish(p.Revocations())
+	l.notices.put(l.alone.Notices)
 	l.finish()
 	l.log.Info("plane loaded", "entries", uint64(p.Stats().Logged), "took", l.clock.Since(started))
 	return nil
-}
-
-// The times between two attempts to build the plane again.
-const (
-	firstRetry   = 100 * time.Millisecond
-	longestRetry = 5 * time.Second
-)
-
-// fail comes after a batch whose effects cannot be relied on: the plane in
-// memory may be ahead of the log, or broken. The plane is built again from the
-// store, with backoff until that works. Meanwhile the plane is not up, so new
-// requests are answered not_started. What is in the loop's hands is let go of,
-// and if the first attempt fails so is all that is queued: the requests would
-// only wait for their timeouts, and the inbox would look wedged, which a
-// failing disk is not.
-func (l *loop) fail(what string, cause error) {
-	l.log.Error(what+"; the plane is built again from the store", "error", cause)
-	l.metrics.rebuilds.Inc()
-	l.admission.pause()
-	l.admission.dropBatch()
-	l.plane = nil
-	for wait := firstRetry; ; wait = min(2*wait, longestRetry) {
-		err := l.load(l.life)
-		if err == nil {
-			break
-		}
-		l.admission.dropAll()
-		if l.life.Err() != nil || l.admission.drained() {
-			return // shut down while the store fails
-		}
-		l.log.Error("the plane cannot be built again", "error", err, "next_attempt_in", wait)
-		l.sleep(wait)
-	}
-	l.admission.open()
-	// Hosts whose wake was lost with the batch ask again.
-	l.waiters.wakeAll()
-}
-
-// sleep waits, unless the server shuts down.
-func (l *loop) sleep(d time.Duration) {
-	timer := l.clock.Timer(d)
-	defer timer.Stop()
-	for !l.admission.drained() {
-		select {
-		case <-timer.C:
-			return
-		case <-l.life.Done():
-			return
-		case <-l.admission.bell: // perhaps the gate was closed
-		}
-	}
 }
 
 func (l *loop) instant(t time.Time) wire.Instant {

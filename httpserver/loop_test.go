@@ -168,12 +168,12 @@ func TestRequestsThatQueueWhileTheStoreFailsAreLetGo(t *testing.T) { // PROTOCOL
 	h := start(t, func(c *Config) { c.Store, c.BatchSize = store, 1 })
 	id := string(h.openRollout("stable", "r1", "c1", "h1"))
 	store.set(func() { store.failCommit, store.failLoad = 1, -1 })
-	rule := h.faults.Install(Fault{Kind: Wedge, Match: ofKind[*plane.Event]})
+	held := h.holdAll(BeforeBatch) // so that the loop waits for the commit
 	event := h.agent("h1").begin(http.MethodPost, "/v1/agent/events", ackBody("h1", id))
-	<-rule.Reached()
+	first := <-held
 	beat := h.agent("h2").beginHeartbeat("h2")
 	h.inside(2)
-	rule.Lift()
+	first.Release()
 	(<-event).want(t, wire.DroppedReply)
 	(<-beat).want(t, wire.DroppedReply)
 	store.set(func() { store.failLoad = 0 })
@@ -288,17 +288,20 @@ func (s *stuckStore) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, 
 
 func TestAPlaneThatIsBuiltAgainSlowlyIsNotWedged(t *testing.T) { // PROTOCOL G7
 	store := &stuckStore{brittleStore: newBrittleStore(), loading: make(chan struct{}), proceed: make(chan struct{})}
-	h := start(t, func(c *Config) { c.Store = store })
+	h := start(t, func(c *Config) { c.Store, c.BatchSize = store, 1 })
 	id := string(h.openRollout("stable", "r1", "c1", "h1"))
 	store.set(func() { store.failCommit = 1 })
-	// A heartbeat is queued behind the batch whose commit fails.
-	rule := h.faults.Install(Fault{Kind: Wedge, Match: func(in plane.Input) bool { _, is := in.(*plane.Event); return is }})
+	// A heartbeat is queued behind the batch whose commit fails, since the loop
+	// waits for it.
+	held := make(chan *Held, 10)
+	rule := h.faults.Install(Fault{Kind: Hold, At: BeforeBatch, OnHold: func(stopped *Held) { held <- stopped }})
 	event := h.agent("h1").begin(http.MethodPost, "/v1/agent/events", ackBody("h1", id))
-	<-rule.Reached()
+	first := <-held
 	beat := h.agent("h2").beginHeartbeat("h2")
 	h.inside(2)
-	rule.Lift()
+	first.Release()
 	(<-event).want(t, wire.DroppedReply)
+	rule.Lift()
 	<-store.loading
 	h.clock.Add(DefaultReplyTimeout + time.Second) // advance would wait for the loop
 	(<-beat).want(t, wire.Timeout)
