@@ -2,6 +2,7 @@ package plane
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -93,6 +94,45 @@ func (p *Plane) AppendRows(dst []Row, changes []Change) []Row {
 		dst = append(dst, row)
 	}
 	return dst
+}
+
+// Rows calls yield with every row of the durable state, in the order of the
+// lines of [Plane.AppendDurable], until it returns false. A row's document is
+// yield's until it returns.
+func (p *Plane) Rows(yield func(Row) bool) {
+	var buffer []byte
+	row := func(c Change) bool {
+		var r Row
+		r.Change = c
+		buffer, r.Position = p.appendRow(buffer[:0], c)
+		r.Document = buffer
+		return yield(r)
+	}
+	for _, r := range p.rollouts {
+		if !row(Change{Table: TableRollouts, Key: string(r.id)}) {
+			return
+		}
+		for i := range r.records {
+			if !row(Change{Table: TableRecords, Key: string(r.id), Sub: string(r.records[i].Hostname)}) {
+				return
+			}
+		}
+	}
+	for _, key := range p.quarantineKeys() {
+		if !row(Change{Table: TableQuarantine, Key: string(key.channel), Sub: string(key.closure)}) {
+			return
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.revocations)) {
+		if !row(Change{Table: TableRevocations, Key: string(name)}) {
+			return
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(p.retired)) {
+		if !row(Change{Table: TableRetired, Key: string(id)}) {
+			return
+		}
+	}
 }
 
 // appendRow appends the document of a row, or nothing if there is none.

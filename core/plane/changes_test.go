@@ -53,34 +53,32 @@ func (ts tables) state(logged wire.Seq) string {
 }
 
 // tablesOf reads the rows of a durable state.
-func tablesOf(t rapid.TB, p *plane.Plane) tables {
+func tablesOf(p *plane.Plane) tables {
 	ts := tables{}
-	var changes []plane.Change
-	for line := range bytes.Lines(p.AppendDurable(nil)) {
-		word, doc, _ := strings.Cut(string(line), " ")
-		field := func(name string) string {
-			_, rest, _ := strings.Cut(doc, `"`+name+`":"`)
-			value, _, _ := strings.Cut(rest, `"`)
-			return value
-		}
-		switch word {
-		case "log":
-		case "rollout":
-			changes = append(changes, plane.Change{Table: plane.TableRollouts, Key: field("rollout_id")})
-		case "record":
-			changes = append(changes, plane.Change{Table: plane.TableRecords, Key: field("rolloutId"), Sub: field("hostname")})
-		case "quarantine":
-			changes = append(changes, plane.Change{Table: plane.TableQuarantine, Key: field("channel"), Sub: field("closure")})
-		case "revocation":
-			changes = append(changes, plane.Change{Table: plane.TableRevocations, Key: field("common_name")})
-		case "retired":
-			changes = append(changes, plane.Change{Table: plane.TableRetired, Key: field("rollout_id")})
-		default:
-			t.Fatalf("the state has a line of %s", word)
-		}
-	}
-	ts.write(p.AppendRows(nil, changes))
+	p.Rows(func(row plane.Row) bool {
+		row.Document = bytes.Clone(row.Document)
+		ts[row.Change] = row
+		return true
+	})
 	return ts
+}
+
+func TestTheRowsOfAStateAreItsLines(t *testing.T) {
+	b := everything(t)
+	var s strings.Builder
+	fmt.Fprintf(&s, "log {\"logged\":%d}\n", b.plane.Stats().Logged)
+	rows := 0
+	b.plane.Rows(func(row plane.Row) bool {
+		rows++
+		fmt.Fprintf(&s, "%v %s\n", row.Table, row.Document)
+		return true
+	})
+	equal(t, "the rows", s.String(), b.durable())
+	for stop := 1; stop <= rows; stop++ {
+		seen := 0
+		b.plane.Rows(func(plane.Row) bool { seen++; return seen < stop })
+		equal(t, "rows until it was stopped", seen, stop)
+	}
 }
 
 // TestTheRowsThatABatchNamesAreAllThatItChanged keeps tables by nothing but the
@@ -91,7 +89,7 @@ func TestTheRowsThatABatchNamesAreAllThatItChanged(t *testing.T) { // PROTOCOL E
 		newFleet(t, watch{
 			begin: func(f *fleet) {
 				if kept == nil {
-					kept = tablesOf(f.t, f.plane)
+					kept = tablesOf(f.plane)
 				}
 			},
 			batch: func(f *fleet, _ []byte, _ []stepped, out *plane.Output) {

@@ -114,11 +114,18 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 // stepped before the plane serves. It returns an error if the entry does not
 // follow the last one, or does not do what the log says it did.
 func (p *Plane) Apply(e Entry) error {
+	var out Output
+	return p.Walk(e, &out)
+}
+
+// Walk is Apply for whoever wants to see what the entry does: it empties out and
+// puts it there.
+func (p *Plane) Walk(e Entry, out *Output) error {
+	out.Reset()
 	if e.Number != p.logged+1 {
 		return fmt.Errorf("log entry %d follows entry %d; want entry %d", e.Number, p.logged, p.logged+1)
 	}
-	var out Output
-	p.Step(wire.Instant{Mono: p.last.Mono, Wall: e.At}, e.Input, &out)
+	p.Step(wire.Instant{Mono: p.last.Mono, Wall: e.At}, e.Input, out)
 	if p.logged != e.Number || len(out.Entries) != 1 {
 		return fmt.Errorf("log entry %d (%v) changes nothing in the state before it", e.Number, e.Input)
 	}

@@ -76,7 +76,7 @@ func TestARetiredRolloutIsNotOpenedAgain(t *testing.T) { // PROTOCOL R1, R6
 	}
 	b.want(wire.UnknownRollout, event("h1", "stable@r1", 1, acked)) // E8
 	equal(t, "the newest rollout's state", b.rolloutStatus("stable@r2").State, wire.Opening)
-	clone := tablesOf(t, b.plane)
+	clone := tablesOf(b.plane)
 	equal(t, "the tables", clone.state(b.plane.Stats().Logged), b.durable())
 }
 

@@ -61,13 +61,13 @@ func eachEntry(ctx context.Context, q querier, rest string, args []any, f func(e
 			RolloutID: wire.RolloutID(rollout), Outcome: wire.Name(outcome),
 		}
 		if e.At, err = wire.ParseTime(at); err != nil {
-			return fmt.Errorf("event_log, entry %d: at is %q: %w", number, at, err)
+			return inLog(&e, "at", at, err.Error())
 		}
 		if want := checksum(&e, input); int64(want) != sum {
-			return fmt.Errorf("event_log, entry %d: its checksum is %d, its columns give %d: the row is damaged", number, sum, want)
+			return inLog(&e, "checksum", fmt.Sprint(sum), fmt.Sprintf("%d by its other columns: the row is damaged", want))
 		}
 		if err := e.DecodeInput(&decoder, input); err != nil {
-			return fmt.Errorf("event_log, entry %d: input: %w", number, err)
+			return inLog(&e, "input", string(input), err.Error())
 		}
 		if err := f(&e, input); err != nil {
 			return err
