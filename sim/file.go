@@ -38,6 +38,10 @@ func ParseFile(name, text string) (*File, error) {
 	for text := range strings.Lines(text) {
 		number++
 		words, comment := splitLine(text)
+		if len(words) > 1 && words[0].text == "state" { // what follows is one word, with a '#' perhaps
+			_, state, _ := strings.Cut(text, "state")
+			words, comment = []word{words[0], {strings.TrimSpace(state), words[1].column}}, ""
+		}
 		l := fileLine{number: number, words: words, comment: comment}
 		if len(words) > 0 {
 			if err := f.parseLine(&l); err != nil {
@@ -102,12 +106,12 @@ func (f *File) lineOf(p part) *fileLine {
 }
 
 // lineWords are the words that a line begins with.
-var lineWords = []string{"seed", "fleet", "plane", "network", "rollout", "at", "active", "converge", "expect"}
+var lineWords = []string{"seed", "fleet", "plane", "network", "epoch", "state", "rollout", "at", "active", "converge", "expect"}
 
 // parseLine reads a line that has words.
 func (f *File) parseLine(l *fileLine) (err error) {
 	s, words := &f.Scenario, l.words
-	kinds := map[string]partKind{"seed": partSeed, "fleet": partFleet, "plane": partPlane, "network": partNetwork,
+	kinds := map[string]partKind{"seed": partSeed, "fleet": partFleet, "plane": partPlane, "network": partNetwork, "epoch": partEpoch,
 		"active": partActive, "converge": partConverge}
 	if kind, single := kinds[words[0].text]; single {
 		if earlier := f.lineOf(part{kind: kind}); earlier != nil {
@@ -135,6 +139,19 @@ func (f *File) parseLine(l *fileLine) (err error) {
 		l.given, err = parseSettings("plane", &s.Plane, words[1:], planeSettings)
 	case "network":
 		l.given, err = parseSettings("network", &s.Network, words[1:], networkSettings)
+	case "epoch":
+		if err := exactly(words, 2, "epoch 2026-01-01T00:00:00Z"); err != nil {
+			return err
+		}
+		if s.Start.At, err = wire.ParseTime(words[1].text); err != nil {
+			return words[1].wrong("%w", err)
+		}
+	case "state":
+		if len(words) < 2 {
+			return words[0].wrong("want a line of a plane's state after it")
+		}
+		l.part = part{partState, len(s.Start.State)}
+		s.Start.State = append(s.Start.State, words[1].text)
 	case "rollout":
 		if len(words) < 2 {
 			return words[0].wrong("want its ID after it, for instance rollout stable@r1 target=c1")

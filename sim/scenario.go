@@ -242,7 +242,7 @@ func (s *Scenario) problems() []problem {
 	if len(list) > 0 {
 		return list
 	}
-	add(part{}, s.Start.validate(s))
+	add(part{kind: partState}, s.Start.validate(s))
 	seen := make(map[wire.RolloutID]bool)
 	for i := range s.Rollouts {
 		r := &s.Rollouts[i]

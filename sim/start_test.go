@@ -97,7 +97,7 @@ func recordedPlane(t *testing.T, hosts int) *plane.Plane {
 	step(&plane.OpenRollout{Manifest: m})
 	// The text of an event cannot pass for a member.
 	step(&plane.Event{Envelope: wire.EventEnvelope{Hostname: "web-03.example", RolloutID: "stable@r1", Event: wire.Event{
-		Seq: 1, Body: wire.DispatchAck{CurrentClosureAtDispatch: `"hostname":"web-04.example"`, ReceivedAt: now.Wall},
+		Seq: 1, Body: wire.DispatchAck{CurrentClosureAtDispatch: `"hostname":"web-04.example"#`, ReceivedAt: now.Wall},
 	}}})
 	step(&plane.Heartbeat{Request: wire.HeartbeatRequest{Hostname: "web-05.example", CurrentClosure: "found", At: now.Wall}})
 	return p
@@ -127,6 +127,15 @@ func TestHostsOfAStateKeepTheirRecordsWhenTheyAreRenamed(t *testing.T) {
 	}
 	if seen != 12 || len(names) != 12 {
 		t.Errorf("%d records of %d names; want 12", seen, len(names))
+	}
+	for _, text := range []string{s.String(), s.Brief()} {
+		read, err := ParseScenario(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if read.String() != s.String() {
+			t.Errorf("reads back to\n%s\nwant\n%s", read, s)
+		}
 	}
 	r, err := Run(s, Options{Wire: true})
 	if err != nil {
@@ -167,5 +176,19 @@ func TestAStartIsJudged(t *testing.T) {
 	}
 	if _, _, err := StartFrom(empty, Epoch); err == nil || !strings.Contains(err.Error(), "knows no host") {
 		t.Errorf("a state without hosts: %v", err)
+	}
+}
+
+func TestLinesOfAStartAreJudgedWhereTheyStand(t *testing.T) {
+	for text, want := range map[string]string{
+		"fleet 1\nepoch soon\n": `x:2:7: "soon": `,
+		"fleet 1\nepoch\n":      `x:2:1: "epoch": want a value after it`,
+		"epoch 2026-01-01T00:00:00Z\nfleet 1\nepoch 2026-01-01T00:00:00Z\n": `x:3:1: "epoch": is given twice, first in line 1`,
+		"fleet 1\n# what was recorded\nstate \n":                            `x:3:1: "state": want a line`,
+		"fleet 1\nstate chorus {}\n":                                        "x:2:1: state line 1 (chorus): unknown word",
+	} {
+		if _, err := ParseFile("x", text); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: %v; want %s", text, err, want)
+		}
 	}
 }

@@ -130,6 +130,12 @@ func (s Scenario) String() string {
 	line(part{kind: partFleet})
 	line(part{kind: partPlane})
 	line(part{kind: partNetwork})
+	if s.Start.At != Epoch {
+		line(part{kind: partEpoch})
+	}
+	for i := range s.Start.State {
+		line(part{partState, i})
+	}
 	for i := range s.Rollouts {
 		line(part{partRollout, i})
 	}
@@ -162,6 +168,8 @@ const (
 	partFleet
 	partPlane
 	partNetwork
+	partEpoch
+	partState
 	partRollout
 	partFault
 	partAct
@@ -185,6 +193,10 @@ func (s *Scenario) printPart(b *strings.Builder, p part, given map[string]word) 
 	case partNetwork:
 		b.WriteString("network")
 		printSettings(b, &s.Network, networkSettings, given)
+	case partEpoch:
+		b.WriteString("epoch " + s.Start.At.String())
+	case partState:
+		b.WriteString("state " + s.Start.State[p.index])
 	case partRollout:
 		fmt.Fprintf(b, "rollout %s", s.Rollouts[p.index].ID)
 		printSettings(b, &s.Rollouts[p.index], rolloutSettings, given)

@@ -95,7 +95,7 @@ func TestABadScenarioNamesThePlaceAndWhatWouldBeRight(t *testing.T) {
 		{"fleet 3\nat 2m open stable@r1", `f:2:1: act "at 2m open stable@r1": rollout "stable@r1": want one of the scenario`},
 		{"fleet 3\nconverge 2h", `f:2:10: "2h": want within=DURATION`},
 		{"fleet 3\nactive soon", `f:2:8: "soon": want a duration, for instance 10m`},
-		{"fleet 3\nfly 2h", `f:2:1: "fly": no line begins with it; want one of seed, fleet, plane, network, rollout, at, active, converge, expect`},
+		{"fleet 3\nfly 2h", `f:2:1: "fly": no line begins with it; want one of seed, fleet, plane, network, epoch, state, rollout, at, active, converge, expect`},
 		{"fleet 3\nexpext answer ok", `f:2:1: "expext": no line begins with it; did you mean expect?`},
 		{"fleet 0", "f:1:1: fleet: hosts is 0; want 1 to 1000000"},
 		{"# ü is one character\nfleet 3 \tintervall=60s", `f:2:10: "intervall=60s": unknown key`},

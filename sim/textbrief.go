@@ -28,6 +28,12 @@ func (s Scenario) Brief() string {
 	if list := differing(&filled.Network, &plain.Network, networkSettings); len(list) > 0 {
 		line("network", list)
 	}
+	if filled.Start.At != Epoch {
+		fmt.Fprintf(&b, "epoch %v\n", filled.Start.At)
+	}
+	for _, state := range s.Start.State {
+		b.WriteString("state " + state + "\n")
+	}
 	for i := range filled.Rollouts {
 		r := &filled.Rollouts[i]
 		line("rollout "+string(r.ID), differing(r, &plain.Rollouts[0], rolloutSettings))

@@ -17,6 +17,8 @@ type simReplayCommand struct {
 	File            string `arg:"" help:"A recording of the flight recorder."`
 	Verbose         bool   `short:"v" help:"Print every step with its instant, its input and its answer."`
 	CheckInvariants bool   `help:"Verify every invariant of the plane after every step."`
+	ToScenario      string `placeholder:"FILE" help:"Write a scenario that starts from the recorded state; - is standard output."`
+	AtStep          *int   `placeholder:"N" help:"With --to-scenario: the state after this step, 0 for the one before the first. Default: after the last, or before the one that fails."`
 	JSON            bool   `name:"json" help:"Print one JSON object and nothing else."`
 }
 
@@ -36,6 +38,7 @@ type replayReport struct {
 	Hung     []replayMiss `json:"unanswered,omitempty"`
 	Wall     float64      `json:"wall_seconds"`
 	With     string       `json:"replayed_by"` // this build
+	Scenario string       `json:"scenario,omitempty"`
 }
 
 // replayMiss is a step that answered otherwise, or never, or not any more.
@@ -51,6 +54,12 @@ type replayMiss struct {
 
 // Run implements the command.
 func (c *simReplayCommand) Run(io stdio) error {
+	switch {
+	case c.ToScenario == "-" && (c.JSON || c.Verbose):
+		return usageError("--to-scenario - and --json or --verbose both want standard output; give --to-scenario a file")
+	case c.AtStep != nil && c.ToScenario == "":
+		return usageError("--at-step says which state --to-scenario starts from; want both")
+	}
 	data, err := os.ReadFile(c.File)
 	if err != nil {
 		return usageError(err.Error())
@@ -72,6 +81,9 @@ func (c *simReplayCommand) Run(io stdio) error {
 	if !c.Verbose || c.JSON {
 		verbose = nil
 	}
+	if n := c.AtStep; n != nil && (*n < 0 || *n > int(h.Steps)) {
+		return usageError(fmt.Sprintf("--at-step is %d; want 0 to %d", *n, h.Steps))
+	}
 	started := time.Now()
 	for {
 		s, more := player.Peek()
@@ -83,6 +95,14 @@ func (c *simReplayCommand) Run(io stdio) error {
 		}
 	}
 	report.Wall = time.Since(started).Seconds()
+	if c.ToScenario != "" {
+		if err := c.toScenario(rec, &report, io.Out); err != nil {
+			return err
+		}
+		if c.ToScenario == "-" {
+			return nil
+		}
+	}
 	if c.JSON {
 		if err := writeJSON(io.Out, &report); err != nil {
 			return err
@@ -176,6 +196,9 @@ func (r *replayReport) print(w io.Writer) {
 	row("answers", "%d compared and equal", r.Compared)
 	row("time", "%v", time.Duration(r.Wall*float64(time.Second)).Round(time.Microsecond))
 	_ = table.Flush()
+	if r.Scenario != "" {
+		defer fmt.Fprintf(w, "scenario %s starts from the recorded state; refrain sim run %s runs it\n", r.Scenario, shellWord(r.Scenario))
+	}
 	for _, m := range r.Hung {
 		fmt.Fprintf(w, "\nNOT RETURNED in production, line %d at %s\n", m.Line, m.At)
 		m.print(w)

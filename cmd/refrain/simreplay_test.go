@@ -117,3 +117,37 @@ func TestAFileThatIsNoRecordingIsWrongUse(t *testing.T) {
 		t.Errorf("exit %d for a file that is not there", code)
 	}
 }
+
+func TestARecordingBecomesAScenario(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "incident.scenario")
+	code, out, errs := replayText(t, recording(t), "--to-scenario", path)
+	if code != 0 || errs != "" || !strings.Contains(out, "refrain sim run "+path) {
+		t.Fatalf("exit %d: %s\n%s", code, errs, out)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"after step 4 of 4 that were recorded: wedged at 2026-01-01T00:00:00Z", "# h1 is web-1\n# h2 is web-2\n# h3 is web-3\n", "fleet 3\n",
+		`state host {"hostname":"h2",`, "active 10m\n",
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("want %q in\n%s", want, text)
+		}
+	}
+	var stdout, stderr bytes.Buffer
+	if code := run(&cli{}, []string{"sim", "run", path}, stdio{Out: &stdout, Err: &stderr}); code != 0 || !strings.Contains(stdout.String(), "PASSED") {
+		t.Errorf("exit %d: %s\n%s", code, stderr.String(), stdout.String())
+	}
+	if _, out, _ := replayText(t, recording(t), "--to-scenario", "-", "--at-step", "2"); !strings.Contains(out, "after step 2 of 4") || !strings.Contains(out, "fleet 1\n") || strings.Contains(out, "SAME") {
+		t.Errorf("at step 2:\n%s", out)
+	}
+	for _, wrong := range [][]string{
+		{"--to-scenario", "-", "--json"}, {"--at-step", "1"}, {"--to-scenario", "-", "--at-step", "5"}, {"--to-scenario", "-", "--at-step", "0"},
+	} {
+		if code, _, errs := replayText(t, recording(t), wrong...); code != exitUsage || errs == "" {
+			t.Errorf("%v: exit %d, %q", wrong, code, errs)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/flight"
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// recordedActive is how long a scenario that was made of a recording runs
+// before the fleet has to come to rest.
+const recordedActive = 10 * time.Minute
+
+// toScenario writes a scenario that starts from a state of the recording.
+func (c *simReplayCommand) toScenario(rec *flight.Recording, report *replayReport, out io.Writer) error {
+	stop := report.Steps
+	switch {
+	case c.AtStep != nil:
+		stop = *c.AtStep
+	case report.First != nil && report.First.Panic != "":
+		stop-- // what the step that panicked left behind is no state
+	}
+	player, err := rec.Play()
+	if err != nil {
+		return err
+	}
+	at := rec.Header.At
+	for made := 0; made < stop; {
+		s, more := player.Peek()
+		if !more {
+			break
+		}
+		if err := player.Next(); err != nil {
+			return err
+		}
+		if s.Input != nil {
+			made, at = made+1, s.At.Wall
+		}
+	}
+	scenario, names, err := sim.StartFrom(player.Plane(), at)
+	if err != nil {
+		return usageError(c.File + ": " + err.Error())
+	}
+	scenario.Active = recordedActive
+	var text strings.Builder
+	fmt.Fprintf(&text, "# The state of a plane after step %d of %d that were recorded: %s at %v.\n", stop, rec.Header.Steps, rec.Header.Reason, rec.Header.At)
+	text.WriteString("# The agents have lost their logs, and learn from the plane what they were doing.\n#\n")
+	for i, name := range names {
+		fmt.Fprintf(&text, "# %s is %s\n", sim.HostName(i+1), name)
+	}
+	text.WriteString(scenario.Brief())
+	if c.ToScenario == "-" {
+		_, err := io.WriteString(out, text.String())
+		return err
+	}
+	if err := os.WriteFile(c.ToScenario, []byte(text.String()), 0o600); err != nil {
+		return usageError("--to-scenario: " + err.Error())
+	}
+	report.Scenario = c.ToScenario
+	return nil
+}
