@@ -75,18 +75,14 @@ func newFlightLog(cfg *Config, a *admission) (*flightLog, error) {
 }
 
 // rebuilt tells that the plane was built and has not made a step yet.
-func (f *flightLog) rebuilt(p *plane.Plane) error {
+func (f *flightLog) rebuilt(p *plane.Plane) {
 	if f == nil {
-		return nil
+		return
 	}
-	base, err := p.Clone()
-	if err != nil {
-		return fmt.Errorf("flight recorder: %w", err)
-	}
+	base := p.Clone()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.recorder.Rebuilt(base)
-	return nil
 }
 
 // step makes a step of the plane and records it. It is not locked during the

@@ -248,9 +248,7 @@ func (l *loop) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load the log: %w", err)
 	}
-	if err := l.flight.rebuilt(p); err != nil {
-		return err
-	}
+	l.flight.rebuilt(p)
 	l.plane = p
 	l.metrics.newLife(p.Stats())
 	if err := l.stepAlone(&plane.Started{}); err != nil {

@@ -129,11 +129,14 @@ func (p *planeNode) start(w *World) {
 
 // load makes the plane of what is on the disk.
 func (p *planeNode) load(w *World) {
-	loaded, err := p.walked.Clone()
-	if err != nil {
-		panic(err)
+	p.plane = p.walked.Clone()
+	if w.wire { // through its text, as through that of every document
+		restored, err := plane.Restore(p.cfg, p.walked.AppendState(nil))
+		if err != nil {
+			panic(err)
+		}
+		p.plane = restored
 	}
-	p.plane = loaded
 	p.out.Reset()
 	p.plane.Step(p.instant(w), &plane.Started{}, &p.out)
 	p.out.Reset()

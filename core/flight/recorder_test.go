@@ -47,11 +47,7 @@ func (r *recorded) rebuild() {
 		r.t.Fatal(err)
 	}
 	r.plane = p
-	base, err := p.Clone()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.recorder.Rebuilt(base)
+	r.recorder.Rebuilt(p.Clone())
 	r.step(&plane.Started{})
 }
 

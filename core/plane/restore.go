@@ -184,6 +184,3 @@ func (rd *Restorer) finishRollout() {
 	rd.plane.install(rd.rollout)
 	rd.rollout = nil
 }
-
-// Clone returns an independent plane in the same state.
-func (p *Plane) Clone() (*Plane, error) { return Restore(p.cfg, p.AppendState(nil)) }

@@ -41,13 +41,6 @@ func TestAStateReadsBackAsItself(t *testing.T) {
 	equal(t, "the state", string(p.AppendState(nil)), string(state))
 	equal(t, "the durable state", string(p.AppendDurable(nil)), b.durable())
 	equal(t, "the plane", p.String(), b.plane.String())
-	clone, err := b.plane.Clone()
-	if err != nil {
-		t.Fatal(err)
-	}
-	equal(t, "the clone's state", string(clone.AppendState(nil)), string(state))
-	b.step(&plane.Poll{Hostname: "h77"})
-	equal(t, "the clone's state after a step of the original", string(clone.AppendState(nil)), string(state))
 	equal(t, "bytes appended", string(p.AppendState([]byte("x"))), "x"+string(state))
 }
 
