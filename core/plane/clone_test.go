@@ -50,6 +50,19 @@ func TestACloneCountsAnew(t *testing.T) {
 	equal(t, "the state", string(clone.AppendState(nil)), string(b.plane.AppendState(nil)))
 }
 
+// Whom an operator has excused is a matter of each plane's own (PROTOCOL R2).
+func TestACloneExcusesNobodyWithItsOriginal(t *testing.T) {
+	b := started(t)
+	b.step(open("stable@r1", "h1=c2", "h2=c2"))
+	b.tell("h1", "stable@r1", acked, broken)
+	b.step(&plane.ResumeRollout{RolloutID: "stable@r1"})
+	b.tell("h2", "stable@r1", acked, broken)
+	clone := b.plane.Clone()
+	state := string(clone.AppendState(nil))
+	b.step(&plane.ResumeRollout{RolloutID: "stable@r1"})
+	equal(t, "the clone", string(clone.AppendState(nil)), state)
+}
+
 func BenchmarkClone(b *testing.B) {
 	p, err := plane.New(plane.Config{})
 	if err != nil {
