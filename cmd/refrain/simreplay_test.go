@@ -25,11 +25,7 @@ func recording(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base, err := p.Clone()
-	if err != nil {
-		t.Fatal(err)
-	}
-	recorder.Rebuilt(base)
+	recorder.Rebuilt(p.Clone())
 	now := wire.Instant{Wall: wire.TimeOf(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))}
 	var out plane.Output
 	for _, in := range []plane.Input{
