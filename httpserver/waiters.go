@@ -88,6 +88,13 @@ func (l *waiters) wait(w *waiter, timeUp <-chan time.Time, closing, gone <-chan 
 		return pollClosed
 	default:
 	}
+	select { // a poll whose time is up asks no more, though it may have a turn
+	case <-timeUp:
+		return pollOver
+	case <-w.replaced:
+		return pollOver
+	default:
+	}
 	select {
 	case <-w.turn:
 		return pollTurn

@@ -82,6 +82,7 @@ func (c *checkUnavailable) answered(w *World, m *message) {
 		if want := c.atEnd(w, was); code != want && (want != wire.OK || code.Unavailable()) {
 			w.Violate("S6", "m%d is worked off (dropped: %v) with %v left and is answered %v", m.id, was.dropped, was.deadline-w.now, code)
 		}
+	case code == wire.CertificateRevoked: // since the poll came: S10 says whether it is
 	case code != wire.NoContent && !(code == wire.Closed && c.q.closing):
 		w.Violate("S6", "m%d, a poll that waits, is answered %v", m.id, code)
 	}

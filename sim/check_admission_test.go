@@ -22,9 +22,7 @@ var admissionBroken = []sabotage{
 	}},
 	{"S5", "a poll is answered before the end of its wait", quietStory, func() *saboteur {
 		return &saboteur{onStepped: func(w *World) {
-			if polls := w.plane.polls[0]; w.now > 2*time.Minute && len(polls) > 0 {
-				m := polls[0]
-				w.plane.forgetPoll(m)
+			if m := w.plane.polls[0]; w.now > 2*time.Minute && m != nil && m.waits {
 				m.outcome = wire.Outcome{Code: wire.NoContent}
 				w.plane.answer(w, m)
 			}

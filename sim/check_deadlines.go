@@ -16,7 +16,7 @@ type checkAnswers struct {
 	// ended are those that the reducer finished in this event and that nobody
 	// has answered yet.
 	ended []dueRequest
-	// polls are callers of which a poll was worked off in this event.
+	// polls are callers of which a poll came in this event.
 	polls []string
 	// suspended says that the plane's machine was so when the event began, and
 	// awake when it went on last. A suspended plane answers nobody; it does so
@@ -41,6 +41,9 @@ func (c *checkAnswers) arrived(w *World, m *message) {
 	if c.q.now != nil {
 		w.Violate("S5", "m%d comes twice", m.id)
 	}
+	if m.kind == MsgPoll && m.wait > 0 {
+		c.polls = append(c.polls, m.identity.Name)
+	}
 }
 
 func (c *checkAnswers) admitted(w *World, m *message) {
@@ -55,9 +58,6 @@ func (c *checkAnswers) admitted(w *World, m *message) {
 func (c *checkAnswers) finished(_ *World, m *message) {
 	if r := c.q.now; r != nil && !r.answered {
 		c.ended = append(c.ended, dueRequest{r, m.id, 0})
-		if m.kind == MsgPoll {
-			c.polls = append(c.polls, m.identity.Name)
-		}
 	}
 }
 
@@ -78,6 +78,7 @@ func (c *checkAnswers) waited(w *World, m *message) {
 	until := m.arrivedAt + m.wait
 	switch {
 	case m.outcome.Code == wire.Closed: // S6 says whether it may be
+	case m.outcome.Code == wire.CertificateRevoked: // S10 does
 	case w.now > until && w.now > c.awake+time.Second && !c.suspended:
 		w.Violate("S5", "m%d, a poll, is answered %v after its wait", m.id, w.now-until)
 	case w.now < until && !c.newer(m):
@@ -85,7 +86,7 @@ func (c *checkAnswers) waited(w *World, m *message) {
 	}
 }
 
-// newer reports whether another poll of the caller begins to wait.
+// newer reports whether another poll of the caller has just come.
 func (c *checkAnswers) newer(m *message) bool {
 	for _, name := range c.polls {
 		if name == m.identity.Name {

@@ -191,7 +191,8 @@ func (c *checkHistory) stepped(w *World) {
 	for i := range w.hosts {
 		h := &w.hosts[i]
 		revoked := c.l.live.revoked[wire.CommonName(h.identity.CommonName)]
-		if h.kind != FullHost || c.lost[i+1] || h.notBefore.Before(revoked) {
+		if h.kind != FullHost || c.lost[i+1] || h.notBefore.Before(revoked) ||
+			w.wallAt(w.plane.wallOffset).Before(h.notBefore) {
 			continue // it cannot be asked, cannot know, or is locked out
 		}
 		c.views = h.agent.Views(c.views[:0])

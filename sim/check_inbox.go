@@ -134,10 +134,10 @@ func (q *inboxModel) verdict(w *World, m *message) wire.Code {
 	capacity := w.plane.capacity
 	reserve := min((capacity+3)/4, capacity-1)
 	switch {
-	case !q.started || q.rebuilding:
-		return wire.NotStarted
 	case q.closing:
 		return wire.Closed
+	case !q.started || q.rebuilding:
+		return wire.NotStarted
 	case q.count() >= 4:
 		return wire.Saturated
 	case q.inside >= capacity:

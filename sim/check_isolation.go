@@ -49,7 +49,7 @@ func (c *checkIsolation) arrived(w *World, m *message) {
 func (c *checkIsolation) answered(w *World, m *message) {
 	code := m.outcome.Code
 	if m != c.asked {
-		if s := code.Status(); s == 401 || s == 403 {
+		if s := code.Status(); (s == 401 || s == 403) && !c.revokedSince(m, code) {
 			w.Violate("S10", "m%d, a %v of %s, was let in and is refused %v", m.id, m.kind, m.identity.Name, code)
 		}
 		return
@@ -69,6 +69,13 @@ func (c *checkIsolation) answered(w *World, m *message) {
 			w.Violate("S10", "m%d, a %v of %s, is answered %v; want %v", m.id, m.kind, m.identity.Name, code, c.expected)
 		}
 	}
+}
+
+// revokedSince reports whether a poll that waited comes to ask again, and its
+// certificate was revoked meanwhile.
+func (c *checkIsolation) revokedSince(m *message, code wire.Code) bool {
+	revoked, there := c.l.durable.revoked[wire.CommonName(m.identity.CommonName)]
+	return m.kind == MsgPoll && code == wire.CertificateRevoked && there && m.notBefore.Before(revoked)
 }
 
 func (c *checkIsolation) admitted(w *World, m *message) {

@@ -70,8 +70,8 @@ func (p *planeNode) dump(w *World) planeDump {
 		Up: p.up, Started: p.started, Suspended: p.suspended, Rebuilding: p.rebuilding, WallOffset: dumpDuration(p.wallOffset),
 		Loop: p.dumpLoop(), Gate: p.dumpGate(w), Polls: []messageDump{}, Revoked: []revokedDump{}, Disk: []string{},
 	}
-	for _, polls := range p.polls {
-		for _, m := range polls {
+	for _, m := range p.polls {
+		if m != nil && m.waits {
 			d.Polls = append(d.Polls, dumpMessage(m))
 		}
 	}
@@ -118,7 +118,7 @@ func (p *planeNode) dumpGate(w *World) gateDump {
 		d.Oldest = age.String()
 	}
 	for _, m := range p.open {
-		if m.kind == MsgPoll && slices.Contains(p.polls[m.polledFor()], m) || !m.admitted {
+		if m.kind == MsgPoll && m.waits || !m.admitted {
 			continue // it has left the gate, to wait for work; or never came in
 		}
 		d.Waiting = append(d.Waiting, dumpMessage(m))

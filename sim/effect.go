@@ -36,6 +36,7 @@ const (
 	EffectDiskFailed
 	EffectRebuilt
 	EffectRefusedConnection
+	EffectRefusedHandshake
 
 	EffectLost
 	EffectDuplicated
@@ -93,7 +94,8 @@ var effectWords = [effectEnd]string{
 	EffectPlaneCrash: "plane crash", EffectPlaneWipe: "plane wipe", EffectPlaneRestart: "plane restart",
 	EffectPlaneClock: "plane clock", EffectSuspended: "suspended",
 	EffectCrashBeforeCommit: "crash before commit", EffectCrashInsideCommit: "crash inside commit", EffectCrashAfterCommit: "crash after commit",
-	EffectSlowDisk: "slow disk", EffectDiskFailed: "disk failed", EffectRebuilt: "rebuilt", EffectRefusedConnection: "refused connection",
+	EffectSlowDisk: "slow disk", EffectDiskFailed: "disk failed", EffectRebuilt: "rebuilt",
+	EffectRefusedConnection: "refused connection", EffectRefusedHandshake: "refused handshake",
 	EffectLost: "lost", EffectDuplicated: "duplicated", EffectDelayed: "delayed", EffectReordered: "reordered",
 	EffectPartitioned: "partitioned", EffectReset: "reset", EffectClientTimeout: "client timeout",
 	EffectAgentCrash: "agent crash", EffectAgentCrashAtAppend: "agent crash at append", EffectReboot: "reboot", EffectAmnesia: "amnesia",

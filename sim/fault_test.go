@@ -20,7 +20,7 @@ var faultStories = map[FaultKind][]struct {
 	PlaneCrash:      {{"at 2m plane crash for=10s", []Effect{EffectPlaneCrash, EffectRefusedConnection}}, {"at 1s plane crash for=3s phase=before-commit", []Effect{EffectCrashBeforeCommit, EffectPlaneCrash}}, {"at 1s plane crash for=3s phase=inside-commit", []Effect{EffectCrashInsideCommit, EffectPlaneCrash}}, {"at 1s plane crash for=3s phase=after-commit", []Effect{EffectCrashAfterCommit, EffectPlaneCrash}}},
 	PlaneWipe:       {{"at 2m plane wipe for=5s", []Effect{EffectPlaneCrash, EffectPlaneWipe, EffectReplayAsked}}, {"at 40s plane wipe for=5s phase=after-commit", []Effect{EffectCrashAfterCommit, EffectPlaneWipe}}},
 	PlaneSuspend:    {{"at 2m plane suspend for=30s", []Effect{EffectSuspended, EffectCredited}}},
-	PlaneClock:      {{"at 2m plane clock each=-1h", []Effect{EffectPlaneClock}}},
+	PlaneClock:      {{"at 2m plane clock each=-1h", []Effect{EffectPlaneClock}}, {"at 2m plane clock each=-721h", []Effect{EffectPlaneClock, EffectRefusedHandshake}}},
 	PlaneLate:       {{"at 2m plane late for=20s", []Effect{EffectNotStarted}}},
 	DiskSlow:        {{"at 10s disk slow for=2m each=1s", []Effect{EffectSlowDisk}}},
 	DiskFail:        {{"at 10s disk fail count=2", []Effect{EffectDiskFailed, EffectRebuilt, EffectDroppedReply}}, {"at 10s disk fail for=1m", []Effect{EffectDiskFailed, EffectRebuilt, EffectNotStarted}}},

@@ -89,15 +89,18 @@ var garbageBodies = []string{
 	"{\"hostname\":\"\xff\"}", `{"hostname":7,"at":"2026-01-01T00:00:00Z"}`, `{"hostname":"h1","at":"2026-01-01T00:00:00Z"}}`,
 }
 
-// garbageCode is the refusal that a garbage body is answered with.
-func garbageCode(n uint64) wire.Code {
+// garbageBody is the body of a garbage message.
+func garbageBody(n uint64) string { return garbageBodies[n%uint64(len(garbageBodies))] }
+
+// garbageRefusal is the refusal that a garbage body is answered with.
+func garbageRefusal(n uint64) wire.Outcome {
 	var d wire.Decoder
 	var req wire.HeartbeatRequest
-	switch err := wire.DecodeDocument(&d, &wire.HeartbeatRequestSchema, []byte(garbageBodies[n%uint64(len(garbageBodies))]), &req); err.(type) {
+	switch err := wire.DecodeDocument(&d, &wire.HeartbeatRequestSchema, []byte(garbageBody(n)), &req).(type) {
 	case *wire.SyntaxError:
-		return wire.NotJSON
+		return wire.Refuse(wire.NotJSON, "", err.Error())
 	case *wire.FieldError:
-		return wire.WrongShape
+		return wire.Refuse(wire.WrongShape, err.Field, err.Problem)
 	default:
 		panic("sim: garbage that is a heartbeat")
 	}

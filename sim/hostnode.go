@@ -54,6 +54,10 @@ type switching struct {
 	closure wire.Closure
 }
 
+// firstIssue is when the certificates were issued that a fleet has when its
+// world begins.
+func (w *World) firstIssue() wire.Time { return w.scenario.Start.At.Add(-30 * 24 * time.Hour) }
+
 // initialClosure is what every host runs before its first rollout.
 const initialClosure wire.Closure = "c0"
 
@@ -63,7 +67,7 @@ func (h *hostNode) init(w *World, i int) {
 	*h = hostNode{
 		index: i, running: initialClosure, timerAt: -1,
 		identity:  wire.Identity{CommonName: "agent-" + string(HostName(n)) + ".sim", Name: string(HostName(n))},
-		notBefore: w.scenario.Start.At.Add(-time.Hour),
+		notBefore: w.firstIssue(),
 		sends:     NewStream(w.scenario.Seed, "net/up", n),
 		down:      NewStream(w.scenario.Seed, "net/down", n),
 		machine:   NewStream(w.scenario.Seed, "machine", n),
@@ -344,9 +348,8 @@ func (h *hostNode) reboot(w *World, down time.Duration) {
 
 func (h *hostNode) reissue(w *World) {
 	w.effect(EffectReissued)
-	// A certificate knows whole seconds only; the new one is from the next.
-	now := w.wallAt(w.plane.wallOffset).Std().Truncate(time.Second).Add(time.Second)
-	h.notBefore = wire.TimeOf(now)
+	// A certificate knows whole seconds only.
+	h.notBefore = wire.TimeOf(w.wallAt(w.plane.wallOffset).Std().Truncate(time.Second))
 }
 
 // appendState appends the canonical state of the node, for the hash.

@@ -55,6 +55,9 @@ func (w *World) unsettled() (checker, why string) {
 		if before := p.revoked[wire.CommonName(h.identity.CommonName)]; h.notBefore.Before(before) {
 			continue // locked out until it is given a certificate that is new enough
 		}
+		if w.wallAt(p.wallOffset).Before(h.notBefore) {
+			continue // locked out until the plane's clock has caught up (docs/findings.md, F7)
+		}
 		if !h.up {
 			return "L1", fmt.Sprintf("h%d is down", i+1)
 		}

@@ -21,6 +21,7 @@ func (p *planeNode) kick(w *World) {
 	}
 	p.batch = p.gate.Take(w.now, w.scenario.Plane.Batch, p.batch[:0])
 	if len(p.batch) == 0 {
+		p.drained(w)
 		return
 	}
 	p.at = 0
@@ -100,8 +101,8 @@ func (p *planeNode) settle(w *World, i int, outcome *wire.Outcome) {
 	switch disposal {
 	case gate.Deliver:
 		m.outcome = *outcome
-		if m.kind == MsgPoll && outcome.Code == wire.NoContent && w.now < m.pollUntil {
-			p.waitPoll(w, m)
+		if m.kind == MsgPoll && outcome.Code == wire.NoContent {
+			p.park(w, m)
 			return
 		}
 		p.answer(w, m)
@@ -197,12 +198,13 @@ func (p *planeNode) fail(w *World) {
 	for _, o := range w.observers {
 		o.commitFailed(w)
 	}
+	p.rebuilding = true // nobody who comes now is let in
 	for i := range p.batch {
 		if p.batch[i].Payload != nil {
 			p.drop(w, i)
 		}
 	}
-	p.loop, p.rebuilding = loopIdle, true
+	p.loop = loopIdle
 	w.push(evRebuild, planeNodeID, w.now, p.epoch)
 }
 
@@ -215,6 +217,7 @@ func (p *planeNode) rebuild(w *World) {
 			p.drop(w, i)
 		}
 		w.push(evRebuild, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
+		p.drained(w)
 		return
 	}
 	p.load(w)
@@ -223,9 +226,7 @@ func (p *planeNode) rebuild(w *World) {
 	for _, o := range w.observers {
 		o.planeStarted(w)
 	}
-	for n := range p.polls { // a wake may have been lost with the batch
-		p.wake(w, n)
-	}
+	p.wakeAll(w) // a wake may have been lost with the batch
 	p.kick(w)
 }
 
@@ -243,16 +244,6 @@ func (p *planeNode) finish(w *World) {
 	p.kick(w)
 }
 
-// wake lets the waiting polls of a host ask again.
-func (p *planeNode) wake(w *World, host int) {
-	polls := p.polls[host]
-	p.polls[host] = nil
-	for _, m := range polls {
-		w.effect(EffectPollWoken)
-		p.offer(w, m)
-	}
-}
-
 // notice counts what the plane tells.
 func (p *planeNode) notice(w *World) {
 	for _, n := range p.out.Notices {
@@ -265,9 +256,9 @@ func (p *planeNode) notice(w *World) {
 	p.out.Notices = p.out.Notices[:0]
 }
 
-// tickTime comes every tick.
+// tickTime comes when a tick is due. The loop ticks when it has its hands free,
+// and the next is due that much later.
 func (p *planeNode) tickTime(w *World) {
-	w.push(evTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
 	if p.loop != loopIdle || p.suspended || p.rebuilding {
 		p.tickDue = true
 		return
@@ -277,6 +268,7 @@ func (p *planeNode) tickTime(w *World) {
 
 func (p *planeNode) tick(w *World) {
 	p.tickDue = false
+	w.push(evTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
 	p.out.Reset()
 	in := plane.Tick{Impaired: p.gate.Impaired()}
 	for _, o := range w.observers {

@@ -65,8 +65,12 @@ type message struct {
 	arrivedAt time.Duration
 	deadline  time.Duration
 	admitted  bool
-	// pollUntil is when a poll is answered 204; 0 before it waits.
+	// pollUntil is when a poll is answered 204.
 	pollUntil time.Duration
+	// waits: a poll waits for news, and is not asking. woken: there was news
+	// since it last asked. turn: it asks by a turn. replaced: a newer poll of
+	// the host has come.
+	waits, woken, turn, replaced bool
 	outcome   wire.Outcome
 	answered  bool
 	at        int // place in the plane's list of what it has open
@@ -113,6 +117,9 @@ func (m *message) class() gate.Class {
 }
 
 func (m *message) caller() gate.Caller {
+	if m.node == manifestNodeID {
+		return "manifests:" // no hostname has a colon
+	}
 	if m.identity.Operator {
 		return gate.Operator(m.identity.Name)
 	}

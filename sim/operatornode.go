@@ -39,7 +39,7 @@ func (o *operatorNode) init(w *World) {
 func (o *operatorNode) act(w *World, i int) {
 	m := w.pool.take()
 	m.kind, m.node, m.call, m.timeout = MsgOperator, operatorNodeID, uint64(i), operatorTimeout
-	m.identity, m.notBefore = &o.identity, w.scenario.Start.At.Add(-time.Hour)
+	m.identity, m.notBefore = &o.identity, w.firstIssue()
 	if i < len(w.scenario.Rollouts) {
 		m.operator = &plane.OpenRollout{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[i])}
 	} else {
@@ -80,7 +80,11 @@ func (o *operatorNode) hear(w *World, m *message, answered bool) {
 	}
 	w.effect(EffectRevoked)
 	if a.For > 0 {
-		w.queue.push(event{at: w.now + a.For, kind: evReissue, node: int32(max(a.Hosts.First, 1) - 1)})
+		// Not before the next whole second of the plane's clock: a certificate
+		// knows no fractions, and one from the future is refused (PROTOCOL T5).
+		late := time.Duration(w.wallAt(w.plane.wallOffset + a.For).Std().Nanosecond())
+		at := w.now + a.For + (time.Second-late)%time.Second
+		w.queue.push(event{at: at, kind: evReissue, node: int32(max(a.Hosts.First, 1) - 1)})
 	}
 }
 
@@ -94,9 +98,9 @@ func (o *operatorNode) note(w *World, rollout int) {
 		}
 	}
 	o.opened = append(o.opened, rollout)
-	if p := &w.plane; p.started {
+	if p := &w.plane; p.started && !w.scenario.Plane.NoManifests {
 		if _, known := p.plane.Rollout(w.scenario.Rollouts[rollout].ID); !known {
-			w.queue.push(event{at: w.now, kind: evManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(len(o.opened) - 1)})
+			p.planManifest(w, w.now, len(o.opened)-1)
 		}
 	}
 }

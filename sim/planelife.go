@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
@@ -45,9 +46,8 @@ func (p *planeNode) goDown(w *World) {
 		}
 	}
 	p.open = p.open[:0]
-	for i := range p.polls {
-		p.polls[i] = nil
-	}
+	clear(p.polls)
+	p.line, p.giving = nil, false
 	p.epoch++
 	p.up, p.started = false, false
 	p.loop, p.commitHeld = loopIdle, false
@@ -66,21 +66,31 @@ func (p *planeNode) beginRestart(w *World, drain, down time.Duration) {
 		o.planeClosing(w)
 	}
 	p.gate.Close(w.now)
-	for i := range p.polls {
-		for _, m := range p.polls[i] {
-			refusal := p.gate.Refuse(w.now, m.caller(), wire.Closed)
-			w.effect(EffectClosed)
-			m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
-			p.answer(w, m)
-		}
-		p.polls[i] = nil
+	p.restartDown = down
+	p.closePolls(w)
+	w.push(evPlaneDown, planeNodeID, w.now+max(drain, 1), p.epoch) // no timer goes off before time passes
+	p.drained(w)
+}
+
+// drained ends the process of a plane that shuts down, as soon as the loop has
+// worked off what was inside.
+func (p *planeNode) drained(w *World) {
+	if p.gate.State() == gate.Closed && p.gate.Depth() == 0 && p.loop == loopIdle {
+		p.endRestart(w)
 	}
-	w.queue.push(event{at: w.now + drain, kind: evPlaneDown, node: planeNodeID, epoch: p.epoch, arg: uint64(down)})
+}
+
+func (p *planeNode) endRestart(w *World) {
+	p.goDown(w)
+	for _, o := range w.observers {
+		o.planeDown(w, false)
+	}
+	w.push(evPlaneUp, planeNodeID, w.now+p.restartDown, p.epoch)
 }
 
 // drainOver answers what is still inside and ends the process.
-func (p *planeNode) drainOver(w *World, down time.Duration) {
-	if p.asleep(w, evPlaneDown, uint64(down)) {
+func (p *planeNode) drainOver(w *World) {
+	if p.asleep(w, evPlaneDown, 0) {
 		return
 	}
 	p.expired = p.gate.Flush(w.now, p.expired[:0])
@@ -96,17 +106,13 @@ func (p *planeNode) drainOver(w *World, down time.Duration) {
 		}
 	}
 	p.batch = p.batch[:0]
-	p.goDown(w)
-	for _, o := range w.observers {
-		o.planeDown(w, false)
-	}
-	w.push(evPlaneUp, planeNodeID, w.now+down, p.epoch)
+	p.endRestart(w)
 }
 
 // asleep puts an event off while the plane's machine is suspended.
 func (p *planeNode) asleep(w *World, kind eventKind, arg uint64) bool {
 	if p.suspended {
-		w.queue.push(event{at: w.now + time.Second, kind: kind, node: planeNodeID, epoch: p.epoch, arg: arg})
+		p.postpone(event{kind: kind, node: planeNodeID, epoch: p.epoch, arg: arg})
 	}
 	return p.suspended
 }
@@ -114,13 +120,14 @@ func (p *planeNode) asleep(w *World, kind eventKind, arg uint64) bool {
 // resume lets a suspended plane go on where it stood.
 func (p *planeNode) resume(w *World) {
 	p.suspended = false
+	p.catchUp(w)
 	if !p.up {
 		return
 	}
 	// Timers that were due meanwhile go off before the loop goes on, or after
 	// it: nothing says which comes first.
 	timersFirst := w.step%2 == 0
-	if timersFirst && p.gate.Depth() > 0 {
+	if timersFirst && p.deadlinePast {
 		p.expire(w)
 	}
 	switch {
@@ -132,7 +139,7 @@ func (p *planeNode) resume(w *World) {
 	default:
 		p.kick(w)
 	}
-	if !timersFirst && p.up && p.gate.Depth() > 0 {
+	if !timersFirst && p.up && p.deadlinePast {
 		p.expire(w)
 	}
 }
@@ -145,7 +152,7 @@ func (w *World) beginFault(i int) {
 	}
 	p := &w.plane
 	if f.Kind == PlaneRestart && p.suspended { // nobody there hears of it yet
-		w.queue.push(event{at: w.now + time.Second, kind: evFaultBegin, node: worldNodeID, arg: uint64(i)})
+		p.postpone(event{kind: evFaultBegin, node: worldNodeID, arg: uint64(i)})
 		return
 	}
 	w.traceFault(f, "begins")

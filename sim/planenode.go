@@ -37,12 +37,18 @@ type planeNode struct {
 	crashPhase Phase // a crash that waits for the next commit
 	crashDown  time.Duration
 	crashWipe  bool
+	// restartDown is how long the process stays down after a restart in good
+	// order.
+	restartDown time.Duration
 
 	deadlineArmed bool
+	deadlinePast  bool // while the machine was suspended
 	expired       []gate.Expired[*message]
 	open          []*message // at the plane and not answered
-	polls         [][]*message
-	disk          Stream
+	pollList
+	manifests int     // how many lay in the directory when the process came up
+	postponed []event // while the machine was suspended
+	disk      Stream
 }
 
 // loopState is what the loop is doing.
@@ -60,7 +66,7 @@ type waitingReply struct{ input, reply int }
 func (p *planeNode) init(w *World) {
 	p.cfg = w.scenario.planeConfig()
 	p.capacity = w.scenario.Plane.Capacity
-	p.polls = make([][]*message, w.scenario.Fleet.Hosts)
+	p.polls = make([]*message, w.scenario.Fleet.Hosts)
 	p.disk = NewStream(w.scenario.Seed, "disk", 0)
 	p.base = w.adopted.durable
 	p.walked = p.newWalk()
@@ -89,7 +95,8 @@ func (p *planeNode) comeUp(w *World) {
 		panic(err) // the scenario was validated
 	}
 	p.gate, p.up, p.started, p.rebuilding = g, true, false, false
-	p.loop, p.tickDue, p.deadlineArmed = loopIdle, false, false
+	p.loop, p.tickDue, p.deadlineArmed, p.deadlinePast = loopIdle, false, false, false
+	p.turns = max(1, p.capacity/4)
 	p.batch, p.waiting = p.batch[:0], p.waiting[:0]
 	p.out.Reset()
 	if w.step == 0 {
@@ -114,13 +121,12 @@ func (p *planeNode) start(w *World) {
 	// The manifests are read one after the other while requests come in already:
 	// until its turn has come, a plane that lost its disk does not know a rollout
 	// (PROTOCOL E8).
-	for i := range w.operator.opened {
-		if w.scenario.Plane.NoManifests {
-			break
-		}
-		w.queue.push(event{
-			at: w.now + time.Duration(i+1)*w.scenario.Plane.Start, kind: evManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(i),
-		})
+	p.manifests = len(w.operator.opened)
+	if w.scenario.Plane.NoManifests {
+		p.manifests = 0
+	}
+	if p.manifests > 0 {
+		p.planManifest(w, w.now+w.scenario.Plane.Start, 0)
 	}
 	for _, o := range w.observers {
 		o.planeStarted(w)
@@ -151,7 +157,7 @@ func (p *planeNode) instant(w *World) wire.Instant {
 func (p *planeNode) arrive(w *World, m *message) {
 	if p.suspended {
 		// The kernel has taken the connection; the process reads it later.
-		w.pushMessage(evRequest, worldNodeID, w.now+time.Second, 0, m)
+		p.postponeMessage(w, evRequest, worldNodeID, 0, m)
 		return
 	}
 	if !p.up {
@@ -167,30 +173,36 @@ func (p *planeNode) arrive(w *World, m *message) {
 		}
 		h.latest = max(h.latest, m.id)
 	}
+	if w.wallAt(p.wallOffset).Before(m.notBefore) {
+		// The handshake refuses a certificate that is not good yet (PROTOCOL T1).
+		w.effect(EffectRefusedHandshake)
+		w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
+		return
+	}
 	m.arrivedAt = w.now
 	m.at = len(p.open)
 	p.open = append(p.open, m)
 	for _, o := range w.observers {
 		o.arrived(w, m)
 	}
-	if m.kind == MsgPoll {
-		m.pollUntil = w.now + m.wait
-	}
 	if refusal, ok := p.door(w, m); !ok {
 		m.outcome = refusal
 		p.answer(w, m)
 		return
+	}
+	if m.kind == MsgPoll {
+		p.enter(w, m)
 	}
 	p.offer(w, m)
 }
 
 // door makes the checks of PROTOCOL T5, T7, T3 and T4, in that order.
 func (p *planeNode) door(w *World, m *message) (wire.Outcome, bool) {
-	if before, there := p.revoked[wire.CommonName(m.identity.CommonName)]; there && m.notBefore.Before(before) {
+	if p.isRevoked(m) {
 		return wire.Refuse(wire.CertificateRevoked, "", ""), false
 	}
 	if m.kind == MsgGarbage {
-		return wire.Refuse(garbageCode(m.garbage), "", ""), false
+		return garbageRefusal(m.garbage), false
 	}
 	if w.wire {
 		w.overTheWire(m)
@@ -204,10 +216,16 @@ func (p *planeNode) door(w *World, m *message) (wire.Outcome, bool) {
 	return wire.Outcome{}, true
 }
 
+// isRevoked reports whether the certificate of a request is (PROTOCOL T5).
+func (p *planeNode) isRevoked(m *message) bool {
+	before, there := p.revoked[wire.CommonName(m.identity.CommonName)]
+	return there && m.notBefore.Before(before)
+}
+
 // offer puts a request through the gate.
 func (p *planeNode) offer(w *World, m *message) {
 	var refusal gate.Refusal
-	if p.rebuilding {
+	if p.rebuilding && p.gate.State() != gate.Closed {
 		refusal = p.gate.Refuse(w.now, m.caller(), wire.NotStarted)
 	} else {
 		m.ticket, refusal = p.gate.Offer(w.now, m.caller(), m.class(), m)
@@ -248,15 +266,27 @@ func (p *planeNode) answer(w *World, m *message) {
 			o.answered(w, m)
 		}
 		if m.outcome.Code.Unavailable() {
-			w.queue.push(event{at: w.now + time.Second, kind: evManifest, node: planeNodeID, epoch: p.epoch, arg: m.call})
+			p.planManifest(w, w.now+m.outcome.RetryAfter, int(m.call))
+		} else if next := int(m.call) + 1; next < p.manifests {
+			p.planManifest(w, w.now+w.scenario.Plane.Start, next)
 		}
 		return
 	}
+	if m.kind == MsgPoll {
+		p.leave(m)
+	}
 	w.answer(m)
+	p.endTurn(w, m)
 }
 
 // manifestsIdentity is whose name the manifests directory speaks in.
 var manifestsIdentity = wire.Identity{CommonName: "manifests", Operator: true, Name: "manifests"}
+
+// planManifest plans the opening of the manifest of a place in the directory:
+// they are opened one after the other.
+func (p *planeNode) planManifest(w *World, at time.Duration, i int) {
+	w.queue.push(event{at: at, kind: evManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(i)})
+}
 
 // readManifest opens a rollout whose manifest lies in the plane's directory
 // (PROTOCOL R6), until the plane has taken it.
@@ -294,10 +324,11 @@ func (p *planeNode) arm(w *World) {
 
 // expire answers everybody whose deadline has come.
 func (p *planeNode) expire(w *World) {
-	p.deadlineArmed = false
 	if p.suspended {
-		return // resume arms it again
+		p.deadlinePast = true // until resume
+		return
 	}
+	p.deadlineArmed, p.deadlinePast = false, false
 	p.expired = p.gate.Expire(w.now, p.expired[:0])
 	for _, e := range p.expired {
 		w.effect(EffectTimeout)
@@ -305,41 +336,6 @@ func (p *planeNode) expire(w *World) {
 		p.answer(w, e.Payload)
 	}
 	p.arm(w)
-}
-
-// pollTimeout answers a poll that has waited long enough.
-func (p *planeNode) pollTimeout(w *World, m *message) {
-	if p.suspended {
-		w.pushMessage(evPollTimeout, planeNodeID, w.now+time.Second, p.epoch, m)
-		return
-	}
-	if m.answered || !p.forgetPoll(m) {
-		return // it was answered, or is being asked about again just now
-	}
-	m.outcome = wire.Outcome{Code: wire.NoContent}
-	p.answer(w, m)
-}
-
-// waitPoll lets a poll wait for work; a host's older one is answered.
-func (p *planeNode) waitPoll(w *World, m *message) {
-	host := m.polledFor()
-	for _, older := range p.polls[host] {
-		older.outcome = wire.Outcome{Code: wire.NoContent}
-		p.answer(w, older)
-	}
-	p.polls[host] = append(p.polls[host][:0], m)
-	w.pushMessage(evPollTimeout, planeNodeID, m.pollUntil, p.epoch, m)
-}
-
-func (p *planeNode) forgetPoll(m *message) bool {
-	host := m.polledFor()
-	for i, other := range p.polls[host] {
-		if other == m {
-			p.polls[host] = append(p.polls[host][:i], p.polls[host][i+1:]...)
-			return true
-		}
-	}
-	return false
 }
 
 // appendState appends the canonical state of the node, for the hash.

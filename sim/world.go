@@ -263,7 +263,7 @@ func (w *World) happen(e *event) {
 	case evPlaneStart:
 		w.plane.start(w)
 	case evPlaneDown:
-		w.plane.drainOver(w, time.Duration(e.arg))
+		w.plane.drainOver(w)
 	case evManifest:
 		w.plane.readManifest(w, int(e.arg))
 	case evAnswer, evNoAnswer:
