@@ -24,6 +24,7 @@ func (p *planeNode) kick(w *World) {
 		p.drained(w)
 		return
 	}
+	w.tape.number(w, TapeTake, len(p.batch))
 	p.at = 0
 	p.out.Reset()
 	p.waiting = p.waiting[:0]
@@ -53,10 +54,12 @@ func (p *planeNode) stepNext(w *World) {
 	}
 	m := p.batch[p.at].Payload
 	if w.faults.strikingAt(ReplyDrop, int(m.node)+1, false) != nil {
+		w.tape.about(w, TapeDropped, m, 0)
 		p.drop(w, p.at)
 	} else {
 		reply := len(p.out.Replies)
 		in := m.input()
+		w.tape.about(w, TapeStepped, m, 0)
 		for _, o := range w.observers {
 			o.stepping(w, m, in)
 		}
@@ -89,9 +92,11 @@ func (p *planeNode) settle(w *World, i int, outcome *wire.Outcome) {
 	m := p.batch[i].Payload
 	if w.faults.strikingAt(ReplyDrop, int(m.node)+1, true) != nil {
 		w.effect(EffectAppliedNotReplied)
+		w.tape.about(w, TapeReplied, m, 1)
 		p.drop(w, i)
 		return
 	}
+	w.tape.about(w, TapeReplied, m, 0)
 	disposal, refusal := p.gate.Settle(w.now, p.batch[i].Ticket)
 	p.batch[i].Payload = nil
 	defer w.pool.release(m)
@@ -164,6 +169,7 @@ func (p *planeNode) committed(w *World) {
 		return
 	case w.faults.striking(DiskFail, 0) != nil:
 		w.effect(EffectDiskFailed)
+		w.tape.number(w, TapeCommitFailed, len(p.out.Entries))
 		p.fail(w)
 		return
 	}
@@ -178,11 +184,13 @@ func (p *planeNode) committed(w *World) {
 		o.committed(w, p.out.Entries)
 	}
 	if p.crashPhase == AfterCommit {
+		w.tape.number(w, TapeCommitLost, len(p.out.Entries))
 		w.effect(EffectCrashAfterCommit)
 		p.crashPhase = AtOnce
 		p.crash(w, p.crashDown, p.crashWipe)
 		return
 	}
+	w.tape.number(w, TapeCommit, len(p.out.Entries))
 	if p.out.RevocationsChanged {
 		p.revoked = p.plane.Revocations()
 	}
@@ -211,7 +219,11 @@ func (p *planeNode) fail(w *World) {
 // rebuild makes the plane again of what is on the disk, as soon as the disk
 // can be read.
 func (p *planeNode) rebuild(w *World) {
-	if w.faults.outage(DiskFail) || p.suspended {
+	if p.asleep(w, evRebuild, 0) {
+		return
+	}
+	if w.faults.outage(DiskFail) {
+		w.tape.number(w, TapeRebuild, 0)
 		p.batch = p.gate.Take(w.now, p.gate.Depth(), p.batch[:0])
 		for i := range p.batch {
 			p.drop(w, i)
@@ -220,6 +232,7 @@ func (p *planeNode) rebuild(w *World) {
 		p.drained(w)
 		return
 	}
+	w.tape.number(w, TapeRebuild, 1)
 	p.load(w)
 	p.rebuilding = false
 	w.effect(EffectRebuilt)
@@ -274,9 +287,11 @@ func (p *planeNode) tick(w *World) {
 	for _, o := range w.observers {
 		o.stepping(w, nil, &in)
 	}
+	w.tape.plain(w, TapeTick)
 	p.plane.Step(p.instant(w), &in, &p.out)
 	for _, o := range w.observers {
 		o.stepDone(w, nil, &in, nil)
 	}
 	p.notice(w)
+	w.tape.ticked(w, false)
 }

@@ -71,9 +71,10 @@ type message struct {
 	// since it last asked. turn: it asks by a turn. replaced: a newer poll of
 	// the host has come.
 	waits, woken, turn, replaced bool
-	outcome   wire.Outcome
-	answered  bool
-	at        int // place in the plane's list of what it has open
+	outcome                      wire.Outcome
+	answered                     bool
+	onTape                       int // index of the request on a tape
+	at                           int // place in the plane's list of what it has open
 }
 
 // input is what the reducer is given.

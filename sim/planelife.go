@@ -20,6 +20,7 @@ func (p *planeNode) crash(w *World, down time.Duration, wipe bool) {
 		return
 	}
 	w.effect(EffectPlaneCrash)
+	w.tape.plain(w, TapeCrash)
 	p.goDown(w)
 	if wipe {
 		p.wipe(w)
@@ -32,6 +33,7 @@ func (p *planeNode) crash(w *World, down time.Duration, wipe bool) {
 
 func (p *planeNode) wipe(w *World) {
 	w.effect(EffectPlaneWipe)
+	w.tape.plain(w, TapeWipe)
 	p.base, p.log = nil, nil
 	p.walked = p.newWalk()
 }
@@ -67,6 +69,7 @@ func (p *planeNode) beginRestart(w *World, drain, down time.Duration) {
 	}
 	p.gate.Close(w.now)
 	p.restartDown = down
+	w.tape.closing(w, max(drain, 1))
 	p.closePolls(w)
 	w.push(evPlaneDown, planeNodeID, w.now+max(drain, 1), p.epoch) // no timer goes off before time passes
 	p.drained(w)
@@ -81,6 +84,7 @@ func (p *planeNode) drained(w *World) {
 }
 
 func (p *planeNode) endRestart(w *World) {
+	w.tape.plain(w, TapeDown)
 	p.goDown(w)
 	for _, o := range w.observers {
 		o.planeDown(w, false)
@@ -93,6 +97,7 @@ func (p *planeNode) drainOver(w *World) {
 	if p.asleep(w, evPlaneDown, 0) {
 		return
 	}
+	w.tape.plain(w, TapeDrainOver)
 	p.expired = p.gate.Flush(w.now, p.expired[:0])
 	for _, e := range p.expired {
 		w.effect(EffectClosed)
@@ -171,6 +176,7 @@ func (w *World) beginFault(i int) {
 	case PlaneClock:
 		w.effect(EffectPlaneClock)
 		p.wallOffset += f.Each
+		w.tape.clock(w)
 		return
 	case AgentCrash, HostReboot, AgentAmnesia:
 		for n := range w.hosts {

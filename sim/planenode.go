@@ -99,6 +99,7 @@ func (p *planeNode) comeUp(w *World) {
 	p.turns = max(1, p.capacity/4)
 	p.batch, p.waiting = p.batch[:0], p.waiting[:0]
 	p.out.Reset()
+	w.tape.up(w)
 	if w.step == 0 {
 		return
 	}
@@ -114,7 +115,9 @@ func (p *planeNode) start(w *World) {
 	if p.started || p.asleep(w, evPlaneStart, 0) {
 		return
 	}
+	w.tape.plain(w, TapeStart)
 	p.load(w)
+	w.tape.ticked(w, true)
 	p.started = true
 	p.gate.Start(w.now)
 	w.push(evTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
@@ -176,12 +179,14 @@ func (p *planeNode) arrive(w *World, m *message) {
 	if w.wallAt(p.wallOffset).Before(m.notBefore) {
 		// The handshake refuses a certificate that is not good yet (PROTOCOL T1).
 		w.effect(EffectRefusedHandshake)
+		w.tape.arrived(w, TapeHandshake, m)
 		w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
 		return
 	}
 	m.arrivedAt = w.now
 	m.at = len(p.open)
 	p.open = append(p.open, m)
+	w.tape.arrived(w, TapeArrive, m)
 	for _, o := range w.observers {
 		o.arrived(w, m)
 	}
@@ -233,6 +238,7 @@ func (p *planeNode) offer(w *World, m *message) {
 	if refusal.Code != wire.OK {
 		w.effect(effectOfCode(refusal.Code))
 		m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
+		w.tape.about(w, TapeOffer, m, 0)
 		for _, o := range w.observers {
 			o.refused(w, m)
 		}
@@ -242,6 +248,7 @@ func (p *planeNode) offer(w *World, m *message) {
 	m.admitted = true
 	w.pool.hold(m) // until settle, drop or a flush
 	m.deadline = w.now + w.scenario.Plane.ReplyTimeout
+	w.tape.about(w, TapeOffer, m, 1)
 	for _, o := range w.observers {
 		o.admitted(w, m)
 	}
@@ -260,6 +267,7 @@ func (p *planeNode) answer(w *World, m *message) {
 	p.open[m.at].at = m.at
 	p.open[last] = nil
 	p.open = p.open[:last]
+	w.tape.answered(w, m)
 	if m.node == manifestNodeID {
 		m.answered = true
 		for _, o := range w.observers {
@@ -305,6 +313,7 @@ func (p *planeNode) readManifest(w *World, i int) {
 	m.operator = &plane.OpenRollout{Manifest: w.scenario.Manifest(r)}
 	m.at = len(p.open)
 	p.open = append(p.open, m)
+	w.tape.arrived(w, TapeArrive, m)
 	for _, o := range w.observers {
 		o.arrived(w, m)
 	}
@@ -329,6 +338,7 @@ func (p *planeNode) expire(w *World) {
 		return
 	}
 	p.deadlineArmed, p.deadlinePast = false, false
+	w.tape.plain(w, TapeExpire)
 	p.expired = p.gate.Expire(w.now, p.expired[:0])
 	for _, e := range p.expired {
 		w.effect(EffectTimeout)

@@ -93,6 +93,7 @@ type World struct {
 	violation *Violation
 	tracer    *tracer
 	recorder  *Recorder
+	tape      *tapeWriter
 	last      event // that has happened
 }
 

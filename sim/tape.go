@@ -1,0 +1,192 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// Tape is what happened at the plane in a run of a scenario: every request that
+// came to its door, byte for byte, everything that the gate, the loop, the disk
+// and the process did, and every answer, in the order of their happening. It is
+// enough to make a real server do the same and to compare what it answers.
+//
+// What the network lost never came to the door and is not on a tape. Requests
+// whose connection was reset after they were worked on, or whose sender gave up,
+// are, with their answers.
+type Tape struct {
+	Scenario Scenario
+	Requests []TapeRequest
+	Steps    []TapeStep
+	// Violation is the rule that the run broke before the tape ended, if it did.
+	Violation *Violation
+}
+
+// TapeCertificate says which client certificate a request came with.
+type TapeCertificate struct {
+	CommonName string
+	NotBefore  wire.Time
+}
+
+// TapeRequest is one request at the door.
+type TapeRequest struct {
+	// Message is its number in traces.
+	Message     uint64
+	Certificate TapeCertificate
+	// Method, Path and Query are those of the request line; the path is escaped.
+	Method, Path, Query string
+	Header              []wire.HeaderField
+	Body                []byte
+	// Manifest says that it is no request but a manifest of the plane's
+	// directory, which is put through the gate in the same way (PROTOCOL R6).
+	Manifest bool
+	// Answer is what it was answered, at AnsweredAt; nil if the process died
+	// first.
+	Answer     *wire.Answer
+	AnsweredAt time.Duration
+}
+
+// TapeKind is what happened.
+type TapeKind uint8
+
+// What happens on a tape. Request, N, For and State are fields of [TapeStep].
+const (
+	// TapeUp: the process listens, with an inbox of N; N is its capacity. Drain is
+	// how long its shutdown, if one comes, may take.
+	TapeUp TapeKind = iota + 1
+	// TapeStart: it loads its log and takes requests from now on.
+	TapeStart
+	// TapeHandshake: Request's certificate is refused, nothing comes to the door.
+	TapeHandshake
+	// TapeArrive: Request is at the door.
+	TapeArrive
+	// TapeOffer: Request asks the gate, or is refused by it outside the inbox; N is
+	// 1 if it was admitted. A poll that waited asks again.
+	TapeOffer
+	// TapeTake: the loop takes N inputs; Depth are inside.
+	TapeTake
+	// TapeStepped: Request's input is stepped.
+	TapeStepped
+	// TapeDropped: the loop lets go of Request before its step.
+	TapeDropped
+	// TapeReplied: the reply to Request is handed back, or dropped if N is 1.
+	TapeReplied
+	// TapeCommit: the disk has taken the batch; N is how many entries it had.
+	TapeCommit
+	// TapeCommitLost: likewise, and the process dies before anybody is told.
+	TapeCommitLost
+	// TapeCommitFailed: the disk has not taken the batch of N entries.
+	TapeCommitFailed
+	// TapeRebuild: the plane is built again of what is on the disk; N is 1 if the
+	// disk could be read.
+	TapeRebuild
+	// TapeTick: the loop ticks.
+	TapeTick
+	// TapeExpire: the timer of the gate's next deadline goes off.
+	TapeExpire
+	// TapeAnswer: Request is answered.
+	TapeAnswer
+	// TapeClock: the plane's wall clock is off by For from now on.
+	TapeClock
+	// TapeClose: a shutdown in good order begins.
+	TapeClose
+	// TapeDrainOver: the time of a shutdown is over with something left inside.
+	TapeDrainOver
+	// TapeDown: the process has ended in good order.
+	TapeDown
+	// TapeCrash: the process is dead.
+	TapeCrash
+	// TapeWipe: the disk is lost; no process is up.
+	TapeWipe
+	// TapeState: the loop has just ticked, or loaded; State is the plane's
+	// canonical state.
+	TapeState
+)
+
+var tapeWords = [...]string{
+	TapeUp: "up", TapeStart: "start", TapeHandshake: "handshake", TapeArrive: "arrive", TapeOffer: "offer", TapeTake: "take",
+	TapeStepped: "step", TapeDropped: "drop", TapeReplied: "reply", TapeCommit: "commit", TapeCommitLost: "commit-lost",
+	TapeCommitFailed: "commit-failed", TapeRebuild: "rebuild", TapeTick: "tick", TapeExpire: "expire", TapeAnswer: "answer",
+	TapeClock: "clock", TapeClose: "close", TapeDrainOver: "drain-over", TapeDown: "down", TapeCrash: "crash", TapeWipe: "wipe",
+	TapeState: "state",
+}
+
+// String returns the kind as one word.
+func (k TapeKind) String() string { return tapeWords[k] }
+
+// TapeStep is one thing that happened at the plane.
+type TapeStep struct {
+	At   time.Duration
+	Kind TapeKind
+	// Step is the number of the event in the run.
+	Step uint64
+	// Request is an index in [Tape.Requests].
+	Request int
+	// N is what the kind says it is, Depth how many inputs were inside the inbox.
+	N, Depth int
+	// Drain is how long a shutdown may take.
+	Drain time.Duration
+	// For is how far the wall clock is off.
+	For time.Duration
+	// Manifests are the files of the directory of a process that comes up, in
+	// their order.
+	Manifests [][]byte
+	State     []byte
+}
+
+// TapeOptions say how much of a run is recorded.
+type TapeOptions struct {
+	// Requests is after how many requests the tape ends; 0 means never.
+	Requests int
+	// Until is when the tape ends; 0 means with the run.
+	Until time.Duration
+	// StateEvery is the least time between two states on the tape. Default 1 min.
+	StateEvery time.Duration
+	// Checkers are those of [Options]. Default none: what broke a rule is compared
+	// all the same.
+	Checkers []Checker
+}
+
+// Record runs a scenario and records the plane. The tape ends with a tick, and
+// so with a state, as far as the run gets to one.
+func Record(s Scenario, o TapeOptions) (*Tape, error) {
+	if o.Checkers == nil {
+		o.Checkers = []Checker{}
+	}
+	setDefault(&o.StateEvery, time.Minute)
+	w, err := New(s, Options{Checkers: o.Checkers})
+	if err != nil {
+		return nil, err
+	}
+	r := &tapeWriter{tape: &Tape{Scenario: w.scenario}, every: o.StateEvery, capacity: w.plane.capacity}
+	w.tape = r
+	r.up(w)
+	full := func() bool {
+		return o.Requests > 0 && len(r.tape.Requests) >= o.Requests || o.Until > 0 && w.now >= o.Until
+	}
+	for w.Next() {
+		if full() {
+			r.last = true
+		}
+		if r.ended {
+			break
+		}
+	}
+	r.tape.Violation = w.violation
+	r.tape.plan()
+	return r.tape, nil
+}
+
+// plan tells each process of the tape how long its shutdown may take: it has to
+// know when it comes up.
+func (t *Tape) plan() {
+	up := -1
+	for i := range t.Steps {
+		switch t.Steps[i].Kind {
+		case TapeUp:
+			up = i
+		case TapeClose:
+			t.Steps[up].Drain = t.Steps[i].Drain
+		}
+	}
+}
