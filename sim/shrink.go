@@ -46,12 +46,13 @@ type ShrinkProgress struct {
 
 // Shrunk is what a shrink has made of a scenario.
 type Shrunk struct {
-	// Scenario is the smallest that was found.
+	// Scenario is the smallest that was found. It expects the violation, and
+	// nothing else.
 	Scenario Scenario
 	// Violation is what running it ends with.
 	Violation *Violation
 	// Before and After are the lines of the scenario as it was given, and as
-	// it is now, both as [Scenario.Brief] writes them.
+	// it is now, both as [Scenario.Brief] writes them, expectations included.
 	Before, After int
 	// Executions is how many worlds were run, the first one included. Worlds
 	// that ran ahead and whose result was not needed are not counted, so it
@@ -95,11 +96,13 @@ func (o Shrink) Run(ctx context.Context, s Scenario) (Shrunk, error) {
 	// A scenario that takes far longer to break is not simpler, whatever else
 	// it is; and one that breaks nothing need not be run to its end.
 	r.Options.Until = 2*first.Events + 5000
+	r.best.Expects = nil // what the scenario was made for is not what it shows now
 	r.best.tidy()
 	r.weight = weigh(&r.best)
 	r.tried[r.best.Brief()] = true
 	for r.round() {
 	}
+	r.best.Expects = []Expect{{Kind: ExpectViolation, Is: r.violation.Checker}}
 	return Shrunk{
 		Scenario: r.best, Violation: r.violation, Executions: r.used, Exhausted: r.over(),
 		Before: lineCount(&s), After: lineCount(&r.best),

@@ -14,6 +14,7 @@ import (
 func (s Scenario) clone() Scenario {
 	s.Faults = slices.Clone(s.Faults)
 	s.Acts = slices.Clone(s.Acts)
+	s.Expects = slices.Clone(s.Expects)
 	s.Rollouts = slices.Clone(s.Rollouts)
 	for i := range s.Rollouts {
 		s.Rollouts[i].Waves = slices.Clone(s.Rollouts[i].Waves)
@@ -99,14 +100,14 @@ func dropFaults(s *Scenario, from, to int) { s.Faults = slices.Delete(s.Faults, 
 
 func dropActs(s *Scenario, from, to int) { s.Acts = slices.Delete(s.Acts, from, to) }
 
-// dropRollouts drops rollouts, and the acts that resume them.
+// dropRollouts drops rollouts, and the acts that are about them alone.
 func dropRollouts(s *Scenario, from, to int) {
 	var gone []wire.RolloutID
 	for i := from; i < to; i++ {
 		gone = append(gone, s.Rollouts[i].ID)
 	}
 	s.Rollouts = slices.Delete(s.Rollouts, from, to)
-	s.Acts = slices.DeleteFunc(s.Acts, func(a Act) bool { return a.Kind == ActResume && slices.Contains(gone, a.Rollout) })
+	s.Acts = slices.DeleteFunc(s.Acts, func(a Act) bool { return slices.Contains(gone, a.Rollout) })
 }
 
 // dropHosts drops the hosts with indexes from to to-1; those after them move

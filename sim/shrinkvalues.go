@@ -69,6 +69,7 @@ func editModels(*Scenario) []edit {
 	list := []edit{
 		func(s *Scenario) bool { s.Network = NetworkModel{}; return true },
 		func(s *Scenario) bool { s.Plane = PlaneModel{}; return true },
+		func(s *Scenario) bool { s.Plane.NoManifests = false; return true },
 		func(s *Scenario) bool { s.Fleet = Fleet{Hosts: s.Fleet.Hosts}; return true },
 		func(s *Scenario) bool { s.Active, s.Converge = 0, 0; return true },
 		func(s *Scenario) bool { s.Active = 0; return true },
