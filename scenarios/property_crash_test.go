@@ -26,7 +26,7 @@ const (
 // history does not lead; and the fleet reaches its targets, each host by one
 // activation. PROTOCOL E2, D2, H3, A9
 func TestACrashTakesNothingBackThatAnybodyWasTold(t *testing.T) {
-	property{drawCrash, judgeCrash, []string{survived, takenBack, durableOnly, tornCommit, failedDisk}}.check(t)
+	property{drawCrash, judgeCrash, []string{survived, takenBack, durableOnly, tornCommit, failedDisk, laterWave}}.check(t)
 }
 
 func drawCrash(t *rapid.T) sim.Scenario {
@@ -105,12 +105,14 @@ func (l *ledger) compare(v *verdict, w *sim.World) {
 	if _, known := w.Plane().Rollout(s.Rollouts[0].ID); l.open && !known {
 		v.errorf("at %v the plane does not know %s, which it said was open", w.Now(), s.Rollouts[0].ID)
 	}
+	var found unordered
+	defer func() { found.tell(v) }()
 	for at, t := range l.places {
 		switch rec := recordOf(w, at.rollout, at.host); {
 		case rec == nil:
-			v.errorf("at %v the plane has no record of h%d in %s, of which it has told %+v", w.Now(), at.host, at.rollout, t)
+			found.errorf("at %v the plane has no record of h%d in %s, of which it has told %+v", w.Now(), at.host, at.rollout, t)
 		case rec.LastEventSeq < t.seq, !further(rec.State, t.state), t.dispatched && !rec.DispatchedAt.IsSet():
-			v.errorf("at %v the plane says %v of h%d in %s (dispatched at %v), but it has told %+v", w.Now(), rec, at.host, at.rollout, rec.DispatchedAt, t)
+			found.errorf("at %v the plane says %v of h%d in %s (dispatched at %v), but it has told %+v", w.Now(), rec, at.host, at.rollout, rec.DispatchedAt, t)
 		}
 	}
 }
@@ -121,7 +123,7 @@ func judgeCrash(v *verdict, s sim.Scenario) {
 	untold := make(map[key]bool) // stepped, and not answered when the plane died
 	inHand := make(map[*sim.Exchange]bool)
 	r := observe(v, s, func(w *sim.World, sights []sim.Sight) {
-		met.look(w, sights)
+		met.look(v, w, sights)
 		for _, sight := range sights {
 			x := sight.Exchange
 			switch sight.Kind {

@@ -82,9 +82,11 @@ func judgeDeadline(v *verdict, s sim.Scenario) {
 			v.reach(timedOutThen)
 		}
 	}
+	var found unordered
 	for k := range late {
-		v.errorf("event %d of h%d was told timeout, and never taken", k.seq, k.host)
+		found.errorf("event %d of h%d was told timeout, and never taken", k.seq, k.host)
 	}
+	found.tell(v)
 	r.answeredOnce(v)
 	r.comesBackLater(v)
 	r.allReached(v)

@@ -25,7 +25,7 @@ const (
 // again, and in the end the plane is a mirror of every host, which has done
 // nothing twice. PROTOCOL H2, E6, A3, A9
 func TestDriftIsAnsweredWithReplayFromAndThePlaneBecomesAMirror(t *testing.T) {
-	property{drawWipe, judgeDrift, []string{fromStart, fromMiddle, fromGap, noDrift, toldAgain}}.check(t)
+	property{drawWipe, judgeDrift, []string{fromStart, fromMiddle, fromGap, noDrift, toldAgain, laterWave}}.check(t)
 }
 
 // drawWipe draws a plane that loses its disk while its hosts are at work.
@@ -74,7 +74,7 @@ func judgeDrift(v *verdict, s sim.Scenario) {
 	taken := make(map[key]time.Duration) // when it was last heard to be taken
 	var met standings
 	r := observe(v, s, func(w *sim.World, sights []sim.Sight) {
-		met.look(w, sights)
+		met.look(v, w, sights)
 		for _, sight := range sights {
 			x := sight.Exchange
 			switch {

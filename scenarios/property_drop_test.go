@@ -25,7 +25,7 @@ const (
 // number again until it is taken, and nothing happens twice.
 // PROTOCOL G2, E3, E9, D2
 func TestADroppedReplyIsA503AndTheStateIsWholeOrUntouched(t *testing.T) {
-	property{drawDrop, judgeDrop, []string{droppedBefore, droppedAfter, droppedOther, sentAgain, toldLater}}.check(t)
+	property{drawDrop, judgeDrop, []string{droppedBefore, droppedAfter, droppedOther, sentAgain, laterWave, toldLater}}.check(t)
 }
 
 func drawDrop(t *rapid.T) sim.Scenario {
@@ -97,7 +97,7 @@ func judgeDrop(v *verdict, s sim.Scenario) {
 				}
 			}
 		}
-		met.look(w, sights)
+		met.look(v, w, sights)
 		for i := range s.Rollouts {
 			for n := 1; n <= s.Fleet.Hosts; n++ {
 				records[place{s.Rollouts[i].ID, n}] = recordOf(w, s.Rollouts[i].ID, n)
@@ -107,9 +107,11 @@ func judgeDrop(v *verdict, s sim.Scenario) {
 	if r == nil {
 		return
 	}
+	var found unordered
 	for k, at := range owed {
-		v.errorf("event %d of h%d, whose reply was dropped at %v, was never told to be taken", k.seq, k.host, at)
+		found.errorf("event %d of h%d, whose reply was dropped at %v, was never told to be taken", k.seq, k.host, at)
 	}
+	found.tell(v)
 	met.compare(v, r.world)
 	r.answeredOnce(v)
 	r.comesBackLater(v)

@@ -2,6 +2,7 @@ package scenarios_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,8 +32,11 @@ type standings struct {
 	now  map[place]standing
 }
 
-// look notes where the records of whoever was seen stand now.
-func (c *standings) look(w *sim.World, sights []sim.Sight) {
+const laterWave = "a host of a later wave was given its dispatch"
+
+// look notes where the records of whoever was seen stand now, and verifies that
+// nobody was given a dispatch before the wave before was done (PROTOCOL R2).
+func (c *standings) look(v *verdict, w *sim.World, sights []sim.Sight) {
 	if c.seen == nil {
 		c.seen, c.now = make(map[place]map[standing]bool), make(map[place]standing)
 	}
@@ -41,6 +45,9 @@ func (c *standings) look(w *sim.World, sights []sim.Sight) {
 			continue
 		}
 		s := w.Scenario()
+		if x := sight.Exchange; sight.Kind == sim.SightAnswered && x.Kind == sim.MsgPoll && x.Outcome.Code == wire.OK {
+			inTurn(v, w, &s.Rollouts[0], x.Host)
+		}
 		for i := range s.Rollouts {
 			at := place{s.Rollouts[i].ID, sight.Exchange.Host}
 			rec := recordOf(w, at.rollout, at.host)
@@ -53,6 +60,23 @@ func (c *standings) look(w *sim.World, sights []sim.Sight) {
 				c.seen[at] = make(map[standing]bool)
 			}
 			c.seen[at][now] = true
+		}
+	}
+}
+
+// inTurn verifies that a host which is given its dispatch comes after a wave
+// that is done. It is for scenarios of one rollout that nobody resumes.
+func inTurn(v *verdict, w *sim.World, r *sim.Rollout, host int) {
+	s := w.Scenario()
+	hosts := s.Manifest(r).Hosts
+	own := slices.IndexFunc(hosts, func(h wire.ManifestHost) bool { return h.Hostname == sim.HostName(host) })
+	for _, h := range hosts {
+		if h.Wave != hosts[own].Wave-1 {
+			continue
+		}
+		v.reach(laterWave)
+		if rec := recordOf(w, r.ID, hostNumber(h.Hostname)); rec == nil || rec.State != wire.Converged && rec.State != wire.Deferred {
+			v.errorf("at %v h%d of wave %d was given its dispatch, and %s of the wave before is %v", w.Now(), host, hosts[own].Wave, h.Hostname, rec)
 		}
 	}
 }
@@ -72,6 +96,8 @@ var leadsTo = map[wire.EventKind]wire.State{
 // compare verifies that each standing is one that a prefix of the host's own
 // history leads to. It is for agents that kept their disks.
 func (c *standings) compare(v *verdict, w *sim.World) {
+	var found unordered
+	defer func() { found.tell(v) }()
 	for at, seen := range c.seen {
 		a := w.Agent(at.host)
 		if a == nil {
@@ -86,7 +112,7 @@ func (c *standings) compare(v *verdict, w *sim.World) {
 		}
 		for s := range seen {
 			if !may[s] {
-				v.errorf("the plane's record of h%d in %s once was %v with %d as the last event; no prefix of the host's history leads there: %v",
+				found.errorf("the plane's record of h%d in %s once was %v with %d as the last event; no prefix of the host's history leads there: %v",
 					at.host, at.rollout, s.state, s.seq, kinds(a.History(at.rollout, nil)))
 			}
 		}

@@ -50,6 +50,22 @@ func (v *verdict) errorf(format string, args ...any) {
 	}
 }
 
+// unordered is complaints that were found in the order of a map. They are sorted
+// before they count, since a failure has to read the same each time: else rapid
+// takes it for another one.
+type unordered []string
+
+func (u *unordered) errorf(format string, args ...any) {
+	*u = append(*u, fmt.Sprintf(format, args...))
+}
+
+func (u unordered) tell(v *verdict) {
+	slices.Sort(u)
+	for _, complaint := range u {
+		v.errorf("%s", complaint)
+	}
+}
+
 // reach counts that a premise was reached.
 func (v *verdict) reach(premise string) { v.reached[premise]++ }
 
