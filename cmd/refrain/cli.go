@@ -28,6 +28,8 @@ type cli struct {
 	Sim     simCommand     `cmd:"" help:"Simulate fleets and planes, in virtual time."`
 	PKI     pkiCommand     `cmd:"" name:"pki" help:"Issue the fleet's certificates."`
 	Fleet   fleetCommand   `cmd:"" help:"Run the agents of virtual hosts against a plane."`
+	Audit   auditCommand   `cmd:"" help:"Compare a database with what its log gives."`
+	DB      dbCommand      `cmd:"" name:"db" help:"Look into a database, copy it, make it smaller."`
 	Version versionCommand `cmd:"" help:"Say which build this is."`
 }
 

@@ -14,23 +14,28 @@ import (
 type Report struct {
 	// From is the entry of the checkpoint that the walk started from, 0 if it
 	// started from nothing; Last is the last entry of the log.
-	From, Last wire.Seq
+	From wire.Seq `json:"from"`
+	Last wire.Seq `json:"last"`
 	// Entries and Rows count what was walked and compared.
-	Entries, Rows int
+	Entries int `json:"entries"`
+	Rows    int `json:"rows"`
 	// Difference is the first thing that is not as the log has it, nil if all
 	// is.
-	Difference *Difference
+	Difference *Difference `json:"difference"`
 }
 
 // Difference says where a file is not as its log has it.
 type Difference struct {
 	// Table, Row and Column are the place. The row of event_log is the entry's
 	// number, of another table its keys; the column of a document is the member.
-	Table, Row, Column string
+	Table  string `json:"table"`
+	Row    string `json:"row"`
+	Column string `json:"column,omitempty"`
 	// Has is what stands there; Want is what the log gives.
-	Has, Want string
+	Has  string `json:"has"`
+	Want string `json:"want"`
 	// Entry is the log entry that changed the row last, 0 if the checkpoint did.
-	Entry wire.Seq
+	Entry wire.Seq `json:"entry"`
 }
 
 // String describes the difference in one line.

@@ -79,11 +79,11 @@ func (s *Store) Repair(ctx context.Context, progress Progress) (Report, error) {
 // Compaction says what a compaction took away.
 type Compaction struct {
 	// Checkpoint is the entry that a walk starts from now.
-	Checkpoint wire.Seq
+	Checkpoint wire.Seq `json:"checkpoint"`
 	// Retired are the rollouts that are gone, in the order of opening.
-	Retired []wire.RolloutID
+	Retired []wire.RolloutID `json:"retired"`
 	// Entries is how many entries of the log are gone.
-	Entries int
+	Entries int `json:"entries"`
 }
 
 // Compact retires the rollouts that are finished since before an instant, takes

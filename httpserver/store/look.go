@@ -53,7 +53,7 @@ func openLook(ctx context.Context, path string) (*Look, error) {
 }
 
 func (l *Look) begin(ctx context.Context) (err error) {
-	if l.conn, err = l.db.Conn(ctx); err != nil {
+	if l.conn, err = firstConn(ctx, l.db); err != nil {
 		return err
 	}
 	switch version, err := identify(ctx, l.conn); {

@@ -121,8 +121,18 @@ func dsn(path, mode string) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 }
 
+// firstConn makes the first connection to a database, which finds out whether it
+// is one.
+func firstConn(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+	conn, err := db.Conn(ctx)
+	if isNotADatabase(err) {
+		return nil, ErrForeign
+	}
+	return conn, err
+}
+
 func (s *Store) prepare(ctx context.Context, db *sql.DB) error {
-	writer, err := db.Conn(ctx)
+	writer, err := firstConn(ctx, db)
 	if err != nil {
 		return err
 	}

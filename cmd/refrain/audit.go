@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/refrain-fleet/refrain/httpserver/store"
+)
+
+// dbFlag names the database that a command is about.
+type dbFlag struct {
+	DB string `name:"db" default:"${db}" placeholder:"FILE" help:"The database (${default})."`
+}
+
+// auditCommand walks over a database's log and compares its tables with what
+// that gives.
+type auditCommand struct {
+	dbFlag
+	Repair bool `help:"Make the tables of the log again; the plane must be stopped."`
+	JSON   bool `name:"json" help:"Print one JSON object and nothing else."`
+}
+
+// Help implements [kong.HelpProvider].
+func (*auditCommand) Help() string {
+	return "Reads one state of the file and changes nothing, so that a plane may go on using it. Exits with 1 at the first difference, which is named by table, row and column."
+}
+
+// audited is what the command prints as JSON.
+type audited struct {
+	Path     string `json:"path"`
+	Clean    bool   `json:"clean"`
+	Repaired bool   `json:"repaired"`
+	store.Report
+	Seconds float64 `json:"seconds"`
+}
+
+// Run implements the command.
+func (c *auditCommand) Run(ctx context.Context, io stdio) error {
+	began := time.Now()
+	var report store.Report
+	var err error
+	progress, done := walkProgress(io.Err)
+	if c.Repair {
+		report, err = c.repair(ctx, progress)
+	} else {
+		report, err = c.audit(ctx, progress)
+	}
+	done()
+	if err != nil {
+		return err
+	}
+	result := audited{
+		Path: c.DB, Clean: report.Difference == nil, Repaired: c.Repair && report.Difference == nil,
+		Report: report, Seconds: time.Since(began).Seconds(),
+	}
+	if c.JSON {
+		if err := json.NewEncoder(io.Out).Encode(&result); err != nil {
+			return err
+		}
+	} else {
+		result.print(io.Out)
+	}
+	if !result.Clean {
+		return &commandError{code: exitFailed, told: true}
+	}
+	return nil
+}
+
+func (c *auditCommand) audit(ctx context.Context, progress store.Progress) (store.Report, error) {
+	look, err := openLook(ctx, c.DB)
+	if err != nil {
+		return store.Report{}, err
+	}
+	defer look.Close()
+	return look.Audit(ctx, progress)
+}
+
+func (c *auditCommand) repair(ctx context.Context, progress store.Progress) (store.Report, error) {
+	s, err := openStopped(ctx, c.DB)
+	if err != nil {
+		return store.Report{}, err
+	}
+	defer s.Close()
+	return s.Repair(ctx, progress)
+}
+
+func (a *audited) print(w io.Writer) {
+	d := a.Difference
+	switch {
+	case a.Repaired:
+		fmt.Fprintf(w, "REPAIRED %s: its tables are made of the log again\n", a.Path)
+	case a.Clean:
+		fmt.Fprintf(w, "CLEAN %s: its tables are what its log gives\n", a.Path)
+	default:
+		fmt.Fprintf(w, "DIFFERENT %s: %s\n", a.Path, d.Table)
+		for _, line := range [...][2]string{{"row", d.Row}, {"column", d.Column}, {"has", d.Has}, {"log gives", d.Want}} {
+			if line[1] != "" {
+				fmt.Fprintf(w, "%-10s %s\n", line[0], line[1])
+			}
+		}
+		if d.Entry > 0 {
+			fmt.Fprintf(w, "%-10s %d, the last that has to do with the row\n", "entry", d.Entry)
+		}
+	}
+	from := "the beginning"
+	if a.From > 0 {
+		from = fmt.Sprintf("the checkpoint at %d", a.From)
+	}
+	fmt.Fprintf(w, "%-10s %d walked from %s, the last is %d\n", "entries", a.Entries, from, a.Last)
+	fmt.Fprintf(w, "%-10s %d are as the log gives them\n", "rows", a.Rows)
+	fmt.Fprintf(w, "%-10s %.1f s\n", "took", a.Seconds)
+	if !a.Clean && d.Table != "event_log" && !a.Repaired {
+		fmt.Fprintf(w, "\nnext:\n  stop the plane, keep a copy, and refrain audit --repair --db %s\n", shellWord(a.Path))
+	}
+}
+
+// walkProgress shows on a terminal how far a walk over the log is. done takes it
+// away.
+func walkProgress(w io.Writer) (progress store.Progress, done func()) {
+	if !isTerminal(w) {
+		return nil, func() {}
+	}
+	last := time.Now()
+	shown := false
+	return func(walked, all int) {
+			if time.Since(last) > 200*time.Millisecond {
+				last, shown = time.Now(), true
+				fmt.Fprintf(w, "\r\x1b[Kentry %d of %d", walked, all)
+			}
+		}, func() {
+			if shown {
+				fmt.Fprint(w, "\r\x1b[K")
+			}
+		}
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store"
+)
+
+// dbCommand looks after a database.
+type dbCommand struct {
+	Stats   dbStatsCommand   `cmd:"" help:"Say what is in it."`
+	Export  dbExportCommand  `cmd:"" help:"Write its log, or its state, as text."`
+	Backup  dbBackupCommand  `cmd:"" help:"Copy it to a file, while the plane goes on."`
+	Compact dbCompactCommand `cmd:"" help:"Take finished rollouts out of it; the plane must be stopped."`
+}
+
+// openLook opens a database to be read, beside a plane that may use it.
+func openLook(ctx context.Context, path string) (*store.Look, error) {
+	look, err := store.OpenLook(ctx, path)
+	if err != nil {
+		return nil, &commandError{err: err, code: exitFailed, hint: "--db names the database's file"}
+	}
+	return look, nil
+}
+
+// openStopped opens a database to be changed, which no plane may use meanwhile.
+// It makes none.
+func openStopped(ctx context.Context, path string) (*store.Store, error) {
+	look, err := openLook(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if err := look.Close(); err != nil {
+		return nil, err
+	}
+	s, err := store.Open(ctx, path)
+	if errors.Is(err, store.ErrInUse) {
+		return nil, &commandError{err: err, code: exitFailed, hint: "stop the plane first; nothing was changed"}
+	}
+	return s, err
+}
+
+// dbStatsCommand counts.
+type dbStatsCommand struct {
+	dbFlag
+	JSON bool `name:"json" help:"Print one JSON object and nothing else."`
+}
+
+// Run implements the command.
+func (c *dbStatsCommand) Run(ctx context.Context, io stdio) error {
+	look, err := openLook(ctx, c.DB)
+	if err != nil {
+		return err
+	}
+	defer look.Close()
+	stats, err := look.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(io.Out).Encode(&stats)
+	}
+	printStats(io.Out, &stats)
+	return nil
+}
+
+func printStats(w io.Writer, s *store.Stats) {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%-22s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("file", "%s, schema version %d", s.Path, s.SchemaVersion)
+	line("size", "%d KiB, of which %d KiB are free; write-ahead log %d KiB", s.Bytes>>10, s.FreeBytes>>10, s.WALBytes>>10)
+	switch {
+	case s.Entries > 0:
+		line("log", "%d entries, %d to %d, from %s to %s", s.Entries, s.First, s.Last, s.FirstAt, s.LastAt)
+	default:
+		line("log", "no entries, the last was %d", s.Last)
+	}
+	if s.Checkpoint > 0 {
+		line("checkpoint", "at entry %d: a walk starts there", s.Checkpoint)
+	} else {
+		line("checkpoint", "none: a walk starts at the beginning")
+	}
+	for _, section := range []struct {
+		title  string
+		counts []store.Count
+	}{{"rows", s.Tables}, {"records by state", s.States}, {"entries by kind", s.Kinds}} {
+		if len(section.counts) == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "\n%s\n", section.title)
+		for _, c := range section.counts {
+			fmt.Fprintf(w, "  %-20s %9d\n", c.Name, c.Count)
+		}
+	}
+}
+
+// dbExportCommand writes the log.
+type dbExportCommand struct {
+	dbFlag
+	State bool `help:"Write the durable state instead, as its canonical lines."`
+}
+
+// Help implements [kong.HelpProvider].
+func (*dbExportCommand) Help() string {
+	return "The log is written as a line of JSON per entry: number, at, kind, hostname, rollout_id, outcome, input."
+}
+
+// Run implements the command.
+func (c *dbExportCommand) Run(ctx context.Context, io stdio) error {
+	look, err := openLook(ctx, c.DB)
+	if err != nil {
+		return err
+	}
+	defer look.Close()
+	if c.State {
+		return look.ExportState(ctx, io.Out)
+	}
+	return look.Export(ctx, io.Out)
+}
+
+// dbBackupCommand copies.
+type dbBackupCommand struct {
+	dbFlag
+	To string `arg:"" placeholder:"FILE" help:"The copy; it must not be there."`
+}
+
+// Run implements the command.
+func (c *dbBackupCommand) Run(ctx context.Context, io stdio) error {
+	look, err := openLook(ctx, c.DB)
+	if err != nil {
+		return err
+	}
+	defer look.Close()
+	if err := look.Backup(ctx, c.To); err != nil {
+		return err
+	}
+	stats, err := look.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(io.Out, "copied %s to %s, up to entry %d at least\n", c.DB, c.To, stats.Last)
+	return nil
+}
+
+// dbCompactCommand takes finished rollouts out.
+type dbCompactCommand struct {
+	dbFlag
+	OlderThan lifetime `default:"90d" placeholder:"AGE" help:"How long ago a rollout must have finished, such as 90d or 12h (${default})."`
+	JSON      bool     `name:"json" help:"Print one JSON object and nothing else."`
+}
+
+// Help implements [kong.HelpProvider].
+func (*dbCompactCommand) Help() string {
+	return "A rollout is finished when a newer one superseded it and no host is under way in it. Its records and its history go, its ID stays and is not opened again. The state after the last entry becomes the checkpoint that an audit walks from. Needs as much free room as the database is large. Keep a backup."
+}
+
+// Run implements the command.
+func (c *dbCompactCommand) Run(ctx context.Context, io stdio) error {
+	s, err := openStopped(ctx, c.DB)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	progress, done := walkProgress(io.Err)
+	before := wire.TimeOf(time.Now().Add(-time.Duration(c.OlderThan)))
+	result, difference, err := s.Compact(ctx, before, progress)
+	done()
+	switch {
+	case err != nil:
+		return err
+	case difference != nil:
+		return &commandError{
+			err: fmt.Errorf("%s is not compacted, since its tables are not what its log gives: %s", c.DB, difference), code: exitFailed,
+			hint: "refrain audit says more; nothing was changed",
+		}
+	case c.JSON:
+		if result.Retired == nil {
+			result.Retired = []wire.RolloutID{}
+		}
+		return json.NewEncoder(io.Out).Encode(&result)
+	}
+	fmt.Fprintf(io.Out, "compacted %s: %d rollouts and %d entries are gone, the checkpoint is at entry %d\n",
+		c.DB, len(result.Retired), result.Entries, result.Checkpoint)
+	for _, id := range result.Retired {
+		fmt.Fprintf(io.Out, "  %s\n", id)
+	}
+	return nil
+}
