@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -31,7 +32,7 @@ type serveCommand struct {
 	Manifests         string        `placeholder:"DIR" help:"A directory of manifests, opened at start and whenever it changes."`
 	ShutdownTimeout   time.Duration `default:"${shutdownTimeout}" placeholder:"DUR" help:"How long to work off what is inside when stopping (${default})."`
 	CheckInvariants   bool          `help:"Verify every invariant after every step. Slow: for finding defects."`
-	FlightDir         string        `placeholder:"DIR" help:"Where flight recordings go: at a wedge or a panic, for SIGUSR1 and for POST /debug/flight; 'off' for none. Default: a temporary directory."`
+	FlightDir         string        `placeholder:"DIR" help:"Where flight recordings go: at a wedge or a panic, for SIGUSR1 and for POST /debug/flight; 'off' for none. Default: the folder flight beside the database, or a temporary one without."`
 	FlightSteps       int           `default:"${flightSteps}" placeholder:"N" help:"How many of the last steps are recorded (${default})."`
 	logFlags
 }
@@ -56,6 +57,9 @@ func serveVars() kong.Vars {
 // Run implements the command.
 func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 	log := c.logger(io.Err)
+	if c.FlightDir == "" && c.DB != memoryDB {
+		c.FlightDir = filepath.Join(filepath.Dir(c.DB), "flight")
+	}
 	db := new(database)
 	server, err := httpserver.New(httpserver.Config{
 		Listen:            c.Listen,
