@@ -142,9 +142,9 @@ func (s *Scorecard) control(ctx context.Context, root string, cfg Config) ([]str
 
 // try puts one mutant to the test, layer after layer, until one catches it.
 // simulated are the packages that the simulator is made of.
-func (s *Scorecard) try(ctx context.Context, root string, m *Mutant, simulated []string) Result {
+func (s *Scorecard) try(ctx context.Context, root string, m *Mutant, simulated []string) (r Result) {
 	started := time.Now()
-	r := Result{Mutant: m}
+	r = Result{Mutant: m}
 	defer func() { r.Took = time.Since(started) }()
 	ws, err := newWorkspace(root, m)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/refrain-fleet/refrain/scenarios/mutants"
 	"github.com/refrain-fleet/refrain/sim"
@@ -19,6 +20,9 @@ func main() {
 	starts := flag.Int("starts", 5, "from how many first seeds")
 	seeds := flag.Uint64("seeds", 300, "how many seeds from each, each in every profile")
 	flag.Parse()
+	// A run takes a few milliseconds. One that takes minutes is in a step that
+	// does not come to its end, and cannot be told to stop.
+	watchdog = time.AfterFunc(hangs, func() { finish(mutants.Hunt{Hangs: true}) })
 	var effects sim.Effects
 	var hunted mutants.Hunt
 	seen := false
@@ -32,10 +36,21 @@ func main() {
 			hunted.Never = append(hunted.Never, p.Name)
 		}
 	}
+	watchdog.Stop()
+	finish(hunted)
+}
+
+const hangs = 3 * time.Minute
+
+var watchdog *time.Timer
+
+// finish says what was found and ends the process.
+func finish(hunted mutants.Hunt) {
 	if err := json.NewEncoder(os.Stdout).Encode(hunted); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
+	os.Exit(0)
 }
 
 // mostEvents is how many events a run may have: many times as many as any that
@@ -48,6 +63,7 @@ func hunt(first, seeds uint64, effects *sim.Effects) mutants.Sighting {
 	s := mutants.Sighting{First: first}
 	for seed := first; seed < first+seeds; seed++ {
 		for _, profile := range sim.Profiles() {
+			watchdog.Reset(hangs)
 			result, err := sim.Run(sim.Generate(seed, profile), sim.Options{Until: mostEvents})
 			s.Runs++
 			s.Events += result.Events
