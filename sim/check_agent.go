@@ -8,9 +8,9 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// checkAgent is S17: what a full agent asks for keeps PROTOCOL A2, A5, A7, A9,
-// A10 and E8, as far as that is to be seen from outside: when it sends what,
-// and when it begins a switch.
+// checkAgent is S17: what a full agent asks for and tells keeps PROTOCOL A2, A5,
+// A7 to A10 and E8, as far as that is to be seen from outside: when it sends
+// what, when it begins a switch, and when it says that it has converged.
 //
 // Jitter is drawn to the nanosecond. One draw may come out even; two in a row
 // that do were not drawn.
@@ -23,6 +23,7 @@ type agentHabits struct {
 	poll      time.Duration // before this instant no poll may go (A5)
 	rollouts  []rolloutHabits
 	switching bool
+	probed    bool // a probe has run in this process
 }
 
 // beat is the heartbeat.
@@ -41,6 +42,9 @@ type rolloutHabits struct {
 	open    uint64
 	not     time.Duration // before this instant none may go (E9)
 	unknown bool          // the plane does not know it, and has not asked since (E8)
+	// soakOver is when the soak is over that began in this process; 0 if none
+	// did, or its length is not known.
+	soak, soakOver time.Duration
 }
 
 func newCheckAgent(w *World) any {
@@ -76,6 +80,9 @@ func (c *checkAgent) hostStepped(w *World, n *hostNode, in agent.Input) {
 		}
 	}
 	h.rollsBack(w, n)
+	for i := range n.out.Appends {
+		h.appends(w, n, &n.out.Appends[i])
+	}
 	for i := range n.out.Effects {
 		if k := n.out.Effects[i].Kind; k == agent.EffectActivate || k == agent.EffectRollback {
 			if h.switching {
@@ -106,6 +113,31 @@ func (h *agentHabits) rollsBack(w *World, n *hostNode) {
 	}
 }
 
+// appends judges that a host converges only once it has soaked, and on what its
+// probes say to this process (A8).
+func (h *agentHabits) appends(w *World, n *hostNode, e *agent.Entry) {
+	if e.Kind == agent.EntryForgotten {
+		*h.of(e.RolloutID) = rolloutHabits{id: e.RolloutID}
+	}
+	if e.Kind == agent.EntryTaken && !bool(e.Taken.Recovered) {
+		h.of(e.RolloutID).soak = e.Taken.Record.Soak()
+	}
+	switch e.Event.Body.(type) {
+	case wire.ActivationCompleted:
+		if r := h.of(e.RolloutID); r.soak > 0 {
+			r.soakOver = w.now + r.soak
+		}
+	case wire.HostConverged:
+		r := h.of(e.RolloutID)
+		if w.now < r.soakOver {
+			w.Violate("S17", "h%d converges %v before its soak is over (A8)", n.index+1, r.soakOver-w.now)
+		}
+		if len(w.probes) > 0 && !h.probed {
+			w.Violate("S17", "h%d converges, and no probe has run since its process started (A8)", n.index+1)
+		}
+	}
+}
+
 // hear takes over what an input says.
 func (h *agentHabits) hear(w *World, in agent.Input) {
 	switch in := in.(type) {
@@ -113,6 +145,8 @@ func (h *agentHabits) hear(w *World, in agent.Input) {
 		*h = agentHabits{started: w.now}
 	case *agent.ActivationEnded, *agent.RollbackEnded:
 		h.switching = false
+	case *agent.Probed:
+		h.probed = true
 	case *agent.HeartbeatAnswered:
 		if in.ID == h.heartbeat.id {
 			h.heartbeat.answer, h.heartbeat.heard, h.heartbeat.any = in.Answer, w.now, true

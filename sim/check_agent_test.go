@@ -8,6 +8,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/wire"
 )
 
 func onHost(change func(*hostNode, agent.Input)) func() *saboteur {
@@ -59,6 +60,16 @@ var conductBroken = []sabotage{
 				h.out.Requests = append(h.out.Requests, r)
 				return
 			}
+		}
+	})},
+	{"S17", "a host converges before its soak is over", quietStory, onHost(func(h *hostNode, in agent.Input) {
+		if _, is := in.(*agent.ActivationEnded); is {
+			h.out.Appends = append(h.out.Appends, agent.Entry{Kind: agent.EntryEvent, RolloutID: "stable@r1", Event: wire.Event{Seq: 9, Body: wire.HostConverged{}}})
+		}
+	})},
+	{"S17", "a host converges on what no probe has told this process", quietStory, onHost(func(h *hostNode, in agent.Input) {
+		if _, is := in.(*agent.Started); is {
+			h.out.Appends = append(h.out.Appends, agent.Entry{Kind: agent.EntryEvent, RolloutID: "stable@r1", Event: wire.Event{Seq: 9, Body: wire.HostConverged{}}})
 		}
 	})},
 	{"S17", "a host goes on telling a plane that does not know the rollout", quietStory, onHost(func(_ *hostNode, in agent.Input) {

@@ -60,7 +60,8 @@ var profiles = []Profile{
 	{Name: "legacy", About: "agents as they are deployed today among full ones",
 		hosts: [2]int{3, 10}, rollouts: [2]int{1, 2}, faults: [2]int{0, 8}, kinds: FaultKinds(), legacy: true},
 	{Name: "hostile", About: "hosts with good certificates and bad intentions",
-		hosts: [2]int{3, 10}, rollouts: [2]int{1, 2}, faults: [2]int{0, 8}, kinds: FaultKinds(), hostile: true},
+		hosts: [2]int{3, 10}, rollouts: [2]int{1, 2}, faults: [2]int{0, 8}, kinds: FaultKinds(), hostile: true,
+		finish: hostileRollout},
 }
 
 // Generate draws the scenario of a seed in a profile. The same seed gives the
@@ -127,6 +128,24 @@ func earlierLife(s *Scenario, r *Stream) {
 		Fault{At: o.At + time.Second, Kind: NetReorder, Hosts: host, For: 3 * time.Minute, Each: 9 * time.Second},
 		Fault{At: o.At + time.Second, Kind: ActivationDefer, Hosts: host, For: 5 * time.Minute, Count: 1},
 		Fault{At: o.At + r.Between(4*time.Second, 20*time.Second).Truncate(time.Millisecond), Kind: AgentAmnesia, Hosts: host, For: 100 * time.Millisecond})
+}
+
+// hostileRollout gives the hostile hosts a rollout of their own, most of the
+// time, so that they have something to tell lies about.
+func hostileRollout(s *Scenario, r *Stream) {
+	if s.Fleet.Hostile == 0 || !r.Chance(700) {
+		return
+	}
+	first := s.Fleet.Hosts - s.Fleet.Hostile + 1
+	o := Rollout{
+		At: r.Between(time.Second, time.Minute).Truncate(time.Second), ID: "hostile@r1",
+		Targets: Hosts{first, s.Fleet.Hosts}, Target: "c9", Policy: wire.Halt,
+	}
+	for range 1 + r.IntN(2) {
+		o.Waves = append(o.Waves, time.Duration(r.IntN(3))*time.Minute)
+	}
+	s.Rollouts = append(s.Rollouts, o)
+	s.Acts = append(s.Acts, Act{At: o.At + r.Between(time.Minute, 4*time.Minute).Truncate(time.Second), Kind: ActResume, Rollout: o.ID})
 }
 
 func between(r *Stream, bounds [2]int) int { return bounds[0] + r.IntN(bounds[1]-bounds[0]+1) }

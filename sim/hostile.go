@@ -14,6 +14,10 @@ func (h *hostNode) misbehave(w *World) {
 	s := &h.machine
 	other := HostName(s.IntN(len(w.hosts)) + 1)
 	at := w.wallAt(0)
+	if s.Chance(600) && h.tellTale(w) {
+		h.thinkAgain(w)
+		return
+	}
 	switch s.IntN(5) {
 	case 0: // a flood
 		for range 4 + s.IntN(12) {
@@ -46,8 +50,12 @@ func (h *hostNode) misbehave(w *World) {
 		m.poll.Hostname = HostName(h.index + 1)
 		w.send(m, &h.sends)
 	}
+	h.thinkAgain(w)
+}
+
+func (h *hostNode) thinkAgain(w *World) {
 	if !w.healed { // a host that never stops flooding never lets the fleet rest
-		w.queue.push(event{at: w.now + s.Between(200*time.Millisecond, 20*time.Second), kind: evHostile, node: int32(h.index)})
+		w.queue.push(event{at: w.now + h.machine.Between(200*time.Millisecond, 20*time.Second), kind: evHostile, node: int32(h.index)})
 	}
 }
 

@@ -362,10 +362,14 @@ func (s *Scenario) checkRollout(r *Rollout) error {
 	return nil
 }
 
-// rolloutHosts lists the numbers of a rollout's hosts.
+// rolloutHosts lists a rollout's hosts; hostile ones only if all it names are.
 func (s *Scenario) rolloutHosts(r *Rollout) []int {
+	last := s.Fleet.Hosts - s.Fleet.Hostile
+	if s.hostile(r) {
+		last = s.Fleet.Hosts
+	}
 	var list []int
-	for n := 1; n <= s.Fleet.Hosts-s.Fleet.Hostile; n++ {
+	for n := 1; n <= last; n++ {
 		if r.Targets.Has(n) {
 			list = append(list, n)
 		}
