@@ -171,6 +171,9 @@ func (h *hostNode) step(w *World, in agent.Input) {
 		h.goDown(w, h.crashDown)
 		return
 	}
+	if h.disk == nil && len(h.out.Appends) > 0 {
+		h.disk = make([]agent.Entry, 0, 24) // of a rollout
+	}
 	h.disk = append(h.disk, h.out.Appends...)
 	for _, o := range w.observers {
 		if len(h.out.Appends) > 0 {

@@ -174,7 +174,7 @@ func (p *planeNode) committed(w *World) {
 		return
 	}
 	for _, e := range p.out.Entries {
-		if err := p.walked.Apply(e); err != nil {
+		if err := p.walked.Walk(e, &p.walkOut); err != nil {
 			w.Violate("S1", "the log cannot be walked: %v", err)
 			return
 		}

@@ -24,6 +24,7 @@ type planeNode struct {
 	base       []byte        // what the disk had at first
 	log        []plane.Entry // the disk, since then
 	walked     *plane.Plane  // what a walk over log gives
+	walkOut    plane.Output  // of the walk; nobody sees it
 	revoked    map[wire.CommonName]wire.Time
 	wallOffset time.Duration
 

@@ -344,14 +344,14 @@ func (w *World) Violate(checker, format string, args ...any) {
 	}
 }
 
-// stateRoom is the room that the plane's state takes for a host, or about: one
-// line, and one for each of a few rollouts.
-const stateRoom = 512
+// stateRoom is the room that a line of the plane's state takes, or about: there
+// is one for each host, and one for each of its records.
+const stateRoom = 384
 
 // Result says how the run went so far.
 func (w *World) Result() Result {
 	h := *w // the hash of the final state is not taken into the run's
-	state := w.plane.appendState(make([]byte, 0, stateRoom*(1+len(w.hosts))))
+	state := w.plane.appendState(make([]byte, 0, stateRoom*(1+len(w.hosts))*(1+len(w.operator.opened))))
 	mixText(&h, state)
 	for i := range w.hosts {
 		state = w.hosts[i].appendState(state[:0])
