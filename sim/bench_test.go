@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 func runAll(b *testing.B, s Scenario) {
 	b.Helper()
 	b.ReportAllocs()
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // as refrain sim does
 	var events uint64
 	var simulated time.Duration
 	for b.Loop() {

@@ -22,6 +22,15 @@ type simCommand struct {
 	Replay simReplayCommand `cmd:"" name:"replay-recording" help:"Play what a server's flight recorder kept to the reducer again, and compare every answer."`
 }
 
+// AfterApply lets the garbage collector be: a world is small and short, and by
+// default the collector would be at it all the time. Whoever sets GOGC decides.
+func (*simCommand) AfterApply() error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+	return nil
+}
+
 // simReport is what a run or a search says to a program.
 type simReport struct {
 	Verdict         string            `json:"verdict"` // passed, violation or unmet
