@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +73,7 @@ func isFleet(line string) bool {
 
 // bounded is the scenario within the bounds.
 func bounded(s sim.Scenario) sim.Scenario {
+	s.Start, s.Expects = sim.Start{}, nil // what somebody expects is no rule
 	// What is left out has its default, which is within the bounds.
 	clamp := func(d *time.Duration, low, high time.Duration) {
 		if *d != 0 {
@@ -169,8 +169,7 @@ func reproduction(s sim.Scenario) string {
 	if err != nil {
 		path = "FILE" // the text is in the message, for whoever can write it down
 	}
-	return fmt.Sprintf("\n%s\nrun it    refrain sim run %s\nbuild     the commit that is checked out, %s %s/%s\n",
-		s, path, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("\n%s\nagain     %s\n", s, sim.Again("refrain sim run "+path))
 }
 
 // textHash is FNV-1a.

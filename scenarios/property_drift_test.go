@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -64,6 +65,13 @@ type asked struct {
 	since time.Duration
 }
 
+// has reports whether a host has something to tell again of what it was asked
+// for. It is given an interval for it, the longest backoff there is (A5).
+func has(w *sim.World, x *sim.Exchange) bool {
+	events := w.Agent(x.Host).History(x.Rollout, nil)
+	return len(events) > 0 && events[len(events)-1].Seq > x.Heard.ReplayFrom
+}
+
 func judgeDrift(v *verdict, s sim.Scenario) {
 	type want struct {
 		replay bool
@@ -71,6 +79,10 @@ func judgeDrift(v *verdict, s sim.Scenario) {
 	}
 	wants := make(map[*sim.Exchange]want)
 	var replays []asked
+	// Until when something has to be told again. Where messages overtake one
+	// another, what a host hears may be long past, and so is not judged.
+	owing := make(map[place]time.Duration)
+	steady := !slices.ContainsFunc(s.Faults, func(f sim.Fault) bool { return f.Kind == sim.NetReorder })
 	taken := make(map[key]time.Duration) // when it was last heard to be taken
 	var met standings
 	r := observe(v, s, func(w *sim.World, sights []sim.Sight) {
@@ -116,6 +128,9 @@ func judgeDrift(v *verdict, s sim.Scenario) {
 				if x.Heard.Status != 0 && (x.Heard.Replay != x.Outcome.Replay || x.Heard.ReplayFrom != x.Outcome.ReplayFrom) {
 					v.errorf("h%d heard Replay-From %v (%d), the plane said %v (%d)", x.Host, x.Heard.Replay, x.Heard.ReplayFrom, x.Outcome.Replay, x.Outcome.ReplayFrom)
 				}
+				if at := (place{x.Rollout, x.Host}); steady && x.Heard.Replay && x.Kind == sim.MsgHeartbeat && has(w, x) && owing[at] == 0 {
+					owing[at] = sight.At + w.Scenario().Fleet.Interval + time.Second
+				}
 				if x.Heard.Replay {
 					replays = append(replays, asked{place{x.Rollout, x.Host}, x.Heard.ReplayFrom, x.SteppedAt})
 				}
@@ -126,7 +141,20 @@ func judgeDrift(v *verdict, s sim.Scenario) {
 					taken[keyOf(x)] = sight.At
 				}
 			}
+			switch {
+			case sight.Kind == sim.SightWiped:
+				clear(owing) // nobody is there to tell it to
+			case sight.Kind == sim.SightArrived && x.Kind == sim.MsgEvent:
+				delete(owing, place{x.Rollout, x.Host})
+			}
 		}
+		var found unordered
+		for at, until := range owing {
+			if w.Now() > until {
+				found.errorf("h%d heard a Replay-From about %s, and told nothing of it until %v", at.host, at.rollout, until)
+			}
+		}
+		found.tell(v)
 	})
 	if r == nil || r.result.Violation != nil {
 		return

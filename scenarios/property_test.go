@@ -144,6 +144,6 @@ func reproduction(test string, s sim.Scenario) string {
 	if err != nil {
 		path = "FILE" // the text is in the message, for whoever can write it down
 	}
-	return fmt.Sprintf("\n%s\nrun it    refrain sim run %s\nagain     %s\n", text, path,
-		sim.Again(sim.RunTest("./scenarios", test)+" -scenario "+path))
+	return fmt.Sprintf("\n%s\njudge it  %s -scenario %s\nagain     %s\n",
+		text, sim.RunTest("./scenarios", test), path, sim.Again("refrain sim run "+path))
 }
