@@ -31,15 +31,20 @@ type planeDump struct {
 // loopDump is what the loop is at.
 type loopDump struct {
 	Doing string `json:"doing"` // idle, stepping, wedged or committing
-	// Batch are the inputs that the loop has taken and not handed back; of
-	// those, Stepped are stepped.
-	Batch   []messageDump `json:"batch"`
-	Stepped int           `json:"stepped"`
+	// Batch are the inputs that the loop has taken and not handed back.
+	Batch []takenDump `json:"batch"`
 	// Uncommitted are the entries that the batch has made so far.
 	Uncommitted []string `json:"uncommitted"`
 	TickDue     bool     `json:"tick_due"`
 	// CrashPhase says that the process dies at its next commit.
 	CrashPhase string `json:"crash_phase,omitempty"`
+}
+
+// takenDump is an input that the loop has taken.
+type takenDump struct {
+	// Stepped says that it is, and that its reply waits for the commit.
+	Stepped bool `json:"stepped"`
+	messageDump
 }
 
 var (
@@ -89,16 +94,15 @@ func (p *planeNode) dump(w *World) planeDump {
 }
 
 func (p *planeNode) dumpLoop() loopDump {
-	d := loopDump{Doing: loopWords[p.loop], Batch: []messageDump{}, Uncommitted: []string{}, TickDue: p.tickDue, CrashPhase: phaseWords[p.crashPhase]}
+	d := loopDump{Doing: loopWords[p.loop], Batch: []takenDump{}, Uncommitted: []string{}, TickDue: p.tickDue, CrashPhase: phaseWords[p.crashPhase]}
 	if p.loop == loopIdle {
 		return d
 	}
 	for i := range p.batch {
 		if m := p.batch[i].Payload; m != nil {
-			d.Batch = append(d.Batch, dumpMessage(m))
+			d.Batch = append(d.Batch, takenDump{i < p.at, dumpMessage(m)})
 		}
 	}
-	d.Stepped = p.at
 	for i := range p.out.Entries {
 		d.Uncommitted = append(d.Uncommitted, p.out.Entries[i].String())
 	}

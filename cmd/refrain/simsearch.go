@@ -195,7 +195,7 @@ func (p *searchProgress) clear() {
 // print says how a search went: the verdict comes last.
 func (c *simSearchCommand) print(w io.Writer, r *simReport, s *sim.Summary, shrunk map[int]*shrinkReport, differing []difference, sampled int) {
 	fmt.Fprintf(w, "runs     %d, %.0f/h\n", s.Runs, float64(s.Runs)/s.Wall.Hours())
-	fmt.Fprintf(w, "time     %v simulated in %v, %.0f times as fast\n", s.Simulated.Round(time.Hour), s.Wall.Round(time.Millisecond), r.Ratio)
+	fmt.Fprintf(w, "time     %v simulated in %v, %.0f times as fast\n", roughly(s.Simulated), s.Wall.Round(time.Millisecond), r.Ratio)
 	fmt.Fprintf(w, "events   %d, %.0f/s on %d processors\n", s.Events, r.EventsPerSecond, runtime.GOMAXPROCS(0))
 	fmt.Fprintf(w, "repeated %d runs in a second process, %d differ\n", sampled, len(differing))
 	fmt.Fprintf(w, "build    %s\n", r.Build)
@@ -211,6 +211,14 @@ func (c *simSearchCommand) print(w io.Writer, r *simReport, s *sim.Summary, shru
 		fmt.Fprintf(w, "again    %s\n", sim.Again(c.again()))
 	}
 	printFindings(w, s.Findings, shrunk)
+}
+
+// roughly rounds a duration to seconds, a long one to hours.
+func roughly(d time.Duration) time.Duration {
+	if d > 100*time.Hour {
+		return d.Round(time.Hour)
+	}
+	return d.Round(time.Second)
 }
 
 // again is the command that makes the same search.
