@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,6 +53,20 @@ var actForms = [actKindEnd]actForm{
 		word: "open", names: []string{"ROLLOUT"}, about: "send the manifest of a rollout of the scenario once more",
 		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, wire.ParseRolloutID) },
 		print: func(a *Act) string { return string(a.Rollout) },
+	},
+	ActSend: {
+		word: "send", names: []string{"ROUTE", "HOSTS"},
+		about: "somebody on these hosts sends heartbeats, events, polls or garbage with their certificates, beside their agents, and does not wait for the answers",
+		take: func(a *Act, w []word) error {
+			at := slices.Index(messageWords[:], w[0].text)
+			if at < 0 || !slices.Contains(sendWords, w[0].text) {
+				return w[0].wrong("%s", oneOf(w[0].text, sendWords))
+			}
+			a.Route = MessageKind(at)
+			return takeText(w[1], &a.Hosts, ParseHosts)
+		},
+		print:    func(a *Act) string { return a.Route.String() + " " + a.Hosts.String() },
+		settings: sendSettings,
 	},
 }
 
@@ -144,6 +159,8 @@ func (a *Act) validate(s *Scenario) error {
 		if a.Hosts.First != a.Hosts.Last || a.Hosts.First < 1 || a.Hosts.Last > s.Fleet.Hosts {
 			return fmt.Errorf("want one host of h1 to h%d", s.Fleet.Hosts)
 		}
+	case ActSend:
+		return a.validateSend(s)
 	}
 	return nil
 }

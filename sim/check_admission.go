@@ -48,7 +48,7 @@ func (c *checkUnavailable) dropped(w *World, m *message) {
 		return
 	}
 	for _, f := range w.faults.active[ReplyDrop] {
-		if f.Hosts.Has(int(m.node) + 1) {
+		if f.hits(int(m.node)+1, m.kind) {
 			return
 		}
 	}

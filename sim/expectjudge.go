@@ -126,6 +126,9 @@ func (e *Expect) chooses(m *message) bool {
 			(e.Rollout == "" || e.Rollout == v.RolloutID) && e.Seq.Has(int(v.Event.Seq))
 	case MsgHeartbeat:
 		return e.Event == "" && !e.Seq.Given && e.Rollout == m.heartbeat.Request.RolloutID
+	case MsgPoll:
+		d, offered := m.outcome.Document.(*wire.Dispatch)
+		return e.Event == "" && !e.Seq.Given && offered && e.Rollout == d.RolloutID
 	}
 	return false
 }

@@ -12,8 +12,8 @@ const (
 	ReducerWedge FaultKind = iota + 1
 	// ReducerSlow: every step takes Each more. For.
 	ReducerSlow
-	// ReplyDrop: the reducer lets go of inputs from Hosts without a reply,
-	// before the step, or after it if After is set. Count, For.
+	// ReplyDrop: the reducer lets go of inputs from Hosts on Route without a
+	// reply, before the step, or after it if After is set. Count, For.
 	ReplyDrop
 	// GateCapacity: the plane's inbox has Size. The plane is started again when
 	// that begins and when it ends. For.
@@ -38,20 +38,21 @@ const (
 	// DiskFail: commits fail. Without Count the disk cannot be read either,
 	// until the fault ends; with it, that many commits fail. For.
 	DiskFail
-	// NetDrop: Rate of a thousand messages from and to Hosts are lost. For.
+	// NetDrop: Rate of a thousand messages from and to Hosts are lost. Route,
+	// For.
 	NetDrop
-	// NetDup: Rate of a thousand requests of Hosts arrive twice. For.
+	// NetDup: Rate of a thousand requests of Hosts arrive twice. Route, For.
 	NetDup
-	// NetDelay: every message from and to Hosts takes Each more. For.
+	// NetDelay: every message from and to Hosts takes Each more. Route, For.
 	NetDelay
 	// NetReorder: every message from and to Hosts takes up to Each more, so
-	// that they overtake one another. For.
+	// that they overtake one another. Route, For.
 	NetReorder
 	// NetPartition: nothing gets through between Hosts and the plane; with Dir,
-	// nothing that goes that way. For.
+	// nothing that goes that way. Route, For.
 	NetPartition
 	// NetReset: the connections of requests of Hosts are reset before they are
-	// sent, or after they were worked on if After is set. Count, For.
+	// sent, or after they were worked on if After is set. Route, Count, For.
 	NetReset
 	// AgentCrash happens at an instant: the agents' processes on Hosts die and
 	// come up again after For. With After they die at their next append to
@@ -69,7 +70,7 @@ const (
 	// For.
 	ClockDrift
 	// CertWrong: Hosts send requests with the certificate of the next host.
-	// Count, For.
+	// Route, Count, For.
 	CertWrong
 	// ActivationFail and ActivationDefer: activations on Hosts fail, or are
 	// deferred to the next boot. Count, For.
@@ -158,6 +159,9 @@ type Fault struct {
 	Dir Dir
 	// Phase is where PlaneCrash and PlaneWipe come.
 	Phase Phase
+	// Route is which requests, or their answers, it hits. The zero value is
+	// all of them.
+	Route MessageKind
 	// After is what the kind says it is.
 	After bool
 }

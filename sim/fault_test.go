@@ -156,7 +156,7 @@ func TestFaultsOfAKindOverlap(t *testing.T) {
 		{4*time.Minute + 1, 2 * time.Second}, {5*time.Minute + 1, 0},
 	} {
 		r.until(c.at)
-		if got := r.w.faults.each(NetDelay, 1); got != c.want {
+		if got := r.w.faults.each(NetDelay, 1, 0); got != c.want {
 			t.Errorf("at %v: %v more, want %v", c.at, got, c.want)
 		}
 	}

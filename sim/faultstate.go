@@ -10,6 +10,8 @@ import (
 type faultState struct {
 	kinds  uint64 // a bit for each kind that has any
 	active [faultKindEnd][]*activeFault
+	// reached counts how often each fault of the scenario took effect.
+	reached []uint64
 }
 
 // More kinds than kinds has bits do not compile.
@@ -39,19 +41,42 @@ func (s *faultState) end(kind FaultKind, order int) {
 	}
 }
 
+// took notes that a fault took effect.
+func (s *faultState) took(a *activeFault) *activeFault {
+	if a.order < len(s.reached) {
+		s.reached[a.order]++
+	}
+	return a
+}
+
+// tookAll notes that the faults of a kind that hit host n took effect together.
+func (s *faultState) tookAll(kind FaultKind, n int, route MessageKind) {
+	for _, a := range s.active[kind] {
+		if a.hits(n, route) {
+			s.took(a)
+		}
+	}
+}
+
+// hits reports whether a fault is about host n, and about what it does just
+// now: a request on a route, or its answer; 0 is nothing of the kind.
+func (a *activeFault) hits(n int, route MessageKind) bool {
+	return a.Hosts.Has(n) && (a.Route == AnyRoute || a.Route == route)
+}
+
 // any reports whether a fault of a kind is in force. The others ask it first:
 // most of the time there is none.
 func (s *faultState) any(kind FaultKind) bool { return s.kinds&(1<<kind) != 0 }
 
 // inForce returns the first fault of a kind that hits host n, and uses nothing
 // up.
-func (s *faultState) inForce(kind FaultKind, n int) *activeFault {
+func (s *faultState) inForce(kind FaultKind, n int, route MessageKind) *activeFault {
 	if !s.any(kind) {
 		return nil
 	}
 	for _, a := range s.active[kind] {
-		if a.left != 0 && a.Hosts.Has(n) {
-			return a
+		if a.left != 0 && a.hits(n, route) {
+			return s.took(a)
 		}
 	}
 	return nil
@@ -59,8 +84,8 @@ func (s *faultState) inForce(kind FaultKind, n int) *activeFault {
 
 // striking returns the first fault of a kind that strikes host n now, and uses
 // it up by one.
-func (s *faultState) striking(kind FaultKind, n int) *activeFault {
-	a := s.inForce(kind, n)
+func (s *faultState) striking(kind FaultKind, n int, route MessageKind) *activeFault {
+	a := s.inForce(kind, n, route)
 	if a != nil && a.left > 0 {
 		a.left--
 	}
@@ -69,29 +94,29 @@ func (s *faultState) striking(kind FaultKind, n int) *activeFault {
 
 // strikingAt is striking for a fault that has a place: before the step, or
 // after it.
-func (s *faultState) strikingAt(kind FaultKind, n int, after bool) *activeFault {
+func (s *faultState) strikingAt(kind FaultKind, n int, route MessageKind, after bool) *activeFault {
 	if !s.any(kind) {
 		return nil
 	}
 	for _, a := range s.active[kind] {
-		if a.left != 0 && a.After == after && a.Hosts.Has(n) {
+		if a.left != 0 && a.After == after && a.hits(n, route) {
 			if a.left > 0 {
 				a.left--
 			}
-			return a
+			return s.took(a)
 		}
 	}
 	return nil
 }
 
 // rate is the sum of the rates of the faults that hit host n.
-func (s *faultState) rate(kind FaultKind, n int) int {
+func (s *faultState) rate(kind FaultKind, n int, route MessageKind) int {
 	if !s.any(kind) {
 		return 0
 	}
 	sum := 0
 	for _, a := range s.active[kind] {
-		if a.Hosts.Has(n) {
+		if a.hits(n, route) {
 			sum += a.Rate
 		}
 	}
@@ -99,13 +124,14 @@ func (s *faultState) rate(kind FaultKind, n int) int {
 }
 
 // each is the sum of the durations of the faults that hit host n.
-func (s *faultState) each(kind FaultKind, n int) time.Duration {
+func (s *faultState) each(kind FaultKind, n int, route MessageKind) time.Duration {
 	if !s.any(kind) {
 		return 0
 	}
 	var sum time.Duration
 	for _, a := range s.active[kind] {
-		if a.Hosts.Has(n) {
+		if a.hits(n, route) {
+			s.took(a)
 			sum += a.Each
 		}
 	}
@@ -117,12 +143,13 @@ func (s *faultState) outage(kind FaultKind) bool {
 	return slices.ContainsFunc(s.active[kind], func(a *activeFault) bool { return a.left < 0 })
 }
 
-func (s *faultState) partitioned(n int, dir Dir) bool {
+func (s *faultState) partitioned(n int, route MessageKind, dir Dir) bool {
 	if !s.any(NetPartition) {
 		return false
 	}
 	for _, a := range s.active[NetPartition] {
-		if a.Hosts.Has(n) && (a.Dir == Both || a.Dir == dir) {
+		if a.hits(n, route) && (a.Dir == Both || a.Dir == dir) {
+			s.took(a)
 			return true
 		}
 	}

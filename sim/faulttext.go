@@ -42,6 +42,7 @@ var faultFields = []faultField{
 			}
 			return nil
 		}},
+	wordField("route", []string{"", "heartbeat", "event", "poll", "operator", "garbage"}, func(f *Fault) *MessageKind { return &f.Route }),
 	durationField("for", "30s", func(f *Fault) *time.Duration { return &f.For }, func(f *Fault) error {
 		return within(f.For, time.Nanosecond, longest)
 	}),

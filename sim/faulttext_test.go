@@ -45,6 +45,8 @@ func drawValidFault(t *rapid.T, hosts int) Fault {
 			f.Rate = rapid.IntRange(low, high).Filter(func(n int) bool { return n != 0 }).Draw(t, "rate")
 		case "size":
 			f.Size = rapid.IntRange(1, maxCapacity).Draw(t, "size")
+		case "route":
+			f.Route = rapid.SampledFrom([]MessageKind{MsgHeartbeat, MsgEvent, MsgPoll, MsgOperator, MsgGarbage}).Draw(t, "route")
 		case "dir":
 			f.Dir = rapid.SampledFrom([]Dir{Up, Down}).Draw(t, "dir")
 		case "phase":

@@ -33,6 +33,7 @@ type hostNode struct {
 	// after crashDown.
 	crashAtAppend bool
 	crashDown     time.Duration
+	crashFault    int // in the scenario
 
 	// The machine.
 	running  wire.Closure
@@ -101,9 +102,10 @@ func (h *hostNode) instant(w *World) wire.Instant {
 // clockOffset is by how much the host's wall clock is off.
 func (h *hostNode) clockOffset(w *World) time.Duration {
 	n := h.index + 1
-	offset := w.faults.each(ClockSkew, n)
+	offset := w.faults.each(ClockSkew, n, 0)
 	for _, f := range w.faults.active[ClockDrift] {
-		if f.Hosts.Has(n) {
+		if f.hits(n, 0) {
+			w.faults.took(f)
 			offset += (w.now - f.At) / time.Microsecond * time.Duration(f.Rate) / 1_000_000 * time.Microsecond
 		}
 	}
@@ -168,6 +170,7 @@ func (h *hostNode) step(w *World, in agent.Input) {
 			o.hostAppended(w, h, h.out.Appends[:kept])
 		}
 		w.effect(EffectAgentCrashAtAppend)
+		w.reached(h.crashFault)
 		h.goDown(w, h.crashDown)
 		return
 	}
@@ -220,10 +223,6 @@ func (h *hostNode) send(w *World, r *agent.Request) {
 	m := w.pool.take()
 	m.node, m.call, m.epoch, m.timeout = int32(h.index), r.ID, h.epoch, r.Timeout
 	m.identity, m.notBefore = &h.identity, h.notBefore
-	if w.faults.striking(CertWrong, h.index+1) != nil {
-		w.effect(EffectWrongCertificate)
-		m.identity = &w.hosts[(h.index+1)%len(w.hosts)].identity
-	}
 	switch r.Kind {
 	case agent.RequestHeartbeat:
 		m.kind = MsgHeartbeat
@@ -233,6 +232,12 @@ func (h *hostNode) send(w *World, r *agent.Request) {
 		m.event.Envelope = r.Event
 	case agent.RequestPoll:
 		m.kind, m.wait = MsgPoll, r.Wait
+	}
+	if w.faults.striking(CertWrong, h.index+1, m.kind) != nil {
+		w.effect(EffectWrongCertificate)
+		m.identity = &w.hosts[(h.index+1)%len(w.hosts)].identity
+	}
+	if m.kind == MsgPoll {
 		m.poll.Hostname = wire.Hostname(m.identity.Name)
 	}
 	w.send(m, &h.sends)
@@ -281,7 +286,8 @@ type agentInputs struct {
 }
 
 // strike is a fault that hits the host at an instant.
-func (h *hostNode) strike(w *World, f Fault) {
+func (h *hostNode) strike(w *World, i int) {
+	f := w.scenario.Faults[i]
 	if h.kind == HostileHost {
 		return // what runs there is nobody's agent
 	}
@@ -289,15 +295,20 @@ func (h *hostNode) strike(w *World, f Fault) {
 	case AgentCrash:
 		switch {
 		case f.After:
-			h.crashAtAppend, h.crashDown = true, f.For
+			h.crashAtAppend, h.crashDown, h.crashFault = true, f.For, i
 		case h.up:
 			w.effect(EffectAgentCrash)
+			w.reached(i)
 			h.goDown(w, f.For)
 		}
 	case HostReboot:
+		if h.up {
+			w.reached(i)
+		}
 		h.reboot(w, f.For)
 	case AgentAmnesia:
 		w.effect(EffectAmnesia)
+		w.reached(i)
 		h.disk = nil
 		if h.up {
 			h.goDown(w, f.For)

@@ -34,7 +34,7 @@ func (p *planeNode) kick(w *World) {
 func (p *planeNode) planStep(w *World) {
 	p.loop = loopStepping // whatever held it up: one step is planned, not two
 	service := w.scenario.Plane.Service
-	if slow := w.faults.each(ReducerSlow, 0); slow > 0 {
+	if slow := w.faults.each(ReducerSlow, 0, 0); slow > 0 {
 		w.effect(EffectSlowStep)
 		service += slow
 	}
@@ -49,11 +49,12 @@ func (p *planeNode) stepNext(w *World) {
 	}
 	if w.faults.any(ReducerWedge) {
 		w.effect(EffectWedged)
+		w.faults.tookAll(ReducerWedge, 0, 0)
 		p.loop = loopWedged // goes on when the fault ends
 		return
 	}
 	m := p.batch[p.at].Payload
-	if w.faults.strikingAt(ReplyDrop, int(m.node)+1, false) != nil {
+	if w.faults.strikingAt(ReplyDrop, int(m.node)+1, m.kind, false) != nil {
 		w.tape.about(w, TapeDropped, m, 0)
 		p.drop(w, p.at)
 	} else {
@@ -90,7 +91,7 @@ func (p *planeNode) stepNext(w *World) {
 // (PROTOCOL G2) or a fault drops it.
 func (p *planeNode) settle(w *World, i int, outcome *wire.Outcome) {
 	m := p.batch[i].Payload
-	if w.faults.strikingAt(ReplyDrop, int(m.node)+1, true) != nil {
+	if w.faults.strikingAt(ReplyDrop, int(m.node)+1, m.kind, true) != nil {
 		w.effect(EffectAppliedNotReplied)
 		w.tape.about(w, TapeReplied, m, 1)
 		p.drop(w, i)
@@ -143,13 +144,14 @@ func (p *planeNode) drop(w *World, i int) {
 func (p *planeNode) beginCommit(w *World) {
 	if p.crashPhase == BeforeCommit {
 		w.effect(EffectCrashBeforeCommit)
+		w.reached(p.crashFault)
 		p.crashPhase = AtOnce
 		p.crash(w, p.crashDown, p.crashWipe)
 		return
 	}
 	p.loop = loopCommitting
 	latency := p.disk.Between(w.scenario.Plane.Commit.Min, w.scenario.Plane.Commit.Max)
-	if slow := w.faults.each(DiskSlow, 0); slow > 0 {
+	if slow := w.faults.each(DiskSlow, 0, 0); slow > 0 {
 		w.effect(EffectSlowDisk)
 		latency += slow
 	}
@@ -164,10 +166,11 @@ func (p *planeNode) committed(w *World) {
 		return
 	case p.crashPhase == InsideCommit:
 		w.effect(EffectCrashInsideCommit)
+		w.reached(p.crashFault)
 		p.crashPhase = AtOnce
 		p.crash(w, p.crashDown, p.crashWipe)
 		return
-	case w.faults.striking(DiskFail, 0) != nil:
+	case w.faults.striking(DiskFail, 0, 0) != nil:
 		w.effect(EffectDiskFailed)
 		w.tape.number(w, TapeCommitFailed, len(p.out.Entries))
 		p.fail(w)
@@ -186,6 +189,7 @@ func (p *planeNode) committed(w *World) {
 	if p.crashPhase == AfterCommit {
 		w.tape.number(w, TapeCommitLost, len(p.out.Entries))
 		w.effect(EffectCrashAfterCommit)
+		w.reached(p.crashFault)
 		p.crashPhase = AtOnce
 		p.crash(w, p.crashDown, p.crashWipe)
 		return

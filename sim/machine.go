@@ -19,7 +19,7 @@ func (h *hostNode) begin(w *World, e *agent.Effect) {
 		h.switching = switching{id: e.ID, kind: e.Kind, closure: e.Closure}
 		a := w.scenario.Fleet.Activation
 		takes := h.machine.Between(a.Min, a.Max)
-		if slow := w.faults.each(ActivationSlow, h.index+1); slow > 0 {
+		if slow := w.faults.each(ActivationSlow, h.index+1, 0); slow > 0 {
 			w.effect(EffectActivationSlow)
 			takes += slow
 		}
@@ -46,10 +46,10 @@ func (h *hostNode) switchEnded(w *World, id uint64) {
 	}
 	in := agent.ActivationEnded{ID: id, Result: agent.ActivationCompleted}
 	switch {
-	case w.faults.striking(ActivationFail, n) != nil:
+	case w.faults.striking(ActivationFail, n, 0) != nil:
 		w.effect(EffectActivationFailed)
 		in.Result, in.ExitCode, in.StderrTail = agent.ActivationFailed, 4, "simulated"
-	case w.faults.striking(ActivationDefer, n) != nil:
+	case w.faults.striking(ActivationDefer, n, 0) != nil:
 		w.effect(EffectActivationDeferred)
 		in.Result, in.Component = agent.ActivationDeferred, "kernel"
 		h.nextBoot = s.closure
@@ -68,7 +68,7 @@ func (h *hostNode) probesEnded(w *World, id uint64) {
 	}
 	h.probing = 0
 	status, reason := wire.Pass, wire.Text("")
-	if w.faults.inForce(ProbeFail, h.index+1) != nil {
+	if w.faults.inForce(ProbeFail, h.index+1, 0) != nil {
 		w.effect(EffectProbeFailed)
 		status, reason = wire.Fail, "simulated"
 	}

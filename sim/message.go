@@ -11,6 +11,9 @@ import (
 // MessageKind says which route a request takes.
 type MessageKind uint8
 
+// AnyRoute stands for every kind.
+const AnyRoute MessageKind = 0
+
 // The kinds of messages.
 const (
 	MsgHeartbeat MessageKind = iota + 1
@@ -55,7 +58,8 @@ type message struct {
 	// garbage chooses the bytes of a MsgGarbage.
 	garbage uint64
 
-	// duplicate: the network made it; nobody waits for its answer.
+	// duplicate: the network made it, or a scenario (ActSend); nobody waits for
+	// its answer.
 	duplicate bool
 	// resetAnswer: the connection is reset in place of the answer.
 	resetAnswer bool

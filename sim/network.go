@@ -14,7 +14,7 @@ func (w *World) send(m *message, s *Stream) {
 	w.tellSent(m)
 	if m.node >= 0 {
 		n := int(m.node) + 1
-		if f := w.faults.striking(NetReset, n); f != nil {
+		if f := w.faults.striking(NetReset, n, m.kind); f != nil {
 			w.effect(EffectReset)
 			if !f.After {
 				w.tellVanished(m, Up, EffectReset)
@@ -27,7 +27,8 @@ func (w *World) send(m *message, s *Stream) {
 			w.noAnswer(m, m.sentAt+m.timeout)
 			return
 		}
-		if rate := w.scenario.Network.Dup + w.faults.rate(NetDup, n); s.Chance(rate) {
+		if rate := w.scenario.Network.Dup + w.faults.rate(NetDup, n, m.kind); s.Chance(rate) {
+			w.faults.tookAll(NetDup, n, m.kind)
 			w.effect(EffectDuplicated)
 			twin := w.pool.twin(m)
 			w.messages++
@@ -58,12 +59,13 @@ func (w *World) mixMessage(m *message) {
 // lost draws whether a message of the direction is lost.
 func (w *World) lost(m *message, dir Dir, s *Stream) bool {
 	n := int(m.node) + 1
-	if w.faults.partitioned(n, dir) {
+	if w.faults.partitioned(n, m.kind, dir) {
 		w.effect(EffectPartitioned)
 		w.tellVanished(m, dir, EffectPartitioned)
 		return true
 	}
-	if s.Chance(w.scenario.Network.Loss + w.faults.rate(NetDrop, n)) {
+	if s.Chance(w.scenario.Network.Loss + w.faults.rate(NetDrop, n, m.kind)) {
+		w.faults.tookAll(NetDrop, n, m.kind)
 		w.effect(EffectLost)
 		w.tellVanished(m, dir, EffectLost)
 		return true
@@ -75,11 +77,11 @@ func (w *World) lost(m *message, dir Dir, s *Stream) bool {
 func (w *World) delay(m *message, s *Stream) time.Duration {
 	d := s.Between(w.scenario.Network.Delay.Min, w.scenario.Network.Delay.Max)
 	n := int(m.node) + 1
-	if more := w.faults.each(NetDelay, n); more > 0 {
+	if more := w.faults.each(NetDelay, n, m.kind); more > 0 {
 		w.effect(EffectDelayed)
 		d += more
 	}
-	if spread := w.faults.each(NetReorder, n); spread > 0 {
+	if spread := w.faults.each(NetReorder, n, m.kind); spread > 0 {
 		d += s.Between(0, spread) // whether anything is overtaken, arrive sees
 	}
 	return d

@@ -37,6 +37,10 @@ func (o *operatorNode) init(w *World) {
 
 // act sends one act: the rollouts come first in their numbering.
 func (o *operatorNode) act(w *World, i int) {
+	if n := i - len(w.scenario.Rollouts); n >= 0 && w.scenario.Acts[n].Kind == ActSend {
+		w.sendActs(&w.scenario.Acts[n])
+		return
+	}
 	m := w.pool.take()
 	m.kind, m.node, m.call, m.timeout = MsgOperator, operatorNodeID, uint64(i), operatorTimeout
 	m.identity, m.notBefore = &o.identity, w.firstIssue()

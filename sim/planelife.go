@@ -164,24 +164,31 @@ func (w *World) beginFault(i int) {
 	// Faults that happen at an instant.
 	switch f.Kind {
 	case PlaneRestart:
+		if p.up && p.started {
+			w.reached(i)
+		}
 		p.beginRestart(w, f.Each, f.For)
 		return
 	case PlaneCrash, PlaneWipe:
 		if f.Phase != AtOnce {
-			p.crashPhase, p.crashDown, p.crashWipe = f.Phase, f.For, f.Kind == PlaneWipe
+			p.crashPhase, p.crashDown, p.crashWipe, p.crashFault = f.Phase, f.For, f.Kind == PlaneWipe, i
 			return
+		}
+		if p.up || f.Kind == PlaneWipe {
+			w.reached(i)
 		}
 		p.crash(w, f.For, f.Kind == PlaneWipe)
 		return
 	case PlaneClock:
 		w.effect(EffectPlaneClock)
+		w.reached(i)
 		p.wallOffset += f.Each
 		w.tape.clock(w)
 		return
 	case AgentCrash, HostReboot, AgentAmnesia:
 		for n := range w.hosts {
 			if f.Hosts.Has(n + 1) {
-				w.hosts[n].strike(w, f)
+				w.hosts[n].strike(w, i)
 			}
 		}
 		return
@@ -194,8 +201,12 @@ func (w *World) beginFault(i int) {
 	switch f.Kind {
 	case PlaneSuspend:
 		w.effect(EffectSuspended)
+		w.reached(i)
 		p.suspended = true
 	case PlaneLate:
+		if p.up {
+			w.reached(i)
+		}
 		p.crash(w, 0, false)
 	case GateCapacity:
 		p.resize(w)
@@ -248,7 +259,7 @@ func (w *World) afterFault(kind FaultKind) {
 func (w *World) heal() {
 	w.healed, w.healedAt = true, w.now
 	ended := w.faults
-	w.faults = faultState{}
+	w.faults = faultState{reached: ended.reached}
 	for _, kind := range []FaultKind{ReducerWedge, PlaneSuspend, GateCapacity} {
 		if ended.any(kind) {
 			w.afterFault(kind)

@@ -37,6 +37,7 @@ type planeNode struct {
 	commitHeld bool  // the disk is done, the process is suspended
 	crashPhase Phase // a crash that waits for the next commit
 	crashDown  time.Duration
+	crashFault int // in the scenario
 	crashWipe  bool
 	// restartDown is how long the process stays down after a restart in good
 	// order.
@@ -238,6 +239,9 @@ func (p *planeNode) offer(w *World, m *message) {
 	}
 	if refusal.Code != wire.OK {
 		w.effect(effectOfCode(refusal.Code))
+		if refusal.Code == wire.Saturated {
+			w.faults.tookAll(GateCapacity, 0, 0)
+		}
 		m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
 		w.tape.about(w, TapeOffer, m, 0)
 		for _, o := range w.observers {

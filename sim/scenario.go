@@ -120,6 +120,9 @@ const (
 	ActRevoke
 	// ActOpen sends the manifest of a rollout of the scenario once more.
 	ActOpen
+	// ActSend is somebody on hosts who sends requests with their certificates,
+	// beside their agents. It is sent once, and nobody waits for the answer.
+	ActSend
 
 	actKindEnd
 )
@@ -133,6 +136,14 @@ type Act struct {
 	Closure wire.Closure
 	Hosts   Hosts
 	For     time.Duration
+
+	// Of ActSend: the route, whose name the body has (their own, if it is
+	// zero), an event's kind and number, and how many each host sends at once.
+	Route MessageKind
+	As    Hosts
+	Event string
+	Seq   int
+	Count int
 }
 
 // Hosts is a run of hosts by number, from 1: First to Last, both included. The

@@ -203,6 +203,7 @@ func editFaults(s *Scenario) []edit {
 		})
 		on(func(f *Fault) { f.Phase = AtOnce })
 		on(func(f *Fault) { f.Dir = Both })
+		on(func(f *Fault) { f.Route = AnyRoute })
 		on(func(f *Fault) { f.After = false })
 		on(func(f *Fault) { f.Hosts = Hosts{} })
 		on(func(f *Fault) { f.Hosts.Last = f.Hosts.First })

@@ -37,6 +37,9 @@ type Result struct {
 	Ended   bool
 	Hash    uint64
 	Effects Effects
+	// Reached is how often each of the scenario's faults took effect: a fault
+	// that never did might as well not be there.
+	Reached []uint64
 }
 
 // Failed reports whether the run is not as its scenario wants it: a rule was

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -167,6 +168,7 @@ func New(s Scenario, o Options) (*World, error) {
 		w.hosts[i].init(w, i)
 	}
 	w.operator.init(w)
+	w.faults.reached = make([]uint64, len(s.Faults))
 	for i := range s.Faults {
 		w.queue.push(event{at: s.Faults[i].At, kind: evFaultBegin, node: worldNodeID, arg: uint64(i)})
 	}
@@ -334,6 +336,9 @@ func (w *World) forget(e *event) {
 // message is what an event of a kind that is about a message is about.
 func (w *World) message(e *event) *message { return w.pool.slots[e.arg] }
 
+// reached notes that a fault of the scenario took effect.
+func (w *World) reached(i int) { w.faults.reached[i]++ }
+
 // effect counts that something really happened.
 func (w *World) effect(e Effect) { w.effects[e]++ }
 
@@ -359,7 +364,7 @@ func (w *World) Result() Result {
 	}
 	r := Result{
 		Violation: w.violation, Seed: w.scenario.Seed, Events: w.step, Simulated: w.now,
-		Hash: h.hash, Effects: w.effects,
+		Hash: h.hash, Effects: w.effects, Reached: slices.Clone(w.faults.reached),
 	}
 	r.Ended = w.settled || w.violation != nil
 	if w.settled {
