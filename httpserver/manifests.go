@@ -207,8 +207,9 @@ func (m *manifests) open(ctx context.Context, name string, body []byte) error {
 		return err
 	}
 	for {
-		p := newPending()
-		m.admission.ask(p, in, manifestCaller, gate.Bulk)
+		// The loop may still have the input of an attempt that timed out.
+		p, attempt := newPending(), *in
+		m.admission.ask(p, &attempt, manifestCaller, gate.Bulk)
 		outcome := &p.outcome
 		switch {
 		case outcome.Code == wire.Created:

@@ -99,6 +99,7 @@ func (p *planeNode) comeUp(w *World) {
 	p.gate, p.up, p.started, p.rebuilding = g, true, false, false
 	p.loop, p.tickDue, p.deadlineArmed, p.deadlinePast = loopIdle, false, false, false
 	p.turns = max(1, p.capacity/4)
+	p.revoked = nil // it has not read its log
 	p.batch, p.waiting = p.batch[:0], p.waiting[:0]
 	p.out.Reset()
 	w.tape.up(w)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -189,4 +190,32 @@ func (t *Tape) plan() {
 			t.Steps[up].Drain = t.Steps[i].Drain
 		}
 	}
+}
+
+// Line writes a step of the tape in one line.
+func (t *Tape) Line(i int) string {
+	s := &t.Steps[i]
+	line := s.Kind.String()
+	if s.Request >= 0 {
+		r := &t.Requests[s.Request]
+		line += fmt.Sprintf(" m%d %s %s", r.Message, r.Certificate.CommonName, r.Path)
+		if s.Kind == TapeAnswer && r.Answer != nil {
+			line += fmt.Sprintf(" %d", r.Answer.Status)
+		}
+	}
+	switch s.Kind {
+	case TapeOffer:
+		line += [...]string{" refused", " admitted"}[s.N]
+	case TapeReplied:
+		line += [...]string{"", " dropped"}[s.N]
+	case TapeRebuild:
+		line += [...]string{" failed", " done"}[s.N]
+	case TapeUp:
+		line += fmt.Sprintf(" capacity=%d manifests=%d", s.N, len(s.Manifests))
+	case TapeTake, TapeCommit, TapeCommitLost, TapeCommitFailed:
+		line += fmt.Sprintf(" %d, %d inside", s.N, s.Depth)
+	case TapeClock:
+		line += fmt.Sprintf(" off by %v", s.For)
+	}
+	return line
 }

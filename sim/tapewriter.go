@@ -24,6 +24,9 @@ type tapeWriter struct {
 
 // note adds a step.
 func (r *tapeWriter) note(w *World, k TapeKind) *TapeStep {
+	if r.ended {
+		return new(TapeStep)
+	}
 	r.tape.Steps = append(r.tape.Steps, TapeStep{At: w.now, Kind: k, Step: w.step, Request: -1})
 	return &r.tape.Steps[len(r.tape.Steps)-1]
 }
@@ -51,9 +54,14 @@ func (r *tapeWriter) about(w *World, k TapeKind, m *message, n int) {
 	}
 }
 
-// arrived notes a request at the door, or one that does not come as far.
+// arrived notes a request at the door, or one that does not come as far. The
+// tape ends before a manifest that came into the directory while the process was
+// up: when a process sees that is the file system's to say.
 func (r *tapeWriter) arrived(w *World, k TapeKind, m *message) {
 	if r == nil {
+		return
+	}
+	if r.ended = r.ended || m.node == manifestNodeID && int(m.call) >= w.plane.manifests; r.ended {
 		return
 	}
 	m.onTape = len(r.tape.Requests)
@@ -64,6 +72,9 @@ func (r *tapeWriter) arrived(w *World, k TapeKind, m *message) {
 // answered notes an answer.
 func (r *tapeWriter) answered(w *World, m *message) {
 	if r == nil {
+		return
+	}
+	if r.ended {
 		return
 	}
 	var a wire.Answer
@@ -80,6 +91,9 @@ func (r *tapeWriter) up(w *World) {
 	}
 	s := r.note(w, TapeUp)
 	s.N = w.plane.capacity
+	if w.scenario.Plane.NoManifests {
+		return
+	}
 	for _, i := range w.operator.opened {
 		m := w.scenario.Manifest(&w.scenario.Rollouts[i])
 		s.Manifests = append(s.Manifests, wire.ManifestSchema.Append(nil, &m))
@@ -110,7 +124,7 @@ func (r *tapeWriter) ticked(w *World, load bool) {
 	}
 	r.began, r.stated = true, w.now
 	r.note(w, TapeState).State = w.plane.plane.AppendState(nil)
-	r.ended = r.last && !load
+	r.ended = r.ended || r.last && !load
 }
 
 // tapeRequest is a message as an HTTP request.

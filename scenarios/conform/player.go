@@ -1,0 +1,261 @@
+package conform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/httpserver"
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// patience is how long the player waits, in real time, for a server that does not
+// come to where the tape says. Only a difference, or a machine that has come to a
+// standstill, makes it wait that long.
+const patience = 30 * time.Second
+
+// player plays a tape to a server. Its own goroutine does everything; the
+// others post.
+type player struct {
+	tape         *sim.Tape
+	certificates *Certificates
+	stores       Stores
+	mail         *mailbox
+	dir          string // of manifests
+	at           int    // index of the step that is played
+	life
+	virtual atomic.Int64 // now, for those who receive answers
+	flying  int          // requests that are under way
+}
+
+// life is what the player knows of one life of the server's process.
+type life struct {
+	clock   *drivenClock
+	faults  *httpserver.Faults
+	server  *httpserver.Server
+	clients *clients
+	store   *heldStore
+	ctx     context.Context // of the process
+	kill    context.CancelFunc
+
+	// inputs says which request an input belongs to.
+	inputs map[plane.Input]int
+	// offers are those who are about to ask the gate, offered those whom it has
+	// let in.
+	offers, offered map[plane.Input]*httpserver.Held
+	// loop is where the loop stands, call who waits for the store. At most one
+	// is set.
+	loop *httpserver.Held
+	call *storeCall
+	// started and ended take what [httpserver.Server.Start] and Shutdown say.
+	started, ended *error
+	timers         []time.Duration
+	responses      map[int]*response
+	closing, dead  bool
+	// marks are how many timers had been made when a manifest was offered.
+	marks map[int]int
+	// files are the inputs that are manifests of the directory.
+	files map[plane.Input]bool
+	// refused says that the loop was told that its disk cannot be read, and tries
+	// again.
+	refused bool
+}
+
+// Play plays a tape to a real server with a memory store.
+func Play(tape *sim.Tape, c *Certificates) (*Difference, error) {
+	return PlayWith(tape, c, NewMemoryStores())
+}
+
+// PlayWith plays a tape to a real server whose disk is one of stores. It returns
+// the first difference, nil if there is none, and an error if the tape could not
+// be played.
+func PlayWith(tape *sim.Tape, c *Certificates, stores Stores) (found *Difference, err error) {
+	if tape.Scenario.Start.State != nil {
+		return nil, errors.New("the scenario starts from a recorded state, which no store of a server can be given")
+	}
+	dir, err := os.MkdirTemp("", "refrain-conform-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	p := &player{tape: tape, certificates: c, stores: stores, mail: newMailbox(), dir: dir}
+	defer func() {
+		if closing := p.bury(); err == nil && found == nil {
+			err = closing
+		}
+	}()
+	for p.at = range tape.Steps {
+		s := &tape.Steps[p.at]
+		d, err := p.play(s)
+		if err != nil {
+			return nil, fmt.Errorf("step %d of the tape (%v at %v): %w", p.at, s.Kind, s.At, err)
+		}
+		if d != nil {
+			return d, nil
+		}
+	}
+	return nil, nil
+}
+
+// play plays one step.
+func (p *player) play(s *sim.TapeStep) (*Difference, error) {
+	if s.Kind == sim.TapeUp {
+		return nil, p.comeUp(s)
+	}
+	if p.server != nil && s.At > p.clock.now {
+		p.clock.expire() // what is due and the tape does not know of
+		p.virtual.Store(int64(s.At))
+		p.clock.moveTo(s.At)
+		p.read()
+	}
+	switch s.Kind {
+	case sim.TapeStart:
+		return p.start(s)
+	case sim.TapeHandshake, sim.TapeArrive:
+		return p.arrive(s)
+	case sim.TapeOffer:
+		return p.offer(s)
+	case sim.TapeTake, sim.TapeStepped, sim.TapeDropped, sim.TapeReplied, sim.TapeTick:
+		return p.loopStep(s)
+	case sim.TapeCommit, sim.TapeCommitLost, sim.TapeCommitFailed, sim.TapeRebuild:
+		return p.disk(s)
+	case sim.TapeExpire:
+		p.clock.moveTo(p.clock.now) // a timer may have been set to now
+		p.clock.expire()
+	case sim.TapeAnswer:
+		return p.answer(s)
+	case sim.TapeClock:
+		if p.server != nil {
+			p.faults.SkewWall(s.For)
+		}
+	case sim.TapeClose:
+		return p.close(s)
+	case sim.TapeDrainOver: // the clock has moved, and the timer is the server's
+	case sim.TapeDown:
+		return p.down()
+	case sim.TapeCrash:
+		return nil, p.bury()
+	case sim.TapeWipe:
+		return nil, p.stores.Wipe()
+	case sim.TapeState:
+		return p.state(s)
+	}
+	return nil, nil
+}
+
+// now is the virtual time, for whoever asks.
+func (p *player) now() time.Duration { return time.Duration(p.virtual.Load()) }
+
+// read takes in what was posted.
+func (p *player) read() {
+	for _, news := range p.mail.take() {
+		news(p)
+	}
+}
+
+// until waits until something holds. It reports false if that takes too long.
+func (p *player) until(holds func() bool) bool {
+	var late <-chan time.Time
+	for {
+		p.read()
+		if holds() {
+			return true
+		}
+		if late == nil {
+			late = time.After(patience)
+		}
+		select {
+		case <-p.mail.ring:
+		case <-late:
+			return false
+		}
+	}
+}
+
+// held is told of everybody that the faults hold, by the one who stands still.
+func (p *player) held(l *httpserver.Faults, h *httpserver.Held) {
+	if l != p.faults || p.dead {
+		h.Release()
+		return
+	}
+	switch h.At {
+	case httpserver.BeforeOffer:
+		p.offers[h.Input] = h
+	case httpserver.AfterOffer:
+		p.offered[h.Input] = h
+	default:
+		p.loop = h
+	}
+}
+
+// storeAsks is told of a loop that waits for its store.
+func (p *player) storeAsks(c *storeCall) {
+	if c.of != p.store || p.dead {
+		c.verdict <- errDead
+		return
+	}
+	p.call = c
+}
+
+// loopGoes lets the loop go on and waits until it stands again.
+func (p *player) loopGoes(drop bool) bool {
+	h := p.loop
+	p.loop = nil
+	if drop {
+		h.Drop()
+	} else {
+		h.Release()
+	}
+	return p.until(p.stands)
+}
+
+// stands reports whether the loop stands where the player can see it.
+func (p *player) stands() bool { return p.loop != nil || p.call != nil }
+
+// storeSays lets a loop go on that waits for its store, and waits until it stands
+// again.
+func (p *player) storeSays(err error) bool {
+	c := p.call
+	p.call = nil
+	c.verdict <- err
+	return p.until(p.stands)
+}
+
+// position says where the loop stands.
+func (p *player) position() string {
+	switch {
+	case p.call != nil && p.call.load:
+		return "loads its log"
+	case p.call != nil:
+		return fmt.Sprintf("commits %d entries", len(p.call.entries))
+	case p.loop == nil:
+		return "has nothing to do"
+	}
+	switch p.loop.At {
+	case httpserver.BeforeBatch:
+		return "is about to take a batch"
+	case httpserver.AfterBatch:
+		return "is done with a batch"
+	case httpserver.BeforeStep:
+		return "is about to step " + p.nameOf(p.loop.Input)
+	default:
+		return "is about to reply to " + p.nameOf(p.loop.Input)
+	}
+}
+
+// nameOf names the request of an input as traces do.
+func (p *player) nameOf(in plane.Input) string {
+	if n, known := p.inputs[in]; known {
+		return fmt.Sprintf("m%d", p.tape.Requests[n].Message)
+	}
+	return in.String()
+}
+
+// differ makes a difference at the step that is played.
+func (p *player) differ(format string, args ...any) *Difference {
+	return &Difference{Scenario: p.tape.Scenario, Tape: p.tape, At: p.at, What: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,220 @@
+package conform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/httpserver"
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// points are where everybody is held.
+var points = []httpserver.FaultPoint{
+	httpserver.BeforeOffer, httpserver.AfterOffer, httpserver.BeforeBatch,
+	httpserver.BeforeStep, httpserver.BeforeReply, httpserver.AfterBatch,
+}
+
+// comeUp starts a process: it listens. It is made when the world begins, by its
+// clock, so that it measures time as the world does.
+func (p *player) comeUp(s *sim.TapeStep) error {
+	for i, body := range s.Manifests {
+		if err := os.WriteFile(filepath.Join(p.dir, fmt.Sprintf("%06d.json", i)), body, 0o600); err != nil {
+			return err
+		}
+	}
+	disk, err := p.stores.Open()
+	if err != nil {
+		return err
+	}
+	skew := p.skew()
+	p.life = life{
+		clock: newDrivenClock(p.mail, p.tape.Scenario.Start.At.Std()), faults: new(httpserver.Faults),
+		inputs: make(map[plane.Input]int), offers: make(map[plane.Input]*httpserver.Held), offered: make(map[plane.Input]*httpserver.Held),
+		responses: make(map[int]*response), marks: make(map[int]int), files: make(map[plane.Input]bool),
+	}
+	p.store = &heldStore{inner: disk, mail: p.mail}
+	p.ctx, p.kill = context.WithCancel(context.Background())
+	p.faults.SkewWall(skew)
+	faults := p.faults
+	for _, at := range points {
+		p.faults.Install(httpserver.Fault{Kind: httpserver.Hold, At: at, OnHold: func(h *httpserver.Held) {
+			p.mail.post(func(p *player) { p.held(faults, h) })
+		}})
+	}
+	scenario := &p.tape.Scenario
+	p.server, err = httpserver.New(httpserver.Config{
+		Listen: "127.0.0.1:0", OpsListen: httpserver.OpsOff,
+		Certificate: &p.certificates.server, ClientCAs: p.certificates.pool, AgentCNSuffix: suffix,
+		InboxCapacity: s.N, BatchSize: scenario.Plane.Batch, ReplyTimeout: scenario.Plane.ReplyTimeout,
+		HeartbeatInterval: scenario.Fleet.Interval, ManifestDir: p.dir, ShutdownTimeout: s.Drain,
+		Logger: slog.New(slog.DiscardHandler), Clock: p.clock, Store: p.store, Faults: p.faults,
+		FlightDir: httpserver.FlightOff,
+	})
+	if err != nil {
+		return err
+	}
+	p.virtual.Store(int64(s.At))
+	p.clock.moveTo(s.At)
+	if err := p.server.Listen(); err != nil {
+		return err
+	}
+	p.clients = &clients{
+		certificates: p.certificates, base: "https://" + p.server.Addr().String(),
+		kept: make(map[sim.TapeCertificate]*http.Transport),
+	}
+	return nil
+}
+
+// skew is how far the wall clock is off at the step that is played.
+func (p *player) skew() time.Duration {
+	for i := p.at; i >= 0; i-- {
+		if s := &p.tape.Steps[i]; s.Kind == sim.TapeClock {
+			return s.For
+		}
+	}
+	return 0
+}
+
+// start lets the process load its log and take requests.
+func (p *player) start(s *sim.TapeStep) (*Difference, error) {
+	server, ctx, clock := p.server, p.ctx, p.clock
+	clock.ticks = true
+	go func() {
+		err := server.Start(ctx)
+		p.mail.post(func(p *player) {
+			if p.server == server {
+				p.started = &err
+			}
+		})
+	}()
+	if !p.until(func() bool { return p.stands() || p.started != nil }) || p.call == nil || !p.call.load {
+		return p.differ("the server does not load its log: its loop %s", p.position()), nil
+	}
+	if !p.storeSays(nil) || !p.isAt(httpserver.AfterBatch) {
+		return p.differ("the server does not start: its loop %s", p.position()), nil
+	}
+	if d := p.compareState(); d != nil {
+		return d, nil
+	}
+	p.loop.Release()
+	p.loop = nil
+	if !p.until(func() bool { return p.started != nil }) {
+		return p.differ("the server does not come up"), nil
+	}
+	if err := *p.started; err != nil {
+		return nil, err
+	}
+	return nil, nil
+}
+
+// close begins a shutdown in good order.
+func (p *player) close(s *sim.TapeStep) (*Difference, error) {
+	server, ctx := p.server, p.ctx
+	p.clients.closeIdle()
+	made := len(p.timers)
+	go func() {
+		err := server.Shutdown(ctx)
+		p.mail.post(func(p *player) {
+			if p.server == server {
+				p.ended = &err
+			}
+		})
+	}()
+	p.closing = true
+	// The server waits for its loop, by a timer, after the gate is closed.
+	if !p.until(func() bool { return p.madeTimer(made, s.Drain) || p.ended != nil }) {
+		return p.differ("the server does not begin to shut down"), nil
+	}
+	return nil, nil
+}
+
+// madeTimer reports whether a timer of a duration was made since there were so
+// many.
+func (p *player) madeTimer(since int, d time.Duration) bool {
+	return slices.Contains(p.timers[since:], d)
+}
+
+// down waits for the end of a shutdown.
+func (p *player) down() (*Difference, error) {
+	if !p.closing {
+		return nil, errors.New("the process ends, and no shutdown has begun")
+	}
+	ended := p.until(func() bool {
+		switch {
+		case p.ended != nil:
+			return true
+		case p.loop != nil && (p.loop.At == httpserver.AfterBatch || p.loop.At == httpserver.BeforeBatch):
+			p.loop.Release()
+			p.loop = nil
+		case p.call != nil && p.drainWasOver():
+			p.call.verdict <- errDead
+			p.call = nil
+		}
+		p.clients.closeIdle()
+		return false
+	})
+	if !ended {
+		return p.differ("the server does not end: its loop %s", p.position()), nil
+	}
+	return nil, p.bury()
+}
+
+// drainWasOver reports whether the shutdown that is played ran out of time.
+func (p *player) drainWasOver() bool {
+	for i := p.at; i >= 0 && p.tape.Steps[i].Kind != sim.TapeClose; i-- {
+		if p.tape.Steps[i].Kind == sim.TapeDrainOver {
+			return true
+		}
+	}
+	return false
+}
+
+// bury ends the process, if it is not at its end, at once: nothing more comes to
+// the disk, and nobody is told anything any more. It returns when nothing of the
+// process is left.
+func (p *player) bury() error {
+	if p.server == nil {
+		return nil
+	}
+	server := p.server
+	p.dead = true
+	p.read()
+	for _, h := range p.offers {
+		h.Release()
+	}
+	for _, h := range p.offered {
+		h.Release()
+	}
+	if p.loop != nil {
+		p.loop.Release()
+	}
+	if p.call != nil {
+		p.call.verdict <- errDead
+	}
+	if p.ended == nil {
+		p.kill()
+		go func() {
+			err := server.Shutdown(p.ctx)
+			p.mail.post(func(p *player) { p.ended = &err })
+		}()
+	}
+	gone := p.until(func() bool {
+		p.clients.closeIdle()
+		return p.ended != nil && p.flying == 0
+	})
+	p.kill()
+	p.clients.closeIdle()
+	p.server = nil
+	if !gone {
+		return errors.New("the server does not let go of its requests")
+	}
+	return p.stores.Close()
+}

@@ -1,0 +1,62 @@
+package conform
+
+import (
+	"context"
+	"errors"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver"
+)
+
+// errDisk is what a disk says that the tape lets fail.
+var errDisk = errors.New("the tape says that the disk fails")
+
+// errDead is what the store of a process says that the tape has ended.
+var errDead = errors.New("the process is dead")
+
+// heldStore is a store that holds the loop until the tape says what becomes of a
+// commit or a load. It is that of one life.
+type heldStore struct {
+	inner httpserver.Store
+	mail  *mailbox
+}
+
+// storeCall is a loop that waits for its store.
+type storeCall struct {
+	of      *heldStore
+	load    bool
+	entries []plane.Entry
+	rows    []plane.Row
+	verdict chan error // has room for one
+}
+
+func (s *heldStore) ask(c *storeCall) error {
+	c.of, c.verdict = s, make(chan error, 1)
+	s.mail.post(func(p *player) { p.storeAsks(c) })
+	return <-c.verdict
+}
+
+// Load implements [httpserver.Store].
+func (s *heldStore) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) {
+	if err := s.ask(&storeCall{load: true}); err != nil {
+		return nil, err
+	}
+	return s.inner.Load(ctx, cfg)
+}
+
+// Commit implements [httpserver.Store].
+func (s *heldStore) Commit(entries []plane.Entry, rows []plane.Row) error {
+	if err := s.ask(&storeCall{entries: entries, rows: rows}); err != nil {
+		return err
+	}
+	return s.inner.Commit(entries, rows)
+}
+
+// Events implements [httpserver.Store].
+func (s *heldStore) Events(id wire.RolloutID, after wire.Seq, limit int) ([]wire.LoggedEvent, wire.Seq, error) {
+	return s.inner.Events(id, after, limit)
+}
+
+// Close implements [httpserver.Store].
+func (s *heldStore) Close() error { return s.inner.Close() }

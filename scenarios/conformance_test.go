@@ -1,0 +1,76 @@
+package scenarios
+
+import (
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/refrain-fleet/refrain/scenarios/conform"
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+var conformanceSeeds = flag.Uint64("conformance.seeds", 6, "how many seeds, each in every profile, conformance compares")
+
+// The simulator and a real server, given the same requests and the same faults at
+// the same instants, answer the same and hold the same state: every scenario of
+// the corpus, and some drawn ones. make conform compares more of them.
+func TestConformance(t *testing.T) {
+	cases := corpusCases(t)
+	for seed := uint64(1); seed <= *conformanceSeeds; seed++ {
+		for _, p := range sim.Profiles() {
+			cases = append(cases, conform.SeedCase(seed, p))
+		}
+	}
+	requests, codes := 0, make(map[int]int)
+	batch := conform.Batch{
+		Cases: cases, Requests: conform.DefaultRequests, Workers: 8,
+		Each: func(o conform.Outcome) {
+			requests += o.Requests
+			for code, n := range o.Codes {
+				codes[code] += n
+			}
+			switch {
+			case o.Err != nil:
+				t.Errorf("%s: %v\n%s", o.Name, o.Err, o.Again)
+			case o.Difference != nil:
+				t.Errorf("%s: simulator and server differ\n%v\n\nagain: %s", o.Name, o.Difference, o.Again)
+			}
+		},
+	}
+	if err := batch.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d cases, %d requests; answers by status: %v", len(cases), requests, codes)
+	for _, status := range []int{200, 201, 204, 401, 403, 404, 409, 422, 503} {
+		if codes[status] == 0 && !t.Failed() {
+			t.Errorf("no answer %d was compared", status)
+		}
+	}
+}
+
+// corpusCases are the scenario files that need no more than a server.
+func corpusCases(t *testing.T) (cases []conform.Case) {
+	t.Helper()
+	err := filepath.WalkDir("testdata", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".scenario") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		s, err := sim.ParseScenario(string(text))
+		if err != nil {
+			return err
+		}
+		cases = append(cases, conform.Case{Name: path, Scenario: s, Again: "refrain sim conform scenarios/" + path})
+		return nil
+	})
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return cases
+}
