@@ -15,7 +15,7 @@ RACED_IN_SIM = Search|SideBySide
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9-]*:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/refrain
@@ -58,6 +58,14 @@ bench: ## run the benchmarks that BENCH (all) matches
 .PHONY: million
 million: ## simulate a million hosts for an hour, which takes a good part of one
 	REFRAIN_SIM_MILLION=1 $(GO) test ./sim -run '^$$' -bench AMillionHosts -benchtime 1x -timeout 6h -v
+
+.PHONY: mutants
+mutants: ## plant every bug of scenarios/mutants, one at a time, and see who notices
+	$(GO) run ./scenarios/mutants/score
+
+.PHONY: mutants-ci
+mutants-ci: ## see that every mutant applies and compiles, and that a handful is caught
+	$(GO) test -count=1 -v ./scenarios/mutants
 
 .PHONY: cover
 cover: ## run every test and say what share of each package they reach

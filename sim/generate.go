@@ -265,10 +265,14 @@ func drawFault(s *Scenario, r *Stream, k FaultKind, span time.Duration) Fault {
 func (s *Scenario) drawActs(r *Stream, span time.Duration) {
 	for i := range s.Rollouts {
 		o := &s.Rollouts[i]
-		if r.Chance(400) {
-			s.Acts = append(s.Acts, Act{At: span - r.Between(0, span/4).Truncate(time.Second), Kind: ActResume, Rollout: o.ID})
+		resumes, clears := 400, 200
+		if o.Policy == wire.RollbackAndHalt { // there may be something to look after
+			resumes, clears = 700, 500
 		}
-		if r.Chance(200) {
+		if r.Chance(resumes) {
+			s.Acts = append(s.Acts, Act{At: span - r.Between(0, span/2).Truncate(time.Second), Kind: ActResume, Rollout: o.ID})
+		}
+		if r.Chance(clears) {
 			s.Acts = append(s.Acts, Act{At: span - r.Between(0, span/4).Truncate(time.Second), Kind: ActClear, Channel: o.ID.Channel(), Closure: o.Target})
 		}
 	}

@@ -79,6 +79,9 @@ type Scorecard struct {
 	// Control is the same search without any mutant; it must see nothing. What
 	// it never brings about, a mutant need not either.
 	Control Hunt
+	// Untried are layers that no mutant met: those after Config.Until, and those
+	// that the source has no tests of.
+	Untried []Layer
 	Took    time.Duration
 }
 
@@ -137,6 +140,15 @@ func (s *Scorecard) control(ctx context.Context, root string, cfg Config) ([]str
 		return nil, err
 	}
 	s.Control = *h
+	for i := range suites {
+		empty, err := suites[i].empty(root)
+		if err != nil {
+			return nil, err
+		}
+		if empty || cfg.Until != "" && slices.Index(Layers, suites[i].layer) > slices.Index(Layers, cfg.Until) {
+			s.Untried = append(s.Untried, suites[i].layer)
+		}
+	}
 	return simulated(ctx, ws)
 }
 
@@ -182,8 +194,8 @@ func (s *Scorecard) meet(ctx context.Context, ws *workspace, r *Result, simulate
 		}
 	}
 	for i := range suites {
-		if s.Config.Until != "" && slices.Index(Layers, suites[i].layer) > slices.Index(Layers, s.Config.Until) {
-			break
+		if suites[i].simulated && !simulated || slices.Contains(s.Untried, suites[i].layer) {
+			continue
 		}
 		if c, err := ws.test(ctx, &suites[i], r.Mutant.Packages()); c != nil || err != nil {
 			return c, err

@@ -56,6 +56,9 @@ func (s *Scorecard) Write(w io.Writer) error {
 		}
 	}
 	s.writeControl(w)
+	for _, layer := range s.Untried {
+		fmt.Fprintf(w, "NOT TRIED: %s\n", layer)
+	}
 	_, err := fmt.Fprintf(w, "%d of %d mutants caught: %d by simulation, %d by corpus, properties or conformance, %d by unit tests only; in %v\n",
 		len(simulation)+len(others)+len(unit), len(s.Results), len(simulation), len(others), len(unit), s.Took.Round(time.Second))
 	return err
@@ -170,6 +173,7 @@ func (s *Scorecard) WriteJSON(w io.Writer) error {
 		Good    bool         `json:"good"`
 		Mutants []jsonResult `json:"mutants"`
 		Control *Hunt        `json:"control"`
+		Untried []Layer      `json:"untried,omitempty"`
 		Seconds float64      `json:"seconds"`
-	}{s.Good(), list, &s.Control, s.Took.Seconds()})
+	}{s.Good(), list, &s.Control, s.Untried, s.Took.Seconds()})
 }
