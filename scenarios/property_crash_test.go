@@ -25,9 +25,9 @@ const (
 // out, and what its snapshots told; the record never stands where the host's
 // history does not lead; and the fleet reaches its targets, each host by one
 // activation. PROTOCOL E2, D2, H3, A9
-func TestACrashTakesNothingBackThatAnybodyWasTold(t *testing.T) {
-	property{drawCrash, judgeCrash, []string{survived, takenBack, durableOnly, tornCommit, failedDisk, laterWave}}.check(t)
-}
+func TestACrashTakesNothingBackThatAnybodyWasTold(t *testing.T) { crashContract.check(t) }
+
+var crashContract = property{drawCrash, judgeCrash, []string{survived, takenBack, durableOnly, tornCommit, failedDisk, laterWave}}
 
 func drawCrash(t *rapid.T) sim.Scenario {
 	s := drawFleet(t, number(t, "hosts", 1, 6))
@@ -177,9 +177,9 @@ func judgeCrash(v *verdict, s sim.Scenario) {
 // A plane that lost its disk, apart from what it lost: two and a half intervals
 // after it is up again, every host is known and reachable, and no operator had
 // to do anything. PROTOCOL R6, H1, A5
-func TestAPlaneThatLostItsDiskSeesItsFleetAgainByItself(t *testing.T) {
-	property{drawWipe, judgeWipe, []string{seenDown}}.check(t)
-}
+func TestAPlaneThatLostItsDiskSeesItsFleetAgainByItself(t *testing.T) { wipeContract.check(t) }
+
+var wipeContract = property{drawWipe, judgeWipe, []string{seenDown}}
 
 func judgeWipe(v *verdict, s sim.Scenario) {
 	due := sim.Never // when everybody has to have been seen

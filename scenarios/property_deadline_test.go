@@ -22,8 +22,10 @@ const (
 // it, a commit of a run is slowed down by just so much that an event's reply is
 // there when it is wanted. PROTOCOL G2, G3, E3
 func TestAReplyAtTheDeadlineIsLateAndOneANanosecondEarlierIsNot(t *testing.T) {
-	property{drawDeadline, judgeDeadline, []string{atDeadline, justInTime, justTooLate, timedOutThen}}.check(t)
+	deadlineContract.check(t)
 }
+
+var deadlineContract = property{drawDeadline, judgeDeadline, []string{atDeadline, justInTime, justTooLate, timedOutThen}}
 
 func drawDeadline(t *rapid.T) sim.Scenario {
 	s := drawFleet(t, number(t, "hosts", 1, 4))

@@ -25,8 +25,10 @@ const (
 // number again until it is taken, and nothing happens twice.
 // PROTOCOL G2, E3, E9, D2
 func TestADroppedReplyIsA503AndTheStateIsWholeOrUntouched(t *testing.T) {
-	property{drawDrop, judgeDrop, []string{droppedBefore, droppedAfter, droppedOther, sentAgain, laterWave, toldLater}}.check(t)
+	droppedReplyContract.check(t)
 }
+
+var droppedReplyContract = property{drawDrop, judgeDrop, []string{droppedBefore, droppedAfter, droppedOther, sentAgain, laterWave, toldLater}}
 
 func drawDrop(t *rapid.T) sim.Scenario {
 	s := drawFleet(t, number(t, "hosts", 1, 6))

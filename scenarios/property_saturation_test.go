@@ -26,9 +26,9 @@ const (
 // each refused host is given a slot of its own after those given before, and
 // holds to it; and once the reducer is quick again, everything gets through.
 // PROTOCOL G1, G4, G5, G6
-func TestSaturationRefusesWhomItMayAndSpreadsThem(t *testing.T) {
-	property{drawSaturation, judgeSaturation, []string{fullInbox, fullShare, fullCap, reserveUsed, keptSlot, nextSlot, newSweep, toldLater}}.check(t)
-}
+func TestSaturationRefusesWhomItMayAndSpreadsThem(t *testing.T) { saturationContract.check(t) }
+
+var saturationContract = property{drawSaturation, judgeSaturation, []string{fullInbox, fullShare, fullCap, reserveUsed, keptSlot, nextSlot, newSweep, toldLater}}
 
 func drawSaturation(t *rapid.T) sim.Scenario {
 	s := drawFleet(t, number(t, "hosts", 8, 30))

@@ -22,9 +22,9 @@ const (
 // no reply follows; whoever is not let in has four requests inside already; and
 // once the wedge is over, the fleet goes on as if nothing had been.
 // PROTOCOL G2, G3, G4, G6
-func TestAWedgeIsATimeoutForEverybodyAtTheDeadlineAndNoHarm(t *testing.T) {
-	property{drawWedge, judgeWedge, []string{wedgedOut, wedgeEvent, appliedLate, toldLater}}.check(t)
-}
+func TestAWedgeIsATimeoutForEverybodyAtTheDeadlineAndNoHarm(t *testing.T) { wedgeContract.check(t) }
+
+var wedgeContract = property{drawWedge, judgeWedge, []string{wedgedOut, wedgeEvent, appliedLate, toldLater}}
 
 func drawWedge(t *rapid.T) sim.Scenario {
 	s := drawFleet(t, number(t, "hosts", 2, 8))

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -93,7 +94,8 @@ func (f *File) judge() SyntaxErrors {
 		}
 		wrong = append(wrong, f.wrong(l, atKey(p.err, l.given, l.words[0])))
 	}
-	return wrong
+	slices.SortStableFunc(wrong, func(a, b *SyntaxError) int { return a.Line - b.Line })
+	return slices.CompactFunc(wrong, func(a, b *SyntaxError) bool { return a.Line == b.Line })
 }
 
 func (f *File) lineOf(p part) *fileLine {
