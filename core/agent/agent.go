@@ -41,6 +41,7 @@ type Agent struct {
 
 	rollouts []*progress     // in the order in which they were taken up
 	waiting  []wire.Dispatch // by arrival (A10)
+	orphans  []orphan
 
 	heartbeat heartbeatLine
 	poll      pollLine
@@ -101,7 +102,7 @@ func (a *Agent) Step(now wire.Instant, in Input, out *Output) {
 func (a *Agent) start(in *Started, out *Output) {
 	a.started = true
 	a.current, a.staged = in.CurrentClosure, in.NextBoot
-	a.waiting = nil
+	a.waiting, a.orphans = nil, nil
 	a.switching = switching{}
 	a.round = round{}
 	a.heartbeat = heartbeatLine{line: line{at: a.last.Mono + a.firstTenth()}, started: a.last.Mono}

@@ -78,6 +78,11 @@ func (a *Agent) checkSending() error {
 	if open := a.eventsOpen(); open > maxEventsOpen {
 		return fmt.Errorf("N4: %d events are open", open)
 	}
+	for _, o := range a.orphans {
+		if o.open == 0 || o.open > a.issued {
+			return fmt.Errorf("N4: request %d of %s, which was forgotten, was never sent", o.open, o.rollout)
+		}
+	}
 	for _, p := range a.rollouts {
 		if s := &p.sending; (s.open != 0) != (s.openSeq != 0) || s.open > a.issued {
 			return fmt.Errorf("N4: request %d of %s carries event %d", s.open, p.id(), s.openSeq)

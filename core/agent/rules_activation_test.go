@@ -270,6 +270,36 @@ func TestARolloutThatIsOfferedAgainAfterAnOlderOneIsBegunAnew(t *testing.T) { //
 	equal(t, "closure", r.effect(agent.EffectActivate).Closure, "c2")
 }
 
+func TestAnEventOnItsWayHoldsUpItsRolloutThatIsBegunAnew(t *testing.T) { // PROTOCOL A2
+	r := on(t, "c0")
+	first := r.dispatch(r1, "c1", 60*minute)
+	second := r.dispatch(r2, "c2", 60*minute)
+	r.offer(second)
+	old := r.take(agent.RequestEvent) // the DispatchAck is on its way
+	r.activated()
+	r.offer(first) // the plane was put back to before r2
+	r.activated()
+	r.offer(second)
+	equal(t, "r2", r.state(r2), wire.Activating)
+	of := func(id wire.RolloutID) (sent []string) {
+		for _, q := range r.open(agent.RequestEvent) {
+			if q.Event.RolloutID == id {
+				sent = append(sent, told(q))
+			}
+		}
+		return sent
+	}
+	equal(t, "events on their way while the old one is", strings.Join(of(r2), " "), "")
+	equal(t, "of the other rollout", strings.Join(of(r1), " "), "DispatchAck#1")
+	clone, err := r.a.Clone()
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "the clone", string(clone.AppendState(nil)), string(r.a.AppendState(nil)))
+	r.answer(old, silence)
+	equal(t, "events on their way", strings.Join(of(r2), " "), "DispatchAck#5")
+}
+
 func TestARolloutDispatchedLaterThanTheOneThatIsOfferedIsForgotten(t *testing.T) { // PROTOCOL A10
 	r := on(t, "c0")
 	first := r.dispatch(r1, "c1", 60*minute)

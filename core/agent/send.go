@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"slices"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -30,6 +31,18 @@ type sending struct {
 	unknown bool
 }
 
+// orphan is the open request of an event whose rollout was forgotten meanwhile.
+// Should the rollout be taken up anew, nothing of it is sent before the orphan
+// has an answer: one event at a time (PROTOCOL A2).
+type orphan struct {
+	rollout wire.RolloutID
+	open    uint64
+}
+
+func (a *Agent) orphaned(id wire.RolloutID) bool {
+	return slices.ContainsFunc(a.orphans, func(o orphan) bool { return o.rollout == id })
+}
+
 // replaying reports whether a replay is on its way.
 func (p *progress) replaying() bool { return p.acked < p.sending.replayTo }
 
@@ -41,14 +54,14 @@ func (p *progress) unsent() bool {
 // sendDue returns when the next event of a rollout is to be sent.
 func (a *Agent) sendDue(p *progress) time.Duration {
 	s := &p.sending
-	if s.open != 0 || s.unknown || p.next(p.acked) == nil || a.eventsOpen() >= maxEventsOpen {
+	if s.open != 0 || s.unknown || p.next(p.acked) == nil || a.eventsOpen() >= maxEventsOpen || a.orphaned(p.id()) {
 		return NoTimer
 	}
 	return s.at
 }
 
 func (a *Agent) eventsOpen() int {
-	n := 0
+	n := len(a.orphans)
 	for _, p := range a.rollouts {
 		if p.sending.open != 0 {
 			n++
@@ -71,6 +84,7 @@ func (a *Agent) send(p *progress, out *Output) {
 func (a *Agent) eventAnswered(in *EventAnswered, out *Output) {
 	p := a.sentBy(in.ID)
 	if p == nil {
+		a.orphans = slices.DeleteFunc(a.orphans, func(o orphan) bool { return o.open == in.ID })
 		return
 	}
 	s := &p.sending

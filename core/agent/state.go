@@ -61,6 +61,9 @@ func (a *Agent) AppendState(dst []byte) []byte {
 	for i := range a.waiting {
 		dst = appendLine(dst, "waiting", &wire.DispatchSchema, &a.waiting[i])
 	}
+	for _, o := range a.orphans {
+		dst = appendLine(dst, "orphan", &orphanLineSchema, &orphanLine{o.rollout, wire.Seq(o.open)})
+	}
 	for _, p := range a.rollouts {
 		s, k := &p.sending, &p.soak
 		dst = appendLine(dst, "sending", &sendingLineSchema, &sendingLine{
@@ -151,6 +154,12 @@ func (rd *reader) line(word string, doc []byte) error {
 			return err
 		}
 		a.waiting = append(a.waiting, d)
+	case "orphan":
+		var l orphanLine
+		if err := wire.DecodeDocument(&rd.decoder, &orphanLineSchema, doc, &l); err != nil {
+			return err
+		}
+		a.orphans = append(a.orphans, orphan{l.RolloutID, uint64(l.Open)})
 	case "sending":
 		return rd.readSending(doc)
 	case "failing":
@@ -164,7 +173,7 @@ func (rd *reader) line(word string, doc []byte) error {
 		}
 		p.soak.failing = append(p.soak.failing, failing{l.Probe, time.Duration(l.Since)})
 	default:
-		return fmt.Errorf("unknown word; want that of an entry, or process, probe, running, waiting, sending or failing")
+		return fmt.Errorf("unknown word; want that of an entry, or process, probe, running, waiting, orphan, sending or failing")
 	}
 	return nil
 }

@@ -116,6 +116,17 @@ var sendingLineSchema = wire.Schema[sendingLine]{Fields: []wire.Field[sendingLin
 	{Name: "soak_refusals", Presence: wire.Required, Of: func(l *sendingLine) wire.Value { return &l.SoakRefusals }},
 }}
 
+// orphanLine is an event on its way whose rollout was forgotten.
+type orphanLine struct {
+	RolloutID wire.RolloutID
+	Open      wire.Seq
+}
+
+var orphanLineSchema = wire.Schema[orphanLine]{Fields: []wire.Field[orphanLine]{
+	{Name: "rollout_id", Presence: wire.Required, Of: func(l *orphanLine) wire.Value { return &l.RolloutID }},
+	{Name: "open", Presence: wire.Required, Of: func(l *orphanLine) wire.Value { return &l.Open }},
+}}
+
 // failingLine is a probe that fails.
 type failingLine struct {
 	RolloutID wire.RolloutID
