@@ -4,6 +4,7 @@
 GO       ?= go
 FUZZTIME ?= 30s
 BENCH    ?= .
+ROUNDS   ?= 200
 
 # core has no goroutines, which core/purity_test.go proves, so that its own
 # tests have no races; the packages that drive it are raced together with it.
@@ -50,6 +51,11 @@ fuzz: ## search with each fuzz target for FUZZTIME (30s)
 .PHONY: shrinks
 shrinks: ## shrink twenty planted failures and print how small they become
 	$(GO) test ./sim -count=1 -v -run '^TestTwentyPlantedFailuresBecomeSmall$$'
+
+.PHONY: kill
+kill: ## kill the real binary under load ROUNDS (200) times, damage its log, fill its disk
+	REFRAIN_KILL_ROUNDS=$(ROUNDS) $(GO) test ./cmd/refrain -count=1 -timeout 60m -v \
+		-run '^(TestKilledPlanesLoseNothing|TestADamagedWriteAheadLogCostsItsEndOrIsFound|TestAFullDiskIsRefusedAndGotOver)$$'
 
 .PHONY: bench
 bench: ## run the benchmarks that BENCH (all) matches

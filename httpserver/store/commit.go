@@ -153,11 +153,15 @@ func (p *statements) writeRow(row *plane.Row) error {
 	return err
 }
 
-// The rows of plane_settings. Each has a document with the number of a log
+// The rows of plane_settings. Each but the probe has a document with the number of a log
 // entry: the last one whose effects are in the tables, or in the checkpoint.
 const (
 	settingLog        = "log"
 	settingCheckpoint = "checkpoint"
+	// settingProbe is there for a moment only, see probe; of a crash in that
+	// moment it stays and means nothing.
+	settingProbe = "probe"
+	dropProbe    = "DELETE FROM plane_settings WHERE name = 'probe'"
 )
 
 func settingOf(number wire.Seq) string { return fmt.Sprintf(`{"logged":%d}`, number) }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"modernc.org/sqlite"
@@ -171,8 +172,32 @@ func (s *Store) reconnect(ctx context.Context) error {
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	s.disconnect()
-	if err := s.connect(ctx); err != nil {
+	err := s.connect(ctx)
+	if err == nil {
+		if err = s.probe(); err != nil {
+			s.suspect = true // not before the disk takes something is it relied on
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("store: %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// probeBytes is how much a disk that has failed must take before the store serves
+// again: as much as a large event, so that a full disk is not taken for a well
+// one and back with every batch.
+const probeBytes = 64 << 10
+
+// probe writes something and takes it away again.
+func (s *Store) probe() error {
+	for _, step := range []func() error{
+		func() error { _, err := s.prepped.setting.Exec(settingProbe, strings.Repeat(" ", probeBytes)); return err },
+		func() error { _, err := s.writer.ExecContext(context.Background(), dropProbe); return err },
+	} {
+		if err := step(); err != nil {
+			return fmt.Errorf("the disk takes nothing: %w", err)
+		}
 	}
 	return nil
 }

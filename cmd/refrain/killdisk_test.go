@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/refrain-fleet/refrain/httpserver/store"
+)
+
+// export is the log as the file has it.
+func (k *killRig) export() []byte {
+	k.t.Helper()
+	look, err := store.OpenLook(k.t.Context(), k.db)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer look.Close()
+	var out bytes.Buffer
+	if err := look.Export(k.t.Context(), &out); err != nil {
+		k.t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// files are the database and its write-ahead log, as they are or as they were.
+type files struct{ db, wal []byte }
+
+func (k *killRig) files() files {
+	k.t.Helper()
+	db, err := os.ReadFile(k.db)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	wal, err := os.ReadFile(k.db + "-wal")
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return files{db, wal}
+}
+
+func (k *killRig) put(f files) {
+	k.t.Helper()
+	// The index of the write-ahead log is made anew from it.
+	if err := os.Remove(k.db + "-shm"); err != nil && !os.IsNotExist(err) {
+		k.t.Fatal(err)
+	}
+	for path, content := range map[string][]byte{k.db: f.db, k.db + "-wal": f.wal} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			k.t.Fatal(err)
+		}
+	}
+}
+
+// forgetWhatIsLost takes out of the ledger what the disk no longer has.
+func (k *killRig) forgetWhatIsLost() {
+	last := k.logged()
+	for _, h := range k.hosts {
+		h.acked, h.next, h.under = last[h.name], last[h.name]+1, ledgerEvent{}
+	}
+}
+
+// TestADamagedWriteAheadLogCostsItsEndOrIsFound kills the real binary and then
+// cuts its write-ahead log off, or flips a bit in it: a file that is served after
+// that has a beginning of the log, whole, and the tables of that beginning; or
+// an audit finds the damage. Either way the fleet converges.
+func TestADamagedWriteAheadLogCostsItsEndOrIsFound(t *testing.T) { // PROTOCOL E2
+	k := newKillRig(t, t.TempDir(), 6)
+	k.start()
+	k.open()
+	rounds := killRounds(t)
+	shortened, found, harmless := 0, 0, 0
+	for round := range rounds {
+		if round > 0 {
+			k.start()
+		}
+		k.load(func() {
+			time.Sleep(k.moment())
+			k.kill()
+		})
+		whole := k.files()
+		want := k.export()
+		damaged := files{whole.db, bytes.Clone(whole.wal)}
+		if at := k.rand.IntN(max(1, len(whole.wal))); round%2 == 0 {
+			damaged.wal = damaged.wal[:at]
+		} else if len(whole.wal) > 0 {
+			damaged.wal[at] ^= 1 << k.rand.IntN(8)
+		}
+		k.put(damaged)
+		switch report, err := k.tryAudit(); {
+		case err != nil || report.Difference != nil:
+			found++
+			k.put(whole)
+			if report := k.audit(); report.Difference != nil {
+				t.Fatalf("round %d, before it was damaged: %v", round, report.Difference)
+			}
+		default:
+			got := k.export()
+			if !bytes.HasPrefix(want, got) {
+				t.Fatalf("round %d: the log is not a beginning of what it was", round)
+			}
+			if len(got) < len(want) {
+				shortened++
+			} else {
+				harmless++
+			}
+		}
+		if k.forgetWhatIsLost(); len(k.export()) == 0 {
+			// Even the opening was lost: an operator opens the rollout again.
+			k.start()
+			k.open()
+			k.kill()
+		}
+	}
+	t.Logf("%d rounds: the end was lost in %d, nothing in %d, the damage was found in %d", rounds, shortened, harmless, found)
+	k.start()
+	k.finish()
+	k.kill()
+	if report := k.audit(); report.Difference != nil {
+		t.Error(report.Difference)
+	}
+}
+
+func (k *killRig) tryAudit() (store.Report, error) {
+	look, err := store.OpenLook(k.t.Context(), k.db)
+	if err != nil {
+		return store.Report{}, err
+	}
+	defer look.Close()
+	return look.Audit(k.t.Context(), nil)
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// smallDisk mounts a file system that is full soon. It says loudly if it cannot.
+func smallDisk(t *testing.T, size string) (dir string, grow func(size string)) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		fmt.Fprintf(os.Stderr, "NOT RUN: %s, since no small file system can be mounted here: %v\n", t.Name(), err)
+		t.Skip("NOT RUN: wants to mount a tmpfs, as root")
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir, func(size string) {
+		t.Helper()
+		if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size="+size); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestAFullDiskIsRefusedAndGotOver fills the disk under the real binary: who
+// sends events is answered 503, nothing that was acknowledged is lost, the plane
+// says that it is not ready and why, lives on, and serves by itself once there is
+// room. It is also killed on the full disk.
+func TestAFullDiskIsRefusedAndGotOver(t *testing.T) { // PROTOCOL E2, G2, G7
+	dir, grow := smallDisk(t, "1536k")
+	k := newKillRig(t, dir, 6)
+	k.start()
+	k.open()
+	k.load(func() {
+		until(t, "the disk is full", func() bool { ready, _ := k.ready(); return !ready })
+	})
+	refused := 0
+	for _, h := range k.hosts {
+		refused += h.refused
+	}
+	if refused == 0 {
+		t.Error("nobody was answered 503")
+	}
+	until(t, "it says why", func() bool { _, why := k.ready(); return strings.Contains(why, "store failing") })
+	if report := k.audit(); report.Difference != nil {
+		t.Errorf("on the full disk: %v", report.Difference)
+	}
+	grow("64m")
+	until(t, "it serves again", func() bool { ready, _ := k.ready(); return ready })
+	before := k.count.Load()
+	k.load(func() {
+		until(t, "events are taken", func() bool { ready, _ := k.ready(); return ready && k.count.Load() > before })
+	})
+	// Full once more, and killed.
+	grow("8m")
+	k.load(func() {
+		until(t, "the disk is full again", func() bool { ready, _ := k.ready(); return !ready })
+		k.kill()
+	})
+	grow("128m")
+	if report := k.audit(); report.Difference != nil {
+		t.Errorf("killed on the full disk: %v", report.Difference)
+	}
+	k.checkLedger()
+	k.start()
+	k.finish()
+}

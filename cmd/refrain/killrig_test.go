@@ -1,0 +1,309 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/pki"
+	"github.com/refrain-fleet/refrain/httpserver/store"
+)
+
+// killRig is the real binary as a process of its own, serving a database on
+// disk, with hosts that send events as fast as they are answered and keep a
+// ledger of what was acknowledged.
+type killRig struct {
+	t      *testing.T
+	demo   demo
+	db     string
+	listen string
+	ops    string
+	rand   *rand.Rand
+
+	process *exec.Cmd
+	log     *bytes.Buffer
+	exited  chan error
+
+	hosts []*ledgerHost
+	count atomic.Int64 // of the events that were answered 204
+}
+
+const killRollout = wire.RolloutID("load@1")
+
+// newKillRig makes the certificates; the database is put into dir.
+func newKillRig(t *testing.T, dir string, hosts int) *killRig {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	k := &killRig{
+		t: t, demo: demo{dir: t.TempDir()}, db: filepath.Join(dir, "plane.db"),
+		listen: freePort(t), ops: freePort(t), rand: rand.New(rand.NewPCG(seed, 0)),
+	}
+	k.demo.url = "https://" + k.listen
+	var names []string
+	for i := range hosts {
+		names = append(names, fmt.Sprintf("load-%d", i))
+	}
+	for _, issue := range []func() error{
+		func() error { _, err := pki.Init(k.demo.dir, devSuffix, pki.Options{}); return err },
+		func() error { _, err := pki.Server(k.demo.dir, []string{"127.0.0.1"}, pki.Options{}); return err },
+		func() error { _, err := pki.Operator(k.demo.dir, []string{devOperator}, pki.Options{}); return err },
+		func() error { _, err := pki.Agent(k.demo.dir, names, pki.Options{}); return err },
+	} {
+		if err := issue(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range names {
+		client, err := k.demo.client("agents/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.hosts = append(k.hosts, &ledgerHost{rig: k, name: wire.Hostname(name), client: client, next: 1, count: &k.count})
+	}
+	t.Cleanup(func() {
+		if k.process != nil {
+			k.kill()
+		}
+		for _, h := range k.hosts {
+			h.client.CloseIdleConnections()
+		}
+	})
+	return k
+}
+
+// freePort returns an address of the loopback that was free a moment ago.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// start starts the process and waits until it serves.
+func (k *killRig) start() {
+	k.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	file := func(name string) string { return filepath.Join(k.demo.dir, name) }
+	k.process = exec.Command(self, "serve", "--db", k.db, "--listen", k.listen, "--ops-listen", k.ops, "--agent-cn-suffix", devSuffix,
+		"--tls-cert", file("server.crt"), "--tls-key", file("server.key"), "--client-ca", file("ca.crt"),
+		"--flight-dir", "off", "--log-level", "error")
+	k.process.Args[0] = "refrain" // TestMain runs the command of this name
+	out := newOutputWatch()
+	k.log = new(bytes.Buffer)
+	k.process.Stdout, k.process.Stderr = out, k.log
+	if err := k.process.Start(); err != nil {
+		k.t.Fatal(err)
+	}
+	k.exited = make(chan error, 1)
+	go func(p *exec.Cmd, exited chan error) { exited <- p.Wait() }(k.process, k.exited)
+	limit := time.After(time.Minute)
+	for !strings.Contains(out.String(), "refrain serves on") {
+		select {
+		case <-out.changed:
+		case err := <-k.exited:
+			k.t.Fatalf("refrain serve ended with %v\n%s", err, k.log)
+		case <-limit:
+			k.t.Fatalf("refrain serve does not serve\n%s", k.log)
+		}
+	}
+}
+
+// kill ends the process as a power cut would, from its point of view.
+func (k *killRig) kill() {
+	k.t.Helper()
+	if err := k.process.Process.Signal(syscall.SIGKILL); err != nil {
+		k.t.Fatal(err)
+	}
+	<-k.exited
+	k.process = nil
+}
+
+// open opens the rollout of the hosts.
+func (k *killRig) open() {
+	k.t.Helper()
+	m := &wire.Manifest{Channel: "load", ChannelRef: "1", Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}}}}
+	for _, h := range k.hosts {
+		m.Hosts = append(m.Hosts, wire.ManifestHost{Hostname: h.name, TargetClosure: "c1"})
+	}
+	if err := k.demo.open(k.t.Context(), m); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// ready asks the process's readiness probe.
+func (k *killRig) ready() (ready bool, why string) {
+	response, err := http.Get("http://" + k.ops + "/readyz")
+	if err != nil {
+		return false, err.Error()
+	}
+	defer response.Body.Close()
+	body, _ := io.ReadAll(response.Body)
+	return response.StatusCode == http.StatusOK, string(body)
+}
+
+// load lets every host send events while f runs.
+func (k *killRig) load(f func()) {
+	ctx, stop := context.WithCancel(k.t.Context())
+	var sending sync.WaitGroup
+	for _, h := range k.hosts {
+		sending.Go(func() { h.send(ctx) })
+	}
+	f()
+	stop()
+	sending.Wait()
+	for _, h := range k.hosts {
+		if h.wrong != "" {
+			k.t.Fatalf("%s: %s", h.name, h.wrong)
+		}
+	}
+}
+
+// audit audits the file as the last process left it.
+func (k *killRig) audit() store.Report {
+	k.t.Helper()
+	look, err := store.OpenLook(k.t.Context(), k.db)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer look.Close()
+	report, err := look.Audit(k.t.Context(), nil)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return report
+}
+
+// logged reads how far the log has the events of each host.
+func (k *killRig) logged() map[wire.Hostname]wire.Seq {
+	k.t.Helper()
+	s, err := store.Open(k.t.Context(), k.db)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer s.Close()
+	p, err := s.Load(k.t.Context(), plane.Config{})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	last := map[wire.Hostname]wire.Seq{}
+	for _, h := range k.hosts {
+		if rec, there := p.Record(killRollout, h.name); there {
+			last[h.name] = rec.LastEventSeq
+		}
+	}
+	return last
+}
+
+// ledgerHost is a host that sends the events of one rollout in order.
+type ledgerHost struct {
+	rig    *killRig
+	name   wire.Hostname
+	client *http.Client
+	next   wire.Seq // to be sent
+	acked  wire.Seq // the last that was answered 204
+	count  *atomic.Int64
+	// under is the event under way: it is sent until it is answered, unchanged.
+	under ledgerEvent
+	// finish makes it send its Converged.
+	finish, done bool
+	refused      int // answers 503
+	wrong        string
+}
+
+// ledgerEvent is an event as it is sent.
+type ledgerEvent struct {
+	seq  wire.Seq
+	body string
+	last bool // it says that the host has converged
+}
+
+// event is the host's next event.
+func (h *ledgerHost) event() ledgerEvent {
+	if h.under.seq == h.next {
+		return h.under
+	}
+	seq, last := h.next, false
+	now := time.Now().UTC().Format(time.RFC3339Nano)
+	event := fmt.Sprintf(`"kind":"ProbeResult","probeName":"http","mode":"enforce","status":"pass","observedAt":"%s"`, now)
+	switch {
+	case seq == 1:
+		event = fmt.Sprintf(`"kind":"DispatchAck","currentClosureAtDispatch":"c0","receivedAt":"%s"`, now)
+	case seq == 2:
+		event = fmt.Sprintf(`"kind":"ActivationCompleted","observedCurrentClosure":"c1","exitCode":0,"completedAt":"%s"`, now)
+	case h.finish:
+		last = true
+		event = fmt.Sprintf(`"kind":"Converged","convergedAt":"%s","currentClosure":"c1"`, time.Now().Add(time.Minute).UTC().Format(time.RFC3339Nano))
+	}
+	h.under = ledgerEvent{seq, fmt.Sprintf(`{"hostname":"%s","rolloutId":"%s","event":{"seq":%d,%s}}`, h.name, killRollout, seq, event), last}
+	return h.under
+}
+
+// send sends events until ctx ends, or the Converged is acknowledged.
+func (h *ledgerHost) send(ctx context.Context) {
+	for ctx.Err() == nil && !h.done && h.wrong == "" {
+		event := h.event()
+		// The request outlives ctx, so that no answer is lost but by the plane.
+		request, err := http.NewRequest(http.MethodPost, h.rig.demo.url+"/v1/agent/events", strings.NewReader(event.body))
+		if err != nil {
+			h.wrong = err.Error()
+			return
+		}
+		request.Header.Set(wire.HeaderContentType, wire.MediaJSON)
+		response, err := h.client.Do(request)
+		if err != nil { // E9: no answer, so the same again
+			pause(ctx, 5*time.Millisecond)
+			continue
+		}
+		answer, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		switch response.StatusCode {
+		case http.StatusNoContent:
+			h.acked, h.done = h.next, event.last
+			h.next++
+			h.count.Add(1)
+		case http.StatusServiceUnavailable:
+			h.refused++
+			pause(ctx, 5*time.Millisecond)
+		case http.StatusConflict: // E6: from there on again
+			from, err := strconv.ParseUint(response.Header.Get("X-Nixfleet-Replay-From"), 10, 53)
+			if err != nil {
+				h.wrong = fmt.Sprintf("event %d is refused: %s", h.next, answer)
+			}
+			h.next, h.under = max(1, wire.Seq(from)), ledgerEvent{}
+		default:
+			h.wrong = fmt.Sprintf("event %d is answered %s: %s", h.next, response.Status, answer)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
