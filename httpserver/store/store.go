@@ -192,7 +192,10 @@ const probeBytes = 64 << 10
 // probe writes something and takes it away again.
 func (s *Store) probe() error {
 	for _, step := range []func() error{
-		func() error { _, err := s.prepped.setting.Exec(settingProbe, strings.Repeat(" ", probeBytes)); return err },
+		func() error {
+			_, err := s.prepped.setting.Exec(settingProbe, strings.Repeat(" ", probeBytes))
+			return err
+		},
 		func() error { _, err := s.writer.ExecContext(context.Background(), dropProbe); return err },
 	} {
 		if err := step(); err != nil {
