@@ -30,6 +30,11 @@ run: build ## run a control plane to look at, with requests to paste
 test: ## run every test, and every seed of the fuzz targets
 	$(GO) test ./...
 
+.PHONY: conform
+conform: build ## compare simulator and server on the corpus and on 2,004 drawn scenarios
+	$(GO) test ./scenarios -count=1 -run Conformance -conformance.seeds 0
+	bin/refrain sim conform --seeds 334 --go-on
+
 .PHONY: race
 race: ## run the tests of what has goroutines under the race detector
 	@if [ "$$($(GO) env CGO_ENABLED)" != 1 ]; then \

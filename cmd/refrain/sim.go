@@ -6,20 +6,23 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/refrain-fleet/refrain/scenarios/conform"
 	"github.com/refrain-fleet/refrain/sim"
 )
 
 // simCommand has the commands of the simulator.
 type simCommand struct {
-	Run    simRunCommand    `cmd:"" help:"Run one scenario: a seed's, or a file's."`
-	Search simSearchCommand `cmd:"" help:"Run many seeds and look for a rule that breaks."`
-	Shrink simShrinkCommand `cmd:"" help:"Make a scenario that breaks a rule as small as it can be."`
-	Fmt    simFmtCommand    `cmd:"" help:"Write scenario files in their canonical form; comments stay."`
-	Replay simReplayCommand `cmd:"" name:"replay-recording" help:"Play what a server's flight recorder kept to the reducer again, and compare every answer."`
+	Run     simRunCommand     `cmd:"" help:"Run one scenario: a seed's, or a file's."`
+	Search  simSearchCommand  `cmd:"" help:"Run many seeds and look for a rule that breaks."`
+	Shrink  simShrinkCommand  `cmd:"" help:"Make a scenario that breaks a rule as small as it can be."`
+	Conform simConformCommand `cmd:"" help:"Play what the simulator did to a real server, and compare every answer."`
+	Fmt     simFmtCommand     `cmd:"" help:"Write scenario files in their canonical form; comments stay."`
+	Replay  simReplayCommand  `cmd:"" name:"replay-recording" help:"Play what a server's flight recorder kept to the reducer again, and compare every answer."`
 }
 
 // AfterApply lets the garbage collector be: a world is small and short, and by
@@ -155,5 +158,5 @@ func simVars() kong.Vars {
 	for _, p := range sim.Profiles() {
 		names = append(names, p.Name)
 	}
-	return kong.Vars{"profiles": strings.Join(names, ", ")}
+	return kong.Vars{"profiles": strings.Join(names, ", "), "conform_requests": strconv.Itoa(conform.DefaultRequests)}
 }

@@ -54,17 +54,24 @@ func (o *Outcome) Failed() bool { return o.Difference != nil || o.Err != nil }
 // Compare records a case and plays it to a real server. requests is how many of
 // its requests are compared at least; 0 means all of them. stores makes the disk;
 // nil means one in memory.
-func Compare(c Case, requests int, certificates *Certificates, stores func() Stores) Outcome {
+func Compare(c Case, requests int, certificates *Certificates, stores func() (Stores, error)) Outcome {
 	o := Outcome{Case: c, Codes: make(map[int]int)}
 	tape, err := sim.Record(c.Scenario, sim.TapeOptions{Requests: requests})
 	if err != nil {
 		o.Err = err
 		return o
 	}
-	if stores == nil {
-		stores = NewMemoryStores
+	disk := NewMemoryStores()
+	if stores != nil {
+		if disk, err = stores(); err != nil {
+			o.Err = err
+			return o
+		}
 	}
-	o.Difference, o.Err = PlayWith(tape, certificates, stores())
+	o.Difference, o.Err = PlayWith(tape, certificates, disk)
+	if err := disk.Discard(); o.Err == nil {
+		o.Err = err
+	}
 	o.Requests, o.Steps = len(tape.Requests), len(tape.Steps)
 	for i := range tape.Steps {
 		o.Virtual = tape.Steps[i].At
@@ -88,7 +95,7 @@ type Batch struct {
 	// Workers is how many cases are compared at a time, at least 1.
 	Workers int
 	// Stores makes the disks; nil means in memory.
-	Stores func() Stores
+	Stores func() (Stores, error)
 	// Each is told of every outcome, one at a time.
 	Each func(Outcome)
 	// GoOn says to go on after a case that failed.

@@ -1,16 +1,23 @@
 package conform
 
-import "github.com/refrain-fleet/refrain/httpserver"
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"github.com/refrain-fleet/refrain/httpserver"
+	"github.com/refrain-fleet/refrain/httpserver/store"
+)
 
 // Stores is the disk of a server that is played to: it outlives the processes.
-// One process has it open at a time.
+// One process has it open at a time, and closes it at its end.
 type Stores interface {
 	// Open opens the disk's store for a process.
 	Open() (httpserver.Store, error)
-	// Close is called when the process is gone, however it went.
-	Close() error
 	// Wipe loses everything; no process is up.
 	Wipe() error
+	// Discard is called when nobody needs the disk any more.
+	Discard() error
 }
 
 // memoryStores is a disk in memory.
@@ -20,5 +27,31 @@ type memoryStores struct{ store *httpserver.MemoryStore }
 func NewMemoryStores() Stores { return &memoryStores{httpserver.NewMemoryStore(0)} }
 
 func (m *memoryStores) Open() (httpserver.Store, error) { return m.store, nil }
-func (m *memoryStores) Close() error                    { return nil }
 func (m *memoryStores) Wipe() error                     { m.store = httpserver.NewMemoryStore(0); return nil }
+func (m *memoryStores) Discard() error                  { return nil }
+
+// fileStores is a database of the real store, in a directory of its own.
+type fileStores struct{ dir string }
+
+// NewFileStores returns a disk with a database of the real store, in a new
+// directory below dir; empty means the system's directory for such.
+func NewFileStores(dir string) (Stores, error) {
+	own, err := os.MkdirTemp(dir, "refrain-conform-*")
+	if err != nil {
+		return nil, err
+	}
+	return &fileStores{own}, nil
+}
+
+func (f *fileStores) Open() (httpserver.Store, error) {
+	return store.Open(context.Background(), filepath.Join(f.dir, "plane.db"))
+}
+
+func (f *fileStores) Wipe() error {
+	if err := os.RemoveAll(f.dir); err != nil {
+		return err
+	}
+	return os.Mkdir(f.dir, 0o700)
+}
+
+func (f *fileStores) Discard() error { return os.RemoveAll(f.dir) }

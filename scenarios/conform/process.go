@@ -216,5 +216,5 @@ func (p *player) bury() error {
 	if !gone {
 		return errors.New("the server does not let go of its requests")
 	}
-	return p.stores.Close()
+	return nil
 }
