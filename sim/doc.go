@@ -82,6 +82,9 @@
 //	door       the checks that come before the gate: certificate, identity
 //	fault      something that goes wrong, on purpose
 //	effect     something that a fault, or the protocol, really brought about
+//	reached    a fault is, once it has taken effect; a file with one that is not
+//	           is stale
+//	unmet      an expectation of the scenario that the run does not show
 //	healed     from then on no fault is in force
 //	settled    the fleet has come to rest: nothing is left to do
 //	stream     a source of random numbers for one purpose and one node

@@ -23,6 +23,23 @@ type faultField struct {
 	check func(*Fault) error
 }
 
+// faultAbout says what each field is, for docs/scenarios.md.
+var faultAbout = map[string]string{
+	"host": "whom it hits; without it every host", "route": "which requests, or their answers, it hits: heartbeat, event, poll, operator or garbage; without it all of them",
+	"for":   "how long it is in force, or something is down; without it a fault that lasts is in force until the scenario is healed",
+	"count": "how often it strikes at most; without it every time", "each": "how much longer something takes each time, or by how much a clock is off",
+	"rate": "of a thousand; of `clock drift` of a million", "size": "the capacity that is left", "dir": "where nothing gets through; without it both ways",
+	"phase": "where around the next commit the crash comes; without it at once", "after": "what the kind says",
+}
+
+var routeField = withExample("event", wordField("route", []string{"", "heartbeat", "event", "poll", "operator", "garbage"},
+	func(f *Fault) *MessageKind { return &f.Route }))
+
+func withExample(example string, f faultField) faultField {
+	f.example = example
+	return f
+}
+
 // faultFields are the fields in the order in which they are written.
 var faultFields = []faultField{
 	{"host", "h1..h5",
@@ -42,7 +59,7 @@ var faultFields = []faultField{
 			}
 			return nil
 		}},
-	wordField("route", []string{"", "heartbeat", "event", "poll", "operator", "garbage"}, func(f *Fault) *MessageKind { return &f.Route }),
+	routeField,
 	durationField("for", "30s", func(f *Fault) *time.Duration { return &f.For }, func(f *Fault) error {
 		return within(f.For, time.Nanosecond, longest)
 	}),
