@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/refrain-fleet/refrain/scenarios"
 	"github.com/refrain-fleet/refrain/sim"
 )
 
@@ -136,14 +137,22 @@ func (p property) complaint(test string, s sim.Scenario, reached map[string]int)
 // the smallest scenario.
 func reproduction(test string, s sim.Scenario) string {
 	text := fmt.Sprintf("# %s does not hold for this scenario.\n%s", test, s)
-	path := filepath.Join(os.TempDir(), "refrain-failures", strings.ReplaceAll(test, "/", "-")+".txt")
+	path := writeScenario(test, text)
+	return fmt.Sprintf("\n%s\njudge it  %s -scenario %s\nagain     %s\n",
+		text, sim.RunTest("./scenarios", test), path, sim.Again("refrain sim run "+path))
+}
+
+// writeScenario writes a scenario to a file that is named after its test, and
+// returns where. Only the last of a test is kept, which is the smallest.
+func writeScenario(test, text string) (path string) {
+	name := strings.NewReplacer("/", "-", " ", "-").Replace(test) + scenarios.Suffix
+	path = filepath.Join(os.TempDir(), "refrain-failures", name)
 	err := os.MkdirAll(filepath.Dir(path), 0o777)
 	if err == nil {
 		err = os.WriteFile(path, []byte(text), 0o666)
 	}
 	if err != nil {
-		path = "FILE" // the text is in the message, for whoever can write it down
+		return "FILE" // the text is in the message, for whoever can write it down
 	}
-	return fmt.Sprintf("\n%s\njudge it  %s -scenario %s\nagain     %s\n",
-		text, sim.RunTest("./scenarios", test), path, sim.Again("refrain sim run "+path))
+	return path
 }
