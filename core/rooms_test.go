@@ -39,6 +39,7 @@ var rooms = []struct {
 	{dir: "httpagent", may: []string{"core"}},
 	{dir: "sim", may: []string{"core"}},
 	{dir: "sim/picture", may: []string{"sim", "core"}},
+	{dir: "scenarios/gameday", may: []string{"sim", "core", "httpserver", "httpagent"}},
 	{dir: "scenarios/conform", may: []string{"sim", "core", "httpserver"}},
 	{dir: "scenarios", may: []string{"sim", "core"}, testsMay: []string{"httpserver", "httpagent", "scenarios/conform"}},
 	{dir: "fuzz", may: []string{"core", "sim"}, testsMay: []string{"httpserver"}},

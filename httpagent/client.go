@@ -142,8 +142,8 @@ func (c *client) answerTo(ctx context.Context, r *agent.Request, b *buffers, x *
 		x.Defect, x.Err = true, err
 		return agent.Answer{}
 	}
+	x.Status, x.Replay, x.RetryAfter = a.Status, a.Replay, a.RetryAfter
 	a.RetryAfter = c.clock.sped(a.RetryAfter)
-	x.Status, x.Replay = a.Status, a.Replay
 	if a.Status >= 400 {
 		var p wire.Problem
 		if wire.DecodeDocument(&b.decoder, &wire.ProblemSchema, b.body.Bytes(), &p) == nil {

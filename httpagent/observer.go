@@ -18,6 +18,9 @@ type Exchange struct {
 	Reason wire.Name
 	// Replay says that the answer asked for a replay (H2, E6).
 	Replay bool
+	// RetryAfter is the answer's, in the plane's time; 0 if it had none, or none
+	// in whole seconds.
+	RetryAfter time.Duration
 	// Defect says that the answer could not be read: what is wrong with it is
 	// Err.
 	Defect bool

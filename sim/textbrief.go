@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// Filled returns the scenario with its defaults filled in.
+func (s Scenario) Filled() Scenario { return s.withDefaults() }
+
 // Brief writes the scenario without whatever has its default: the text that a
 // person reads. [ParseScenario] reads it back to a scenario with the same hash.
 //

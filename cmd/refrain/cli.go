@@ -26,6 +26,7 @@ type cli struct {
 	Serve   serveCommand   `cmd:"" help:"Run the control plane."`
 	Dev     devCommand     `cmd:"" help:"Run a control plane to look at, with requests to paste."`
 	Sim     simCommand     `cmd:"" help:"Simulate fleets and planes, in virtual time."`
+	Gameday gamedayCommand `cmd:"" help:"Play a scenario with a real server and real agents."`
 	PKI     pkiCommand     `cmd:"" name:"pki" help:"Issue the fleet's certificates."`
 	Fleet   fleetCommand   `cmd:"" help:"Run the agents of virtual hosts against a plane."`
 	Audit   auditCommand   `cmd:"" help:"Compare a database with what its log gives."`

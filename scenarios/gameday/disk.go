@@ -1,0 +1,58 @@
+package gameday
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/httpserver"
+)
+
+// disk is the plane's store with what a bad disk does to it.
+type disk struct {
+	httpserver.Store
+
+	mu      sync.Mutex
+	slow    time.Duration // what a commit takes more
+	failing bool          // nothing can be read or written
+	fails   int           // so many commits fail
+	dead    bool          // the process that used it is
+}
+
+var errDisk = errors.New("the disk fails, as the scenario has it")
+
+// Load implements [httpserver.Store].
+func (d *disk) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) {
+	d.mu.Lock()
+	bad := d.failing || d.dead
+	d.mu.Unlock()
+	if bad {
+		return nil, errDisk
+	}
+	return d.Store.Load(ctx, cfg)
+}
+
+// Commit implements [httpserver.Store].
+func (d *disk) Commit(entries []plane.Entry, rows []plane.Row) error {
+	d.mu.Lock()
+	slow, bad := d.slow, d.failing || d.dead
+	if !bad && d.fails > 0 {
+		d.fails--
+		bad = true
+	}
+	d.mu.Unlock()
+	time.Sleep(slow)
+	if bad {
+		return errDisk
+	}
+	return d.Store.Commit(entries, rows)
+}
+
+// set changes what the disk does.
+func (d *disk) set(change func(*disk)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	change(d)
+}

@@ -1,0 +1,97 @@
+package gameday
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/pki"
+)
+
+// operator asks the plane what an operator may ask, directly.
+type operator struct {
+	client  *http.Client
+	address func() string
+}
+
+func newOperator(g *Game) (*operator, error) {
+	cert, err := g.ca.IssueOperator("gameday", pki.Validity{})
+	if err != nil {
+		return nil, err
+	}
+	return &operator{
+		client: &http.Client{
+			Timeout:   10 * time.Second,
+			Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: g.ca.Pool(), Certificates: []tls.Certificate{cert}}},
+		},
+		address: func() string { return "https://" + g.process.address },
+	}, nil
+}
+
+// ask sends a request and returns status and body.
+func (o *operator) ask(ctx context.Context, method, path string, body []byte) (status int, answer []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, method, o.address()+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", wire.MediaJSON)
+	}
+	response, err := o.client.Do(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer response.Body.Close()
+	answer, err = io.ReadAll(response.Body)
+	return response.StatusCode, answer, err
+}
+
+// insist does an act until the plane has taken it, or refuses it for good.
+func (o *operator) insist(ctx context.Context, path string, body []byte) (status int, answer []byte, err error) {
+	for {
+		status, answer, err = o.ask(ctx, http.MethodPost, path, body)
+		if err == nil && status != http.StatusServiceUnavailable {
+			return status, answer, nil
+		}
+		sleep(ctx, 200*time.Millisecond)
+		if ctx.Err() != nil {
+			return status, answer, ctx.Err()
+		}
+	}
+}
+
+// rollout looks at a rollout and its hosts; nil if the plane does not know it.
+func (o *operator) rollout(ctx context.Context, id wire.RolloutID) (*wire.RolloutStatus, error) {
+	status, body, err := o.ask(ctx, http.MethodGet, "/v1/operator/rollouts/"+url.PathEscape(string(id))+"?limit=1000", nil)
+	switch {
+	case err != nil:
+		return nil, err
+	case status == http.StatusNotFound:
+		return nil, nil
+	case status != http.StatusOK:
+		return nil, fmt.Errorf("%d %s", status, body)
+	}
+	r := new(wire.RolloutStatus)
+	return r, wire.DecodeDocument(new(wire.Decoder), &wire.RolloutStatusSchema, body, r)
+}
+
+// host looks at a host; nil if the plane does not know it.
+func (o *operator) host(ctx context.Context, name wire.Hostname) (*wire.HostStatus, error) {
+	status, body, err := o.ask(ctx, http.MethodGet, "/v1/operator/hosts/"+string(name), nil)
+	switch {
+	case err != nil:
+		return nil, err
+	case status == http.StatusNotFound:
+		return nil, nil
+	case status != http.StatusOK:
+		return nil, fmt.Errorf("%d %s", status, body)
+	}
+	h := new(wire.HostStatus)
+	return h, wire.DecodeDocument(new(wire.Decoder), &wire.HostStatusSchema, body, h)
+}

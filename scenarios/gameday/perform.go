@@ -1,0 +1,347 @@
+package gameday
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver"
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// scheduled is something that is done at a time of the scenario.
+type scheduled struct {
+	at time.Duration
+	do func(context.Context)
+}
+
+// perform does everything that the scenario has, each at its time, until the
+// scenario is to be healed.
+func (g *Game) perform(ctx context.Context, running *sync.WaitGroup) {
+	s := &g.plan.scenario
+	var list []scheduled
+	for i := range s.Rollouts {
+		list = append(list, scheduled{s.Rollouts[i].At, func(ctx context.Context) { g.open(ctx, &s.Rollouts[i]) }})
+	}
+	for _, a := range s.Acts {
+		list = append(list, scheduled{a.At, func(ctx context.Context) { g.act(ctx, a) }})
+	}
+	for _, f := range g.plan.faults {
+		list = append(list, scheduled{f.At, func(ctx context.Context) { g.strike(ctx, f) }})
+	}
+	slices.SortStableFunc(list, func(a, b scheduled) int { return cmp.Compare(a.at, b.at) })
+	active, over := context.WithTimeout(ctx, time.Until(g.began.Add(g.plan.real(s.Active))))
+	defer over()
+	var acting sync.WaitGroup
+	for _, next := range list {
+		sleep(active, time.Until(g.began.Add(g.plan.real(next.at))))
+		if active.Err() != nil {
+			break
+		}
+		acting.Go(func() { next.do(active) })
+	}
+	<-active.Done()
+	acting.Wait()
+}
+
+// heal ends what is still in force: the plane is up, with its own capacity.
+func (g *Game) heal(ctx context.Context) {
+	g.mu.Lock()
+	g.healed = true
+	g.mu.Unlock()
+	if ctx.Err() == nil {
+		if err := g.process.up(ctx, 0); err != nil {
+			g.violate("gameday", fmt.Sprintf("the plane does not come up: %v", err))
+		}
+	}
+	g.tell("healed: no fault is in force from here on")
+}
+
+// act does an act of the operator.
+func (g *Game) act(ctx context.Context, a sim.Act) {
+	g.tell("operator: %v", a)
+	var path string
+	var body []byte
+	switch a.Kind {
+	case sim.ActResume:
+		path = "/v1/operator/rollouts/" + url.PathEscape(string(a.Rollout)) + "/resume"
+		g.mu.Lock()
+		g.resumed[a.Rollout] = true
+		g.mu.Unlock()
+	case sim.ActClear:
+		path = "/v1/operator/quarantine/clear"
+		body = wire.QuarantineEntrySchema.Append(nil, &wire.QuarantineEntry{Channel: a.Channel, Closure: a.Closure})
+	case sim.ActRevoke:
+		path = "/v1/operator/revocations"
+		name := wire.CommonName("agent-" + string(sim.HostName(a.Hosts.First)) + "." + suffix)
+		body = wire.RevocationSchema.Append(nil, &wire.Revocation{CommonName: name})
+	}
+	status, answer, err := g.asks.insist(ctx, path, body)
+	if err != nil {
+		return
+	}
+	if status >= 300 {
+		g.tell("operator: %v is answered %d %s", a, status, answer)
+	}
+	if a.Kind == sim.ActRevoke && a.For > 0 {
+		// A certificate counts whole seconds, and has to be from after the
+		// revocation.
+		sleep(ctx, max(g.plan.real(a.For), 1100*time.Millisecond))
+		for _, h := range g.chosen(a.Hosts) {
+			if err := h.issue(); err != nil {
+				g.violate("gameday", err.Error())
+			}
+		}
+	}
+}
+
+// Strike is a fault that was played, and what the hosts were answered meanwhile.
+type Strike struct {
+	// Fault is its line; From and To are when it was in force.
+	Fault    string        `json:"fault"`
+	From, To time.Duration `json:"-"`
+	// Expected are the words for what it is known for, Seen how often each was
+	// met while it was in force and a little longer.
+	Expected []string       `json:"expected"`
+	Seen     map[string]int `json:"seen"`
+	open     bool
+}
+
+// saw counts an answer, if it is one that the fault is known for.
+func (s *Strike) saw(a answer) {
+	if word := cmp.Or(a.reason, a.words()); s.open && slices.Contains(s.Expected, word) {
+		s.Seen[word]++
+	}
+}
+
+// known is what a fault is known for, seen by the hosts.
+var known = map[sim.FaultKind][]string{
+	sim.ReducerWedge: {"timeout", "nothing"}, sim.ReducerSlow: {"timeout", "saturated", "nothing"}, sim.ReplyDrop: {"dropped_reply"},
+	sim.GateCapacity: {"saturated", "nothing"}, sim.PlaneRestart: {"closed", "not_started", "nothing"},
+	sim.PlaneCrash: {"nothing", "not_started"}, sim.PlaneWipe: {"nothing", "not_started"}, sim.PlaneLate: {"not_started", "nothing"},
+	sim.DiskSlow: {"timeout"}, sim.DiskFail: {"dropped_reply", "not_started"},
+	sim.NetDrop: {"nothing"}, sim.NetPartition: {"nothing"}, sim.NetReset: {"nothing"},
+}
+
+// strike plays a fault, from its beginning to its end.
+func (g *Game) strike(ctx context.Context, f sim.Fault) {
+	record := &Strike{Fault: f.String(), From: g.now(), Expected: known[f.Kind], Seen: map[string]int{}, open: true}
+	g.mu.Lock()
+	g.strikes = append(g.strikes, record)
+	g.mu.Unlock()
+	g.tell("fault   %v", f)
+	if err := g.play(ctx, f); err != nil && ctx.Err() == nil {
+		g.violate("gameday", fmt.Sprintf("%v: %v", f, err))
+	}
+	if !f.Kind.Instant() || f.For > 0 {
+		g.tell("over    %v", f)
+	}
+	g.mu.Lock()
+	record.To = g.now()
+	g.mu.Unlock()
+	// Who was hit last hears of it a client timeout later.
+	linger, stop := context.WithTimeout(context.WithoutCancel(ctx), g.plan.real(agent.DefaultRequestTimeout))
+	defer stop()
+	sleep(linger, g.plan.real(agent.DefaultRequestTimeout))
+	g.mu.Lock()
+	record.open = false
+	g.mu.Unlock()
+}
+
+// last waits as long as a fault is in force.
+func (g *Game) last(ctx context.Context, f sim.Fault) {
+	if f.For > 0 {
+		sleep(ctx, g.plan.real(f.For))
+		return
+	}
+	<-ctx.Done() // until the scenario is healed
+}
+
+// play makes a fault happen and takes it back.
+func (g *Game) play(ctx context.Context, f sim.Fault) error {
+	p := g.process
+	each := g.plan.real(f.Each)
+	switch f.Kind {
+	case sim.ReducerWedge:
+		g.loopFault(ctx, f, httpserver.Fault{Kind: httpserver.Wedge})
+	case sim.ReducerSlow:
+		g.loopFault(ctx, f, httpserver.Fault{Kind: httpserver.Delay, For: each})
+	case sim.ReplyDrop:
+		g.loopFault(ctx, f, httpserver.Fault{Kind: httpserver.Drop, At: dropPoint(f), Count: f.Count, Match: g.from(f.Hosts)})
+	case sim.PlaneCrash, sim.PlaneWipe:
+		if err := p.crash(f.Kind == sim.PlaneWipe); err != nil {
+			return err
+		}
+		sleep(ctx, g.plan.real(f.For))
+		return p.up(context.WithoutCancel(ctx), 0)
+	case sim.PlaneRestart:
+		if err := p.stop(context.WithoutCancel(ctx)); err != nil {
+			g.tell("the shutdown says: %v", err)
+		}
+		sleep(ctx, g.plan.real(f.For))
+		return p.up(context.WithoutCancel(ctx), 0)
+	case sim.PlaneLate:
+		if err := p.crash(false); err != nil {
+			return err
+		}
+		return p.up(ctx, g.plan.real(f.For))
+	case sim.GateCapacity:
+		return g.capacity(ctx, f)
+	case sim.DiskSlow:
+		p.setDisk(func(d *disk) { d.slow += each })
+		g.last(ctx, f)
+		p.setDisk(func(d *disk) { d.slow -= each })
+	case sim.DiskFail:
+		if f.Count > 0 {
+			p.setDisk(func(d *disk) { d.fails += f.Count })
+			g.last(ctx, f)
+			p.setDisk(func(d *disk) { d.fails = 0 })
+			return nil
+		}
+		p.setDisk(func(d *disk) { d.failing = true })
+		g.last(ctx, f)
+		p.setDisk(func(d *disk) { d.failing = false })
+	default:
+		return g.playHosts(ctx, f, each)
+	}
+	return nil
+}
+
+func dropPoint(f sim.Fault) httpserver.FaultPoint {
+	if f.After {
+		return httpserver.BeforeReply
+	}
+	return httpserver.BeforeStep
+}
+
+// from picks the inputs of hosts.
+func (g *Game) from(hosts sim.Hosts) func(plane.Input) bool {
+	names := map[wire.Hostname]bool{}
+	for _, h := range g.chosen(hosts) {
+		names[h.name] = true
+	}
+	return func(in plane.Input) bool {
+		switch in := in.(type) {
+		case *plane.Heartbeat:
+			return names[in.Request.Hostname]
+		case *plane.Event:
+			return names[in.Envelope.Hostname]
+		case *plane.Poll:
+			return names[in.Hostname]
+		default:
+			return false
+		}
+	}
+}
+
+// loopFault puts a fault of the server's loop in force while it lasts. One that
+// has a count and no end lasts until it is used up.
+func (g *Game) loopFault(ctx context.Context, f sim.Fault, fault httpserver.Fault) {
+	rule := g.process.faults.Install(fault)
+	defer rule.Lift()
+	if f.For > 0 || f.Count == 0 {
+		g.last(ctx, f)
+		return
+	}
+	for rule.Hits() < f.Count && ctx.Err() == nil {
+		sleep(ctx, 20*time.Millisecond)
+	}
+}
+
+// capacity starts the plane again with another inbox, and with its own when the
+// fault ends.
+func (g *Game) capacity(ctx context.Context, f sim.Fault) error {
+	again := func(size int) error {
+		if err := g.process.crash(false); err != nil {
+			return err
+		}
+		g.process.mu.Lock()
+		g.process.capacity = size
+		g.process.mu.Unlock()
+		return g.process.up(context.WithoutCancel(ctx), 0)
+	}
+	if err := again(f.Size); err != nil {
+		return err
+	}
+	g.last(ctx, f)
+	return again(g.plan.scenario.Plane.Capacity)
+}
+
+// playHosts makes faults of links and hosts happen.
+func (g *Game) playHosts(ctx context.Context, f sim.Fault, each time.Duration) error {
+	hosts := g.chosen(f.Hosts)
+	during := func(begin, end func(*host)) {
+		for _, h := range hosts {
+			begin(h)
+		}
+		g.last(ctx, f)
+		for _, h := range hosts {
+			end(h)
+		}
+	}
+	links := func(begin, end func(*link)) {
+		during(func(h *host) { h.link.set(begin) }, func(h *host) { h.link.set(end) })
+	}
+	switch f.Kind {
+	case sim.NetPartition:
+		during(func(h *host) { h.link.block(f.Dir, 1) }, func(h *host) { h.link.block(f.Dir, -1) })
+	case sim.NetDelay:
+		links(func(l *link) { l.delay += each }, func(l *link) { l.delay -= each })
+	case sim.NetDrop:
+		links(func(l *link) { l.cut += f.Rate }, func(l *link) { l.cut -= f.Rate })
+	case sim.NetReset:
+		way, count := up, max(f.Count, 1)
+		if f.After {
+			way = down
+		}
+		links(func(l *link) { l.resets[way] = count }, func(l *link) { l.resets[way] = 0 })
+	case sim.AgentCrash, sim.HostReboot:
+		boot := agent.ProcessStart
+		if f.Kind == sim.HostReboot {
+			boot = agent.Reboot
+		}
+		for _, h := range hosts {
+			h.restart(boot, f.For)
+		}
+	case sim.AgentAmnesia:
+		for _, h := range hosts {
+			if err := h.forget(context.WithoutCancel(ctx), f.For); err != nil {
+				return err
+			}
+		}
+	case sim.ProbeFail:
+		during(func(h *host) { h.script(func(h *host) { h.failing++ }) }, func(h *host) { h.script(func(h *host) { h.failing-- }) })
+	case sim.ActivationFail, sim.ActivationDefer:
+		result := agent.ActivationFailed
+		if f.Kind == sim.ActivationDefer {
+			result = agent.ActivationDeferred
+		}
+		during(func(h *host) { h.script(func(h *host) { h.results = append(h.results, result) }) },
+			func(h *host) { h.script(func(h *host) { h.results = h.results[:len(h.results)-1] }) })
+	default:
+		return fmt.Errorf("a %v is neither played nor left out", f.Kind)
+	}
+	return nil
+}
+
+// probe asks the ops listener and returns the status; 0 if nobody answers.
+func (g *Game) probe(ctx context.Context, path string) int {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, g.process.opsURL()+path, nil)
+	if err != nil {
+		return 0
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0
+	}
+	defer response.Body.Close()
+	return response.StatusCode
+}

@@ -1,0 +1,91 @@
+package gameday
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/refrain-fleet/refrain/httpagent"
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// maxHosts bounds the fleet of a gameday: each host has a proxy, a driver and
+// several connections in this process.
+const maxHosts = 200
+
+// Left is something of a scenario that is not played, and why.
+type Left struct {
+	What string `json:"what"`
+	Why  string `json:"why"`
+}
+
+// reasons say why faults of a kind are not played.
+var reasons = map[sim.FaultKind]string{
+	sim.PlaneSuspend:   "the plane shares a process with the hosts, which would be suspended with it",
+	sim.PlaneClock:     "the plane's clock is the machine's",
+	sim.NetDup:         "TCP delivers what it is given once",
+	sim.NetReorder:     "TCP delivers what it is given in order",
+	sim.ClockSkew:      "the hosts of a gameday share one clock",
+	sim.ClockDrift:     "the hosts of a gameday share one clock",
+	sim.CertWrong:      "an agent's driver sends no certificate but its own",
+	sim.ActivationSlow: "a virtual machine draws the time of a switch before it begins",
+}
+
+// plan is what is played of a scenario.
+type plan struct {
+	scenario sim.Scenario // with its defaults
+	speed    int
+	faults   []sim.Fault
+	left     []Left
+}
+
+// newPlan judges whether a scenario can be played at a speed. The error says
+// what would be right.
+func newPlan(s sim.Scenario, speed int) (*plan, error) {
+	s = s.Filled()
+	p := &plan{scenario: s, speed: speed}
+	switch {
+	case speed < 1 || speed > httpagent.MaxSpeed:
+		return nil, fmt.Errorf("speed is %d; want 1 to %d", speed, httpagent.MaxSpeed)
+	case s.Fleet.Hosts > maxHosts:
+		return nil, fmt.Errorf("the fleet has %d hosts; a gameday plays at most %d", s.Fleet.Hosts, maxHosts)
+	case s.Fleet.Interval%(time.Duration(speed)*time.Second) != 0:
+		return nil, fmt.Errorf("speed is %d, and %v of the fleet's interval would be no whole seconds; want a speed that divides it, for instance %d",
+			speed, s.Fleet.Interval, divisor(s.Fleet.Interval, speed))
+	case len(s.Start.State) > 0:
+		return nil, fmt.Errorf("the scenario starts from a recorded state; a gameday starts with a plane that knows nothing")
+	}
+	if s.Fleet.Hostile > 0 {
+		p.left = append(p.left, Left{fmt.Sprintf("%d hostile hosts", s.Fleet.Hostile), "they have no agent that could be driven"})
+	}
+	for _, f := range s.Faults {
+		if why, is := reasons[f.Kind]; is {
+			p.left = append(p.left, Left{f.String(), why})
+			continue
+		}
+		if f.Phase != sim.AtOnce {
+			p.left = append(p.left, Left{"the phase of " + f.String(), "from outside, a commit cannot be met; it is played at once"})
+			f.Phase = sim.AtOnce
+		}
+		p.faults = append(p.faults, f)
+	}
+	slices.SortStableFunc(p.faults, func(a, b sim.Fault) int { return cmp.Compare(a.At, b.At) })
+	return p, nil
+}
+
+// divisor is the largest speed up to a wish that leaves whole seconds.
+func divisor(interval time.Duration, wish int) int {
+	for ; wish > 1; wish-- {
+		if interval%(time.Duration(wish)*time.Second) == 0 {
+			break
+		}
+	}
+	return wish
+}
+
+// real is a time of the scenario on the real clock.
+func (p *plan) real(d time.Duration) time.Duration { return d / time.Duration(p.speed) }
+
+// played is how many hosts have an agent.
+func (p *plan) played() int { return p.scenario.Fleet.Hosts - p.scenario.Fleet.Hostile }
