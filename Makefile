@@ -47,7 +47,16 @@ lint: ## gofmt, vet, staticcheck
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) || exit 1; \
 		if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
+	$(GO) vet -tags e2e ./sim/picture
 	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags e2e ./sim/picture
+
+.PHONY: e2e
+e2e: ## look at the simulator's pages in a real browser; install chromium if there is none
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "e2e: there is no chromium; install it (as root: apt-get install chromium), or set CHROMIUM" >&2; exit 1; }; \
+		apt-get install -y --no-install-recommends chromium; }
+	$(GO) test -count=1 -tags e2e ./sim/picture
 
 .PHONY: fuzz
 fuzz: ## search with each fuzz target for FUZZTIME (30s)
@@ -92,6 +101,8 @@ ci: ## what has to pass before a change lands: lint, build, test, race
 	@$(MAKE) --no-print-directory test
 	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ]; then $(MAKE) --no-print-directory race; \
 		else echo "ci: NOT RUN: race, since there is no C compiler here" >&2; fi
+	@if command -v "$${CHROMIUM:-chromium}" >/dev/null; then $(MAKE) --no-print-directory e2e; \
+		else echo "ci: NOT RUN: e2e, since there is no chromium here; 'make e2e' installs Debian's" >&2; fi
 
 .PHONY: clean
 clean: ## remove what the other targets have made

@@ -20,6 +20,7 @@ type simCommand struct {
 	Run     simRunCommand     `cmd:"" help:"Run one scenario: a seed's, or a file's."`
 	Search  simSearchCommand  `cmd:"" help:"Run many seeds and look for a rule that breaks."`
 	Shrink  simShrinkCommand  `cmd:"" help:"Make a scenario that breaks a rule as small as it can be."`
+	Diff    simDiffCommand    `cmd:"" help:"Run two scenarios and show where they part, side by side."`
 	Conform simConformCommand `cmd:"" help:"Play what the simulator did to a real server, and compare every answer."`
 	Fmt     simFmtCommand     `cmd:"" help:"Write scenario files in their canonical form; comments stay."`
 	Replay  simReplayCommand  `cmd:"" name:"replay-recording" help:"Play what a server's flight recorder kept to the reducer again, and compare every answer."`

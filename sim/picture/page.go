@@ -18,8 +18,11 @@ var files embed.FS
 // scripts are the page's script, in the order in which it is read.
 var scripts = []string{
 	"decode.js", "model.js", "story.js", "format.js", "theme.js", "view.js", "lanes.js", "strips.js", "messages.js", "charts.js",
-	"overview.js", "panel.js", "input.js", "main.js",
+	"overview.js", "record.js", "panel.js", "input.js", "main.js",
 }
+
+// diffScripts are those of the page with two runs.
+var diffScripts = []string{"decode.js", "model.js", "format.js", "theme.js", "record.js", "diff.js"}
 
 // Write writes a run as one page of HTML that needs nothing else.
 func Write(w io.Writer, run Run) error {

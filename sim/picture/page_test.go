@@ -50,7 +50,8 @@ func drawn(t testing.TB, run Run) string {
 }
 
 func TestAPageIsTheSameForTheSameRun(t *testing.T) {
-	if drawn(t, recorded(t, scenario)) != drawn(t, recorded(t, scenario)) {
+	first, second := drawn(t, recorded(t, scenario)), drawn(t, recorded(t, scenario))
+	if first != second {
 		t.Error("two pages of one scenario differ")
 	}
 }
@@ -138,7 +139,7 @@ func TestTheDataOfAPageIsTheRecording(t *testing.T) {
 }
 
 func TestEveryFileOfThePageIsInIt(t *testing.T) {
-	used := append([]string{"run.html", "style.css"}, scripts...)
+	used := slices.Concat([]string{"run.html", "diff.html", "style.css", "diff.css"}, scripts, diffScripts)
 	entries, err := fs.ReadDir(files, "page")
 	if err != nil {
 		t.Fatal(err)

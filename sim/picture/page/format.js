@@ -28,9 +28,15 @@ function span(ns) {
   return sign + Math.floor(a / hour) + " h " + Math.floor(a % hour / minute) + " min";
 }
 
+// causes are effects in the words of what took a message.
+const causes = {
+  lost: "dropped by the network", partitioned: "a partition", reset: "the connection was reset", "refused connection": "nobody listens",
+  "plane crash": "the plane went down", "client timeout": "too late for the sender",
+};
+
 // answerText says what became of a request, in a few words.
 function answerText(d, m) {
-  const why = m.why ? d.Effects[m.why] : "";
+  const why = m.why ? causes[d.Effects[m.why]] || d.Effects[m.why] : "";
   if (m.flags & flag.lostRequest) return "request lost: " + why;
   let text = "";
   if (m.answered) {

@@ -20,7 +20,8 @@ function layOut(h) {
     each = Math.min((room - pinnedHeight) / n * view.lane, full - 1);
     group = Math.ceil(1.4 / each);
     if (each >= 1) group = 1;
-    each *= group;
+    else if (view.lane === 1) each = (room - pinnedHeight) / Math.ceil(n / group);
+    else each *= group;
   }
   const tallness = Math.ceil(n / group) * each, most = Math.max(0, tallness - (room - pinnedHeight));
   view.scroll = Math.min(Math.max(view.scroll, 0), most);

@@ -4,6 +4,10 @@
 
 const arrowsAtMost = 900;
 
+// lean is how far a message's arrows lean, in pixels: nothing but a line
+// across all lanes is seen of one that does not.
+const lean = (m) => m.kind === 3 ? Math.max(xOf(m.arrivedAt) - xOf(m.sentAt), m.heard ? xOf(m.heardAt) - xOf(m.answeredAt) : 0) : xOf(m.end) - xOf(m.sentAt);
+
 function drawMessages(ctx, lanes, w) {
   const railOf = new Map();
   for (const lane of lanes) if (lane.whole && (lane.pinned || !railOf.has(lane.host))) railOf.set(lane.host, lane);
@@ -24,7 +28,7 @@ function drawMessages(ctx, lanes, w) {
     visible(model, lane.host, view.t0, view.t1, (m) => {
       if (!shown(m)) return;
       const x = xOf(m.sentAt), bad = m.look !== "fine";
-      const brief = !bad && count > 80 && xOf(m.end) - x < 4;
+      const brief = !bad && count > 80 && lean(m) < 4;
       if (arrows && !brief || m === view.message || view.hover === m) return drawArrow(ctx, m, bars.rail, plane);
       const key = (x | 0) + m.look;
       if (drawnAt.has(key)) return;

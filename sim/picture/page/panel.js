@@ -56,6 +56,7 @@ function showStory() {
       `<span class="text ${item.look === "muted" || item.look === "bad" ? item.look : ""}">${item.html}${item.count > 1 ? ` <span class="count">× ${item.count}, until ${clock(item.until, 1)}</span>` : ""}</span>`;
     button.onclick = () => {
       if (item.step) selectNumber(item.step, item.at, host, item.message); else selectStep(nearestStep(model, item.at, host) || nearestStep(model, item.at));
+      markStory(false, item);
       reveal(item.at);
     };
     li.item = item;
@@ -68,13 +69,14 @@ function showStory() {
 const relative = (ns) => ns === 0 ? "0" : (ns < 0 ? "−" : "+") + (Math.abs(ns) < minute ? (Math.abs(ns) / second).toFixed(Math.abs(ns) < 10 * second ? 3 : 1) + " s" : clock(Math.abs(ns), 1));
 
 // markStory marks the line of the step that is chosen, and brings it into
-// sight.
-function markStory(fresh) {
+// sight; or the line that was clicked.
+function markStory(fresh, line) {
   let now = null;
   for (const li of byId("story").children) {
     const item = li.item;
     if (!item) continue;
     li.className = "";
+    if (line) { if (item === line) now = li; continue; }
     if (view.step && !(now && now.item.broken) && (item.step && item.step === view.step.step || item.message && item.message === view.message)) now = li;
     else if (!now && fresh && item.broken) now = li;
   }
@@ -107,7 +109,7 @@ function showStep() {
     const [where, text] = line.split("\t");
     return `<li><span class="where">${escape(where)}</span><span>${linked(text)}</span></li>`;
   }).join("") + "</ul>";
-  for (const r of recordsAt(step)) html += recordTable(r, step.step);
+  for (const r of recordsAt(step)) html += recordTable(model, r, step.step);
   box.innerHTML = html;
   box.scrollTop = 0;
 }
@@ -134,35 +136,12 @@ function recordsAt(step) {
   const host = step.host || view.story.host, of = host ? model.recordsOf[host] : [];
   const changedBy = (r) => versionsAround(r.plane, step.step).changed || versionsAround(r.agent, step.step).changed;
   const changed = of.filter(changedBy);
+  const { Broken: broken, Focus: focus } = model.d;
+  if (broken && broken.Step === step.step && focus.Host && focus.Host !== host) changed.unshift(...model.recordsOf[focus.Host].filter((r) => r.rollout === focus.Rollout));
   if (!step.host) for (let h = 1; h < model.recordsOf.length && changed.length < 3; h++) if (h !== host) changed.push(...model.recordsOf[h].filter(changedBy).slice(0, 3 - changed.length));
   if (changed.length) return changed;
   const named = of.find((r) => view.message && r.rollout === view.message.rollout) || of.find((r) => r.rollout === view.story.rollout) || of.at(-1);
   return named ? [named] : [];
-}
-
-function recordTable(r, step) {
-  const d = model.d, plane = versionsAround(r.plane, step), agent = versionsAround(r.agent, step);
-  const value = (v, i) => v && v[2] ? d.Strings[v[3 + i]] || "" : null;
-  const cell = (side, i) => {
-    const before = value(side.before, i), after = value(side.after, i);
-    const text = (x) => x === null ? '<span class="muted">no record</span>' : i === 0 ? stateTag(x) : escape(x || "–");
-    if (before === after || before === null && after === "") return { html: `<td>${text(after)}</td>`, changed: false };
-    return { html: `<td class="changed">${before === null ? "" : `<s>${text(before)}</s><span class="arrow">→</span>`}${text(after)}</td>`, changed: true };
-  };
-  const stateTag = (word) => { const i = d.States.indexOf(word.split(" ")[0]); return i < 0 ? escape(word) : `<span class="tag" style="background:var(--state-${i + 1})">${escape(word)}</span>`; };
-  let rows = "";
-  d.Fields.forEach((name, i) => {
-    const p = cell(plane, i), a = cell(agent, i), pv = value(plane.after, i), av = value(agent.after, i);
-    if (!pv && !av && !p.changed && !a.changed && i > 0) return;
-    const apart = pv !== null && av !== null && pv !== av && i < 5;
-    rows += `<tr${apart ? ' class="apart"' : ""}><th scope="row">${name}</th>${p.html}${a.html}</tr>`;
-  });
-  d.Extras.forEach((name, k) => {
-    const a = cell(agent, d.Fields.length + k);
-    if (value(agent.after, d.Fields.length + k) || a.changed) rows += `<tr><th scope="row">${name}</th><td></td>${a.html}</tr>`;
-  });
-  const changed = plane.changed || agent.changed ? "" : " · this step changes nothing of it";
-  return `<h3>${escape(r.rollout)} on ${escape(hostName(model, r.host))}${changed}</h3><table><thead><tr><th scope="col"></th><th scope="col">plane</th><th scope="col">agent</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
 // walk goes to the next step of the same host, or the one before.

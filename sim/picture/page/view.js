@@ -1,6 +1,6 @@
 // The view: which part of the run is shown, and where it is drawn.
 
-const gutter = 104, rightEdge = 14;
+const gutter = 116, rightEdge = 14;
 
 // view is what is shown. t0 and t1 are instants.
 const view = {
