@@ -44,7 +44,7 @@ func TestTheStateAtAStepIsTheSameInEveryRun(t *testing.T) {
 // A story in which something waits everywhere.
 func TestTheStateHasWhatWaitsAnywhere(t *testing.T) {
 	s := wedgedStory()
-	s.Faults = append(s.Faults, Fault{At: 0, Kind: ReplyDrop, Count: 3, For: 1}, Fault{At: 50e9, Kind: NetDrop, Rate: 500, For: 20e9}, Fault{At: 40, Kind: ClockSkew, Hosts: Hosts{2, 2}, Each: 90e9})
+	s.Faults = append(s.Faults, Fault{At: 0, Kind: ReplyDrop, Count: 3, For: 1}, Fault{At: 20e9, Kind: AgentCrash, Hosts: Hosts{3, 3}, For: 5e9}, Fault{At: 50e9, Kind: NetDrop, Rate: 500, For: 20e9}, Fault{At: 40, Kind: ClockSkew, Hosts: Hosts{2, 2}, Each: 90e9})
 	s.Faults[0].For = 25e9
 	w, err := New(s, Options{})
 	if err != nil {
@@ -71,7 +71,18 @@ func TestTheStateHasWhatWaitsAnywhere(t *testing.T) {
 				t.Errorf("step %d: an answer without one: %+v", w.step, f)
 			}
 		}
-		seen["planned"] = seen["planned"] || len(d.Planned) > 0
+		for _, p := range d.Planned {
+			seen["planned"] = true
+			seen["stale"] = seen["stale"] || p.Stale
+			seen["due"] = seen["due"] || !p.Stale
+		}
+		for _, m := range d.Plane.Loop.Batch {
+			seen["stepped"] = seen["stepped"] || m.Stepped
+			seen["not stepped"] = seen["not stepped"] || !m.Stepped
+			if m.Stepped && d.Plane.Loop.Doing == "wedged" {
+				t.Errorf("step %d: a wedged reducer has stepped %+v", w.step, m)
+			}
+		}
 		seen["record"] = seen["record"] || len(d.Plane.State["record"]) == 6
 		seen["entries of a host"] = seen["entries of a host"] || len(d.Hosts[0].Disk) > 3 && len(d.Hosts[0].Agent["event"]) > 1
 		seen["switch"] = seen["switch"] || d.Hosts[1].Switching != nil && d.Hosts[1].Switching.Closure == "c1"
@@ -83,7 +94,7 @@ func TestTheStateHasWhatWaitsAnywhere(t *testing.T) {
 		seen["operator"] = seen["operator"] || len(d.Operator) == 1
 	}
 	for _, what := range []string{
-		"waiting in the gate", "request", "answer", "no answer", "planned", "record", "entries of a host", "switch", "wedged", "fault", "polls",
+		"waiting in the gate", "request", "answer", "no answer", "planned", "stale", "due", "stepped", "not stepped", "record", "entries of a host", "switch", "wedged", "fault", "polls",
 		"committing", "clock", "operator",
 	} {
 		if !seen[what] {

@@ -128,7 +128,7 @@ func TestAShrinkRunsNoMoreWorldsThanItMay(t *testing.T) {
 	_, s, violation := firstBroken(t, "amnesia", 1, run)
 	for _, bound := range []int{1, 7} {
 		reports := 0
-		shrunk, err := Shrink{run: run, Executions: bound, Each: func(p ShrinkProgress) {
+		shrunk, err := Shrink{run: run, Workers: 4, Executions: bound, Each: func(p ShrinkProgress) {
 			if reports++; p.Executions != reports+1 || p.Limit != bound {
 				t.Errorf("report %d is %+v", reports, p)
 			}
@@ -139,6 +139,24 @@ func TestAShrinkRunsNoMoreWorldsThanItMay(t *testing.T) {
 		if shrunk.Violation.Kind() != violation.Kind() {
 			t.Errorf("%v was %v", shrunk.Violation, violation)
 		}
+	}
+}
+
+// A scenario with less in it may break another rule. That is another failure.
+func TestAShrinkDoesNotSlipFromOneRuleToAnother(t *testing.T) {
+	run := func(s Scenario, _ Options) (Result, error) {
+		v := &Violation{Checker: "S4", Detail: "with a fault"}
+		if len(s.Faults) == 0 {
+			v = &Violation{Checker: "S3", Detail: "without"}
+		}
+		return Result{Violation: v}, nil
+	}
+	shrunk, err := Shrink{run: run}.Run(t.Context(), faultyFleet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shrunk.Violation.Checker != "S4" || len(shrunk.Scenario.Faults) != 1 || shrunk.Scenario.Fleet.Hosts != 1 || len(shrunk.Scenario.Rollouts) != 0 {
+		t.Errorf("%v of\n%s", shrunk.Violation, shrunk.Scenario.Brief())
 	}
 }
 

@@ -186,3 +186,41 @@ func TestEveryCheckerHasARule(t *testing.T) {
 		t.Errorf("S99 has the rule %q", rule)
 	}
 }
+
+// The order of what happens at one instant matters to a run, so it stays.
+func TestTidyingPutsThingsInTheOrderInWhichTheyHappen(t *testing.T) {
+	s, err := ParseScenario(`fleet 4 hostile=1
+rollout b@r1 at=2m target=c1 hosts=h1..h3
+rollout a@r1 at=1m target=c1 hosts=h2..h3
+at 3m agent crash host=h1..h4
+at 1m plane crash for=2s
+at 1m agent crash host=h2
+at 2m revoke h2
+at 1m resume b@r1
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tidied := s.clone()
+	tidied.tidy()
+	const want = `fleet 4 hostile=1
+rollout b@r1 at=2m target=c1
+rollout a@r1 at=1m target=c1 hosts=h2..h3
+at 1m plane crash for=2s
+at 1m agent crash host=h2
+at 3m agent crash
+at 1m resume b@r1
+at 2m revoke h2
+`
+	if got := tidied.Brief(); got != want {
+		t.Errorf("it is\n%swant\n%s", got, want)
+	}
+	before, err := Run(s, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := Run(tidied, Options{})
+	if err != nil || before.Hash != after.Hash {
+		t.Errorf("the hash is %016x, was %016x, %v", after.Hash, before.Hash, err)
+	}
+}
