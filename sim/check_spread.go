@@ -1,6 +1,10 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
 
 // checkSpread is S16: each caller that is turned away is given a slot of its
 // own, later than the one before it, so that those who return do not arrive
@@ -11,6 +15,11 @@ import "time"
 // second; and a calendar starts again at the front only once it has come to the
 // longest Retry-After. A Retry-After has whole seconds, so of a slot no more is
 // known than the second that it lies in.
+//
+// Requests whose deadline has come are given their slots all at once, and then
+// answered one after the other. The answer to a poll lets others come in
+// meanwhile, and be turned away before the rest is answered: so the requests of
+// one instant that have timed out are in order among themselves.
 type checkSpread struct {
 	q *inboxModel
 	// back are the instants at which refused callers were told to come back, by
@@ -18,6 +27,8 @@ type checkSpread struct {
 	back []time.Duration
 	// low and high bound the slot that was given last.
 	low, high time.Duration
+	// timedOut is low as of the last timeout of the instant at.
+	timedOut, at time.Duration
 }
 
 func newCheckSpread(w *World) any {
@@ -49,12 +60,26 @@ func (c *checkSpread) answered(w *World, m *message) {
 		}
 		return
 	}
+	if c.at != w.now {
+		c.at, c.timedOut = w.now, c.low
+	}
+	low := c.low
+	if m.outcome.Code == wire.Timeout {
+		low = c.timedOut
+	}
 	apart := time.Second / time.Duration(w.plane.capacity)
-	switch least := max(front, c.low+apart); {
+	switch least := max(front, low+apart); {
 	case told >= least:
-		c.low, c.high = max(least, told-time.Second), told
+		slot := max(least, told-time.Second)
+		if m.outcome.Code == wire.Timeout {
+			c.timedOut = slot
+			c.low, c.high = max(c.low, slot), max(c.high, told)
+			return
+		}
+		c.low, c.high = slot, told
 	case mayStartAgain:
 		c.low, c.high = front, max(told, front)
+		c.timedOut = front
 	default:
 		w.Violate("S16", "%s is to come back at %v, with the caller before it; want its own slot, at %v or later", m.identity.Name, told, least)
 	}
@@ -62,5 +87,5 @@ func (c *checkSpread) answered(w *World, m *message) {
 
 func (c *checkSpread) planeDown(*World, bool) {
 	clear(c.back)
-	c.low, c.high = 0, 0
+	c.low, c.high, c.timedOut = 0, 0, 0
 }
