@@ -1,0 +1,169 @@
+package store
+
+import (
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// BenchmarkCommit commits batches of events of as many hosts. Besides the time of
+// a commit it reports durable events per second and the median and 99th
+// percentile of a commit.
+func BenchmarkCommit(b *testing.B) {
+	for _, size := range []int{1, 16, 128} {
+		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {
+			s := fresh(b)
+			f := newFleetRig(b, 1000)
+			f.commit(s)
+			times := make([]time.Duration, 0, b.N)
+			b.ResetTimer()
+			for range b.N {
+				b.StopTimer()
+				for range size {
+					f.event()
+				}
+				entries, rows := f.batch()
+				b.StartTimer()
+				began := time.Now()
+				if err := s.Commit(entries, rows); err != nil {
+					b.Fatal(err)
+				}
+				times = append(times, time.Since(began))
+			}
+			b.StopTimer()
+			var total time.Duration
+			for _, d := range times {
+				total += d
+			}
+			slices.Sort(times)
+			b.ReportMetric(float64(size*b.N)/total.Seconds(), "events/s")
+			b.ReportMetric(times[len(times)/2].Seconds()*1e3, "p50-ms")
+			b.ReportMetric(times[len(times)*99/100].Seconds()*1e3, "p99-ms")
+		})
+	}
+}
+
+// fleetRig is a plane with one rollout over many hosts that send events for ever.
+type fleetRig struct {
+	*rig
+	next int
+}
+
+func newFleetRig(t testing.TB, hosts int) *fleetRig {
+	f := &fleetRig{rig: newRig(t, 1)}
+	m := wire.Manifest{Channel: "stable", ChannelRef: "r1", Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}}}}
+	for i := range hosts {
+		m.Hosts = append(m.Hosts, wire.ManifestHost{
+			Hostname: wire.Hostname(fmt.Sprintf("host-%06d.fleet.example.com", i)), TargetClosure: "0c8f6bd0ns0xvgkqx6s8d0crymb0xw3i-nixos-system-26.05",
+		})
+	}
+	f.hosts = hosts
+	f.step(&plane.OpenRollout{Manifest: m})
+	return f
+}
+
+// event takes an event of the next host.
+func (f *fleetRig) event() {
+	host := wire.Hostname(fmt.Sprintf("host-%06d.fleet.example.com", f.next%f.hosts))
+	f.next++
+	rec, _ := f.plane.Record("stable@r1", host)
+	var body wire.EventBody = wire.ProbeResult{ProbeName: "http", Mode: wire.Enforce, Status: wire.Pass, ObservedAt: f.at()}
+	switch rec.State {
+	case wire.Pending:
+		body = wire.DispatchAck{CurrentClosureAtDispatch: "zz0", ReceivedAt: f.at()}
+	case wire.Activating:
+		body = wire.ActivationCompleted{ObservedCurrentClosure: rec.TargetClosure, CompletedAt: f.at()}
+	}
+	f.step(&plane.Event{Envelope: wire.EventEnvelope{Hostname: host, RolloutID: "stable@r1", Event: wire.Event{Seq: rec.LastEventSeq + 1, Body: body}}})
+}
+
+// sizes are those of the files that loading and auditing are measured on. The
+// large one takes a minute to make.
+var sizes = []struct{ hosts, entries int }{{1000, 10_000}, {100_000, 1_000_000}}
+
+// filled makes a file with a rollout over hosts and a log of entries.
+func filled(b *testing.B, hosts, entries int) string {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "plane.db")
+	s, err := Open(b.Context(), path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := newFleetRig(b, hosts)
+	f.commit(s)
+	for n := 1; n < entries; {
+		for ; n < entries && len(f.out.Entries) < 5000; n++ {
+			f.event()
+		}
+		f.entries = nil // kept by the rig for small tests
+		f.commit(s)
+	}
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return path
+}
+
+// BenchmarkStart opens a file and loads the plane from its tables, as a start
+// does; it reports the heap that the plane takes then.
+func BenchmarkStart(b *testing.B) {
+	for _, size := range sizes {
+		b.Run(fmt.Sprintf("hosts=%d/entries=%d", size.hosts, size.entries), func(b *testing.B) {
+			path := filled(b, size.hosts, size.entries)
+			heap := func() uint64 {
+				runtime.GC()
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				return m.HeapAlloc
+			}
+			var taken uint64
+			b.ResetTimer()
+			for range b.N {
+				b.StopTimer()
+				before := heap()
+				b.StartTimer()
+				s, err := Open(b.Context(), path)
+				if err != nil {
+					b.Fatal(err)
+				}
+				p, err := s.Load(b.Context(), plane.Config{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				taken = heap() - before
+				runtime.KeepAlive(p)
+				if err := s.Close(); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(taken)/(1<<20), "MiB")
+			b.ReportMetric(float64(taken)/float64(size.hosts), "bytes/host")
+		})
+	}
+}
+
+// BenchmarkAudit walks over a log and compares its tables.
+func BenchmarkAudit(b *testing.B) {
+	for _, size := range sizes {
+		b.Run(fmt.Sprintf("hosts=%d/entries=%d", size.hosts, size.entries), func(b *testing.B) {
+			path := filled(b, size.hosts, size.entries)
+			l := look(b, path)
+			b.ResetTimer()
+			for range b.N {
+				report, err := l.Audit(b.Context(), nil)
+				if err != nil || report.Difference != nil || report.Entries != size.entries {
+					b.Fatal(report, err)
+				}
+			}
+			b.ReportMetric(float64(size.entries*b.N)/b.Elapsed().Seconds(), "entries/s")
+		})
+	}
+}
