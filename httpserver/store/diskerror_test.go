@@ -128,3 +128,34 @@ func TestACheckpointThatFailsLosesNothing(t *testing.T) { // PROTOCOL E2
 	}
 	same(t, "the state after a restart", loaded(t, open(t, s.Path())), r.state())
 }
+
+// TestACommitEndsWithASync counts what a commit does to the write-ahead log: it
+// is synced after the last write, so that nothing is acknowledged that a power
+// cut takes back.
+func TestACommitEndsWithASync(t *testing.T) { // PROTOCOL E2
+	t.Cleanup(func() { faults.inject(nil) })
+	faults.inject(nil)
+	s := fresh(t)
+	r := newRig(t, 13)
+	for range 20 {
+		for n := len(r.out.Entries); len(r.out.Entries) == n; {
+			r.random()
+		}
+		entries, rows := r.batch()
+		var last string
+		faults.inject(func(op fileOp) int32 {
+			if op.wal {
+				last = op.name
+			}
+			return sqlite3.SQLITE_OK
+		})
+		err := s.Commit(entries, rows)
+		faults.inject(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last != "sync" {
+			t.Fatalf("the last that a commit does to the write-ahead log is a %s, want a sync", last)
+		}
+	}
+}
