@@ -34,9 +34,9 @@ func TestConformance(t *testing.T) {
 			}
 			switch {
 			case o.Err != nil:
-				t.Errorf("%s: %v\n%s", o.Name, o.Err, o.Again)
+				t.Errorf("%s: %v\nagain     %s", o.Name, o.Err, sim.Again(o.Again))
 			case o.Difference != nil:
-				t.Errorf("%s: simulator and server differ\n%v\n\nagain: %s", o.Name, o.Difference, o.Again)
+				t.Errorf("%s: simulator and server differ\n%v\n\nagain     %s", o.Name, o.Difference, sim.Again(o.Again))
 			}
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/refrain-fleet/refrain/sim"
 )
@@ -30,7 +31,7 @@ func (c *simSearchCommand) shrinkFindings(ctx context.Context, io stdio, finding
 			continue
 		}
 		seen[f.Result.Violation.Kind()] = true
-		file := filepath.Join(c.Out, fmt.Sprintf("%s-%s-%d.txt", f.Result.Violation.Checker, f.Profile, f.Seed))
+		file := filepath.Join(c.Out, fmt.Sprintf("%s-%s-%d.scenario", strings.ToLower(f.Result.Violation.Checker), f.Profile, f.Seed))
 		shrink := sim.Shrink{Workers: c.Workers, Options: sim.Options{Wire: c.Wire}}
 		r, err := runShrink(ctx, io, shrink, f.Scenario, seedOrigin(f.Seed, f.Profile).from(), file)
 		if err != nil {

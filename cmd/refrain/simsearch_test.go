@@ -37,7 +37,7 @@ func TestASearchWritesWhatItFindsAsSmallScenarios(t *testing.T) {
 	if len(shrunk) != 1 || shrunk[0] == nil {
 		t.Fatalf("%d are shrunk, want the first of the two that are alike", len(shrunk))
 	}
-	file := filepath.Join(dir, "L1-smoke-7.txt")
+	file := filepath.Join(dir, "l1-smoke-7.scenario")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
