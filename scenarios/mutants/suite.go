@@ -25,9 +25,9 @@ type suite struct {
 }
 
 var suites = []suite{
-	{layer: Corpus, pkgs: []string{"./scenarios"}, run: "Corpus", simulated: true},
+	{layer: Corpus, pkgs: []string{"./scenarios"}, run: "CorpusRuns", simulated: true},
 	{layer: Properties, pkgs: []string{"./scenarios"}, run: ".", skip: "Corpus|Conform", simulated: true, flags: []string{"-short"}},
-	{layer: Conformance, pkgs: []string{"./scenarios/conform"}, run: "."},
+	{layer: Conformance, pkgs: []string{"./scenarios"}, run: "Conform"},
 	{layer: Unit, run: ".", flags: []string{"-short"}},
 }
 
