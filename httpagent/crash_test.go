@@ -30,9 +30,19 @@ func (r *rig) reopen(path string) *FileLog {
 	return log
 }
 
+// lateLog is a disk that takes its time, so that whoever does not wait for it is
+// well ahead of it.
+type lateLog struct{ Log }
+
+func (l lateLog) Append(lines []byte, sync bool) error {
+	time.Sleep(20 * time.Millisecond)
+	return l.Log.Append(lines, sync)
+}
+
 func TestAnEventIsOnDiskBeforeItIsSent(t *testing.T) { // PROTOCOL A1
 	r := newRig(t)
 	path := r.onDisk()
+	r.cfg.Log = lateLog{r.cfg.Log}
 	r.dispatching(dispatch("edge@1", "c1", 0), func(c call) (answer, bool) {
 		if c.kind != "event" {
 			return answer{}, false

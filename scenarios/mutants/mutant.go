@@ -163,10 +163,23 @@ func (m *Mutant) Apply(root string) (map[string]string, error) {
 		}
 		// The newline in front of both keeps a match at the start of a line.
 		text = "\n" + text
-		if n := strings.Count(text, "\n"+e.Old); n != 1 {
+		if n := times(text, "\n"+e.Old); n != 1 {
 			return nil, &StaleError{e.File, n}
 		}
 		changed[e.File] = strings.Replace(text, "\n"+e.Old, "\n"+e.New, 1)[1:]
 	}
 	return changed, nil
+}
+
+// times counts how often s occurs in a text, also where it overlaps itself: a
+// line may follow its like.
+func times(text, s string) (n int) {
+	for {
+		i := strings.Index(text, s)
+		if i < 0 {
+			return n
+		}
+		n++
+		text = text[i+1:]
+	}
 }

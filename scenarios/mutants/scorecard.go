@@ -82,16 +82,19 @@ type Scorecard struct {
 	// Untried are layers that no mutant met: those after Config.Until, and those
 	// that the source has no tests of.
 	Untried []Layer
-	Took    time.Duration
+	// Left is how many mutants were not tried, since the context ended.
+	Left int
+	Took time.Duration
 }
 
 // Good reports whether every mutant was caught as expected, and nothing else.
 func (s *Scorecard) Good() bool {
-	return !s.Control.Hangs && s.Control.found() == 0 && !slices.ContainsFunc(s.Results, func(r Result) bool { return r.Verdict != Caught })
+	return s.Left == 0 && !s.Control.Hangs && s.Control.found() == 0 && !slices.ContainsFunc(s.Results, func(r Result) bool { return r.Verdict != Caught })
 }
 
 // Run puts mutants to the test. root is the root of the module. The error is
-// one of the harness; what becomes of a mutant is a result.
+// one of the harness; what becomes of a mutant is a result. When ctx ends, the
+// scorecard has those that were done by then.
 func Run(ctx context.Context, root string, list []Mutant, cfg Config) (*Scorecard, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -108,10 +111,16 @@ func Run(ctx context.Context, root string, list []Mutant, cfg Config) (*Scorecar
 	for range cfg.Workers {
 		workers.Go(func() {
 			for i := range next {
+				if ctx.Err() != nil {
+					continue
+				}
 				r := s.try(ctx, root, &list[i], tree)
+				if ctx.Err() != nil {
+					continue // it was cut short
+				}
 				mu.Lock()
 				s.Results[i] = r
-				if cfg.Each != nil && ctx.Err() == nil {
+				if cfg.Each != nil {
 					cfg.Each(&r)
 				}
 				mu.Unlock()
@@ -124,7 +133,10 @@ func Run(ctx context.Context, root string, list []Mutant, cfg Config) (*Scorecar
 	close(next)
 	workers.Wait()
 	s.Took = time.Since(started)
-	return s, ctx.Err()
+	s.Left = len(list)
+	s.Results = slices.DeleteFunc(s.Results, func(r Result) bool { return r.Mutant == nil })
+	s.Left -= len(s.Results)
+	return s, nil
 }
 
 // control searches without any mutant: whatever is seen then was not brought

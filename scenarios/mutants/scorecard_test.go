@@ -119,15 +119,15 @@ func TestTheMedianCountsStartsThatSawNothingAsTheSlowest(t *testing.T) {
 }
 
 func TestASearchCatchesByViolationByHangingOrByWhatItNeverBringsAbout(t *testing.T) {
-	control := Hunt{Never: []string{"rare"}}
+	control := Hunt{Seen: map[string]uint64{"rare": 3, "absorbed": 400}}
 	for _, c := range []struct {
 		h    Hunt
 		want string
 	}{
 		{Hunt{Sightings: []Sighting{sighting(1, "S2"), sighting(1, "S1"), sighting(1, "S1")}}, "S1 S2"},
 		{Hunt{Hangs: true}, "HANGS"},
-		{Hunt{Sightings: []Sighting{sighting(60, "")}, Never: []string{"rare", "absorbed"}}, "never absorbed"},
-		{Hunt{Sightings: []Sighting{sighting(60, "")}, Never: []string{"rare"}}, ""},
+		{Hunt{Sightings: []Sighting{sighting(60, "")}, Seen: map[string]uint64{"rare": 1}}, "never absorbed"},
+		{Hunt{Sightings: []Sighting{sighting(60, "")}, Seen: map[string]uint64{"absorbed": 1}}, ""},
 	} {
 		if got := c.h.caughtBy(&control); got != c.want {
 			t.Errorf("%+v is caught by %q; want %q", c.h, got, c.want)
@@ -146,6 +146,7 @@ func TestAScorecardIsGoodOnlyIfEverythingIsCaughtAndTheControlSeesNothing(t *tes
 	}{
 		{"all caught", Scorecard{Results: []Result{caught}}, true, "12000"},
 		{"late", Scorecard{Results: []Result{{Mutant: caught.Mutant, Verdict: Late, Layer: Unit, By: "TestA"}}}, false, "unit: TestA, expected simulation"},
+		{"interrupted", Scorecard{Results: []Result{caught}, Left: 3}, false, "INTERRUPTED: 3 mutants were not tried"},
 		{"survivor", Scorecard{Results: []Result{{Mutant: caught.Mutant, Verdict: Survived}}}, false, "survived"},
 		{"stale", Scorecard{Results: []Result{{Mutant: caught.Mutant, Verdict: Stale, Err: &StaleError{"a.go", 2}}}}, false, "STALE: a: stale: the old lines occur 2 times in a.go"},
 		{"bug of the source", Scorecard{Results: []Result{caught}, Control: Hunt{Sightings: []Sighting{sighting(3, "S9")}}}, false, "WITHOUT A MUTANT: S9"},

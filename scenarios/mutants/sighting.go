@@ -2,6 +2,7 @@ package mutants
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -11,8 +12,8 @@ import (
 type Hunt struct {
 	// Sightings are the first violations, one for each first seed.
 	Sightings []Sighting
-	// Never are the sometimes-probes that no run has hit, if none broke a rule.
-	Never []string `json:",omitempty"`
+	// Seen says how often each sometimes-probe was hit, if no run broke a rule.
+	Seen map[string]uint64 `json:",omitempty"`
 	// Hangs says that the search was given up: a step did not come to its end.
 	Hangs bool `json:",omitempty"`
 }
@@ -46,13 +47,17 @@ func (h *Hunt) caughtBy(control *Hunt) string {
 	if h.found() > 0 {
 		return h.checkers()
 	}
-	for _, probe := range h.Never {
-		if !slices.Contains(control.Never, probe) {
+	for _, probe := range slices.Sorted(maps.Keys(control.Seen)) {
+		if control.Seen[probe] >= plenty && h.Seen[probe] == 0 {
 			return "never " + probe
 		}
 	}
 	return ""
 }
+
+// plenty is how often a sometimes-probe is hit without a mutant for its absence
+// with one to be no chance.
+const plenty = 50
 
 // found counts the starts from which a run broke a rule.
 func (h *Hunt) found() int {

@@ -59,6 +59,9 @@ func (s *Scorecard) Write(w io.Writer) error {
 	for _, layer := range s.Untried {
 		fmt.Fprintf(w, "NOT TRIED: %s\n", layer)
 	}
+	if s.Left > 0 {
+		fmt.Fprintf(w, "INTERRUPTED: %d mutants were not tried\n", s.Left)
+	}
 	_, err := fmt.Fprintf(w, "%d of %d mutants caught: %d by simulation, %d by corpus, properties or conformance, %d by unit tests only; in %v\n",
 		len(simulation)+len(others)+len(unit), len(s.Results), len(simulation), len(others), len(unit), s.Took.Round(time.Second))
 	return err
@@ -174,6 +177,7 @@ func (s *Scorecard) WriteJSON(w io.Writer) error {
 		Mutants []jsonResult `json:"mutants"`
 		Control *Hunt        `json:"control"`
 		Untried []Layer      `json:"untried,omitempty"`
+		Left    int          `json:"left,omitempty"`
 		Seconds float64      `json:"seconds"`
-	}{s.Good(), list, &s.Control, s.Untried, s.Took.Seconds()})
+	}{s.Good(), list, &s.Control, s.Untried, s.Left, s.Took.Seconds()})
 }

@@ -31,9 +31,10 @@ func main() {
 		seen = seen || s.Checker != ""
 		hunted.Sightings = append(hunted.Sightings, s)
 	}
-	for _, p := range sim.Probes(sim.Profiles()) {
-		if !seen && !p.Hit(&effects) {
-			hunted.Never = append(hunted.Never, p.Name)
+	if !seen {
+		hunted.Seen = make(map[string]uint64)
+		for e, n := range effects {
+			hunted.Seen[sim.Effect(e).String()] = n
 		}
 	}
 	watchdog.Stop()
