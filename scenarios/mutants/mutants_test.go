@@ -6,13 +6,16 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/tools/go/packages"
 
 	"github.com/refrain-fleet/refrain/scenarios/mutants"
+	"github.com/refrain-fleet/refrain/sim"
 )
 
 func planted(t *testing.T) (root string, list []mutants.Mutant) {
@@ -129,6 +132,34 @@ func (list imports) Import(path string) (*types.Package, error) {
 		}
 	}
 	return nil, fmt.Errorf("%s is not among the imports of the package as it is; a mutant may not add one", path)
+}
+
+// A scenario beside a mutant shows what the mutant breaks, so without it nothing
+// may be broken.
+func TestAScenarioBesideAMutantPassesWithoutIt(t *testing.T) {
+	_, list := planted(t)
+	files, err := filepath.Glob("testdata/*.scenario")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no scenarios: %v", err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".scenario")
+		if !slices.ContainsFunc(list, func(m mutants.Mutant) bool { return m.Name == name }) {
+			t.Errorf("%s: there is no such mutant", file)
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scenario, err := sim.ParseScenario(string(text))
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		if result, err := sim.Run(scenario, sim.Options{}); err != nil || result.Violation != nil || !result.Ended {
+			t.Errorf("%s: %v %v", file, err, result.Violation)
+		}
+	}
 }
 
 // A few mutants are really planted, so that nothing between a file and its
