@@ -144,6 +144,13 @@ func (l *loop) durable(g *group) {
 	l.admission.settleParked(last, l.dropsReply)
 	l.waiters.wake(g.wakes)
 	l.notices.put(g.notices)
+	if len(l.out.Entries) == 0 {
+		// What was stepped meanwhile has logged nothing: no commit comes after
+		// it for what it tells to wait for.
+		l.waiters.wake(l.next.wakes)
+		l.notices.put(l.next.notices)
+		l.next.reset()
+	}
 }
 
 // dropsReply carries out the faults that strike before a reply.

@@ -157,6 +157,19 @@ func TestARevocationIsInForceWhenItIsDurable(t *testing.T) { // PROTOCOL E2, T5
 	c.heartbeat("h2").want(t, wire.CertificateRevoked)
 }
 
+// What is told of a step that logs nothing does not wait for a commit that never
+// comes.
+func TestWhatIsToldDuringACommitIsToldAfterIt(t *testing.T) {
+	h, store, id := startSlowly(t, "h1", "h2")
+	event := h.ack("h1", id)
+	<-store.begun
+	drifts := `{"hostname":"h2","rollout_id":"` + id + `","current_closure":"c9","at":"2026-01-01T00:00:00Z"}`
+	h.agent("h2").do(http.MethodPost, "/v1/agent/heartbeat", drifts).want(t, wire.OK)
+	store.end <- nil
+	(<-event).want(t, wire.NoContent)
+	h.eventually("the drift is logged", func() bool { return len(h.logs.matching("replay asked", "host=h2")) == 1 })
+}
+
 func TestAShutdownWaitsForTheCommitThatIsUnderWay(t *testing.T) { // PROTOCOL E2, G3
 	h, store, id := startSlowly(t, "h1")
 	event := h.ack("h1", id)
