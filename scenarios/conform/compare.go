@@ -54,7 +54,8 @@ func (p *player) atGate(request int) bool {
 func (p *player) manifestAnswered(s *sim.TapeStep) (*Difference, error) {
 	text := p.tape.Requests[s.Request].Answer.Get(wire.HeaderRetryAfter)
 	if text == "" {
-		return nil, nil
+		p.filesLeft--
+		return p.nextFile(), nil
 	}
 	after, err := time.ParseDuration(text + "s")
 	if err != nil {

@@ -58,8 +58,11 @@ type life struct {
 	closing, dead  bool
 	// marks are how many timers had been made when a manifest was offered.
 	marks map[int]int
-	// files are the inputs that are manifests of the directory.
-	files map[plane.Input]bool
+	// files are the inputs that are manifests of the directory, file the one that
+	// is at the gate, filesLeft how many the server has not opened yet.
+	files     map[plane.Input]bool
+	file      plane.Input
+	filesLeft int
 	// refused says that the loop was told that its disk cannot be read, and tries
 	// again.
 	refused bool

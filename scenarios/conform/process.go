@@ -40,6 +40,7 @@ func (p *player) comeUp(s *sim.TapeStep) error {
 		inputs: make(map[plane.Input]int), offers: make(map[plane.Input]*httpserver.Held), offered: make(map[plane.Input]*httpserver.Held),
 		responses: make(map[int]*response), marks: make(map[int]int), files: make(map[plane.Input]bool),
 	}
+	p.filesLeft = len(s.Manifests)
 	p.store = &heldStore{inner: disk, mail: p.mail}
 	p.ctx, p.kill = context.WithCancel(context.Background())
 	p.faults.SkewWall(skew)
@@ -112,7 +113,7 @@ func (p *player) start(s *sim.TapeStep) (*Difference, error) {
 	if err := *p.started; err != nil {
 		return nil, err
 	}
-	return nil, nil
+	return p.nextFile(), nil
 }
 
 // close begins a shutdown in good order.

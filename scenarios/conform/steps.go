@@ -50,10 +50,7 @@ func (p *player) arrive(s *sim.TapeStep) (*Difference, error) {
 // him for a request.
 func (p *player) newcomer(request int) bool {
 	for in := range p.offers { // there is one at most
-		if _, known := p.inputs[in]; !known || p.isOver(p.inputs[in]) {
-			if _, file := in.(*plane.OpenRollout); file && p.isFile(in) {
-				continue
-			}
+		if n, known := p.inputs[in]; !p.files[in] && (!known || p.isOver(n)) {
 			p.inputs[in] = request
 			return true
 		}
@@ -67,29 +64,39 @@ func (p *player) isOver(request int) bool {
 	return p.responses[request] != nil || p.tape.Requests[request].Manifest
 }
 
-// isFile reports whether an input at the gate is a manifest of the directory: one
-// that is not the body of a request under way. The server comes to the gate with
-// the next one by itself, and earlier than the tape says.
-func (p *player) isFile(in plane.Input) bool {
-	sent := &p.tape.Requests[p.tape.Steps[p.at].Request]
-	if sent.Path != "/v1/operator/rollouts" || sent.Manifest {
-		return true
-	}
-	return p.files[in]
-}
-
 // manifest looks for a file at the gate, and takes it for a request.
 func (p *player) manifest(request int) bool {
+	if !p.fileComes() {
+		return false
+	}
+	p.inputs[p.file] = request
+	return true
+}
+
+// fileComes looks for the next manifest of the directory at the gate. The server
+// comes there with it by itself, and earlier than the tape says.
+func (p *player) fileComes() bool {
+	if p.file != nil {
+		return true
+	}
 	for in := range p.offers {
 		if _, open := in.(*plane.OpenRollout); open {
-			if n, known := p.inputs[in]; !known || p.tape.Requests[n].Manifest {
-				p.inputs[in] = request
-				p.files[in] = true
+			if _, known := p.inputs[in]; !known {
+				p.file, p.files[in] = in, true
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// nextFile waits for the next manifest at the gate, if there is one more, so that
+// it is not taken for a request.
+func (p *player) nextFile() *Difference {
+	if p.filesLeft == 0 || p.until(p.fileComes) {
+		return nil
+	}
+	return p.differ("the server does not put the next manifest through its gate")
 }
 
 // offer lets a request ask the gate.
@@ -114,7 +121,7 @@ func (p *player) offer(s *sim.TapeStep) (*Difference, error) {
 	delete(p.offers, in)
 	file := p.tape.Requests[s.Request].Manifest
 	if file {
-		p.marks[s.Request] = len(p.timers)
+		p.marks[s.Request], p.file = len(p.timers), nil
 	}
 	h.Release()
 	if s.N == 0 && file {

@@ -1,0 +1,225 @@
+package conform
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// compareSeeds compares some seeds in every profile, and returns the outcomes.
+func compareSeeds(t *testing.T, seeds uint64, stores func() (Stores, error)) []Outcome {
+	t.Helper()
+	var cases []Case
+	for seed := uint64(1); seed <= seeds; seed++ {
+		for _, p := range sim.Profiles() {
+			cases = append(cases, SeedCase(seed, p))
+		}
+	}
+	var outcomes []Outcome
+	batch := Batch{Cases: cases, Requests: DefaultRequests, Workers: 8, GoOn: true, Stores: stores, Each: func(o Outcome) {
+		outcomes = append(outcomes, o)
+		switch {
+		case o.Err != nil:
+			t.Errorf("%s: %v\n%s", o.Name, o.Err, o.Again)
+		case o.Difference != nil:
+			t.Errorf("%s: simulator and server differ\n%v\n\n%s", o.Name, o.Difference, o.Again)
+		}
+	}}
+	if err := batch.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return outcomes
+}
+
+func TestAServerDoesWhatTheSimulatorDid(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	restarts := 0
+	for _, o := range compareSeeds(t, 2, nil) {
+		restarts += o.Restarts
+	}
+	if restarts == 0 {
+		t.Error("no process was started again")
+	}
+}
+
+func TestAServerWithADatabaseDoesWhatTheSimulatorDid(t *testing.T) { // PROTOCOL E2
+	dir := t.TempDir()
+	compareSeeds(t, 1, func() (Stores, error) { return NewFileStores(dir) })
+}
+
+// crowded is a fleet that makes a small inbox refuse, a plane that is wedged, and
+// one that loses its disk: 503 of every reason but one, a replay, a dispatch.
+const crowded = `
+seed 5
+fleet 12 interval=15s activation=2s..4s
+plane capacity=4 service=400ms
+rollout stable@r1 at=3s target=c1 hosts=h1..h6 waves=0s policy=halt
+at 20s reducer wedge for=9s
+at 30s revoke h12
+at 40s cert wrong host=h3 for=30s
+at 45s reply drop count=2 after=yes
+at 60s plane wipe for=2s
+at 80s plane restart for=2s each=1s
+active 4m
+`
+
+func record(t *testing.T, text string, requests int) *sim.Tape {
+	t.Helper()
+	scenario, err := sim.ParseScenario(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tape, err := sim.Record(scenario, sim.TapeOptions{Requests: requests})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tape
+}
+
+func play(t *testing.T, tape *sim.Tape) *Difference {
+	t.Helper()
+	c, err := NewCertificates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := Play(tape, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// firstAnswer returns the index of the first answer on a tape that a test likes.
+func firstAnswer(t *testing.T, tape *sim.Tape, likes func(*wire.Answer) bool) int {
+	t.Helper()
+	i := slices.IndexFunc(tape.Steps, func(s sim.TapeStep) bool {
+		return s.Kind == sim.TapeAnswer && !tape.Requests[s.Request].Manifest && likes(tape.Requests[s.Request].Answer)
+	})
+	if i < 0 {
+		t.Fatal("there is no such answer on the tape")
+	}
+	return i
+}
+
+func has(header string) func(*wire.Answer) bool {
+	return func(a *wire.Answer) bool { return a.Get(header) != "" }
+}
+
+func setHeader(a *wire.Answer, name string, change func(string) string) {
+	i := slices.IndexFunc(a.Header, func(h wire.HeaderField) bool { return h.Name == name })
+	a.Header[i].Value = change(a.Header[i].Value)
+}
+
+// A simulator that lies is found out where it lies.
+func TestATapeThatLiesIsFoundOutWhereItLies(t *testing.T) {
+	for _, test := range []struct {
+		lie   string
+		likes func(*wire.Answer) bool
+		tell  func(*wire.Answer)
+		says  string
+	}{
+		{"Retry-After is a second too long", has(wire.HeaderRetryAfter), func(a *wire.Answer) {
+			setHeader(a, wire.HeaderRetryAfter, func(v string) string {
+				d, _ := time.ParseDuration(v + "s")
+				return strings.TrimSuffix((d + time.Second).String(), "s")
+			})
+		}, "with Retry-After"},
+		{"Replay-From is another number", has(wire.HeaderReplayFrom), func(a *wire.Answer) {
+			setHeader(a, wire.HeaderReplayFrom, func(v string) string { return v + "0" })
+		}, "with X-Nixfleet-Replay-From"},
+		{"Replay-From is left out", has(wire.HeaderReplayFrom), func(a *wire.Answer) {
+			a.Header = slices.DeleteFunc(a.Header, func(h wire.HeaderField) bool { return h.Name == wire.HeaderReplayFrom })
+		}, "with X-Nixfleet-Replay-From"},
+		{"the status is another", func(a *wire.Answer) bool { return a.Status == 204 }, func(a *wire.Answer) { a.Status = 200 }, "the simulator answers 200, the server 204"},
+		{"the reason is another", func(a *wire.Answer) bool { return a.Status == 503 }, func(a *wire.Answer) {
+			a.Body = []byte(strings.Replace(string(a.Body), `"reason":"`, `"reason":"not_`, 1))
+		}, "the problem documents differ"},
+		{"the body is another", func(a *wire.Answer) bool { return a.Status == 200 }, func(a *wire.Answer) { a.Body = append(a.Body, ' ') }, "the bodies differ"},
+	} {
+		t.Run(test.lie, func(t *testing.T) {
+			tape := record(t, crowded, 0)
+			at := firstAnswer(t, tape, test.likes)
+			test.tell(tape.Requests[tape.Steps[at].Request].Answer)
+			d := play(t, tape)
+			if d == nil || d.At != at || !strings.Contains(d.What, test.says) {
+				t.Errorf("got %v, want a difference at step %d that says %q", d, at, test.says)
+			}
+		})
+	}
+}
+
+// What the gate, the loop and the disk did is compared as well.
+func TestATapeThatDoesSomethingElseIsFoundOut(t *testing.T) {
+	find := func(tape *sim.Tape, likes func(*sim.TapeStep) bool) int {
+		for i := range tape.Steps {
+			if likes(&tape.Steps[i]) {
+				return i
+			}
+		}
+		return -1
+	}
+	kind := func(k sim.TapeKind) func(*sim.TapeStep) bool {
+		return func(s *sim.TapeStep) bool { return s.Kind == k }
+	}
+	for _, test := range []struct {
+		lie   string
+		likes func(*sim.TapeStep) bool
+		tell  func(*sim.TapeStep)
+		says  string
+	}{
+		{"a refused request was admitted", func(s *sim.TapeStep) bool { return s.Kind == sim.TapeOffer && s.N == 0 }, func(s *sim.TapeStep) { s.N = 1 }, "lets the request in, the server's does not"},
+		{"an admitted request was refused", func(s *sim.TapeStep) bool { return s.Kind == sim.TapeOffer && s.N == 1 }, func(s *sim.TapeStep) { s.N = 0 }, "the server's lets it in"},
+		{"another was stepped", kind(sim.TapeStepped), func(s *sim.TapeStep) { s.Request++ }, "the server's is about to step"},
+		{"one entry more was committed", kind(sim.TapeCommit), func(s *sim.TapeStep) { s.N++ }, "entries, the server's commits"},
+		{"one more was inside at a commit", kind(sim.TapeCommit), func(s *sim.TapeStep) { s.Depth++ }, "inside the server's"},
+		{"one more was inside", kind(sim.TapeTake), func(s *sim.TapeStep) { s.Depth++ }, "inside the server's"},
+		{"a tick came in place of a step", kind(sim.TapeStepped), func(s *sim.TapeStep) { s.Kind = sim.TapeTick }, "the simulator's loop ticks, the server's is about to step"},
+		{"a handshake was refused", kind(sim.TapeArrive), func(s *sim.TapeStep) { s.Kind = sim.TapeHandshake }, "refuses in the handshake"},
+		{"the plane's state is another", func(s *sim.TapeStep) bool { return s.Kind == sim.TapeState && s.At > 100*time.Second }, func(s *sim.TapeStep) { s.State = append(s.State, "more\n"...) }, "the planes' states differ"},
+	} {
+		t.Run(test.lie, func(t *testing.T) {
+			tape := record(t, crowded, 0)
+			at := find(tape, test.likes)
+			if at < 0 {
+				t.Fatal("there is no such step on the tape")
+			}
+			test.tell(&tape.Steps[at])
+			if d := play(t, tape); d == nil || d.At != at || !strings.Contains(d.What, test.says) {
+				t.Errorf("got %v, want a difference at step %d that says %q", d, at, test.says)
+			}
+		})
+	}
+}
+
+func TestADifferenceSaysWhatBothDidAndWhichScenario(t *testing.T) {
+	tape := record(t, crowded, 0)
+	at := firstAnswer(t, tape, has(wire.HeaderRetryAfter))
+	setHeader(tape.Requests[tape.Steps[at].Request].Answer, wire.HeaderRetryAfter, func(string) string { return "59" })
+	text := play(t, tape).String()
+	for _, part := range []string{
+		"the simulator answers with Retry-After [\"59\"], the server with [\"", "simulator\n    503 Service Unavailable\n    Retry-After: 59",
+		"server\n    503 Service Unavailable\n    Retry-After: ", "request\n    m", "before it\n", "scenario\n    seed 5\n    fleet 12 ",
+	} {
+		if !strings.Contains(text, part) {
+			t.Errorf("it does not say %q:\n%s", part, text)
+		}
+	}
+}
+
+func TestAScenarioThatStartsFromARecordingCannotBePlayed(t *testing.T) {
+	tape := record(t, crowded, 10)
+	tape.Scenario.Start.State = []string{"log {}"}
+	c, err := NewCertificates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Play(tape, c); err == nil || !strings.Contains(err.Error(), "starts from a recorded state") {
+		t.Errorf("got %v, want that it cannot be played", err)
+	}
+}
