@@ -106,15 +106,25 @@ func pair(a, b []Line) []Row {
 		}
 	}
 	if len(a)*len(b) <= mostPairs {
+		nextA, nextB := 0, 0 // of what is not in a row yet, the next match
 		for _, m := range matches(a, b, roughly) {
-			alone(a[:m.a], b[:m.b])
-			rows = append(rows, Row{&a[m.a], &b[m.b], false})
-			a, b = a[m.a+1:], b[m.b+1:]
+			i, j := nextA+m.a, nextB+m.b
+			nextA, nextB = i+1, j+1
+			if apart := a[i].At - b[j].At; apart > mostApart || apart < -mostApart {
+				continue
+			}
+			alone(a[:i], b[:j])
+			rows = append(rows, Row{&a[i], &b[j], false})
+			a, b, nextA, nextB = a[i+1:], b[j+1:], 0, 0
 		}
 	}
 	alone(a, b)
 	return rows
 }
+
+// mostApart is how far apart in time two lines may be that are put side by side
+// though they are not the same.
+const mostApart = 5 * time.Second
 
 // mostPairs bounds the work of looking for lines that are alike.
 const mostPairs = 1 << 20
@@ -169,13 +179,14 @@ func matches(a, b []Line, key func(Line) string) []match {
 
 var (
 	messageNumber = regexp.MustCompile(`\bm[0-9]+\b`)
-	anyNumber     = regexp.MustCompile(`[0-9]+`)
+	anyNumber     = regexp.MustCompile(`\bm?[0-9][0-9T:.Z-]*`)
 )
 
 // exactly is a line without what shifts: the number of its message.
 func exactly(l Line) string { return l.Where + "\t" + messageNumber.ReplaceAllString(l.Text, "m") }
 
-// roughly is a line without its numbers; where it is counts.
+// roughly is a line without its numbers and times. Where it is counts, and so do
+// names that have a number, of hosts and closures for instance.
 func roughly(l Line) string { return l.Where + "\t" + anyNumber.ReplaceAllString(l.Text, "0") }
 
 // Lines lists the lines of a recording from a step on, of at most so many

@@ -55,6 +55,10 @@ func TestLinesThatSayTheSameAtTheSameInstantAreInOneRow(t *testing.T) {
 		{"a time differs", []string{"1 h1 timer", "5 h1 x"}, []string{"2 h1 timer", "5 h1 x"}, "timer [|] timer\nx [ ] x\n"},
 		{"a number differs", []string{"1 h1 503 retry-after=1s"}, []string{"1 h1 503 retry-after=2s"}, "503 retry-after=1s [|] 503 retry-after=2s\n"},
 		{"a place differs", []string{"1 h1 timer"}, []string{"1 h2 timer"}, "timer [<] -\n- [>] timer\n"},
+		{"another host", []string{"1 plane > m4 poll from h3"}, []string{"1 plane > m4 poll from h4"}, "> m4 poll from h3 [<] -\n- [>] > m4 poll from h4\n"},
+		{"a clock differs", []string{"1 plane at=2026-01-01T00:02:05.5Z ok"}, []string{"1 plane at=2026-01-01T00:03:00Z ok"}, "at=2026-01-01T00:02:05.5Z ok [|] at=2026-01-01T00:03:00Z ok\n"},
+		{"too far apart", []string{"1 h1 timer", "2 h1 probed"}, []string{"2 h1 probed", "6000000001 h1 timer"}, "timer [<] -\nprobed [ ] probed\n- [>] timer\n"},
+		{"far, and then near", []string{"1 h1 timer", "7000000000 h1 timer 2"}, []string{"6000000002 h1 timer", "7000000001 h1 timer 3"}, "timer [<] -\n- [>] timer\ntimer 2 [|] timer 3\n"},
 		{"one instant, in the order of the steps", []string{"1 h1 a", "1 h1 b", "1 h1 c"}, []string{"1 h1 b", "1 h1 d", "1 h1 c"}, "a [<] -\nb [ ] b\n- [>] d\nc [ ] c\n"},
 		{"nothing", nil, nil, ""},
 	} {
