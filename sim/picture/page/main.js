@@ -22,7 +22,8 @@ function fillHeader(d) {
   if (d.Omitted) {
     const p = document.createElement("p");
     p.className = "notice"; p.style.margin = 0;
-    p.textContent = `To keep the page small, ${d.Omitted.Messages.toLocaleString("en")} messages and ${d.Omitted.Steps.toLocaleString("en")} steps from before ${clock(d.Omitted.Before, 0)} are left out, routine ones first. Charts, states and faults are whole.`;
+    const gone = [[d.Omitted.Messages, "messages"], [d.Omitted.Steps, "steps"]].filter(([n]) => n).map(([n, what]) => n.toLocaleString("en") + " " + what);
+    p.textContent = `To keep the page small, ${gone.join(" and ")} from before ${clock(d.Omitted.Before, 0)} are left out, routine ones first. Charts, states and faults are whole.`;
     document.querySelector(".tools").after(p);
   }
 }
