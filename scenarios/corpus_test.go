@@ -12,7 +12,11 @@ import (
 	"github.com/refrain-fleet/refrain/sim"
 )
 
-var _ = flag.Bool("rewrite", false, "rewrite the counts, instants and numbers that the corpus expects, its files in canonical form, and its index")
+func init() {
+	if flag.Lookup("rewrite") == nil { // datadriven has one of the same name
+		flag.Bool("rewrite", false, "rewrite the counts, instants and numbers that the corpus expects, its files in canonical form, and its index")
+	}
+}
 
 func rewriting() bool { return flag.Lookup("rewrite").Value.String() == "true" }
 

@@ -124,10 +124,16 @@ func oneOf(got string, words []string) string {
 	}
 }
 
+// longestWord is longer than any word of the language, in bytes.
+const longestWord = 80
+
 // nearest returns the word that got is probably a misspelling of, or nothing:
 // the one with the fewest characters changed, put in, left out or swapped with
 // their neighbours, if that is about a third of them at most.
 func nearest(got string, words []string) string {
+	if len(got) > longestWord {
+		return ""
+	}
 	best, fewest := "", 1+(1+utf8.RuneCountInString(got))/3
 	for _, w := range words {
 		if d := distance([]rune(got), []rune(w)); d < fewest {

@@ -127,7 +127,7 @@ func TestTheWordThatWasMeantIsFound(t *testing.T) {
 	words := []string{"reply drop", "plane crash", "heartbeat", "event", "h"}
 	for got, want := range map[string]string{
 		"reply dorp": "reply drop", "plane crush": "plane crash", "hearbeat": "heartbeat", "evnet": "event", "evemt": "event",
-		"events": "event", "": "", "completely different": "", "eve": "", "x": "", "xyz": "",
+		"events": "event", "": "", "completely different": "", "eve": "", "x": "", "xyz": "", strings.Repeat("event", 1_000_000): "",
 	} {
 		if near := nearest(got, words); near != want {
 			t.Errorf("%q is taken for %q, want %q", got, near, want)
