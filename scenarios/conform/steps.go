@@ -19,7 +19,7 @@ func (p *player) arrive(s *sim.TapeStep) (*Difference, error) {
 		}
 		return nil, nil
 	}
-	server, number := p.server, s.Request
+	server, number, made := p.server, s.Request, len(p.timers)
 	p.flying++
 	err := p.clients.send(p.ctx, request, s.Kind == sim.TapeHandshake, func(r response) {
 		p.mail.post(func(p *player) {
@@ -36,6 +36,9 @@ func (p *player) arrive(s *sim.TapeStep) (*Difference, error) {
 	if !p.until(func() bool { return p.responses[number] != nil || p.newcomer(number) }) {
 		return p.differ("the request comes neither to the gate nor to an answer"), nil
 	}
+	// The timer of a poll is made before it comes to the gate, and is none that
+	// anybody else waits for.
+	p.timers = p.timers[:made]
 	r := p.responses[number]
 	switch {
 	case s.Kind == sim.TapeArrive && r != nil && r.err != nil:
