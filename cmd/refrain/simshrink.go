@@ -79,7 +79,7 @@ func runShrink(ctx context.Context, io stdio, shrink sim.Shrink, s sim.Scenario,
 		shrink.Each = func(p sim.ShrinkProgress) {
 			if now := time.Now(); now.Sub(last) > 100*time.Millisecond {
 				last = now
-				fmt.Fprintf(io.Err, "\r\033[Kshrinking: %d lines, %d hosts, %d of at most %d executions", p.Lines, p.Hosts, p.Executions, p.Limit)
+				fmt.Fprintf(io.Err, "\r\033[Kshrinking: lines %d, hosts %d, executions %d of at most %d", p.Lines, p.Hosts, p.Executions, p.Limit)
 			}
 		}
 		defer fmt.Fprint(io.Err, "\r\033[K")
