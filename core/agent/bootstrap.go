@@ -139,10 +139,13 @@ func (a *Agent) recover(s *wire.Snapshot, out *Output) {
 // instant: the closure of a host need not change from one rollout to the next,
 // and then a heartbeat confirms its record before anything is dispatched (H4),
 // and nothing is any more. So if q is at an end and there is nothing to
-// activate, the plane's word is enough: it lists what is not superseded.
+// activate, or nothing was ever dispatched, the plane's word is enough: it lists
+// what is not superseded. In the second case the host may have gone back to an
+// older rollout meanwhile, which a plane that lost its disk can dispatch before
+// it has read the manifest of the newer; it is activated again.
 func (a *Agent) newer(s *wire.Snapshot, q *progress) bool {
 	return q.rec.DispatchedAt.Before(s.DispatchedAt) ||
-		q.finished() && s.State == wire.Soaking && a.current == s.TargetClosure
+		q.finished() && s.State == wire.Soaking && (a.current == s.TargetClosure || !s.DispatchedAt.IsSet())
 }
 
 // soakOf derives the soak time from a snapshot: the plane's deadline is the

@@ -42,6 +42,8 @@ func TestASnapshotIsFollowedWithoutALaterDispatchIfThereIsNothingToActivate(t *t
 	older.DispatchedAt, older.CurrentClosureAtDispatch = at.Add(-time.Hour), "c0"
 	elsewhere := pendingNoMore
 	elsewhere.TargetClosure, elsewhere.CurrentClosure = "c2", "c2"
+	elsewhereSetBack := elsewhere
+	elsewhereSetBack.DispatchedAt = at.Add(-time.Hour)
 
 	for _, c := range []struct {
 		name     string
@@ -54,7 +56,10 @@ func TestASnapshotIsFollowedWithoutALaterDispatchIfThereIsNothingToActivate(t *t
 		{"it was dispatched before by the clock", converged, setBack, true},
 		{"there is something to activate", converged, activating, false},
 		{"there is something to activate and it was dispatched before", converged, older, false},
-		{"the host runs something else", converged, elsewhere, false},
+		// A plane that lost its disk confirmed it, and then dispatched an older one
+		// before it had read the manifest of a newer.
+		{"the host runs something else", converged, elsewhere, true},
+		{"the host runs something else and it was dispatched before", converged, elsewhereSetBack, false},
 	} {
 		a, err := agent.New(agent.Config{Hostname: "h1", Seed: 1})
 		if err != nil {
