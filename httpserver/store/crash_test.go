@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-
-	"github.com/refrain-fleet/refrain/core/wire"
 )
 
 // The write-ahead log's layout: https://sqlite.org/fileformat2.html#walformat.
@@ -163,5 +161,3 @@ func TestACrashInsideACheckpointLosesNothing(t *testing.T) { // PROTOCOL E2
 		same(t, "a torn checkpoint", image{torn, before.wal}.recovered(t), r.state())
 	}
 }
-
-func wireID(s string) wire.RolloutID { return wire.RolloutID(s) }
