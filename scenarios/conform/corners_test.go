@@ -56,6 +56,12 @@ at 40s revoke h1
 at 45s plane late for=10s
 active 70s
 `, 503},
+	{"polls come twice, and the newer takes the older one's place", `
+seed 13
+fleet 3 interval=15s
+at 1s net dup for=1m rate=900
+active 70s
+`, 204},
 	{"polls wait when the plane shuts down, and one is inside", `
 seed 8
 fleet 30 interval=15s
