@@ -132,10 +132,10 @@ func TestAWedgeIsRecordedOnce(t *testing.T) { // PROTOCOL G7
 // A busy plane is not wedged: nothing is recorded.
 func TestALateReplyAloneIsNotRecorded(t *testing.T) { // PROTOCOL G7
 	h := start(t)
-	h.faults.Install(Fault{Kind: Delay, Count: 1, For: 5 * time.Second})
+	delay := h.faults.Install(Fault{Kind: Delay, Count: 1, For: 5 * time.Second})
 	done := h.agent("h1").beginHeartbeat("h1")
-	h.inside(1)
-	h.advance(5 * time.Second)
+	<-delay.Reached()
+	h.clock.Add(5 * time.Second)
 	(<-done).want(t, wire.Timeout)
 	h.inside(0)
 	for range 10 {

@@ -46,6 +46,7 @@ type Game struct {
 	process *process
 	hosts   []*host
 	asks    *operator
+	watcher *watcher
 	began   time.Time
 
 	tale sync.Mutex
@@ -144,6 +145,7 @@ func (g *Game) prepare(ctx context.Context) (err error) {
 	if g.asks, err = newOperator(g); err != nil {
 		return err
 	}
+	g.watcher = newWatcher(g)
 	g.clock = httpagent.NewClock(clock.New(), g.plan.speed)
 	for n := range g.plan.played() {
 		h, err := newHost(g, n+1)

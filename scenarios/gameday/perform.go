@@ -181,13 +181,13 @@ func (g *Game) play(ctx context.Context, f sim.Fault) error {
 			return err
 		}
 		sleep(ctx, g.plan.real(f.For))
-		return p.up(context.WithoutCancel(ctx), 0)
+		return g.rise(context.WithoutCancel(ctx), 0)
 	case sim.PlaneRestart:
 		if err := p.stop(context.WithoutCancel(ctx)); err != nil {
 			g.tell("the shutdown says: %v", err)
 		}
 		sleep(ctx, g.plan.real(f.For))
-		return p.up(context.WithoutCancel(ctx), 0)
+		return g.rise(context.WithoutCancel(ctx), 0)
 	case sim.PlaneLate:
 		if err := p.crash(false); err != nil {
 			return err
@@ -212,6 +212,20 @@ func (g *Game) play(ctx context.Context, f sim.Fault) error {
 	default:
 		return g.playHosts(ctx, f, each)
 	}
+	return nil
+}
+
+// rise brings the plane up again, and looks at it before any host does: what the
+// agents send again would soon hide what a crash has taken.
+func (g *Game) rise(ctx context.Context, late time.Duration) error {
+	for _, h := range g.hosts {
+		h.link.block(sim.Both, 1)
+		defer h.link.block(sim.Both, -1)
+	}
+	if err := g.process.up(ctx, late); err != nil {
+		return err
+	}
+	g.watcher.lookAll(ctx)
 	return nil
 }
 
@@ -266,7 +280,7 @@ func (g *Game) capacity(ctx context.Context, f sim.Fault) error {
 		g.process.mu.Lock()
 		g.process.capacity = size
 		g.process.mu.Unlock()
-		return g.process.up(context.WithoutCancel(ctx), 0)
+		return g.rise(context.WithoutCancel(ctx), 0)
 	}
 	if err := again(f.Size); err != nil {
 		return err

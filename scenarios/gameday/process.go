@@ -31,7 +31,9 @@ type process struct {
 	ops         string
 	faults      *httpserver.Faults
 
-	mu       sync.Mutex
+	life sync.Mutex // held while the process comes up or goes down
+
+	mu       sync.Mutex // guards what follows
 	capacity int
 	server   *httpserver.Server // nil while it is down
 	listener *cuttable
@@ -66,6 +68,8 @@ func (p *process) manifests() string {
 
 // up begins a life of the process: it listens, and is ready after late.
 func (p *process) up(ctx context.Context, late time.Duration) error {
+	p.life.Lock()
+	defer p.life.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.server != nil {
@@ -128,6 +132,8 @@ func (p *process) listen() (l net.Listener, err error) {
 // crash ends the process at once: connections are reset, and nothing that it
 // had begun reaches the disk any more.
 func (p *process) crash(wipe bool) error {
+	p.life.Lock()
+	defer p.life.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.server != nil {
@@ -152,6 +158,8 @@ func (p *process) crash(wipe bool) error {
 
 // stop shuts the process down in good order.
 func (p *process) stop(ctx context.Context) error {
+	p.life.Lock()
+	defer p.life.Unlock()
 	p.mu.Lock()
 	server := p.server
 	p.server = nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -16,7 +17,6 @@ const lookEvery = 200 * time.Millisecond
 // watch looks at the plane from outside until ctx ends, and judges what must be
 // so whatever happens.
 func (g *Game) watch(ctx context.Context) {
-	w := &watcher{game: g, last: map[recordOf]wire.Seq{}, dispatched: map[waveOf]bool{}}
 	alive := true
 	for {
 		sleep(ctx, lookEvery)
@@ -27,9 +27,7 @@ func (g *Game) watch(ctx context.Context) {
 			alive = live == http.StatusOK
 			g.tell("/livez says %d", live)
 		}
-		for _, id := range g.rollouts() {
-			w.look(ctx, id)
-		}
+		g.watcher.lookAll(ctx)
 	}
 }
 
@@ -45,10 +43,25 @@ type waveOf struct {
 
 // watcher remembers what was seen.
 type watcher struct {
-	game       *Game
+	game *Game
+
+	mu         sync.Mutex
 	wipes      int
 	last       map[recordOf]wire.Seq
 	dispatched map[waveOf]bool
+}
+
+func newWatcher(g *Game) *watcher {
+	return &watcher{game: g, last: map[recordOf]wire.Seq{}, dispatched: map[waveOf]bool{}}
+}
+
+// lookAll looks at every rollout that was opened.
+func (w *watcher) lookAll(ctx context.Context) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, id := range w.game.rollouts() {
+		w.look(ctx, id)
+	}
 }
 
 func (g *Game) rollouts() []wire.RolloutID {
