@@ -18,6 +18,7 @@ const (
 	keptSlot    = "a host that came before its slot was held to it"
 	nextSlot    = "a host was given a slot after somebody else's"
 	newSweep    = "the slots reached their end and began again at the front"
+	amidExpired = "a host was turned away while others that had their slots since their deadline were still to be told"
 )
 
 // A reducer that is too slow for what comes: a request is refused exactly if
@@ -29,6 +30,31 @@ const (
 func TestSaturationRefusesWhomItMayAndSpreadsThem(t *testing.T) { saturationContract.check(t) }
 
 var saturationContract = property{drawSaturation, judgeSaturation, []string{fullInbox, fullShare, fullCap, reserveUsed, keptSlot, nextSlot, newSweep, toldLater}}
+
+// The answer to the first of three polls whose deadline has come lets two others
+// in, which are turned away before the second is told its slot. Too few draws
+// come to that for it to be a premise.
+func TestThoseWhoTimeOutTogetherHaveTheirSlotsBeforeAnyIsTold(t *testing.T) { // PROTOCOL G4
+	s, err := sim.ParseScenario(`
+fleet 8 interval=5s probes=-1
+plane capacity=12 reply-timeout=2s
+network delay=1ms
+rollout stable@r1 at=1s target=c1 waves=0s
+at 1.002s reducer wedge for=10s
+at 1.002s net dup for=10s rate=1000
+active 11.002s
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reached := make(map[string]int)
+	if complaint := saturationContract.complaint("TestSaturationRefusesWhomItMayAndSpreadsThem", s, reached); complaint != "" {
+		t.Fatal(complaint)
+	}
+	if reached[amidExpired] == 0 {
+		t.Errorf("it was not reached that %s", amidExpired)
+	}
+}
 
 func drawSaturation(t *rapid.T) sim.Scenario {
 	s := drawFleet(t, number(t, "hosts", 8, 30))
@@ -82,7 +108,7 @@ func judgeSaturation(v *verdict, s sim.Scenario) {
 		quickest: time.Second / time.Duration(capacity),
 		slowest:  min(s.Fleet.Interval/time.Duration(capacity), time.Second),
 	}
-	for _, sight := range r.Sights {
+	for i, sight := range r.Sights {
 		x := sight.Exchange
 		switch sight.Kind {
 		case sim.SightAdmitted:
@@ -105,7 +131,11 @@ func judgeSaturation(v *verdict, s sim.Scenario) {
 				v.errorf("a %v of h%d that was refused at %v was stepped at %v", x.Kind, x.Host, sight.At, x.SteppedAt)
 			}
 		case sim.SightAnswered:
-			if x.Outcome.Code.Unavailable() {
+			_, within := a.since[x]
+			switch {
+			case x.Outcome.Code == wire.Timeout && within:
+				slots.expire(v, r.Sights[i:])
+			case x.Outcome.Code.Unavailable():
 				slots.promise(v, sight.At, x)
 			}
 			if a.late(x, sight.At, s.Plane.ReplyTimeout) {
@@ -132,10 +162,37 @@ type slots struct {
 	widest, quickest, slowest time.Duration
 	promised                  map[int]time.Duration // what each host was told, as an instant
 	atLeast, atMost           time.Duration         // bounds of the next free slot
+	expired                   uint64                // the step that answered deadlines last
 }
 
 // release takes a promise back: the host has been let in.
 func (s *slots) release(x *sim.Exchange) { delete(s.promised, x.Host) }
+
+// expire judges the 503s of everybody whose deadline has come, when the first of
+// them is answered. All of them are given their slots before any is answered,
+// and an answer may let others come in, who are turned away with later slots
+// and told so at once: the order of the answers is not that of the slots.
+func (s *slots) expire(v *verdict, sights []sim.Sight) {
+	step := sights[0].Step
+	if s.expired == step {
+		return
+	}
+	s.expired = step
+	refused := false
+	for _, sight := range sights {
+		switch {
+		case sight.Step != step:
+			return
+		case sight.Kind == sim.SightRefused:
+			refused = true
+		case sight.Kind == sim.SightAnswered && sight.Exchange.Outcome.Code == wire.Timeout:
+			if refused {
+				v.reach(amidExpired)
+			}
+			s.promise(v, sight.At, sight.Exchange)
+		}
+	}
+}
 
 // promise judges a 503.
 func (s *slots) promise(v *verdict, now time.Duration, x *sim.Exchange) {
