@@ -103,7 +103,9 @@ func (p *process) up(ctx context.Context, late time.Duration) error {
 	if err := server.Listen(); err != nil {
 		return errors.Join(err, server.Shutdown(ctx))
 	}
-	p.address, p.ops = server.Addr().String(), server.OpsAddr().String()
+	if p.lives == 0 { // every life has the addresses of the first
+		p.address, p.ops = server.Addr().String(), server.OpsAddr().String()
+	}
 	if late > 0 {
 		p.mu.Unlock()
 		sleep(ctx, late)
