@@ -114,13 +114,15 @@ func (w *World) disagreement(h *hostNode, views []agent.View) string {
 	return ""
 }
 
-// differ says in what the plane's record differs from the agent's own. What a
-// confirmation had put in and nobody corrected is no difference (S4).
+// differ says in what the plane's record differs from the agent's own. An agent
+// that took a rollout up anew has told no closure in this life until a switch of
+// it has ended, so there is none to compare; of agents that never forgot, S4
+// compares everything.
 func differ(planes, agents *rollout.Record) string {
 	switch {
 	case planes.State != agents.State:
 		return fmt.Sprintf("the plane says %s, the agent %s", planes.State, agents.State)
-	case planes.CurrentClosure != agents.CurrentClosure:
+	case agents.CurrentClosure != "" && planes.CurrentClosure != agents.CurrentClosure:
 		return fmt.Sprintf("the plane says %s, the agent %s", planes.CurrentClosure, agents.CurrentClosure)
 	}
 	return ""
