@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -247,6 +248,6 @@ func (s *Server) debugFlight(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "the recording was not written: "+err.Error(), http.StatusInternalServerError)
 	default:
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, "{\"path\":%q,\"steps\":%d,\"bytes\":%d}\n", recording.Path, recording.Steps, recording.Bytes)
+		_ = json.NewEncoder(w).Encode(recording) // whoever asked may be gone
 	}
 }

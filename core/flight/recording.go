@@ -28,7 +28,7 @@ type Header struct {
 	HeartbeatInterval, StallAfter wire.Nanos
 	// Steps is how many steps follow; Before is how many the plane had made
 	// before them in the life of the process.
-	Steps, Before wire.Nanos
+	Steps, Before wire.Seq
 }
 
 var headerSchema = wire.Schema[Header]{Fields: []wire.Field[Header]{
@@ -48,7 +48,7 @@ func (h *Header) Config() plane.Config {
 }
 
 // endLine closes a recording.
-type endLine struct{ Steps wire.Nanos }
+type endLine struct{ Steps wire.Seq }
 
 var endSchema = wire.Schema[endLine]{Fields: []wire.Field[endLine]{
 	{Name: "steps", Presence: wire.Required, Of: func(l *endLine) wire.Value { return &l.Steps }},
@@ -62,7 +62,7 @@ func (r *Recorder) Append(dst []byte, h Header) ([]byte, bool) {
 	}
 	cfg := r.base.Config()
 	kept, before := r.Steps()
-	h.Format, h.Steps, h.Before = Format, wire.Nanos(kept), wire.Nanos(before)
+	h.Format, h.Steps, h.Before = Format, wire.Seq(kept), wire.Seq(before)
 	h.HeartbeatInterval, h.StallAfter = wire.Nanos(cfg.HeartbeatInterval), wire.Nanos(cfg.StallAfter)
 	dst = append(dst, "flight "...)
 	dst = append(headerSchema.Append(dst, &h), '\n')
@@ -71,7 +71,7 @@ func (r *Recorder) Append(dst []byte, h Header) ([]byte, bool) {
 		dst = r.ring[r.at(i)].append(dst)
 	}
 	dst = append(dst, "end "...)
-	return append(endSchema.Append(dst, &endLine{wire.Nanos(kept)}), '\n'), true
+	return append(endSchema.Append(dst, &endLine{wire.Seq(kept)}), '\n'), true
 }
 
 func (s *step) append(dst []byte) []byte {

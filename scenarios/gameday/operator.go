@@ -66,9 +66,9 @@ func (o *operator) insist(ctx context.Context, path string, body []byte) (status
 	}
 }
 
-// rollout looks at a rollout and its hosts; nil if the plane does not know it.
-func (o *operator) rollout(ctx context.Context, id wire.RolloutID) (*wire.RolloutStatus, error) {
-	status, body, err := o.ask(ctx, http.MethodGet, "/v1/operator/rollouts/"+url.PathEscape(string(id))+"?limit=1000", nil)
+// look asks for one document; nil if the plane knows of none.
+func look[T any](ctx context.Context, o *operator, path string, schema *wire.Schema[T]) (*T, error) {
+	status, body, err := o.ask(ctx, http.MethodGet, path, nil)
 	switch {
 	case err != nil:
 		return nil, err
@@ -77,21 +77,16 @@ func (o *operator) rollout(ctx context.Context, id wire.RolloutID) (*wire.Rollou
 	case status != http.StatusOK:
 		return nil, fmt.Errorf("%d %s", status, body)
 	}
-	r := new(wire.RolloutStatus)
-	return r, wire.DecodeDocument(new(wire.Decoder), &wire.RolloutStatusSchema, body, r)
+	doc := new(T)
+	return doc, wire.DecodeDocument(new(wire.Decoder), schema, body, doc)
 }
 
-// host looks at a host; nil if the plane does not know it.
+// rollout looks at a rollout and its hosts.
+func (o *operator) rollout(ctx context.Context, id wire.RolloutID) (*wire.RolloutStatus, error) {
+	return look(ctx, o, "/v1/operator/rollouts/"+url.PathEscape(string(id))+"?limit=1000", &wire.RolloutStatusSchema)
+}
+
+// host looks at a host.
 func (o *operator) host(ctx context.Context, name wire.Hostname) (*wire.HostStatus, error) {
-	status, body, err := o.ask(ctx, http.MethodGet, "/v1/operator/hosts/"+string(name), nil)
-	switch {
-	case err != nil:
-		return nil, err
-	case status == http.StatusNotFound:
-		return nil, nil
-	case status != http.StatusOK:
-		return nil, fmt.Errorf("%d %s", status, body)
-	}
-	h := new(wire.HostStatus)
-	return h, wire.DecodeDocument(new(wire.Decoder), &wire.HostStatusSchema, body, h)
+	return look(ctx, o, "/v1/operator/hosts/"+string(name), &wire.HostStatusSchema)
 }

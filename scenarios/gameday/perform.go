@@ -105,9 +105,8 @@ func (g *Game) act(ctx context.Context, a sim.Act) {
 
 // Strike is a fault that was played, and what the hosts were answered meanwhile.
 type Strike struct {
-	// Fault is its line; From and To are when it was in force.
-	Fault    string        `json:"fault"`
-	From, To time.Duration `json:"-"`
+	// Fault is its line.
+	Fault string `json:"fault"`
 	// Expected are the words for what it is known for, Seen how often each was
 	// met while it was in force and a little longer.
 	Expected []string       `json:"expected"`
@@ -133,7 +132,7 @@ var known = map[sim.FaultKind][]string{
 
 // strike plays a fault, from its beginning to its end.
 func (g *Game) strike(ctx context.Context, f sim.Fault) {
-	record := &Strike{Fault: f.String(), From: g.now(), Expected: known[f.Kind], Seen: map[string]int{}, open: true}
+	record := &Strike{Fault: f.String(), Expected: known[f.Kind], Seen: map[string]int{}, open: true}
 	g.mu.Lock()
 	g.strikes = append(g.strikes, record)
 	g.mu.Unlock()
@@ -144,9 +143,6 @@ func (g *Game) strike(ctx context.Context, f sim.Fault) {
 	if !f.Kind.Instant() || f.For > 0 {
 		g.tell("over    %v", f)
 	}
-	g.mu.Lock()
-	record.To = g.now()
-	g.mu.Unlock()
 	// Who was hit last hears of it a client timeout later.
 	linger, stop := context.WithTimeout(context.WithoutCancel(ctx), g.plan.real(agent.DefaultRequestTimeout))
 	defer stop()
@@ -181,13 +177,13 @@ func (g *Game) play(ctx context.Context, f sim.Fault) error {
 			return err
 		}
 		sleep(ctx, g.plan.real(f.For))
-		return g.rise(context.WithoutCancel(ctx), 0)
+		return g.rise(context.WithoutCancel(ctx))
 	case sim.PlaneRestart:
 		if err := p.stop(context.WithoutCancel(ctx)); err != nil {
 			g.tell("the shutdown says: %v", err)
 		}
 		sleep(ctx, g.plan.real(f.For))
-		return g.rise(context.WithoutCancel(ctx), 0)
+		return g.rise(context.WithoutCancel(ctx))
 	case sim.PlaneLate:
 		if err := p.crash(false); err != nil {
 			return err
@@ -217,12 +213,12 @@ func (g *Game) play(ctx context.Context, f sim.Fault) error {
 
 // rise brings the plane up again, and looks at it before any host does: what the
 // agents send again would soon hide what a crash has taken.
-func (g *Game) rise(ctx context.Context, late time.Duration) error {
+func (g *Game) rise(ctx context.Context) error {
 	for _, h := range g.hosts {
 		h.link.block(sim.Both, 1)
 		defer h.link.block(sim.Both, -1)
 	}
-	if err := g.process.up(ctx, late); err != nil {
+	if err := g.process.up(ctx, 0); err != nil {
 		return err
 	}
 	g.watcher.lookAll(ctx)
@@ -280,7 +276,7 @@ func (g *Game) capacity(ctx context.Context, f sim.Fault) error {
 		g.process.mu.Lock()
 		g.process.capacity = size
 		g.process.mu.Unlock()
-		return g.rise(context.WithoutCancel(ctx), 0)
+		return g.rise(context.WithoutCancel(ctx))
 	}
 	if err := again(f.Size); err != nil {
 		return err
