@@ -113,6 +113,7 @@ func TestAFailedCommitTakesBackAllThatWasSteppedSince(t *testing.T) { // PROTOCO
 	h.inside(3)
 	look := h.operator("anna").begin(http.MethodGet, "/v1/operator/rollouts/"+id, "")
 	h.inside(4)
+	h.agent("looker").heartbeat("looker").want(t, wire.OK) // all of them are stepped
 	store.end <- errors.New("no space left on device")
 	for _, call := range []<-chan answer{first, second, again, look} {
 		(<-call).want(t, wire.DroppedReply)
