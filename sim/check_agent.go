@@ -117,7 +117,9 @@ func (h *agentHabits) rollsBack(w *World, n *hostNode) {
 // probes say to this process (A8).
 func (h *agentHabits) appends(w *World, n *hostNode, e *agent.Entry) {
 	if e.Kind == agent.EntryForgotten {
-		*h.of(e.RolloutID) = rolloutHabits{id: e.RolloutID}
+		// Taken up anew, it is another rollout, but the sender is the same.
+		r := h.of(e.RolloutID)
+		*r = rolloutHabits{id: r.id, open: r.open, not: r.not}
 	}
 	if e.Kind == agent.EntryTaken && !bool(e.Taken.Recovered) {
 		h.of(e.RolloutID).soak = e.Taken.Record.Soak()

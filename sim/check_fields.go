@@ -32,7 +32,7 @@ func tell(r *rollout.Record, s wire.State, body wire.EventBody, soak time.Durati
 			r.Probes = r.Probes[:0]
 		}
 	case wire.ActivationFailed:
-		if s == wire.Activating || s == wire.Soaking { // there it is an inference that is taken back
+		if s == wire.Activating || s == wire.Deferred || s == wire.Soaking { // in Soaking an inference is taken back
 			if r.Marks.Has(rollout.MarkSoakDueAt) {
 				r.SoakDueAt = wire.Time{}
 			}

@@ -184,6 +184,8 @@ func (q *inboxModel) finished(w *World, m *message) {
 	}
 }
 
+func (q *inboxModel) expired(_ *World, m *message) { q.look(m) }
+
 func (q *inboxModel) answered(_ *World, m *message) {
 	r := q.look(m)
 	if r == nil || r.answered {

@@ -1,10 +1,6 @@
 package sim
 
-import (
-	"time"
-
-	"github.com/refrain-fleet/refrain/core/wire"
-)
+import "time"
 
 // checkSpread is S16: each caller that is turned away is given a slot of its
 // own, later than the one before it, so that those who return do not arrive
@@ -16,10 +12,9 @@ import (
 // longest Retry-After. A Retry-After has whole seconds, so of a slot no more is
 // known than the second that it lies in.
 //
-// Requests whose deadline has come are given their slots all at once, and then
-// answered one after the other. The answer to a poll lets others come in
-// meanwhile, and be turned away before the rest is answered: so the requests of
-// one instant that have timed out are in order among themselves.
+// Slots are judged in the order in which the gate gives them. Those whose
+// deadline has come are given theirs all at once, before the first of them is
+// answered; the answer to a poll lets others come in meanwhile.
 type checkSpread struct {
 	q *inboxModel
 	// back are the instants at which refused callers were told to come back, by
@@ -27,8 +22,9 @@ type checkSpread struct {
 	back []time.Duration
 	// low and high bound the slot that was given last.
 	low, high time.Duration
-	// timedOut is low as of the last timeout of the instant at.
-	timedOut, at time.Duration
+	// expiredNow are the requests that were judged when they expired and are
+	// not answered yet, in order.
+	expiredNow []uint64
 }
 
 func newCheckSpread(w *World) any {
@@ -41,7 +37,20 @@ func (c *checkSpread) admitted(*World, *message) {
 	}
 }
 
+func (c *checkSpread) expired(w *World, m *message) {
+	c.expiredNow = append(c.expiredNow, m.id)
+	c.judge(w, m)
+}
+
 func (c *checkSpread) answered(w *World, m *message) {
+	if len(c.expiredNow) > 0 && c.expiredNow[0] == m.id {
+		c.expiredNow = c.expiredNow[1:]
+		return
+	}
+	c.judge(w, m)
+}
+
+func (c *checkSpread) judge(w *World, m *message) {
 	if c.q.now == nil || !m.outcome.Code.Unavailable() {
 		return
 	}
@@ -54,32 +63,18 @@ func (c *checkSpread) answered(w *World, m *message) {
 	mayStartAgain := c.high+2*time.Second > w.now+w.scenario.Fleet.Interval
 	if w.now < known {
 		// The rest of its slot, or a new one.
-		c.high += time.Second
+		c.high = max(c.high+time.Second, told)
 		if mayStartAgain {
 			c.low = 0
 		}
 		return
 	}
-	if c.at != w.now {
-		c.at, c.timedOut = w.now, c.low
-	}
-	low := c.low
-	if m.outcome.Code == wire.Timeout {
-		low = c.timedOut
-	}
 	apart := time.Second / time.Duration(w.plane.capacity)
-	switch least := max(front, low+apart); {
+	switch least := max(front, c.low+apart); {
 	case told >= least:
-		slot := max(least, told-time.Second)
-		if m.outcome.Code == wire.Timeout {
-			c.timedOut = slot
-			c.low, c.high = max(c.low, slot), max(c.high, told)
-			return
-		}
-		c.low, c.high = slot, told
+		c.low, c.high = max(least, told-time.Second), told
 	case mayStartAgain:
 		c.low, c.high = front, max(told, front)
-		c.timedOut = front
 	default:
 		w.Violate("S16", "%s is to come back at %v, with the caller before it; want its own slot, at %v or later", m.identity.Name, told, least)
 	}
@@ -87,5 +82,5 @@ func (c *checkSpread) answered(w *World, m *message) {
 
 func (c *checkSpread) planeDown(*World, bool) {
 	clear(c.back)
-	c.low, c.high, c.timedOut = 0, 0, 0
+	c.low, c.high, c.expiredNow = 0, 0, nil
 }

@@ -19,7 +19,7 @@ var legalMoves = map[wire.EventKind]struct {
 	wire.KindActivationStarted:     {[]wire.State{wire.Activating}, wire.Activating},
 	wire.KindActivationCompleted:   {[]wire.State{wire.Activating, wire.Deferred}, wire.Soaking},
 	wire.KindActivationDeferred:    {[]wire.State{wire.Activating}, wire.Deferred},
-	wire.KindActivationFailed:      {[]wire.State{wire.Activating}, wire.Failed},
+	wire.KindActivationFailed:      {[]wire.State{wire.Activating, wire.Deferred}, wire.Failed},
 	wire.KindProbeTopologyDeclared: {[]wire.State{wire.Soaking}, wire.Soaking},
 	wire.KindProbeObservedFirst:    {[]wire.State{wire.Soaking}, wire.Soaking},
 	wire.KindProbeResult:           {[]wire.State{wire.Soaking}, wire.Soaking},

@@ -21,7 +21,7 @@ func (s *Scenario) hostile(r *Rollout) bool { return r.Targets.First > s.Fleet.H
 var taleKinds = [...][]wire.EventKind{
 	wire.Pending:    {wire.KindDispatchAck},
 	wire.Activating: {wire.KindActivationStarted, wire.KindActivationCompleted, wire.KindActivationCompleted, wire.KindActivationDeferred, wire.KindActivationFailed},
-	wire.Deferred:   {wire.KindActivationCompleted},
+	wire.Deferred:   {wire.KindActivationCompleted, wire.KindActivationCompleted, wire.KindActivationFailed},
 	wire.Soaking: {wire.KindProbeTopologyDeclared, wire.KindProbeObservedFirst, wire.KindProbeResult, wire.KindProbeResult,
 		wire.KindProbeFailureFirst, wire.KindConverged, wire.KindConverged, wire.KindConverged, wire.KindFailed},
 	wire.Failed: {wire.KindRollbackComplete},

@@ -37,6 +37,9 @@ type observer interface {
 	seesCommitFailed
 	// noticed: the plane told something.
 	seesNoticed
+	// expired: the gate gave up a request whose deadline has come. All of an
+	// instant are given up before the first of them is answered.
+	seesExpired
 	// answered: the plane answered a request.
 	seesAnswered
 	// planeClosing: a shutdown in good order begins. planeDown: the process
@@ -78,6 +81,7 @@ type (
 	seesCommitted    interface{ committed(*World, []plane.Entry) }
 	seesCommitFailed interface{ commitFailed(*World) }
 	seesNoticed      interface{ noticed(*World, plane.Notice) }
+	seesExpired      interface{ expired(*World, *message) }
 	seesAnswered     interface{ answered(*World, *message) }
 	seesPlaneClosing interface{ planeClosing(*World) }
 	seesPlaneDown    interface{ planeDown(*World, bool) }
@@ -109,6 +113,7 @@ func (passive) finished(*World, *message)                            {}
 func (passive) committed(*World, []plane.Entry)                      {}
 func (passive) commitFailed(*World)                                  {}
 func (passive) noticed(*World, plane.Notice)                         {}
+func (passive) expired(*World, *message)                             {}
 func (passive) answered(*World, *message)                            {}
 func (passive) planeClosing(*World)                                  {}
 func (passive) planeDown(*World, bool)                               {}

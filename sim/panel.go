@@ -22,6 +22,7 @@ type panel struct {
 	onCommitted    []seesCommitted
 	onCommitFailed []seesCommitFailed
 	onNoticed      []seesNoticed
+	onExpired      []seesExpired
 	onAnswered     []seesAnswered
 	onPlaneClosing []seesPlaneClosing
 	onPlaneDown    []seesPlaneDown
@@ -53,6 +54,7 @@ func (p *panel) add(o any) {
 	join(&p.onCommitted, o)
 	join(&p.onCommitFailed, o)
 	join(&p.onNoticed, o)
+	join(&p.onExpired, o)
 	join(&p.onAnswered, o)
 	join(&p.onPlaneClosing, o)
 	join(&p.onPlaneDown, o)
@@ -162,6 +164,12 @@ func (p *panel) commitFailed(w *World) {
 func (p *panel) noticed(w *World, n plane.Notice) {
 	for _, o := range p.onNoticed {
 		o.noticed(w, n)
+	}
+}
+
+func (p *panel) expired(w *World, m *message) {
+	for _, o := range p.onExpired {
+		o.expired(w, m)
 	}
 }
 

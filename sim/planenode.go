@@ -349,6 +349,11 @@ func (p *planeNode) expire(w *World) {
 	for _, e := range p.expired {
 		w.effect(EffectTimeout)
 		e.Payload.outcome = wire.Unavailable(e.Refusal.Code, e.Refusal.RetryAfter)
+		for _, o := range w.observers {
+			o.expired(w, e.Payload)
+		}
+	}
+	for _, e := range p.expired {
 		p.answer(w, e.Payload)
 	}
 	p.arm(w)

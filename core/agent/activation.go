@@ -171,6 +171,22 @@ func (a *Agent) reconcile(out *Output) {
 	}
 }
 
+// failDeferred says of what was deferred to the boot that has come, and was not
+// brought by it nor will be by the next, that it failed: somebody chose another
+// generation, or the new one did not come up. Nobody would be told otherwise.
+func (a *Agent) failDeferred(out *Output) {
+	for _, p := range a.rollouts {
+		target := p.rec.TargetClosure
+		if p.superseded || p.rec.State != wire.Deferred || a.current == "" || a.current == target || a.staged == target {
+			continue
+		}
+		a.tell(p, wire.ActivationFailed{
+			FailedAt:   a.last.Wall,
+			StderrTail: wire.Text(fmt.Sprintf("the host was booted and runs %s; want %s, which was deferred to the boot", a.current, target)),
+		}, out)
+	}
+}
+
 func (a *Agent) observeClosure(in *ClosureObserved, out *Output) {
 	if a.switching.id != 0 {
 		return // a switch of the agent's own has its own end

@@ -114,11 +114,15 @@ func (a *Agent) start(in *Started, out *Output) {
 		p.resumed = true
 	}
 	a.reconcile(out)
+	if in.Boot == Reboot {
+		a.failDeferred(out)
+	}
 }
 
 // pursue does whatever is due, in an order in which nothing that a later part
 // does makes an earlier one due again.
 func (a *Agent) pursue(out *Output) {
+	a.buryOrphans()
 	for _, p := range a.rollouts {
 		a.drive(p, out)
 	}

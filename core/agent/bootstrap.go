@@ -172,8 +172,10 @@ func soakOf(s *wire.Snapshot) (wire.Count, bool) {
 // of it. If it covers too few, because a confirmation (H4) led there, the rest
 // is sent, and takes the place of the confirmation.
 //
-// Soaking is followed only if the host runs the target, and would after a boot:
-// the agent is the truth about its host. Otherwise the activation is begun again.
+// Soaking is followed only if the host runs the target, and would after a boot,
+// Deferred only if the next boot brings the target: the agent is the truth about
+// its host. Otherwise the activation is begun again. What becomes of it a
+// Deferred record takes, whatever it is.
 func (a *Agent) recoverSteps(p *progress, s *wire.Snapshot, out *Output) {
 	soaked := s.State == wire.Soaking && a.runs(s.TargetClosure)
 	var steps []wire.EventBody
@@ -191,7 +193,7 @@ func (a *Agent) recoverSteps(p *progress, s *wire.Snapshot, out *Output) {
 		steps = append(steps, wire.ActivationStarted{StartedAt: s.ActivationStartedAt, SwitchMethod: a.cfg.SwitchMethod})
 	}
 	switch {
-	case s.State == wire.Deferred:
+	case s.State == wire.Deferred && a.staged == s.TargetClosure:
 		steps = append(steps, wire.ActivationDeferred{Component: "unknown", DeferredAt: a.last.Wall})
 	case soaked:
 		steps = append(steps, wire.ActivationCompleted{ObservedCurrentClosure: s.TargetClosure, CompletedAt: s.ActivationCompletedAt})

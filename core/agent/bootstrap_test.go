@@ -44,6 +44,11 @@ func TestEverySnapshotIsFollowedAsTheTableSays(t *testing.T) { // PROTOCOL A4
 	fresh := func(closure wire.Closure) func(testing.TB) *rig {
 		return func(t testing.TB) *rig { return on(t, closure) }
 	}
+	staging := func(t testing.TB) *rig {
+		r := newRig(t)
+		r.step(&agent.Started{CurrentClosure: "c0", NextBoot: "c1"})
+		return r
+	}
 	converged := func(t testing.TB) *rig {
 		r := on(t, "c0")
 		r.converged(r1, "c1")
@@ -135,7 +140,7 @@ func TestEverySnapshotIsFollowedAsTheTableSays(t *testing.T) { // PROTOCOL A4
 		{9, "lost, and the host got there meanwhile", fresh("c1"), snapshotOf(wire.Activating, 2),
 			"DispatchAck#1 ActivationStarted#2 ActivationCompleted#3 ProbeTopologyDeclared#4",
 			"ActivationCompleted#3 ProbeTopologyDeclared#4", wire.Soaking},
-		{10, "lost while it waited for a boot", fresh("c0"), snapshotOf(wire.Deferred, 3),
+		{10, "lost while it waited for a boot", staging, snapshotOf(wire.Deferred, 3),
 			"DispatchAck#1 ActivationStarted#2 ActivationDeferred#3", "", wire.Deferred},
 		{11, "lost while it soaked", fresh("c1"), snapshotOf(wire.Soaking, 8),
 			"DispatchAck#6 ActivationStarted#7 ActivationCompleted#8 ProbeTopologyDeclared#9", "ProbeTopologyDeclared#9", wire.Soaking},
@@ -145,6 +150,8 @@ func TestEverySnapshotIsFollowedAsTheTableSays(t *testing.T) { // PROTOCOL A4
 		{11, "lost, and confirmed after its acknowledgement", fresh("c1"), confirmed(1),
 			"DispatchAck#1 ActivationCompleted#2 ProbeTopologyDeclared#3",
 			"ActivationCompleted#2 ProbeTopologyDeclared#3", wire.Soaking},
+		{12, "lost, and the next boot would not bring it", fresh("c0"), snapshotOf(wire.Deferred, 3),
+			"DispatchAck#2 ActivationStarted#3", "", wire.Activating},
 		{12, "lost with the closure", fresh("c0"), snapshotOf(wire.Soaking, 8),
 			"DispatchAck#7 ActivationStarted#8", "", wire.Activating},
 	} {

@@ -211,8 +211,6 @@ func (a *Agent) retake(p *progress, t Taken, out *Output) {
 // drop forgets a rollout.
 func (a *Agent) drop(p *progress, out *Output) {
 	out.Notices = append(out.Notices, Notice{Kind: NoticeForgotten, RolloutID: p.id(), From: p.rec.State, To: p.rec.State})
-	if p.sending.open != 0 {
-		a.orphans = append(a.orphans, orphan{p.id(), p.sending.open})
-	}
+	a.orphan(p)
 	a.commit(Entry{Kind: EntryForgotten, RolloutID: p.id()}, out)
 }

@@ -106,10 +106,12 @@
 //	 9 unknown, Activating                    taken up as such; the activation
 //	                                          begins again, unless the host runs
 //	                                          the target
-//	10 unknown, Deferred                      taken up as such; a boot completes it
+//	10 unknown, Deferred, and the next boot   taken up as such; a boot completes it
+//	   brings the target
 //	11 unknown, Soaking on the target         taken up as such; the soak goes on
-//	12 unknown, Soaking, but the host runs    taken up as Activating: the host is
-//	   something else, or would after a boot  the truth
+//	12 unknown, Soaking or Deferred, but the  taken up as Activating: the host is
+//	   host does not run the target, or will  the truth
+//	   not after a boot
 //
 // An event is shown (line 3) if the snapshot's state has what it leads to:
 // DispatchAck by any state but Pending, ActivationStarted by its instant,
@@ -150,7 +152,8 @@
 //   - A9: a host that runs the target of a dispatch already is not switched,
 //     unless its next boot would bring something else that nothing waits for.
 //   - A10: Deferred counts as an end of the activation, or a fix would wait for
-//     a reboot that may be weeks away. A rollback counts as an activation.
+//     a reboot that may be weeks away. A rollback counts as an activation. If the
+//     reboot came and brought something else, the activation has failed.
 //   - A switch that ends well on another closure than the target has failed.
 //   - A result is told only if it differs from the one told before.
 //

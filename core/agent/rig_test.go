@@ -161,6 +161,7 @@ var (
 	accepted = agent.Answer{Status: 204}
 	rejected = agent.Answer{Status: 409}
 	silence  = agent.Answer{}
+	busy     = agent.Answer{Status: 503, RetryAfter: 5 * time.Second}
 )
 
 func replayFrom(status int, seq wire.Seq) agent.Answer {

@@ -195,12 +195,29 @@ func TestTheRebootAfterADeferralCompletesTheActivation(t *testing.T) { // PROTOC
 	equal(t, "activations", len(r.effects), 0)
 }
 
-func TestARebootIntoSomethingElseLeavesADeferralDeferred(t *testing.T) { // PROTOCOL E
-	r := deferred(t)
-	r.restart("c0", agent.Reboot)
-	r.advance(10 * minute)
-	equal(t, "state", r.state(r1), wire.Deferred)
-	equal(t, "effects", len(r.effects), 0)
+func TestAfterABootADeferralHasComeIsStillToComeOrHasFailed(t *testing.T) { // PROTOCOL E
+	for _, x := range []struct {
+		name              string
+		current, nextBoot wire.Closure
+		boot              agent.Boot
+		state             wire.State
+		sent              string
+	}{
+		{"only the agent started again", "c0", "c1", agent.ProcessStart, wire.Deferred, ""},
+		{"only the agent started again, and what the next boot brings is unknown", "c0", "", agent.ProcessStart, wire.Deferred, ""},
+		{"the host was booted and the next boot brings it", "c0", "c1", agent.Reboot, wire.Deferred, ""},
+		{"the host was booted into what it ran before", "c0", "", agent.Reboot, wire.Failed, "ActivationFailed#4"},
+		{"the host was booted into something else", "c9", "c9", agent.Reboot, wire.Failed, "ActivationFailed#4"},
+		{"nobody knows what the host runs", "", "", agent.Reboot, wire.Deferred, ""},
+	} {
+		r := deferred(t)
+		r.make()
+		r.step(&agent.Started{CurrentClosure: x.current, NextBoot: x.nextBoot, Boot: x.boot})
+		equal(t, "sent when "+x.name, strings.Join(r.accept(), " "), x.sent)
+		r.advance(10 * minute)
+		equal(t, "state when "+x.name, r.state(r1), x.state)
+		equal(t, "effects when "+x.name, len(r.effects), 0)
+	}
 }
 
 func TestAnActivationThatACrashCutShortBeginsAgain(t *testing.T) { // PROTOCOL A9
@@ -270,34 +287,77 @@ func TestARolloutThatIsOfferedAgainAfterAnOlderOneIsBegunAnew(t *testing.T) { //
 	equal(t, "closure", r.effect(agent.EffectActivate).Closure, "c2")
 }
 
-func TestAnEventOnItsWayHoldsUpItsRolloutThatIsBegunAnew(t *testing.T) { // PROTOCOL A2
-	r := on(t, "c0")
-	first := r.dispatch(r1, "c1", 60*minute)
-	second := r.dispatch(r2, "c2", 60*minute)
-	r.offer(second)
-	old := r.take(agent.RequestEvent) // the DispatchAck is on its way
-	r.activated()
-	r.offer(first) // the plane was put back to before r2
-	r.activated()
-	r.offer(second)
-	equal(t, "r2", r.state(r2), wire.Activating)
-	of := func(id wire.RolloutID) (sent []string) {
-		for _, q := range r.open(agent.RequestEvent) {
-			if q.Event.RolloutID == id {
-				sent = append(sent, told(q))
-			}
+// sentOf lists the open events of a rollout.
+func (r *rig) sentOf(id wire.RolloutID) string {
+	var sent []string
+	for _, q := range r.open(agent.RequestEvent) {
+		if q.Event.RolloutID == id {
+			sent = append(sent, told(q))
 		}
-		return sent
 	}
-	equal(t, "events on their way while the old one is", strings.Join(of(r2), " "), "")
-	equal(t, "of the other rollout", strings.Join(of(r1), " "), "DispatchAck#1")
+	return strings.Join(sent, " ")
+}
+
+func TestAnEventOnItsWayHoldsUpItsRolloutThatIsBegunAnew(t *testing.T) { // PROTOCOL A2, E9
+	for x, wait := range map[*agent.Answer]time.Duration{&accepted: 0, &busy: busy.RetryAfter} {
+		r := on(t, "c0")
+		first := r.dispatch(r1, "c1", 60*minute)
+		second := r.dispatch(r2, "c2", 60*minute)
+		r.offer(second)
+		old := r.take(agent.RequestEvent) // the DispatchAck is on its way
+		r.activated()
+		r.offer(first) // the plane was put back to before r2
+		r.activated()
+		r.offer(second)
+		equal(t, "r2", r.state(r2), wire.Activating)
+		equal(t, "events on their way while the old one is", r.sentOf(r2), "")
+		equal(t, "of the other rollout", r.sentOf(r1), "DispatchAck#1")
+		sameAsItsClone(t, r)
+		r.answer(old, *x)
+		if wait > 0 {
+			r.advance(wait - 1)
+			equal(t, "events on their way before the backoff is over", r.sentOf(r2), "")
+			sameAsItsClone(t, r)
+			r.advance(1)
+		}
+		equal(t, "events on their way", r.sentOf(r2), "DispatchAck#5")
+	}
+}
+
+func sameAsItsClone(t *testing.T, r *rig) {
+	t.Helper()
 	clone, err := r.a.Clone()
 	if err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "the clone", string(clone.AppendState(nil)), string(r.a.AppendState(nil)))
-	r.answer(old, silence)
-	equal(t, "events on their way", strings.Join(of(r2), " "), "DispatchAck#5")
+}
+
+// The plane lost its disk while the host was in r2, and opens both rollouts again.
+func TestABackoffOutlivesARolloutThatIsBegunAnew(t *testing.T) { // PROTOCOL E9, G4
+	r := on(t, "c0")
+	r.offer(r.dispatch(r2, "c2", 60*minute))
+	r.event(accepted)
+	r.activated()
+	r.event(busy)
+	r.advance(minute)
+	r.offer(r.dispatch(r1, "c1", 60*minute))
+	for r.sentOf(r1) != "" {
+		r.answer(r.take(agent.RequestEvent), accepted)
+	}
+	r.offer(r.dispatch(r2, "c2", 60*minute))
+	for r.sentOf(r2) == "" {
+		r.advance(time.Second)
+	}
+	for r.sentOf(r2) != "" {
+		r.event(busy)
+	}
+	r.activated()
+	equal(t, "r2", r.state(r2), wire.Activating)
+	r.advance(busy.RetryAfter - 1)
+	equal(t, "events on their way before the backoff is over", r.sentOf(r2), "")
+	r.advance(1)
+	equal(t, "events on their way", r.sentOf(r2), "DispatchAck#5")
 }
 
 func TestARolloutDispatchedLaterThanTheOneThatIsOfferedIsForgotten(t *testing.T) { // PROTOCOL A10

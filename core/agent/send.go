@@ -31,16 +31,58 @@ type sending struct {
 	unknown bool
 }
 
-// orphan is the open request of an event whose rollout was forgotten meanwhile.
-// Should the rollout be taken up anew, nothing of it is sent before the orphan
-// has an answer: one event at a time (PROTOCOL A2).
+// orphan is what is left of the sending of a rollout that was forgotten: an
+// event without an answer, or the rest of a backoff. Should the rollout be taken
+// up anew, nothing of it is sent before: one event at a time, and no sooner than
+// the plane asked for (PROTOCOL A2, E9).
 type orphan struct {
 	rollout wire.RolloutID
-	open    uint64
+	open    uint64        // ID of the open request, or 0
+	at      time.Duration // when the next event may go, once it has an answer
 }
 
-func (a *Agent) orphaned(id wire.RolloutID) bool {
-	return slices.ContainsFunc(a.orphans, func(o orphan) bool { return o.rollout == id })
+// orphan keeps what of a rollout's sending outlives the rollout.
+func (a *Agent) orphan(p *progress) {
+	if s := &p.sending; s.open != 0 || s.at > a.last.Mono {
+		a.orphans = append(a.orphans, orphan{p.id(), s.open, s.at})
+	}
+}
+
+// buryOrphans lets go of orphans whose backoff is over.
+func (a *Agent) buryOrphans() {
+	if len(a.orphans) > 0 {
+		a.orphans = slices.DeleteFunc(a.orphans, func(o orphan) bool { return o.open == 0 && o.at <= a.last.Mono })
+	}
+}
+
+// orphanAnswered takes the answer to an event whose rollout is forgotten. What
+// the plane says of the event is of no use any more; how long it wants to be
+// left in peace is.
+func (a *Agent) orphanAnswered(in *EventAnswered) {
+	for i := range a.orphans {
+		if o := &a.orphans[i]; o.open == in.ID && in.ID != 0 {
+			o.open, o.at = 0, a.last.Mono
+			if remedyOf(in.Status) == retry {
+				o.at += a.backoff(1, in.RetryAfter)
+			}
+		}
+	}
+}
+
+// orphansEnd returns when nothing of an earlier life of a rollout holds it up any
+// more; NoTimer while an event of one has no answer.
+func (a *Agent) orphansEnd(id wire.RolloutID) time.Duration {
+	end := time.Duration(0)
+	for _, o := range a.orphans {
+		switch {
+		case o.rollout != id:
+		case o.open != 0:
+			return NoTimer
+		default:
+			end = max(end, o.at)
+		}
+	}
+	return end
 }
 
 // replaying reports whether a replay is on its way.
@@ -54,14 +96,19 @@ func (p *progress) unsent() bool {
 // sendDue returns when the next event of a rollout is to be sent.
 func (a *Agent) sendDue(p *progress) time.Duration {
 	s := &p.sending
-	if s.open != 0 || s.unknown || p.next(p.acked) == nil || a.eventsOpen() >= maxEventsOpen || a.orphaned(p.id()) {
+	if s.open != 0 || s.unknown || p.next(p.acked) == nil || a.eventsOpen() >= maxEventsOpen {
 		return NoTimer
 	}
-	return s.at
+	return max(s.at, a.orphansEnd(p.id()))
 }
 
 func (a *Agent) eventsOpen() int {
-	n := len(a.orphans)
+	n := 0
+	for _, o := range a.orphans {
+		if o.open != 0 {
+			n++
+		}
+	}
 	for _, p := range a.rollouts {
 		if p.sending.open != 0 {
 			n++
@@ -84,7 +131,7 @@ func (a *Agent) send(p *progress, out *Output) {
 func (a *Agent) eventAnswered(in *EventAnswered, out *Output) {
 	p := a.sentBy(in.ID)
 	if p == nil {
-		a.orphans = slices.DeleteFunc(a.orphans, func(o orphan) bool { return o.open == in.ID })
+		a.orphanAnswered(in)
 		return
 	}
 	s := &p.sending

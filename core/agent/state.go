@@ -62,7 +62,7 @@ func (a *Agent) AppendState(dst []byte) []byte {
 		dst = appendLine(dst, "waiting", &wire.DispatchSchema, &a.waiting[i])
 	}
 	for _, o := range a.orphans {
-		dst = appendLine(dst, "orphan", &orphanLineSchema, &orphanLine{o.rollout, wire.Seq(o.open)})
+		dst = appendLine(dst, "orphan", &orphanLineSchema, &orphanLine{o.rollout, wire.Seq(o.open), wire.Nanos(o.at)})
 	}
 	for _, p := range a.rollouts {
 		s, k := &p.sending, &p.soak
@@ -159,7 +159,7 @@ func (rd *reader) line(word string, doc []byte) error {
 		if err := wire.DecodeDocument(&rd.decoder, &orphanLineSchema, doc, &l); err != nil {
 			return err
 		}
-		a.orphans = append(a.orphans, orphan{l.RolloutID, uint64(l.Open)})
+		a.orphans = append(a.orphans, orphan{l.RolloutID, uint64(l.Open), time.Duration(l.At)})
 	case "sending":
 		return rd.readSending(doc)
 	case "failing":

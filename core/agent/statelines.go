@@ -116,15 +116,17 @@ var sendingLineSchema = wire.Schema[sendingLine]{Fields: []wire.Field[sendingLin
 	{Name: "soak_refusals", Presence: wire.Required, Of: func(l *sendingLine) wire.Value { return &l.SoakRefusals }},
 }}
 
-// orphanLine is an event on its way whose rollout was forgotten.
+// orphanLine is what is left of the sending of a rollout that was forgotten.
 type orphanLine struct {
 	RolloutID wire.RolloutID
 	Open      wire.Seq
+	At        wire.Nanos
 }
 
 var orphanLineSchema = wire.Schema[orphanLine]{Fields: []wire.Field[orphanLine]{
 	{Name: "rollout_id", Presence: wire.Required, Of: func(l *orphanLine) wire.Value { return &l.RolloutID }},
 	{Name: "open", Presence: wire.Required, Of: func(l *orphanLine) wire.Value { return &l.Open }},
+	{Name: "at", Presence: wire.Required, Of: func(l *orphanLine) wire.Value { return &l.At }},
 }}
 
 // failingLine is a probe that fails.

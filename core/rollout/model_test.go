@@ -338,7 +338,7 @@ func TestARecordDoesWhatThePlainModelDoes(t *testing.T) { // PROTOCOL E, H4, S2,
 			if !taken && renderRecord(&r) != before {
 				t.Fatalf("%v was %v and changed the record", ev, got.Outcome)
 			}
-			if to := r.State.String()[:1]; to != from && !strings.Contains("P→A A→D A→S D→S A→F S→F F→R S→C", from+"→"+to) {
+			if to := r.State.String()[:1]; to != from && !strings.Contains("P→A A→D A→S D→S A→F D→F S→F F→R S→C", from+"→"+to) {
 				t.Fatalf("%v went from %s to %s", ev, from, to)
 			}
 		}

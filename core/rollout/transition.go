@@ -42,7 +42,7 @@ var transitions = [...]struct {
 	wire.KindActivationStarted:     {activating, wire.Activating},
 	wire.KindActivationCompleted:   {activating | deferred, wire.Soaking},
 	wire.KindActivationDeferred:    {activating, wire.Deferred},
-	wire.KindActivationFailed:      {activating, wire.Failed},
+	wire.KindActivationFailed:      {activating | deferred, wire.Failed},
 	wire.KindProbeTopologyDeclared: {soaking, wire.Soaking},
 	wire.KindProbeObservedFirst:    {soaking, wire.Soaking},
 	wire.KindProbeResult:           {soaking, wire.Soaking},
@@ -53,7 +53,8 @@ var transitions = [...]struct {
 }
 
 // earlier is the path to each state, without the state itself (PROTOCOL E5).
-// Failed is reached from Activating or from Soaking, and its path counts both.
+// Failed is reached from Activating, Deferred or Soaking, and its path counts
+// all of them.
 var earlier = [...]stateSet{
 	wire.Pending:    0,
 	wire.Activating: pending,

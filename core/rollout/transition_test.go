@@ -18,7 +18,7 @@ DispatchAck           A = = = = = = =
 ActivationStarted     - A = = = = = =
 ActivationCompleted   - S S = = = = =
 ActivationDeferred    - D = = = = = =
-ActivationFailed      - F - - F - = =
+ActivationFailed      - F F - F - = =
 ProbeTopologyDeclared - - - S S = = =
 ProbeObservedFirst    - - - S S = = =
 ProbeResult           - - - S S = = =
