@@ -158,6 +158,30 @@ func TestARevocationIsInForceWhenItIsDurable(t *testing.T) { // PROTOCOL E2, T5
 	c.heartbeat("h2").want(t, wire.CertificateRevoked)
 }
 
+// Whoever has been told of a revocation may rely on it, however long the replies
+// after it take.
+func TestARevocationIsInForceBeforeItIsAnswered(t *testing.T) { // PROTOCOL E2, T5
+	h, store, id := startSlowly(t, "h1")
+	c := h.agent("h2")
+	h.advance(time.Hour) // certificates are good from a little before they are issued
+	first := h.ack("h1", id)
+	<-store.begun
+	revoked := h.operator("anna").begin(http.MethodPost, "/v1/operator/revocations", `{"common_name":"agent-h2.`+testSuffix+`"}`)
+	h.inside(2)
+	second := h.agent("h1").begin(http.MethodPost, "/v1/agent/events", eventBody("h1", id, 1))
+	h.inside(3)
+	h.agent("looker").heartbeat("looker").want(t, wire.OK) // both are stepped
+	store.end <- nil
+	(<-first).want(t, wire.NoContent)
+	<-store.begun
+	wedge := h.faults.Install(Fault{Kind: Wedge, At: BeforeReply, Match: ofKind[*plane.Event]})
+	store.end <- nil
+	(<-revoked).want(t, wire.OK)
+	c.heartbeat("h2").want(t, wire.CertificateRevoked)
+	wedge.Lift()
+	(<-second).want(t, wire.NoContent)
+}
+
 // What is told of a step that logs nothing does not wait for a commit that never
 // comes.
 func TestWhatIsToldDuringACommitIsToldAfterIt(t *testing.T) {
