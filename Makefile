@@ -76,7 +76,7 @@ bench: ## run the benchmarks that BENCH (all) matches
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
 .PHONY: million
-million: ## simulate a million hosts for an hour, which takes a good part of one
+million: ## simulate a million hosts for an hour, which takes a quarter of one
 	REFRAIN_SIM_MILLION=1 $(GO) test ./sim -run '^$$' -bench AMillionHosts -benchtime 1x -timeout 6h -v
 
 .PHONY: mutants
