@@ -38,6 +38,9 @@ func TestEveryKindOfEventMovesTheRecordAsTheTableSays(t *testing.T) { // PROTOCO
 			told("DispatchAck", wire.Activating), told("ActivationStarted", wire.Activating), told("ActivationFailed", wire.Failed),
 			told("RollbackComplete", wire.Reverted),
 		},
+		"a host whose deferral comes to nothing": {
+			told("DispatchAck", wire.Activating), told("ActivationDeferred", wire.Deferred), told("ActivationFailed", wire.Failed),
+		},
 		"a host whose probes fail": {
 			told("DispatchAck", wire.Activating), told("ActivationCompleted", wire.Soaking), told("Failed", wire.Failed),
 			told("RollbackComplete", wire.Reverted),
@@ -298,12 +301,11 @@ var illegal = map[wire.State][]string{
 	wire.Pending: {"ActivationStarted", "ActivationCompleted", "ActivationDeferred", "ActivationFailed", "ProbeTopologyDeclared",
 		"ProbeObservedFirst", "ProbeResult", "ProbeFailureFirst", "Failed", "RollbackComplete", "Converged"},
 	wire.Activating: {"ProbeTopologyDeclared", "ProbeObservedFirst", "ProbeResult", "ProbeFailureFirst", "Failed", "RollbackComplete", "Converged"},
-	wire.Deferred: {"ActivationFailed", "ProbeTopologyDeclared", "ProbeObservedFirst", "ProbeResult", "ProbeFailureFirst", "Failed",
-		"RollbackComplete", "Converged"},
-	wire.Soaking:   {"ActivationFailed", "RollbackComplete"},
-	wire.Converged: {"ActivationFailed", "Failed", "RollbackComplete"},
-	wire.Failed:    {"Converged"},
-	wire.Reverted:  {"Converged"},
+	wire.Deferred:   {"ProbeTopologyDeclared", "ProbeObservedFirst", "ProbeResult", "ProbeFailureFirst", "Failed", "RollbackComplete", "Converged"},
+	wire.Soaking:    {"ActivationFailed", "RollbackComplete"},
+	wire.Converged:  {"ActivationFailed", "Failed", "RollbackComplete"},
+	wire.Failed:     {"Converged"},
+	wire.Reverted:   {"Converged"},
 }
 
 func TestAnIllegalEventIsAGapOrRejected(t *testing.T) { // PROTOCOL E6, E7
