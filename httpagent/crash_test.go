@@ -143,6 +143,23 @@ func TestADeferredActivationEndsWithTheReboot(t *testing.T) { // PROTOCOL A10
 	}
 }
 
+// What follows from a boot is told even if the log fails just then.
+func TestABootThatCouldNotBeMadeDurableIsToldByTheNextLife(t *testing.T) { // PROTOCOL A1, E
+	r := newRig(t)
+	log := r.cfg.Log.(*MemoryLog)
+	machine := r.machine.Machine.(*VirtualMachine)
+	machine.Play("c1", Script{Result: agent.ActivationDeferred})
+	r.dispatching(dispatch("edge@1", "c1", 0), nil)
+	r.begin()
+	r.until("deferred", r.reaches(wire.Deferred))
+	machine.SwitchByHand("c9") // somebody chose another generation
+	log.Fail(errors.New("no space left"))
+	r.driver.Restart(agent.Reboot, time.Second)
+	r.until("the failure", func() bool { return r.logs.has("no space left") })
+	log.Fail(nil)
+	r.until("failed", r.reaches(wire.Failed))
+}
+
 func TestAnAgentWhoseLogFailsIsMadeAgainFromWhatIsDurable(t *testing.T) { // PROTOCOL A1
 	r := newRig(t)
 	log := r.cfg.Log.(*MemoryLog)
@@ -310,6 +327,7 @@ func TestOfSeveralRestartsTheLastOneCounts(t *testing.T) {
 	for minutes := range 5 {
 		r.driver.Restart(agent.Reboot, time.Duration(minutes)*time.Minute)
 	}
+	r.driver.Restart(agent.ProcessStart, 4*time.Minute) // the host was booted all the same
 	if got, want := <-r.driver.restarts, (restart{agent.Reboot, 4 * time.Minute}); got != want || len(r.driver.restarts) > 0 {
 		t.Errorf("got %v, want %v and no other", got, want)
 	}

@@ -59,7 +59,7 @@ func New(cfg Config) (*Driver, error) {
 // Restart ends the driver's life as a crash of the process would, or with
 // [agent.Reboot] one of the host, and begins the next one after down of the
 // agent's time. It returns at once; of several that come before the first is
-// begun the last one counts.
+// begun the last one counts, but a boot among them stays one.
 func (d *Driver) Restart(boot agent.Boot, down time.Duration) {
 	for {
 		select {
@@ -68,7 +68,8 @@ func (d *Driver) Restart(boot agent.Boot, down time.Duration) {
 		default:
 		}
 		select {
-		case <-d.restarts:
+		case earlier := <-d.restarts:
+			boot = max(boot, earlier.boot)
 		default:
 		}
 	}
@@ -104,9 +105,11 @@ func (d *Driver) run(ctx context.Context) error {
 		}
 		if err == nil {
 			began := d.cfg.Clock.Now().Mono
-			boot = agent.ProcessStart
 			err = l.run()
 			l.end()
+			if l.started { // otherwise the next life is still the first after a boot
+				boot = agent.ProcessStart
+			}
 			if d.cfg.Clock.Now().Mono-began >= d.cfg.Agent.HeartbeatInterval {
 				failures = 0
 			}
@@ -117,7 +120,7 @@ func (d *Driver) run(ctx context.Context) error {
 		var down *downtime
 		switch {
 		case errors.As(err, &down):
-			boot = down.boot
+			boot = max(boot, down.boot)
 			if !d.pause(ctx, down.down) {
 				return nil
 			}

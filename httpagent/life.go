@@ -32,6 +32,7 @@ type life struct {
 	probing chan struct{} // a token per probe that runs
 	open    int           // requests, probes and switches whose end was not stepped
 	failing [agent.RequestPoll + 1]bool
+	started bool // what the start asked for is durable and carried out
 }
 
 // result is an input that ends a request or an effect.
@@ -88,6 +89,7 @@ func (l *life) run() error {
 		if err := l.carryOut(); err != nil {
 			return err
 		}
+		l.started = true
 		if next := l.out.NextTimer; next != armed || timer == nil {
 			stop()
 			timer, armed = l.cfg.Clock.at(next), next

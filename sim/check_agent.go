@@ -9,7 +9,7 @@ import (
 )
 
 // checkAgent is S17: what a full agent asks for and tells keeps PROTOCOL A2, A5,
-// A7 to A10 and E8, as far as that is to be seen from outside: when it sends
+// A7 to A10, E8 and E9, as far as that is to be seen from outside: when it sends
 // what, when it begins a switch, and when it says that it has converged.
 //
 // Jitter is drawn to the nanosecond. One draw may come out even; two in a row
@@ -42,6 +42,7 @@ type rolloutHabits struct {
 	open    uint64
 	not     time.Duration // before this instant none may go (E9)
 	unknown bool          // the plane does not know it, and has not asked since (E8)
+	earlier bool          // the open event is of an earlier life of the rollout
 	// soakOver is when the soak is over that began in this process; 0 if none
 	// did, or its length is not known.
 	soak, soakOver time.Duration
@@ -119,7 +120,7 @@ func (h *agentHabits) appends(w *World, n *hostNode, e *agent.Entry) {
 	if e.Kind == agent.EntryForgotten {
 		// Taken up anew, it is another rollout, but the sender is the same.
 		r := h.of(e.RolloutID)
-		*r = rolloutHabits{id: r.id, open: r.open, not: r.not}
+		*r = rolloutHabits{id: r.id, open: r.open, not: r.not, earlier: r.open != 0}
 	}
 	if e.Kind == agent.EntryTaken && !bool(e.Taken.Recovered) {
 		h.of(e.RolloutID).soak = e.Taken.Record.Soak()
@@ -167,7 +168,8 @@ func (h *agentHabits) hear(w *World, in agent.Input) {
 				if unavailable(in.Status) {
 					r.not = w.now + in.RetryAfter
 				}
-				r.unknown = in.Status == 404
+				r.unknown = in.Status == 404 && !r.earlier
+				r.earlier = false
 			}
 		}
 	}

@@ -137,6 +137,9 @@ func (h *hostNode) comeUp(w *World) {
 		boot, h.nextBoot = agent.Reboot, ""
 	}
 	h.step(w, &agent.Started{CurrentClosure: h.running, NextBoot: h.nextBoot, Boot: boot})
+	if boot == agent.Reboot && !h.up { // it died, and has not told what the boot brought
+		h.nextBoot = rebooted
+	}
 }
 
 // rebooted stands in nextBoot while a host that was rebooted comes up.

@@ -169,6 +169,10 @@ func (a *Agent) reconcile(out *Output) {
 			out.Notices = append(out.Notices, Notice{Kind: NoticeStray, RolloutID: p.id(), Detail: string(a.current)})
 		}
 	}
+	if a.booted && a.current != "" {
+		a.booted = false
+		a.failDeferred(out)
+	}
 }
 
 // failDeferred says of what was deferred to the boot that has come, and was not
@@ -177,7 +181,7 @@ func (a *Agent) reconcile(out *Output) {
 func (a *Agent) failDeferred(out *Output) {
 	for _, p := range a.rollouts {
 		target := p.rec.TargetClosure
-		if p.superseded || p.rec.State != wire.Deferred || a.current == "" || a.current == target || a.staged == target {
+		if p.superseded || p.rec.State != wire.Deferred || a.current == target || a.staged == target {
 			continue
 		}
 		a.tell(p, wire.ActivationFailed{

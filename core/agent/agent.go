@@ -31,6 +31,7 @@ type Agent struct {
 	rng  random
 
 	started bool
+	booted  bool         // the host was booted, and what it runs since is not known
 	current wire.Closure // what the host runs; empty if unknown
 	staged  wire.Closure // what the next boot brings; empty: current, or unknown
 	issued  uint64       // the last ID of a request or an effect
@@ -113,10 +114,8 @@ func (a *Agent) start(in *Started, out *Output) {
 		p.rollbackAt, p.rollbackFailures = 0, 0
 		p.resumed = true
 	}
+	a.booted = in.Boot == Reboot
 	a.reconcile(out)
-	if in.Boot == Reboot {
-		a.failDeferred(out)
-	}
 }
 
 // pursue does whatever is due, in an order in which nothing that a later part

@@ -31,7 +31,8 @@
 //  1. Step inputs one at a time, from one goroutine, with instants whose Mono
 //     never runs backwards and whose Wall is set.
 //  2. After New, Restore or a log walk, step [ProbesDeclared] and [Started]
-//     before anything else.
+//     before anything else. What follows from a boot is in the Appends of that
+//     step: if they are lost, the next start is still the one after the boot.
 //  3. Carry out the [Output] of each batch in the order that its comment
 //     states; above all, send and begin nothing before Appends are durable. If
 //     they cannot be made durable, throw the agent away.
@@ -79,6 +80,8 @@
 //	5xx, 408,  the same again: full-jitter exponential backoff from 1 s, capped at
 //	429, none  the interval, with Retry-After as a floor (A5, E9)
 //
+// A backoff outlives its rollout, should that be forgotten and taken up anew.
+//
 // A refused Converged no longer counts for the agent's own record. It is tried
 // again later and later, under a new number, and the probes and their results
 // are told again before it: a plane that was restored from a backup may lack
@@ -97,7 +100,8 @@
 //	                                          after L and N, and go out
 //	 4 known, L > N                           what is above N goes out
 //	 5 known, the snapshot's state is ahead   the missing steps are written to
-//	   of ours and nothing is being activated the log; the numbers go on from N
+//	   of ours and nothing is being activated the log, to Deferred and Soaking as
+//	                                          in 10 to 12; the numbers go on from N
 //	 6 known otherwise                        the numbers go on from N
 //	 7 unknown, Pending                       ignored: its dispatch comes by a poll
 //	 8 unknown, a rollout of its channel is   ignored, unless ours is at its end
@@ -106,8 +110,8 @@
 //	 9 unknown, Activating                    taken up as such; the activation
 //	                                          begins again, unless the host runs
 //	                                          the target
-//	10 unknown, Deferred, and the next boot   taken up as such; a boot completes it
-//	   brings the target
+//	10 unknown, Deferred, and the next boot   taken up as such; a boot completes it,
+//	   brings the target                      or it has failed
 //	11 unknown, Soaking on the target         taken up as such; the soak goes on
 //	12 unknown, Soaking or Deferred, but the  taken up as Activating: the host is
 //	   host does not run the target, or will  the truth

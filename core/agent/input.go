@@ -37,7 +37,7 @@ type Boot uint8
 const (
 	// ProcessStart: the process alone was started, or started again.
 	ProcessStart Boot = iota
-	// Reboot: the host booted since the agent's last step.
+	// Reboot: the host booted since the last step whose Appends became durable.
 	Reboot
 )
 

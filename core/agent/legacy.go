@@ -26,7 +26,7 @@ func (a *Agent) nextTick() time.Duration {
 
 func (a *Agent) legacyEventAnswered(p *progress, seq wire.Seq, x Answer, out *Output) {
 	if remedyOf(x.Status) == retry {
-		p.sending.at = a.nextTick()
+		p.sending.at = a.sendAgainAt(0, x)
 		return
 	}
 	a.moveOn(p, seq, out)

@@ -218,6 +218,13 @@ func TestAfterABootADeferralHasComeIsStillToComeOrHasFailed(t *testing.T) { // P
 		equal(t, "state when "+x.name, r.state(r1), x.state)
 		equal(t, "effects when "+x.name, len(r.effects), 0)
 	}
+	r := deferred(t)
+	r.make()
+	r.step(&agent.Started{Boot: agent.Reboot})
+	r.advance(minute)
+	sameAsItsClone(t, r)
+	r.step(&agent.ClosureObserved{CurrentClosure: "c9"})
+	equal(t, "state once it is known what the host was booted into", r.state(r1), wire.Failed)
 }
 
 func TestAnActivationThatACrashCutShortBeginsAgain(t *testing.T) { // PROTOCOL A9
@@ -299,7 +306,10 @@ func (r *rig) sentOf(id wire.RolloutID) string {
 }
 
 func TestAnEventOnItsWayHoldsUpItsRolloutThatIsBegunAnew(t *testing.T) { // PROTOCOL A2, E9
-	for x, wait := range map[*agent.Answer]time.Duration{&accepted: 0, &busy: busy.RetryAfter} {
+	// An answer that no retry cures is waited out for an interval, of which a
+	// tenth is jitter.
+	forbidden := agent.Answer{Status: 403}
+	for x, wait := range map[*agent.Answer]time.Duration{&accepted: 0, &busy: busy.RetryAfter, &forbidden: 54 * time.Second} {
 		r := on(t, "c0")
 		first := r.dispatch(r1, "c1", 60*minute)
 		second := r.dispatch(r2, "c2", 60*minute)
@@ -319,6 +329,9 @@ func TestAnEventOnItsWayHoldsUpItsRolloutThatIsBegunAnew(t *testing.T) { // PROT
 			equal(t, "events on their way before the backoff is over", r.sentOf(r2), "")
 			sameAsItsClone(t, r)
 			r.advance(1)
+		}
+		if x == &forbidden {
+			r.advance(12 * time.Second)
 		}
 		equal(t, "events on their way", r.sentOf(r2), "DispatchAck#5")
 	}

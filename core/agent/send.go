@@ -36,15 +36,16 @@ type sending struct {
 // up anew, nothing of it is sent before: one event at a time, and no sooner than
 // the plane asked for (PROTOCOL A2, E9).
 type orphan struct {
-	rollout wire.RolloutID
-	open    uint64        // ID of the open request, or 0
-	at      time.Duration // when the next event may go, once it has an answer
+	rollout  wire.RolloutID
+	open     uint64        // ID of the open request, or 0
+	at       time.Duration // when the next event may go, once it has an answer
+	failures wire.Count    // answers in a row that called for the same event again
 }
 
 // orphan keeps what of a rollout's sending outlives the rollout.
 func (a *Agent) orphan(p *progress) {
 	if s := &p.sending; s.open != 0 || s.at > a.last.Mono {
-		a.orphans = append(a.orphans, orphan{p.id(), s.open, s.at})
+		a.orphans = append(a.orphans, orphan{p.id(), s.open, s.at, s.failures})
 	}
 }
 
@@ -61,10 +62,8 @@ func (a *Agent) buryOrphans() {
 func (a *Agent) orphanAnswered(in *EventAnswered) {
 	for i := range a.orphans {
 		if o := &a.orphans[i]; o.open == in.ID && in.ID != 0 {
-			o.open, o.at = 0, a.last.Mono
-			if remedyOf(in.Status) == retry {
-				o.at += a.backoff(1, in.RetryAfter)
-			}
+			o.open, o.failures = 0, counted(o.failures)
+			o.at = a.sendAgainAt(o.failures, in.Answer)
 		}
 	}
 }
@@ -91,6 +90,20 @@ func (p *progress) replaying() bool { return p.acked < p.sending.replayTo }
 // unsent reports whether an event waits to be sent, or is on its way.
 func (p *progress) unsent() bool {
 	return p.sending.open != 0 || p.next(p.acked) != nil
+}
+
+// sendAgainAt returns when the next event may go after an answer to one.
+func (a *Agent) sendAgainAt(failures wire.Count, x Answer) time.Duration {
+	switch r := remedyOf(x.Status); {
+	case r == retry && a.cfg.Legacy:
+		return a.nextTick()
+	case r == retry: // E9
+		return a.last.Mono + a.backoff(failures, x.RetryAfter)
+	case r == wait && !a.cfg.Legacy:
+		return a.last.Mono + max(a.interval(), min(x.RetryAfter, maxRetryAfter))
+	default:
+		return a.last.Mono
+	}
 }
 
 // sendDue returns when the next event of a rollout is to be sent.
@@ -157,10 +170,10 @@ func (a *Agent) eventAnswered(in *EventAnswered, out *Output) {
 		a.refuse(p, seq, in.Status, out)
 	case r == retry: // E9
 		s.failures = counted(s.failures)
-		s.at = a.last.Mono + a.backoff(s.failures, in.RetryAfter)
+		s.at = a.sendAgainAt(s.failures, in.Answer)
 	default:
 		s.failures = counted(s.failures)
-		s.at = a.last.Mono + max(a.interval(), min(in.RetryAfter, maxRetryAfter))
+		s.at = a.sendAgainAt(s.failures, in.Answer)
 		a.complain(p.id(), seq, in.Status, "the event is kept", out)
 	}
 }

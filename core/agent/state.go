@@ -43,7 +43,7 @@ func (a *Agent) AppendState(dst []byte) []byte {
 	h, l, s, r := &a.heartbeat, &a.poll, &a.switching, &a.round
 	dst = appendLine(dst, "process", &processLineSchema, &processLine{
 		Mono: wire.Nanos(a.last.Mono), Wall: a.last.Wall, Random: wire.Name(strconv.FormatUint(uint64(a.rng), 16)),
-		Started: wire.Flag(a.started), Current: a.current, Staged: a.staged, Issued: wire.Seq(a.issued),
+		Started: wire.Flag(a.started), Booted: wire.Flag(a.booted), Current: a.current, Staged: a.staged, Issued: wire.Seq(a.issued),
 		HeartbeatOpen: wire.Seq(h.open), HeartbeatSent: wire.Nanos(h.sent), HeartbeatAt: wire.Nanos(h.at),
 		HeartbeatFailures: h.failures, HeartbeatStarted: wire.Nanos(h.started), HeartbeatNamed: h.named,
 		HeartbeatClosure: h.closure, HeartbeatTurn: h.turn,
@@ -62,7 +62,7 @@ func (a *Agent) AppendState(dst []byte) []byte {
 		dst = appendLine(dst, "waiting", &wire.DispatchSchema, &a.waiting[i])
 	}
 	for _, o := range a.orphans {
-		dst = appendLine(dst, "orphan", &orphanLineSchema, &orphanLine{o.rollout, wire.Seq(o.open), wire.Nanos(o.at)})
+		dst = appendLine(dst, "orphan", &orphanLineSchema, &orphanLine{o.rollout, wire.Seq(o.open), wire.Nanos(o.at), o.failures})
 	}
 	for _, p := range a.rollouts {
 		s, k := &p.sending, &p.soak
@@ -159,7 +159,7 @@ func (rd *reader) line(word string, doc []byte) error {
 		if err := wire.DecodeDocument(&rd.decoder, &orphanLineSchema, doc, &l); err != nil {
 			return err
 		}
-		a.orphans = append(a.orphans, orphan{l.RolloutID, uint64(l.Open), time.Duration(l.At)})
+		a.orphans = append(a.orphans, orphan{l.RolloutID, uint64(l.Open), time.Duration(l.At), l.Failures})
 	case "sending":
 		return rd.readSending(doc)
 	case "failing":
@@ -189,7 +189,8 @@ func (rd *reader) readProcess(doc []byte) error {
 	}
 	a := rd.agent
 	a.last = wire.Instant{Mono: time.Duration(l.Mono), Wall: l.Wall}
-	a.rng, a.started, a.current, a.staged, a.issued = random(rng), bool(l.Started), l.Current, l.Staged, uint64(l.Issued)
+	a.rng, a.started, a.booted = random(rng), bool(l.Started), bool(l.Booted)
+	a.current, a.staged, a.issued = l.Current, l.Staged, uint64(l.Issued)
 	a.heartbeat = heartbeatLine{
 		line: line{
 			open: uint64(l.HeartbeatOpen), sent: time.Duration(l.HeartbeatSent),

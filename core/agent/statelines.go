@@ -10,6 +10,7 @@ type processLine struct {
 	Wall    wire.Time
 	Random  wire.Name
 	Started wire.Flag
+	Booted  wire.Flag
 	Current wire.Closure
 	Staged  wire.Closure
 	Issued  wire.Seq
@@ -39,6 +40,7 @@ var processLineSchema = wire.Schema[processLine]{Fields: []wire.Field[processLin
 	{Name: "wall", Presence: wire.Optional, Of: func(l *processLine) wire.Value { return &l.Wall }},
 	{Name: "random", Presence: wire.Required, Of: func(l *processLine) wire.Value { return &l.Random }},
 	{Name: "started", Presence: wire.Optional, Of: func(l *processLine) wire.Value { return &l.Started }},
+	{Name: "booted", Presence: wire.Optional, Of: func(l *processLine) wire.Value { return &l.Booted }},
 	{Name: "current_closure", Presence: wire.Optional, Of: func(l *processLine) wire.Value { return &l.Current }},
 	{Name: "next_boot", Presence: wire.Optional, Of: func(l *processLine) wire.Value { return &l.Staged }},
 	{Name: "issued", Presence: wire.Required, Of: func(l *processLine) wire.Value { return &l.Issued }},
@@ -121,12 +123,14 @@ type orphanLine struct {
 	RolloutID wire.RolloutID
 	Open      wire.Seq
 	At        wire.Nanos
+	Failures  wire.Count
 }
 
 var orphanLineSchema = wire.Schema[orphanLine]{Fields: []wire.Field[orphanLine]{
 	{Name: "rollout_id", Presence: wire.Required, Of: func(l *orphanLine) wire.Value { return &l.RolloutID }},
 	{Name: "open", Presence: wire.Required, Of: func(l *orphanLine) wire.Value { return &l.Open }},
 	{Name: "at", Presence: wire.Required, Of: func(l *orphanLine) wire.Value { return &l.At }},
+	{Name: "failures", Presence: wire.Required, Of: func(l *orphanLine) wire.Value { return &l.Failures }},
 }}
 
 // failingLine is a probe that fails.

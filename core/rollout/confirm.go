@@ -68,7 +68,7 @@ func (r *Record) Synthesised() bool {
 
 // takeBack undoes what a confirmation said of the activation, because the agent
 // says that the activation failed. That the host had taken up the dispatch
-// remains true. In Activating there is nothing to undo.
+// remains true. In Activating and Deferred there is nothing to undo.
 func (r *Record) takeBack() {
 	r.ActivationCompletedAt = wire.Time{}
 	r.CurrentClosure = ""

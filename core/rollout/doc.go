@@ -14,6 +14,7 @@
 //	Pending ─▶ Activating ─▶ Soaking ─▶ Converged
 //	              │  │          ▲ │
 //	              │  └▶ Deferred┘ │
+//	              │         └─────┤
 //	              └───────────────┴▶ Failed ─▶ Reverted
 //
 // The whole table of kinds, source states and target states is in
