@@ -79,6 +79,8 @@ type Scorecard struct {
 	// Control is the same search without any mutant; it must see nothing. What
 	// it never brings about, a mutant need not either.
 	Control Hunt
+	// controls are the suites without any mutant, for the same reason.
+	controls *controls
 	// Untried are layers that no mutant met: those after Config.Until, and those
 	// that the source has no tests of.
 	Untried []Layer
@@ -100,7 +102,7 @@ func Run(ctx context.Context, root string, list []Mutant, cfg Config) (*Scorecar
 		return nil, err
 	}
 	started := time.Now()
-	s := &Scorecard{Config: cfg, Results: make([]Result, len(list))}
+	s := &Scorecard{Config: cfg, Results: make([]Result, len(list)), controls: &controls{root: root, runs: make(map[string]*control)}}
 	tree, err := s.control(ctx, root, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("without a mutant: %w", err)
@@ -209,7 +211,7 @@ func (s *Scorecard) meet(ctx context.Context, ws *workspace, r *Result, simulate
 		if suites[i].simulated && !simulated || slices.Contains(s.Untried, suites[i].layer) {
 			continue
 		}
-		if c, err := ws.test(ctx, &suites[i], r.Mutant.Packages()); c != nil || err != nil {
+		if c, err := ws.test(ctx, &suites[i], r.Mutant.Packages(), s.controls); c != nil || err != nil {
 			return c, err
 		}
 	}

@@ -177,3 +177,22 @@ func TestAConfigThatTriesNothingIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestACatchOfASuiteThatFailsWithoutAMutantIsNotBelieved(t *testing.T) {
+	ran := func(by string, err error) *control {
+		c := &control{by: by, err: err}
+		c.once.Do(func() {})
+		return c
+	}
+	c := controls{runs: map[string]*control{
+		"unit ./sound": ran("", nil), "unit ./ill": ran("TestOfItsOwn", nil), "unit ./gone": ran("", errors.New("no such directory")),
+	}}
+	for pkg, want := range map[string]string{
+		"./sound": "", "./ill": "TestOfItsOwn of ./ill fails without a mutant as well", "./gone": "no such directory",
+	} {
+		err := c.check(t.Context(), &suite{layer: Unit}, pkg)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: the error is %v; want %q", pkg, err, want)
+		}
+	}
+}

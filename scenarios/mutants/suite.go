@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -65,9 +66,53 @@ const testTimeout = 10 * time.Minute
 
 var failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
 
+// controls are the suites as they run without a mutant. Each is run once, when
+// it has caught something.
+type controls struct {
+	root string
+	mu   sync.Mutex
+	runs map[string]*control
+}
+
+// control is one suite in one package.
+type control struct {
+	once sync.Once
+	by   string // the test that fails; empty if none does
+	err  error
+}
+
+// check returns an error if a suite fails in a package without any mutant: what
+// it says of a mutant is then worth nothing.
+func (c *controls) check(ctx context.Context, s *suite, pkg string) error {
+	key := string(s.layer) + " " + pkg
+	c.mu.Lock()
+	run := c.runs[key]
+	if run == nil {
+		run = new(control)
+		c.runs[key] = run
+	}
+	c.mu.Unlock()
+	run.once.Do(func() {
+		ws, err := newWorkspace(c.root, nil)
+		if err != nil {
+			run.err = err
+			return
+		}
+		defer ws.remove()
+		run.by, run.err = ws.testPackage(ctx, s, pkg)
+	})
+	switch {
+	case run.err != nil:
+		return fmt.Errorf("%s without a mutant: %w", key, run.err)
+	case run.by != "":
+		return fmt.Errorf("%s of %s fails without a mutant as well", run.by, pkg)
+	}
+	return nil
+}
+
 // test runs a suite and returns how it caught the mutant; nil if it passes.
 // changed are the packages that the mutant changes.
-func (ws *workspace) test(ctx context.Context, s *suite, changed []string) (*catch, error) {
+func (ws *workspace) test(ctx context.Context, s *suite, changed []string, without *controls) (*catch, error) {
 	pkgs := s.pkgs
 	if len(pkgs) == 0 {
 		pkgs = changed
@@ -78,6 +123,9 @@ func (ws *workspace) test(ctx context.Context, s *suite, changed []string) (*cat
 			return nil, err
 		}
 		if by != "" {
+			if err := without.check(ctx, s, pkg); err != nil {
+				return nil, err
+			}
 			return &catch{s.layer, by}, nil
 		}
 	}
