@@ -98,11 +98,12 @@ func TestNothingIsLeftAfterAShutdown(t *testing.T) { // PROTOCOL G3
 		"with a manifest that waits for the plane": {
 			edit: func(c *Config) { c.ManifestDir = t.TempDir() },
 			prepare: func(h *harness) []<-chan answer {
+				// First, since the directory may be read as soon as the file is there.
+				rule := h.faults.Install(Fault{Kind: Wedge, Match: ofKind[*plane.OpenRollout]})
 				file := filepath.Join(h.cfg.ManifestDir, "1.json")
 				if err := os.WriteFile(file, []byte(manifest("stable", "r1", "c1", "h1")), 0o644); err != nil {
 					h.t.Fatal(err)
 				}
-				rule := h.faults.Install(Fault{Kind: Wedge, Match: ofKind[*plane.OpenRollout]})
 				h.eventually("the manifest is inside", func() bool {
 					h.clock.Add(manifestSettle)
 					return rule.Hits() > 0
