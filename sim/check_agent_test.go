@@ -133,3 +133,17 @@ func TestHeartbeatsWithoutJitterAreSeen(t *testing.T) {
 		})
 	}
 }
+
+// A 404 to an event of a rollout's earlier life says nothing of the new one.
+func TestALate404IsOfTheLifeWhoseEventItAnswers(t *testing.T) { // PROTOCOL E8
+	for _, forgotten := range []bool{false, true} {
+		w, h := new(World), agentHabits{rollouts: []rolloutHabits{{id: "stable@r1", open: 7}}}
+		if forgotten {
+			h.appends(w, nil, &agent.Entry{Kind: agent.EntryForgotten, RolloutID: "stable@r1"})
+		}
+		h.hear(w, &agent.EventAnswered{ID: 7, Answer: agent.Answer{Status: 404}})
+		if r := h.of("stable@r1"); r.unknown == forgotten || r.open != 0 || r.earlier {
+			t.Errorf("forgotten %v: %+v", forgotten, *r)
+		}
+	}
+}

@@ -337,6 +337,28 @@ func TestAnEventOnItsWayHoldsUpItsRolloutThatIsBegunAnew(t *testing.T) { // PROT
 	}
 }
 
+func TestALegacyAgentWaitsForItsNextTickOnAnEarlierLifesAccountToo(t *testing.T) {
+	r := newRig(t)
+	r.cfg.Legacy = true
+	r.make()
+	r.start("c0", agent.ProcessStart)
+	first := r.dispatch(r1, "c1", 60*minute)
+	second := r.dispatch(r2, "c2", 60*minute)
+	r.offer(second)
+	old := r.take(agent.RequestEvent)
+	r.activated()
+	r.offer(first)
+	r.activated()
+	r.offer(second)
+	r.advance(10 * time.Second) // between two ticks
+	r.answer(old, busy)
+	equal(t, "events on their way before the tick", r.sentOf(r2), "")
+	r.advance(minute - r.now%minute - 1)
+	equal(t, "events on their way a nanosecond before the tick", r.sentOf(r2), "")
+	r.advance(1)
+	equal(t, "events on their way", r.sentOf(r2), "DispatchAck#5")
+}
+
 func sameAsItsClone(t *testing.T, r *rig) {
 	t.Helper()
 	clone, err := r.a.Clone()

@@ -168,13 +168,12 @@ func (a *Agent) eventAnswered(in *EventAnswered, out *Output) {
 	case r == judged: // E7, and documents that the plane cannot read
 		s.failures = 0
 		a.refuse(p, seq, in.Status, out)
-	case r == retry: // E9
+	default: // E9, and what no retry cures
 		s.failures = counted(s.failures)
 		s.at = a.sendAgainAt(s.failures, in.Answer)
-	default:
-		s.failures = counted(s.failures)
-		s.at = a.sendAgainAt(s.failures, in.Answer)
-		a.complain(p.id(), seq, in.Status, "the event is kept", out)
+		if r == wait {
+			a.complain(p.id(), seq, in.Status, "the event is kept", out)
+		}
 	}
 }
 
