@@ -140,7 +140,7 @@ func (l *loop) durable(g *group) {
 		l.revoked.publish(g.revoked)
 	}
 	last := g.entries[len(g.entries)-1].Number
-	l.out.Settle(len(g.entries))
+	l.out.MarkDurable(len(g.entries))
 	l.admission.settleParked(last, l.dropsReply)
 	l.waiters.wake(g.wakes)
 	l.notices.put(g.notices)

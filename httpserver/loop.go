@@ -143,7 +143,7 @@ func (l *loop) advanceLog(wait bool) error {
 // The clock is read once an input: what settling reads begins the next step.
 func (l *loop) step(now time.Time) (err error) {
 	defer recovered(&err)
-	l.out.Next()
+	l.out.BeginBatch()
 	for i, p := range l.batch {
 		if l.faults != nil {
 			if l.faults.strike(BeforeStep, p.input, l.clock, l.life.Done()) {
@@ -156,8 +156,8 @@ func (l *loop) step(now time.Time) (err error) {
 		l.flight.step(l.plane, l.instant(now), p.input, &l.out)
 		l.check()
 		switch r := &l.out.Replies[reply]; {
-		case r.Needs > 0:
-			now = l.admission.park(i, l.out.Entries[r.Needs-1].Number, &r.Outcome)
+		case r.AfterEntries > 0:
+			now = l.admission.park(i, l.out.Entries[r.AfterEntries-1].Number, &r.Outcome)
 		case l.dropsReply(p.input):
 			l.admission.drop(i)
 			now = l.clock.Now()

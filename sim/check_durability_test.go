@@ -11,23 +11,23 @@ import (
 var durabilityBroken = []sabotage{
 	{"S1", "an event is acknowledged before it is on the disk", quietStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
 		if isEvent(in) {
-			r.Needs = 0
+			r.AfterEntries = 0
 		}
 	})},
 	{"S1", "a rollout is called open before it is on the disk", quietStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
 		if r.Outcome.Code == wire.Created {
-			r.Needs = 0
+			r.AfterEntries = 0
 		}
 	})},
 	{"S1", "a confirmation is told before it is on the disk", wipedStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
 		if isHeartbeat(in) {
-			r.Needs = 0
+			r.AfterEntries = 0
 		}
 	})},
 	{"S1", "a dispatch is offered before it is on the disk", quietStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
 		if isPoll(in) {
 			r.Outcome.Code, r.Outcome.Document = wire.OK, &wire.Dispatch{RolloutID: "stable@r9"}
-			r.Needs = 0
+			r.AfterEntries = 0
 		}
 	})},
 	{"S1", "a dispatch is offered that the log does not give", quietStory, onReply(func(_ *World, _ plane.Input, r *plane.Reply) {

@@ -66,11 +66,11 @@ func (p *planeNode) stepNext(w *World) {
 		}
 		p.plane.Step(p.instant(w), in, &p.out)
 		r := &p.out.Replies[reply]
-		w.mix(uint64(r.Outcome.Code)<<32|uint64(r.Needs), uint64(len(p.out.Entries)))
+		w.mix(uint64(r.Outcome.Code)<<32|uint64(r.AfterEntries), uint64(len(p.out.Entries)))
 		for _, o := range w.observers {
 			o.stepDone(w, m, in, r)
 		}
-		if r.Needs > 0 {
+		if r.AfterEntries > 0 {
 			p.waiting = append(p.waiting, waitingReply{p.at, reply})
 		} else {
 			p.settle(w, p.at, &r.Outcome)

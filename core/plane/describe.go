@@ -108,8 +108,8 @@ func (r Reply) String() string {
 	if o.Detail != "" {
 		s += fmt.Sprintf(" (%s)", o.Detail)
 	}
-	if r.Needs > 0 {
-		s += fmt.Sprintf(" needs=%d", r.Needs)
+	if r.AfterEntries > 0 {
+		s += fmt.Sprintf(" needs=%d", r.AfterEntries)
 	}
 	return s
 }
