@@ -32,6 +32,7 @@ var rooms = []struct {
 	{dir: "core/rollout", may: []string{"core/wire"}},
 	{dir: "core/gate", may: []string{"core/wire"}},
 	{dir: "core/plane", may: []string{"core/wire", "core/rollout"}, testsMay: []string{"core"}},
+	{dir: "core/driver", may: []string{"core/wire", "core/gate", "core/plane"}, testsMay: []string{"core"}},
 	{dir: "core/agent", may: []string{"core/wire", "core/rollout"}, testsMay: []string{"core"}},
 	{dir: "core/flight", may: []string{"core/wire", "core/plane"}, testsMay: []string{"core"}},
 	{dir: "httpserver", may: []string{"core"}},
