@@ -11,11 +11,11 @@ type checkAnswers struct {
 	q *inboxModel
 	// due are the requests that were admitted, by deadline: the reply timeout
 	// is the same for all.
-	due  []dueRequest
+	due  []owedAnswer
 	head int
 	// ended are those that the reducer finished in this event and that nobody
 	// has answered yet.
-	ended []dueRequest
+	ended []owedAnswer
 	// polls are callers of which a poll came in this event.
 	polls []string
 	// suspended says that the plane's machine was so when the event began, and
@@ -25,15 +25,15 @@ type checkAnswers struct {
 	awake     time.Duration
 }
 
-// dueRequest is an admission of a request and its deadline.
-type dueRequest struct {
+// owedAnswer is an admission of a request and its deadline.
+type owedAnswer struct {
 	r  *request
 	id uint64
 	at time.Duration
 }
 
 // is reports whether it is still the same request that is there.
-func (d *dueRequest) is(where place) bool { return d.r.place == where && d.r.id == d.id }
+func (d *owedAnswer) is(where place) bool { return d.r.place == where && d.r.id == d.id }
 
 func newCheckAnswers(w *World) any { return &checkAnswers{q: w.panel.inbox(w)} }
 
@@ -52,12 +52,12 @@ func (c *checkAnswers) admitted(w *World, m *message) {
 		w.Violate("S5", "m%d is admitted, and was answered or is inside", m.id)
 		return
 	}
-	c.due = append(c.due, dueRequest{r, m.id, r.deadline})
+	c.due = append(c.due, owedAnswer{r, m.id, r.deadline})
 }
 
 func (c *checkAnswers) finished(_ *World, m *message) {
 	if r := c.q.now; r != nil && !r.answered {
-		c.ended = append(c.ended, dueRequest{r, m.id, 0})
+		c.ended = append(c.ended, owedAnswer{r, m.id, 0})
 	}
 }
 

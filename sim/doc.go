@@ -17,10 +17,10 @@
 //
 // # How a world is driven
 //
-// A world is a queue of events, in the order of their instants; those of one
-// instant happen in the order in which they were planned. [World.Next] lets the
-// next one happen. Steps are numbered from 1, and a step's number means the
-// same in every run of the scenario.
+// A world is a queue of timers, in the order of their instants; those of one
+// instant go off in the order in which they were set. [World.Next] lets the next
+// one go off, which is a step. Steps are numbered from 1, and a step's number
+// means the same in every run of the scenario.
 //
 //	w, err := sim.New(scenario, sim.Options{})
 //	if err != nil {
@@ -58,8 +58,7 @@
 //
 // # What the hash covers
 //
-// It starts as the seed. Each event mixes in its instant, its kind and its
-// node; each request that is sent, what it is about; each input that the plane
+// It starts as the seed. Each step mixes in its timer's instant, kind and node; each request that is sent, what it is about; each input that the plane
 // has stepped, the outcome's code, what the reply waits for and how many
 // entries the batch has by then; each answer, its code, its Retry-After and its
 // Replay-From; each input of an agent that made the agent do something, how
@@ -73,8 +72,8 @@
 //
 //	scenario   fleet, models, rollouts, acts, faults and seed
 //	world      one run of a scenario
-//	event      something that will happen to a node at an instant
-//	step       an event that has happened; steps are numbered
+//	timer      something that is due at an instant, for a node
+//	step       a timer that has gone off; steps are numbered
 //	node       a host, the plane, the operator, or the world itself
 //	life       of a node: from the start of its process to its end; what a
 //	           process had planned dies with it

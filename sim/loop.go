@@ -38,7 +38,7 @@ func (p *planeNode) planStep(w *World) {
 		w.effect(EffectSlowStep)
 		service += slow
 	}
-	w.push(evStep, planeNodeID, w.now+service, p.epoch)
+	w.push(dueStep, planeNodeID, w.now+service, p.epoch)
 }
 
 // stepNext steps the next input of the batch.
@@ -155,7 +155,7 @@ func (p *planeNode) beginCommit(w *World) {
 		w.effect(EffectSlowDisk)
 		latency += slow
 	}
-	w.push(evCommit, planeNodeID, w.now+latency, p.epoch)
+	w.push(dueCommit, planeNodeID, w.now+latency, p.epoch)
 }
 
 // committed comes when the disk has taken the batch, or has not.
@@ -217,13 +217,13 @@ func (p *planeNode) fail(w *World) {
 		}
 	}
 	p.loop = loopIdle
-	w.push(evRebuild, planeNodeID, w.now, p.epoch)
+	w.push(dueRebuild, planeNodeID, w.now, p.epoch)
 }
 
 // rebuild makes the plane again of what is on the disk, as soon as the disk
 // can be read.
 func (p *planeNode) rebuild(w *World) {
-	if p.asleep(w, evRebuild, 0) {
+	if p.asleep(w, dueRebuild, 0) {
 		return
 	}
 	if w.faults.outage(DiskFail) {
@@ -232,7 +232,7 @@ func (p *planeNode) rebuild(w *World) {
 		for i := range p.batch {
 			p.drop(w, i)
 		}
-		w.push(evRebuild, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
+		w.push(dueRebuild, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
 		p.drained(w)
 		return
 	}
@@ -285,7 +285,7 @@ func (p *planeNode) tickTime(w *World) {
 
 func (p *planeNode) tick(w *World) {
 	p.tickDue = false
-	w.push(evTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
+	w.push(dueTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
 	p.out.Reset()
 	in := plane.Tick{Impaired: p.gate.Impaired()}
 	for _, o := range w.observers {

@@ -134,7 +134,7 @@ func (m *message) caller() gate.Caller {
 // pool hands out messages and takes back those that nobody holds any more, so
 // that a run makes as many as there are at a time and not as there ever were.
 //
-// Who holds a message: every event about it, and the plane's gate, from its
+// Who holds a message: every timer about it, and the plane's gate, from its
 // admission until its input is finished. A message that nobody holds any more
 // is good until the end of the step. What a gate holds whose process ends is
 // not taken back; it goes when the world goes.

@@ -34,10 +34,10 @@ func (w *World) send(m *message, s *Stream) {
 			w.messages++
 			twin.id, twin.duplicate = w.messages, true
 			w.tellSent(twin)
-			w.pushMessage(evRequest, worldNodeID, w.now+w.delay(twin, s), 0, twin)
+			w.pushMessage(dueRequest, worldNodeID, w.now+w.delay(twin, s), 0, twin)
 		}
 	}
-	w.pushMessage(evRequest, worldNodeID, w.now+w.delay(m, s), 0, m)
+	w.pushMessage(dueRequest, worldNodeID, w.now+w.delay(m, s), 0, m)
 }
 
 // mixMessage takes what a request says into the trace hash: as much of it as
@@ -120,7 +120,7 @@ func (w *World) answer(m *message) {
 		w.noAnswer(m, late)
 		return
 	}
-	w.pushMessage(evAnswer, m.node, at, m.epoch, m)
+	w.pushMessage(dueAnswer, m.node, at, m.epoch, m)
 }
 
 func (w *World) tellSent(m *message) {
@@ -140,7 +140,7 @@ func (w *World) noAnswer(m *message, at time.Duration) {
 	if m.duplicate {
 		return
 	}
-	w.pushMessage(evNoAnswer, m.node, max(at, w.now), m.epoch, m)
+	w.pushMessage(dueNoAnswer, m.node, max(at, w.now), m.epoch, m)
 }
 
 func (w *World) downStream(m *message) *Stream {

@@ -28,7 +28,7 @@ func (p *planeNode) crash(w *World, down time.Duration, wipe bool) {
 	for _, o := range w.observers {
 		o.planeDown(w, wipe)
 	}
-	w.push(evPlaneUp, planeNodeID, w.now+down, p.epoch)
+	w.push(duePlaneUp, planeNodeID, w.now+down, p.epoch)
 }
 
 func (p *planeNode) wipe(w *World) {
@@ -71,7 +71,7 @@ func (p *planeNode) beginRestart(w *World, drain, down time.Duration) {
 	p.restartDown = down
 	w.tape.closing(w, max(drain, 1))
 	p.closePolls(w)
-	w.push(evPlaneDown, planeNodeID, w.now+max(drain, 1), p.epoch) // no timer goes off before time passes
+	w.push(duePlaneDown, planeNodeID, w.now+max(drain, 1), p.epoch) // no timer goes off before time passes
 	p.drained(w)
 }
 
@@ -89,12 +89,12 @@ func (p *planeNode) endRestart(w *World) {
 	for _, o := range w.observers {
 		o.planeDown(w, false)
 	}
-	w.push(evPlaneUp, planeNodeID, w.now+p.restartDown, p.epoch)
+	w.push(duePlaneUp, planeNodeID, w.now+p.restartDown, p.epoch)
 }
 
 // drainOver answers what is still inside and ends the process.
 func (p *planeNode) drainOver(w *World) {
-	if p.asleep(w, evPlaneDown, 0) {
+	if p.asleep(w, duePlaneDown, 0) {
 		return
 	}
 	w.tape.plain(w, TapeDrainOver)
@@ -115,9 +115,9 @@ func (p *planeNode) drainOver(w *World) {
 }
 
 // asleep puts an event off while the plane's machine is suspended.
-func (p *planeNode) asleep(w *World, kind eventKind, arg uint64) bool {
+func (p *planeNode) asleep(w *World, kind timerKind, arg uint64) bool {
 	if p.suspended {
-		p.postpone(event{kind: kind, node: planeNodeID, epoch: p.epoch, arg: arg})
+		p.postpone(timer{kind: kind, node: planeNodeID, epoch: p.epoch, arg: arg})
 	}
 	return p.suspended
 }
@@ -157,7 +157,7 @@ func (w *World) beginFault(i int) {
 	}
 	p := &w.plane
 	if f.Kind == PlaneRestart && p.suspended { // nobody there hears of it yet
-		p.postpone(event{kind: evFaultBegin, node: worldNodeID, arg: uint64(i)})
+		p.postpone(timer{kind: dueFaultBegin, node: worldNodeID, arg: uint64(i)})
 		return
 	}
 	w.traceFault(f, "begins")
@@ -196,7 +196,7 @@ func (w *World) beginFault(i int) {
 	// Faults that last.
 	w.faults.begin(f, i)
 	if f.For > 0 {
-		w.queue.push(event{at: w.now + f.For, kind: evFaultEnd, node: worldNodeID, arg: uint64(i)})
+		w.queue.push(timer{at: w.now + f.For, kind: dueFaultEnd, node: worldNodeID, arg: uint64(i)})
 	}
 	switch f.Kind {
 	case PlaneSuspend:
@@ -272,7 +272,7 @@ func (w *World) heal() {
 		w.hosts[i].crashAtAppend = false
 	}
 	if p.up && !p.started { // it may have been told to be late
-		w.push(evPlaneStart, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
+		w.push(duePlaneStart, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
 	}
-	w.queue.push(event{at: w.now + w.scenario.Fleet.Interval, kind: evJudge, node: worldNodeID})
+	w.queue.push(timer{at: w.now + w.scenario.Fleet.Interval, kind: dueJudge, node: worldNodeID})
 }

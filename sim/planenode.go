@@ -49,7 +49,7 @@ type planeNode struct {
 	open          []*message // at the plane and not answered
 	pollList
 	manifests int     // how many lay in the directory when the process came up
-	postponed []event // while the machine was suspended
+	postponed []timer // while the machine was suspended
 	disk      Stream
 }
 
@@ -73,7 +73,7 @@ func (p *planeNode) init(w *World) {
 	p.base = w.adopted.durable
 	p.walked = p.newWalk()
 	p.comeUp(w)
-	w.push(evPlaneStart, planeNodeID, 0, p.epoch)
+	w.push(duePlaneStart, planeNodeID, 0, p.epoch)
 }
 
 // newWalk returns a plane that has what the disk had at first, and so can walk
@@ -89,7 +89,7 @@ func (p *planeNode) newWalk() *plane.Plane {
 // comeUp starts the process: it listens, and answers not_started until it has
 // loaded its log.
 func (p *planeNode) comeUp(w *World) {
-	if p.asleep(w, evPlaneUp, 0) {
+	if p.asleep(w, duePlaneUp, 0) {
 		return
 	}
 	g, err := gate.New[*message](w.scenario.gateConfig(p.capacity))
@@ -110,12 +110,12 @@ func (p *planeNode) comeUp(w *World) {
 	for _, f := range w.faults.active[PlaneLate] {
 		delay = max(delay, f.At+f.For-w.now)
 	}
-	w.push(evPlaneStart, planeNodeID, w.now+delay, p.epoch)
+	w.push(duePlaneStart, planeNodeID, w.now+delay, p.epoch)
 }
 
 // start loads the log and opens the gate.
 func (p *planeNode) start(w *World) {
-	if p.started || p.asleep(w, evPlaneStart, 0) {
+	if p.started || p.asleep(w, duePlaneStart, 0) {
 		return
 	}
 	w.tape.plain(w, TapeStart)
@@ -123,7 +123,7 @@ func (p *planeNode) start(w *World) {
 	w.tape.ticked(w, true)
 	p.started = true
 	p.gate.Start(w.now)
-	w.push(evTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
+	w.push(dueTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
 	// The manifests are read one after the other while requests come in already:
 	// until its turn has come, a plane that lost its disk does not know a rollout
 	// (PROTOCOL E8).
@@ -163,7 +163,7 @@ func (p *planeNode) instant(w *World) wire.Instant {
 func (p *planeNode) arrive(w *World, m *message) {
 	if p.suspended {
 		// The kernel has taken the connection; the process reads it later.
-		p.postponeMessage(w, evRequest, worldNodeID, 0, m)
+		p.postponeMessage(w, dueRequest, worldNodeID, 0, m)
 		return
 	}
 	if !p.up {
@@ -299,13 +299,13 @@ var manifestsIdentity = wire.Identity{CommonName: "manifests", Operator: true, N
 // planManifest plans the opening of the manifest of a place in the directory:
 // they are opened one after the other.
 func (p *planeNode) planManifest(w *World, at time.Duration, i int) {
-	w.queue.push(event{at: at, kind: evManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(i)})
+	w.queue.push(timer{at: at, kind: dueManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(i)})
 }
 
 // readManifest opens a rollout whose manifest lies in the plane's directory
 // (PROTOCOL R6), until the plane has taken it.
 func (p *planeNode) readManifest(w *World, i int) {
-	if p.asleep(w, evManifest, uint64(i)) {
+	if p.asleep(w, dueManifest, uint64(i)) {
 		return
 	}
 	r := &w.scenario.Rollouts[w.operator.opened[i]]
@@ -333,7 +333,7 @@ func (p *planeNode) arm(w *World) {
 	}
 	if at, waiting := p.gate.NextDeadline(); waiting {
 		p.deadlineArmed = true
-		w.push(evDeadline, planeNodeID, max(at, w.now), p.epoch)
+		w.push(dueDeadline, planeNodeID, max(at, w.now), p.epoch)
 	}
 }
 

@@ -86,7 +86,7 @@ func (r *Recorder) now() Stamp { return Stamp{r.w.step, r.w.now} }
 func (r *Recorder) here() *StepTrack {
 	if r.step == nil || r.step.Step != r.w.step {
 		r.endStep()
-		r.step = &StepTrack{Stamp: r.now(), event: r.w.last, plain: true}
+		r.step = &StepTrack{Stamp: r.now(), timer: r.w.last, plain: true}
 		if n := r.w.last.node; n >= 0 {
 			r.step.Host = int(n) + 1
 		}

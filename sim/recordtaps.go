@@ -124,7 +124,7 @@ func (r *Recorder) hostLost(_ *World, h *hostNode) {
 func (r *Recorder) stepped(w *World) {
 	r.lookAtPlane()
 	switch {
-	case w.last.kind == evFaultBegin:
+	case w.last.kind == dueFaultBegin:
 		for i := range w.hosts {
 			r.lookAtHost(&w.hosts[i])
 		}
