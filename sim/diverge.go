@@ -75,10 +75,10 @@ func Diverge(a, b *World) *Divergence {
 
 // record traces the world into a buffer.
 func (w *World) record(to *bytes.Buffer) {
-	if w.tracer == nil && w.recorder == nil {
-		w.observers = append([]observer{traceChecker{}}, w.observers...)
+	if w.trace == nil {
+		w.trace = newTextTrace(w, nil, 0, nil)
 	}
-	w.tracer = &tracer{to: to}
+	w.trace.to, w.trace.from = to, 0
 }
 
 // advance goes on until a step was made. It reports false when the

@@ -43,6 +43,16 @@
 //  2. Do not change a scenario while a world runs it.
 //  3. Call Next no more once it has reported false.
 //
+// # Events
+//
+// A world says what happens in one stream of typed events ([Event]): a message
+// was sent, an input stepped, a batch committed, a fault began. Checkers, traces,
+// recordings and tapes are consumers: they subscribe to some kinds
+// ([World.Subscribe]) before the first step, receive each event in the order of
+// their subscription, and change nothing. What they may read besides the event
+// are the methods of World and of [Message] in inspect.go. An event is good until
+// the consumer returns.
+//
 // # Faults
 //
 // A [Fault] is a line of text that parses back to itself, with a start, and an
@@ -58,15 +68,16 @@
 //
 // # What the hash covers
 //
-// It starts as the seed. Each step mixes in its timer's instant, kind and node; each request that is sent, what it is about; each input that the plane
-// has stepped, the outcome's code, what the reply waits for and how many
-// entries the batch has by then; each answer, its code, its Retry-After and its
-// Replay-From; each input of an agent that made the agent do something, how
-// much it does of what, and when its timer is due. [World.Result] adds the
-// canonical state of the plane, the gate and every agent, and the closures that
-// the hosts run. Everything is mixed in as numbers or canonical bytes, never as
-// formatted text. Neither traces nor checkers are part of it, except that a
-// violation ends the run. [Diverge] finds the step at which two runs part.
+// It starts as the seed. Each step mixes in its timer's instant, kind and node;
+// each request that is sent, what it is about; each input that the plane has
+// stepped, the outcome's code, what the reply waits for and how many entries the
+// batch has by then; each answer, its code, its Retry-After and its Replay-From;
+// each input of an agent that made the agent do something, how much it does of
+// what, and when its timer is due. [World.Result] adds the canonical state of
+// the plane, the gate and every agent, and the closures that the hosts run.
+// Everything is mixed in as numbers or canonical bytes, never as formatted text.
+// Neither traces nor checkers are part of it, except that a violation ends the
+// run. [Diverge] finds the step at which two runs part.
 //
 // # Glossary
 //
@@ -74,6 +85,8 @@
 //	world      one run of a scenario
 //	timer      something that is due at an instant, for a node
 //	step       a timer that has gone off; steps are numbered
+//	event      one thing that happens in a step, as consumers receive it
+//	consumer   a function that receives the events of the kinds it subscribed to
 //	node       a host, the plane, the operator, or the world itself
 //	life       of a node: from the start of its process to its end; what a
 //	           process had planned dies with it

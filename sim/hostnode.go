@@ -169,9 +169,7 @@ func (h *hostNode) step(w *World, in agent.Input) {
 		h.crashAtAppend = false
 		kept := h.machine.IntN(len(h.out.Appends))
 		h.disk = append(h.disk, h.out.Appends[:kept]...)
-		for _, o := range w.observers {
-			o.hostAppended(w, h, h.out.Appends[:kept])
-		}
+		w.emitHostAppended(h, h.out.Appends[:kept])
 		w.effect(EffectAgentCrashAtAppend)
 		w.reached(h.crashFault)
 		h.goDown(w, h.crashDown)
@@ -181,12 +179,10 @@ func (h *hostNode) step(w *World, in agent.Input) {
 		h.disk = make([]agent.Entry, 0, 24) // of a rollout
 	}
 	h.disk = append(h.disk, h.out.Appends...)
-	for _, o := range w.observers {
-		if len(h.out.Appends) > 0 {
-			o.hostAppended(w, h, h.out.Appends)
-		}
-		o.hostStepped(w, h, in)
+	if len(h.out.Appends) > 0 {
+		w.emitHostAppended(h, h.out.Appends)
 	}
+	w.emitHostStepped(h, in)
 	for i := range h.out.Requests {
 		h.send(w, &h.out.Requests[i])
 	}
@@ -194,8 +190,7 @@ func (h *hostNode) step(w *World, in agent.Input) {
 		h.begin(w, &h.out.Effects[i])
 	}
 	for i := range h.out.Notices {
-		w.effects[effectOfAgentNotice(h.out.Notices[i].Kind)]++
-		w.traceAgentNotice(h, h.out.Notices[i])
+		w.emit(Event{Kind: EventHostNoticed, Host: h.index + 1, AgentNotice: &h.out.Notices[i]})
 	}
 	h.out.Reset()
 	h.planTimer(w)
@@ -316,9 +311,7 @@ func (h *hostNode) strike(w *World, i int) {
 		if h.up {
 			h.goDown(w, f.For)
 		}
-		for _, o := range w.observers {
-			o.hostLost(w, h)
-		}
+		w.emit(Event{Kind: EventHostLost, Host: h.index + 1})
 	}
 }
 

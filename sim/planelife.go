@@ -13,27 +13,21 @@ func (p *planeNode) crash(w *World, down time.Duration, wipe bool) {
 	if !p.up {
 		if wipe {
 			p.wipe(w)
-			for _, o := range w.observers {
-				o.planeDown(w, true)
-			}
+			w.emit(Event{Kind: EventPlaneDown, Wiped: true, Ending: WasDown})
 		}
 		return
 	}
 	w.effect(EffectPlaneCrash)
-	w.tape.plain(w, TapeCrash)
 	p.goDown(w)
 	if wipe {
 		p.wipe(w)
 	}
-	for _, o := range w.observers {
-		o.planeDown(w, wipe)
-	}
+	w.emit(Event{Kind: EventPlaneDown, Wiped: wipe, Ending: Crashed})
 	w.push(duePlaneUp, planeNodeID, w.now+down, p.epoch)
 }
 
 func (p *planeNode) wipe(w *World) {
 	w.effect(EffectPlaneWipe)
-	w.tape.plain(w, TapeWipe)
 	p.base, p.log = nil, nil
 	p.walked = p.newWalk()
 }
@@ -64,12 +58,9 @@ func (p *planeNode) beginRestart(w *World, drain, down time.Duration) {
 		return
 	}
 	w.effect(EffectPlaneRestart)
-	for _, o := range w.observers {
-		o.planeClosing(w)
-	}
+	w.emit(Event{Kind: EventPlaneClosing, For: max(drain, 1)})
 	p.gate.Close(w.now)
 	p.restartDown = down
-	w.tape.closing(w, max(drain, 1))
 	p.closePolls(w)
 	w.push(duePlaneDown, planeNodeID, w.now+max(drain, 1), p.epoch) // no timer goes off before time passes
 	p.drained(w)
@@ -84,11 +75,8 @@ func (p *planeNode) drained(w *World) {
 }
 
 func (p *planeNode) endRestart(w *World) {
-	w.tape.plain(w, TapeDown)
 	p.goDown(w)
-	for _, o := range w.observers {
-		o.planeDown(w, false)
-	}
+	w.emit(Event{Kind: EventPlaneDown, Ending: Closed})
 	w.push(duePlaneUp, planeNodeID, w.now+p.restartDown, p.epoch)
 }
 
@@ -97,7 +85,7 @@ func (p *planeNode) drainOver(w *World) {
 	if p.asleep(w, duePlaneDown, 0) {
 		return
 	}
-	w.tape.plain(w, TapeDrainOver)
+	w.emitPlain(EventDrainOver)
 	p.expired = p.gate.Flush(w.now, p.expired[:0])
 	for _, e := range p.expired {
 		w.effect(EffectClosed)
@@ -160,7 +148,7 @@ func (w *World) beginFault(i int) {
 		p.postpone(timer{kind: dueFaultBegin, node: worldNodeID, arg: uint64(i)})
 		return
 	}
-	w.traceFault(f, "begins")
+	w.emit(Event{Kind: EventFaultBegan, Fault: &w.scenario.Faults[i]})
 	// Faults that happen at an instant.
 	switch f.Kind {
 	case PlaneRestart:
@@ -183,7 +171,7 @@ func (w *World) beginFault(i int) {
 		w.effect(EffectPlaneClock)
 		w.reached(i)
 		p.wallOffset += f.Each
-		w.tape.clock(w)
+		w.emit(Event{Kind: EventPlaneClock, For: p.wallOffset})
 		return
 	case AgentCrash, HostReboot, AgentAmnesia:
 		for n := range w.hosts {
@@ -233,7 +221,7 @@ func (w *World) endFault(i int) {
 		return
 	}
 	w.faults.end(f.Kind, i)
-	w.traceFault(f, "ends")
+	w.emit(Event{Kind: EventFaultEnded, Fault: &w.scenario.Faults[i]})
 	w.afterFault(f.Kind)
 }
 

@@ -102,7 +102,7 @@ func (p *planeNode) comeUp(w *World) {
 	p.revoked = nil // it has not read its log
 	p.batch, p.waiting = p.batch[:0], p.waiting[:0]
 	p.out.Reset()
-	w.tape.up(w)
+	w.emitPlain(EventPlaneUp)
 	if w.step == 0 {
 		return
 	}
@@ -118,9 +118,7 @@ func (p *planeNode) start(w *World) {
 	if p.started || p.asleep(w, duePlaneStart, 0) {
 		return
 	}
-	w.tape.plain(w, TapeStart)
 	p.load(w)
-	w.tape.ticked(w, true)
 	p.started = true
 	p.gate.Start(w.now)
 	w.push(dueTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
@@ -134,9 +132,7 @@ func (p *planeNode) start(w *World) {
 	if p.manifests > 0 {
 		p.planManifest(w, w.now+w.scenario.Plane.Start, 0)
 	}
-	for _, o := range w.observers {
-		o.planeStarted(w)
-	}
+	w.emitPlain(EventPlaneStarted)
 }
 
 // load makes the plane of what is on the disk.
@@ -182,17 +178,14 @@ func (p *planeNode) arrive(w *World, m *message) {
 	if w.wallAt(p.wallOffset).Before(m.notBefore) {
 		// The handshake refuses a certificate that is not good yet (PROTOCOL T1).
 		w.effect(EffectRefusedHandshake)
-		w.tape.arrived(w, TapeHandshake, m)
+		w.emitMessage(EventHandshakeRefused, m)
 		w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
 		return
 	}
 	m.arrivedAt = w.now
 	m.at = len(p.open)
 	p.open = append(p.open, m)
-	w.tape.arrived(w, TapeArrive, m)
-	for _, o := range w.observers {
-		o.arrived(w, m)
-	}
+	w.emitMessage(EventArrived, m)
 	if refusal, ok := p.door(w, m); !ok {
 		m.outcome = refusal
 		p.answer(w, m)
@@ -244,20 +237,14 @@ func (p *planeNode) offer(w *World, m *message) {
 			w.faults.tookAll(GateCapacity, 0, 0)
 		}
 		m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
-		w.tape.about(w, TapeOffer, m, 0)
-		for _, o := range w.observers {
-			o.refused(w, m)
-		}
+		w.emitMessage(EventRefused, m)
 		p.answer(w, m)
 		return
 	}
 	m.admitted = true
 	w.pool.hold(m) // until settle, drop or a flush
 	m.deadline = w.now + w.scenario.Plane.ReplyTimeout
-	w.tape.about(w, TapeOffer, m, 1)
-	for _, o := range w.observers {
-		o.admitted(w, m)
-	}
+	w.emitMessage(EventAdmitted, m)
 	p.arm(w)
 	p.kick(w)
 }
@@ -273,12 +260,9 @@ func (p *planeNode) answer(w *World, m *message) {
 	p.open[m.at].at = m.at
 	p.open[last] = nil
 	p.open = p.open[:last]
-	w.tape.answered(w, m)
 	if m.node == manifestNodeID {
 		m.answered = true
-		for _, o := range w.observers {
-			o.answered(w, m)
-		}
+		w.emitMessage(EventAnswered, m)
 		if m.outcome.Code.Unavailable() {
 			p.planManifest(w, w.now+m.outcome.RetryAfter, int(m.call))
 		} else if next := int(m.call) + 1; next < p.manifests {
@@ -319,10 +303,7 @@ func (p *planeNode) readManifest(w *World, i int) {
 	m.operator = &plane.OpenRollout{Manifest: w.scenario.Manifest(r)}
 	m.at = len(p.open)
 	p.open = append(p.open, m)
-	w.tape.arrived(w, TapeArrive, m)
-	for _, o := range w.observers {
-		o.arrived(w, m)
-	}
+	w.emitMessage(EventArrived, m)
 	p.offer(w, m)
 }
 
@@ -344,14 +325,12 @@ func (p *planeNode) expire(w *World) {
 		return
 	}
 	p.deadlineArmed, p.deadlinePast = false, false
-	w.tape.plain(w, TapeExpire)
+	w.emitPlain(EventDeadline)
 	p.expired = p.gate.Expire(w.now, p.expired[:0])
 	for _, e := range p.expired {
 		w.effect(EffectTimeout)
 		e.Payload.outcome = wire.Unavailable(e.Refusal.Code, e.Refusal.RetryAfter)
-		for _, o := range w.observers {
-			o.expired(w, e.Payload)
-		}
+		w.emitMessage(EventExpired, e.Payload)
 	}
 	for _, e := range p.expired {
 		p.answer(w, e.Payload)

@@ -70,10 +70,10 @@ func (p *planeNode) park(w *World, m *message) {
 
 // refusePoll answers a poll that may wait no more, since the plane shuts down.
 func (p *planeNode) refusePoll(w *World, m *message) {
-	w.tape.about(w, TapeOffer, m, 0)
 	refusal := p.gate.Refuse(w.now, m.caller(), wire.Closed)
 	w.effect(EffectClosed)
 	m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
+	w.emitMessage(EventPollRefused, m)
 	p.answer(w, m)
 }
 

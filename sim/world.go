@@ -86,15 +86,14 @@ type World struct {
 	settled  bool // the fleet has come to rest
 	end      time.Duration
 
-	observers []observer
-	panel     panel        // the checkers, and whoever compares with what is expected
+	stream    stream
+	checks    Checks
 	expects   *expectJudge // nil if nothing is expected
 	nextLook  time.Duration
 	effects   Effects
 	violation *Violation
-	tracer    *tracer
+	trace     *textTrace // nil if nobody wants one
 	recorder  *Recorder
-	tape      *tapeWriter
 	last      timer // that went off
 }
 
@@ -131,36 +130,7 @@ func New(s Scenario, o Options) (*World, error) {
 	w := &World{scenario: s, wire: o.Wire, hash: s.Seed, adopted: start}
 	w.end = s.Active + s.Converge
 	w.probes = s.Fleet.declaredProbes()
-	if o.Trace != nil {
-		w.tracer = &tracer{to: o.Trace, from: o.TraceFrom}
-	}
-	if o.Trace != nil || o.Record != nil {
-		w.observers = append(w.observers, traceChecker{})
-	}
-	if o.Record != nil {
-		w.recorder = o.Record
-		w.observers = append(w.observers, o.Record)
-	}
-	if o.Changes != nil {
-		w.observers = append(w.observers, changeLog{to: o.Changes})
-	}
-	checkers := o.Checkers
-	if checkers == nil {
-		checkers = Checkers()
-	}
-	if o.Witness != nil {
-		w.panel.add(o.Witness)
-	}
-	if len(checkers) > 0 || o.Witness != nil || len(s.Expects) > 0 {
-		w.observers = append(w.observers, &w.panel)
-	}
-	for _, c := range checkers {
-		w.panel.add(c.New(w))
-	}
-	if len(s.Expects) > 0 {
-		w.expects = newExpectJudge(s.Expects)
-		w.panel.add(w.expects)
-	}
+	w.subscribeAll(&o)
 	w.nextLook = w.expects.lookAt()
 	w.plane.init(w)
 	w.hosts = make([]hostNode, s.Fleet.Hosts)
@@ -177,6 +147,37 @@ func New(s Scenario, o Options) (*World, error) {
 		o.Record.begin(w)
 	}
 	return w, nil
+}
+
+// subscribeAll subscribes whoever the options name, in the order in which they
+// receive what happens.
+func (w *World) subscribeAll(o *Options) {
+	w.countEffects()
+	if o.Trace != nil || o.Record != nil {
+		w.trace = newTextTrace(w, o.Trace, o.TraceFrom, o.Record)
+	}
+	if o.Record != nil {
+		w.recorder = o.Record
+		o.Record.subscribe(w)
+	}
+	if o.Changes != nil {
+		subscribeChangeLog(w, o.Changes)
+	}
+	if o.Witness != nil {
+		o.Witness.subscribe(w)
+	}
+	checkers := o.Checkers
+	if checkers == nil {
+		checkers = Checkers()
+	}
+	w.checks.World = w
+	for _, c := range checkers {
+		c.New(&w.checks)
+	}
+	if len(w.scenario.Expects) > 0 {
+		w.expects = newExpectJudge(w.scenario.Expects)
+		w.expects.subscribe(w)
+	}
 }
 
 // Run runs a scenario to its end.
@@ -217,11 +218,10 @@ func (w *World) Next() bool {
 	w.now, w.last = e.at, e
 	w.step++
 	w.mix(uint64(e.at), uint64(e.kind)<<32|uint64(uint32(e.node)))
+	w.emitStepBegan()
 	w.dispatch(&e)
-	for _, o := range w.observers {
-		if w.violation == nil {
-			o.stepped(w)
-		}
+	if w.violation == nil {
+		w.emitPlain(EventStepEnded)
 	}
 	w.forget(&e)
 	return w.violation == nil && !w.settled
@@ -304,9 +304,7 @@ func (w *World) dispatch(e *timer) {
 // deliver gives an answer, or the news that none will come, to whoever waits
 // for it.
 func (w *World) deliver(node int32, m *message, answered bool) {
-	for _, o := range w.observers {
-		o.heard(w, m, answered)
-	}
+	w.emitHeard(m, answered)
 	if node < 0 {
 		w.operator.hear(w, m, answered)
 		return
@@ -340,8 +338,11 @@ func (w *World) message(e *timer) *message { return w.pool.slots[e.arg] }
 // reached notes that a fault of the scenario took effect.
 func (w *World) reached(i int) { w.faults.reached[i]++ }
 
-// effect counts that something really happened.
-func (w *World) effect(e Effect) { w.effects[e]++ }
+// countEffects counts the effects that notices tell of.
+func (w *World) countEffects() {
+	w.Subscribe(EventNoticed, func(e *Event) { w.effects[effectOfNotice(e.Notice.Kind)]++ })
+	w.Subscribe(EventHostNoticed, func(e *Event) { w.effects[effectOfAgentNotice(e.AgentNotice.Kind)]++ })
+}
 
 // Violate reports that a rule is broken. The first violation counts.
 func (w *World) Violate(checker, format string, args ...any) {
