@@ -8,9 +8,8 @@ import (
 )
 
 // Event is one thing that happened in a world. The world emits events and never
-// looks at who receives them: the checkers, the trace, the recorder, the tape
-// and the counters of effects are consumers that subscribed to some kinds
-// ([World.Subscribe]).
+// looks at who receives them: the checkers, the traces, the recorder and the tape
+// are consumers that subscribed to some kinds ([World.Subscribe]).
 //
 // Kind, Step, At and World are always set; the other fields as the kind says.
 // An event, and everything that it points to, is good until the consumer

@@ -93,6 +93,7 @@ type World struct {
 	effects   Effects
 	violation *Violation
 	trace     *textTrace // nil if nobody wants one
+	jsonTrace *jsonTrace // likewise
 	recorder  *Recorder
 	last      timer // that went off
 }
@@ -102,8 +103,12 @@ type Options struct {
 	// Wire encodes and decodes every document on its way, strictly.
 	Wire bool
 	// Trace takes one line for everything that happens, from step TraceFrom on.
-	Trace     io.Writer
-	TraceFrom uint64
+	// TraceFormat is the form of the lines; of TraceJSON, Run writes the last.
+	// TraceName is what the trace calls the scenario.
+	Trace       io.Writer
+	TraceFrom   uint64
+	TraceFormat TraceFormat
+	TraceName   string
 	// Changes takes one line per change of a record's, a rollout's or a host's
 	// state.
 	Changes io.Writer
@@ -153,8 +158,12 @@ func New(s Scenario, o Options) (*World, error) {
 // receive what happens.
 func (w *World) subscribeAll(o *Options) {
 	w.countEffects()
-	if o.Trace != nil || o.Record != nil {
-		w.trace = newTextTrace(w, o.Trace, o.TraceFrom, o.Record)
+	text := o.Trace
+	if o.Trace != nil && o.TraceFormat == TraceJSON {
+		w.jsonTrace, text = newJSONTrace(w, o), nil
+	}
+	if text != nil || o.Record != nil {
+		w.trace = newTextTrace(w, text, o.TraceFrom, o.Record)
 	}
 	if o.Record != nil {
 		w.recorder = o.Record
@@ -187,7 +196,11 @@ func Run(s Scenario, o Options) (Result, error) {
 		return Result{}, err
 	}
 	w.run(o.Until)
-	return w.Result(), nil
+	result := w.Result()
+	if w.jsonTrace != nil {
+		w.jsonTrace.end(&result)
+	}
+	return result, nil
 }
 
 // run goes on up to a step, or to the end if until is 0.
