@@ -10,7 +10,6 @@ import (
 // somebody asks.
 type collector struct {
 	admission *admission
-	waiters   *waiters
 	metrics   *metrics
 }
 
@@ -61,7 +60,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descInboxCapacity, float64(inbox.capacity))
 	gauge(descInboxOldest, inbox.oldest.Seconds())
 	gauge(descWedged, map[bool]float64{true: 1}[inbox.wedged])
-	gauge(descPollsWaiting, float64(c.waiters.count()))
+	gauge(descPollsWaiting, float64(inbox.polls))
 	counter(descLateReplies, inbox.stats.LateReplies)
 
 	s := c.metrics.counts()

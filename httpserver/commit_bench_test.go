@@ -48,7 +48,7 @@ func benchmarkSaturated(b *testing.B, senders int) {
 	ask := func(in plane.Input, host wire.Hostname, class gate.Class) wire.Code {
 		p := newPending()
 		server.admission.ask(p, in, gate.Host(host), class)
-		return p.outcome.Code
+		return p.Outcome.Code
 	}
 	m := wire.Manifest{Channel: "stable", ChannelRef: "r1", Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}}}}
 	for i := range max(senders, 1) {

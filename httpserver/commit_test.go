@@ -201,7 +201,7 @@ func TestAShutdownWaitsForTheCommitThatIsUnderWay(t *testing.T) { // PROTOCOL E2
 	<-store.begun
 	down := make(chan error, 1)
 	go func() { down <- h.server.Shutdown(t.Context()) }()
-	h.eventually("the gate is closed", func() bool { return h.server.admission.closed.Load() })
+	h.eventually("the gate is closed", func() bool { return h.server.admission.isClosed() })
 	store.end <- nil
 	(<-event).want(t, wire.NoContent)
 	for _, c := range h.clients {

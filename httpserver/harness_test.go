@@ -213,7 +213,7 @@ func (h *harness) provoke(code wire.Code) answer {
 		<-rule.Reached()
 		ended := make(chan error, 1)
 		go func() { ended <- h.server.Shutdown(context.Background()) }()
-		<-h.server.closing
+		<-h.server.admission.closed
 		a := c.heartbeat("victim")
 		rule.Lift()
 		<-other

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
@@ -148,7 +149,7 @@ func TestAStoreThatFailsForLongMakesThePlaneUnreadyAndNotDead(t *testing.T) { //
 	for range 4 {
 		loads := store.get(&store.loads)
 		h.eventually("the next attempt", func() bool {
-			h.clock.Add(longestRetry)
+			h.clock.Add(5 * time.Second) // the longest backoff
 			return store.get(&store.loads) > loads
 		})
 	}
@@ -157,7 +158,7 @@ func TestAStoreThatFailsForLongMakesThePlaneUnreadyAndNotDead(t *testing.T) { //
 	}
 	store.set(func() { store.failLoad = 0 })
 	h.eventually("service resumes", func() bool {
-		h.clock.Add(longestRetry)
+		h.clock.Add(5 * time.Second) // the longest backoff
 		return len(h.server.unready()) == 0
 	})
 	c.do(http.MethodPost, "/v1/agent/events", ackBody("h1", id)).want(t, wire.NoContent)
@@ -168,12 +169,13 @@ func TestRequestsThatQueueWhileTheStoreFailsAreLetGo(t *testing.T) { // PROTOCOL
 	h := start(t, func(c *Config) { c.Store, c.BatchSize = store, 1 })
 	id := string(h.openRollout("stable", "r1", "c1", "h1"))
 	store.set(func() { store.failCommit, store.failLoad = 1, -1 })
-	held := h.holdAll(BeforeBatch) // so that the loop waits for the commit
+	after, lift := h.holdSections() // so that the heartbeat is not taken before the commit has failed
 	event := h.agent("h1").begin(http.MethodPost, "/v1/agent/events", ackBody("h1", id))
-	first := <-held
+	after(driver.Commit)
+	h.eventually("the commit has failed", func() bool { return h.server.loop.signals.Load()&signalCommit != 0 })
 	beat := h.agent("h2").beginHeartbeat("h2")
 	h.inside(2)
-	first.Release()
+	lift()
 	(<-event).want(t, wire.DroppedReply)
 	(<-beat).want(t, wire.DroppedReply)
 	store.set(func() { store.failLoad = 0 })
@@ -291,17 +293,15 @@ func TestAPlaneThatIsBuiltAgainSlowlyIsNotWedged(t *testing.T) { // PROTOCOL G7
 	h := start(t, func(c *Config) { c.Store, c.BatchSize = store, 1 })
 	id := string(h.openRollout("stable", "r1", "c1", "h1"))
 	store.set(func() { store.failCommit = 1 })
-	// A heartbeat is queued behind the batch whose commit fails, since the loop
-	// waits for it.
-	held := make(chan *Held, 10)
-	rule := h.faults.Install(Fault{Kind: Hold, At: BeforeBatch, OnHold: func(stopped *Held) { held <- stopped }})
+	// A heartbeat is queued when the commit fails.
+	after, lift := h.holdSections()
 	event := h.agent("h1").begin(http.MethodPost, "/v1/agent/events", ackBody("h1", id))
-	first := <-held
+	after(driver.Commit)
+	h.eventually("the commit has failed", func() bool { return h.server.loop.signals.Load()&signalCommit != 0 })
 	beat := h.agent("h2").beginHeartbeat("h2")
 	h.inside(2)
-	first.Release()
+	lift()
 	(<-event).want(t, wire.DroppedReply)
-	rule.Lift()
 	<-store.loading
 	h.clock.Add(DefaultReplyTimeout + time.Second) // advance would wait for the loop
 	(<-beat).want(t, wire.Timeout)
@@ -310,16 +310,6 @@ func TestAPlaneThatIsBuiltAgainSlowlyIsNotWedged(t *testing.T) { // PROTOCOL G7
 	}
 	close(store.proceed)
 	h.eventually("the plane is up again", func() bool { return len(h.server.unready()) == 0 })
-}
-
-func TestAPlaneThatFailsInItsShutdownSaysClosed(t *testing.T) { // PROTOCOL G1
-	h := start(t)
-	a := h.server.admission
-	a.close()
-	a.pause()
-	if state := a.look(); state.rebuilding {
-		t.Error("a closed plane says that it is being built again")
-	}
 }
 
 func TestOneHostCannotFloodTheLogWithRejectedEvents(t *testing.T) {

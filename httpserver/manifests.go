@@ -210,7 +210,7 @@ func (m *manifests) open(ctx context.Context, name string, body []byte) error {
 		// The loop may still have the input of an attempt that timed out.
 		p, attempt := newPending(), *in
 		m.admission.ask(p, &attempt, manifestCaller, gate.Bulk)
-		outcome := &p.outcome
+		outcome := &p.Outcome
 		switch {
 		case outcome.Code == wire.Created:
 			m.log.Info("manifest opened", "file", name, "rollout", string(in.Manifest.ID()))

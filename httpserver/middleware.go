@@ -35,7 +35,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 var checks = [...]func(*exchange) bool{
 	(*exchange).findRoute,      // 404, 405
 	(*exchange).hasCertificate, // 401
-	(*exchange).isNotRevoked,   // 401
+	(*exchange).isGood,         // 401
 	(*exchange).speaksProtocol, // 426, 400
 	(*exchange).hasMediaType,   // 415
 	(*exchange).readBody,       // 413

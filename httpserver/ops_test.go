@@ -61,7 +61,7 @@ func TestReadyzSaysWhyNot(t *testing.T) { // PROTOCOL G7
 	probe("/livez", 200, "ok")
 	ended := make(chan error, 1)
 	go func() { ended <- h.server.Shutdown(context.Background()) }()
-	<-h.server.closing
+	<-h.server.admission.closed
 	probe("/readyz", 503, "draining")
 	probe("/livez", 200, "ok")
 	rule.Lift()

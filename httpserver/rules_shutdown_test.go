@@ -145,7 +145,7 @@ func TestNothingIsLeftAfterAShutdown(t *testing.T) { // PROTOCOL G3
 			defer cancel()
 			ended := make(chan error, 1)
 			go func() { ended <- h.server.Shutdown(ctx) }()
-			<-h.server.closing
+			h.eventually("the gate is closed", func() bool { return h.server.admission.isClosed() })
 			if test.stuck {
 				cancel()
 			}
@@ -175,7 +175,7 @@ func TestAServerThatIsShutDownWhileItStartsLeavesNothing(t *testing.T) { // PROT
 	h.agent("h1").heartbeat("h1").want(t, wire.NotStarted)
 	ended := make(chan error, 1)
 	go func() { ended <- h.server.Shutdown(context.Background()) }()
-	<-h.server.closing
+	h.eventually("the gate is closed", func() bool { return h.server.admission.isClosed() })
 	h.agent("h1").heartbeat("h1").want(t, wire.Closed)
 	close(proceed)
 	if err := <-started; err == nil {

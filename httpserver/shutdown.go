@@ -38,7 +38,6 @@ func (s *Server) end(ctx context.Context) error {
 	}
 
 	s.admission.close()
-	close(s.closing)
 	var errs []error
 	if before >= stageStarted && !s.drain(ctx) {
 		errs = append(errs, fmt.Errorf("httpserver: %d requests were inside when the time for working them off was over", s.InboxDepth()))

@@ -76,7 +76,7 @@ var durabilityBroken = []sabotage{
 	{"S2", "the plane loses a record", quietStory, func() *saboteur {
 		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
 			if isHeartbeat(in) && w.now > 5*time.Minute {
-				w.plane.plane, _ = plane.New(w.plane.cfg)
+				emptyPlane(w)
 			}
 		}}
 	}},

@@ -144,8 +144,8 @@ func (d *Divergence) String() string {
 
 // timerWords are the kinds of timers in words.
 var timerWords = [...]string{
-	0: "nothing yet", dueRequest: "request", dueStep: "step", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick",
-	duePollTimeout: "poll timeout", dueRebuild: "rebuild", duePlaneUp: "process up", duePlaneStart: "start", duePlaneDown: "process down",
+	0: "nothing yet", dueRequest: "request", dueSection: "section", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick",
+	dueRetry: "retry", duePlaneUp: "process up", duePlaneStart: "start", duePlaneDown: "process down",
 	dueManifest: "manifest", dueAnswer: "answer", dueNoAnswer: "no answer", dueAgentTimer: "timer", dueActivationEnd: "end of a switch",
 	dueProbeEnd: "end of a round of probes", dueHostUp: "process up", dueReboot: "reboot", dueHostile: "hostile act", dueReissue: "new certificate",
 	dueOperator: "act", dueFaultBegin: "fault", dueFaultEnd: "end of a fault", dueHeal: "healing", dueJudge: "judgement",

@@ -35,15 +35,15 @@ func TestAWedgeIsAnsweredAfterExactlyTheReplyTimeout(t *testing.T) {
 	from, to := 2*time.Minute, 2*time.Minute+12*time.Second
 
 	r.until(from + 3*time.Second)
-	if g := r.w.plane.gate; g.Depth() == 0 || g.Wedged(r.w.now) {
+	if g := r.w.plane.front.Gate(); g.Depth() == 0 || g.Wedged(r.w.now) {
 		t.Errorf("3s in: %d inside, wedged %v; want some, and not wedged yet", g.Depth(), g.Wedged(r.w.now))
 	}
 	r.until(to - time.Millisecond)
-	if !r.w.plane.gate.Wedged(r.w.now) {
+	if !r.w.plane.front.Gate().Wedged(r.w.now) {
 		t.Error("just before its end: not wedged")
 	}
 	r.until(to + time.Second)
-	if g := r.w.plane.gate; g.Wedged(r.w.now) || g.Depth() > 0 {
+	if g := r.w.plane.front.Gate(); g.Wedged(r.w.now) || g.Depth() > 0 {
 		t.Errorf("a second after its end: %d inside, wedged %v; want it empty, and not wedged", g.Depth(), g.Wedged(r.w.now))
 	}
 	result := r.finish()
@@ -76,7 +76,7 @@ func TestAWedgeIsAnsweredAfterExactlyTheReplyTimeout(t *testing.T) {
 func TestASlowReducerIsBusyAndNotWedged(t *testing.T) {
 	r := play(t, busyFleet+"plane capacity=8\nat 2m reducer slow for=2m each=3s")
 	for r.w.Next() {
-		if r.w.plane.gate.Wedged(r.w.now) {
+		if r.w.plane.front.Gate().Wedged(r.w.now) {
 			t.Fatalf("wedged at %v, and every step takes 3s", r.w.now)
 		}
 	}
@@ -156,8 +156,8 @@ active 5m
 at 2m gate capacity for=2m size=4
 `)
 	for r.w.Next() {
-		if r.w.now > 2*time.Minute && r.w.now < 4*time.Minute && r.w.plane.gate.Depth() > 4 {
-			t.Fatalf("%d inputs in an inbox of 4", r.w.plane.gate.Depth())
+		if r.w.now > 2*time.Minute && r.w.now < 4*time.Minute && r.w.plane.front.Gate().Depth() > 4 {
+			t.Fatalf("%d inputs in an inbox of 4", r.w.plane.front.Gate().Depth())
 		}
 	}
 	r.finish()
@@ -185,12 +185,12 @@ func TestARestartAnswersWaitingPollsAtOnceAndFinishesWhatIsInside(t *testing.T) 
 	from := 2 * time.Minute
 	r.until(from - time.Nanosecond)
 	waiting := 0
-	for _, m := range r.w.plane.polls {
-		if m != nil && m.waits {
+	for _, m := range r.w.plane.open {
+		if m.request.Waits() {
 			waiting++
 		}
 	}
-	inside := r.w.plane.gate.Depth()
+	inside := r.w.plane.front.Gate().Depth()
 	if waiting < 15 || inside == 0 {
 		t.Fatalf("%d polls wait and %d inputs are inside; want some of both", waiting, inside)
 	}
@@ -230,7 +230,7 @@ func TestWhatADrainCannotFinishIsAnsweredClosed(t *testing.T) {
 	r := play(t, busyFleet+"plane batch=1\nat 119s reducer wedge for=10s\nat 2m plane restart for=5s each=2s")
 	down := 2*time.Minute + 2*time.Second
 	r.until(down - time.Nanosecond)
-	inside := r.w.plane.gate.Depth()
+	inside := r.w.plane.front.Gate().Depth()
 	r.finish()
 	closed := r.count(func(q *noted) bool { return q.code == wire.Closed && q.answeredAt == down })
 	dropped := r.count(func(q *noted) bool { return q.code == wire.DroppedReply && q.answeredAt == down })
@@ -397,8 +397,8 @@ func TestWhileTheDiskCannotBeReadThePlaneIsNotUp(t *testing.T) {
 	r := justBefore(t, oneHost, wire.KindDispatchAck, "disk fail for=40s")
 	failed := r.when("the commit failed", func() bool { return r.w.effects[EffectDiskFailed] > 0 })
 	rebuilt := r.when("the plane was built again", func() bool { return r.w.effects[EffectRebuilt] > 0 })
-	if took := rebuilt - failed; took < 39*time.Second || took > 41*time.Second {
-		t.Errorf("it took %v, want the 40s of the fault", took)
+	if took := rebuilt - failed; took < 39*time.Second || took > 46*time.Second { // attempts are up to 5 s apart
+		t.Errorf("it took %v, want the 40s of the fault and no more than 5s", took)
 	}
 	r.finish()
 	refused := 0

@@ -84,6 +84,7 @@ func TestEveryEffectIsReachedBySomeStory(t *testing.T) {
 		EffectHostile, EffectRevoked, EffectReissued, EffectSuperseded,
 		EffectConfirmed, EffectAbsorbed, EffectRejected, EffectUnreachable, EffectReachable, EffectObserverSuspect,
 		EffectAgentReplays, EffectAgentRenumbered, EffectAgentWaiting,
+		EffectInterrupted, EffectSteppedMeanwhile, EffectDiscardedMore, // pipeline_test.go
 	}
 	told := make(map[Effect]bool)
 	for _, e := range elsewhere {
@@ -172,7 +173,7 @@ func TestCapacityFaultsOverlap(t *testing.T) {
 		want int
 	}{{30 * time.Second, 256}, {90 * time.Second, 6}, {150 * time.Second, 3}, {210 * time.Second, 3}, {250 * time.Second, 256}} {
 		r.until(c.at)
-		if got := r.w.plane.gate.Config().Capacity; got != c.want {
+		if got := r.w.plane.front.Gate().Config().Capacity; got != c.want {
 			t.Errorf("at %v: the inbox has %d places, want %d", c.at, got, c.want)
 		}
 	}

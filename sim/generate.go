@@ -96,6 +96,7 @@ func Generate(seed uint64, p Profile) Scenario {
 	if p.shape != nil {
 		p.shape(&s, &r)
 	}
+	s.drawPipeline(p)
 	span := r.Between(4*time.Minute, 25*time.Minute).Truncate(time.Second)
 	for i := range between(&r, p.rollouts) {
 		s.Rollouts = append(s.Rollouts, drawRollout(&s, &r, i, span))
@@ -282,5 +283,22 @@ func (s *Scenario) drawActs(r *Stream, span time.Duration) {
 			At: r.Between(time.Second, span).Truncate(time.Second), Kind: ActRevoke, Hosts: Hosts{n, n},
 			For: r.Between(time.Second, 5*time.Minute).Truncate(time.Second),
 		})
+	}
+}
+
+// drawPipeline draws what the loop and the disk do beside each other: for how
+// long the loop is interrupted, how long commits take, and how much is stepped
+// at once.
+func (s *Scenario) drawPipeline(p Profile) {
+	r := NewStream(s.Seed, "generate/"+p.Name+"/pipeline", 0)
+	if r.Chance(750) {
+		longest := []time.Duration{time.Millisecond, 20 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second}
+		s.Plane.Pause = longest[r.IntN(len(longest))]
+	}
+	if r.Chance(400) {
+		s.Plane.Commit = Range{time.Millisecond, r.Between(10*time.Millisecond, 3*time.Second).Truncate(time.Millisecond)}
+	}
+	if r.Chance(300) {
+		s.Plane.Batch = 1 + r.IntN(8)
 	}
 }

@@ -94,10 +94,10 @@ func (h *hostNode) tellTale(w *World) bool {
 	name := HostName(h.index + 1)
 	for i := range w.scenario.Rollouts {
 		o := &w.scenario.Rollouts[i]
-		if w.plane.plane == nil || !w.scenario.hostile(o) || !o.Targets.Has(h.index+1) {
+		if !w.scenario.hostile(o) || !o.Targets.Has(h.index+1) {
 			continue
 		}
-		rec, known := w.plane.plane.Record(o.ID, name)
+		rec, known := w.plane.current().Record(o.ID, name)
 		if !known {
 			continue
 		}

@@ -91,7 +91,7 @@ func editModels(*Scenario) []edit {
 	for _, of := range []func(*Scenario) *time.Duration{
 		func(s *Scenario) *time.Duration { return &s.Fleet.Interval }, func(s *Scenario) *time.Duration { return &s.Fleet.ProbeInterval },
 		func(s *Scenario) *time.Duration { return &s.Fleet.Sustained }, func(s *Scenario) *time.Duration { return &s.Plane.ReplyTimeout },
-		func(s *Scenario) *time.Duration { return &s.Plane.Service }, func(s *Scenario) *time.Duration { return &s.Plane.Start },
+		func(s *Scenario) *time.Duration { return &s.Plane.Service }, func(s *Scenario) *time.Duration { return &s.Plane.Start }, func(s *Scenario) *time.Duration { return &s.Plane.Pause },
 	} {
 		list = append(list, func(s *Scenario) bool { *of(s) = 0; return true })
 	}

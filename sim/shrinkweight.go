@@ -55,7 +55,7 @@ func (s *Scenario) times() (sum time.Duration) {
 func (s *Scenario) durations() func(yield func(*time.Duration) bool) {
 	list := []*time.Duration{
 		&s.Fleet.Interval, &s.Fleet.ProbeInterval, &s.Fleet.Sustained, &s.Fleet.Activation.Min, &s.Fleet.Activation.Max,
-		&s.Plane.ReplyTimeout, &s.Plane.Service, &s.Plane.Commit.Min, &s.Plane.Commit.Max, &s.Plane.Start,
+		&s.Plane.ReplyTimeout, &s.Plane.Service, &s.Plane.Commit.Min, &s.Plane.Commit.Max, &s.Plane.Start, &s.Plane.Pause,
 		&s.Network.Delay.Min, &s.Network.Delay.Max, &s.Active, &s.Converge,
 	}
 	for i := range s.Rollouts {

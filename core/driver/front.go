@@ -30,12 +30,53 @@ type Front[T any] struct {
 	batch  []gate.Taken[*Request[T]]
 	parked []parkedReply[T]
 
+	observe  func(Fate, *Request[T])
 	polls    polls[T]
 	answers  []*Request[T]
 	expired  []gate.Expired[*Request[T]] // kept by Expire and Abandon
 	rings    bool
 	armed    bool
 	armedFor time.Duration
+}
+
+// Fate is what becomes of a request inside the driver, for observers: the
+// simulator's checkers and traces. Everything is reported in the order in which
+// it happens.
+type Fate uint8
+
+// The fates.
+const (
+	// Admitted: the gate admitted it. A poll that waited is offered again.
+	Admitted Fate = iota + 1
+	// Refused: the gate refused it.
+	Refused
+	// Flushed: the driver was abandoned before the worker had taken it.
+	Flushed
+	// PollRefused: a poll may not wait any more, since the gate is closed.
+	PollRefused
+	// Woken: a poll that waited has a turn.
+	Woken
+	// Late: the reply came at or after its deadline, which nothing had noticed.
+	Late
+	// Expired: its deadline has come. All of an instant expire before the first
+	// of them is answered.
+	Expired
+	// Dropped: it was dropped without a reply. Finished follows.
+	Dropped
+	// Finished: the worker is done with its input.
+	Finished
+	// Answered: it has its answer.
+	Answered
+)
+
+// Observe has a function called with what becomes of every request. It is called
+// with the guard held and must not call the driver.
+func (f *Front[T]) Observe(observe func(Fate, *Request[T])) { f.observe = observe }
+
+func (f *Front[T]) note(fate Fate, r *Request[T]) {
+	if f.observe != nil {
+		f.observe(fate, r)
+	}
 }
 
 func newFront[T any](cfg Config) (*Front[T], error) {
@@ -55,32 +96,36 @@ func (f *Front[T]) Gate() *gate.Gate[*Request[T]] { return f.gate }
 func (f *Front[T]) Arrive(now wire.Instant, r *Request[T]) (admitted bool) {
 	r.Outcome, r.Finished, r.answered = wire.Outcome{}, false, false
 	r.poll = poll[T]{heapIndex: -1}
-	if r.Wait > 0 {
+	admitted = f.offer(now, r)
+	if admitted && r.Wait > 0 {
 		f.enter(now, r)
 	}
-	return f.offer(now, r)
+	return admitted
 }
 
 // offer puts a request through the gate.
 func (f *Front[T]) offer(now wire.Instant, r *Request[T]) (admitted bool) {
 	r.Offered = now.Mono
+	var refusal gate.Refusal
 	if f.rebuilding {
-		f.refuse(now, r, f.gate.Refuse(now.Mono, r.Caller, wire.NotStarted))
-		return false
+		refusal = f.gate.Refuse(now.Mono, r.Caller, wire.NotStarted)
+	} else {
+		_, refusal = f.gate.Offer(now.Mono, r.Caller, r.Class, r)
 	}
-	_, refusal := f.gate.Offer(now.Mono, r.Caller, r.Class, r)
 	if refusal.Code != wire.OK {
-		f.refuse(now, r, refusal)
+		f.refuse(now, r, refusal, Refused)
 		return false
 	}
+	f.note(Admitted, r)
 	f.rings = true
 	return true
 }
 
 // refuse answers a request, which the driver is done with, with a 503.
-func (f *Front[T]) refuse(now wire.Instant, r *Request[T], refusal gate.Refusal) {
+func (f *Front[T]) refuse(now wire.Instant, r *Request[T], refusal gate.Refusal, fate Fate) {
 	r.Outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
 	r.Finished = true
+	f.note(fate, r)
 	f.answer(now, r)
 }
 
@@ -91,6 +136,7 @@ func (f *Front[T]) answer(now wire.Instant, r *Request[T]) {
 	}
 	r.answered = true
 	f.answers = append(f.answers, r)
+	f.note(Answered, r)
 	if r.Wait > 0 {
 		f.leave(now, r)
 	}
@@ -136,17 +182,20 @@ func (f *Front[T]) Alarm() (at time.Duration, set bool) {
 func (f *Front[T]) Expire(now wire.Instant) {
 	f.armed = false
 	f.expired = f.gate.Expire(now.Mono, f.expired[:0])
-	f.answerExpired(now)
+	f.answerExpired(now, Expired)
 	f.expirePolls(now)
 }
 
 // answerExpired gives refusals to requests that stay with the worker, if they
 // are with it.
-func (f *Front[T]) answerExpired(now wire.Instant) {
+func (f *Front[T]) answerExpired(now wire.Instant, fate Fate) {
 	for i := range f.expired {
 		e := &f.expired[i]
 		e.Payload.Outcome = wire.Unavailable(e.Refusal.Code, e.Refusal.RetryAfter)
-		f.answer(now, e.Payload)
+		f.note(fate, e.Payload)
+	}
+	for i := range f.expired {
+		f.answer(now, f.expired[i].Payload)
 	}
 	clear(f.expired)
 }
@@ -187,9 +236,9 @@ func (f *Front[T]) Abandon(now wire.Instant) {
 	f.abandoned, f.rings = true, true
 	f.expired = f.gate.Flush(now.Mono, f.expired[:0])
 	for i := range f.expired {
-		f.expired[i].Payload.Finished = true // nobody has taken it
+		f.expired[i].Payload.Finished = true // it was never taken
 	}
-	f.answerExpired(now)
+	f.answerExpired(now, Flushed)
 	for i := range f.parked {
 		f.drop(now, &f.parked[i].taken, false)
 	}
@@ -225,6 +274,7 @@ func (f *Front[T]) settle(now wire.Instant, taken *gate.Taken[*Request[T]], outc
 	taken.Payload = nil
 	disposal, refusal := f.gate.Settle(now.Mono, taken.Ticket)
 	f.rings = f.rings || f.Drained()
+	f.note(Finished, r)
 	switch disposal {
 	case gate.Deliver:
 		r.Outcome, r.Finished = *outcome, true
@@ -234,7 +284,7 @@ func (f *Front[T]) settle(now wire.Instant, taken *gate.Taken[*Request[T]], outc
 		}
 		f.answer(now, r)
 	case gate.Refuse:
-		f.refuse(now, r, refusal)
+		f.refuse(now, r, refusal, Late)
 	}
 	return disposal
 }
@@ -247,8 +297,10 @@ func (f *Front[T]) drop(now wire.Instant, taken *gate.Taken[*Request[T]], finish
 		return 0
 	}
 	taken.Payload = nil
+	f.note(Dropped, r)
 	disposal, refusal := f.gate.Drop(now.Mono, taken.Ticket)
 	f.rings = f.rings || f.Drained()
+	f.note(Finished, r)
 	if disposal == gate.Refuse {
 		r.Outcome, r.Finished = wire.Unavailable(refusal.Code, refusal.RetryAfter), finished
 		f.answer(now, r)

@@ -57,8 +57,8 @@ func newPolls[T any](capacity int) polls[T] {
 
 func hostOf[T any](r *Request[T]) wire.Hostname { return r.Input.(*plane.Poll).Hostname }
 
-// enter puts a poll on the list before it asks for the first time, so that no
-// wake is lost in between.
+// enter puts a poll on the list as soon as it asks for the first time, so that no
+// wake is lost before it waits.
 func (f *Front[T]) enter(now wire.Instant, r *Request[T]) {
 	p := &f.polls
 	p.arrived++
@@ -103,7 +103,7 @@ func (f *Front[T]) await(now wire.Instant, r *Request[T]) {
 	f.endTurn(now, r)
 	switch {
 	case f.gate.State() == gate.Closed:
-		f.refuse(now, r, f.gate.Refuse(now.Mono, r.Caller, wire.Closed))
+		f.refusePoll(now, r)
 	case r.poll.gone || r.poll.replaced || now.Mono >= r.poll.until:
 		f.answerWithoutWork(now, r)
 	default:
@@ -153,6 +153,7 @@ func (f *Front[T]) giveTurns(now wire.Instant) {
 		p.turns--
 		p.waiting--
 		r.poll.waits, r.poll.woken, r.poll.turn = false, false, true
+		f.note(Woken, r)
 		if refusal, good := f.revocations.Check(&r.Certificate, now.Wall); !good {
 			r.Outcome, r.Finished = refusal, true
 			f.answer(now, r)
@@ -193,9 +194,14 @@ func (f *Front[T]) expirePolls(now wire.Instant) {
 func (f *Front[T]) closePolls(now wire.Instant) {
 	for _, h := range f.polls.hosts() {
 		if r := f.polls.byHost[h]; r.poll.waits {
-			f.refuse(now, r, f.gate.Refuse(now.Mono, r.Caller, wire.Closed))
+			f.refusePoll(now, r)
 		}
 	}
+}
+
+// refusePoll answers a poll that may not wait any more, since the gate is closed.
+func (f *Front[T]) refusePoll(now wire.Instant, r *Request[T]) {
+	f.refuse(now, r, f.gate.Refuse(now.Mono, r.Caller, wire.Closed), PollRefused)
 }
 
 // nextDeadline returns when the first poll has waited long enough.

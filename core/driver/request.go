@@ -42,6 +42,9 @@ type Request[T any] struct {
 	poll     poll[T]
 }
 
+// Waits reports whether the request is a poll that waits for work.
+func (r *Request[T]) Waits() bool { return r.poll.waits }
+
 // Certificate is what has to be known of a client certificate on every request,
 // also on a connection that was open before.
 type Certificate struct {

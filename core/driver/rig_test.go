@@ -231,4 +231,3 @@ func (r *rig) wantOrder(want ...string) {
 	}
 	r.order = nil
 }
-

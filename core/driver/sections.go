@@ -53,8 +53,7 @@ func (w *Worker[T]) Tick(now wire.Instant, impaired bool) {
 	w.tickDue = false
 	w.alone.Reset()
 	w.plane.Step(now, &plane.Tick{Impaired: impaired}, &w.alone)
-	w.due.add(w.alone.Wakes, w.alone.Notices)
-	w.betweenBatches()
+	w.bring(&w.alone)
 }
 
 // Take takes a batch and returns how many inputs it has. If there are none and
@@ -96,11 +95,7 @@ func (w *Worker[T]) endIfOver() bool {
 // nor for the rest of its batch (PROTOCOL H4).
 func (w *Worker[T]) Step(now wire.Instant) {
 	w.plane.Step(now, w.batch[w.at].Input, &w.out)
-	if w.Stepped().AfterEntries > 0 {
-		w.stage = stageParking
-	} else {
-		w.stage = stageReplying
-	}
+	w.stage = stageStepped
 }
 
 // Skip drops the next input of the batch without stepping it. It is for faults,

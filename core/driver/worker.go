@@ -90,8 +90,7 @@ const (
 	stageOpening                 // it is loaded, the gate is to be opened
 	stageServing                 // between two batches
 	stageStepping                // before the next step of a batch
-	stageParking                 // a step is done, its reply has to wait
-	stageReplying                // a step is done, its reply may go
+	stageStepped                 // a step is done: its reply has to wait, or may go
 	stageDelivering              // a group is durable, its replies may go
 	stageAnnouncing              // news may go
 	stagePausing                 // a failure: admission is to be stopped
@@ -157,9 +156,12 @@ func (w *Worker[T]) Next() Work {
 		return w.nextBatch()
 	case stageStepping:
 		return Step
-	case stageParking:
-		return Park
-	case stageReplying, stageDelivering:
+	case stageStepped:
+		if w.Stepped().AfterEntries > 0 {
+			return Park
+		}
+		return Reply
+	case stageDelivering:
 		return Reply
 	case stageAnnouncing:
 		return Announce
@@ -236,7 +238,7 @@ func (w *Worker[T]) Pending() int { return len(w.out.Entries) }
 // stays that request's until it is finished; there is none in other sections.
 func (w *Worker[T]) Current() *Request[T] {
 	switch w.stage {
-	case stageStepping, stageParking, stageReplying:
+	case stageStepping, stageStepped:
 		return w.batch[w.at]
 	case stageDelivering:
 		return w.front.parked[w.at].request
@@ -248,12 +250,32 @@ func (w *Worker[T]) Current() *Request[T] {
 // request is parked or replied to.
 func (w *Worker[T]) Stepped() *plane.Reply { return &w.out.Replies[len(w.out.Replies)-1] }
 
-// Wakes returns the hosts for which the steps of this batch have queued work.
-func (w *Worker[T]) Wakes() []wire.Hostname { return w.out.Wakes }
+// Output is what the steps of this batch have put out, with every entry that is
+// not durable, for observers.
+func (w *Worker[T]) Output() *plane.Output { return &w.out }
+
+// TickOutput is what the last tick has put out, for observers.
+func (w *Worker[T]) TickOutput() *plane.Output { return &w.alone }
 
 // Revocations returns what is revoked by what is durable, after a load or a
 // group that was taken over.
 func (w *Worker[T]) Revocations() Revocations { return w.front.revocations }
+
+// Each visits what the worker has in its hands: replies that wait for the disk,
+// and then inputs of its batch that are not finished. It is for observers, and
+// guarded.
+func (w *Worker[T]) Each(visit func(r *Request[T], stepped bool)) {
+	for i := range w.front.parked {
+		if r := w.front.parked[i].taken.Payload; r != nil {
+			visit(r, true)
+		}
+	}
+	for i := range w.front.batch {
+		if r := w.front.batch[i].Payload; r != nil {
+			visit(r, i < w.at && w.stage != stageDelivering)
+		}
+	}
+}
 
 // nextParked moves on to the next parked reply that waits for nothing any more,
 // and if there is none to what comes after the replies of a group.
@@ -302,18 +324,23 @@ func (w *Worker[T]) endStep() {
 	w.endBatch()
 }
 
-// endBatch comes after the last input of a batch. What the batch brings about
-// happens at once if it waits for nothing, or with the group that it is part of.
+// endBatch comes after the last input of a batch.
 func (w *Worker[T]) endBatch() {
 	clear(w.batch)
 	w.batch = w.batch[:0]
+	if w.out.RevocationsChanged {
+		w.next.revocations = w.plane.Revocations()
+	}
+	w.bring(&w.out)
+}
+
+// bring has the wakes and notices of an output announced: at once, or after
+// everything that was logged before them, so that they stay in their order.
+func (w *Worker[T]) bring(out *plane.Output) {
 	if len(w.out.Entries) == 0 {
-		w.due.add(w.out.Wakes, w.out.Notices)
+		w.due.add(out.Wakes, out.Notices)
 	} else {
-		w.next.news.add(w.out.Wakes, w.out.Notices)
-		if w.out.RevocationsChanged {
-			w.next.revocations = w.plane.Revocations()
-		}
+		w.next.news.add(out.Wakes, out.Notices)
 	}
 	w.betweenBatches()
 }
