@@ -30,6 +30,11 @@ run: build ## run a control plane to look at, with requests to paste
 test: ## run every test, and every seed of the fuzz targets
 	$(GO) test ./...
 
+.PHONY: test32
+test32: ## run the tests of core and sim as a 32-bit program
+	GOARCH=386 $(GO) vet ./...
+	GOARCH=386 CGO_ENABLED=0 $(GO) test -short ./core/... ./sim/...
+
 .PHONY: conform
 conform: build ## compare simulator and server on the corpus and on 2,004 drawn scenarios
 	$(GO) test ./scenarios -count=1 -run Conformance -conformance.seeds 0
