@@ -240,6 +240,6 @@ func (a *Agent) rollbackEnded(in *RollbackEnded, out *Output) {
 	p.rollbackAt = a.last.Mono + a.backoff(p.rollbackFailures, 0)
 	out.Notices = append(out.Notices, Notice{
 		Kind: NoticeRollbackFailed, RolloutID: p.id(),
-		Detail: fmt.Sprintf("exit %d, the host runs %s; want %s", in.ExitCode, orDash(a.current), p.rec.CurrentClosureAtDispatch),
+		Detail: fmt.Sprintf("exit %d, the host runs %s; want %s", in.ExitCode, wire.OrDash(a.current), p.rec.CurrentClosureAtDispatch),
 	})
 }

@@ -41,7 +41,7 @@ const (
 var entryWords = [...]string{"?", "taken", "event", "acknowledged", "replay", "refused", "reserved", "renumbered", "forgotten"}
 
 // String returns the kind as one lowercase word.
-func (k EntryKind) String() string { return word(entryWords[:], k) }
+func (k EntryKind) String() string { return wire.WordOf(entryWords[:], k) }
 
 // Entry is one line of the agent's log. Walking the log through [Agent.Apply],
 // or its lines through [Restore], gives the same durable state. An entry

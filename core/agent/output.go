@@ -80,7 +80,7 @@ const (
 var requestWords = [...]string{"?", "heartbeat", "event", "poll"}
 
 // String returns the kind as one lowercase word.
-func (k RequestKind) String() string { return word(requestWords[:], k) }
+func (k RequestKind) String() string { return wire.WordOf(requestWords[:], k) }
 
 // Request is one request to the plane. At most one heartbeat, one poll and two
 // events are open at a time, and of one rollout at most one event (A2).
@@ -118,7 +118,7 @@ const (
 var effectWords = [...]string{"?", "activate", "rollback", "probe"}
 
 // String returns the kind as one lowercase word.
-func (k EffectKind) String() string { return word(effectWords[:], k) }
+func (k EffectKind) String() string { return wire.WordOf(effectWords[:], k) }
 
 // Effect is one thing to be done on the host.
 type Effect struct {
@@ -185,6 +185,7 @@ const (
 )
 
 var noticeWords = [NoticeKindCount]string{
+	0:           "?",
 	NoticeTaken: "taken", NoticeWaiting: "waiting", NoticeKnown: "known",
 	NoticeTransition: "transition", NoticeReplay: "replay", NoticeRejected: "rejected",
 	NoticeDefect: "defect", NoticeUnknown: "unknown", NoticeUnauthorised: "unauthorised",
@@ -194,7 +195,7 @@ var noticeWords = [NoticeKindCount]string{
 }
 
 // String returns the stable word of the kind.
-func (k NoticeKind) String() string { return word(noticeWords[:], k) }
+func (k NoticeKind) String() string { return wire.WordOf(noticeWords[:], k) }
 
 // Notice tells people what happened. It changes nothing.
 type Notice struct {
@@ -208,12 +209,4 @@ type Notice struct {
 	Status int
 	// Detail is a closure or a sentence.
 	Detail string
-}
-
-// word returns the word of a value, or "?".
-func word[E ~uint8](words []string, e E) string {
-	if int(e) < len(words) && words[e] != "" {
-		return words[e]
-	}
-	return "?"
 }

@@ -25,7 +25,7 @@ func (a *Agent) declare(probes []wire.ProbeDeclaration, out *Output) {
 		d := probes[i]
 		named := func(o wire.ProbeDeclaration) bool { return o.ProbeName == d.ProbeName }
 		if d.ProbeName == "" || d.ProbeKind == "" || d.Mode < wire.Enforce || d.Mode > wire.Disabled {
-			out.Notices = append(out.Notices, Notice{Kind: NoticeDefect, Detail: "a probe wants a name, a kind and a mode: " + orDash(d.ProbeName)})
+			out.Notices = append(out.Notices, Notice{Kind: NoticeDefect, Detail: "a probe wants a name, a kind and a mode: " + wire.OrDash(d.ProbeName)})
 		} else if !slices.ContainsFunc(set, named) {
 			set = append(set, d)
 		}

@@ -64,14 +64,12 @@ func (r *Recorder) Append(dst []byte, h Header) ([]byte, bool) {
 	kept, before := r.Steps()
 	h.Format, h.Steps, h.Before = Format, wire.Seq(kept), wire.Seq(before)
 	h.HeartbeatInterval, h.StallAfter = wire.Nanos(cfg.HeartbeatInterval), wire.Nanos(cfg.StallAfter)
-	dst = append(dst, "flight "...)
-	dst = append(headerSchema.Append(dst, &h), '\n')
+	dst = wire.AppendLine(dst, "flight", &headerSchema, &h)
 	dst = r.base.AppendState(dst)
 	for i := range r.count {
 		dst = r.ring[r.at(i)].append(dst)
 	}
-	dst = append(dst, "end "...)
-	return append(endSchema.Append(dst, &endLine{wire.Seq(kept)}), '\n'), true
+	return wire.AppendLine(dst, "end", &endSchema, &endLine{wire.Seq(kept)}), true
 }
 
 func (s *step) append(dst []byte) []byte {

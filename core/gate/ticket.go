@@ -28,17 +28,10 @@ const (
 	Bulk
 )
 
+var classWords = [...]string{"?", "heartbeat", "bulk"}
+
 // String returns "heartbeat" or "bulk".
-func (c Class) String() string {
-	switch c {
-	case Heartbeat:
-		return "heartbeat"
-	case Bulk:
-		return "bulk"
-	default:
-		return "?"
-	}
-}
+func (c Class) String() string { return wire.WordOf(classWords[:], c) }
 
 // Ticket names one input of one gate. Tickets are comparable, and those of a
 // gate are all different. The zero Ticket names nothing.
@@ -81,19 +74,10 @@ const (
 	Discard
 )
 
+var disposalWords = [...]string{"?", "deliver", "refuse", "discard"}
+
 // String returns "deliver", "refuse" or "discard".
-func (d Disposal) String() string {
-	switch d {
-	case Deliver:
-		return "deliver"
-	case Refuse:
-		return "refuse"
-	case Discard:
-		return "discard"
-	default:
-		return "?"
-	}
-}
+func (d Disposal) String() string { return wire.WordOf(disposalWords[:], d) }
 
 // State is how far the gate is in its life. It only ever goes forward.
 type State uint8
@@ -108,19 +92,10 @@ const (
 	Closed
 )
 
+var stateWords = [...]string{"not_started", "open", "closed"}
+
 // String returns "not_started", "open" or "closed".
-func (s State) String() string {
-	switch s {
-	case NotStarted:
-		return "not_started"
-	case Open:
-		return "open"
-	case Closed:
-		return "closed"
-	default:
-		return "?"
-	}
-}
+func (s State) String() string { return wire.WordOf(stateWords[:], s) }
 
 // Taken is an input on its way to the reducer.
 type Taken[T any] struct {

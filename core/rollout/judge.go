@@ -26,12 +26,7 @@ const (
 var outcomeWords = [...]string{"no outcome", "duplicate", "applied", "absorbed", "gap", "rejected"}
 
 // String returns the outcome as one lowercase word.
-func (o Outcome) String() string {
-	if int(o) < len(outcomeWords) {
-		return outcomeWords[o]
-	}
-	return "?"
-}
+func (o Outcome) String() string { return wire.WordOf(outcomeWords[:], o) }
 
 // Result is a verdict on an event.
 type Result struct {

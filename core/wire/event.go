@@ -35,7 +35,7 @@ var kindWords = []string{
 }
 
 // String returns the word of the protocol.
-func (k EventKind) String() string { return wordOf(kindWords, k) }
+func (k EventKind) String() string { return WordOf(kindWords, k) }
 
 // DecodeValue implements [Value].
 func (k *EventKind) DecodeValue(d *Decoder) error { return decodeWord(d, kindWords, k) }
