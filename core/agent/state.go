@@ -71,7 +71,7 @@ func (a *Agent) AppendState(dst []byte) []byte {
 			Failures: s.failures, Gaps: s.gaps, Renumbers: s.renumbers, Unknown: wire.Flag(s.unknown),
 			Resumed: wire.Flag(p.resumed), RollbackAt: wire.Nanos(p.rollbackAt), RollbackFailures: p.rollbackFailures,
 			SoakBegun: wire.Flag(k.begun), SoakSince: wire.Nanos(k.since), SoakAfter: wire.Seq(k.after),
-			SoakDeclared: wire.Flag(k.declared), SoakFresh: wire.Flag(k.fresh), SoakRetell: wire.Flag(k.retell),
+			SoakDeclared: wire.Flag(k.declared), SoakFresh: wire.Flag(k.fresh), SoakResend: wire.Flag(k.resend),
 			SoakRetryAt: wire.Nanos(k.retryAt), SoakRefusals: k.refusals,
 		})
 		for _, f := range k.failing {
@@ -220,7 +220,7 @@ func (rd *reader) readSending(doc []byte) error {
 	p.rollbackAt, p.rollbackFailures = time.Duration(l.RollbackAt), l.RollbackFailures
 	p.soak = soak{
 		begun: bool(l.SoakBegun), since: time.Duration(l.SoakSince), after: uint64(l.SoakAfter),
-		declared: bool(l.SoakDeclared), fresh: bool(l.SoakFresh), retell: bool(l.SoakRetell),
+		declared: bool(l.SoakDeclared), fresh: bool(l.SoakFresh), resend: bool(l.SoakResend),
 		retryAt: time.Duration(l.SoakRetryAt), refusals: l.SoakRefusals,
 	}
 	return nil
