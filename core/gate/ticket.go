@@ -7,7 +7,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// Caller is who asks. The cap (PROTOCOL G6) and the calendar (G4) go by it.
+// Caller identifies who sent a request, for the cap (PROTOCOL G6) and the
+// calendar (G4).
 type Caller string
 
 // Host is the caller of a host's requests.
@@ -60,17 +61,17 @@ func (r Refusal) String() string {
 	return r.Code.String() + " retry-after=" + r.RetryAfter.String()
 }
 
-// Disposal says what the driver does about the caller of an input that has
-// just finished.
+// Disposal says what the driver does with the caller of an input that has just
+// finished.
 type Disposal uint8
 
 // The disposals.
 const (
 	// Deliver: the reducer's reply goes to the caller, now.
 	Deliver Disposal = iota + 1
-	// Refuse: the refusal goes to the caller, now; a reply is thrown away.
+	// Refuse: the refusal goes to the caller, now; a reply is discarded.
 	Refuse
-	// Discard: the caller has its answer already; a reply is thrown away.
+	// Discard: the caller has its answer already; a reply is discarded.
 	Discard
 )
 
@@ -79,7 +80,7 @@ var disposalWords = [...]string{"?", "deliver", "refuse", "discard"}
 // String returns "deliver", "refuse" or "discard".
 func (d Disposal) String() string { return wire.WordOf(disposalWords[:], d) }
 
-// State is how far the gate is in its life. It only ever goes forward.
+// State is the stage of a gate. It only goes forward.
 type State uint8
 
 // The states of a gate.
