@@ -49,9 +49,9 @@ func (k *EventKind) IsUnset() bool { return *k == 0 }
 // EventBody is what an event says besides its number: one of the twelve
 // structs of this file.
 type EventBody interface {
-	// Kind tells which struct it is.
+	// Kind says which struct it is.
 	Kind() EventKind
-	// At is the agent's instant of what the event tells.
+	// At is the instant of what the event reports, by the agent's clock.
 	At() Time
 	isEventBody()
 }

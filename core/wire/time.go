@@ -18,8 +18,8 @@ type Time struct {
 }
 
 // Instant is what a driver hands to a reducer as "now": the same moment on two
-// clocks. Mono never runs backwards and means nothing outside its process;
-// Wall can be set by anybody and is for people and for documents.
+// clocks. Mono never runs backwards and means nothing outside its process; Wall
+// can be set at any time and is for people and for documents.
 type Instant struct {
 	Mono time.Duration
 	Wall Time

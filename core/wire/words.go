@@ -2,8 +2,8 @@ package wire
 
 import "strings"
 
-// decodeWord decodes a string that must be one of a fixed set. The index into words
-// is the value; words[0] is always "", the unset one.
+// decodeWord decodes a string that must be one of a fixed set. The index into
+// words is the value; words[0] is always "", the unset one.
 func decodeWord[E ~uint8](d *Decoder, words []string, into *E) error {
 	raw, err := d.text()
 	if err != nil {
