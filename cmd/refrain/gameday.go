@@ -15,16 +15,16 @@ import (
 	"github.com/refrain-fleet/refrain/sim"
 )
 
-// gamedayCommand plays a scenario for real.
+// gamedayCommand plays a scenario with a real server and real agents.
 type gamedayCommand struct {
 	File  string `arg:"" help:"A scenario file."`
 	Speed int    `default:"10" placeholder:"N" help:"How many times as fast time runs (${default}). It has to leave the heartbeat interval whole seconds."`
-	Quiet bool   `short:"q" help:"Print the result only, not what happens on the way."`
+	Quiet bool   `short:"q" help:"Print the result only, not the progress."`
 	JSON  bool   `name:"json" help:"Print one JSON object and nothing else."`
 	logFlags
 }
 
-// gamedayReport is what a gameday says to a program.
+// gamedayReport is the result of a gameday as JSON.
 type gamedayReport struct {
 	Verdict    string                    `json:"verdict"` // passed or failed
 	File       string                    `json:"file"`
@@ -56,7 +56,7 @@ func (c *gamedayCommand) Run(ctx context.Context, io stdio) error {
 	if !c.JSON && !c.Quiet {
 		cfg.Story = io.Out
 	}
-	if c.LogLevel != "info" { // the story tells what the log would
+	if c.LogLevel != "info" { // the progress lines say what the log would
 		cfg.Logger = c.logger(io.Err)
 	}
 	game, err := gameday.New(cfg)
@@ -68,7 +68,7 @@ func (c *gamedayCommand) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	if ctx.Err() != nil {
-		result.Unsettled = "it was interrupted"
+		result.Unsettled = "interrupted"
 	}
 	if c.JSON {
 		report := gamedayReport{
@@ -134,7 +134,7 @@ func unmet(r *gameday.Result) (n int) {
 	return n
 }
 
-// seenOf says what a fault is known for, and how often it was seen.
+// seenOf says by what a fault shows, and how often that was seen.
 func seenOf(s *gameday.Strike) string {
 	if len(s.Expected) == 0 {
 		return "shows in what follows"
