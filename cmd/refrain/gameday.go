@@ -35,9 +35,9 @@ type gamedayReport struct {
 	Settled    bool                      `json:"settled"`
 	Unsettled  string                    `json:"unsettled,omitempty"`
 	Violations []gameday.Violation       `json:"violations"`
-	Expects    []gameday.Met             `json:"expects"`
-	Faults     []*gameday.Strike         `json:"faults"`
-	NotPlayed  []gameday.Left            `json:"not_played"`
+	Expects    []gameday.ExpectResult             `json:"expects"`
+	Faults     []*gameday.Injection         `json:"faults"`
+	NotPlayed  []gameday.NotPlayed            `json:"not_played"`
 	Answers    map[string]map[string]int `json:"answers"`
 	Build      string                    `json:"build"`
 }
@@ -54,7 +54,7 @@ func (c *gamedayCommand) Run(ctx context.Context, io stdio) error {
 	}
 	cfg := gameday.Config{Scenario: file.Scenario, Speed: c.Speed}
 	if !c.JSON && !c.Quiet {
-		cfg.Story = io.Out
+		cfg.Progress = io.Out
 	}
 	if c.LogLevel != "info" { // the progress lines say what the log would
 		cfg.Logger = c.logger(io.Err)
@@ -74,7 +74,7 @@ func (c *gamedayCommand) Run(ctx context.Context, io stdio) error {
 		report := gamedayReport{
 			Verdict: "passed", File: c.File, Speed: c.Speed, Hosts: result.Hosts, SimSeconds: result.Played.Seconds(), Wall: result.Wall.Seconds(),
 			Settled: result.Settled, Unsettled: result.Unsettled, Violations: result.Violations, Expects: result.Expects,
-			Faults: result.Strikes, NotPlayed: result.Left, Answers: result.Answers, Build: buildIdentity(),
+			Faults: result.Injections, NotPlayed: result.NotPlayed, Answers: result.Answers, Build: buildIdentity(),
 		}
 		if !result.Passed() {
 			report.Verdict = "failed"
@@ -95,10 +95,10 @@ func (c *gamedayCommand) Run(ctx context.Context, io stdio) error {
 func printGameday(w io.Writer, r *gameday.Result, c *gamedayCommand) {
 	fmt.Fprintln(w)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, s := range r.Strikes {
+	for _, s := range r.Injections {
 		fmt.Fprintf(table, "fault\t%s\t%s\n", s.Fault, seenOf(s))
 	}
-	for _, l := range r.Left {
+	for _, l := range r.NotPlayed {
 		fmt.Fprintf(table, "not played\t%s\t%s\n", l.What, l.Why)
 	}
 	for _, m := range r.Expects {
@@ -135,7 +135,7 @@ func unmet(r *gameday.Result) (n int) {
 }
 
 // seenOf says by what a fault shows, and how often that was seen.
-func seenOf(s *gameday.Strike) string {
+func seenOf(s *gameday.Injection) string {
 	if len(s.Expected) == 0 {
 		return "shows in what follows"
 	}
