@@ -35,9 +35,9 @@ type gamedayReport struct {
 	Settled    bool                      `json:"settled"`
 	Unsettled  string                    `json:"unsettled,omitempty"`
 	Violations []gameday.Violation       `json:"violations"`
-	Expects    []gameday.ExpectResult             `json:"expects"`
-	Faults     []*gameday.Injection         `json:"faults"`
-	NotPlayed  []gameday.NotPlayed            `json:"not_played"`
+	Expects    []gameday.ExpectResult    `json:"expects"`
+	Faults     []*gameday.Injection      `json:"faults"`
+	NotPlayed  []gameday.NotPlayed       `json:"not_played"`
 	Answers    map[string]map[string]int `json:"answers"`
 	Build      string                    `json:"build"`
 }

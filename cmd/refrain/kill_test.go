@@ -38,7 +38,7 @@ func (k *killRig) checkLedger() {
 	k.t.Helper()
 	last := k.logged()
 	for _, h := range k.hosts {
-		// One more may be there: applied and on the disk, and nobody was told.
+		// One more may be there: applied and on the disk, and not answered.
 		if got := last[h.name]; got < h.acked || got > h.next {
 			k.t.Errorf("%s: events up to %d were acknowledged and %d was under way; on the disk are those up to %d", h.name, h.acked, h.next, got)
 		}

@@ -46,7 +46,7 @@ func TestAFullDiskIsRefusedAndGotOver(t *testing.T) { // PROTOCOL E2, G2, G7
 		refused += h.refused
 	}
 	if refused == 0 {
-		t.Error("nobody was answered 503")
+		t.Error("no event was answered 503")
 	}
 	until(t, "it says why", func() bool { _, why := k.ready(); return strings.Contains(why, "store failing") })
 	k.wantAudited("on the full disk")

@@ -55,7 +55,7 @@ func TestACallerRefusedAgainBeforeItsSlotIsHeldToIt(t *testing.T) {
 			t.Errorf("at %s: got %s, want %s", q.now, got, q.want)
 		}
 	}
-	// Nobody was pushed back by it.
+	// No other caller was pushed back by it.
 	if got := c.returnAfter(4*time.Second, "new", time.Second); got != 2*time.Second {
 		t.Errorf("the next caller: got %s, want 2s", got)
 	}
@@ -98,7 +98,7 @@ func TestAForgottenPromiseLeavesItsSlotUnused(t *testing.T) {
 	c.returnAfter(0, "b", time.Second) // 2 s
 	c.forget("a")
 	c.forget("a")
-	c.forget("nobody")
+	c.forget("unknown")
 	if got := c.returnAfter(0, "a", time.Second); got != 3*time.Second {
 		t.Errorf("got %s, want 3s", got)
 	}

@@ -75,7 +75,7 @@
 //			batch[i].Payload.reply()
 //		case gate.Refuse:
 //			batch[i].Payload.refuse(refusal)
-//		case gate.Discard: // somebody has answered already
+//		case gate.Discard: // the caller was answered already
 //		}
 //	}
 //	unlock()

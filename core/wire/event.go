@@ -46,8 +46,8 @@ func (k *EventKind) AppendValue(dst []byte) []byte { return appendWord(dst, kind
 // IsUnset implements [Value].
 func (k *EventKind) IsUnset() bool { return *k == 0 }
 
-// EventBody is what an event says besides its number: one of the twelve
-// structs of this file.
+// EventBody is an event without its number: one of the twelve structs of this
+// file.
 type EventBody interface {
 	// Kind says which struct it is.
 	Kind() EventKind

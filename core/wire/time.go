@@ -108,7 +108,7 @@ func (s *timeScanner) take(c byte) bool {
 	return true
 }
 
-// fraction takes nothing, or a point and one to nine digits, in nanoseconds.
+// fraction takes an optional point with one to nine digits, in nanoseconds.
 func (s *timeScanner) fraction() int32 {
 	if !s.take('.') {
 		return 0
