@@ -115,9 +115,5 @@ func judgeDrop(v *verdict, s sim.Scenario) {
 	}
 	found.tell(v)
 	met.compare(v, r.world)
-	r.answeredOnce(v)
-	r.comesBackLater(v)
-	r.allReached(v)
-	r.activatedOnce(v)
-	r.loggedOnce(v)
+	r.keepsContract(v)
 }

@@ -257,7 +257,7 @@ func TestAPlaneThatLostEverythingLearnsItFromTheAgents(t *testing.T) { // PROTOC
 		}
 	}
 	if s := f.summary("full"); s.Replays == 0 && s.Refused["404 unknown_rollout"] == 0 {
-		t.Errorf("nobody was asked for anything: %+v", s)
+		t.Errorf("no request was sent: %+v", s)
 	}
 }
 

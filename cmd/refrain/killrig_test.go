@@ -181,19 +181,43 @@ func (k *killRig) load(f func()) {
 	}
 }
 
-// audit audits the file as the last process left it.
-func (k *killRig) audit() store.Report {
+// eachKill kills the process at a random moment under load and calls check,
+// killRounds times. It starts the process where it does not run.
+func (k *killRig) eachKill(check func(round int)) (rounds int) {
 	k.t.Helper()
+	rounds = killRounds(k.t)
+	for round := range rounds {
+		if k.process == nil {
+			k.start()
+		}
+		k.load(func() {
+			time.Sleep(time.Duration(20+k.rand.IntN(300)) * time.Millisecond)
+			k.kill()
+		})
+		check(round)
+	}
+	return rounds
+}
+
+// tryAudit audits the file as the last process left it.
+func (k *killRig) tryAudit() (report store.Report, err error) {
 	look, err := store.OpenLook(k.t.Context(), k.db)
 	if err != nil {
-		k.t.Fatal(err)
+		return report, err
 	}
 	defer look.Close()
-	report, err := look.Audit(k.t.Context(), nil)
-	if err != nil {
-		k.t.Fatal(err)
+	return look.Audit(k.t.Context(), nil)
+}
+
+// wantAudited wants the tables of the file to be what its log gives.
+func (k *killRig) wantAudited(when string) {
+	k.t.Helper()
+	switch report, err := k.tryAudit(); {
+	case err != nil:
+		k.t.Fatalf("%s: %v", when, err)
+	case report.Difference != nil:
+		k.t.Fatalf("%s: %v", when, report.Difference)
 	}
-	return report
 }
 
 // logged reads how far the log has the events of each host.

@@ -10,18 +10,18 @@ import (
 	"github.com/refrain-fleet/refrain/httpserver"
 )
 
-// disk is the plane's store with what a bad disk does to it.
+// disk is the plane's store with the faults of a disk.
 type disk struct {
 	httpserver.Store
 
 	mu      sync.Mutex
-	slow    time.Duration // what a commit takes more
+	slow    time.Duration // how much longer a commit takes
 	failing bool          // nothing can be read or written
 	fails   int           // so many commits fail
-	dead    bool          // the process that used it is
+	dead    bool          // its process has crashed
 }
 
-var errDisk = errors.New("the disk fails, as the scenario has it")
+var errDisk = errors.New("the disk fails, by a fault of the scenario")
 
 // Load implements [httpserver.Store].
 func (d *disk) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) {

@@ -22,7 +22,7 @@ func play(t *testing.T, text string, edits ...func(*Game)) *Result {
 		t.Fatal(err)
 	}
 	var story strings.Builder
-	g, err := New(Config{Scenario: file.Scenario, Speed: 60, Story: &story})
+	g, err := New(Config{Scenario: file.Scenario, Speed: 60, Progress: &story})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func play(t *testing.T, text string, edits ...func(*Game)) *Result {
 	return r
 }
 
-func TestFaultsStrikeARealPlaneAndTheFleetComesToRest(t *testing.T) {
+func TestFaultsAreInjectedIntoARealPlaneAndTheFleetSettles(t *testing.T) {
 	r := play(t, `fleet 3
 plane reply-timeout=30s
 rollout stable@r1 at=5s target=c1 waves=0s,0s
@@ -69,8 +69,8 @@ expect notice observer_suspect
 		}
 	}
 	for i, word := range []string{"dropped_reply", "timeout", "nothing"} {
-		if r.Strikes[i].Seen[word] == 0 {
-			t.Errorf("%s: saw %v; want %s", r.Strikes[i].Fault, r.Strikes[i].Seen, word)
+		if r.Injections[i].Seen[word] == 0 {
+			t.Errorf("%s: saw %v; want %s", r.Injections[i].Fault, r.Injections[i].Seen, word)
 		}
 	}
 }
@@ -101,8 +101,8 @@ func TestNoKindOfFaultIsSkippedSilently(t *testing.T) {
 	if !r.Passed() {
 		t.Errorf("settled %t (%s), violations %v\n%s", r.Settled, r.Unsettled, r.Violations, text.String())
 	}
-	if len(r.Left) != left || left == 0 || len(r.Strikes) != len(sim.FaultKinds())-left {
-		t.Errorf("%d of %d kinds were played and %d left out; want %d left out: %v", len(r.Strikes), len(sim.FaultKinds()), len(r.Left), left, r.Left)
+	if len(r.NotPlayed) != left || left == 0 || len(r.Injections) != len(sim.FaultKinds())-left {
+		t.Errorf("%d of %d kinds were played and %d left out; want %d left out: %v", len(r.Injections), len(sim.FaultKinds()), len(r.NotPlayed), left, r.NotPlayed)
 	}
 }
 
