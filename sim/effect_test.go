@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func TestASlowReducerIsBusyAndNotWedged(t *testing.T) {
 		t.Errorf("%d slow steps, %d saturated; want both", result.Effects[EffectSlowStep], result.Effects[EffectSaturated])
 	}
 	steps := slices.DeleteFunc(slices.Clone(r.requests), func(q noted) bool { return q.steppedAt < 2*time.Minute || q.steppedAt > 4*time.Minute })
-	slices.SortFunc(steps, func(a, b noted) int { return int(a.steppedAt - b.steppedAt) })
+	slices.SortFunc(steps, func(a, b noted) int { return cmp.Compare(a.steppedAt, b.steppedAt) })
 	for i := 1; i < len(steps); i++ {
 		if gap := steps[i].steppedAt - steps[i-1].steppedAt; gap != 0 && gap < 3*time.Second {
 			t.Errorf("two steps %v apart, want 3s or more", gap)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -65,7 +66,7 @@ func newExpectJudge(list []Expect) *expectJudge {
 			j.looks = append(j.looks, i)
 		}
 	}
-	slices.SortStableFunc(j.looks, func(a, b int) int { return int(list[a].At.Min - list[b].At.Min) })
+	slices.SortStableFunc(j.looks, func(a, b int) int { return cmp.Compare(list[a].At.Min, list[b].At.Min) })
 	return j
 }
 

@@ -192,7 +192,7 @@ func (s *Scenario) drawFaults(p Profile, r *Stream, span time.Duration) {
 	for range between(r, p.faults) {
 		s.Faults = append(s.Faults, drawFault(s, r, kinds[r.IntN(len(kinds))], span))
 	}
-	slices.SortStableFunc(s.Faults, func(a, b Fault) int { return int(a.At - b.At) })
+	slices.SortStableFunc(s.Faults, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
 }
 
 // drawFault draws the fields that the kind uses.
