@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/refrain-fleet/refrain/httpserver"
-	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 const (
@@ -29,15 +29,15 @@ func (d *database) open(ctx context.Context, path string) error {
 		d.Store = httpserver.NewMemoryStore(0)
 		return nil
 	}
-	opened, err := store.Open(ctx, path)
+	opened, err := sqlite.Open(ctx, path)
 	if err != nil {
 		hint := "--db names the database's file; --db memory does without, and forgets all at its end"
 		switch {
-		case errors.Is(err, store.ErrInUse):
+		case errors.Is(err, sqlite.ErrInUse):
 			hint = "one plane at a time has a database; stop that one, or choose another file with --db"
-		case errors.Is(err, store.ErrForeign):
+		case errors.Is(err, sqlite.ErrForeign):
 			hint = "--db names the database's file; nothing was changed in this one"
-		case errors.Is(err, store.ErrNewer):
+		case errors.Is(err, sqlite.ErrNewer):
 			hint = "nothing was changed in it"
 		}
 		return &commandError{err: err, code: exitFailed, hint: hint}

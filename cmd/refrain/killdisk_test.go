@@ -6,19 +6,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 // export is the log as the file has it.
 func (k *killRig) export() []byte {
 	k.t.Helper()
-	look, err := store.OpenLook(k.t.Context(), k.db)
+	reader, err := sqlite.OpenReader(k.t.Context(), k.db)
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	defer look.Close()
+	defer reader.Close()
 	var out bytes.Buffer
-	if err := look.Export(k.t.Context(), &out); err != nil {
+	if err := reader.Export(k.t.Context(), &out); err != nil {
 		k.t.Fatal(err)
 	}
 	return out.Bytes()
@@ -122,11 +122,11 @@ func TestADamagedWriteAheadLogCostsItsEndOrIsFound(t *testing.T) { // PROTOCOL E
 	}
 }
 
-func (k *killRig) tryAudit() (store.Report, error) {
-	look, err := store.OpenLook(k.t.Context(), k.db)
+func (k *killRig) tryAudit() (sqlite.Report, error) {
+	reader, err := sqlite.OpenReader(k.t.Context(), k.db)
 	if err != nil {
-		return store.Report{}, err
+		return sqlite.Report{}, err
 	}
-	defer look.Close()
-	return look.Audit(k.t.Context(), nil)
+	defer reader.Close()
+	return reader.Audit(k.t.Context(), nil)
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
-	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 // killRig is the real binary as a process of its own, serving a database on
@@ -182,14 +182,14 @@ func (k *killRig) load(f func()) {
 }
 
 // audit audits the file as the last process left it.
-func (k *killRig) audit() store.Report {
+func (k *killRig) audit() sqlite.Report {
 	k.t.Helper()
-	look, err := store.OpenLook(k.t.Context(), k.db)
+	reader, err := sqlite.OpenReader(k.t.Context(), k.db)
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	defer look.Close()
-	report, err := look.Audit(k.t.Context(), nil)
+	defer reader.Close()
+	report, err := reader.Audit(k.t.Context(), nil)
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func (k *killRig) audit() store.Report {
 // logged reads how far the log has the events of each host.
 func (k *killRig) logged() map[wire.Hostname]wire.Seq {
 	k.t.Helper()
-	s, err := store.Open(k.t.Context(), k.db)
+	s, err := sqlite.Open(k.t.Context(), k.db)
 	if err != nil {
 		k.t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/refrain-fleet/refrain/httpserver"
-	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 // Stores is the disk of a server that is played to: it outlives the processes.
@@ -44,7 +44,7 @@ func NewFileStores(dir string) (Stores, error) {
 }
 
 func (f *fileStores) Open() (httpserver.Store, error) {
-	return store.Open(context.Background(), filepath.Join(f.dir, "plane.db"))
+	return sqlite.Open(context.Background(), filepath.Join(f.dir, "plane.db"))
 }
 
 func (f *fileStores) Wipe() error {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
-	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 const suffix = "gameday.test"
@@ -75,7 +75,7 @@ func (p *process) up(ctx context.Context, late time.Duration) error {
 	if p.server != nil {
 		return nil
 	}
-	opened, err := store.Open(ctx, p.database())
+	opened, err := sqlite.Open(ctx, p.database())
 	if err != nil {
 		return err
 	}

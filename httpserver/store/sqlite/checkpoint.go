@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"bytes"
@@ -56,7 +56,7 @@ func readCheckpoint(ctx context.Context, q querier) (*plane.Plane, error) {
 
 // Repair makes the tables of the log again, in one transaction. The log has to
 // be one that can be walked: the difference says where it is not.
-func (s *Store) Repair(ctx context.Context, progress Progress) (Report, error) {
+func (s *DB) Repair(ctx context.Context, progress Progress) (Report, error) {
 	var r Report
 	err := s.rewrite(ctx, func(tx *sql.Tx) error {
 		if err := checkPages(ctx, tx); err != nil {
@@ -92,7 +92,7 @@ type Compaction struct {
 // What is left of the log before the checkpoint is history: it is shown, and no
 // longer walked. The tables must fit the log before; the difference says where
 // they do not. progress is the audit's.
-func (s *Store) Compact(ctx context.Context, before wire.Time, progress Progress) (c Compaction, d *Difference, err error) {
+func (s *DB) Compact(ctx context.Context, before wire.Time, progress Progress) (c Compaction, d *Difference, err error) {
 	err = s.rewrite(ctx, func(tx *sql.Tx) error {
 		var r Report
 		if err := audit(ctx, tx, &r, progress); err != nil {
@@ -130,13 +130,13 @@ func (s *Store) Compact(ctx context.Context, before wire.Time, progress Progress
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, err := s.writer.ExecContext(ctx, "VACUUM"); err != nil {
-		return c, nil, fmt.Errorf("store: %s: the compaction is made, and its room is not given back: %w", s.path, err)
+		return c, nil, fmt.Errorf("sqlite: %s: the compaction is made, and its room is not given back: %w", s.path, err)
 	}
 	return c, nil, nil
 }
 
 // rewrite runs f in one transaction of the writer's.
-func (s *Store) rewrite(ctx context.Context, f func(*sql.Tx) error) error {
+func (s *DB) rewrite(ctx context.Context, f func(*sql.Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.reconnect(ctx); err != nil {
@@ -151,7 +151,7 @@ func (s *Store) rewrite(ctx context.Context, f func(*sql.Tx) error) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("store: %s: %w", s.path, err)
+		return fmt.Errorf("sqlite: %s: %w", s.path, err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 )
 
 // lived returns a store that a plane has lived in for a while, and the plane.
-func lived(t testing.TB, seed uint64) (*Store, *rig) {
+func lived(t testing.TB, seed uint64) (*DB, *rig) {
 	t.Helper()
 	s := fresh(t)
 	r := newRig(t, seed)
@@ -25,9 +25,9 @@ func lived(t testing.TB, seed uint64) (*Store, *rig) {
 }
 
 // look opens a file to be read until the test ends.
-func look(t testing.TB, path string) *Look {
+func look(t testing.TB, path string) *Reader {
 	t.Helper()
-	l, err := OpenLook(t.Context(), path)
+	l, err := OpenReader(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func audited(t testing.TB, path string) Report {
 }
 
 // tamper changes a file behind its store's back.
-func tamper(t testing.TB, s *Store, script string) {
+func tamper(t testing.TB, s *DB, script string) {
 	t.Helper()
 	if _, err := s.writer.ExecContext(t.Context(), script); err != nil {
 		t.Fatal(err)
@@ -206,11 +206,11 @@ func TestWhatCannotBeLookedAtIsSaid(t *testing.T) {
 		old:                           "it is empty",
 		text:                          "not a database of refrain",
 	} {
-		if _, err := OpenLook(t.Context(), path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+		if _, err := OpenReader(t.Context(), path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got %v; want %q", path, err, want)
 		}
 	}
-	if _, err := OpenLook(t.Context(), text); !errors.Is(err, ErrForeign) {
+	if _, err := OpenReader(t.Context(), text); !errors.Is(err, ErrForeign) {
 		t.Error("a text is not foreign")
 	}
 }

@@ -3,7 +3,7 @@
 // The race detector verifies every conversion of a pointer, and those of the shim
 // in front of SQLite are between Go and what takes itself for C.
 
-package store
+package sqlite
 
 import (
 	"sync"

@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"fmt"
@@ -63,7 +63,7 @@ func (r *rig) batch() ([]plane.Entry, []plane.Row) {
 }
 
 // commit commits the open batch.
-func (r *rig) commit(s *Store) {
+func (r *rig) commit(s *DB) {
 	r.t.Helper()
 	entries, rows := r.batch()
 	if err := s.Commit(entries, rows); err != nil {
@@ -153,7 +153,7 @@ func (r *rig) next(s wire.State, target wire.Closure) wire.EventBody {
 }
 
 // open opens the store of a test.
-func open(t testing.TB, path string) *Store {
+func open(t testing.TB, path string) *DB {
 	t.Helper()
 	s, err := Open(t.Context(), path)
 	if err != nil {
@@ -167,13 +167,13 @@ func open(t testing.TB, path string) *Store {
 	return s
 }
 
-func fresh(t testing.TB) *Store {
+func fresh(t testing.TB) *DB {
 	t.Helper()
 	return open(t, filepath.Join(t.TempDir(), "plane.db"))
 }
 
 // loaded is the durable state of the plane that a store loads.
-func loaded(t testing.TB, s *Store) string {
+func loaded(t testing.TB, s *DB) string {
 	t.Helper()
 	p, err := s.Load(t.Context(), plane.Config{})
 	if err != nil {

@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-func compacted(t testing.TB, s *Store, before time.Duration) Compaction {
+func compacted(t testing.TB, s *DB, before time.Duration) Compaction {
 	t.Helper()
 	c, d, err := s.Compact(t.Context(), wire.TimeOf(epoch.Add(before)), nil)
 	if err != nil || d != nil {

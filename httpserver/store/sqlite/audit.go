@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"context"
@@ -80,11 +80,11 @@ type Progress func(done, all int)
 // Audit walks over the log through the plane's reducer and compares everything
 // in the tables with what that gives, byte for byte. The report names the first
 // difference; an error is of the reading itself.
-func (l *Look) Audit(ctx context.Context, progress Progress) (Report, error) {
+func (l *Reader) Audit(ctx context.Context, progress Progress) (Report, error) {
 	var r Report
 	err := audit(ctx, l.tx, &r, progress)
 	if err != nil {
-		return r, fmt.Errorf("store: %s: %w", l.path, err)
+		return r, fmt.Errorf("sqlite: %s: %w", l.path, err)
 	}
 	return r, nil
 }

@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"context"
@@ -9,26 +9,26 @@ import (
 	"os"
 )
 
-// Look is a file that is opened to be read, beside a plane that may be using it.
+// Reader is a file that is opened to be read, beside a plane that may be using it.
 // It sees one state of the file until it is closed, and changes nothing.
-type Look struct {
+type Reader struct {
 	path string
 	db   *sql.DB
 	conn *sql.Conn
 	tx   *sql.Tx
 }
 
-// OpenLook opens the store in the file at path for reading. It is refused if it
+// OpenReader opens the store in the file at path for reading. It is refused if it
 // is not ours or of another schema than this build's.
-func OpenLook(ctx context.Context, path string) (*Look, error) {
-	l, err := openLook(ctx, path)
+func OpenReader(ctx context.Context, path string) (*Reader, error) {
+	l, err := openReader(ctx, path)
 	if err != nil {
-		return nil, fmt.Errorf("store: %s: %w", path, err)
+		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
 	return l, nil
 }
 
-func openLook(ctx context.Context, path string) (*Look, error) {
+func openReader(ctx context.Context, path string) (*Reader, error) {
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, errors.New("there is no such file")
@@ -41,7 +41,7 @@ func openLook(ctx context.Context, path string) (*Look, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Look{path: real}
+	l := &Reader{path: real}
 	if l.db, err = sql.Open("sqlite", dsn(real, "ro")); err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func openLook(ctx context.Context, path string) (*Look, error) {
 	return l, nil
 }
 
-func (l *Look) begin(ctx context.Context) (err error) {
+func (l *Reader) begin(ctx context.Context) (err error) {
 	if l.conn, err = firstConn(ctx, l.db); err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (l *Look) begin(ctx context.Context) (err error) {
 }
 
 // Close ends the look.
-func (l *Look) Close() error {
+func (l *Reader) Close() error {
 	if l.tx != nil {
 		_ = l.tx.Rollback() // nothing was written
 	}

@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"context"
@@ -16,7 +16,7 @@ var ErrDamaged = errors.New("its tables do not fit its log; refrain audit says w
 
 // Load returns a plane in the state that the tables have, without walking over
 // the log. After a failed commit it first opens the database anew.
-func (s *Store) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) {
+func (s *DB) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.reconnect(ctx); err != nil {
@@ -29,7 +29,7 @@ func (s *Store) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("store: %s: %w", s.path, err)
+		return nil, fmt.Errorf("sqlite: %s: %w", s.path, err)
 	}
 	return p, nil
 }

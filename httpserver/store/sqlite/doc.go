@@ -1,4 +1,4 @@
-// Package store keeps the plane's durable truth in a SQLite database: the log of
+// Package sqlite keeps the plane's durable truth in a SQLite database: the log of
 // everything that was ever acknowledged, and the tables that follow from it.
 //
 // # What is in a file
@@ -22,9 +22,9 @@
 // # What it promises
 //
 // A commit is one transaction: the entries of a batch and the rows that they
-// changed, wholly or not at all. When [Store.Commit] returns nil it survives the
+// changed, wholly or not at all. When [DB.Commit] returns nil it survives the
 // death of the process and of the machine (write-ahead log, full synchronous
-// mode). When it returns an error nobody knows, and [Store.Load] says what is so.
+// mode). When it returns an error nobody knows, and [DB.Load] says what is so.
 //
 // One process at a time has a file ([ErrInUse]). A file of a newer schema or of
 // another program is refused before anything is written to it; one of an older
@@ -34,4 +34,4 @@
 //
 // It decides nothing and steps nothing while it serves: the walk over the log is
 // for [Audit]. It never repairs by itself. It does not retry: the server does.
-package store
+package sqlite

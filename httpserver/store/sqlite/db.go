@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 	"strings"
 	"sync"
 
-	"modernc.org/sqlite"
+	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// Store is an open file. Load and Commit are for one goroutine, and not at the
-// same time; Events is for any. A store is made with [Open].
-type Store struct {
+// DB is an open file. Load and Commit are for one goroutine, and not at the
+// same time; Events is for any. It is made with [Open].
+type DB struct {
 	path string // without symbolic links
 	lock *os.File
 
@@ -36,28 +36,28 @@ type Store struct {
 }
 
 // Open opens the store in the file at path, making it if there is none; the
-// directory must be there. The file is this process's until [Store.Close], or
+// directory must be there. The file is this process's until [DB.Close], or
 // until the process ends. The error names the file and is or wraps [ErrInUse],
 // [ErrForeign] or [ErrNewer] where it is one of these.
-func Open(ctx context.Context, path string) (*Store, error) {
+func Open(ctx context.Context, path string) (*DB, error) {
 	if path == "" {
-		return nil, errors.New("store: the path is empty; want a file")
+		return nil, errors.New("sqlite: the path is empty; want a file")
 	}
 	real, err := realPath(path)
 	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
+		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 	held, err := lock(real)
 	if err != nil {
-		return nil, fmt.Errorf("store: %s: %w", path, err)
+		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
 	// It keeps what a commit promises and skips a journal entry for timestamps
 	// that nobody reads. Where there is no such call, fsync stays.
-	_, _ = sqlite.Fdatasync(true)
-	s := &Store{path: real, lock: held}
+	_, _ = driver.Fdatasync(true)
+	s := &DB{path: real, lock: held}
 	if err := s.connect(ctx); err != nil {
 		s.lock.Close()
-		return nil, fmt.Errorf("store: %s: %w", path, err)
+		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
 	return s, nil
 }
@@ -81,7 +81,7 @@ func realPath(path string) (string, error) {
 }
 
 // connect opens the database and sees to it that it is ours and up to date.
-func (s *Store) connect(ctx context.Context) error {
+func (s *DB) connect(ctx context.Context) error {
 	if err := ours(s.path); err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func firstConn(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	return conn, err
 }
 
-func (s *Store) prepare(ctx context.Context, db *sql.DB) error {
+func (s *DB) prepare(ctx context.Context, db *sql.DB) error {
 	writer, err := firstConn(ctx, db)
 	if err != nil {
 		return err
@@ -162,9 +162,9 @@ func (s *Store) prepare(ctx context.Context, db *sql.DB) error {
 // reconnect opens the database anew if a commit failed. What the file then says
 // is what is so: half of a transaction is not in it, and a whole one may be even
 // if its commit failed.
-func (s *Store) reconnect(ctx context.Context) error {
+func (s *DB) reconnect(ctx context.Context) error {
 	if s.closed {
-		return errors.New("store: it is closed")
+		return errors.New("sqlite: it is closed")
 	}
 	if s.db != nil && !s.suspect {
 		return nil
@@ -179,7 +179,7 @@ func (s *Store) reconnect(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("store: %s: %w", s.path, err)
+		return fmt.Errorf("sqlite: %s: %w", s.path, err)
 	}
 	return nil
 }
@@ -190,7 +190,7 @@ func (s *Store) reconnect(ctx context.Context) error {
 const probeBytes = 64 << 10
 
 // probe writes something and takes it away again.
-func (s *Store) probe() error {
+func (s *DB) probe() error {
 	for _, step := range []func() error{
 		func() error {
 			_, err := s.prepped.setting.Exec(settingProbe, strings.Repeat(" ", probeBytes))
@@ -207,7 +207,7 @@ func (s *Store) probe() error {
 
 // disconnect closes the connections. The error is of the checkpoint that the
 // last one makes, and loses nothing: it is made at the next start.
-func (s *Store) disconnect() {
+func (s *DB) disconnect() {
 	if s.db == nil {
 		return
 	}
@@ -218,10 +218,10 @@ func (s *Store) disconnect() {
 }
 
 // Path returns the file that the store is in, without symbolic links.
-func (s *Store) Path() string { return s.path }
+func (s *DB) Path() string { return s.path }
 
 // Close ends the use of the store and lets another process have the file.
-func (s *Store) Close() error {
+func (s *DB) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -236,6 +236,6 @@ func (s *Store) Close() error {
 
 // isNotADatabase reports whether SQLite found something else than a database.
 func isNotADatabase(err error) bool {
-	var known *sqlite.Error
+	var known *driver.Error
 	return errors.As(err, &known) && known.Code()&0xff == sqlite3.SQLITE_NOTADB
 }

@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"bufio"
@@ -46,15 +46,15 @@ type Count struct {
 }
 
 // Stats counts what is in the file.
-func (l *Look) Stats(ctx context.Context) (Stats, error) {
+func (l *Reader) Stats(ctx context.Context) (Stats, error) {
 	s := Stats{Path: l.path, SchemaVersion: len(migrations)}
 	if err := l.stats(ctx, &s); err != nil {
-		return s, fmt.Errorf("store: %s: %w", l.path, err)
+		return s, fmt.Errorf("sqlite: %s: %w", l.path, err)
 	}
 	return s, nil
 }
 
-func (l *Look) stats(ctx context.Context, s *Stats) (err error) {
+func (l *Reader) stats(ctx context.Context, s *Stats) (err error) {
 	for path, into := range map[string]*int64{l.path: &s.Bytes, l.path + "-wal": &s.WALBytes} {
 		info, err := os.Stat(path)
 		switch {
@@ -100,7 +100,7 @@ func (l *Look) stats(ctx context.Context, s *Stats) (err error) {
 	return nil
 }
 
-func (l *Look) counts(ctx context.Context, query string) (list []Count, err error) {
+func (l *Reader) counts(ctx context.Context, query string) (list []Count, err error) {
 	rows, err := l.tx.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ var exportedSchema = wire.Schema[plane.Entry]{Fields: []wire.Field[plane.Entry]{
 
 // Export writes the log as JSON, a line per entry: the columns, and the input as
 // a document.
-func (l *Look) Export(ctx context.Context, w io.Writer) error {
+func (l *Reader) Export(ctx context.Context, w io.Writer) error {
 	buffered := bufio.NewWriter(w)
 	var line []byte
 	err := eachEntry(ctx, l.tx, "ORDER BY number", nil, func(e *plane.Entry, input []byte) error {
@@ -142,19 +142,19 @@ func (l *Look) Export(ctx context.Context, w io.Writer) error {
 		err = buffered.Flush()
 	}
 	if err != nil {
-		return fmt.Errorf("store: %s: %w", l.path, err)
+		return fmt.Errorf("sqlite: %s: %w", l.path, err)
 	}
 	return nil
 }
 
 // ExportState writes the durable state as its canonical lines.
-func (l *Look) ExportState(ctx context.Context, w io.Writer) error {
+func (l *Reader) ExportState(ctx context.Context, w io.Writer) error {
 	p, err := loadTables(ctx, l.tx, plane.Config{})
 	if err == nil {
 		_, err = w.Write(p.AppendDurable(nil))
 	}
 	if err != nil {
-		return fmt.Errorf("store: %s: %w", l.path, err)
+		return fmt.Errorf("sqlite: %s: %w", l.path, err)
 	}
 	return nil
 }
@@ -162,25 +162,25 @@ func (l *Look) ExportState(ctx context.Context, w io.Writer) error {
 // Backup writes a copy of the file to another, which must not be there: whole,
 // compact, without a write-ahead log beside it, and on the disk when Backup
 // returns. The plane may go on meanwhile; the copy is of one instant.
-func (l *Look) Backup(ctx context.Context, to string) error {
+func (l *Reader) Backup(ctx context.Context, to string) error {
 	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("store: %s is there already; want a new file for the backup", to)
+		return fmt.Errorf("sqlite: %s is there already; want a new file for the backup", to)
 	}
 	conn, err := l.db.Conn(ctx) // the look's own is in a transaction
 	if err != nil {
-		return fmt.Errorf("store: %s: %w", l.path, err)
+		return fmt.Errorf("sqlite: %s: %w", l.path, err)
 	}
 	defer conn.Close()
 	part := to + ".part"
 	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("store: %w", err)
+		return fmt.Errorf("sqlite: %w", err)
 	}
 	if _, err := conn.ExecContext(ctx, "VACUUM INTO ?", part); err != nil {
 		_ = os.Remove(part)
-		return fmt.Errorf("store: %s: backup: %w", l.path, err)
+		return fmt.Errorf("sqlite: %s: backup: %w", l.path, err)
 	}
 	if err := publish(part, to); err != nil {
-		return fmt.Errorf("store: backup: %w", err)
+		return fmt.Errorf("sqlite: backup: %w", err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"fmt"
@@ -18,7 +18,7 @@ const (
 // image is what a crash leaves on a disk.
 type image struct{ db, wal []byte }
 
-func imageOf(t testing.TB, s *Store) image {
+func imageOf(t testing.TB, s *DB) image {
 	t.Helper()
 	wal, err := os.ReadFile(s.Path() + "-wal")
 	if err != nil {

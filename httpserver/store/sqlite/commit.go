@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"context"
@@ -88,23 +88,23 @@ func (s *statements) close() {
 
 // Commit appends entries to the log and writes the rows that they changed, all
 // or nothing. When it returns nil they are on the disk.
-func (s *Store) Commit(entries []plane.Entry, rows []plane.Row) error {
+func (s *DB) Commit(entries []plane.Entry, rows []plane.Row) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.db == nil || s.suspect || s.closed {
-		return errors.New("store: commit after a failure, want a load first")
+		return errors.New("sqlite: commit after a failure, want a load first")
 	}
 	if len(entries) == 0 {
 		return nil
 	}
 	if err := s.write(entries, rows); err != nil {
 		s.suspect = true
-		return fmt.Errorf("store: %s: commit of entries %d to %d: %w", s.path, entries[0].Number, entries[len(entries)-1].Number, err)
+		return fmt.Errorf("sqlite: %s: commit of entries %d to %d: %w", s.path, entries[0].Number, entries[len(entries)-1].Number, err)
 	}
 	return nil
 }
 
-func (s *Store) write(entries []plane.Entry, rows []plane.Row) error {
+func (s *DB) write(entries []plane.Entry, rows []plane.Row) error {
 	p := s.prepped
 	if _, err := p.begin.Exec(); err != nil {
 		return err

@@ -1,4 +1,4 @@
-package store
+package sqlite
 
 import (
 	"context"
@@ -13,16 +13,16 @@ import (
 // number is greater than after, at most limit, oldest first. next is the value
 // of after for the page that follows, or 0 on the last page. What a compaction
 // took away is not in it.
-func (s *Store) Events(id wire.RolloutID, after wire.Seq, limit int) (events []wire.LoggedEvent, next wire.Seq, err error) {
+func (s *DB) Events(id wire.RolloutID, after wire.Seq, limit int) (events []wire.LoggedEvent, next wire.Seq, err error) {
 	s.reading.RLock()
 	defer s.reading.RUnlock()
 	if s.db == nil {
-		return nil, 0, errors.New("store: it is not open")
+		return nil, 0, errors.New("sqlite: it is not open")
 	}
 	ctx := context.Background()
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
-		return nil, 0, fmt.Errorf("store: %s: %w", s.path, err)
+		return nil, 0, fmt.Errorf("sqlite: %s: %w", s.path, err)
 	}
 	defer conn.Close()
 	err = eachEntry(ctx, conn, "WHERE rollout_id = ? AND number > ? ORDER BY number LIMIT ?", []any{string(id), int64(after), limit + 1}, func(e *plane.Entry, _ []byte) error {
@@ -30,7 +30,7 @@ func (s *Store) Events(id wire.RolloutID, after wire.Seq, limit int) (events []w
 		return nil
 	})
 	if err != nil {
-		return nil, 0, fmt.Errorf("store: %s: %w", s.path, err)
+		return nil, 0, fmt.Errorf("sqlite: %s: %w", s.path, err)
 	}
 	if len(events) > limit {
 		events = events[:limit]
