@@ -16,6 +16,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/flight"
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/httpserver/store"
 )
 
 // Config is everything a server has to be told. Zero values mean the defaults;
@@ -91,7 +92,7 @@ type Config struct {
 	// Clock is the time. Default the real one.
 	Clock clock.Clock
 	// Store keeps the log; the server closes it at shutdown. It is required.
-	Store Store
+	Store store.Store
 	// Faults makes the loop misbehave, for tests. Default nil: it does not.
 	Faults *Faults
 	// CheckInvariants verifies the invariants of gate and plane after every
@@ -158,7 +159,7 @@ func (c *Config) validate() error {
 	case strings.HasPrefix(c.AgentCNSuffix, "."):
 		return fmt.Errorf("agent cn suffix is %q; want it without the leading dot", c.AgentCNSuffix)
 	case c.Store == nil:
-		return errors.New("store is missing; want somewhere to keep the log, for instance NewMemoryStore")
+		return errors.New("store is missing; want somewhere to keep the log, for instance memory.New")
 	case c.BatchSize < 1:
 		return fmt.Errorf("batch size is %d; want at least 1", c.BatchSize)
 	case c.HeartbeatInterval%time.Second != 0:

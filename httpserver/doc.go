@@ -27,7 +27,7 @@
 //
 //  1. Call [New], then [Server.Run]; or [Server.Start] and then [Server.Wait]
 //     or, whatever became of the start, [Server.Shutdown].
-//  2. Hand over a [Store] that nobody else uses. The server closes it.
+//  2. Set Config.Store to a store that nothing else uses. The server closes it.
 //  3. Watch /livez to restart the process, /readyz to send it traffic, and
 //     never the other way round: only a wedge fails the first (G7).
 //

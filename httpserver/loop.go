@@ -13,6 +13,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store"
 )
 
 // loop is the one goroutine that owns the plane. It takes requests from the
@@ -23,7 +24,7 @@ type loop struct {
 	clock     clock.Clock
 	log       *slog.Logger
 	admission *admission
-	store     Store
+	store     store.Store
 	faults    *Faults
 	metrics   *metrics
 	revoked   *revocations

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
 )
 
 // PROTOCOL R: rollouts, and the operators' routes. The directory of manifests
@@ -473,7 +474,7 @@ func TestAPlaneThatLostItsLogHearsTheHistoriesAgain(t *testing.T) { // PROTOCOL 
 	h1, h2, h3 := h.agent("h1"), h.agent("h2"), h.agent("h3")
 	h1.tellAll("h1", "stable@r1", toState[wire.Converged]...)
 	h2.tellAll("h2", "stable@r1", toState[wire.Soaking]...)
-	h.cfg.Store = NewMemoryStore(0) // the log is gone
+	h.cfg.Store = memory.New(0) // the log is gone
 	h.restart()
 	open()
 	h.wantState("stable@r1", "h1", wire.Pending, 0)

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/refrain-fleet/refrain/httpserver"
+	"github.com/refrain-fleet/refrain/httpserver/store"
 	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 	"github.com/refrain-fleet/refrain/scenarios/conform"
 	"github.com/refrain-fleet/refrain/sim"
@@ -29,7 +29,7 @@ func (s *dyingStores) path() string {
 }
 
 // Open implements [conform.Stores].
-func (s *dyingStores) Open() (httpserver.Store, error) {
+func (s *dyingStores) Open() (store.Store, error) {
 	if info, err := os.Stat(s.path() + "-wal"); err == nil && info.Size() > 0 {
 		*s.recovered++
 	}
@@ -47,7 +47,7 @@ type dyingStore struct {
 	dead bool
 }
 
-// Close implements [httpserver.Store].
+// Close implements [store.Store].
 func (s *dyingStore) Close() error {
 	if s.dead {
 		return nil

@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/refrain-fleet/refrain/httpserver"
+	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
 	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
@@ -21,12 +22,12 @@ const (
 // database is the store of a server that is still being put together: it is
 // opened only once everything else is known to be right, so that wrong use
 // touches no file.
-type database struct{ httpserver.Store }
+type database struct{ store.Store }
 
 // open opens what --db names. The error says what to do.
 func (d *database) open(ctx context.Context, path string) error {
 	if path == memoryDB {
-		d.Store = httpserver.NewMemoryStore(0)
+		d.Store = memory.New(0)
 		return nil
 	}
 	opened, err := sqlite.Open(ctx, path)
@@ -46,7 +47,7 @@ func (d *database) open(ctx context.Context, path string) error {
 	return nil
 }
 
-// Close implements [httpserver.Store].
+// Close implements [store.Store].
 func (d *database) Close() error {
 	if d.Store == nil {
 		return nil

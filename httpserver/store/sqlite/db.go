@@ -14,7 +14,11 @@ import (
 
 	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/refrain-fleet/refrain/httpserver/store"
 )
+
+var _ store.Store = (*DB)(nil)
 
 // DB is an open file. Load and Commit are for one goroutine, and not at the
 // same time; Events is for any. It is made with [Open].

@@ -1,4 +1,6 @@
-package httpserver
+// Package memory keeps the plane's event log without a disk: what is committed
+// lasts until the process ends. It is for tests and demos.
+package memory
 
 import (
 	"cmp"
@@ -9,17 +11,20 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store"
 )
 
-// MemoryStore is a store without a disk: what it keeps, it keeps until the
-// process ends. A server that is started again with the same MemoryStore finds
+var _ store.Store = (*Log)(nil)
+
+// Log is a store without a disk: what it keeps, it keeps until the
+// process ends. A server that is started again with the same Log finds
 // what the one before left. It is for tests and for trying things out.
 //
-// It keeps the newest entries for [MemoryStore.Events]; older ones live on
+// It keeps the newest entries for [Log.Events]; older ones live on
 // only in their effect. Events may be as large as a body may be (PROTOCOL T7),
 // so the kept ones are bounded in number and in size: an agent that sends
 // nothing but large events pushes the others out, and does not fill the memory.
-type MemoryStore struct {
+type Log struct {
 	mu        sync.Mutex
 	keep      int
 	keepBytes int
@@ -29,28 +34,31 @@ type MemoryStore struct {
 	scratch   []byte // kept by weigh
 }
 
-// DefaultMemoryEntries is how many entries a MemoryStore keeps by default.
-const DefaultMemoryEntries = 100_000
+// DefaultEntries is how many entries a Log keeps by default.
+const DefaultEntries = 100_000
 
-// memoryBytes is how many bytes of entries a MemoryStore keeps.
-const memoryBytes = 64 << 20
+// maxBytes is how many bytes of entries a Log keeps.
+const maxBytes = 64 << 20
 
-// NewMemoryStore returns an empty store that keeps the newest entries: at least
+// maxScratch is the largest scratch buffer in bytes that is kept.
+const maxScratch = 64 << 10
+
+// New returns an empty store that keeps the newest entries: at least
 // as many as keep says, or 64 MiB of them if that is less, and at most twice
-// that. 0 means [DefaultMemoryEntries].
-func NewMemoryStore(keep int) *MemoryStore {
+// that. 0 means [DefaultEntries].
+func New(keep int) *Log {
 	if keep <= 0 {
-		keep = DefaultMemoryEntries
+		keep = DefaultEntries
 	}
 	base, err := plane.New(plane.Config{})
 	if err != nil {
-		panic(fmt.Sprintf("httpserver: the default configuration of the plane is refused: %v", err))
+		panic(fmt.Sprintf("memory: the default configuration of the plane is refused: %v", err))
 	}
-	return &MemoryStore{keep: keep, keepBytes: memoryBytes, base: base}
+	return &Log{keep: keep, keepBytes: maxBytes, base: base}
 }
 
-// Load implements [Store].
-func (s *MemoryStore) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) {
+// Load implements [store.Store].
+func (s *Log) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, err := plane.Restore(cfg, s.base.AppendDurable(nil))
@@ -68,8 +76,8 @@ func (s *MemoryStore) Load(ctx context.Context, cfg plane.Config) (*plane.Plane,
 	return p, nil
 }
 
-// Commit implements [Store].
-func (s *MemoryStore) Commit(entries []plane.Entry, _ []plane.Row) error {
+// Commit implements [store.Store].
+func (s *Log) Commit(entries []plane.Entry, _ []plane.Row) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries = append(s.entries, entries...)
@@ -92,7 +100,7 @@ func (s *MemoryStore) Commit(entries []plane.Entry, _ []plane.Row) error {
 
 // weigh returns about how many bytes an entry takes: what a caller can make
 // large as it is on the wire, and the struct around it.
-func (s *MemoryStore) weigh(e *plane.Entry) int {
+func (s *Log) weigh(e *plane.Entry) int {
 	const entry = 256
 	s.scratch = s.scratch[:0]
 	switch in := e.Input.(type) {
@@ -102,14 +110,14 @@ func (s *MemoryStore) weigh(e *plane.Entry) int {
 		s.scratch = wire.ManifestSchema.Append(s.scratch, &in.Manifest)
 	}
 	size := entry + len(s.scratch)
-	if cap(s.scratch) > maxKept {
+	if cap(s.scratch) > maxScratch {
 		s.scratch = nil
 	}
 	return size
 }
 
-// Events implements [Store].
-func (s *MemoryStore) Events(id wire.RolloutID, after wire.Seq, limit int) (events []wire.LoggedEvent, next wire.Seq, err error) {
+// Events implements [store.Store].
+func (s *Log) Events(id wire.RolloutID, after wire.Seq, limit int) (events []wire.LoggedEvent, next wire.Seq, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	start, found := slices.BinarySearchFunc(s.entries, after, func(e plane.Entry, n wire.Seq) int { return cmp.Compare(e.Number, n) })
@@ -129,5 +137,5 @@ func (s *MemoryStore) Events(id wire.RolloutID, after wire.Seq, limit int) (even
 	return events, 0, nil
 }
 
-// Close implements [Store]. It does nothing: the store can be used again.
-func (s *MemoryStore) Close() error { return nil }
+// Close implements [store.Store]. It does nothing: the store can be used again.
+func (s *Log) Close() error { return nil }

@@ -1,4 +1,4 @@
-package httpserver
+package memory
 
 import (
 	"bytes"
@@ -6,55 +6,65 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-func TestATrimmedMemoryStoreStillHasTheWholeState(t *testing.T) { // PROTOCOL E2
+var testEpoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// openRollout opens a rollout of one wave that brings the closure c1 to hosts.
+func openRollout(channel, ref string, hosts ...string) *plane.OpenRollout {
+	m := wire.Manifest{
+		Channel: wire.Channel(channel), ChannelRef: wire.ChannelRef(ref),
+		Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}}},
+	}
+	for _, host := range hosts {
+		m.Hosts = append(m.Hosts, wire.ManifestHost{Hostname: wire.Hostname(host), TargetClosure: "c1"})
+	}
+	return &plane.OpenRollout{Manifest: m}
+}
+
+func TestATrimmedLogStillHasTheWholeState(t *testing.T) { // PROTOCOL E2
 	const keep, rollouts = 3, 20
-	store := NewMemoryStore(keep)
+	log := New(keep)
 	p, err := plane.New(plane.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var decoder wire.Decoder
 	for i := range rollouts {
-		in := new(plane.OpenRollout)
-		body := manifest(fmt.Sprint("channel", i%4), fmt.Sprint("r", i), "c1", "all", fmt.Sprint("h", i))
-		if err := wire.DecodeDocument(&decoder, &wire.ManifestSchema, []byte(body), &in.Manifest); err != nil {
-			t.Fatal(err)
-		}
+		in := openRollout(fmt.Sprint("channel", i%4), fmt.Sprint("r", i), "all", fmt.Sprint("h", i))
 		var out plane.Output
 		p.Step(wire.Instant{Wall: wire.TimeOf(testEpoch)}, in, &out)
-		if err := store.Commit(out.Entries, nil); err != nil {
+		if err := log.Commit(out.Entries, nil); err != nil {
 			t.Fatal(err)
 		}
-		loaded, err := store.Load(context.Background(), plane.Config{})
+		loaded, err := log.Load(context.Background(), plane.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got, want := loaded.AppendDurable(nil), p.AppendDurable(nil); !bytes.Equal(got, want) {
 			t.Fatalf("after %d entries the store gives another state:\n%s\nwant\n%s", i+1, got, want)
 		}
-		if n := len(store.entries); n > 2*keep {
+		if n := len(log.entries); n > 2*keep {
 			t.Fatalf("%d entries are kept, want at most %d", n, 2*keep)
 		}
 	}
 	// The newest are still listed, the oldest are not.
 	for i, want := range map[int]int{rollouts - 1: 1, 0: 0} {
 		id := wire.MakeRolloutID(wire.Channel(fmt.Sprint("channel", i%4)), wire.ChannelRef(fmt.Sprint("r", i)))
-		events, next, err := store.Events(id, 0, 100)
+		events, next, err := log.Events(id, 0, 100)
 		if err != nil || next != 0 || len(events) != want {
 			t.Errorf("%s: %d events, next %d, %v; want %d", id, len(events), next, err, want)
 		}
 	}
 }
 
-func TestAMemoryStoreIsBoundedInBytesAsWell(t *testing.T) { // PROTOCOL E2
+func TestALogIsBoundedInBytesAsWell(t *testing.T) { // PROTOCOL E2
 	const keepBytes = 1 << 20
-	store := NewMemoryStore(0)
-	store.keepBytes = keepBytes
+	log := New(0)
+	log.keepBytes = keepBytes
 	p, err := plane.New(plane.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -67,16 +77,11 @@ func TestAMemoryStoreIsBoundedInBytesAsWell(t *testing.T) { // PROTOCOL E2
 		if len(out.Entries) != 1 {
 			t.Fatalf("%v is not logged: %v", in, out.Replies[0].Outcome)
 		}
-		if err := store.Commit(out.Entries, nil); err != nil {
+		if err := log.Commit(out.Entries, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var decoder wire.Decoder
-	open := new(plane.OpenRollout)
-	if err := wire.DecodeDocument(&decoder, &wire.ManifestSchema, []byte(manifest("stable", "r1", "c1", "h1")), &open.Manifest); err != nil {
-		t.Fatal(err)
-	}
-	step(open)
+	step(openRollout("stable", "r1", "h1"))
 	seq := wire.Seq(0)
 	tell := func(body wire.EventBody) {
 		t.Helper()
@@ -89,17 +94,17 @@ func TestAMemoryStoreIsBoundedInBytesAsWell(t *testing.T) { // PROTOCOL E2
 	for range 100 {
 		tell(wire.ProbeResult{ProbeName: "web", Mode: wire.Observe, Status: wire.Fail, ObservedAt: at, FailureReason: large})
 		held := 0
-		for i := range store.entries {
-			held += store.weigh(&store.entries[i])
+		for i := range log.entries {
+			held += log.weigh(&log.entries[i])
 		}
-		if held != store.size || held > 2*keepBytes {
-			t.Fatalf("%d bytes are held and %d counted, want at most %d", held, store.size, 2*keepBytes)
+		if held != log.size || held > 2*keepBytes {
+			t.Fatalf("%d bytes are held and %d counted, want at most %d", held, log.size, 2*keepBytes)
 		}
 	}
-	if n, least := len(store.entries), keepBytes/(61<<10); n < least {
+	if n, least := len(log.entries), keepBytes/(61<<10); n < least {
 		t.Errorf("%d entries are kept, want at least %d", n, least)
 	}
-	loaded, err := store.Load(context.Background(), plane.Config{})
+	loaded, err := log.Load(context.Background(), plane.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,15 +113,15 @@ func TestAMemoryStoreIsBoundedInBytesAsWell(t *testing.T) { // PROTOCOL E2
 	}
 }
 
-func TestAMemoryStoreHandsOutIndependentPlanes(t *testing.T) {
-	store := NewMemoryStore(0)
-	a, err := store.Load(context.Background(), plane.Config{})
+func TestALogHandsOutIndependentPlanes(t *testing.T) {
+	log := New(0)
+	a, err := log.Load(context.Background(), plane.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out plane.Output
 	a.Step(wire.Instant{Wall: wire.TimeOf(testEpoch)}, &plane.Revoke{CommonName: "x"}, &out)
-	b, err := store.Load(context.Background(), plane.Config{})
+	b, err := log.Load(context.Background(), plane.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,19 +131,19 @@ func TestAMemoryStoreHandsOutIndependentPlanes(t *testing.T) {
 }
 
 func TestALoadGivesUp(t *testing.T) {
-	store := NewMemoryStore(0)
+	log := New(0)
 	p, err := plane.New(plane.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out plane.Output
 	p.Step(wire.Instant{Wall: wire.TimeOf(testEpoch)}, &plane.Revoke{CommonName: "x"}, &out)
-	if err := store.Commit(out.Entries, nil); err != nil {
+	if err := log.Commit(out.Entries, nil); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := store.Load(ctx, plane.Config{}); err != context.Canceled {
+	if _, err := log.Load(ctx, plane.Config{}); err != context.Canceled {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }
