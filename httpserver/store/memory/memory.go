@@ -1,5 +1,16 @@
 // Package memory keeps the plane's event log without a disk: what is committed
 // lasts until the process ends. It is for tests and demos.
+//
+// [Log] implements the contract of package store, with two properties of its
+// own. It is not durable, so "durable" means "kept by this process". And it is
+// usable after Close, so a server that is restarted in the same process with
+// the same Log finds what the one before it committed.
+//
+// It bounds its memory. It keeps the newest entries for [Log.Events] and folds
+// older ones into a base state: their effect stays, their history goes. Events
+// may be as large as a request body (PROTOCOL T7), so the entries are bounded in
+// number and in size: an agent that sends only large events evicts older
+// history and does not exhaust the memory.
 package memory
 
 import (
@@ -16,60 +27,54 @@ import (
 
 var _ store.Store = (*Log)(nil)
 
-// Log is a store without a disk: what it keeps, it keeps until the
-// process ends. A server that is started again with the same Log finds
-// what the one before left. It is for tests and for trying things out.
-//
-// It keeps the newest entries for [Log.Events]; older ones live on
-// only in their effect. Events may be as large as a body may be (PROTOCOL T7),
-// so the kept ones are bounded in number and in size: an agent that sends
-// nothing but large events pushes the others out, and does not fill the memory.
+// Log is an event log in memory. It is safe for concurrent use.
 type Log struct {
 	mu        sync.Mutex
 	keep      int
 	keepBytes int
 	base      *plane.Plane // the durable state before entries
 	entries   []plane.Entry
-	size      int    // of entries in bytes, see weigh
-	scratch   []byte // kept by weigh
+	size      int    // of entries in bytes, see sizeOf
+	scratch   []byte // reused by sizeOf
 }
 
-// DefaultEntries is how many entries a Log keeps by default.
-const DefaultEntries = 100_000
+const (
+	// DefaultEntries is how many entries a Log keeps by default.
+	DefaultEntries = 100_000
 
-// maxBytes is how many bytes of entries a Log keeps.
-const maxBytes = 64 << 20
+	// maxBytes is how many bytes of entries a Log keeps.
+	maxBytes = 64 << 20
+	// maxScratch is the largest scratch buffer in bytes that is reused.
+	maxScratch = 64 << 10
+)
 
-// maxScratch is the largest scratch buffer in bytes that is kept.
-const maxScratch = 64 << 10
-
-// New returns an empty store that keeps the newest entries: at least
-// as many as keep says, or 64 MiB of them if that is less, and at most twice
-// that. 0 means [DefaultEntries].
+// New returns an empty log that keeps the newest entries: at least as many as
+// keep says, or 64 MiB of them if that is less, and at most twice that. 0 means
+// [DefaultEntries].
 func New(keep int) *Log {
 	if keep <= 0 {
 		keep = DefaultEntries
 	}
 	base, err := plane.New(plane.Config{})
 	if err != nil {
-		panic(fmt.Sprintf("memory: the default configuration of the plane is refused: %v", err))
+		panic(fmt.Sprintf("memory: the plane rejects its default configuration: %v", err))
 	}
 	return &Log{keep: keep, keepBytes: maxBytes, base: base}
 }
 
 // Load implements [store.Store].
-func (s *Log) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, err := plane.Restore(cfg, s.base.AppendDurable(nil))
+func (l *Log) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p, err := plane.Restore(cfg, l.base.AppendDurable(nil))
 	if err != nil {
 		return nil, err
 	}
-	for i := range s.entries {
+	for i := range l.entries {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := p.Apply(s.entries[i]); err != nil {
+		if err := p.Apply(l.entries[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -77,55 +82,56 @@ func (s *Log) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) 
 }
 
 // Commit implements [store.Store].
-func (s *Log) Commit(entries []plane.Entry, _ []plane.Row) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.entries = append(s.entries, entries...)
+func (l *Log) Commit(entries []plane.Entry, _ []plane.Row) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = append(l.entries, entries...)
 	for i := range entries {
-		s.size += s.weigh(&entries[i])
+		l.size += l.sizeOf(&entries[i])
 	}
-	if len(s.entries) < 2*s.keep && s.size < 2*s.keepBytes {
+	if len(l.entries) < 2*l.keep && l.size < 2*l.keepBytes {
 		return nil
 	}
 	folded := 0
-	for ; len(s.entries)-folded > s.keep || s.size > s.keepBytes; folded++ {
-		if err := s.base.Apply(s.entries[folded]); err != nil {
+	for ; len(l.entries)-folded > l.keep || l.size > l.keepBytes; folded++ {
+		if err := l.base.Apply(l.entries[folded]); err != nil {
 			return err
 		}
-		s.size -= s.weigh(&s.entries[folded])
+		l.size -= l.sizeOf(&l.entries[folded])
 	}
-	s.entries = append([]plane.Entry(nil), s.entries[folded:]...)
+	l.entries = append([]plane.Entry(nil), l.entries[folded:]...)
 	return nil
 }
 
-// weigh returns about how many bytes an entry takes: what a caller can make
-// large as it is on the wire, and the struct around it.
-func (s *Log) weigh(e *plane.Entry) int {
+// sizeOf returns about how many bytes an entry takes: the part whose size the
+// sender chooses, as encoded on the wire, and a constant for the struct around
+// it.
+func (l *Log) sizeOf(e *plane.Entry) int {
 	const entry = 256
-	s.scratch = s.scratch[:0]
+	l.scratch = l.scratch[:0]
 	switch in := e.Input.(type) {
 	case *plane.Event:
-		s.scratch = wire.EventEnvelopeSchema.Append(s.scratch, &in.Envelope)
+		l.scratch = wire.EventEnvelopeSchema.Append(l.scratch, &in.Envelope)
 	case *plane.OpenRollout:
-		s.scratch = wire.ManifestSchema.Append(s.scratch, &in.Manifest)
+		l.scratch = wire.ManifestSchema.Append(l.scratch, &in.Manifest)
 	}
-	size := entry + len(s.scratch)
-	if cap(s.scratch) > maxScratch {
-		s.scratch = nil
+	size := entry + len(l.scratch)
+	if cap(l.scratch) > maxScratch {
+		l.scratch = nil
 	}
 	return size
 }
 
 // Events implements [store.Store].
-func (s *Log) Events(id wire.RolloutID, after wire.Seq, limit int) (events []wire.LoggedEvent, next wire.Seq, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	start, found := slices.BinarySearchFunc(s.entries, after, func(e plane.Entry, n wire.Seq) int { return cmp.Compare(e.Number, n) })
+func (l *Log) Events(id wire.RolloutID, after wire.Seq, limit int) (events []wire.LoggedEvent, next wire.Seq, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	start, found := slices.BinarySearchFunc(l.entries, after, func(e plane.Entry, n wire.Seq) int { return cmp.Compare(e.Number, n) })
 	if found {
 		start++
 	}
-	for i := start; i < len(s.entries); i++ {
-		e := &s.entries[i]
+	for i := start; i < len(l.entries); i++ {
+		e := &l.entries[i]
 		if e.RolloutID != id {
 			continue
 		}
@@ -137,5 +143,5 @@ func (s *Log) Events(id wire.RolloutID, after wire.Seq, limit int) (events []wir
 	return events, 0, nil
 }
 
-// Close implements [store.Store]. It does nothing: the store can be used again.
-func (s *Log) Close() error { return nil }
+// Close implements [store.Store]. It does nothing: the log stays usable.
+func (l *Log) Close() error { return nil }

@@ -1,149 +1,104 @@
 package memory
 
 import (
-	"bytes"
-	"context"
-	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/storetest"
 )
 
-var testEpoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// openRollout opens a rollout of one wave that brings the closure c1 to hosts.
-func openRollout(channel, ref string, hosts ...string) *plane.OpenRollout {
-	m := wire.Manifest{
-		Channel: wire.Channel(channel), ChannelRef: wire.ChannelRef(ref),
-		Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}}},
-	}
-	for _, host := range hosts {
-		m.Hosts = append(m.Hosts, wire.ManifestHost{Hostname: wire.Hostname(host), TargetClosure: "c1"})
-	}
-	return &plane.OpenRollout{Manifest: m}
+func TestContract(t *testing.T) {
+	storetest.Run(t, func(testing.TB) store.Store { return New(0) })
 }
 
-func TestATrimmedLogStillHasTheWholeState(t *testing.T) { // PROTOCOL E2
-	const keep, rollouts = 3, 20
-	log := New(keep)
-	p, err := plane.New(plane.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range rollouts {
-		in := openRollout(fmt.Sprint("channel", i%4), fmt.Sprint("r", i), "all", fmt.Sprint("h", i))
-		var out plane.Output
-		p.Step(wire.Instant{Wall: wire.TimeOf(testEpoch)}, in, &out)
-		if err := log.Commit(out.Entries, nil); err != nil {
-			t.Fatal(err)
-		}
-		loaded, err := log.Load(context.Background(), plane.Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, want := loaded.AppendDurable(nil), p.AppendDurable(nil); !bytes.Equal(got, want) {
-			t.Fatalf("after %d entries the store gives another state:\n%s\nwant\n%s", i+1, got, want)
-		}
-		if n := len(log.entries); n > 2*keep {
+func TestLog_FoldedEntriesKeepTheirEffect(t *testing.T) { // PROTOCOL E2
+	const keep = 3
+	l := New(keep)
+	r := storetest.NewRig(t, 1)
+	for range 200 {
+		r.Random()
+		r.Commit(l)
+		storetest.Same(t, "the loaded state", storetest.Loaded(t, l), r.State())
+		if n := len(l.entries); n > 2*keep {
 			t.Fatalf("%d entries are kept, want at most %d", n, 2*keep)
 		}
 	}
-	// The newest are still listed, the oldest are not.
-	for i, want := range map[int]int{rollouts - 1: 1, 0: 0} {
-		id := wire.MakeRolloutID(wire.Channel(fmt.Sprint("channel", i%4)), wire.ChannelRef(fmt.Sprint("r", i)))
-		events, next, err := log.Events(id, 0, 100)
-		if err != nil || next != 0 || len(events) != want {
-			t.Errorf("%s: %d events, next %d, %v; want %d", id, len(events), next, err, want)
+	// The newest entries are still in a history, the oldest are not.
+	for entry, want := range map[*plane.Entry]bool{&r.Entries[0]: false, newestOfARollout(t, r): true} {
+		events, next, err := l.Events(entry.RolloutID, entry.Number-1, 1)
+		got := len(events) == 1 && events[0].Number == entry.Number
+		if got != want || err != nil {
+			t.Errorf("entry %d: %v, next %d, error %v; want it in the history: %v", entry.Number, events, next, err, want)
 		}
 	}
 }
 
-func TestALogIsBoundedInBytesAsWell(t *testing.T) { // PROTOCOL E2
-	const keepBytes = 1 << 20
-	log := New(0)
-	log.keepBytes = keepBytes
-	p, err := plane.New(plane.Config{})
-	if err != nil {
-		t.Fatal(err)
+// newestOfARollout returns the newest entry that belongs to a rollout.
+func newestOfARollout(t *testing.T, r *storetest.Rig) *plane.Entry {
+	for i := len(r.Entries) - 1; i >= len(r.Entries)-3; i-- {
+		if r.Entries[i].RolloutID != "" {
+			return &r.Entries[i]
+		}
 	}
-	at := wire.TimeOf(testEpoch)
+	t.Fatal("none of the newest entries belongs to a rollout; choose another seed")
+	return nil
+}
+
+func TestLog_BoundedInBytes(t *testing.T) { // PROTOCOL E2
+	const keepBytes = 1 << 20
+	l := New(0)
+	l.keepBytes = keepBytes
+	r := storetest.NewRig(t, 2)
 	step := func(in plane.Input) {
 		t.Helper()
-		var out plane.Output
-		p.Step(wire.Instant{Wall: at}, in, &out)
-		if len(out.Entries) != 1 {
-			t.Fatalf("%v is not logged: %v", in, out.Replies[0].Outcome)
+		r.Step(in)
+		if len(r.Out.Entries) != 1 {
+			t.Fatalf("%v is not logged: %v", in, r.Out.Replies[0].Outcome)
 		}
-		if err := log.Commit(out.Entries, nil); err != nil {
-			t.Fatal(err)
-		}
+		r.Commit(l)
 	}
-	step(openRollout("stable", "r1", "h1"))
+	step(&plane.OpenRollout{Manifest: wire.Manifest{
+		Channel: "stable", ChannelRef: "r1", Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}}},
+		Hosts: []wire.ManifestHost{{Hostname: "h1", TargetClosure: "c1"}},
+	}})
 	seq := wire.Seq(0)
-	tell := func(body wire.EventBody) {
+	event := func(body wire.EventBody) {
 		t.Helper()
 		seq++
 		step(&plane.Event{Envelope: wire.EventEnvelope{Hostname: "h1", RolloutID: "stable@r1", Event: wire.Event{Seq: seq, Body: body}}})
 	}
-	tell(wire.DispatchAck{CurrentClosureAtDispatch: "c0", ReceivedAt: at})
-	tell(wire.ActivationCompleted{ObservedCurrentClosure: "c1", CompletedAt: at})
+	event(wire.DispatchAck{CurrentClosureAtDispatch: "c0", ReceivedAt: r.Wall()})
+	event(wire.ActivationCompleted{ObservedCurrentClosure: "c1", CompletedAt: r.Wall()})
 	large := wire.Text(strings.Repeat("x", 60<<10))
 	for range 100 {
-		tell(wire.ProbeResult{ProbeName: "web", Mode: wire.Observe, Status: wire.Fail, ObservedAt: at, FailureReason: large})
+		event(wire.ProbeResult{ProbeName: "web", Mode: wire.Observe, Status: wire.Fail, ObservedAt: r.Wall(), FailureReason: large})
 		held := 0
-		for i := range log.entries {
-			held += log.weigh(&log.entries[i])
+		for i := range l.entries {
+			held += l.sizeOf(&l.entries[i])
 		}
-		if held != log.size || held > 2*keepBytes {
-			t.Fatalf("%d bytes are held and %d counted, want at most %d", held, log.size, 2*keepBytes)
+		if held != l.size || held > 2*keepBytes {
+			t.Fatalf("%d bytes are kept and %d counted, want at most %d", held, l.size, 2*keepBytes)
 		}
 	}
-	if n, least := len(log.entries), keepBytes/(61<<10); n < least {
+	if n, least := len(l.entries), keepBytes/(61<<10); n < least {
 		t.Errorf("%d entries are kept, want at least %d", n, least)
 	}
-	loaded, err := log.Load(context.Background(), plane.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := loaded.AppendDurable(nil), p.AppendDurable(nil); !bytes.Equal(got, want) {
-		t.Errorf("the store gives another state:\n%s\nwant\n%s", got, want)
-	}
+	storetest.Same(t, "the loaded state", storetest.Loaded(t, l), r.State())
 }
 
-func TestALogHandsOutIndependentPlanes(t *testing.T) {
-	log := New(0)
-	a, err := log.Load(context.Background(), plane.Config{})
-	if err != nil {
+func TestLog_UsableAfterClose(t *testing.T) {
+	l := New(0)
+	r := storetest.NewRig(t, 3)
+	r.Random()
+	r.Commit(l)
+	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	var out plane.Output
-	a.Step(wire.Instant{Wall: wire.TimeOf(testEpoch)}, &plane.Revoke{CommonName: "x"}, &out)
-	b, err := log.Load(context.Background(), plane.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(b.Revocations()) != 0 {
-		t.Error("what was not committed is in the store")
-	}
-}
-
-func TestALoadGivesUp(t *testing.T) {
-	log := New(0)
-	p, err := plane.New(plane.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out plane.Output
-	p.Step(wire.Instant{Wall: wire.TimeOf(testEpoch)}, &plane.Revoke{CommonName: "x"}, &out)
-	if err := log.Commit(out.Entries, nil); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := log.Load(ctx, plane.Config{}); err != context.Canceled {
-		t.Errorf("got %v, want %v", err, context.Canceled)
-	}
+	storetest.Same(t, "the state after Close", storetest.Loaded(t, l), r.State())
+	r.Random()
+	r.Commit(l)
+	storetest.Same(t, "the state after another commit", storetest.Loaded(t, l), r.State())
 }

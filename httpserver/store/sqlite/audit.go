@@ -10,31 +10,33 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// Report is what an audit has found.
+// Report is the result of an audit.
 type Report struct {
 	// From is the entry of the checkpoint that the walk started from, 0 if it
-	// started from nothing; Last is the last entry of the log.
+	// started at the beginning; Last is the last entry of the log.
 	From wire.Seq `json:"from"`
 	Last wire.Seq `json:"last"`
-	// Entries and Rows count what was walked and compared.
+	// Entries counts the entries that were walked, Rows the rows that were
+	// compared and are equal.
 	Entries int `json:"entries"`
 	Rows    int `json:"rows"`
-	// Difference is the first thing that is not as the log has it, nil if all
-	// is.
+	// Difference is the first place where the file contradicts its log, or nil
+	// if there is none.
 	Difference *Difference `json:"difference"`
 }
 
-// Difference says where a file is not as its log has it.
+// Difference is a place where a file contradicts its log.
 type Difference struct {
-	// Table, Row and Column are the place. The row of event_log is the entry's
-	// number, of another table its keys; the column of a document is the member.
+	// Table, Row and Column name the place. Row is the entry's number in
+	// event_log, and the keys in every other table. Column is the path of a
+	// member if the difference is inside a document.
 	Table  string `json:"table"`
 	Row    string `json:"row"`
 	Column string `json:"column,omitempty"`
-	// Has is what stands there; Want is what the log gives.
+	// Has is what the file has there; Want is what the log gives.
 	Has  string `json:"has"`
 	Want string `json:"want"`
-	// Entry is the log entry that changed the row last, 0 if the checkpoint did.
+	// Entry is the last log entry that changed the row, 0 if the checkpoint did.
 	Entry wire.Seq `json:"entry"`
 }
 
@@ -56,7 +58,7 @@ func (d *Difference) String() string {
 	return s
 }
 
-// Difference as an error ends the walk that finds it.
+// Error implements error: a Difference ends the walk that finds it.
 func (d *Difference) Error() string { return d.String() }
 
 func clip(s string) string {
@@ -73,20 +75,20 @@ const (
 	nothing    = "nothing"
 )
 
-// Progress is told now and then how many of how many entries are walked. It may
-// be nil.
+// Progress is called from time to time with the number of entries that were
+// walked, and of all there are to walk. It may be nil.
 type Progress func(done, all int)
 
-// Audit walks over the log through the plane's reducer and compares everything
-// in the tables with what that gives, byte for byte. The report names the first
-// difference; an error is of the reading itself.
-func (l *Reader) Audit(ctx context.Context, progress Progress) (Report, error) {
-	var r Report
-	err := audit(ctx, l.tx, &r, progress)
+// Audit walks the log through the plane's reducer and compares the tables with
+// the result, byte for byte. The report names the first difference; an error
+// means that the file could not be read.
+func (r *Reader) Audit(ctx context.Context, progress Progress) (Report, error) {
+	var report Report
+	err := audit(ctx, r.tx, &report, progress)
 	if err != nil {
-		return r, fmt.Errorf("sqlite: %s: %w", l.path, err)
+		return report, fmt.Errorf("sqlite: %s: %w", r.path, err)
 	}
-	return r, nil
+	return report, nil
 }
 
 func audit(ctx context.Context, q querier, r *Report, progress Progress) error {
@@ -121,7 +123,7 @@ func auditAll(ctx context.Context, q querier, r *Report, progress Progress) erro
 	if d == nil {
 		return nil
 	}
-	// Who changed the row last: the walk is made once more, which is rare.
+	// A second walk finds the entry that changed the row last. This is rare.
 	_, err = walk(ctx, q, new(Report), nil, func(e *plane.Entry, out *plane.Output) {
 		for _, c := range out.Changes {
 			if tableSQL[c.Table].name == d.Table && rowName(c) == d.Row {
@@ -135,7 +137,7 @@ func auditAll(ctx context.Context, q querier, r *Report, progress Progress) erro
 	return d
 }
 
-// checkPages has SQLite look at its own structure.
+// checkPages runs SQLite's own integrity check.
 func checkPages(ctx context.Context, q querier) error {
 	var said string
 	if err := q.QueryRowContext(ctx, "PRAGMA integrity_check(1)").Scan(&said); err != nil {
@@ -147,9 +149,10 @@ func checkPages(ctx context.Context, q querier) error {
 	return nil
 }
 
-// walk makes the plane of the checkpoint, if there is one, and of the log after
-// it. saw is called after each entry with what it did; it may be nil.
-func walk(ctx context.Context, q querier, r *Report, progress Progress, saw func(*plane.Entry, *plane.Output)) (*plane.Plane, error) {
+// walk returns the plane that follows from the checkpoint, if there is one, and
+// the log after it. stepped is called after each entry with the step's output;
+// it may be nil.
+func walk(ctx context.Context, q querier, r *Report, progress Progress, stepped func(*plane.Entry, *plane.Output)) (*plane.Plane, error) {
 	p, err := readCheckpoint(ctx, q)
 	if err != nil {
 		return nil, err
@@ -166,16 +169,16 @@ func walk(ctx context.Context, q querier, r *Report, progress Progress, saw func
 			return &Difference{Table: tableLog, Row: fmt.Sprint(want), Column: "number", Has: nothing, Want: fmt.Sprint("an entry before ", e.Number)}
 		}
 		if canonical = e.AppendInput(canonical[:0]); string(canonical) != string(input) {
-			return inLog(e, "input", string(input), string(canonical))
+			return entryDifference(e, "input", string(input), string(canonical))
 		}
 		if err := p.Walk(*e, &out); err != nil {
-			return inLog(e, "input", e.Input.String(), err.Error())
+			return entryDifference(e, "input", e.Input.String(), err.Error())
 		}
-		if d := differs(e, &out.Entries[0]); d != nil {
+		if d := differsEntry(e, &out.Entries[0]); d != nil {
 			return d
 		}
-		if saw != nil {
-			saw(e, &out)
+		if stepped != nil {
+			stepped(e, &out)
 		}
 		r.Entries++
 		if progress != nil && r.Entries%4096 == 0 {
@@ -186,12 +189,13 @@ func walk(ctx context.Context, q querier, r *Report, progress Progress, saw func
 	return p, err
 }
 
-func inLog(e *plane.Entry, column, has, want string) *Difference {
+// entryDifference is a difference in an entry of the log.
+func entryDifference(e *plane.Entry, column, has, want string) *Difference {
 	return &Difference{Table: tableLog, Row: fmt.Sprint(uint64(e.Number)), Column: column, Has: has, Want: want, Entry: e.Number}
 }
 
-// differs compares the columns of an entry with those that its step makes.
-func differs(has, want *plane.Entry) *Difference {
+// differsEntry compares the columns of an entry with those that its step gives.
+func differsEntry(has, want *plane.Entry) *Difference {
 	for _, c := range [...]struct{ column, has, want string }{
 		{"at", has.At.String(), want.At.String()},
 		{"kind", string(has.Kind), string(want.Kind)},
@@ -200,7 +204,7 @@ func differs(has, want *plane.Entry) *Difference {
 		{"outcome", string(has.Outcome), string(want.Outcome)},
 	} {
 		if c.has != c.want {
-			return inLog(has, c.column, c.has, c.want)
+			return entryDifference(has, c.column, c.has, c.want)
 		}
 	}
 	return nil
@@ -228,8 +232,8 @@ func compare(ctx context.Context, q querier, p *plane.Plane, rows *int) (*Differ
 			want, more = next()
 			return nil
 		}
-		// Of the two, the one that the other side does not have at all.
-		if !more || !known(p, has.Change) {
+		// Report the row that the other side does not have at all.
+		if !more || !hasRow(p, has.Change) {
 			return &Difference{Table: tableSQL[has.Table].name, Row: rowName(has.Change), Has: string(has.Document), Want: nothing}
 		}
 		if has.Table == plane.TableRollouts && want.Table == plane.TableRollouts {
@@ -238,23 +242,23 @@ func compare(ctx context.Context, q querier, p *plane.Plane, rows *int) (*Differ
 				Has: fmt.Sprint(has.Position), Want: fmt.Sprint(position[has.Key]),
 			}
 		}
-		return missing(&want)
+		return missingRow(&want)
 	})
 	if d := new(Difference); errors.As(err, &d) {
 		return d, nil
 	}
 	if err == nil && more {
-		return missing(&want), nil
+		return missingRow(&want), nil
 	}
 	return nil, err
 }
 
-func missing(want *plane.Row) *Difference {
+func missingRow(want *plane.Row) *Difference {
 	return &Difference{Table: tableSQL[want.Table].name, Row: rowName(want.Change), Has: nothing, Want: string(want.Document)}
 }
 
-// known reports whether the plane has a row.
-func known(p *plane.Plane, c plane.Change) bool {
+// hasRow reports whether the plane has a row.
+func hasRow(p *plane.Plane, c plane.Change) bool {
 	return p.AppendRows(nil, []plane.Change{c})[0].Document != nil
 }
 

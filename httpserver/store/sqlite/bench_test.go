@@ -11,17 +11,18 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store/storetest"
 )
 
-// BenchmarkCommit commits batches of events of as many hosts. Besides the time of
-// a commit it reports durable events per second and the median and 99th
-// percentile of a commit.
+// BenchmarkCommit commits batches of events of as many hosts. In addition to the
+// time of a commit it reports durable events per second, CPU time per event, and
+// the median and 99th percentile of a commit.
 func BenchmarkCommit(b *testing.B) {
 	for _, size := range []int{1, 16, 128} {
 		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {
 			s := fresh(b)
 			f := newFleetRig(b, 1000)
-			f.commit(s)
+			f.Commit(s)
 			times := make([]time.Duration, 0, b.N)
 			var cpu time.Duration
 			b.ResetTimer()
@@ -30,7 +31,7 @@ func BenchmarkCommit(b *testing.B) {
 				for range size {
 					f.event()
 				}
-				entries, rows := f.batch()
+				entries, rows := f.Batch()
 				b.StartTimer()
 				began, before := time.Now(), cpuTime(b)
 				if err := s.Commit(entries, rows); err != nil {
@@ -53,45 +54,45 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-// fleetRig is a plane with one rollout over many hosts that send events for ever.
+// fleetRig is a plane with one rollout over many hosts that keep sending events.
 type fleetRig struct {
-	*rig
+	*storetest.Rig
 	next int
 }
 
 func newFleetRig(t testing.TB, hosts int) *fleetRig {
-	f := &fleetRig{rig: newRig(t, 1)}
+	f := &fleetRig{Rig: storetest.NewRig(t, 1)}
 	m := wire.Manifest{Channel: "stable", ChannelRef: "r1", Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}}}}
 	for i := range hosts {
 		m.Hosts = append(m.Hosts, wire.ManifestHost{
 			Hostname: wire.Hostname(fmt.Sprintf("host-%06d.fleet.example.com", i)), TargetClosure: "0c8f6bd0ns0xvgkqx6s8d0crymb0xw3i-nixos-system-26.05",
 		})
 	}
-	f.hosts = hosts
-	f.step(&plane.OpenRollout{Manifest: m})
+	f.Hosts = hosts
+	f.Step(&plane.OpenRollout{Manifest: m})
 	return f
 }
 
-// event takes an event of the next host.
+// event steps an event of the next host.
 func (f *fleetRig) event() {
-	host := wire.Hostname(fmt.Sprintf("host-%06d.fleet.example.com", f.next%f.hosts))
+	host := wire.Hostname(fmt.Sprintf("host-%06d.fleet.example.com", f.next%f.Hosts))
 	f.next++
-	rec, _ := f.plane.Record("stable@r1", host)
-	var body wire.EventBody = wire.ProbeResult{ProbeName: "http", Mode: wire.Enforce, Status: wire.Pass, ObservedAt: f.at()}
+	rec, _ := f.Plane.Record("stable@r1", host)
+	var body wire.EventBody = wire.ProbeResult{ProbeName: "http", Mode: wire.Enforce, Status: wire.Pass, ObservedAt: f.Wall()}
 	switch rec.State {
 	case wire.Pending:
-		body = wire.DispatchAck{CurrentClosureAtDispatch: "zz0", ReceivedAt: f.at()}
+		body = wire.DispatchAck{CurrentClosureAtDispatch: "zz0", ReceivedAt: f.Wall()}
 	case wire.Activating:
-		body = wire.ActivationCompleted{ObservedCurrentClosure: rec.TargetClosure, CompletedAt: f.at()}
+		body = wire.ActivationCompleted{ObservedCurrentClosure: rec.TargetClosure, CompletedAt: f.Wall()}
 	}
-	f.step(&plane.Event{Envelope: wire.EventEnvelope{Hostname: host, RolloutID: "stable@r1", Event: wire.Event{Seq: rec.LastEventSeq + 1, Body: body}}})
+	f.Step(&plane.Event{Envelope: wire.EventEnvelope{Hostname: host, RolloutID: "stable@r1", Event: wire.Event{Seq: rec.LastEventSeq + 1, Body: body}}})
 }
 
-// sizes are those of the files that loading and auditing are measured on. The
-// large one takes a minute to make.
+// sizes are the sizes of the files that loading and auditing are measured with.
+// The large one takes a minute to create.
 var sizes = []struct{ hosts, entries int }{{1000, 10_000}, {100_000, 1_000_000}}
 
-// filled makes a file with a rollout over hosts and a log of entries.
+// filled creates a file with a rollout over hosts and a log of entries.
 func filled(b *testing.B, hosts, entries int) string {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "plane.db")
@@ -100,13 +101,13 @@ func filled(b *testing.B, hosts, entries int) string {
 		b.Fatal(err)
 	}
 	f := newFleetRig(b, hosts)
-	f.commit(s)
+	f.Commit(s)
 	for n := 1; n < entries; {
-		for ; n < entries && len(f.out.Entries) < 5000; n++ {
+		for ; n < entries && len(f.Out.Entries) < 5000; n++ {
 			f.event()
 		}
-		f.entries = nil // kept by the rig for small tests
-		f.commit(s)
+		f.Entries = nil // the rig keeps them for small tests
+		f.Commit(s)
 	}
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
@@ -114,8 +115,8 @@ func filled(b *testing.B, hosts, entries int) string {
 	return path
 }
 
-// cpuTime is the CPU time that this process has used: on a machine that others
-// use it says more than the time that went by.
+// cpuTime returns the CPU time that this process has used. On a shared machine it
+// is a better measure than elapsed time.
 func cpuTime(b *testing.B) time.Duration {
 	b.Helper()
 	var u syscall.Rusage
@@ -125,9 +126,9 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkFile measures what is done with a whole file: a start, which opens it
-// and loads the plane from its tables, with the heap that the plane takes then;
-// and an audit.
+// BenchmarkFile measures operations on a whole file: a start, which opens it and
+// loads the plane from its tables, with the heap that the plane needs; and an
+// audit.
 func BenchmarkFile(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(fmt.Sprintf("hosts=%d/entries=%d", size.hosts, size.entries), func(b *testing.B) {
@@ -174,7 +175,7 @@ func benchmarkStart(b *testing.B, path string, hosts int) {
 }
 
 func benchmarkAudit(b *testing.B, path string, entries int) {
-	l := look(b, path)
+	l := reader(b, path)
 	began := cpuTime(b)
 	for range b.N {
 		report, err := l.Audit(b.Context(), nil)

@@ -11,8 +11,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// readCheckpoint makes the plane that a walk starts from: that of the checkpoint,
-// or one that knows nothing.
+// readCheckpoint returns the plane that a walk starts from: that of the
+// checkpoint, or a new one if there is no checkpoint.
 func readCheckpoint(ctx context.Context, q querier) (*plane.Plane, error) {
 	rd, err := plane.NewRestorer(plane.Config{})
 	if err != nil {
@@ -54,11 +54,11 @@ func readCheckpoint(ctx context.Context, q querier) (*plane.Plane, error) {
 	return p, nil
 }
 
-// Repair makes the tables of the log again, in one transaction. The log has to
-// be one that can be walked: the difference says where it is not.
-func (s *DB) Repair(ctx context.Context, progress Progress) (Report, error) {
+// Repair rebuilds the tables from the log, in one transaction. It changes nothing
+// if the log itself is damaged; the report's Difference says where.
+func (db *DB) Repair(ctx context.Context, progress Progress) (Report, error) {
 	var r Report
-	err := s.rewrite(ctx, func(tx *sql.Tx) error {
+	err := db.rewrite(ctx, func(tx *sql.Tx) error {
 		if err := checkPages(ctx, tx); err != nil {
 			return err
 		}
@@ -76,24 +76,27 @@ func (s *DB) Repair(ctx context.Context, progress Progress) (Report, error) {
 	return r, err
 }
 
-// Compaction says what a compaction took away.
+// Compaction is the result of a compaction.
 type Compaction struct {
-	// Checkpoint is the entry that a walk starts from now.
+	// Checkpoint is the entry that a walk starts after from now on.
 	Checkpoint wire.Seq `json:"checkpoint"`
-	// Retired are the rollouts that are gone, in the order of opening.
+	// Retired are the rollouts that were removed, in the order in which they
+	// were opened.
 	Retired []wire.RolloutID `json:"retired"`
-	// Entries is how many entries of the log are gone.
+	// Entries is how many entries of the log were removed.
 	Entries int `json:"entries"`
 }
 
-// Compact retires the rollouts that are finished since before an instant, takes
-// their history out of the log together with all entries before that instant
-// that are of no rollout, and makes the state after the last entry a checkpoint.
-// What is left of the log before the checkpoint is history: it is shown, and no
-// longer walked. The tables must fit the log before; the difference says where
-// they do not. progress is the audit's.
-func (s *DB) Compact(ctx context.Context, before wire.Time, progress Progress) (c Compaction, d *Difference, err error) {
-	err = s.rewrite(ctx, func(tx *sql.Tx) error {
+// Compact retires the rollouts that were finished before an instant, removes
+// their entries from the log, together with the entries from before that instant
+// that belong to no rollout, and makes the state after the last entry a
+// checkpoint. The entries that stay from before the checkpoint are history: they
+// are shown, and no longer walked.
+//
+// Before that it audits the file, reporting to progress. If the tables contradict
+// the log, it changes nothing and returns the difference.
+func (db *DB) Compact(ctx context.Context, before wire.Time, progress Progress) (c Compaction, d *Difference, err error) {
+	err = db.rewrite(ctx, func(tx *sql.Tx) error {
 		var r Report
 		if err := audit(ctx, tx, &r, progress); err != nil {
 			return err
@@ -110,7 +113,7 @@ func (s *DB) Compact(ctx context.Context, before wire.Time, progress Progress) (
 			return err
 		}
 		c.Checkpoint, c.Retired = r.Last, retired
-		if c.Entries, err = forget(ctx, tx, retired, before); err != nil {
+		if c.Entries, err = deleteEntries(ctx, tx, retired, before); err != nil {
 			return err
 		}
 		if p, err = plane.Restore(plane.Config{}, state); err != nil {
@@ -127,22 +130,22 @@ func (s *DB) Compact(ctx context.Context, before wire.Time, progress Progress) (
 	if err != nil {
 		return c, nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, err := s.writer.ExecContext(ctx, "VACUUM"); err != nil {
-		return c, nil, fmt.Errorf("sqlite: %s: the compaction is made, and its room is not given back: %w", s.path, err)
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if _, err := db.writer.ExecContext(ctx, "VACUUM"); err != nil {
+		return c, nil, fmt.Errorf("sqlite: %s: compacted, but disk space was not reclaimed: %w", db.path, err)
 	}
 	return c, nil, nil
 }
 
-// rewrite runs f in one transaction of the writer's.
-func (s *DB) rewrite(ctx context.Context, f func(*sql.Tx) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.reconnect(ctx); err != nil {
+// rewrite calls f in one transaction on the writer's connection.
+func (db *DB) rewrite(ctx context.Context, f func(*sql.Tx) error) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if err := db.reconnect(ctx); err != nil {
 		return err
 	}
-	tx, err := s.writer.BeginTx(ctx, nil)
+	tx, err := db.writer.BeginTx(ctx, nil)
 	if err == nil {
 		if err = f(tx); err == nil {
 			err = tx.Commit()
@@ -151,14 +154,14 @@ func (s *DB) rewrite(ctx context.Context, f func(*sql.Tx) error) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("sqlite: %s: %w", s.path, err)
+		return fmt.Errorf("sqlite: %s: %w", db.path, err)
 	}
 	return nil
 }
 
-// forget takes the entries of rollouts out of the log, and those of none from
-// before an instant.
-func forget(ctx context.Context, tx *sql.Tx, retired []wire.RolloutID, before wire.Time) (entries int, err error) {
+// deleteEntries removes the entries of retired rollouts from the log, and those of
+// no rollout from before an instant.
+func deleteEntries(ctx context.Context, tx *sql.Tx, retired []wire.RolloutID, before wire.Time) (entries int, err error) {
 	count := func(query string, args ...any) error {
 		result, err := tx.ExecContext(ctx, query, args...)
 		if err != nil {
@@ -173,8 +176,8 @@ func forget(ctx context.Context, tx *sql.Tx, retired []wire.RolloutID, before wi
 			return entries, err
 		}
 	}
-	// Instants are written in UTC with as many digits as they need, so they are
-	// compared as what they are.
+	// The text of an instant has as many digits as it needs, so instants are
+	// compared after parsing and not in SQL.
 	var old []int64
 	err = eachEntry(ctx, tx, "WHERE rollout_id = '' ORDER BY number", nil, func(e *plane.Entry, _ []byte) error {
 		if e.At.Before(before) {
@@ -193,7 +196,7 @@ func forget(ctx context.Context, tx *sql.Tx, retired []wire.RolloutID, before wi
 	return entries, nil
 }
 
-// writeCheckpoint replaces the checkpoint by a state.
+// writeCheckpoint replaces the checkpoint with a state.
 func writeCheckpoint(ctx context.Context, tx *sql.Tx, state []byte, number wire.Seq) error {
 	if _, err := tx.ExecContext(ctx, "DELETE FROM checkpoint"); err != nil {
 		return err
@@ -213,7 +216,7 @@ func writeCheckpoint(ctx context.Context, tx *sql.Tx, state []byte, number wire.
 	return err
 }
 
-// writeTables replaces the tables by the plane's rows, and counts them.
+// writeTables replaces the tables with the plane's rows, and counts them.
 func writeTables(ctx context.Context, tx *sql.Tx, p *plane.Plane, rows *int) error {
 	var put [plane.TableRetired + 1]*sql.Stmt
 	for table := plane.TableRollouts; table <= plane.TableRetired; table++ {

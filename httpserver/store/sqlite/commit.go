@@ -11,7 +11,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// statements are the writer's, prepared once for its connection.
+// statements are prepared once, on the writer's connection.
 type statements struct {
 	begin, commit, rollback, entry, setting *sql.Stmt
 	put, remove                             [plane.TableRetired + 1]*sql.Stmt
@@ -19,12 +19,12 @@ type statements struct {
 
 const (
 	putEntry = `INSERT INTO event_log (number, at, kind, hostname, rollout_id, outcome, input, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
-	// The settings' rows.
+	// putSetting writes a row of plane_settings.
 	putSetting = `INSERT INTO plane_settings (name, document) VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document`
 )
 
-// tableSQL has, for each table of the state, its name, its key columns, and how
-// a row is put and removed.
+// tableSQL has, for each table of the state, its name, its key columns, and the
+// statements that write and remove a row.
 var tableSQL = [...]struct {
 	name        string
 	keys        []string
@@ -82,30 +82,31 @@ func (s *statements) all() []*sql.Stmt {
 
 func (s *statements) close() {
 	for _, stmt := range s.all() {
-		_ = stmt.Close() // a statement that failed says so again
+		_ = stmt.Close() // returns the statement's last error again
 	}
 }
 
-// Commit appends entries to the log and writes the rows that they changed, all
-// or nothing. When it returns nil they are on the disk.
-func (s *DB) Commit(entries []plane.Entry, rows []plane.Row) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.db == nil || s.suspect || s.closed {
-		return errors.New("sqlite: commit after a failure, want a load first")
+// Commit implements [store.Store]. When it returns nil the entries and rows are
+// on the disk. After an error it refuses every commit until [DB.Load] has
+// returned nil.
+func (db *DB) Commit(entries []plane.Entry, rows []plane.Row) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.pool == nil || db.suspect || db.closed {
+		return errors.New("sqlite: commit after a failure; call Load first")
 	}
 	if len(entries) == 0 {
 		return nil
 	}
-	if err := s.write(entries, rows); err != nil {
-		s.suspect = true
-		return fmt.Errorf("sqlite: %s: commit of entries %d to %d: %w", s.path, entries[0].Number, entries[len(entries)-1].Number, err)
+	if err := db.write(entries, rows); err != nil {
+		db.suspect = true
+		return fmt.Errorf("sqlite: %s: commit of entries %d to %d: %w", db.path, entries[0].Number, entries[len(entries)-1].Number, err)
 	}
 	return nil
 }
 
-func (s *DB) write(entries []plane.Entry, rows []plane.Row) error {
-	p := s.prepped
+func (db *DB) write(entries []plane.Entry, rows []plane.Row) error {
+	p := db.prepped
 	if _, err := p.begin.Exec(); err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ func (s *DB) write(entries []plane.Entry, rows []plane.Row) error {
 		_, err = p.commit.Exec()
 	}
 	if err != nil {
-		_, _ = p.rollback.Exec() // SQLite may have done so itself
+		_, _ = p.rollback.Exec() // fails if SQLite has rolled back itself
 	}
 	return err
 }
@@ -153,13 +154,14 @@ func (p *statements) writeRow(row *plane.Row) error {
 	return err
 }
 
-// The rows of plane_settings. Each but the probe has a document with the number of a log
-// entry: the last one whose effects are in the tables, or in the checkpoint.
+// The rows of plane_settings. The document of each but the probe has the number
+// of a log entry: the last one whose effects are in the tables, or in the
+// checkpoint.
 const (
 	settingLog        = "log"
 	settingCheckpoint = "checkpoint"
-	// settingProbe is there for a moment only, see probe; of a crash in that
-	// moment it stays and means nothing.
+	// settingProbe exists only while probe runs. After a crash in between it
+	// stays, and means nothing.
 	settingProbe = "probe"
 	dropProbe    = "DELETE FROM plane_settings WHERE name = 'probe'"
 )
@@ -168,8 +170,8 @@ func settingOf(number wire.Seq) string { return fmt.Sprintf(`{"logged":%d}`, num
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// checksum is the CRC-32C over all of an entry's row, with a zero byte behind
-// each column. It tells a row that rotted from one that was written so.
+// checksum returns the CRC-32C of an entry's row, with a zero byte after each
+// column. A row that was damaged on the disk no longer matches it.
 func checksum(e *plane.Entry, input []byte) uint32 {
 	sum := uint32(0)
 	for _, column := range [...]string{fmt.Sprint(uint64(e.Number)), e.At.String(), string(e.Kind), string(e.Hostname), string(e.RolloutID), string(e.Outcome)} {

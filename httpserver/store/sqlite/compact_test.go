@@ -11,52 +11,53 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store/storetest"
 )
 
 func compacted(t testing.TB, s *DB, before time.Duration) Compaction {
 	t.Helper()
-	c, d, err := s.Compact(t.Context(), wire.TimeOf(epoch.Add(before)), nil)
+	c, d, err := s.Compact(t.Context(), wire.TimeOf(storetest.Epoch.Add(before)), nil)
 	if err != nil || d != nil {
-		t.Fatalf("the compaction says %v, %v", d, err)
+		t.Fatalf("the compaction reports %v, %v", d, err)
 	}
 	return c
 }
 
-func TestACompactionKeepsTheStateAndStartsTheLogAnew(t *testing.T) {
-	s, r := lived(t, 2)
-	state := loaded(t, s)
-	c := compacted(t, s, 0) // nothing is as old as that
-	if len(c.Retired) > 0 || c.Entries > 0 || c.Checkpoint != r.plane.Stats().Logged {
-		t.Errorf("got %+v; want a checkpoint and nothing gone", c)
+func TestCompact_KeepsTheStateAndSetsTheCheckpoint(t *testing.T) {
+	s, r := used(t, 2)
+	state := storetest.Loaded(t, s)
+	c := compacted(t, s, 0) // no entry is older
+	if len(c.Retired) > 0 || c.Entries > 0 || c.Checkpoint != r.Plane.Stats().Logged {
+		t.Errorf("got %+v; want a checkpoint, and nothing removed", c)
 	}
-	same(t, "the state", loaded(t, s), state)
-	// The plane goes on, and a walk starts from the checkpoint.
+	storetest.Same(t, "the state", storetest.Loaded(t, s), state)
+	// The plane goes on, and a walk starts at the checkpoint.
 	for range 40 {
-		r.random()
+		r.Random()
 	}
-	n := len(r.out.Entries)
-	r.commit(s)
+	n := len(r.Out.Entries)
+	r.Commit(s)
 	report := audited(t, s.Path())
 	if report.Difference != nil || report.Entries != n || report.From != c.Checkpoint {
 		t.Errorf("got %+v; want %d entries from %d on", report, n, c.Checkpoint)
 	}
-	// History from before is still shown.
-	if events, _, err := s.Events(r.opened[0], 0, 3); err != nil || len(events) != 3 || events[0].Number != 1 {
+	// The history from before the checkpoint is still shown.
+	if events, _, err := s.Events(r.Opened[0], 0, 3); err != nil || len(events) != 3 || events[0].Number != 1 {
 		t.Errorf("the history is %v, %v", events, err)
 	}
 }
 
-func TestFinishedRolloutsAreCompactedAway(t *testing.T) {
-	s, r := lived(t, 2)
-	before := loaded(t, s)
-	c := compacted(t, s, r.now+time.Hour)
+func TestCompact_RemovesFinishedRollouts(t *testing.T) {
+	s, r := used(t, 2)
+	before := storetest.Loaded(t, s)
+	c := compacted(t, s, r.Now+time.Hour)
 	if len(c.Retired) == 0 || c.Entries == 0 {
 		t.Fatalf("nothing was finished: %+v", c)
 	}
-	after := loaded(t, s)
+	after := storetest.Loaded(t, s)
 	for _, id := range c.Retired {
 		if !strings.Contains(before, `rollout {"rollout_id":"`+string(id)+`"`) || strings.Contains(after, `rollout {"rollout_id":"`+string(id)+`"`) {
-			t.Errorf("%s is not gone", id)
+			t.Errorf("%s was not removed", id)
 		}
 		if events, _, err := s.Events(id, 0, 1); err != nil || len(events) > 0 {
 			t.Errorf("%s has a history: %v, %v", id, events, err)
@@ -69,16 +70,16 @@ func TestFinishedRolloutsAreCompactedAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.plane = p
-	r.step(&plane.Started{})
+	r.Plane = p
+	r.Step(&plane.Started{})
 	for range 40 {
-		r.random()
+		r.Random()
 	}
-	r.commit(s)
+	r.Commit(s)
 	if report := audited(t, s.Path()); report.Difference != nil {
 		t.Errorf("after the plane went on: %v", report.Difference)
 	}
-	if c := compacted(t, s, r.now+time.Hour); c.Checkpoint != r.plane.Stats().Logged {
+	if c := compacted(t, s, r.Now+time.Hour); c.Checkpoint != r.Plane.Stats().Logged {
 		t.Errorf("a second compaction: %+v", c)
 	}
 	if report := audited(t, s.Path()); report.Difference != nil || report.Entries != 0 {
@@ -86,10 +87,10 @@ func TestFinishedRolloutsAreCompactedAway(t *testing.T) {
 	}
 }
 
-func TestADamagedFileIsNotCompacted(t *testing.T) {
-	s, _ := lived(t, 0)
+func TestCompact_RefusesDamagedFile(t *testing.T) {
+	s, _ := used(t, 0)
 	tamper(t, s, `DELETE FROM revocations`)
-	_, d, err := s.Compact(t.Context(), wire.TimeOf(epoch), nil)
+	_, d, err := s.Compact(t.Context(), wire.TimeOf(storetest.Epoch), nil)
 	if err != nil || d == nil || d.Table != "revocations" {
 		t.Errorf("got %v, %v; want the difference", d, err)
 	}
@@ -99,42 +100,42 @@ func TestADamagedFileIsNotCompacted(t *testing.T) {
 	}
 }
 
-func TestADamagedCheckpointIsNamed(t *testing.T) {
+func TestAudit_DamagedCheckpoint(t *testing.T) {
 	for _, c := range []struct{ script, says string }{
 		{`UPDATE checkpoint SET document = '{}' WHERE word = 'rollout'`, "checkpoint, 2, document: has {}"},
 		{`DELETE FROM checkpoint WHERE word = 'log'`, "plane_settings, checkpoint"},
 		{`DELETE FROM checkpoint WHERE line = (SELECT max(line) FROM checkpoint WHERE word = 'record')`, "checkpoint, "},
 		{`UPDATE checkpoint SET document = replace(document, '"lastEventSeq":', '"lastEventSeq":9') WHERE word = 'record' AND document LIKE '%Converged%'`, "host_rollout_records, "},
 	} {
-		s, r := lived(t, 0)
+		s, r := used(t, 0)
 		compacted(t, s, 0)
 		tamper(t, s, c.script)
 		if d := audited(t, s.Path()).Difference; d == nil || !strings.Contains(d.String(), c.says) {
 			t.Errorf("%s: got %v; want %q", c.script, d, c.says)
 		}
-		same(t, "the tables are served all the same", loaded(t, s), r.state())
+		storetest.Same(t, "the tables, which are not damaged", storetest.Loaded(t, s), r.State())
 	}
 }
 
-func TestABackupIsTheFileOfOneInstant(t *testing.T) {
-	s, r := lived(t, 3)
-	l := look(t, s.Path())
+func TestBackup_HasTheStateOfOneInstant(t *testing.T) {
+	s, r := used(t, 3)
+	l := reader(t, s.Path())
 	to := filepath.Join(t.TempDir(), "backup.db")
 	if err := l.Backup(t.Context(), to); err != nil {
 		t.Fatal(err)
 	}
-	state := r.state()
-	r.random()
-	r.commit(s)
-	same(t, "the backup", loaded(t, open(t, to)), state)
+	state := r.State()
+	r.Random()
+	r.Commit(s)
+	storetest.Same(t, "the backup", storetest.Loaded(t, open(t, to)), state)
 	if report := audited(t, to); report.Difference != nil || report.Entries == 0 {
 		t.Errorf("the backup: %+v", report)
 	}
-	if err := l.Backup(t.Context(), to); err == nil || !strings.Contains(err.Error(), "is there already") {
+	if err := l.Backup(t.Context(), to); err == nil || !strings.Contains(err.Error(), "exists already") {
 		t.Errorf("a backup over a file: %v", err)
 	}
 	if err := l.Backup(t.Context(), filepath.Join(t.TempDir(), "no", "x.db")); err == nil {
-		t.Error("a backup into no directory succeeded")
+		t.Error("a backup into a directory that does not exist succeeded")
 	}
 	info, err := os.Stat(to)
 	if err != nil || info.Mode().Perm() != 0o600 {
@@ -142,16 +143,16 @@ func TestABackupIsTheFileOfOneInstant(t *testing.T) {
 	}
 }
 
-func TestAnExportHasEveryEntry(t *testing.T) {
-	s, r := lived(t, 4)
-	l := look(t, s.Path())
+func TestExport_HasEveryEntry(t *testing.T) {
+	s, r := used(t, 4)
+	l := reader(t, s.Path())
 	var out bytes.Buffer
 	if err := l.Export(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != len(r.entries) {
-		t.Fatalf("%d lines, want %d", len(lines), len(r.entries))
+	if len(lines) != len(r.Entries) {
+		t.Fatalf("%d lines, want %d", len(lines), len(r.Entries))
 	}
 	for i, line := range lines {
 		var got struct {
@@ -160,7 +161,7 @@ func TestAnExportHasEveryEntry(t *testing.T) {
 			RolloutID                   string `json:"rollout_id"`
 			Input                       json.RawMessage
 		}
-		e := &r.entries[i]
+		e := &r.Entries[i]
 		if err := json.Unmarshal([]byte(line), &got); err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
@@ -173,19 +174,19 @@ func TestAnExportHasEveryEntry(t *testing.T) {
 	if err := l.ExportState(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "the exported state", out.String(), r.state())
+	storetest.Same(t, "the exported state", out.String(), r.State())
 }
 
-func TestStatsCount(t *testing.T) {
-	s, r := lived(t, 5)
-	compacted(t, s, r.now+time.Hour)
-	r.plane, _ = s.Load(t.Context(), plane.Config{})
-	r.step(&plane.Started{})
+func TestStats_Count(t *testing.T) {
+	s, r := used(t, 5)
+	compacted(t, s, r.Now+time.Hour)
+	r.Plane, _ = s.Load(t.Context(), plane.Config{})
+	r.Step(&plane.Started{})
 	for range 20 {
-		r.random()
+		r.Random()
 	}
-	r.commit(s)
-	got, err := look(t, s.Path()).Stats(t.Context())
+	r.Commit(s)
+	got, err := reader(t, s.Path()).Stats(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +197,7 @@ func TestStatsCount(t *testing.T) {
 	for _, c := range got.States {
 		records += c.Count
 	}
-	if kinds != got.Entries || got.Entries == 0 || got.Last != r.plane.Stats().Logged || got.Checkpoint == 0 || got.Bytes == 0 || got.FirstAt == "" {
+	if kinds != got.Entries || got.Entries == 0 || got.Last != r.Plane.Stats().Logged || got.Checkpoint == 0 || got.Bytes == 0 || got.FirstAt == "" {
 		t.Errorf("got %+v", got)
 	}
 	for _, c := range got.Tables {

@@ -20,32 +20,33 @@ import (
 
 var _ store.Store = (*DB)(nil)
 
-// DB is an open file. Load and Commit are for one goroutine, and not at the
-// same time; Events is for any. It is made with [Open].
+// DB is a database file that this process has open for writing. It is made with
+// [Open]. One goroutine calls Load, Commit, Repair, Compact and Close; Events is
+// for any goroutine.
 type DB struct {
 	path string // without symbolic links
 	lock *os.File
 
-	// reading is held by who reads beside the writer: the connections are not
-	// closed meanwhile, and so no lock of SQLite's is lost with them.
+	// reading is held by Events, which reads beside the writer: the connections
+	// are not closed meanwhile, so that no lock of SQLite's is lost with them.
 	reading sync.RWMutex
-	mu      sync.Mutex // guards what follows; db is written with both held
-	db      *sql.DB
+	mu      sync.Mutex // guards the fields below; pool is written with both held
+	pool    *sql.DB
 	writer  *sql.Conn
 	prepped *statements
-	// suspect says that a commit failed: what the connections believe is not
-	// relied on any more.
+	// suspect means that a commit failed: the connections may disagree with the
+	// file, so they are not used again.
 	suspect bool
 	closed  bool
 }
 
-// Open opens the store in the file at path, making it if there is none; the
-// directory must be there. The file is this process's until [DB.Close], or
-// until the process ends. The error names the file and is or wraps [ErrInUse],
-// [ErrForeign] or [ErrNewer] where it is one of these.
+// Open opens the database file at path and creates it if there is none; its
+// directory has to exist. The file is locked for this process until [DB.Close],
+// or until the process ends. An error names the file, and wraps [ErrInUse],
+// [ErrForeign] or [ErrNewer] where one of these is the reason.
 func Open(ctx context.Context, path string) (*DB, error) {
 	if path == "" {
-		return nil, errors.New("sqlite: the path is empty; want a file")
+		return nil, errors.New("sqlite: path is empty; want a file")
 	}
 	real, err := realPath(path)
 	if err != nil {
@@ -55,19 +56,19 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
-	// It keeps what a commit promises and skips a journal entry for timestamps
-	// that nobody reads. Where there is no such call, fsync stays.
+	// fdatasync keeps the promise of a commit and skips a journal entry for
+	// timestamps, which nothing reads. Where it does not exist, fsync is used.
 	_, _ = driver.Fdatasync(true)
-	s := &DB{path: real, lock: held}
-	if err := s.connect(ctx); err != nil {
-		s.lock.Close()
+	db := &DB{path: real, lock: held}
+	if err := db.connect(ctx); err != nil {
+		db.lock.Close()
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
-	return s, nil
+	return db, nil
 }
 
 // realPath returns the path without symbolic links, so that a file has one name
-// and one lock. The file need not be there, its directory has to.
+// and one lock. The file may be missing, its directory may not.
 func realPath(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -79,30 +80,31 @@ func realPath(path string) (string, error) {
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if err != nil {
-		return "", fmt.Errorf("the directory of %s: %w; make it first", path, err)
+		return "", fmt.Errorf("the directory of %s: %w; create it first", path, err)
 	}
 	return filepath.Join(dir, filepath.Base(path)), nil
 }
 
-// connect opens the database and sees to it that it is ours and up to date.
-func (s *DB) connect(ctx context.Context) error {
-	if err := ours(s.path); err != nil {
+// connect opens the database, verifies that it is one of refrain's and brings it
+// to the current schema.
+func (db *DB) connect(ctx context.Context) error {
+	if err := createOrVerify(db.path); err != nil {
 		return err
 	}
-	db, err := sql.Open("sqlite", dsn(s.path, "rw"))
+	pool, err := sql.Open("sqlite", dsn(db.path, "rw"))
 	if err != nil {
 		return err
 	}
-	if err := s.prepare(ctx, db); err != nil {
-		_ = db.Close()
+	if err := db.prepare(ctx, pool); err != nil {
+		_ = pool.Close()
 		return err
 	}
 	return nil
 }
 
-// ours makes the file if there is none, readable by its owner alone, and refuses
-// one that is no database before SQLite looks at it.
-func ours(path string) error {
+// createOrVerify creates the file if there is none, readable by its owner alone,
+// and refuses a file that is no SQLite database before SQLite opens it.
+func createOrVerify(path string) error {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
@@ -116,8 +118,8 @@ func ours(path string) error {
 	return nil
 }
 
-// dsn is how the driver is told of a file. Every connection of the pool gets
-// these pragmas; those that write to the file are not among them.
+// dsn returns the driver's data source name for a file. Its pragmas apply to
+// every connection of the pool; those that write to the file are not among them.
 func dsn(path, mode string) string {
 	query := url.Values{
 		"mode":    {mode},
@@ -126,18 +128,18 @@ func dsn(path, mode string) string {
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 }
 
-// firstConn makes the first connection to a database, which finds out whether it
-// is one.
-func firstConn(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
-	conn, err := db.Conn(ctx)
+// firstConn makes the first connection to a file, which shows whether it is a
+// database.
+func firstConn(ctx context.Context, pool *sql.DB) (*sql.Conn, error) {
+	conn, err := pool.Conn(ctx)
 	if isNotADatabase(err) {
 		return nil, ErrForeign
 	}
 	return conn, err
 }
 
-func (s *DB) prepare(ctx context.Context, db *sql.DB) error {
-	writer, err := firstConn(ctx, db)
+func (db *DB) prepare(ctx context.Context, pool *sql.DB) error {
+	writer, err := firstConn(ctx, pool)
 	if err != nil {
 		return err
 	}
@@ -150,7 +152,7 @@ func (s *DB) prepare(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("switch to the write-ahead log: %w", err)
 	}
 	if mode != "wal" {
-		return fmt.Errorf("its file system takes no write-ahead log (the journal mode stays %s); want a local disk", mode)
+		return fmt.Errorf("its file system does not support a write-ahead log (the journal mode stays %s); want a local disk", mode)
 	}
 	if err := migrate(ctx, writer, version, migrations); err != nil {
 		return err
@@ -159,86 +161,87 @@ func (s *DB) prepare(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	s.db, s.writer, s.prepped, s.suspect = db, writer, prepped, false
+	db.pool, db.writer, db.prepped, db.suspect = pool, writer, prepped, false
 	return nil
 }
 
-// reconnect opens the database anew if a commit failed. What the file then says
-// is what is so: half of a transaction is not in it, and a whole one may be even
-// if its commit failed.
-func (s *DB) reconnect(ctx context.Context) error {
-	if s.closed {
-		return errors.New("sqlite: it is closed")
+// reconnect opens the database again if a commit failed. From then on the file
+// is right: no part of a transaction is in it, and a whole one may be, even if
+// its commit returned an error.
+func (db *DB) reconnect(ctx context.Context) error {
+	if db.closed {
+		return errors.New("sqlite: the database is closed")
 	}
-	if s.db != nil && !s.suspect {
+	if db.pool != nil && !db.suspect {
 		return nil
 	}
-	s.reading.Lock()
-	defer s.reading.Unlock()
-	s.disconnect()
-	err := s.connect(ctx)
+	db.reading.Lock()
+	defer db.reading.Unlock()
+	db.disconnect()
+	err := db.connect(ctx)
 	if err == nil {
-		if err = s.probe(); err != nil {
-			s.suspect = true // not before the disk takes something is it relied on
+		if err = db.probe(); err != nil {
+			db.suspect = true // until a probe succeeds
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("sqlite: %s: %w", s.path, err)
+		return fmt.Errorf("sqlite: %s: %w", db.path, err)
 	}
 	return nil
 }
 
-// probeBytes is how much a disk that has failed must take before the store serves
-// again: as much as a large event, so that a full disk is not taken for a well
-// one and back with every batch.
+// probeBytes is the size of the write that has to succeed after a failure before
+// the database is used again: as much as a large event, so that a full disk does
+// not alternate between working and failing with every batch.
 const probeBytes = 64 << 10
 
-// probe writes something and takes it away again.
-func (s *DB) probe() error {
+// probe writes a row and removes it.
+func (db *DB) probe() error {
 	for _, step := range []func() error{
 		func() error {
-			_, err := s.prepped.setting.Exec(settingProbe, strings.Repeat(" ", probeBytes))
+			_, err := db.prepped.setting.Exec(settingProbe, strings.Repeat(" ", probeBytes))
 			return err
 		},
-		func() error { _, err := s.writer.ExecContext(context.Background(), dropProbe); return err },
+		func() error { _, err := db.writer.ExecContext(context.Background(), dropProbe); return err },
 	} {
 		if err := step(); err != nil {
-			return fmt.Errorf("the disk takes nothing: %w", err)
+			return fmt.Errorf("disk write probe failed: %w", err)
 		}
 	}
 	return nil
 }
 
-// disconnect closes the connections. The error is of the checkpoint that the
-// last one makes, and loses nothing: it is made at the next start.
-func (s *DB) disconnect() {
-	if s.db == nil {
+// disconnect closes the connections. The errors are those of the checkpoint that
+// SQLite makes when the last connection closes; nothing is lost by them, since
+// the next start makes it.
+func (db *DB) disconnect() {
+	if db.pool == nil {
 		return
 	}
-	s.prepped.close() // a connection with open statements would not end
-	_ = s.writer.Close()
-	_ = s.db.Close()
-	s.db, s.writer, s.prepped = nil, nil, nil
+	db.prepped.close() // a connection with open statements does not close
+	_ = db.writer.Close()
+	_ = db.pool.Close()
+	db.pool, db.writer, db.prepped = nil, nil, nil
 }
 
-// Path returns the file that the store is in, without symbolic links.
-func (s *DB) Path() string { return s.path }
+// Path returns the path of the file, without symbolic links.
+func (db *DB) Path() string { return db.path }
 
-// Close ends the use of the store and lets another process have the file.
-func (s *DB) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+// Close closes the file and releases its lock.
+func (db *DB) Close() error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed {
 		return nil
 	}
-	s.closed = true
-	s.reading.Lock()
-	defer s.reading.Unlock()
-	s.disconnect()
-	return s.lock.Close()
+	db.closed = true
+	db.reading.Lock()
+	defer db.reading.Unlock()
+	db.disconnect()
+	return db.lock.Close()
 }
 
-// isNotADatabase reports whether SQLite found something else than a database.
+// isNotADatabase reports whether SQLite found a file of another format.
 func isNotADatabase(err error) bool {
 	var known *driver.Error
 	return errors.As(err, &known) && known.Code()&0xff == sqlite3.SQLITE_NOTADB

@@ -1,7 +1,7 @@
 //go:build !race
 
-// The race detector verifies every conversion of a pointer, and those of the shim
-// in front of SQLite are between Go and what takes itself for C.
+// The race detector checks every pointer conversion, and rejects those of the shim
+// in front of SQLite, which are between Go pointers and translated C.
 
 package sqlite
 
@@ -10,18 +10,19 @@ import (
 	"strings"
 	"testing"
 
-	"modernc.org/sqlite"
+	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store/storetest"
 )
 
-// TestAnErrorOfTheDiskTakesBackOrKeepsTheWholeCommit lets the k-th operation of a
-// commit fail, and all after it until the disk is well again, for every k. The
-// commit says so; nothing can be loaded meanwhile; then the state is that before
-// the commit or that after it, and the plane goes on.
-func TestAnErrorOfTheDiskTakesBackOrKeepsTheWholeCommit(t *testing.T) { // PROTOCOL E2
+// TestDiskError_CommitIsAllOrNothing makes the k-th operation of a commit fail,
+// and all later ones until the disk recovers, for every k. The commit returns the
+// error; Load fails until the disk recovers; then the state is that before the
+// commit or that after it, and the plane goes on.
+func TestDiskError_CommitIsAllOrNothing(t *testing.T) { // PROTOCOL E2
 	for _, c := range []struct {
 		what string
 		op   string
@@ -36,19 +37,19 @@ func TestAnErrorOfTheDiskTakesBackOrKeepsTheWholeCommit(t *testing.T) { // PROTO
 			t.Cleanup(func() { faults.inject(nil) })
 			faults.inject(nil)
 			s := fresh(t)
-			r := newRig(t, 11)
+			r := storetest.NewRig(t, 11)
 			for range 5 {
-				r.random()
+				r.Random()
 			}
-			r.commit(s)
+			r.Commit(s)
 			failed := 0
 			for k := 1; ; k++ {
-				before := r.state()
+				before := r.State()
 				for range 4 {
-					r.random()
+					r.Random()
 				}
-				after := r.state()
-				entries, rows := r.batch()
+				after := r.State()
+				entries, rows := r.Batch()
 				ops := 0
 				faults.inject(func(op fileOp) int32 {
 					if op.name == c.op && op.wal {
@@ -61,20 +62,20 @@ func TestAnErrorOfTheDiskTakesBackOrKeepsTheWholeCommit(t *testing.T) { // PROTO
 				err := s.Commit(entries, rows)
 				if err == nil {
 					if ops >= k {
-						t.Errorf("operation %d failed, and the commit did not say so", k)
+						t.Errorf("operation %d failed, and the commit returned nil", k)
 					}
 					break // a commit has fewer operations
 				}
 				failed++
-				var known *sqlite.Error
+				var known *driver.Error
 				if !errors.As(err, &known) || !strings.Contains(err.Error(), s.Path()) {
 					t.Errorf("the error is %v; want SQLite's with the path", err)
 				}
-				if again := s.Commit(entries, rows); again == nil || !strings.Contains(again.Error(), "want a load first") {
+				if again := s.Commit(entries, rows); again == nil || !strings.Contains(again.Error(), "call Load first") {
 					t.Errorf("a commit after the failure: %v", again)
 				}
-				if _, err := s.Load(t.Context(), plane.Config{}); err == nil || !strings.Contains(err.Error(), "takes nothing") {
-					t.Fatalf("a load from a disk that takes nothing: %v", err)
+				if _, err := s.Load(t.Context(), plane.Config{}); err == nil || !strings.Contains(err.Error(), "disk write probe failed") {
+					t.Fatalf("a load while the disk fails: %v", err)
 				}
 				faults.inject(nil)
 				p, err := s.Load(t.Context(), plane.Config{})
@@ -83,16 +84,15 @@ func TestAnErrorOfTheDiskTakesBackOrKeepsTheWholeCommit(t *testing.T) { // PROTO
 				}
 				switch state := string(p.AppendDurable(nil)); {
 				case state == before:
-				case state == after && c.op == "sync": // it was written, and nobody knows whether it is on the disk
+				case state == after && c.op == "sync": // it was written; whether the disk has it is unknown
 				default:
 					t.Fatalf("operation %d failed: the state is neither that before nor that after the commit", k)
 				}
-				r.plane = p
-				r.step(&plane.Started{})
-				r.opened = nil
+				r.Continue(p)
+				r.Opened = nil
 				p.Rows(func(row plane.Row) bool {
 					if row.Table == plane.TableRollouts {
-						r.opened = append(r.opened, wire.RolloutID(row.Key))
+						r.Opened = append(r.Opened, wire.RolloutID(row.Key))
 					}
 					return true
 				})
@@ -108,13 +108,13 @@ func TestAnErrorOfTheDiskTakesBackOrKeepsTheWholeCommit(t *testing.T) { // PROTO
 	}
 }
 
-// TestACheckpointThatFailsLosesNothing lets the database itself refuse every
-// write: commits go into the write-ahead log, which is not copied into it.
-func TestACheckpointThatFailsLosesNothing(t *testing.T) { // PROTOCOL E2
+// TestCheckpoint_FailureLosesNothing makes every write to the database file fail:
+// commits go into the write-ahead log, and no checkpoint copies them back.
+func TestCheckpoint_FailureLosesNothing(t *testing.T) { // PROTOCOL E2
 	t.Cleanup(func() { faults.inject(nil) })
 	faults.inject(nil)
 	s := fresh(t)
-	r := newRig(t, 12)
+	r := storetest.NewRig(t, 12)
 	faults.inject(func(op fileOp) int32 {
 		if !op.wal && op.name != "truncate" {
 			return sqlite3.SQLITE_IOERR_WRITE
@@ -123,31 +123,31 @@ func TestACheckpointThatFailsLosesNothing(t *testing.T) { // PROTOCOL E2
 	})
 	for range 60 {
 		for range 20 {
-			r.random()
+			r.Random()
 		}
-		r.commit(s)
+		r.Commit(s)
 	}
-	same(t, "the state", loaded(t, s), r.state())
+	storetest.Same(t, "the state", storetest.Loaded(t, s), r.State())
 	faults.inject(nil)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "the state after a restart", loaded(t, open(t, s.Path())), r.state())
+	storetest.Same(t, "the state after a restart", storetest.Loaded(t, open(t, s.Path())), r.State())
 }
 
-// TestACommitEndsWithASync counts what a commit does to the write-ahead log: it
-// is synced after the last write, so that nothing is acknowledged that a power
-// cut takes back.
-func TestACommitEndsWithASync(t *testing.T) { // PROTOCOL E2
+// TestCommit_EndsWithASync looks at the last operation of a commit on the
+// write-ahead log: it is a sync, so that a power failure cannot undo what was
+// acknowledged.
+func TestCommit_EndsWithASync(t *testing.T) { // PROTOCOL E2
 	t.Cleanup(func() { faults.inject(nil) })
 	faults.inject(nil)
 	s := fresh(t)
-	r := newRig(t, 13)
+	r := storetest.NewRig(t, 13)
 	for range 20 {
-		for n := len(r.out.Entries); len(r.out.Entries) == n; {
-			r.random()
+		for n := len(r.Out.Entries); len(r.Out.Entries) == n; {
+			r.Random()
 		}
-		entries, rows := r.batch()
+		entries, rows := r.Batch()
 		var last string
 		faults.inject(func(op fileOp) int32 {
 			if op.wal {

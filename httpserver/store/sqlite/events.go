@@ -9,20 +9,18 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// Events returns a rollout's history (PROTOCOL R5): its first entries whose
-// number is greater than after, at most limit, oldest first. next is the value
-// of after for the page that follows, or 0 on the last page. What a compaction
-// took away is not in it.
-func (s *DB) Events(id wire.RolloutID, after wire.Seq, limit int) (events []wire.LoggedEvent, next wire.Seq, err error) {
-	s.reading.RLock()
-	defer s.reading.RUnlock()
-	if s.db == nil {
-		return nil, 0, errors.New("sqlite: it is not open")
+// Events implements [store.Store] (PROTOCOL R5). What [DB.Compact] removed is not
+// in the history.
+func (db *DB) Events(id wire.RolloutID, after wire.Seq, limit int) (events []wire.LoggedEvent, next wire.Seq, err error) {
+	db.reading.RLock()
+	defer db.reading.RUnlock()
+	if db.pool == nil {
+		return nil, 0, errors.New("sqlite: the database is not open")
 	}
 	ctx := context.Background()
-	conn, err := s.db.Conn(ctx)
+	conn, err := db.pool.Conn(ctx)
 	if err != nil {
-		return nil, 0, fmt.Errorf("sqlite: %s: %w", s.path, err)
+		return nil, 0, fmt.Errorf("sqlite: %s: %w", db.path, err)
 	}
 	defer conn.Close()
 	err = eachEntry(ctx, conn, "WHERE rollout_id = ? AND number > ? ORDER BY number LIMIT ?", []any{string(id), int64(after), limit + 1}, func(e *plane.Entry, _ []byte) error {
@@ -30,7 +28,7 @@ func (s *DB) Events(id wire.RolloutID, after wire.Seq, limit int) (events []wire
 		return nil
 	})
 	if err != nil {
-		return nil, 0, fmt.Errorf("sqlite: %s: %w", s.path, err)
+		return nil, 0, fmt.Errorf("sqlite: %s: %w", db.path, err)
 	}
 	if len(events) > limit {
 		events = events[:limit]
@@ -40,8 +38,8 @@ func (s *DB) Events(id wire.RolloutID, after wire.Seq, limit int) (events []wire
 }
 
 // eachEntry calls f with the entries of the log that rest, the end of a query,
-// picks, and with the input as it is written. Both are f's until it returns,
-// but the entry's input is f's for good.
+// selects, and with the input as it is stored. Both are valid until f returns;
+// the entry's decoded Input stays valid.
 func eachEntry(ctx context.Context, q querier, rest string, args []any, f func(e *plane.Entry, input []byte) error) error {
 	rows, err := q.QueryContext(ctx, "SELECT number, at, kind, hostname, rollout_id, outcome, input, checksum FROM event_log "+rest, args...)
 	if err != nil {
@@ -61,13 +59,13 @@ func eachEntry(ctx context.Context, q querier, rest string, args []any, f func(e
 			RolloutID: wire.RolloutID(rollout), Outcome: wire.Name(outcome),
 		}
 		if e.At, err = wire.ParseTime(at); err != nil {
-			return inLog(&e, "at", at, err.Error())
+			return entryDifference(&e, "at", at, err.Error())
 		}
 		if want := checksum(&e, input); int64(want) != sum {
-			return inLog(&e, "checksum", fmt.Sprint(sum), fmt.Sprintf("%d by its other columns: the row is damaged", want))
+			return entryDifference(&e, "checksum", fmt.Sprint(sum), fmt.Sprintf("%d, computed from its other columns: the row is damaged", want))
 		}
 		if err := e.DecodeInput(&decoder, input); err != nil {
-			return inLog(&e, "input", string(input), err.Error())
+			return entryDifference(&e, "input", string(input), err.Error())
 		}
 		if err := f(&e, input); err != nil {
 			return err

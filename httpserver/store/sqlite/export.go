@@ -15,47 +15,48 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// Stats say what is in a file.
+// Stats describe the content of a file.
 type Stats struct {
 	Path string `json:"path"`
-	// Bytes are of the database, WALBytes of the write-ahead log beside it, and
-	// FreeBytes what the database could be smaller by.
+	// Bytes is the size of the database, WALBytes that of the write-ahead log
+	// beside it, FreeBytes the unused part of Bytes.
 	Bytes         int64 `json:"bytes"`
 	WALBytes      int64 `json:"wal_bytes"`
 	FreeBytes     int64 `json:"free_bytes"`
 	SchemaVersion int   `json:"schema_version"`
-	// Entries are of the log, from First to Last, of FirstAt to LastAt.
+	// Entries is the number of entries in the log. The first one has the number
+	// First and the instant FirstAt, the last one Last and LastAt.
 	Entries int      `json:"entries"`
 	First   wire.Seq `json:"first_entry"`
 	Last    wire.Seq `json:"last_entry"`
 	FirstAt string   `json:"first_at,omitempty"`
 	LastAt  string   `json:"last_at,omitempty"`
-	// Checkpoint is the entry that a walk starts from, 0 for the beginning.
+	// Checkpoint is the entry that a walk starts after, 0 for the beginning.
 	Checkpoint wire.Seq `json:"checkpoint"`
-	// Kinds counts the entries by kind, Tables the rows by table, States the
-	// records by state.
+	// Kinds counts entries by kind, Tables rows by table, States records by
+	// state.
 	Kinds  []Count `json:"entries_by_kind"`
 	Tables []Count `json:"rows_by_table"`
 	States []Count `json:"records_by_state"`
 }
 
-// Count is how often something is there.
+// Count is a number of things with one name.
 type Count struct {
 	Name  string `json:"name"`
 	Count int    `json:"count"`
 }
 
 // Stats counts what is in the file.
-func (l *Reader) Stats(ctx context.Context) (Stats, error) {
-	s := Stats{Path: l.path, SchemaVersion: len(migrations)}
-	if err := l.stats(ctx, &s); err != nil {
-		return s, fmt.Errorf("sqlite: %s: %w", l.path, err)
+func (r *Reader) Stats(ctx context.Context) (Stats, error) {
+	s := Stats{Path: r.path, SchemaVersion: len(migrations)}
+	if err := r.stats(ctx, &s); err != nil {
+		return s, fmt.Errorf("sqlite: %s: %w", r.path, err)
 	}
 	return s, nil
 }
 
-func (l *Reader) stats(ctx context.Context, s *Stats) (err error) {
-	for path, into := range map[string]*int64{l.path: &s.Bytes, l.path + "-wal": &s.WALBytes} {
+func (r *Reader) stats(ctx context.Context, s *Stats) (err error) {
+	for path, into := range map[string]*int64{r.path: &s.Bytes, r.path + "-wal": &s.WALBytes} {
 		info, err := os.Stat(path)
 		switch {
 		case err == nil:
@@ -74,24 +75,24 @@ func (l *Reader) stats(ctx context.Context, s *Stats) (err error) {
 		{"SELECT count(*), min(number), max(number) FROM event_log", []any{&s.Entries, &first, &last}},
 		{"SELECT (SELECT at FROM event_log ORDER BY number LIMIT 1), (SELECT at FROM event_log ORDER BY number DESC LIMIT 1)", []any{&firstAt, &lastAt}},
 	} {
-		if err := l.tx.QueryRowContext(ctx, read.query).Scan(read.into...); err != nil {
+		if err := r.tx.QueryRowContext(ctx, read.query).Scan(read.into...); err != nil {
 			return err
 		}
 	}
 	s.First, s.FirstAt, s.LastAt = wire.Seq(first.Int64), firstAt.String, lastAt.String
-	if s.Checkpoint, _, err = setting(ctx, l.tx, settingCheckpoint); err != nil {
+	if s.Checkpoint, _, err = setting(ctx, r.tx, settingCheckpoint); err != nil {
 		return err
 	}
 	s.Last = max(wire.Seq(last.Int64), s.Checkpoint)
-	if s.Kinds, err = l.counts(ctx, "SELECT kind, count(*) FROM event_log GROUP BY kind ORDER BY kind"); err != nil {
+	if s.Kinds, err = r.counts(ctx, "SELECT kind, count(*) FROM event_log GROUP BY kind ORDER BY kind"); err != nil {
 		return err
 	}
-	if s.States, err = l.counts(ctx, "SELECT state, count(*) FROM host_rollout_records GROUP BY state ORDER BY state"); err != nil {
+	if s.States, err = r.counts(ctx, "SELECT state, count(*) FROM host_rollout_records GROUP BY state ORDER BY state"); err != nil {
 		return err
 	}
 	for table := plane.TableRollouts; table <= plane.TableRetired; table++ {
 		name := tableSQL[table].name
-		c, err := l.counts(ctx, fmt.Sprintf("SELECT '%s', count(*) FROM %s", name, name))
+		c, err := r.counts(ctx, fmt.Sprintf("SELECT '%s', count(*) FROM %s", name, name))
 		if err != nil {
 			return err
 		}
@@ -100,8 +101,8 @@ func (l *Reader) stats(ctx context.Context, s *Stats) (err error) {
 	return nil
 }
 
-func (l *Reader) counts(ctx context.Context, query string) (list []Count, err error) {
-	rows, err := l.tx.QueryContext(ctx, query)
+func (r *Reader) counts(ctx context.Context, query string) (list []Count, err error) {
+	rows, err := r.tx.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func (l *Reader) counts(ctx context.Context, query string) (list []Count, err er
 	return list, rows.Err()
 }
 
-// exportedSchema is an entry as an export writes it.
+// exportedSchema is the form of an entry in an export.
 var exportedSchema = wire.Schema[plane.Entry]{Fields: []wire.Field[plane.Entry]{
 	{Name: "number", Presence: wire.Required, Of: func(e *plane.Entry) wire.Value { return &e.Number }},
 	{Name: "at", Presence: wire.Optional, Of: func(e *plane.Entry) wire.Value { return &e.At }},
@@ -126,12 +127,12 @@ var exportedSchema = wire.Schema[plane.Entry]{Fields: []wire.Field[plane.Entry]{
 	{Name: "outcome", Presence: wire.Required, Of: func(e *plane.Entry) wire.Value { return &e.Outcome }},
 }}
 
-// Export writes the log as JSON, a line per entry: the columns, and the input as
-// a document.
-func (l *Reader) Export(ctx context.Context, w io.Writer) error {
+// Export writes the log as JSON, one line per entry: the columns, and the input
+// as a document.
+func (r *Reader) Export(ctx context.Context, w io.Writer) error {
 	buffered := bufio.NewWriter(w)
 	var line []byte
-	err := eachEntry(ctx, l.tx, "ORDER BY number", nil, func(e *plane.Entry, input []byte) error {
+	err := eachEntry(ctx, r.tx, "ORDER BY number", nil, func(e *plane.Entry, input []byte) error {
 		line = exportedSchema.Append(line[:0], e)
 		line = append(line[:len(line)-1], `,"input":`...)
 		line = append(append(line, input...), "}\n"...)
@@ -142,33 +143,33 @@ func (l *Reader) Export(ctx context.Context, w io.Writer) error {
 		err = buffered.Flush()
 	}
 	if err != nil {
-		return fmt.Errorf("sqlite: %s: %w", l.path, err)
+		return fmt.Errorf("sqlite: %s: %w", r.path, err)
 	}
 	return nil
 }
 
 // ExportState writes the durable state as its canonical lines.
-func (l *Reader) ExportState(ctx context.Context, w io.Writer) error {
-	p, err := loadTables(ctx, l.tx, plane.Config{})
+func (r *Reader) ExportState(ctx context.Context, w io.Writer) error {
+	p, err := loadTables(ctx, r.tx, plane.Config{})
 	if err == nil {
 		_, err = w.Write(p.AppendDurable(nil))
 	}
 	if err != nil {
-		return fmt.Errorf("sqlite: %s: %w", l.path, err)
+		return fmt.Errorf("sqlite: %s: %w", r.path, err)
 	}
 	return nil
 }
 
-// Backup writes a copy of the file to another, which must not be there: whole,
-// compact, without a write-ahead log beside it, and on the disk when Backup
-// returns. The plane may go on meanwhile; the copy is of one instant.
-func (l *Reader) Backup(ctx context.Context, to string) error {
+// Backup writes a copy of the file to a new file: complete, compact, without a
+// write-ahead log beside it, and durable when Backup returns. The plane may keep
+// writing meanwhile; the copy has the state of one instant.
+func (r *Reader) Backup(ctx context.Context, to string) error {
 	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("sqlite: %s is there already; want a new file for the backup", to)
+		return fmt.Errorf("sqlite: %s exists already; want a new file for the backup", to)
 	}
-	conn, err := l.db.Conn(ctx) // the look's own is in a transaction
+	conn, err := r.pool.Conn(ctx) // the reader's own is in a transaction
 	if err != nil {
-		return fmt.Errorf("sqlite: %s: %w", l.path, err)
+		return fmt.Errorf("sqlite: %s: %w", r.path, err)
 	}
 	defer conn.Close()
 	part := to + ".part"
@@ -177,7 +178,7 @@ func (l *Reader) Backup(ctx context.Context, to string) error {
 	}
 	if _, err := conn.ExecContext(ctx, "VACUUM INTO ?", part); err != nil {
 		_ = os.Remove(part)
-		return fmt.Errorf("sqlite: %s: backup: %w", l.path, err)
+		return fmt.Errorf("sqlite: %s: backup: %w", r.path, err)
 	}
 	if err := publish(part, to); err != nil {
 		return fmt.Errorf("sqlite: backup: %w", err)
@@ -185,7 +186,7 @@ func (l *Reader) Backup(ctx context.Context, to string) error {
 	return nil
 }
 
-// publish gives a file that is whole its name, so that it survives the machine.
+// publish gives a complete file its final name, durably.
 func publish(part, to string) error {
 	if err := os.Chmod(part, 0o600); err != nil {
 		return err

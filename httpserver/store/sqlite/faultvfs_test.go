@@ -1,7 +1,7 @@
 //go:build !race
 
-// The race detector verifies every conversion of a pointer, and those of the shim
-// in front of SQLite are between Go and what takes itself for C.
+// The race detector checks every pointer conversion, and rejects those of the shim
+// in front of SQLite, which are between Go pointers and translated C.
 
 package sqlite
 
@@ -13,13 +13,12 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// faultVFS stands between SQLite and its file system and lets writes and syncs
-// fail as a test says. Once installed it is there for every connection of the
-// process, and passes everything on while no fault is set.
+// faultVFS is a shim between SQLite and its file system that makes writes and
+// syncs fail. Once installed it applies to every connection of the process, and
+// passes everything through while no fault is set.
 //
-// SQLite's file systems are tables of C function pointers. The shim copies the
-// table of the one that is there and puts functions of its own into the places
-// of open, write, truncate and sync.
+// A file system of SQLite is a table of C function pointers. The shim copies the
+// table of the default one and replaces open, close, write, truncate and sync.
 type faultVFS struct {
 	once sync.Once
 	vfs  sqlite3.Tsqlite3_vfs
@@ -31,7 +30,7 @@ type faultVFS struct {
 	fail func(op fileOp) int32
 }
 
-// fileOp is something that a file is asked to do.
+// fileOp is an operation on a file.
 type fileOp struct {
 	name string // write, truncate or sync
 	wal  bool
@@ -41,8 +40,8 @@ type wrappedIO struct{ table, real sqlite3.Tsqlite3_io_methods }
 
 var faults = faultVFS{io: map[uintptr]*wrappedIO{}, wal: map[uintptr]bool{}}
 
-// inject lets operations fail with the SQLite result that f returns; 0 lets them
-// pass. nil ends it.
+// inject makes operations fail with the SQLite result code that f returns; 0 means
+// that the operation succeeds. A nil f removes the fault.
 func (v *faultVFS) inject(f func(fileOp) int32) {
 	v.once.Do(v.install)
 	v.mu.Lock()
@@ -52,8 +51,8 @@ func (v *faultVFS) inject(f func(fileOp) int32) {
 
 func (v *faultVFS) install() {
 	tls := libc.NewTLS()
-	there := sqlite3.Xsqlite3_vfs_find(tls, 0)
-	v.real = *atC[sqlite3.Tsqlite3_vfs](there)
+	found := sqlite3.Xsqlite3_vfs_find(tls, 0)
+	v.real = *atC[sqlite3.Tsqlite3_vfs](found)
 	v.vfs = v.real
 	v.vfs.FxOpen = pointerTo(&openFile)
 	name, err := libc.CString("faults")
@@ -66,12 +65,14 @@ func (v *faultVFS) install() {
 	}
 }
 
-// atC is what lies at an address of C.
+// atAddress converts an address of translated C to a pointer.
 func atAddress(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
 
+// atC returns the value at an address of translated C.
 func atC[T any](p uintptr) *T { return (*T)(atAddress(p)) }
 
-// pointerTo is a function as C holds it; call is how it is called there.
+// pointerTo converts a function to the form in which translated C holds it; call
+// converts it back.
 func pointerTo[F any](f *F) uintptr { return *(*uintptr)(unsafe.Pointer(f)) }
 
 func call[F any](p uintptr) F { return *(*F)(unsafe.Pointer(&p)) }
@@ -106,7 +107,8 @@ var openFile openFunc = func(tls *libc.TLS, vfs, name, file uintptr, flags int32
 	return rc
 }
 
-// before asks the fault whether an operation fails, and returns the real table.
+// before returns the result code that the fault has for an operation, and the
+// table of the real file system.
 func (v *faultVFS) before(file uintptr, op string) (real *sqlite3.Tsqlite3_io_methods, rc int32) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -11,36 +11,36 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// ErrDamaged says that a file's tables do not fit its log. An audit says more.
-var ErrDamaged = errors.New("its tables do not fit its log; refrain audit says where, and --repair makes them of the log again")
+// ErrDamaged means that a file's tables contradict its log. An audit says where.
+var ErrDamaged = errors.New("its tables contradict its log; refrain audit shows where, refrain audit --repair rebuilds the tables from the log")
 
-// Load returns a plane in the state that the tables have, without walking over
-// the log. After a failed commit it first opens the database anew.
-func (s *DB) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.reconnect(ctx); err != nil {
+// Load returns a plane with the state in the tables, without walking the log.
+// After a failed commit it opens the database again first.
+func (db *DB) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if err := db.reconnect(ctx); err != nil {
 		return nil, err
 	}
 	var p *plane.Plane
-	err := snapshot(ctx, s.writer, func(q querier) error {
+	err := snapshot(ctx, db.writer, func(q querier) error {
 		var err error
 		p, err = loadTables(ctx, q, cfg)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("sqlite: %s: %w", s.path, err)
+		return nil, fmt.Errorf("sqlite: %s: %w", db.path, err)
 	}
 	return p, nil
 }
 
-// querier reads: a connection in a transaction.
+// querier runs queries: a connection, or a transaction on one.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// snapshot lets read see one state of the file, whoever writes meanwhile.
+// snapshot calls read with one state of the file, whatever is written meanwhile.
 func snapshot(ctx context.Context, conn *sql.Conn, read func(querier) error) error {
 	tx, err := conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
@@ -71,12 +71,12 @@ func parseSetting(document string) (wire.Seq, error) {
 	digits, found := strings.CutPrefix(document, `{"logged":`)
 	digits, closed := strings.CutSuffix(digits, "}")
 	if !found || !closed {
-		return 0, fmt.Errorf("%q; want a number in %s", document, settingOf(1))
+		return 0, fmt.Errorf("document is %q; want a number as in %s", document, settingOf(1))
 	}
 	return wire.ParseSeq(digits)
 }
 
-// loadTables makes the plane of the tables.
+// loadTables returns the plane that the tables describe.
 func loadTables(ctx context.Context, q querier, cfg plane.Config) (*plane.Plane, error) {
 	rd, err := plane.NewRestorer(cfg)
 	if err != nil {
@@ -91,7 +91,7 @@ func loadTables(ctx context.Context, q querier, cfg plane.Config) (*plane.Plane,
 		return nil, err
 	}
 	if last != logged {
-		return nil, fmt.Errorf("the tables are at entry %d of the log, which ends with %d: %w", logged, last, ErrDamaged)
+		return nil, fmt.Errorf("the tables are at entry %d, the last entry of the log is %d: %w", logged, last, ErrDamaged)
 	}
 	if err := rd.Line("log", []byte(settingOf(logged))); err != nil {
 		return nil, err
@@ -118,8 +118,8 @@ func loadTables(ctx context.Context, q querier, cfg plane.Config) (*plane.Plane,
 	return p, nil
 }
 
-// lastEntry returns the number of the last entry: of the log, or of the
-// checkpoint if the log has none after it.
+// lastEntry returns the number of the last entry of the log, or of the checkpoint
+// if the log has none after it.
 func lastEntry(ctx context.Context, q querier) (wire.Seq, error) {
 	var last sql.NullInt64
 	if err := q.QueryRowContext(ctx, "SELECT max(number) FROM event_log").Scan(&last); err != nil {
@@ -129,7 +129,7 @@ func lastEntry(ctx context.Context, q querier) (wire.Seq, error) {
 	return max(wire.Seq(last.Int64), checkpoint), err
 }
 
-// rowName is a row's key for people.
+// rowName returns a row's key as text.
 func rowName(c plane.Change) string {
 	if c.Sub == "" {
 		return c.Key
@@ -137,8 +137,8 @@ func rowName(c plane.Change) string {
 	return c.Key + " " + c.Sub
 }
 
-// eachRow calls f with every row of the tables, in the order of the lines of a
-// state. The row is f's until it returns.
+// eachRow calls f with every row of the tables, in the order in which a state has
+// its lines. The row is valid until f returns.
 func eachRow(ctx context.Context, q querier, f func(plane.Row) error) error {
 	rollouts, err := readRollouts(ctx, q)
 	if err != nil {
@@ -164,8 +164,7 @@ func eachRow(ctx context.Context, q querier, f func(plane.Row) error) error {
 	return nil
 }
 
-// readRollouts reads the rows of the rollouts, which are few, in the order of
-// their positions.
+// readRollouts reads the rows of the rollouts, which are few, by position.
 func readRollouts(ctx context.Context, q querier) ([]plane.Row, error) {
 	rows, err := q.QueryContext(ctx, "SELECT rollout_id, document, position FROM rollouts ORDER BY position")
 	if err != nil {
@@ -183,8 +182,8 @@ func readRollouts(ctx context.Context, q querier) ([]plane.Row, error) {
 	return list, rows.Err()
 }
 
-// eachOf calls f with the rows of a table that where, with its one argument,
-// picks, in the order of their keys.
+// eachOf calls f with the rows of a table that the clause where selects with its
+// one argument, in the order of their keys.
 func eachOf(ctx context.Context, q querier, table plane.Table, where, arg string, f func(plane.Row) error) error {
 	t := &tableSQL[table]
 	sub := "''"

@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// ErrInUse says that another process has the file.
-var ErrInUse = errors.New("another process uses it")
+// ErrInUse means that another process has the file open for writing.
+var ErrInUse = errors.New("in use by another process")
 
-// lock takes a file's lock, which lies beside it: a database's own file must not
-// be opened besides SQLite, or SQLite's locks are lost with the first descriptor
-// that is closed. The lock goes with the process, so a crash leaves none behind;
-// the lock's file stays, since removing it would let two processes lock two
-// files of one name.
+// lock locks a database by means of a lock file beside it. The database file
+// itself must not be opened outside of SQLite: closing any descriptor of it would
+// release SQLite's locks. The kernel releases the lock when the process ends, so a
+// crash leaves no lock behind. The lock file stays: if it were removed, two
+// processes could lock two files of the same name.
 //
-// The lock's file names its holder, for the error that the next one gets.
+// The lock file names its holder, for the error of the next process.
 func lock(path string) (*os.File, error) {
 	file, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -28,21 +28,21 @@ func lock(path string) (*os.File, error) {
 	case errors.Is(err, ErrInUse):
 		holder, readErr := os.ReadFile(path + ".lock")
 		file.Close()
-		if said := strings.TrimSpace(string(holder)); readErr == nil && said != "" {
-			return nil, fmt.Errorf("%w: %s", ErrInUse, said)
+		if name := strings.TrimSpace(string(holder)); readErr == nil && name != "" {
+			return nil, fmt.Errorf("%w: %s", ErrInUse, name)
 		}
 		return nil, ErrInUse
 	case err != nil:
 		file.Close()
 		return nil, fmt.Errorf("lock %s.lock: %w", path, err)
 	}
-	// Who holds it is for people; on a full disk nobody is named.
+	// The holder's name is only for the error text; on a full disk it is missing.
 	_ = file.Truncate(0)
 	_, _ = file.WriteAt([]byte(holder()), 0)
 	return file, nil
 }
 
-// holder describes this process.
+// holder describes this process for the lock file.
 func holder() string {
 	host, err := os.Hostname()
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// tryLock refuses: two planes on one file would give its numbers twice, so a
-// file that cannot be locked is not opened.
+// tryLock refuses: two planes on one file would both assign its entry numbers, so
+// a file that cannot be locked is not opened.
 func tryLock(*os.File) error {
-	return errors.New("a store on disk wants a Unix, whose locks go with the process")
+	return errors.New("a database file needs a Unix system, whose file locks end with the process")
 }

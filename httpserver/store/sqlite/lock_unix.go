@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// tryLock locks an open file, or returns [ErrInUse] at once.
+// tryLock locks an open file, or returns [ErrInUse] without waiting.
 func tryLock(file *os.File) error {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {

@@ -11,9 +11,9 @@ type member struct {
 	value []byte
 }
 
-// firstMember names the first member in which two documents differ, by its path,
-// and what stands there in each. If the documents are not both objects, or
-// differ in nothing that an object has, the path is document.
+// firstMember returns the path of the first member in which two documents differ,
+// and its value in each. If one of them is no JSON object, or if their members are
+// equal (they differ in white space), the path is "document".
 func firstMember(a, b []byte) (path, inA, inB string) {
 	ma, okA := members(a)
 	mb, okB := members(b)
@@ -24,8 +24,8 @@ func firstMember(a, b []byte) (path, inA, inB string) {
 			case x.name == y.name && bytes.Equal(x.value, y.value):
 				continue
 			case x.name != y.name:
-				// The one that the other document lacks.
-				if value, there := find(mb, x.name); x.name != "" && !there {
+				// Report the member that the other document lacks.
+				if value, found := find(mb, x.name); x.name != "" && !found {
 					return x.name, string(x.value), nothing
 				} else if x.name != "" && !bytes.Equal(value, x.value) {
 					return x.name, string(x.value), string(value)

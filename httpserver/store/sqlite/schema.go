@@ -7,11 +7,11 @@ import (
 	"fmt"
 )
 
-// applicationID marks our files in the header of the database: "Rfrn".
+// applicationID marks refrain's files in the header of the database: "Rfrn".
 const applicationID = 0x5266726e
 
-// migrations bring a file from one schema version to the next: the first makes
-// version 1 of an empty file. They are never changed once they were released.
+// migrations bring a file from one schema version to the next: the first one
+// brings an empty file to version 1. A migration that was released never changes.
 var migrations = []string{schemaV1}
 
 const schemaV1 = `
@@ -90,16 +90,16 @@ CREATE VIEW dispatches AS
 	);
 `
 
-// ErrForeign says that a file is not ours.
-var ErrForeign = errors.New("it is not a database of refrain")
+// ErrForeign means that a file is not a database of refrain.
+var ErrForeign = errors.New("not a refrain database")
 
-// ErrNewer says that a newer build wrote a file.
-var ErrNewer = errors.New("a newer build of refrain wrote it")
+// ErrNewer means that a newer build of refrain wrote a file.
+var ErrNewer = errors.New("written by a newer build of refrain")
 
-// identify returns the schema version of a database, 0 of an empty one, without
+// identify returns the schema version of a database, 0 if it is empty, without
 // writing to it.
 func identify(ctx context.Context, conn *sql.Conn) (version int, err error) {
-	var id, things int
+	var id, objects int
 	for pragma, into := range map[string]*int{"application_id": &id, "user_version": &version} {
 		if err := conn.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(into); err != nil {
 			if isNotADatabase(err) {
@@ -108,30 +108,29 @@ func identify(ctx context.Context, conn *sql.Conn) (version int, err error) {
 			return 0, err
 		}
 	}
-	if err := conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&things); err != nil {
+	if err := conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&objects); err != nil {
 		return 0, err
 	}
 	switch {
-	case id == 0 && version == 0 && things == 0:
+	case id == 0 && version == 0 && objects == 0:
 		return 0, nil
 	case id != applicationID:
 		return 0, fmt.Errorf("%w: its application_id is %#x, want %#x", ErrForeign, id, applicationID)
 	case version < 1:
 		return 0, fmt.Errorf("%w: its schema version is %d", ErrForeign, version)
 	case version > len(migrations):
-		return 0, fmt.Errorf("%w: its schema is version %d, this build knows up to %d; start the newer build again, or restore a backup", ErrNewer, version, len(migrations))
+		return 0, fmt.Errorf("%w: its schema version is %d, this build supports up to %d; run the newer build, or restore a backup", ErrNewer, version, len(migrations))
 	}
 	return version, nil
 }
 
-// migrate brings a database from a version to the newest of steps, each step in
-// a transaction of its own.
+// migrate runs the steps that follow a version, each in a transaction of its own.
 func migrate(ctx context.Context, conn *sql.Conn, version int, steps []string) error {
 	for ; version < len(steps); version++ {
 		script := fmt.Sprintf("BEGIN IMMEDIATE;\n%s\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;\nCOMMIT;",
 			steps[version], applicationID, version+1)
 		if _, err := conn.ExecContext(ctx, script); err != nil {
-			_, _ = conn.ExecContext(ctx, "ROLLBACK") // there may be no transaction
+			_, _ = conn.ExecContext(ctx, "ROLLBACK") // fails if there is no transaction
 			return fmt.Errorf("migrate the schema from version %d to %d: %w", version, version+1, err)
 		}
 	}
