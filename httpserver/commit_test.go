@@ -193,7 +193,7 @@ func TestWhatIsToldDuringACommitIsToldAfterIt(t *testing.T) {
 	h.agent("h2").do(http.MethodPost, "/v1/agent/heartbeat", drifts).want(t, wire.OK)
 	store.end <- nil
 	(<-event).want(t, wire.NoContent)
-	h.eventually("the drift is logged", func() bool { return len(h.logs.matching("replay asked", "host=h2")) == 1 })
+	h.eventually("the drift is logged", func() bool { return len(h.logs.matching("replay requested", "host=h2")) == 1 })
 }
 
 func TestAShutdownWaitsForTheCommitThatIsUnderWay(t *testing.T) { // PROTOCOL E2, G3

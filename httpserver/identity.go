@@ -8,8 +8,8 @@ import (
 )
 
 // hasCertificate checks that there is a client certificate (PROTOCOL T1). The
-// handshake has verified it, so what is left to ask is whether there was one,
-// and whether it has expired since on a connection that was kept.
+// handshake has verified it. What is left to check is whether there was one, and
+// whether it has expired since then on a connection that was kept open.
 func (e *exchange) hasCertificate() bool {
 	leaf := e.leaf()
 	if leaf == nil {
@@ -31,8 +31,8 @@ func (e *exchange) leaf() *x509.Certificate {
 }
 
 // isNotRevoked checks the certificate against the revocations (PROTOCOL T5).
-// It is done for each request: a connection that was open at the revocation
-// does not outlive it.
+// It is checked for each request, so that a connection that was open at the time
+// of the revocation is refused as well.
 func (e *exchange) isNotRevoked() bool {
 	leaf := e.leaf()
 	before, revoked := e.server.revoked.of(wire.CommonName(leaf.Subject.CommonName))
@@ -47,7 +47,8 @@ func (e *exchange) hasRole() bool {
 	return e.identity.Operator == (e.endpoint.role == operators)
 }
 
-// isWhoItMayBe checks the caller against route and body (PROTOCOL T3, T4).
+// isWhoItMayBe checks the caller's identity against route and body (PROTOCOL T3,
+// T4).
 func (e *exchange) isWhoItMayBe() bool {
 	if !e.hasRole() {
 		if e.identity.Operator {
@@ -60,16 +61,16 @@ func (e *exchange) isWhoItMayBe() bool {
 	}
 	var ok bool
 	if e.hostname, ok = e.identity.Hostname(); !ok {
-		return e.refuse(wire.WrongIdentity, "", "the certificate's name is no host's: want 1 to 253 letters, digits, '-', '.' or '_'")
+		return e.refuse(wire.WrongIdentity, "", "the certificate's name is not a hostname; want 1 to 253 letters, digits, '-', '.' or '_'")
 	}
 	if e.claimed != "" && e.claimed != e.hostname {
-		return e.refuse(wire.WrongIdentity, "hostname", "the certificate is that of "+string(e.hostname))
+		return e.refuse(wire.WrongIdentity, "hostname", "the certificate belongs to "+string(e.hostname))
 	}
 	return true
 }
 
-// revocations is the published list of revocations: who handles a request
-// reads it without a lock.
+// revocations is the published list of revocations. Handlers read it without a
+// lock.
 type revocations struct {
 	list atomic.Pointer[map[wire.CommonName]wire.Time]
 }
