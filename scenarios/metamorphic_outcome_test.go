@@ -22,7 +22,7 @@ import (
 // it says of the rollouts. Two runs that came to the same have the same text.
 func (r *run) comesTo(hosts int) string {
 	var b strings.Builder
-	s := r.world.Scenario()
+	s := *r.world.Scenario()
 	for i := range s.Rollouts {
 		o := &s.Rollouts[i]
 		status, known := r.world.Plane().Rollout(o.ID)

@@ -22,7 +22,7 @@ const (
 
 // fates counts what the rollouts came to.
 func (r *run) fates(v *verdict) {
-	s := r.world.Scenario()
+	s := *r.world.Scenario()
 	for i := range s.Rollouts {
 		status, known := r.world.Plane().Rollout(s.Rollouts[i].ID)
 		switch c := &status.Counts; {

@@ -101,7 +101,7 @@ func (l *ledger) take(x *sim.Exchange) {
 
 // compare verifies that the plane still knows what it has told.
 func (l *ledger) compare(v *verdict, w *sim.World) {
-	s := w.Scenario()
+	s := *w.Scenario()
 	if _, known := w.Plane().Rollout(s.Rollouts[0].ID); l.open && !known {
 		v.errorf("at %v the plane does not know %s, which it said was open", w.Now(), s.Rollouts[0].ID)
 	}

@@ -44,7 +44,7 @@ func (c *standings) look(v *verdict, w *sim.World, sights []sim.Sight) {
 		if sight.Exchange == nil || sight.Exchange.Host <= 0 {
 			continue
 		}
-		s := w.Scenario()
+		s := *w.Scenario()
 		if x := sight.Exchange; sight.Kind == sim.SightAnswered && x.Kind == sim.MsgPoll && x.Outcome.Code == wire.OK {
 			inTurn(v, w, &s.Rollouts[0], x.Host)
 		}
@@ -67,7 +67,7 @@ func (c *standings) look(v *verdict, w *sim.World, sights []sim.Sight) {
 // inTurn verifies that a host which is given its dispatch comes after a wave
 // that is done. It is for scenarios of one rollout that nobody resumes.
 func inTurn(v *verdict, w *sim.World, r *sim.Rollout, host int) {
-	s := w.Scenario()
+	s := *w.Scenario()
 	hosts := s.Manifest(r).Hosts
 	own := slices.IndexFunc(hosts, func(h wire.ManifestHost) bool { return h.Hostname == sim.HostName(host) })
 	for _, h := range hosts {

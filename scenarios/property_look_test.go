@@ -116,7 +116,7 @@ func mirrors(planes, own *rollout.Record, jumped bool) string {
 // activation, and that the plane's records mirror the agents' own. It is for
 // scenarios of one rollout in which no activation or probe fails.
 func (r *run) allReached(v *verdict) {
-	s := r.world.Scenario()
+	s := *r.world.Scenario()
 	if r.result.Violation != nil {
 		return
 	}
@@ -141,7 +141,7 @@ func (r *run) allReached(v *verdict) {
 
 // activatedOnce verifies that as many activations began as hosts had work.
 func (r *run) activatedOnce(v *verdict) {
-	s := r.world.Scenario()
+	s := *r.world.Scenario()
 	want := 0
 	for i := range s.Rollouts {
 		want += len(hostsOf(&s, &s.Rollouts[i]))

@@ -100,7 +100,7 @@ func judgeSaturation(v *verdict, s sim.Scenario) {
 	if r == nil {
 		return
 	}
-	s = r.world.Scenario()
+	s = *r.world.Scenario()
 	capacity := s.Plane.Capacity
 	a := admission{capacity: capacity, reserve: min((capacity+3)/4, capacity-1)}
 	slots := slots{

@@ -44,7 +44,7 @@ func judgeWedge(v *verdict, s sim.Scenario) {
 	if r == nil {
 		return
 	}
-	s = r.world.Scenario()
+	s = *r.world.Scenario()
 	timeout := s.Plane.ReplyTimeout
 	// whole reports whether a wedge lasts from an instant for the reply timeout.
 	whole := func(from time.Duration) bool {

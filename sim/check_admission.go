@@ -3,7 +3,6 @@ package sim
 import (
 	"time"
 
-	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
@@ -24,39 +23,47 @@ type checkUnavailable struct {
 	flushed bool
 }
 
-func newCheckUnavailable(w *World) any {
-	return &checkUnavailable{q: w.panel.inbox(w), slots: make([]time.Duration, w.scenario.Fleet.Hosts+2)}
+func newCheckUnavailable(s *Checks) {
+	c := &checkUnavailable{q: s.inbox(), slots: make([]time.Duration, s.World.Scenario().Fleet.Hosts+2)}
+	s.on(EventAdmitted, c.admitted)
+	s.on(EventRefused, c.refused)
+	s.on(EventDropped, c.dropped)
+	s.on(EventAnswered, c.answered)
+	s.on(EventStepEnded, c.stepped)
+	s.on(EventPlaneDown, c.planeDown)
 }
 
-func (c *checkUnavailable) admitted(w *World, m *message) {
+func (c *checkUnavailable) admitted(e *Event) {
+	w, m := e.World, e.Message
 	if c.q.expected != wire.OK {
-		w.Violate("S6", "m%d, a %v of %s, is admitted, and the inbox says %v: %s", m.id, m.kind, m.identity.Name, c.q.expected, c.q.text(w))
+		w.Violate("S6", "m%d, a %v of %s, is admitted, and the inbox says %v: %s", m.ID(), m.Kind(), m.Identity().Name, c.q.expected, c.q.text(w))
 	}
 	c.slots[c.q.prior.caller] = 0
 }
 
-func (c *checkUnavailable) refused(w *World, m *message) {
-	if m.outcome.Code != c.q.expected {
-		w.Violate("S6", "m%d, a %v of %s, is refused %v, and the inbox says %v: %s", m.id, m.kind, m.identity.Name, m.outcome.Code, c.q.expected, c.q.text(w))
+func (c *checkUnavailable) refused(e *Event) {
+	w, m := e.World, e.Message
+	if m.Outcome().Code != c.q.expected {
+		w.Violate("S6", "m%d, a %v of %s, is refused %v, and the inbox says %v: %s", m.ID(), m.Kind(), m.Identity().Name, m.Outcome().Code, c.q.expected, c.q.text(w))
 	}
 }
 
 // dropped: the loop lets go of an input without a reply only if a fault makes
 // it, if the plane is being built again, or if the process ends.
-func (c *checkUnavailable) dropped(w *World, m *message) {
+func (c *checkUnavailable) dropped(e *Event) {
+	w, m := e.World, e.Message
 	if c.q.rebuilding || c.q.closing {
 		return
 	}
-	for _, f := range w.faults.active[ReplyDrop] {
-		if f.hits(int(m.node)+1, m.kind) {
-			return
-		}
+	if w.MayDropReply(m) {
+		return
 	}
-	w.Violate("S6", "the loop lets go of m%d, a %v, for no reason", m.id, m.kind)
+	w.Violate("S6", "the loop lets go of m%d, a %v, for no reason", m.ID(), m.Kind())
 }
 
-func (c *checkUnavailable) answered(w *World, m *message) {
-	r, was, code := c.q.now, &c.q.prior, m.outcome.Code
+func (c *checkUnavailable) answered(e *Event) {
+	w, m := e.World, e.Message
+	r, was, code := c.q.now, &c.q.prior, m.Outcome().Code
 	if r == nil {
 		return // S5 says so
 	}
@@ -66,25 +73,25 @@ func (c *checkUnavailable) answered(w *World, m *message) {
 	switch {
 	case was.refused:
 		if code != c.q.expected {
-			w.Violate("S6", "m%d was refused %v and is answered %v", m.id, c.q.expected, code)
+			w.Violate("S6", "m%d was refused %v and is answered %v", m.ID(), c.q.expected, code)
 		}
 	case was.place == atDoor:
 		if code.Unavailable() {
-			w.Violate("S6", "m%d is answered %v at the door", m.id, code)
+			w.Violate("S6", "m%d is answered %v at the door", m.ID(), code)
 		}
 	case was.place == inside:
 		if code == wire.Closed && c.q.closing && !was.stepped {
 			c.flushed = true
-		} else if code != wire.Timeout || w.now < was.deadline {
-			w.Violate("S6", "m%d is inside with %v left and is answered %v", m.id, was.deadline-w.now, code)
+		} else if code != wire.Timeout || w.Now() < was.deadline {
+			w.Violate("S6", "m%d is inside with %v left and is answered %v", m.ID(), was.deadline-w.Now(), code)
 		}
-	case was.finishedAt == w.now && !(m.kind == MsgPoll && code == wire.Closed && c.q.closing):
+	case was.finishedAt == w.Now() && !(m.Kind() == MsgPoll && code == wire.Closed && c.q.closing):
 		if want := c.atEnd(w, was); code != want && (want != wire.OK || code.Unavailable()) {
-			w.Violate("S6", "m%d is worked off (dropped: %v) with %v left and is answered %v", m.id, was.dropped, was.deadline-w.now, code)
+			w.Violate("S6", "m%d is worked off (dropped: %v) with %v left and is answered %v", m.ID(), was.dropped, was.deadline-w.Now(), code)
 		}
 	case code == wire.CertificateRevoked: // since the poll came: S10 says whether it is
 	case code != wire.NoContent && !(code == wire.Closed && c.q.closing):
-		w.Violate("S6", "m%d, a poll that waits, is answered %v", m.id, code)
+		w.Violate("S6", "m%d, a poll that waits, is answered %v", m.ID(), code)
 	}
 }
 
@@ -92,7 +99,7 @@ func (c *checkUnavailable) answered(w *World, m *message) {
 // with it (PROTOCOL G2); OK if it is answered with the reply.
 func (c *checkUnavailable) atEnd(w *World, was *request) wire.Code {
 	switch {
-	case w.now >= was.deadline:
+	case w.Now() >= was.deadline:
 		return wire.Timeout
 	case was.dropped:
 		return wire.DroppedReply
@@ -102,39 +109,45 @@ func (c *checkUnavailable) atEnd(w *World, was *request) wire.Code {
 }
 
 // retryAfter judges the slot of a 503 (PROTOCOL G4).
-func (c *checkUnavailable) retryAfter(w *World, m *message) {
-	after := m.outcome.RetryAfter
-	if after < time.Second || after > w.scenario.Fleet.Interval || after%time.Second != 0 {
-		w.Violate("S6", "m%d is told to come back after %v; want whole seconds from 1s to %v", m.id, after, w.scenario.Fleet.Interval)
+func (c *checkUnavailable) retryAfter(w *World, m *Message) {
+	after := m.Outcome().RetryAfter
+	if after < time.Second || after > w.Scenario().Fleet.Interval || after%time.Second != 0 {
+		w.Violate("S6", "m%d is told to come back after %v; want whole seconds from 1s to %v", m.ID(), after, w.Scenario().Fleet.Interval)
 		return
 	}
 	slot := &c.slots[c.q.prior.caller]
-	if *slot > 0 && w.now <= *slot-time.Second {
-		if off := w.now + after - *slot; off <= -time.Second || off >= time.Second {
-			w.Violate("S6", "%s was to come back at about %v, comes before and is told %v", m.identity.Name, *slot, w.now+after)
+	if *slot > 0 && w.Now() <= *slot-time.Second {
+		if off := w.Now() + after - *slot; off <= -time.Second || off >= time.Second {
+			w.Violate("S6", "%s was to come back at about %v, comes before and is told %v", m.Identity().Name, *slot, w.Now()+after)
 		}
 		return
 	}
-	*slot = w.now + after
+	*slot = w.Now() + after
 }
 
-func (c *checkUnavailable) stepped(w *World) {
-	if c.flushed && w.plane.up {
+func (c *checkUnavailable) stepped(e *Event) {
+	w := e.World
+	if c.flushed && w.PlaneUp() {
 		w.Violate("S6", "a request inside was answered closed before the end of the drain")
 	}
 	c.flushed = false
 }
 
-func (c *checkUnavailable) planeDown(*World, bool) { clear(c.slots) }
+func (c *checkUnavailable) planeDown(*Event) { clear(c.slots) }
 
 // checkRoom is S7: the inbox never has more inside than its capacity, than
 // what is left beside the heartbeats' reserve, or than four of one caller.
 type checkRoom struct{ q *inboxModel }
 
-func newCheckRoom(w *World) any { return &checkRoom{w.panel.inbox(w)} }
+func newCheckRoom(s *Checks) {
+	c := &checkRoom{s.inbox()}
+	s.on(EventAdmitted, c.admitted)
+	s.on(EventStepEnded, c.stepped)
+}
 
-func (c *checkRoom) admitted(w *World, m *message) {
-	q, capacity := c.q, w.plane.capacity
+func (c *checkRoom) admitted(e *Event) {
+	w, m := e.World, e.Message
+	q, capacity := c.q, w.Capacity()
 	reserve := capacity / 4
 	if capacity%4 > 0 {
 		reserve++
@@ -148,13 +161,14 @@ func (c *checkRoom) admitted(w *World, m *message) {
 	case q.bulk > capacity-reserve:
 		w.Violate("S7", "%d requests that are no heartbeats are inside, %d of %d slots are reserved", q.bulk, reserve, capacity)
 	case q.count() > 4:
-		w.Violate("S7", "%d requests of %s are inside", q.count(), m.identity.Name)
+		w.Violate("S7", "%d requests of %s are inside", q.count(), m.Identity().Name)
 	}
 }
 
-func (c *checkRoom) stepped(w *World) {
-	if p := &w.plane; p.up && p.gate.Depth() != c.q.inside {
-		w.Violate("S7", "%d requests are inside, and %d came in that are not worked off", p.gate.Depth(), c.q.inside)
+func (c *checkRoom) stepped(e *Event) {
+	w := e.World
+	if w.PlaneUp() && w.InboxDepth() != c.q.inside {
+		w.Violate("S7", "%d requests are inside, and %d came in that are not worked off", w.InboxDepth(), c.q.inside)
 	}
 }
 
@@ -162,40 +176,48 @@ func (c *checkRoom) stepped(w *World) {
 // stepped, and what is inside is stepped once or not at all.
 type checkWhole struct{ q *inboxModel }
 
-func newCheckWhole(w *World) any { return &checkWhole{w.panel.inbox(w)} }
+func newCheckWhole(s *Checks) {
+	c := &checkWhole{s.inbox()}
+	s.on(EventStepping, c.stepping)
+	s.on(EventFinished, c.finished)
+	s.on(EventAnswered, c.answered)
+}
 
-func (c *checkWhole) stepping(w *World, m *message, _ plane.Input) {
+func (c *checkWhole) stepping(e *Event) {
+	w, m := e.World, e.Message
 	if m == nil {
 		return
 	}
 	r, was := c.q.now, &c.q.prior
 	switch {
 	case r == nil:
-		w.Violate("S11", "m%d is stepped, and it was refused or answered, or never came", m.id)
+		w.Violate("S11", "m%d is stepped, and it was refused or answered, or never came", m.ID())
 	case was.place != inside:
-		w.Violate("S11", "m%d is stepped, and it is not inside", m.id)
+		w.Violate("S11", "m%d is stepped, and it is not inside", m.ID())
 	case was.stepped:
-		w.Violate("S11", "m%d is stepped twice", m.id)
+		w.Violate("S11", "m%d is stepped twice", m.ID())
 	}
 }
 
-func (c *checkWhole) finished(w *World, m *message) {
+func (c *checkWhole) finished(e *Event) {
+	w, m := e.World, e.Message
 	if r, was := c.q.now, &c.q.prior; r != nil && !was.stepped && !was.dropped {
-		w.Violate("S11", "m%d is finished with a reply, and was never stepped", m.id)
+		w.Violate("S11", "m%d is finished with a reply, and was never stepped", m.ID())
 	}
 }
 
-func (c *checkWhole) answered(w *World, m *message) {
+func (c *checkWhole) answered(e *Event) {
+	w, m := e.World, e.Message
 	r, was := c.q.now, &c.q.prior
-	if r == nil || m.outcome.Code.Unavailable() {
+	if r == nil || m.Outcome().Code.Unavailable() {
 		return
 	}
 	switch {
 	case was.place == inside:
-		w.Violate("S11", "m%d is answered %v, and the reducer is not done with it", m.id, m.outcome.Code)
-	case was.place == worked && was.finishedAt == w.now && w.now >= was.deadline:
-		w.Violate("S11", "the reply to m%d is delivered %v after its deadline", m.id, w.now-was.deadline)
+		w.Violate("S11", "m%d is answered %v, and the reducer is not done with it", m.ID(), m.Outcome().Code)
+	case was.place == worked && was.finishedAt == w.Now() && w.Now() >= was.deadline:
+		w.Violate("S11", "the reply to m%d is delivered %v after its deadline", m.ID(), w.Now()-was.deadline)
 	case was.place == worked && was.dropped:
-		w.Violate("S11", "the reply to m%d was dropped and is delivered", m.id)
+		w.Violate("S11", "the reply to m%d was dropped and is delivered", m.ID())
 	}
 }

@@ -12,13 +12,13 @@ import (
 var admissionBroken = []sabotage{
 	{"S5", "a request is not answered by its deadline", wedgedStory, func() *saboteur { return &saboteur{onAdmitted: withoutTimer} }},
 	{"S5", "a request is answered twice", quietStory, func() *saboteur {
-		return &saboteur{onAnswered: func(w *World, m *message) { w.panel.answered(w, m) }}
+		return &saboteur{onAnswered: func(w *World, m *message) { w.emitMessage(EventAnswered, m) }}
 	}},
 	{"S5", "a request comes twice", quietStory, func() *saboteur {
-		return &saboteur{onArrived: func(w *World, m *message) { w.panel.arrived(w, m) }}
+		return &saboteur{onArrived: func(w *World, m *message) { w.emitMessage(EventArrived, m) }}
 	}},
 	{"S5", "a request is admitted twice", quietStory, func() *saboteur {
-		return &saboteur{onAdmitted: func(w *World, m *message) { w.panel.admitted(w, m) }}
+		return &saboteur{onAdmitted: func(w *World, m *message) { w.emitMessage(EventAdmitted, m) }}
 	}},
 	{"S5", "a poll is answered before the end of its wait", quietStory, func() *saboteur {
 		return &saboteur{onStepped: func(w *World) {
@@ -34,7 +34,7 @@ var admissionBroken = []sabotage{
 	{"S5", "an input is worked off and nobody is answered", quietStory, func() *saboteur {
 		return &saboteur{onStepDone: func(w *World, m *message, in plane.Input, _ *plane.Reply) {
 			if isEvent(in) { // its reply waits for the commit
-				w.panel.finished(w, m)
+				w.emitMessage(EventFinished, m)
 			}
 		}}
 	}},
@@ -88,13 +88,13 @@ var admissionBroken = []sabotage{
 	{"S6", "a reply is dropped for no reason", quietStory, func() *saboteur {
 		return &saboteur{onStepping: func(w *World, m *message, in plane.Input) {
 			if isEvent(in) {
-				w.panel.dropped(w, m)
+				w.emitMessage(EventDropped, m)
 			}
 		}}
 	}},
 	{"S6", "a request inside is answered closed before the end of the drain", wedgedStory, onAnswer(func(w *World, m *message) {
 		if m.outcome.Code == wire.Timeout {
-			w.panel.planeClosing(w)
+			w.emitPlain(EventPlaneClosing)
 			m.outcome.Code = wire.Closed
 		}
 	})},
@@ -118,7 +118,7 @@ var admissionBroken = []sabotage{
 	{"S7", "the inbox loses count", quietStory, func() *saboteur {
 		return &saboteur{onStepping: func(w *World, m *message, in plane.Input) {
 			if isEvent(in) {
-				w.panel.finished(w, m)
+				w.emitMessage(EventFinished, m)
 			}
 		}}
 	}},
@@ -126,22 +126,22 @@ var admissionBroken = []sabotage{
 	{"S11", "an input is stepped twice", quietStory, func() *saboteur {
 		return &saboteur{onStepping: func(w *World, m *message, in plane.Input) {
 			if m != nil {
-				w.panel.stepping(w, m, in)
+				w.emitInput(EventStepping, m, in, nil, &w.plane.out)
 			}
 		}}
 	}},
 	{"S11", "what was refused is stepped", crowdedStory, func() *saboteur {
-		return &saboteur{onRefused: func(w *World, m *message) { w.panel.stepping(w, m, m.input()) }}
+		return &saboteur{onRefused: func(w *World, m *message) { w.emitInput(EventStepping, m, m.input(), nil, &w.plane.out) }}
 	}},
 	{"S11", "what nobody sent is stepped", quietStory, func() *saboteur {
 		return &saboteur{onStepping: func(w *World, m *message, in plane.Input) {
-			w.panel.stepping(w, &message{id: 1 << 40}, in)
+			w.emitInput(EventStepping, &message{id: 1 << 40}, in, nil, &w.plane.out)
 		}}
 	}},
 	{"S11", "a reply is delivered before the input was worked off", quietStory, func() *saboteur {
 		return &saboteur{onAdmitted: func(w *World, m *message) {
-			w.panel.admitted(w, m)
-			w.panel.answered(w, m)
+			w.emitMessage(EventAdmitted, m)
+			w.emitMessage(EventAnswered, m)
 		}}
 	}},
 	{"S11", "a late reply is delivered", wedgedStory, func() *saboteur {
@@ -158,8 +158,8 @@ var admissionBroken = []sabotage{
 	})},
 	{"S11", "an input is finished that was never stepped", quietStory, func() *saboteur {
 		return &saboteur{onAdmitted: func(w *World, m *message) {
-			w.panel.admitted(w, m)
-			w.panel.finished(w, m)
+			w.emitMessage(EventAdmitted, m)
+			w.emitMessage(EventFinished, m)
 		}}
 	}},
 }

@@ -48,8 +48,9 @@ type rolloutHabits struct {
 	soak, soakOver time.Duration
 }
 
-func newCheckAgent(w *World) any {
-	return &checkAgent{hosts: make([]agentHabits, w.scenario.Fleet.Hosts)}
+func newCheckAgent(s *Checks) {
+	c := &checkAgent{hosts: make([]agentHabits, s.World.Scenario().Fleet.Hosts)}
+	s.on(EventHostStepped, c.hostStepped)
 }
 
 func (h *agentHabits) of(id wire.RolloutID) *rolloutHabits {
@@ -62,32 +63,33 @@ func (h *agentHabits) of(id wire.RolloutID) *rolloutHabits {
 	return &h.rollouts[len(h.rollouts)-1]
 }
 
-func (c *checkAgent) hostStepped(w *World, n *hostNode, in agent.Input) {
-	if n.kind != FullHost {
+func (c *checkAgent) hostStepped(e *Event) {
+	w, out := e.World, e.AgentOutput
+	if w.HostKind(e.Host) != FullHost {
 		return
 	}
-	h := &c.hosts[n.index]
-	h.hear(w, in)
-	for i := range n.out.Requests {
-		switch r := &n.out.Requests[i]; r.Kind {
+	h := &c.hosts[e.Host-1]
+	h.hear(w, e.AgentInput)
+	for i := range out.Requests {
+		switch r := &out.Requests[i]; r.Kind {
 		case agent.RequestHeartbeat:
-			h.beats(w, n, r)
+			h.beats(w, e.Host, r)
 		case agent.RequestPoll:
-			if w.now < h.poll {
-				w.Violate("S17", "h%d polls %v before it may (A5)", n.index+1, h.poll-w.now)
+			if w.Now() < h.poll {
+				w.Violate("S17", "h%d polls %v before it may (A5)", e.Host, h.poll-w.Now())
 			}
 		case agent.RequestEvent:
-			h.tells(w, n, r)
+			h.tells(w, e.Host, r)
 		}
 	}
-	h.rollsBack(w, n)
-	for i := range n.out.Appends {
-		h.appends(w, n, &n.out.Appends[i])
+	h.rollsBack(e)
+	for i := range out.Appends {
+		h.appends(w, e.Host, &out.Appends[i])
 	}
-	for i := range n.out.Effects {
-		if k := n.out.Effects[i].Kind; k == agent.EffectActivate || k == agent.EffectRollback {
+	for i := range out.Effects {
+		if k := out.Effects[i].Kind; k == agent.EffectActivate || k == agent.EffectRollback {
 			if h.switching {
-				w.Violate("S17", "h%d begins %v while another switch runs (A9, A10)", n.index+1, &n.out.Effects[i])
+				w.Violate("S17", "h%d begins %v while another switch runs (A9, A10)", e.Host, &out.Effects[i])
 			}
 			h.switching = true
 		}
@@ -96,47 +98,47 @@ func (c *checkAgent) hostStepped(w *World, n *hostNode, in agent.Input) {
 
 // rollsBack judges that a host which has to go back does so at once: it needs
 // nothing from the plane (A7).
-func (h *agentHabits) rollsBack(w *World, n *hostNode) {
+func (h *agentHabits) rollsBack(e *Event) {
 	if h.switching {
 		return
 	}
 	due := false
-	for i := range n.out.Appends {
-		switch body := n.out.Appends[i].Event.Body.(type) {
+	for i := range e.AgentOutput.Appends {
+		switch body := e.AgentOutput.Appends[i].Event.Body.(type) {
 		case wire.HealthFailed:
 			due = due || body.PolicyApplied == wire.RollbackAndHalt
 		case wire.RollbackComplete:
 			due = false
 		}
 	}
-	if due && !slices.ContainsFunc(n.out.Effects, func(e agent.Effect) bool { return e.Kind == agent.EffectRollback }) {
-		w.Violate("S17", "h%d has failed and does not roll back at once (A7)", n.index+1)
+	if due && !slices.ContainsFunc(e.AgentOutput.Effects, func(e agent.Effect) bool { return e.Kind == agent.EffectRollback }) {
+		e.World.Violate("S17", "h%d has failed and does not roll back at once (A7)", e.Host)
 	}
 }
 
 // appends judges that a host converges only once it has soaked, and on what its
 // probes say to this process (A8).
-func (h *agentHabits) appends(w *World, n *hostNode, e *agent.Entry) {
-	if e.Kind == agent.EntryForgotten {
+func (h *agentHabits) appends(w *World, host int, entry *agent.Entry) {
+	if entry.Kind == agent.EntryForgotten {
 		// Taken up anew, it is another rollout, but the sender is the same.
-		r := h.of(e.RolloutID)
+		r := h.of(entry.RolloutID)
 		*r = rolloutHabits{id: r.id, open: r.open, not: r.not, earlier: r.open != 0}
 	}
-	if e.Kind == agent.EntryTaken && !bool(e.Taken.Recovered) {
-		h.of(e.RolloutID).soak = e.Taken.Record.Soak()
+	if entry.Kind == agent.EntryTaken && !bool(entry.Taken.Recovered) {
+		h.of(entry.RolloutID).soak = entry.Taken.Record.Soak()
 	}
-	switch e.Event.Body.(type) {
+	switch entry.Event.Body.(type) {
 	case wire.ActivationCompleted:
-		if r := h.of(e.RolloutID); r.soak > 0 {
-			r.soakOver = w.now + r.soak
+		if r := h.of(entry.RolloutID); r.soak > 0 {
+			r.soakOver = w.Now() + r.soak
 		}
 	case wire.HostConverged:
-		r := h.of(e.RolloutID)
-		if w.now < r.soakOver {
-			w.Violate("S17", "h%d converges %v before its soak is over (A8)", n.index+1, r.soakOver-w.now)
+		r := h.of(entry.RolloutID)
+		if w.Now() < r.soakOver {
+			w.Violate("S17", "h%d converges %v before its soak is over (A8)", host, r.soakOver-w.Now())
 		}
-		if len(w.probes) > 0 && !h.probed {
-			w.Violate("S17", "h%d converges, and no probe has run since its process started (A8)", n.index+1)
+		if w.Scenario().Fleet.Probes > 0 && !h.probed {
+			w.Violate("S17", "h%d converges, and no probe has run since its process started (A8)", host)
 		}
 	}
 }
@@ -145,20 +147,20 @@ func (h *agentHabits) appends(w *World, n *hostNode, e *agent.Entry) {
 func (h *agentHabits) hear(w *World, in agent.Input) {
 	switch in := in.(type) {
 	case *agent.Started:
-		*h = agentHabits{started: w.now}
+		*h = agentHabits{started: w.Now()}
 	case *agent.ActivationEnded, *agent.RollbackEnded:
 		h.switching = false
 	case *agent.Probed:
 		h.probed = true
 	case *agent.HeartbeatAnswered:
 		if in.ID == h.heartbeat.id {
-			h.heartbeat.answer, h.heartbeat.heard, h.heartbeat.any = in.Answer, w.now, true
+			h.heartbeat.answer, h.heartbeat.heard, h.heartbeat.any = in.Answer, w.Now(), true
 			h.asked(in.Status)
 		}
 	case *agent.PollAnswered:
 		h.poll = 0
 		if unavailable(in.Status) {
-			h.poll = w.now + in.RetryAfter
+			h.poll = w.Now() + in.RetryAfter
 		}
 		h.asked(in.Status)
 	case *agent.EventAnswered:
@@ -166,7 +168,7 @@ func (h *agentHabits) hear(w *World, in agent.Input) {
 			if r := &h.rollouts[i]; r.open == in.ID {
 				r.open, r.not = 0, 0
 				if unavailable(in.Status) {
-					r.not = w.now + in.RetryAfter
+					r.not = w.Now() + in.RetryAfter
 				}
 				r.unknown = in.Status == 404 && !r.earlier
 				r.earlier = false
@@ -189,27 +191,27 @@ func (h *agentHabits) asked(status int) {
 func unavailable(status int) bool { return status == 503 }
 
 // beats judges when a heartbeat is sent (A5).
-func (h *agentHabits) beats(w *World, n *hostNode, r *agent.Request) {
+func (h *agentHabits) beats(w *World, host int, r *agent.Request) {
 	b := &h.heartbeat
-	interval := w.scenario.Fleet.Interval
+	interval := w.Scenario().Fleet.Interval
 	even := false
 	switch {
 	case !b.any:
-		since := w.now - h.started
+		since := w.Now() - h.started
 		if since > interval/10 {
-			w.Violate("S17", "h%d sends its first heartbeat %v after it started; want at most %v (A5)", n.index+1, since, interval/10)
+			w.Violate("S17", "h%d sends its first heartbeat %v after it started; want at most %v (A5)", host, since, interval/10)
 		}
 		even = since == 0
 	case b.answer.Status == 200:
-		since := w.now - b.sent
-		if since < interval-interval/10 || w.now > max(b.sent+interval+interval/10, b.heard) {
-			w.Violate("S17", "h%d sends a heartbeat %v after the last; want %v, a tenth more or less (A5)", n.index+1, since, interval)
+		since := w.Now() - b.sent
+		if since < interval-interval/10 || w.Now() > max(b.sent+interval+interval/10, b.heard) {
+			w.Violate("S17", "h%d sends a heartbeat %v after the last; want %v, a tenth more or less (A5)", host, since, interval)
 		}
 		even = since == interval
 	case unavailable(b.answer.Status) || b.answer.Status == 0:
-		since := w.now - b.heard
+		since := w.Now() - b.heard
 		if since < b.answer.RetryAfter || since > max(interval, b.answer.RetryAfter) {
-			w.Violate("S17", "h%d sends a heartbeat %v after a %d; want at least %v and at most %v (A5)", n.index+1, since,
+			w.Violate("S17", "h%d sends a heartbeat %v after a %d; want at least %v and at most %v (A5)", host, since,
 				b.answer.Status, b.answer.RetryAfter, max(interval, b.answer.RetryAfter))
 		}
 		even = since%time.Second == 0 && since != b.answer.RetryAfter
@@ -218,21 +220,21 @@ func (h *agentHabits) beats(w *World, n *hostNode, r *agent.Request) {
 		b.even = 0
 	}
 	if b.even >= 2 || even && !b.any {
-		w.Violate("S17", "h%d does not jitter its heartbeats: this is the instant without any (A5)", n.index+1)
+		w.Violate("S17", "h%d does not jitter its heartbeats: this is the instant without any (A5)", host)
 	}
-	b.id, b.sent = r.ID, w.now
+	b.id, b.sent = r.ID, w.Now()
 }
 
 // tells judges when an event is sent (A2, E8, E9).
-func (h *agentHabits) tells(w *World, n *hostNode, r *agent.Request) {
+func (h *agentHabits) tells(w *World, host int, r *agent.Request) {
 	s := h.of(r.Event.RolloutID)
 	switch {
 	case s.open != 0:
-		w.Violate("S17", "h%d sends event %d of %s while another is on its way (A2)", n.index+1, r.Event.Event.Seq, s.id)
-	case w.now < s.not:
-		w.Violate("S17", "h%d sends event %d of %s %v before it may (E9)", n.index+1, r.Event.Event.Seq, s.id, s.not-w.now)
+		w.Violate("S17", "h%d sends event %d of %s while another is on its way (A2)", host, r.Event.Event.Seq, s.id)
+	case w.Now() < s.not:
+		w.Violate("S17", "h%d sends event %d of %s %v before it may (E9)", host, r.Event.Event.Seq, s.id, s.not-w.Now())
 	case s.unknown:
-		w.Violate("S17", "h%d sends event %d of %s, which the plane does not know and has not asked for (E8)", n.index+1, r.Event.Event.Seq, s.id)
+		w.Violate("S17", "h%d sends event %d of %s, which the plane does not know and has not asked for (E8)", host, r.Event.Event.Seq, s.id)
 	}
 	s.open = r.ID
 }

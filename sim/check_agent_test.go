@@ -21,7 +21,7 @@ func onHost(change func(*hostNode, agent.Input)) func() *saboteur {
 var conductBroken = []sabotage{
 	{"S15", "a wedge is seen too late", wedgedStory, anotherGate(func(c *gate.Config) { c.ReplyTimeout = 10 * time.Second })},
 	{"S15", "a plane that works is called wedged", wedgedStory, func() *saboteur {
-		return &saboteur{onFinished: func(w *World, _ *message) { w.panel.sharedInbox.inside = 0 }}
+		return &saboteur{onFinished: func(w *World, _ *message) { w.checks.sharedInbox.inside = 0 }}
 	}},
 	{"S16", "everybody is told the same second", crowdedStory, onAnswer(func(_ *World, m *message) {
 		if m.outcome.Code.Unavailable() {
@@ -108,11 +108,9 @@ func TestHeartbeatsWithoutJitterAreSeen(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			checker := newCheckAgent(w).(*checkAgent)
-			host := &hostNode{kind: FullHost}
+			newCheckAgent(&Checks{World: w})
 			step := func(in agent.Input, requests ...agent.Request) {
-				host.out.Requests = requests
-				checker.hostStepped(w, host, in)
+				w.emit(Event{Kind: EventHostStepped, Host: 1, AgentInput: in, AgentOutput: &agent.Output{Requests: requests}})
 			}
 			id := uint64(1)
 			step(&agent.Started{})
@@ -139,7 +137,7 @@ func TestALate404IsOfTheLifeWhoseEventItAnswers(t *testing.T) { // PROTOCOL E8
 	for _, forgotten := range []bool{false, true} {
 		w, h := new(World), agentHabits{rollouts: []rolloutHabits{{id: "stable@r1", open: 7}}}
 		if forgotten {
-			h.appends(w, nil, &agent.Entry{Kind: agent.EntryForgotten, RolloutID: "stable@r1"})
+			h.appends(w, 1, &agent.Entry{Kind: agent.EntryForgotten, RolloutID: "stable@r1"})
 		}
 		h.hear(w, &agent.EventAnswered{ID: 7, Answer: agent.Answer{Status: 404}})
 		if r := h.of("stable@r1"); r.unknown == forgotten || r.open != 0 || r.earlier {

@@ -104,7 +104,7 @@ var answersBroken = []sabotage{
 			},
 			onAnswered: func(w *World, m *message) {
 				if own != nil {
-					w.panel.admitted(w, m)
+					w.emitMessage(EventAdmitted, m)
 				}
 			},
 		}

@@ -11,11 +11,11 @@ type checkAnswers struct {
 	q *inboxModel
 	// due are the requests that were admitted, by deadline: the reply timeout
 	// is the same for all.
-	due  []dueRequest
+	due  []owedAnswer
 	head int
 	// ended are those that the reducer finished in this event and that nobody
 	// has answered yet.
-	ended []dueRequest
+	ended []owedAnswer
 	// polls are callers of which a poll came in this event.
 	polls []string
 	// suspended says that the plane's machine was so when the event began, and
@@ -25,95 +25,108 @@ type checkAnswers struct {
 	awake     time.Duration
 }
 
-// dueRequest is an admission of a request and its deadline.
-type dueRequest struct {
+// owedAnswer is an admission of a request and its deadline.
+type owedAnswer struct {
 	r  *request
 	id uint64
 	at time.Duration
 }
 
 // is reports whether it is still the same request that is there.
-func (d *dueRequest) is(where place) bool { return d.r.place == where && d.r.id == d.id }
+func (d *owedAnswer) is(where place) bool { return d.r.place == where && d.r.id == d.id }
 
-func newCheckAnswers(w *World) any { return &checkAnswers{q: w.panel.inbox(w)} }
+func newCheckAnswers(s *Checks) {
+	c := &checkAnswers{q: s.inbox()}
+	s.on(EventArrived, c.arrived)
+	s.on(EventAdmitted, c.admitted)
+	s.on(EventFinished, c.finished)
+	s.on(EventAnswered, c.answered)
+	s.on(EventStepEnded, c.stepped)
+	s.on(EventPlaneDown, c.planeDown)
+}
 
-func (c *checkAnswers) arrived(w *World, m *message) {
+func (c *checkAnswers) arrived(e *Event) {
+	w, m := e.World, e.Message
 	if c.q.now != nil {
-		w.Violate("S5", "m%d comes twice", m.id)
+		w.Violate("S5", "m%d comes twice", m.ID())
 	}
-	if m.kind == MsgPoll && m.wait > 0 {
-		c.polls = append(c.polls, m.identity.Name)
+	if m.Kind() == MsgPoll && m.Wait() > 0 {
+		c.polls = append(c.polls, m.Identity().Name)
 	}
 }
 
-func (c *checkAnswers) admitted(w *World, m *message) {
+func (c *checkAnswers) admitted(e *Event) {
+	w, m := e.World, e.Message
 	r, was := c.q.now, &c.q.prior
 	if r == nil || was.answered || was.place == inside {
-		w.Violate("S5", "m%d is admitted, and was answered or is inside", m.id)
+		w.Violate("S5", "m%d is admitted, and was answered or is inside", m.ID())
 		return
 	}
-	c.due = append(c.due, dueRequest{r, m.id, r.deadline})
+	c.due = append(c.due, owedAnswer{r, m.ID(), r.deadline})
 }
 
-func (c *checkAnswers) finished(_ *World, m *message) {
+func (c *checkAnswers) finished(e *Event) {
+	m := e.Message
 	if r := c.q.now; r != nil && !r.answered {
-		c.ended = append(c.ended, dueRequest{r, m.id, 0})
+		c.ended = append(c.ended, owedAnswer{r, m.ID(), 0})
 	}
 }
 
-func (c *checkAnswers) answered(w *World, m *message) {
+func (c *checkAnswers) answered(e *Event) {
+	w, m := e.World, e.Message
 	was := &c.q.prior
 	switch {
 	case c.q.now == nil || was.answered:
-		w.Violate("S5", "m%d is answered %v, and was answered before or never came", m.id, m.outcome.Code)
-	case was.place == inside && w.now > was.deadline && !c.suspended:
-		w.Violate("S5", "m%d is answered %v, %v after its deadline", m.id, m.outcome.Code, w.now-was.deadline)
-	case was.place == worked && was.finishedAt < w.now && !was.refused:
+		w.Violate("S5", "m%d is answered %v, and was answered before or never came", m.ID(), m.Outcome().Code)
+	case was.place == inside && w.Now() > was.deadline && !c.suspended:
+		w.Violate("S5", "m%d is answered %v, %v after its deadline", m.ID(), m.Outcome().Code, w.Now()-was.deadline)
+	case was.place == worked && was.finishedAt < w.Now() && !was.refused:
 		c.waited(w, m)
 	}
 }
 
 // waited judges the answer to a poll that waited (PROTOCOL D1, D3).
-func (c *checkAnswers) waited(w *World, m *message) {
-	until := m.arrivedAt + m.wait
+func (c *checkAnswers) waited(w *World, m *Message) {
+	until := m.ArrivedAt() + m.Wait()
 	switch {
-	case m.outcome.Code == wire.Closed: // S6 says whether it may be
-	case m.outcome.Code == wire.CertificateRevoked: // S10 does
-	case w.now > until && w.now > c.awake+time.Second && !c.suspended:
-		w.Violate("S5", "m%d, a poll, is answered %v after its wait", m.id, w.now-until)
-	case w.now < until && !c.newer(m):
-		w.Violate("S5", "m%d, a poll, is answered %v before the end of its wait, and its host has no newer one", m.id, until-w.now)
+	case m.Outcome().Code == wire.Closed: // S6 says whether it may be
+	case m.Outcome().Code == wire.CertificateRevoked: // S10 does
+	case w.Now() > until && w.Now() > c.awake+time.Second && !c.suspended:
+		w.Violate("S5", "m%d, a poll, is answered %v after its wait", m.ID(), w.Now()-until)
+	case w.Now() < until && !c.newer(m):
+		w.Violate("S5", "m%d, a poll, is answered %v before the end of its wait, and its host has no newer one", m.ID(), until-w.Now())
 	}
 }
 
 // newer reports whether another poll of the caller has just come.
-func (c *checkAnswers) newer(m *message) bool {
+func (c *checkAnswers) newer(m *Message) bool {
 	for _, name := range c.polls {
-		if name == m.identity.Name {
+		if name == m.Identity().Name {
 			return true
 		}
 	}
 	return false
 }
 
-func (c *checkAnswers) stepped(w *World) {
+func (c *checkAnswers) stepped(e *Event) {
+	w := e.World
 	for i := range c.ended {
 		e := &c.ended[i]
-		if e.is(worked) && (e.r.m.kind != MsgPoll || w.now >= e.r.m.arrivedAt+e.r.m.wait) {
-			w.Violate("S5", "the reducer is done with m%d, a %v, and nobody answers it", e.id, e.r.m.kind)
+		if e.is(worked) && (e.r.m.Kind() != MsgPoll || w.Now() >= e.r.m.ArrivedAt()+e.r.m.Wait()) {
+			w.Violate("S5", "the reducer is done with m%d, a %v, and nobody answers it", e.id, e.r.m.Kind())
 		}
 	}
 	c.ended, c.polls = c.ended[:0], c.polls[:0]
-	if w.plane.suspended {
+	if w.PlaneSuspended() {
 		c.suspended = true
 		return
 	}
 	if c.suspended {
-		c.suspended, c.awake = false, w.now
+		c.suspended, c.awake = false, w.Now()
 	}
-	for c.head < len(c.due) && c.due[c.head].at < w.now {
+	for c.head < len(c.due) && c.due[c.head].at < w.Now() {
 		if e := &c.due[c.head]; e.is(inside) && !e.r.answered && e.r.deadline == e.at {
-			w.Violate("S5", "m%d, a %v, was to be answered %v ago", e.id, e.r.m.kind, w.now-e.at)
+			w.Violate("S5", "m%d, a %v, was to be answered %v ago", e.id, e.r.m.Kind(), w.Now()-e.at)
 		}
 		c.head++
 	}
@@ -122,6 +135,6 @@ func (c *checkAnswers) stepped(w *World) {
 	}
 }
 
-func (c *checkAnswers) planeDown(*World, bool) {
+func (c *checkAnswers) planeDown(*Event) {
 	c.due, c.head, c.ended = c.due[:0], 0, c.ended[:0]
 }

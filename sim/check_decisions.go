@@ -247,7 +247,7 @@ func (l *ledger) resume(o *openedRollout) {
 func (l *ledger) revoke(w *World, in *plane.Revoke) {
 	before := in.Before
 	if !before.IsSet() {
-		before = w.wallAt(w.plane.wallOffset)
+		before = w.PlaneWall()
 	}
 	if name := in.CommonName; l.live.revoked[name].Before(before) {
 		l.do(func(d *decisions) { d.revoked[name] = before })

@@ -16,7 +16,11 @@ type checkOffers struct {
 	named int // wakes of the batch that were there before this step
 }
 
-func newCheckOffers(w *World) any { return &checkOffers{l: w.panel.ledger(w)} }
+func newCheckOffers(s *Checks) {
+	c := &checkOffers{l: s.ledger()}
+	s.on(EventStepping, c.stepping)
+	s.on(EventStepDone, c.stepDone)
+}
 
 // withheld says why a record's dispatch is not offered; empty if it is
 // (PROTOCOL D2, R1 to R3).
@@ -37,16 +41,17 @@ func (l *ledger) withheld(r *recordCopy) string {
 	}
 }
 
-func (c *checkOffers) stepping(w *World, _ *message, _ plane.Input) { c.named = len(w.plane.out.Wakes) }
+func (c *checkOffers) stepping(e *Event) { c.named = len(e.Output.Wakes) }
 
-func (c *checkOffers) stepDone(w *World, m *message, in plane.Input, reply *plane.Reply) {
+func (c *checkOffers) stepDone(e *Event) {
+	w, m, in, reply := e.World, e.Message, e.Input, e.Reply
 	if _, is := in.(*plane.Poll); is {
 		c.poll(w, m, reply)
 	}
 	for _, o := range c.l.affected {
 		for _, r := range o.records {
 			key := closureOn{o.channel, r.target}
-			if got, want := w.plane.plane.Quarantined(key.channel, key.closure), c.l.live.quarantined[key]; got != want {
+			if got, want := w.Plane().Quarantined(key.channel, key.closure), c.l.live.quarantined[key]; got != want {
 				w.Violate("S13", "after %v %s is quarantined on %s: %v; want %v", in, key.closure, key.channel, got, want)
 			}
 			if len(o.records) > smallFleet {
@@ -55,52 +60,52 @@ func (c *checkOffers) stepDone(w *World, m *message, in plane.Input, reply *plan
 		}
 	}
 	for _, wave := range c.l.released {
-		c.woken(w, in, wave)
+		c.woken(e, wave)
 	}
 }
 
 // woken judges that whoever may be offered work since this step is woken (D1).
-func (c *checkOffers) woken(w *World, in plane.Input, wave releasedWave) {
-	o := wave.of
+func (c *checkOffers) woken(e *Event, wave releasedWave) {
+	w, in, o := e.World, e.Input, wave.of
 	if o.halted() || c.l.live.superseded(o) {
 		return
 	}
-	for _, name := range w.plane.out.Wakes[c.named:] {
+	for _, name := range e.Output.Wakes[c.named:] {
 		for _, r := range c.l.hosts[c.l.number(name)] {
-			r.wokenAt = w.step
+			r.wokenAt = w.Step()
 		}
 	}
 	for _, r := range o.records {
 		if wave.wave >= 0 && r.wave != wave.wave || c.l.live.quarantined[closureOn{o.channel, r.target}] {
 			continue
 		}
-		if rec, _ := w.plane.plane.Record(o.id, c.l.names[r.host]); rec.State != wire.Pending || !rec.DispatchedAt.IsSet() {
+		if rec, _ := w.Plane().Record(o.id, c.l.names[r.host]); rec.State != wire.Pending || !rec.DispatchedAt.IsSet() {
 			continue
 		}
-		if r.wokenAt != w.step {
+		if r.wokenAt != w.Step() {
 			w.Violate("S13", "%v makes an offer of %s to h%d, whose polls are not woken", in, o.id, r.host)
 			return
 		}
 	}
 }
 
-func (c *checkOffers) poll(w *World, m *message, reply *plane.Reply) {
+func (c *checkOffers) poll(w *World, m *Message, reply *plane.Reply) {
 	d, offers := reply.Outcome.Document.(*wire.Dispatch)
 	if !offers {
 		for _, r := range c.l.now {
 			if c.l.withheld(r) == "" {
-				w.Violate("S13", "m%d: %s is queued for h%d, and its poll is answered %v", m.id, r.of.id, r.host, reply.Outcome.Code)
+				w.Violate("S13", "m%d: %s is queued for h%d, and its poll is answered %v", m.ID(), r.of.id, r.host, reply.Outcome.Code)
 			}
 		}
 		return
 	}
 	r := c.l.copyOf(c.l.host, d.RolloutID)
 	if r == nil {
-		w.Violate("S13", "m%d: h%d is offered %s, which it is not in", m.id, c.l.host, d.RolloutID)
+		w.Violate("S13", "m%d: h%d is offered %s, which it is not in", m.ID(), c.l.host, d.RolloutID)
 		return
 	}
 	if why := c.l.withheld(r); why != "" {
-		w.Violate("S13", "m%d: h%d is offered %s, and %s", m.id, r.host, d.RolloutID, why)
+		w.Violate("S13", "m%d: h%d is offered %s, and %s", m.ID(), r.host, d.RolloutID, why)
 	}
 	want := wire.Dispatch{
 		Hostname: HostName(r.host), RolloutID: r.of.id, TargetClosure: r.before.TargetClosure,
@@ -108,7 +113,7 @@ func (c *checkOffers) poll(w *World, m *message, reply *plane.Reply) {
 		EnqueuedAt: r.before.DispatchedAt, OnHealthFailure: r.of.manifest.Policy.OnHealthFailure,
 	}
 	if *d != want {
-		w.Violate("S13", "m%d: h%d is offered\n\t%+v\nwant\n\t%+v", m.id, r.host, *d, want)
+		w.Violate("S13", "m%d: h%d is offered\n\t%+v\nwant\n\t%+v", m.ID(), r.host, *d, want)
 	}
 }
 
@@ -124,10 +129,16 @@ type checkWaves struct {
 	named int // wakes of the batch that were there before this step
 }
 
-func newCheckWaves(w *World) any { return &checkWaves{l: w.panel.ledger(w)} }
+func newCheckWaves(s *Checks) {
+	c := &checkWaves{l: s.ledger()}
+	s.on(EventStepping, c.stepping)
+	s.on(EventStepDone, c.stepDone)
+	s.on(EventPlaneStarted, c.planeStarted)
+}
 
-func (c *checkWaves) stepping(w *World, _ *message, _ plane.Input) {
-	c.named = len(w.plane.out.Wakes)
+func (c *checkWaves) stepping(e *Event) {
+	w := e.World
+	c.named = len(e.Output.Wakes)
 	for _, r := range c.l.now {
 		if r.before.DispatchedAt.IsSet() && !r.dispatchJudged && !c.l.live.turned[waveOf{r.of.id, r.wave}] {
 			w.Violate("S14", "h%d in %s was dispatched, and the turn of wave %d has not come: %v hold it back", r.host, r.of.id, r.wave, r.of.holding)
@@ -135,8 +146,9 @@ func (c *checkWaves) stepping(w *World, _ *message, _ plane.Input) {
 	}
 }
 
-func (c *checkWaves) stepDone(w *World, _ *message, in plane.Input, _ *plane.Reply) {
-	for _, name := range w.plane.out.Wakes[c.named:] {
+func (c *checkWaves) stepDone(e *Event) {
+	w, in := e.World, e.Input
+	for _, name := range e.Output.Wakes[c.named:] {
 		for _, r := range c.l.hosts[c.l.number(name)] {
 			c.woken(w, in, r)
 		}
@@ -148,7 +160,7 @@ func (c *checkWaves) stepDone(w *World, _ *message, in plane.Input, _ *plane.Rep
 
 // state judges what an operator is shown of a rollout.
 func (c *checkWaves) state(w *World, in plane.Input, o *openedRollout) {
-	status, known := w.plane.plane.Rollout(o.id)
+	status, known := w.Plane().Rollout(o.id)
 	if !known {
 		w.Violate("S14", "after %v the plane does not know %s", in, o.id)
 		return
@@ -167,7 +179,8 @@ func (c *checkWaves) state(w *World, in plane.Input, o *openedRollout) {
 }
 
 // planeStarted judges everybody anew, by what is durable.
-func (c *checkWaves) planeStarted(w *World) {
+func (c *checkWaves) planeStarted(e *Event) {
+	w := e.World
 	for _, o := range c.l.live.opened {
 		for _, r := range o.records {
 			if r.dispatchJudged = r.last.DispatchedAt.IsSet(); r.dispatchJudged && !c.l.live.turned[waveOf{o.id, r.wave}] {
@@ -178,7 +191,7 @@ func (c *checkWaves) planeStarted(w *World) {
 }
 
 func (c *checkWaves) woken(w *World, in plane.Input, r *recordCopy) {
-	rec, _ := w.plane.plane.Record(r.of.id, c.l.names[r.host])
+	rec, _ := w.Plane().Record(r.of.id, c.l.names[r.host])
 	if r.dispatchJudged || !rec.DispatchedAt.IsSet() {
 		return
 	}

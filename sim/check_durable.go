@@ -34,11 +34,15 @@ type checkDurable struct {
 	rewalked []byte
 }
 
-func newCheckDurable(w *World) any {
+func newCheckDurable(s *Checks) {
 	c := &checkDurable{acked: make(map[recordKey]wire.Seq), next: 1}
 	c.wipe()
-	c.adopt(w.adopted)
-	return c
+	c.adopt(s.World.adopted)
+
+	s.on(EventCommitted, c.committed)
+	s.on(EventAnswered, c.answered)
+	s.on(EventPlaneDown, c.planeDown)
+	s.on(EventPlaneStarted, c.planeStarted)
 }
 
 func (c *checkDurable) wipe() {
@@ -48,7 +52,8 @@ func (c *checkDurable) wipe() {
 	clear(c.acked)
 }
 
-func (c *checkDurable) committed(w *World, entries []plane.Entry) {
+func (c *checkDurable) committed(e *Event) {
+	w, entries := e.World, e.Entries
 	for _, e := range entries {
 		switch in := e.Input.(type) {
 		case *plane.Event:
@@ -67,13 +72,13 @@ func (c *checkDurable) committed(w *World, entries []plane.Entry) {
 	// Writing both down takes long, so it is done after 1, 4, 16, 64 … commits.
 	if c.commits++; c.commits == c.next {
 		c.next *= 4
-		c.compare(w, w.plane.walked, "the log up to here gives")
+		c.compare(w, w.Durable(), "the log up to here gives")
 	}
 }
 
 // compare compares the durable state of the plane with that of another.
 func (c *checkDurable) compare(w *World, other *plane.Plane, what string) {
-	c.loaded = w.plane.plane.AppendDurable(c.loaded[:0])
+	c.loaded = w.Plane().AppendDurable(c.loaded[:0])
 	c.rewalked = other.AppendDurable(c.rewalked[:0])
 	if !bytes.Equal(c.loaded, c.rewalked) {
 		has, gives := firstDifference(c.loaded, c.rewalked)
@@ -81,31 +86,32 @@ func (c *checkDurable) compare(w *World, other *plane.Plane, what string) {
 	}
 }
 
-func (c *checkDurable) answered(w *World, m *message) {
-	o := &m.outcome
+func (c *checkDurable) answered(e *Event) {
+	w, m := e.World, e.Message
+	o := m.Outcome()
 	switch {
-	case m.kind == MsgEvent && o.Code == wire.NoContent:
-		c.tells(w, m, m.event.Envelope.RolloutID, m.event.Envelope.Hostname, m.event.Envelope.Event.Seq)
-		key := recordKey{m.event.Envelope.RolloutID, m.event.Envelope.Hostname}
-		c.acked[key] = max(c.acked[key], m.event.Envelope.Event.Seq)
-	case m.kind == MsgEvent && o.Code == wire.Gap:
-		c.tells(w, m, m.event.Envelope.RolloutID, m.event.Envelope.Hostname, o.ReplayFrom)
-	case m.kind == MsgHeartbeat && o.Code == wire.OK:
+	case m.Kind() == MsgEvent && o.Code == wire.NoContent:
+		c.tells(w, m, m.Event().Envelope.RolloutID, m.Event().Envelope.Hostname, m.Event().Envelope.Event.Seq)
+		key := recordKey{m.Event().Envelope.RolloutID, m.Event().Envelope.Hostname}
+		c.acked[key] = max(c.acked[key], m.Event().Envelope.Event.Seq)
+	case m.Kind() == MsgEvent && o.Code == wire.Gap:
+		c.tells(w, m, m.Event().Envelope.RolloutID, m.Event().Envelope.Hostname, o.ReplayFrom)
+	case m.Kind() == MsgHeartbeat && o.Code == wire.OK:
 		c.heartbeat(w, m)
-	case m.kind == MsgPoll && o.Code == wire.OK:
+	case m.Kind() == MsgPoll && o.Code == wire.OK:
 		if d, is := o.Document.(*wire.Dispatch); is {
 			c.dispatched(w, m, d.RolloutID, d.Hostname, d.EnqueuedAt)
 		}
 	case o.Code == wire.Created:
-		if in, is := m.operator.(*plane.OpenRollout); is && !c.open[in.Manifest.ID()] {
-			w.Violate("S1", "m%d is told that %s is open, and that is not on the disk", m.id, in.Manifest.ID())
+		if in, is := m.Operator().(*plane.OpenRollout); is && !c.open[in.Manifest.ID()] {
+			w.Violate("S1", "m%d is told that %s is open, and that is not on the disk", m.ID(), in.Manifest.ID())
 		}
 	}
 }
 
-func (c *checkDurable) heartbeat(w *World, m *message) {
-	o := &m.outcome
-	req := &m.heartbeat.Request
+func (c *checkDurable) heartbeat(w *World, m *Message) {
+	o := m.Outcome()
+	req := m.Heartbeat().Request
 	if o.Replay {
 		c.tells(w, m, req.RolloutID, req.Hostname, o.ReplayFrom)
 	}
@@ -113,7 +119,7 @@ func (c *checkDurable) heartbeat(w *World, m *message) {
 		s := &o.Heartbeat.Bootstrap[i]
 		c.tells(w, m, s.RolloutID, s.Hostname, s.LastEventSeq)
 		if s.State == wire.Soaking && !c.soaking[recordKey{s.RolloutID, s.Hostname}] {
-			w.Violate("S1", "m%d is told that %s is Soaking in %s, and that is not on the disk", m.id, s.Hostname, s.RolloutID)
+			w.Violate("S1", "m%d is told that %s is Soaking in %s, and that is not on the disk", m.ID(), s.Hostname, s.RolloutID)
 		}
 		c.dispatched(w, m, s.RolloutID, s.Hostname, s.DispatchedAt)
 	}
@@ -121,38 +127,40 @@ func (c *checkDurable) heartbeat(w *World, m *message) {
 
 // dispatched judges an answer that tells of a rollout, and of a dispatch if at
 // is set: what the log gives so far has to have both.
-func (c *checkDurable) dispatched(w *World, m *message, id wire.RolloutID, host wire.Hostname, at wire.Time) {
+func (c *checkDurable) dispatched(w *World, m *Message, id wire.RolloutID, host wire.Hostname, at wire.Time) {
 	if !c.open[id] {
-		w.Violate("S1", "m%d is told of %s, and its opening is not on the disk", m.id, id)
+		w.Violate("S1", "m%d is told of %s, and its opening is not on the disk", m.ID(), id)
 		return
 	}
-	if rec, _ := w.plane.walked.Record(id, host); at.IsSet() && rec.DispatchedAt != at {
-		w.Violate("S1", "m%d is told of a dispatch of %s at %v, and the log gives %v", m.id, id, at, rec.DispatchedAt)
+	if rec, _ := w.Durable().Record(id, host); at.IsSet() && rec.DispatchedAt != at {
+		w.Violate("S1", "m%d is told of a dispatch of %s at %v, and the log gives %v", m.ID(), id, at, rec.DispatchedAt)
 	}
 }
 
 // tells judges an answer that tells of events up to seq.
-func (c *checkDurable) tells(w *World, m *message, id wire.RolloutID, host wire.Hostname, seq wire.Seq) {
+func (c *checkDurable) tells(w *World, m *Message, id wire.RolloutID, host wire.Hostname, seq wire.Seq) {
 	if has := c.disk[recordKey{id, host}]; has < seq {
-		w.Violate("S1", "m%d is answered %v and told of event %d of %s in %s; the disk has those up to %d", m.id, m.outcome.Code, seq, host, id, has)
+		w.Violate("S1", "m%d is answered %v and told of event %d of %s in %s; the disk has those up to %d", m.ID(), m.Outcome().Code, seq, host, id, has)
 	}
 }
 
-func (c *checkDurable) planeDown(_ *World, wiped bool) {
+func (c *checkDurable) planeDown(e *Event) {
+	wiped := e.Wiped
 	if wiped {
 		c.wipe()
 	}
 }
 
-func (c *checkDurable) planeStarted(w *World) {
+func (c *checkDurable) planeStarted(e *Event) {
+	w := e.World
 	for _, key := range sortedRecords(c.acked) {
-		rec, there := w.plane.plane.Record(key.id, key.host)
+		rec, there := w.Plane().Record(key.id, key.host)
 		if !there || rec.LastEventSeq < c.acked[key] {
 			w.Violate("S1", "event %d of %s in %s was answered 204; after the start the plane has those up to %d", c.acked[key], key.host, key.id, rec.LastEventSeq)
 		}
 	}
-	walk := w.plane.newWalk()
-	for _, e := range w.plane.log {
+	walk := w.NewWalk()
+	for _, e := range w.Log() {
 		if err := walk.Apply(e); err != nil {
 			w.Violate("S1", "the log cannot be walked again: %v", err)
 			return
@@ -180,11 +188,16 @@ type checkSequence struct {
 	acked map[recordKey]wire.Seq
 }
 
-func newCheckSequence(w *World) any {
-	return &checkSequence{l: w.panel.ledger(w), acked: make(map[recordKey]wire.Seq)}
+func newCheckSequence(s *Checks) {
+	c := &checkSequence{l: s.ledger(), acked: make(map[recordKey]wire.Seq)}
+	s.on(EventStepDone, c.stepDone)
+	s.on(EventAnswered, c.answered)
+	s.on(EventPlaneDown, c.planeDown)
+	s.on(EventPlaneStarted, c.planeStarted)
 }
 
-func (c *checkSequence) stepDone(w *World, _ *message, _ plane.Input, _ *plane.Reply) {
+func (c *checkSequence) stepDone(e *Event) {
+	w := e.World
 	for _, r := range c.l.now {
 		switch {
 		case !r.there:
@@ -195,22 +208,25 @@ func (c *checkSequence) stepDone(w *World, _ *message, _ plane.Input, _ *plane.R
 	}
 }
 
-func (c *checkSequence) answered(_ *World, m *message) {
-	if m.kind == MsgEvent && m.outcome.Code == wire.NoContent {
-		key := recordKey{m.event.Envelope.RolloutID, m.event.Envelope.Hostname}
-		c.acked[key] = max(c.acked[key], m.event.Envelope.Event.Seq)
+func (c *checkSequence) answered(e *Event) {
+	m := e.Message
+	if m.Kind() == MsgEvent && m.Outcome().Code == wire.NoContent {
+		key := recordKey{m.Event().Envelope.RolloutID, m.Event().Envelope.Hostname}
+		c.acked[key] = max(c.acked[key], m.Event().Envelope.Event.Seq)
 	}
 }
 
-func (c *checkSequence) planeDown(_ *World, wiped bool) {
+func (c *checkSequence) planeDown(e *Event) {
+	wiped := e.Wiped
 	if wiped {
 		clear(c.acked)
 	}
 }
 
-func (c *checkSequence) planeStarted(w *World) {
+func (c *checkSequence) planeStarted(e *Event) {
+	w := e.World
 	for _, key := range sortedRecords(c.acked) {
-		rec, _ := w.plane.plane.Record(key.id, key.host)
+		rec, _ := w.Plane().Record(key.id, key.host)
 		if rec.LastEventSeq < c.acked[key] {
 			w.Violate("S2", "%s in %s: the last event number falls to %d by a start, and %d was acknowledged", key.host, key.id, rec.LastEventSeq, c.acked[key])
 		}

@@ -105,7 +105,7 @@ func wakeAnyway(host wire.Hostname, id wire.RolloutID, from time.Duration) func(
 		if w.now < from {
 			return
 		}
-		for _, r := range w.panel.sharedLedger.hosts[w.panel.sharedLedger.number(host)] {
+		for _, r := range w.checks.sharedLedger.hosts[w.checks.sharedLedger.number(host)] {
 			if r.of.id == id {
 				r.dispatchJudged = false
 			}

@@ -48,15 +48,20 @@ type renumbered struct {
 	id   wire.RolloutID
 }
 
-func newCheckHistory(w *World) any {
-	n := w.scenario.Fleet.Hosts + 1
-	c := &checkHistory{l: w.panel.ledger(w), written: make([][]ownHistory, n), lost: make([]bool, n)}
-	if len(w.adopted.rollouts) > 0 { // what hosts wrote before the scenario is not known
+func newCheckHistory(s *Checks) {
+	n := s.World.Scenario().Fleet.Hosts + 1
+	c := &checkHistory{l: s.ledger(), written: make([][]ownHistory, n), lost: make([]bool, n)}
+	if len(s.World.adopted.rollouts) > 0 { // what hosts wrote before the scenario is not known
 		for i := range c.lost {
 			c.lost[i] = true
 		}
 	}
-	return c
+
+	s.on(EventHostAppended, c.hostAppended)
+	s.on(EventHostStepped, c.hostStepped)
+	s.on(EventHostLost, c.hostLost)
+	s.on(EventStepDone, c.stepDone)
+	s.on(EventStepEnded, c.stepped)
 }
 
 // of returns what a host ever wrote of a rollout.
@@ -80,16 +85,17 @@ func (h *ownHistory) has(ev wire.Event) bool {
 	return false
 }
 
-func (c *checkHistory) hostAppended(_ *World, h *hostNode, entries []agent.Entry) {
-	for i := range entries {
-		switch e := &entries[i]; e.Kind {
+func (c *checkHistory) hostAppended(e *Event) {
+	host := e.Host
+	for i := range e.Appended {
+		switch e := &e.Appended[i]; e.Kind {
 		case agent.EntryEvent:
-			own := c.of(h.index+1, e.RolloutID)
+			own := c.of(host, e.RolloutID)
 			own.events = append(own.events, e.Event)
 		case agent.EntryForgotten:
-			c.of(h.index+1, e.RolloutID).forgotten = true
+			c.of(host, e.RolloutID).forgotten = true
 		case agent.EntryRenumbered:
-			c.renumbered = append(c.renumbered, renumbered{h.index + 1, e.RolloutID})
+			c.renumbered = append(c.renumbered, renumbered{host, e.RolloutID})
 		}
 	}
 }
@@ -97,18 +103,18 @@ func (c *checkHistory) hostAppended(_ *World, h *hostNode, entries []agent.Entry
 // hostStepped: what was renumbered stands in the agent's history under its new
 // numbers by now. If the process died at the append, its next life shows it
 // before it sends anything.
-func (c *checkHistory) hostStepped(_ *World, h *hostNode, _ agent.Input) {
+func (c *checkHistory) hostStepped(e *Event) {
 	if len(c.renumbered) == 0 {
 		return
 	}
 	kept := c.renumbered[:0]
 	for _, r := range c.renumbered {
-		if r.host != h.index+1 {
+		if r.host != e.Host {
 			kept = append(kept, r)
 			continue
 		}
 		own := c.of(r.host, r.id)
-		c.events = h.agent.History(r.id, c.events[:0])
+		c.events = e.World.Agent(e.Host).History(r.id, c.events[:0])
 		for _, ev := range c.events {
 			if !own.has(ev) {
 				own.events = append(own.events, ev)
@@ -118,9 +124,10 @@ func (c *checkHistory) hostStepped(_ *World, h *hostNode, _ agent.Input) {
 	c.renumbered = kept
 }
 
-func (c *checkHistory) hostLost(_ *World, h *hostNode) { c.lost[h.index+1] = true }
+func (c *checkHistory) hostLost(e *Event) { c.lost[e.Host] = true }
 
-func (c *checkHistory) stepDone(w *World, m *message, in plane.Input, _ *plane.Reply) {
+func (c *checkHistory) stepDone(e *Event) {
+	w, m, in := e.World, e.Message, e.Input
 	for _, r := range c.l.now {
 		taken, told := wire.Event{}, wire.Time{}
 		switch in := in.(type) {
@@ -135,21 +142,21 @@ func (c *checkHistory) stepDone(w *World, m *message, in plane.Input, _ *plane.R
 			}
 		}
 		if why := c.unfounded(r, taken, told); why != "" {
-			w.Violate("S4", "h%d in %s after m%d, %v: %s", r.host, r.of.id, m.id, in, why)
+			w.Violate("S4", "h%d in %s after m%d, %v: %s", r.host, r.of.id, m.ID(), in, why)
 		}
 	}
 }
 
 // taken judges that the plane took an event.
-func (c *checkHistory) taken(w *World, m *message, r *recordCopy, ev wire.Event) {
+func (c *checkHistory) taken(w *World, m *Message, r *recordCopy, ev wire.Event) {
 	if r.last.LastEventSeq != ev.Seq {
 		w.Violate("S4", "h%d in %s: the plane took %v and has the events up to %d", r.host, r.of.id, ev, r.last.LastEventSeq)
 	}
-	if w.hosts[r.host-1].kind == HostileHost {
+	if w.HostKind(r.host) == HostileHost {
 		return // it says what it likes, of itself
 	}
 	if !c.of(r.host, r.of.id).has(ev) {
-		w.Violate("S4", "h%d in %s: the plane took %v of m%d, and the host never wrote it", r.host, r.of.id, ev, m.id)
+		w.Violate("S4", "h%d in %s: the plane took %v of m%d, and the host never wrote it", r.host, r.of.id, ev, m.ID())
 	}
 }
 
@@ -184,20 +191,20 @@ func (c *checkHistory) unfounded(r *recordCopy, taken wire.Event, confirmed wire
 
 // stepped compares the records of plane and agents when the fleet has come to
 // rest.
-func (c *checkHistory) stepped(w *World) {
-	if !w.settled {
+func (c *checkHistory) stepped(e *Event) {
+	w := e.World
+	if !w.Settled() {
 		return
 	}
-	for i := range w.hosts {
-		h := &w.hosts[i]
-		revoked := c.l.live.revoked[wire.CommonName(h.identity.CommonName)]
-		if h.kind != FullHost || c.lost[i+1] || h.notBefore.Before(revoked) ||
-			w.wallAt(w.plane.wallOffset).Before(h.notBefore) {
+	for host := 1; host <= w.Scenario().Fleet.Hosts; host++ {
+		notBefore := w.NotBefore(host)
+		revoked := c.l.live.revoked[wire.CommonName(w.Identity(host).CommonName)]
+		if w.HostKind(host) != FullHost || c.lost[host] || notBefore.Before(revoked) || w.PlaneWall().Before(notBefore) {
 			continue // it cannot be asked, cannot know, or is locked out
 		}
-		c.views = h.agent.Views(c.views[:0])
+		c.views = w.Agent(host).Views(c.views[:0])
 		for j := range c.views {
-			c.compare(w, i+1, &c.views[j])
+			c.compare(w, host, &c.views[j])
 		}
 	}
 }
@@ -209,7 +216,7 @@ func (c *checkHistory) compare(w *World, host int, v *agent.View) {
 	if r == nil || v.Superseded || v.Busy || v.Unsent || c.l.live.superseded(r.of) || c.of(host, r.of.id).forgotten {
 		return // unknown, over, outstanding, or begun anew
 	}
-	planes, there := w.plane.plane.Record(r.of.id, HostName(host))
+	planes, there := w.Plane().Record(r.of.id, HostName(host))
 	if !there {
 		w.Violate("S4", "at rest the plane has no record of h%d in %s", host, r.of.id)
 		return
@@ -222,9 +229,9 @@ func (c *checkHistory) compare(w *World, host int, v *agent.View) {
 	if sameRecord(&want, &planes) {
 		return
 	}
-	c.events = w.hosts[host-1].agent.History(r.of.id, c.events[:0])
+	c.events = w.Agent(host).History(r.of.id, c.events[:0])
 	for _, ev := range c.events {
-		if ev.Seq <= planes.LastEventSeq && !w.plane.hasLogged(HostName(host), r.of.id, ev.Seq) {
+		if ev.Seq <= planes.LastEventSeq && !hasLogged(w.Log(), HostName(host), r.of.id, ev.Seq) {
 			forgo(&want, &planes, ev.Body)
 		}
 	}
@@ -240,10 +247,10 @@ func keepMarked(planes, want *rollout.Record, mark rollout.Marks, of func(*rollo
 	}
 }
 
-// hasLogged reports whether the plane's disk has an event.
-func (p *planeNode) hasLogged(host wire.Hostname, id wire.RolloutID, seq wire.Seq) bool {
-	for i := range p.log {
-		if in, is := p.log[i].Input.(*plane.Event); is && in.Envelope.Event.Seq == seq && in.Envelope.Hostname == host && in.Envelope.RolloutID == id {
+// hasLogged reports whether a log has an event.
+func hasLogged(log []plane.Entry, host wire.Hostname, id wire.RolloutID, seq wire.Seq) bool {
+	for i := range log {
+		if in, is := log[i].Input.(*plane.Event); is && in.Envelope.Event.Seq == seq && in.Envelope.Hostname == host && in.Envelope.RolloutID == id {
 			return true
 		}
 	}

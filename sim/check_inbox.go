@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
@@ -21,8 +20,8 @@ type inboxModel struct {
 	bulk     int
 	callers  []int // by number of the caller
 
-	// now is the request that the tap is about, prior what it was before. The
-	// model hears of everything before those who judge by it.
+	// now is the request that the event is about, prior what it was before. The
+	// model receives every event before those who judge by it.
 	now      *request
 	prior    request
 	expected wire.Code // what the gate has to say, when it says something
@@ -40,7 +39,7 @@ const (
 
 // request is one request at the plane.
 type request struct {
-	m      *message
+	m      *Message
 	id     uint64
 	life   int
 	caller int
@@ -55,44 +54,58 @@ type request struct {
 	finishedAt time.Duration
 }
 
-func newInboxModel(w *World) *inboxModel {
-	return &inboxModel{callers: make([]int, w.scenario.Fleet.Hosts+2)}
+func newInboxModel(s *Checks) *inboxModel {
+	q := &inboxModel{callers: make([]int, s.World.Scenario().Fleet.Hosts+2)}
+	s.on(EventArrived, q.arrived)
+	s.on(EventAdmitted, q.admitted)
+	s.on(EventRefused, q.refused)
+	s.on(EventStepping, q.stepping)
+	s.on(EventDropped, q.dropped)
+	s.on(EventFinished, q.finished)
+	s.on(EventExpired, q.expired)
+	s.on(EventAnswered, q.answered)
+	s.on(EventPlaneStarted, q.planeStarted)
+	s.on(EventPlaneClosing, q.planeClosing)
+	s.on(EventCommitFailed, q.commitFailed)
+	s.on(EventPlaneDown, q.planeDown)
+	return q
 }
 
-// look makes the request of a message the one that the tap is about; nil if it
+// look makes the request of a message the one that the event is about; nil if it
 // is not known.
-func (q *inboxModel) look(m *message) *request {
+func (q *inboxModel) look(m *Message) *request {
 	q.now, q.prior = nil, request{}
-	if int(m.slot) < len(q.requests) {
-		if r := q.requests[m.slot]; r.id == m.id && r.life == q.life && r.place != nowhere {
+	if int(m.Slot()) < len(q.requests) {
+		if r := q.requests[m.Slot()]; r.id == m.ID() && r.life == q.life && r.place != nowhere {
 			q.now, q.prior = r, *r
 		}
 	}
 	return q.now
 }
 
-func (q *inboxModel) arrived(w *World, m *message) {
+func (q *inboxModel) arrived(e *Event) {
+	w, m := e.World, e.Message
 	if q.look(m) != nil {
 		return // S5 says so
 	}
-	for int(m.slot) >= len(q.requests) {
+	for int(m.Slot()) >= len(q.requests) {
 		q.requests = append(q.requests, new(request))
 	}
-	*q.requests[m.slot] = request{m: m, id: m.id, life: q.life, caller: callerOf(w, m), place: atDoor}
+	*q.requests[m.Slot()] = request{m: m, id: m.ID(), life: q.life, caller: callerOf(w, m), place: atDoor}
 }
 
 // callerOf returns the number of who asks, as far as the cap goes (PROTOCOL
 // G6).
-func callerOf(w *World, m *message) int {
+func callerOf(w *World, m *Message) int {
 	switch {
-	case m.node == manifestNodeID:
-		return len(w.hosts) + 1
-	case m.identity.Operator:
+	case m.FromManifests():
+		return w.Scenario().Fleet.Hosts + 1
+	case m.Identity().Operator:
 		return 0
-	case m.node >= 0 && m.identity == &w.hosts[m.node].identity:
-		return int(m.node) + 1
+	case m.Host() > 0 && m.Identity() == w.Identity(m.Host()):
+		return m.Host()
 	default: // it shows another host's certificate
-		n, _ := hostNumber(wire.Hostname(m.identity.Name))
+		n, _ := hostNumber(wire.Hostname(m.Identity().Name))
 		return n
 	}
 }
@@ -105,22 +118,24 @@ func (q *inboxModel) count() int {
 	return q.callers[q.now.caller]
 }
 
-func (q *inboxModel) admitted(w *World, m *message) {
+func (q *inboxModel) admitted(e *Event) {
+	w, m := e.World, e.Message
 	r := q.look(m)
 	q.expected = q.verdict(w, m)
 	if r == nil {
 		return
 	}
-	r.place, r.deadline = inside, w.now+w.scenario.Plane.ReplyTimeout
+	r.place, r.deadline = inside, w.Now()+w.Scenario().Plane.ReplyTimeout
 	r.stepped, r.dropped, r.refused = false, false, false
 	q.inside++
-	if m.kind != MsgHeartbeat {
+	if m.Kind() != MsgHeartbeat {
 		q.bulk++
 	}
 	q.callers[r.caller]++
 }
 
-func (q *inboxModel) refused(w *World, m *message) {
+func (q *inboxModel) refused(e *Event) {
+	w, m := e.World, e.Message
 	r := q.look(m)
 	q.expected = q.verdict(w, m)
 	if r != nil {
@@ -130,8 +145,8 @@ func (q *inboxModel) refused(w *World, m *message) {
 
 // verdict is what PROTOCOL G1, G5 and G6 say about a request that asks to be
 // admitted now. While the plane is being built again the runtime is not up.
-func (q *inboxModel) verdict(w *World, m *message) wire.Code {
-	capacity := w.plane.capacity
+func (q *inboxModel) verdict(w *World, m *Message) wire.Code {
+	capacity := w.Capacity()
 	reserve := min((capacity+3)/4, capacity-1)
 	switch {
 	case q.closing:
@@ -142,7 +157,7 @@ func (q *inboxModel) verdict(w *World, m *message) wire.Code {
 		return wire.Saturated
 	case q.inside >= capacity:
 		return wire.Saturated
-	case m.kind != MsgHeartbeat && q.bulk >= capacity-reserve:
+	case m.Kind() != MsgHeartbeat && q.bulk >= capacity-reserve:
 		return wire.Saturated
 	default:
 		return wire.OK
@@ -150,9 +165,10 @@ func (q *inboxModel) verdict(w *World, m *message) wire.Code {
 }
 
 // full reports whether the whole inbox is.
-func (q *inboxModel) full(w *World) bool { return q.inside >= w.plane.capacity }
+func (q *inboxModel) full(w *World) bool { return q.inside >= w.Capacity() }
 
-func (q *inboxModel) stepping(_ *World, m *message, _ plane.Input) {
+func (q *inboxModel) stepping(e *Event) {
+	m := e.Message
 	if m == nil {
 		q.now = nil
 		return
@@ -162,31 +178,34 @@ func (q *inboxModel) stepping(_ *World, m *message, _ plane.Input) {
 	}
 }
 
-func (q *inboxModel) dropped(_ *World, m *message) {
+func (q *inboxModel) dropped(e *Event) {
+	m := e.Message
 	if r := q.look(m); r != nil {
 		r.dropped = true
 	}
 }
 
-func (q *inboxModel) finished(w *World, m *message) {
+func (q *inboxModel) finished(e *Event) {
+	w, m := e.World, e.Message
 	r := q.look(m)
 	if r == nil || r.place != inside {
 		return
 	}
 	q.inside--
-	if m.kind != MsgHeartbeat {
+	if m.Kind() != MsgHeartbeat {
 		q.bulk--
 	}
 	q.callers[r.caller]--
-	r.place, r.finishedAt = worked, w.now
+	r.place, r.finishedAt = worked, w.Now()
 	if r.answered {
 		r.place = nowhere
 	}
 }
 
-func (q *inboxModel) expired(_ *World, m *message) { q.look(m) }
+func (q *inboxModel) expired(e *Event) { q.look(e.Message) }
 
-func (q *inboxModel) answered(_ *World, m *message) {
+func (q *inboxModel) answered(e *Event) {
+	m := e.Message
 	r := q.look(m)
 	if r == nil || r.answered {
 		return
@@ -197,12 +216,12 @@ func (q *inboxModel) answered(_ *World, m *message) {
 	}
 }
 
-func (q *inboxModel) planeStarted(*World) { q.started, q.rebuilding = true, false }
-func (q *inboxModel) planeClosing(*World) { q.closing = true }
-func (q *inboxModel) commitFailed(*World) { q.rebuilding = true }
+func (q *inboxModel) planeStarted(*Event) { q.started, q.rebuilding = true, false }
+func (q *inboxModel) planeClosing(*Event) { q.closing = true }
+func (q *inboxModel) commitFailed(*Event) { q.rebuilding = true }
 
 // planeDown: whoever was inside is so no more, and nobody is owed an answer.
-func (q *inboxModel) planeDown(*World, bool) {
+func (q *inboxModel) planeDown(*Event) {
 	q.started, q.closing, q.rebuilding = false, false, false
 	q.inside, q.bulk = 0, 0
 	clear(q.callers)
@@ -212,5 +231,5 @@ func (q *inboxModel) planeDown(*World, bool) {
 
 // text describes what the model knows that its verdict depends on.
 func (q *inboxModel) text(w *World) string {
-	return fmt.Sprintf("%d of %d inside, %d of them no heartbeats, %d of the caller", q.inside, w.plane.capacity, q.bulk, q.count())
+	return fmt.Sprintf("%d of %d inside, %d of them no heartbeats, %d of the caller", q.inside, w.Capacity(), q.bulk, q.count())
 }

@@ -1,10 +1,5 @@
 package sim
 
-import (
-	"github.com/refrain-fleet/refrain/core/agent"
-	"github.com/refrain-fleet/refrain/core/plane"
-)
-
 // smallFleet is the number of hosts up to which the reducers check their own
 // invariants after every step. That walks over everything they know, so in
 // larger fleets they do so after every 512th, and in very large ones after as
@@ -18,32 +13,35 @@ type checkInvariants struct {
 	steps, agents uint64
 }
 
-func newCheckInvariants(w *World) any {
-	n := w.scenario.Fleet.Hosts
+func newCheckInvariants(s *Checks) {
+	n := s.World.Scenario().Fleet.Hosts
 	c := &checkInvariants{every: uint64(max(512, n))}
 	if n <= smallFleet {
 		c.every = 1
 	}
-	return c
+
+	s.on(EventStepDone, c.stepDone)
+	s.on(EventHostStepped, c.hostStepped)
 }
 
-func (c *checkInvariants) stepDone(w *World, m *message, in plane.Input, _ *plane.Reply) {
+func (c *checkInvariants) stepDone(e *Event) {
+	w, in := e.World, e.Input
 	if c.steps++; c.steps%c.every != 0 {
 		return
 	}
-	if err := w.plane.plane.Check(); err != nil {
+	if err := w.Plane().Check(); err != nil {
 		w.Violate("INV", "after %v: %v", in, err)
 	}
-	if err := w.plane.gate.Check(); err != nil {
+	if err := w.CheckGate(); err != nil {
 		w.Violate("INV", "after %v: %v", in, err)
 	}
 }
 
-func (c *checkInvariants) hostStepped(w *World, h *hostNode, in agent.Input) {
+func (c *checkInvariants) hostStepped(e *Event) {
 	if c.agents++; c.agents%c.every != 0 {
 		return
 	}
-	if err := h.agent.Check(); err != nil {
-		w.Violate("INV", "h%d after %v: %v", h.index+1, in, err)
+	if err := e.World.Agent(e.Host).Check(); err != nil {
+		e.World.Violate("INV", "h%d after %v: %v", e.Host, e.AgentInput, err)
 	}
 }

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
@@ -19,7 +18,7 @@ type checkIsolation struct {
 	// may come in.
 	expected wire.Code
 	vague    bool // the plane is not up, and knows no revocations yet
-	asked    *message
+	asked    *Message
 
 	steps   uint64
 	watched int // number of the host whose turn it is; 0 if nobody's
@@ -27,30 +26,40 @@ type checkIsolation struct {
 	heartAt wire.Time
 }
 
-func newCheckIsolation(w *World) any { return &checkIsolation{l: w.panel.ledger(w)} }
+func newCheckIsolation(s *Checks) {
+	c := &checkIsolation{l: s.ledger()}
+	s.on(EventArrived, c.arrived)
+	s.on(EventAnswered, c.answered)
+	s.on(EventAdmitted, c.admitted)
+	s.on(EventStepping, c.stepping)
+	s.on(EventStepDone, c.stepDone)
+	s.on(EventPlaneDown, c.planeDown)
+}
 
-func (c *checkIsolation) arrived(w *World, m *message) {
-	c.asked, c.vague = m, !w.plane.started
+func (c *checkIsolation) arrived(e *Event) {
+	w, m := e.World, e.Message
+	c.asked, c.vague = m, !w.PlaneStarted()
 	c.expected = wire.OK
-	revoked, there := c.l.durable.revoked[wire.CommonName(m.identity.CommonName)]
+	revoked, there := c.l.durable.revoked[wire.CommonName(m.Identity().CommonName)]
 	switch {
-	case there && m.notBefore.Before(revoked): // T5
+	case there && m.NotBefore().Before(revoked): // T5
 		c.expected = wire.CertificateRevoked
-	case m.kind == MsgGarbage: // T7; the simulator's own reading of it decides between 400 and 422
+	case m.Kind() == MsgGarbage: // T7; the simulator's own reading of it decides between 400 and 422
 		c.expected = wire.NotJSON
-	case m.identity.Operator != (m.kind == MsgOperator): // T4
+	case m.Identity().Operator != (m.Kind() == MsgOperator): // T4
 		c.expected = wire.WrongRole
-	case m.kind == MsgHeartbeat && string(m.heartbeat.Request.Hostname) != m.identity.Name, // T3
-		m.kind == MsgEvent && string(m.event.Envelope.Hostname) != m.identity.Name:
+	case m.Kind() == MsgHeartbeat && string(m.Heartbeat().Request.Hostname) != m.Identity().Name, // T3
+		m.Kind() == MsgEvent && string(m.Event().Envelope.Hostname) != m.Identity().Name:
 		c.expected = wire.WrongIdentity
 	}
 }
 
-func (c *checkIsolation) answered(w *World, m *message) {
-	code := m.outcome.Code
+func (c *checkIsolation) answered(e *Event) {
+	w, m := e.World, e.Message
+	code := m.Outcome().Code
 	if m != c.asked {
 		if s := code.Status(); (s == 401 || s == 403) && !c.revokedSince(m, code) {
-			w.Violate("S10", "m%d, a %v of %s, was let in and is refused %v", m.id, m.kind, m.identity.Name, code)
+			w.Violate("S10", "m%d, a %v of %s, was let in and is refused %v", m.ID(), m.Kind(), m.Identity().Name, code)
 		}
 		return
 	}
@@ -62,32 +71,34 @@ func (c *checkIsolation) answered(w *World, m *message) {
 	switch c.expected {
 	case wire.OK:
 		if s := code.Status(); (s == 401 || s == 403) && !c.vague {
-			w.Violate("S10", "m%d, a %v of %s, is refused %v at the door", m.id, m.kind, m.identity.Name, code)
+			w.Violate("S10", "m%d, a %v of %s, is refused %v at the door", m.ID(), m.Kind(), m.Identity().Name, code)
 		}
 	default:
 		if code != c.expected && !c.vague {
-			w.Violate("S10", "m%d, a %v of %s, is answered %v; want %v", m.id, m.kind, m.identity.Name, code, c.expected)
+			w.Violate("S10", "m%d, a %v of %s, is answered %v; want %v", m.ID(), m.Kind(), m.Identity().Name, code, c.expected)
 		}
 	}
 }
 
 // revokedSince reports whether a poll that waited comes to ask again, and its
 // certificate was revoked meanwhile.
-func (c *checkIsolation) revokedSince(m *message, code wire.Code) bool {
-	revoked, there := c.l.durable.revoked[wire.CommonName(m.identity.CommonName)]
-	return m.kind == MsgPoll && code == wire.CertificateRevoked && there && m.notBefore.Before(revoked)
+func (c *checkIsolation) revokedSince(m *Message, code wire.Code) bool {
+	revoked, there := c.l.durable.revoked[wire.CommonName(m.Identity().CommonName)]
+	return m.Kind() == MsgPoll && code == wire.CertificateRevoked && there && m.NotBefore().Before(revoked)
 }
 
-func (c *checkIsolation) admitted(w *World, m *message) {
+func (c *checkIsolation) admitted(e *Event) {
+	w, m := e.World, e.Message
 	if m == c.asked && c.expected != wire.OK && !c.vague {
-		w.Violate("S10", "m%d, a %v of %s, is admitted; want it refused %v", m.id, m.kind, m.identity.Name, c.expected)
+		w.Violate("S10", "m%d, a %v of %s, is admitted; want it refused %v", m.ID(), m.Kind(), m.Identity().Name, c.expected)
 	}
 	c.asked = nil
 }
 
-func (c *checkIsolation) stepping(w *World, m *message, in plane.Input) {
-	if m != nil && m.node >= 0 && string(aboutHost(in)) != m.identity.Name {
-		w.Violate("S10", "m%d, %v, is stepped, and it came from %s", m.id, in, m.identity.Name)
+func (c *checkIsolation) stepping(e *Event) {
+	w, m, in := e.World, e.Message, e.Input
+	if m != nil && m.Host() > 0 && string(aboutHost(in)) != m.Identity().Name {
+		w.Violate("S10", "m%d, %v, is stepped, and it came from %s", m.ID(), in, m.Identity().Name)
 	}
 	for _, r := range c.l.now {
 		if r.disturbed && !onlyDispatched(r) {
@@ -113,18 +124,19 @@ func onlyDispatched(r *recordCopy) bool {
 
 // watch looks at the next host before an input that is not its own.
 func (c *checkIsolation) watch(w *World) {
-	next := 1 + int(c.steps/64)%len(w.hosts)
+	next := 1 + int(c.steps/64)%w.Scenario().Fleet.Hosts
 	if next == c.l.host {
 		return
 	}
-	if status, known := w.plane.plane.Host(c.l.names[next]); known {
+	if status, known := w.Plane().Host(c.l.names[next]); known {
 		c.watched, c.closure, c.heartAt = next, status.CurrentClosure, status.LastHeartbeatAt
 	}
 }
 
-func (c *checkIsolation) stepDone(w *World, m *message, in plane.Input, r *plane.Reply) {
+func (c *checkIsolation) stepDone(e *Event) {
+	w, m, in, r := e.World, e.Message, e.Input, e.Reply
 	if c.watched > 0 {
-		status, known := w.plane.plane.Host(c.l.names[c.watched])
+		status, known := w.Plane().Host(c.l.names[c.watched])
 		if !known || status.CurrentClosure != c.closure || status.LastHeartbeatAt != c.heartAt {
 			w.Violate("S10", "h%d ran %q and was heard at %v; after %v it is %q and %v", c.watched, c.closure, c.heartAt, in, status.CurrentClosure, status.LastHeartbeatAt)
 		}
@@ -134,9 +146,9 @@ func (c *checkIsolation) stepDone(w *World, m *message, in plane.Input, r *plane
 	}
 	for _, rec := range c.l.now {
 		if !sameRecord(rec.before, rec.last) {
-			w.Violate("S10", "m%d, %v, is refused %v and changes h%d in %s: %s", m.id, in, r.Outcome.Code, rec.host, rec.of.id, difference(rec.last, rec.before))
+			w.Violate("S10", "m%d, %v, is refused %v and changes h%d in %s: %s", m.ID(), in, r.Outcome.Code, rec.host, rec.of.id, difference(rec.last, rec.before))
 		}
 	}
 }
 
-func (c *checkIsolation) planeDown(*World, bool) { c.asked = nil }
+func (c *checkIsolation) planeDown(*Event) { c.asked = nil }

@@ -58,7 +58,7 @@ type recordCopy struct {
 	host   int
 	wave   int
 	target wire.Closure // by the manifest
-	// before is how it was before the input that the tap is about, last how it
+	// before is how it was before the input that the event is about, last how it
 	// was when it was looked at last. They are one and the same as long as
 	// nothing changes; kept has room for both.
 	before, last *rollout.Record
@@ -74,13 +74,19 @@ type recordCopy struct {
 	wokenAt        uint64
 }
 
-func newLedger(w *World) *ledger {
-	n := w.scenario.Fleet.Hosts
+func newLedger(s *Checks) *ledger {
+	w := s.World
+	n := w.Scenario().Fleet.Hosts
 	l := &ledger{hosts: make([][]*recordCopy, n+1), names: make([]wire.Hostname, n+1), looked: make([]uint64, n+1), turns: make([]uint8, n+1), live: newDecisions(), durable: newDecisions()}
 	for i := 1; i <= n; i++ {
 		l.names[i] = HostName(i)
 	}
 	l.adopt(w.adopted)
+	s.on(EventStepping, l.stepping)
+	s.on(EventStepDone, l.stepDone)
+	s.on(EventCommitted, l.committed)
+	s.on(EventPlaneDown, l.planeDown)
+	s.on(EventPlaneStarted, l.planeStarted)
 	return l
 }
 
@@ -124,10 +130,11 @@ func aboutHost(in plane.Input) wire.Hostname {
 	}
 }
 
-func (l *ledger) stepping(w *World, _ *message, in plane.Input) {
+func (l *ledger) stepping(e *Event) {
+	w, in := e.World, e.Input
 	l.host, l.now = l.number(aboutHost(in)), nil
 	l.affected, l.released = l.affected[:0], l.released[:0]
-	l.entries = len(w.plane.out.Entries)
+	l.entries = len(e.Output.Entries)
 	if l.host == 0 {
 		return
 	}
@@ -149,7 +156,8 @@ func (l *ledger) stepping(w *World, _ *message, in plane.Input) {
 	}
 }
 
-func (l *ledger) stepDone(w *World, _ *message, in plane.Input, r *plane.Reply) {
+func (l *ledger) stepDone(e *Event) {
+	w, in, r := e.World, e.Input, e.Reply
 	if l.host > 0 {
 		l.look(w)
 	}
@@ -164,14 +172,14 @@ func (l *ledger) stepDone(w *World, _ *message, in plane.Input, r *plane.Reply) 
 		}
 	}
 	l.decide(w, in, r)
-	if len(w.plane.out.Entries) > l.entries {
+	if len(e.Output.Entries) > l.entries {
 		l.logged++
 	}
 	l.looked[l.host] = l.logged
 }
 
 // look takes a look at the records of the host that the input is about.
-func (l *ledger) look(w *World) { l.seen = w.plane.plane.Look(l.names[l.host], l.seen[:0]) }
+func (l *ledger) look(w *World) { l.seen = w.Plane().Look(l.names[l.host], l.seen[:0]) }
 
 // planes is the plane's own record of the i-th copy, in the last look; an empty
 // one if it has none.
@@ -197,14 +205,15 @@ func (c *recordCopy) copy(rec, other *rollout.Record) *rollout.Record {
 }
 
 // committed: what was decided in this batch is durable.
-func (l *ledger) committed(*World, []plane.Entry) {
+func (l *ledger) committed(*Event) {
 	for _, d := range l.undurable {
 		d(&l.durable)
 	}
 	l.undurable = l.undurable[:0]
 }
 
-func (l *ledger) planeDown(_ *World, wiped bool) {
+func (l *ledger) planeDown(e *Event) {
+	wiped := e.Wiped
 	if wiped {
 		l.durable = newDecisions()
 	}
@@ -214,7 +223,8 @@ func (l *ledger) planeDown(_ *World, wiped bool) {
 
 // planeStarted: the plane has what was durable, so everything is looked at
 // anew.
-func (l *ledger) planeStarted(w *World) {
+func (l *ledger) planeStarted(e *Event) {
+	w := e.World
 	l.undurable = l.undurable[:0]
 	l.host, l.now = 0, nil
 	l.live = l.durable.clone()
@@ -224,7 +234,7 @@ func (l *ledger) planeStarted(w *World) {
 	for _, o := range l.live.opened {
 		l.install(o)
 		for _, c := range o.records {
-			rec, there := w.plane.plane.Record(o.id, l.names[c.host])
+			rec, there := w.Plane().Record(o.id, l.names[c.host])
 			c.there = there
 			c.last = c.copy(&rec, nil)
 			c.before = c.last

@@ -47,8 +47,15 @@ type hostHeard struct {
 	runs        wire.Closure  // what it said last that it runs
 }
 
-func newCheckReachability(w *World) any {
-	return &checkReachability{l: w.panel.ledger(w), q: w.panel.inbox(w), hosts: make([]hostHeard, w.scenario.Fleet.Hosts+1)}
+func newCheckReachability(s *Checks) {
+	c := &checkReachability{l: s.ledger(), q: s.inbox(), hosts: make([]hostHeard, s.World.Scenario().Fleet.Hosts+1)}
+	s.on(EventRefused, c.refused)
+	s.on(EventStepping, c.stepping)
+	s.on(EventStepDone, c.stepDone)
+	s.on(EventNoticed, c.noticed)
+	s.on(EventStepEnded, c.stepped)
+	s.on(EventPlaneStarted, c.planeStarted)
+	s.on(EventPlaneDown, c.planeDown)
 }
 
 func (c *checkReachability) now() time.Duration { return c.last - c.credited }
@@ -73,8 +80,9 @@ func (c *checkReachability) learn(host int) {
 
 // refused: a host is turned away because nobody is there, or because the whole
 // inbox is full. One that is at its own cap has itself to blame.
-func (c *checkReachability) refused(w *World, m *message) {
-	switch m.outcome.Code {
+func (c *checkReachability) refused(e *Event) {
+	w, m := e.World, e.Message
+	switch m.Outcome().Code {
 	case wire.NotStarted, wire.Closed:
 		c.away = c.away || !c.q.rebuilding
 	case wire.Saturated:
@@ -82,10 +90,11 @@ func (c *checkReachability) refused(w *World, m *message) {
 	}
 }
 
-func (c *checkReachability) stepping(w *World, _ *message, in plane.Input) {
-	gap := w.now - c.last
-	c.last = w.now
-	if gap > w.scenario.Fleet.Interval/6 { // nobody was heard, the plane stood still (L2)
+func (c *checkReachability) stepping(e *Event) {
+	w, in := e.World, e.Input
+	gap := w.Now() - c.last
+	c.last = w.Now()
+	if gap > w.Scenario().Fleet.Interval/6 { // nobody was heard, the plane stood still (L2)
 		c.credit(gap)
 	}
 	switch in := in.(type) {
@@ -125,7 +134,7 @@ func (c *checkReachability) tick(w *World) {
 		}
 	}
 	c.away, c.ticked, c.missed = false, c.last, 0
-	c.judge(w.scenario.Fleet.Interval)
+	c.judge(w.Scenario().Fleet.Interval)
 }
 
 // judge carries out L1 and L3.
@@ -168,7 +177,8 @@ func (c *checkReachability) judge(interval time.Duration) {
 	}
 }
 
-func (c *checkReachability) stepDone(w *World, _ *message, in plane.Input, r *plane.Reply) {
+func (c *checkReachability) stepDone(e *Event) {
+	w, in, r := e.World, e.Input, e.Reply
 	if opened, is := in.(*plane.OpenRollout); is && r.Outcome.Code == wire.Created {
 		for _, h := range opened.Manifest.Hosts {
 			c.learn(c.l.number(h.Hostname))
@@ -182,7 +192,7 @@ func (c *checkReachability) stepDone(w *World, _ *message, in plane.Input, r *pl
 // shown compares what an operator would be shown of a host.
 func (c *checkReachability) shown(w *World, host int) {
 	h := &c.hosts[host]
-	status, known := w.plane.plane.Host(c.l.names[host])
+	status, known := w.Plane().Host(c.l.names[host])
 	if known != h.known {
 		w.Violate("S12", "h%d is known to the plane: %v; want %v", host, known, h.known)
 		return
@@ -201,7 +211,8 @@ func (c *checkReachability) shown(w *World, host int) {
 	}
 }
 
-func (c *checkReachability) noticed(w *World, n plane.Notice) {
+func (c *checkReachability) noticed(e *Event) {
+	w, n := e.World, *e.Notice
 	switch n.Kind {
 	case plane.NoticeUnreachable, plane.NoticeReachable, plane.NoticeObserverSuspect, plane.NoticeCredited:
 	default:
@@ -217,8 +228,9 @@ func (c *checkReachability) noticed(w *World, n plane.Notice) {
 	}
 }
 
-func (c *checkReachability) stepped(w *World) {
-	if len(c.expected) > 0 && w.plane.up && w.plane.loop == loopIdle && !w.plane.rebuilding {
+func (c *checkReachability) stepped(e *Event) {
+	w := e.World
+	if len(c.expected) > 0 && w.PlaneIdle() {
 		w.Violate("S12", "the plane does not say %v", c.expected[0])
 	}
 }
@@ -227,9 +239,10 @@ func (c *checkReachability) stepped(w *World) {
 // whole silence from now on (L2). It remembers those that have a record. If
 // the process went on, so did its inbox, and who was turned away since the last
 // tick still counts.
-func (c *checkReachability) planeStarted(w *World) {
+func (c *checkReachability) planeStarted(e *Event) {
+	w := e.World
 	*c = checkReachability{
-		l: c.l, q: c.q, hosts: c.hosts, last: w.now, ticked: w.now, steps: c.steps, away: c.away && c.rebuilding,
+		l: c.l, q: c.q, hosts: c.hosts, last: w.Now(), ticked: w.Now(), steps: c.steps, away: c.away && c.rebuilding,
 	}
 	clear(c.hosts)
 	for _, o := range c.l.live.opened {
@@ -239,5 +252,5 @@ func (c *checkReachability) planeStarted(w *World) {
 	}
 }
 
-func (c *checkReachability) planeDown(*World, bool) { c.expected, c.rebuilding = nil, false }
-func (c *checkReachability) commitFailed(*World)    { c.expected, c.rebuilding = nil, true }
+func (c *checkReachability) planeDown(*Event)    { c.expected, c.rebuilding = nil, false }
+func (c *checkReachability) commitFailed(*Event) { c.expected, c.rebuilding = nil, true }

@@ -9,9 +9,14 @@ import (
 // so, with the record's last event number.
 type checkReplay struct{ l *ledger }
 
-func newCheckReplay(w *World) any { return &checkReplay{w.panel.ledger(w)} }
+func newCheckReplay(s *Checks) {
+	c := &checkReplay{s.ledger()}
+	s.on(EventStepDone, c.stepDone)
+	s.on(EventAnswered, c.answered)
+}
 
-func (c *checkReplay) stepDone(w *World, m *message, in plane.Input, r *plane.Reply) {
+func (c *checkReplay) stepDone(e *Event) {
+	w, m, in, r := e.World, e.Message, e.Input, e.Reply
 	if r == nil {
 		return
 	}
@@ -28,23 +33,24 @@ func (c *checkReplay) stepDone(w *World, m *message, in plane.Input, r *plane.Re
 		if rec := c.l.copyOf(c.l.host, in.Envelope.RolloutID); rec != nil && r.Outcome.Code == wire.Gap {
 			asked, from = true, rec.before.LastEventSeq
 			if in.Envelope.Event.Seq <= from+1 {
-				w.Violate("S8", "m%d, %v, is answered %v, and the record has the events up to %d", m.id, in, r.Outcome.Code, from)
+				w.Violate("S8", "m%d, %v, is answered %v, and the record has the events up to %d", m.ID(), in, r.Outcome.Code, from)
 			}
 		}
 	}
 	switch o := &r.Outcome; {
 	case o.Replay && !asked:
-		w.Violate("S8", "m%d, %v, is answered with Replay-From %d; want none", m.id, in, o.ReplayFrom)
+		w.Violate("S8", "m%d, %v, is answered with Replay-From %d; want none", m.ID(), in, o.ReplayFrom)
 	case !o.Replay && asked:
-		w.Violate("S8", "m%d, %v, is answered without Replay-From; want %d", m.id, in, from)
+		w.Violate("S8", "m%d, %v, is answered without Replay-From; want %d", m.ID(), in, from)
 	case o.Replay && o.ReplayFrom != from:
-		w.Violate("S8", "m%d, %v, is answered with Replay-From %d; want %d", m.id, in, o.ReplayFrom, from)
+		w.Violate("S8", "m%d, %v, is answered with Replay-From %d; want %d", m.ID(), in, o.ReplayFrom, from)
 	}
 }
 
-func (c *checkReplay) answered(w *World, m *message) {
-	if o := &m.outcome; o.Replay && o.Code.Unavailable() {
-		w.Violate("S8", "m%d is answered %v with Replay-From %d", m.id, o.Code, o.ReplayFrom)
+func (c *checkReplay) answered(e *Event) {
+	w, m := e.World, e.Message
+	if o := m.Outcome(); o.Replay && o.Code.Unavailable() {
+		w.Violate("S8", "m%d is answered %v with Replay-From %d", m.ID(), o.Code, o.ReplayFrom)
 	}
 }
 
@@ -53,16 +59,20 @@ func (c *checkReplay) answered(w *World, m *message) {
 // ordered by rollout ID (PROTOCOL H3, H4, H6); every other one with none.
 type checkBootstrap struct{ l *ledger }
 
-func newCheckBootstrap(w *World) any { return &checkBootstrap{w.panel.ledger(w)} }
+func newCheckBootstrap(s *Checks) {
+	c := &checkBootstrap{s.ledger()}
+	s.on(EventStepDone, c.stepDone)
+}
 
-func (c *checkBootstrap) stepDone(w *World, m *message, in plane.Input, r *plane.Reply) {
+func (c *checkBootstrap) stepDone(e *Event) {
+	w, m, in, r := e.World, e.Message, e.Input, e.Reply
 	heartbeat, is := in.(*plane.Heartbeat)
 	if !is {
 		return
 	}
 	answer := &r.Outcome.Heartbeat
 	if answer.ReceivedAt != heartbeat.Request.At {
-		w.Violate("S9", "m%d, %v, is answered with receivedAt %v", m.id, in, answer.ReceivedAt)
+		w.Violate("S9", "m%d, %v, is answered with receivedAt %v", m.ID(), in, answer.ReceivedAt)
 	}
 	list := answer.Bootstrap
 	if heartbeat.Request.RolloutID == "" {
@@ -71,18 +81,18 @@ func (c *checkBootstrap) stepDone(w *World, m *message, in plane.Input, r *plane
 				continue
 			}
 			if len(list) == 0 {
-				w.Violate("S9", "m%d, %v, is answered without a snapshot of %s, which is %v", m.id, in, rec.of.id, rec.last.State)
+				w.Violate("S9", "m%d, %v, is answered without a snapshot of %s, which is %v", m.ID(), in, rec.of.id, rec.last.State)
 				return
 			}
 			if want := snapshotOf(rec); list[0] != want {
-				w.Violate("S9", "m%d, %v, is answered with the snapshot\n\t%+v\nwant\n\t%+v", m.id, in, list[0], want)
+				w.Violate("S9", "m%d, %v, is answered with the snapshot\n\t%+v\nwant\n\t%+v", m.ID(), in, list[0], want)
 				return
 			}
 			list = list[1:]
 		}
 	}
 	if len(list) > 0 {
-		w.Violate("S9", "m%d, %v, is answered with a snapshot of %s; want none", m.id, in, list[0].RolloutID)
+		w.Violate("S9", "m%d, %v, is answered with a snapshot of %s; want none", m.ID(), in, list[0].RolloutID)
 	}
 }
 

@@ -11,9 +11,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// saboteur breaks a world: it is called at the taps before the checkers are.
+// saboteur breaks a world: it receives events before the checkers do.
 type saboteur struct {
-	passive
 	onArrived, onAdmitted, onRefused, onFinished, onAnswered func(*World, *message)
 
 	onStepping     func(*World, *message, plane.Input)
@@ -22,54 +21,59 @@ type saboteur struct {
 	onPlaneStarted func(*World)
 	onStepped      func(*World)
 	onHostStepped  func(*World, *hostNode, agent.Input)
+
+	busy bool
 }
 
-func about(f func(*World, *message), w *World, m *message) {
-	if f != nil {
-		f(w, m)
+// attach subscribes a saboteur in front of everybody else.
+func (s *saboteur) attach(w *World) {
+	message := func(kind EventKind, f func(*World, *message)) {
+		if f != nil {
+			s.on(w, kind, func(e *Event) { f(e.World, e.Message) })
+		}
 	}
-}
-
-func (s *saboteur) arrived(w *World, m *message)  { about(s.onArrived, w, m) }
-func (s *saboteur) admitted(w *World, m *message) { about(s.onAdmitted, w, m) }
-func (s *saboteur) refused(w *World, m *message)  { about(s.onRefused, w, m) }
-func (s *saboteur) finished(w *World, m *message) { about(s.onFinished, w, m) }
-func (s *saboteur) answered(w *World, m *message) { about(s.onAnswered, w, m) }
-
-func (s *saboteur) stepping(w *World, m *message, in plane.Input) {
+	world := func(kind EventKind, f func(*World)) {
+		if f != nil {
+			s.on(w, kind, func(e *Event) { f(e.World) })
+		}
+	}
+	message(EventArrived, s.onArrived)
+	message(EventAdmitted, s.onAdmitted)
+	message(EventRefused, s.onRefused)
+	message(EventFinished, s.onFinished)
+	message(EventAnswered, s.onAnswered)
+	world(EventPlaneDown, s.onPlaneDown)
+	world(EventPlaneStarted, s.onPlaneStarted)
+	world(EventStepEnded, s.onStepped)
 	if s.onStepping != nil {
-		s.onStepping(w, m, in)
+		s.on(w, EventStepping, func(e *Event) { s.onStepping(e.World, e.Message, e.Input) })
 	}
-}
-
-func (s *saboteur) stepDone(w *World, m *message, in plane.Input, r *plane.Reply) {
 	if s.onStepDone != nil {
-		s.onStepDone(w, m, in, r)
+		s.on(w, EventStepDone, func(e *Event) { s.onStepDone(e.World, e.Message, e.Input, e.Reply) })
 	}
-}
-
-func (s *saboteur) planeDown(w *World, _ bool) {
-	if s.onPlaneDown != nil {
-		s.onPlaneDown(w)
-	}
-}
-
-func (s *saboteur) planeStarted(w *World) {
-	if s.onPlaneStarted != nil {
-		s.onPlaneStarted(w)
-	}
-}
-
-func (s *saboteur) hostStepped(w *World, h *hostNode, in agent.Input) {
 	if s.onHostStepped != nil {
-		s.onHostStepped(w, h, in)
+		s.on(w, EventHostStepped, func(e *Event) { s.onHostStepped(e.World, e.host(), e.AgentInput) })
 	}
 }
 
-func (s *saboteur) stepped(w *World) {
-	if s.onStepped != nil {
-		s.onStepped(w)
-	}
+// on subscribes to one kind. What the saboteur itself has the world emit is for
+// the others.
+func (s *saboteur) on(w *World, kind EventKind, f func(*Event)) {
+	subscribeFirst(w, kind, func(e *Event) {
+		if !s.busy {
+			s.busy = true
+			f(e)
+			s.busy = false
+		}
+	})
+}
+
+// subscribeFirst subscribes a consumer in front of everybody else.
+func subscribeFirst(w *World, kind EventKind, consumer func(*Event)) {
+	others := w.stream.consumers[kind]
+	w.stream.consumers[kind] = nil
+	w.Subscribe(kind, consumer)
+	w.stream.consumers[kind] = append(w.stream.consumers[kind], others...)
 }
 
 // checkerNumbered returns one checker.
@@ -93,7 +97,7 @@ func runWith(t *testing.T, s Scenario, checkers []Checker, breaks *saboteur) *Vi
 		t.Fatal(err)
 	}
 	if breaks != nil {
-		w.observers = append([]observer{breaks}, w.observers...)
+		breaks.attach(w)
 	}
 	for w.Next() {
 	}

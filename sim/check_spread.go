@@ -27,41 +27,47 @@ type checkSpread struct {
 	expiredNow []uint64
 }
 
-func newCheckSpread(w *World) any {
-	return &checkSpread{q: w.panel.inbox(w), back: make([]time.Duration, w.scenario.Fleet.Hosts+2)}
+func newCheckSpread(s *Checks) {
+	c := &checkSpread{q: s.inbox(), back: make([]time.Duration, s.World.Scenario().Fleet.Hosts+2)}
+	s.on(EventAdmitted, c.admitted)
+	s.on(EventExpired, c.expired)
+	s.on(EventAnswered, c.answered)
+	s.on(EventPlaneDown, c.planeDown)
 }
 
-func (c *checkSpread) admitted(*World, *message) {
+func (c *checkSpread) admitted(*Event) {
 	if c.q.now != nil {
 		c.back[c.q.now.caller] = 0
 	}
 }
 
-func (c *checkSpread) expired(w *World, m *message) {
-	c.expiredNow = append(c.expiredNow, m.id)
+func (c *checkSpread) expired(e *Event) {
+	w, m := e.World, e.Message
+	c.expiredNow = append(c.expiredNow, m.ID())
 	c.judge(w, m)
 }
 
-func (c *checkSpread) answered(w *World, m *message) {
-	if len(c.expiredNow) > 0 && c.expiredNow[0] == m.id {
+func (c *checkSpread) answered(e *Event) {
+	w, m := e.World, e.Message
+	if len(c.expiredNow) > 0 && c.expiredNow[0] == m.ID() {
 		c.expiredNow = c.expiredNow[1:]
 		return
 	}
 	c.judge(w, m)
 }
 
-func (c *checkSpread) judge(w *World, m *message) {
-	if c.q.now == nil || !m.outcome.Code.Unavailable() {
+func (c *checkSpread) judge(w *World, m *Message) {
+	if c.q.now == nil || !m.Outcome().Code.Unavailable() {
 		return
 	}
-	front, told := w.now+time.Second, w.now+m.outcome.RetryAfter
+	front, told := w.Now()+time.Second, w.Now()+m.Outcome().RetryAfter
 	known := c.back[c.q.now.caller]
 	c.back[c.q.now.caller] = told
-	if w.now <= known-time.Second {
+	if w.Now() <= known-time.Second {
 		return // it came before its slot and is told the rest of it
 	}
-	mayStartAgain := c.high+2*time.Second > w.now+w.scenario.Fleet.Interval
-	if w.now < known {
+	mayStartAgain := c.high+2*time.Second > w.Now()+w.Scenario().Fleet.Interval
+	if w.Now() < known {
 		// The rest of its slot, or a new one.
 		c.high = max(c.high+time.Second, told)
 		if mayStartAgain {
@@ -69,18 +75,18 @@ func (c *checkSpread) judge(w *World, m *message) {
 		}
 		return
 	}
-	apart := time.Second / time.Duration(w.plane.capacity)
+	apart := time.Second / time.Duration(w.Capacity())
 	switch least := max(front, c.low+apart); {
 	case told >= least:
 		c.low, c.high = max(least, told-time.Second), told
 	case mayStartAgain:
 		c.low, c.high = front, max(told, front)
 	default:
-		w.Violate("S16", "%s is to come back at %v, with the caller before it; want its own slot, at %v or later", m.identity.Name, told, least)
+		w.Violate("S16", "%s is to come back at %v, with the caller before it; want its own slot, at %v or later", m.Identity().Name, told, least)
 	}
 }
 
-func (c *checkSpread) planeDown(*World, bool) {
+func (c *checkSpread) planeDown(*Event) {
 	clear(c.back)
 	c.low, c.high, c.expiredNow = 0, 0, nil
 }

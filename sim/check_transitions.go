@@ -120,18 +120,25 @@ func mayConverge(rec *rollout.Record, soak time.Duration, body wire.HostConverge
 // the table says; and the log gets a line for each event that is taken and each
 // confirmation, and none for what was taken before.
 type checkTransitions struct {
-	l      *ledger
-	logged int // entries that the batch had before the step
+	l *ledger
+	// logged is how many entries the batch had before the step, added how many the
+	// step added.
+	logged, added int
 	// What the event has to be answered, and where it leads.
 	target *recordCopy
 	code   wire.Code
 	to     wire.State
 }
 
-func newCheckTransitions(w *World) any { return &checkTransitions{l: w.panel.ledger(w)} }
+func newCheckTransitions(s *Checks) {
+	c := &checkTransitions{l: s.ledger()}
+	s.on(EventStepping, c.stepping)
+	s.on(EventStepDone, c.stepDone)
+}
 
-func (c *checkTransitions) stepping(w *World, _ *message, in plane.Input) {
-	c.logged = len(w.plane.out.Entries)
+func (c *checkTransitions) stepping(e *Event) {
+	in := e.Input
+	c.logged = len(e.Output.Entries)
 	ev, is := in.(*plane.Event)
 	if !is {
 		return
@@ -142,7 +149,9 @@ func (c *checkTransitions) stepping(w *World, _ *message, in plane.Input) {
 	}
 }
 
-func (c *checkTransitions) stepDone(w *World, m *message, in plane.Input, reply *plane.Reply) {
+func (c *checkTransitions) stepDone(e *Event) {
+	w, m, in, reply := e.World, e.Message, e.Input, e.Reply
+	c.added = len(e.Output.Entries) - c.logged
 	switch in := in.(type) {
 	case *plane.Event:
 		c.event(w, m, in, reply)
@@ -158,10 +167,10 @@ func (c *checkTransitions) stepDone(w *World, m *message, in plane.Input, reply 
 	}
 }
 
-func (c *checkTransitions) event(w *World, m *message, in *plane.Event, reply *plane.Reply) {
+func (c *checkTransitions) event(w *World, m *Message, in *plane.Event, reply *plane.Reply) {
 	ev := in.Envelope.Event
 	if got := reply.Outcome.Code; got != c.code {
-		w.Violate("S3", "m%d, %v, is answered %v; want %v in %s", m.id, in, got, c.code, stateOf(c.target))
+		w.Violate("S3", "m%d, %v, is answered %v; want %v in %s", m.ID(), in, got, c.code, stateOf(c.target))
 		return
 	}
 	lines := 0
@@ -190,14 +199,14 @@ func (c *checkTransitions) event(w *World, m *message, in *plane.Event, reply *p
 }
 
 // lines judges how many lines a step adds to the log (PROTOCOL E2, E3, H4).
-func (c *checkTransitions) lines(w *World, m *message, in plane.Input, want int) {
-	if got := len(w.plane.out.Entries) - c.logged; got != want {
-		w.Violate("S3", "m%d, %v, adds %d lines to the log; want %d", m.id, in, got, want)
+func (c *checkTransitions) lines(w *World, m *Message, in plane.Input, want int) {
+	if c.added != want {
+		w.Violate("S3", "m%d, %v, adds %d lines to the log; want %d", m.ID(), in, c.added, want)
 	}
 }
 
 // heartbeat judges confirmations (PROTOCOL H4, H5).
-func (c *checkTransitions) heartbeat(w *World, m *message, in *plane.Heartbeat) {
+func (c *checkTransitions) heartbeat(w *World, m *Message, in *plane.Heartbeat) {
 	req, lines := &in.Request, 0
 	for _, r := range c.l.now {
 		confirms := req.RolloutID == "" && req.CurrentClosure != "" && req.CurrentClosure == r.before.TargetClosure &&
@@ -210,11 +219,11 @@ func (c *checkTransitions) heartbeat(w *World, m *message, in *plane.Heartbeat) 
 		}
 		switch marks := r.last.Marks; {
 		case r.last.State != want:
-			w.Violate("S3", "h%d in %s goes from %v to %v by m%d, %v; want %v", r.host, r.of.id, r.before.State, r.last.State, m.id, in, want)
+			w.Violate("S3", "h%d in %s goes from %v to %v by m%d, %v; want %v", r.host, r.of.id, r.before.State, r.last.State, m.ID(), in, want)
 		case r.last.LastEventSeq != r.before.LastEventSeq:
 			w.Violate("S3", "h%d in %s: a heartbeat uses the event number %d", r.host, r.of.id, r.last.LastEventSeq)
 		case confirms && !(marks.Has(rollout.MarkActivationCompletedAt) && marks.Has(rollout.MarkCurrentClosure)):
-			w.Violate("S3", "h%d in %s is confirmed by m%d, and not marked so", r.host, r.of.id, m.id)
+			w.Violate("S3", "h%d in %s is confirmed by m%d, and not marked so", r.host, r.of.id, m.ID())
 		}
 	}
 	c.lines(w, m, in, lines)

@@ -12,23 +12,30 @@ type checkWedge struct {
 	progress time.Duration
 }
 
-func newCheckWedge(w *World) any { return &checkWedge{q: w.panel.inbox(w)} }
+func newCheckWedge(s *Checks) {
+	c := &checkWedge{q: s.inbox()}
+	s.on(EventAdmitted, c.admitted)
+	s.on(EventFinished, c.finished)
+	s.on(EventStepEnded, c.stepped)
+}
 
-func (c *checkWedge) admitted(w *World, _ *message) {
+func (c *checkWedge) admitted(e *Event) {
+	w := e.World
 	if c.q.inside == 1 {
-		c.progress = w.now
+		c.progress = w.Now()
 	}
 }
 
-func (c *checkWedge) finished(w *World, _ *message) { c.progress = w.now }
+func (c *checkWedge) finished(e *Event) { c.progress = e.World.Now() }
 
-func (c *checkWedge) stepped(w *World) {
-	if !w.plane.up {
+func (c *checkWedge) stepped(e *Event) {
+	w := e.World
+	if !w.PlaneUp() {
 		return
 	}
-	idle := w.now - c.progress
-	wedged := c.q.inside > 0 && idle > w.scenario.Plane.ReplyTimeout
-	if w.plane.gate.Wedged(w.now) != wedged {
+	idle := w.Now() - c.progress
+	wedged := c.q.inside > 0 && idle > w.Scenario().Plane.ReplyTimeout
+	if w.Wedged() != wedged {
 		w.Violate("S15", "the plane says that it is wedged: %v; %d requests are inside, and nothing has finished for %v", !wedged, c.q.inside, idle)
 	}
 }

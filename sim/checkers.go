@@ -1,5 +1,45 @@
 package sim
 
+// Checker is one numbered rule that runs are held to.
+type Checker struct {
+	// Number is S1 to S17, L1 to L4 or INV; Rule says what it holds to, and
+	// cites the protocol.
+	Number, Rule string
+	// New makes a fresh checker for a world. It subscribes to the events that it
+	// judges by.
+	New func(*Checks)
+}
+
+// Checks are the checkers of one world, with the models that they share.
+type Checks struct {
+	// World is what they judge. They read it, and change nothing of it but for
+	// reporting a violation.
+	World *World
+
+	sharedLedger *ledger
+	sharedInbox  *inboxModel
+}
+
+// on subscribes a checker to a kind of event.
+func (s *Checks) on(kind EventKind, consumer func(*Event)) { s.World.Subscribe(kind, consumer) }
+
+// ledger returns the ledger. It is made when the first checker wants it, and so
+// receives every event before the checkers do.
+func (s *Checks) ledger() *ledger {
+	if s.sharedLedger == nil {
+		s.sharedLedger = newLedger(s)
+	}
+	return s.sharedLedger
+}
+
+// inbox returns the model of the inbox. It is made like the ledger.
+func (s *Checks) inbox() *inboxModel {
+	if s.sharedInbox == nil {
+		s.sharedInbox = newInboxModel(s)
+	}
+	return s.sharedInbox
+}
+
 // Checkers returns every checker, by number. The liveness rules, L1 to L4, are
 // not among them: they are judged once the scenario is healed.
 func Checkers() []Checker {

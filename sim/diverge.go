@@ -22,7 +22,7 @@ type Divergence struct {
 type Moment struct {
 	// At is the virtual time.
 	At time.Duration
-	// What is the event: its kind and its node. If the run was over before, it
+	// What is the timer that went off: its kind and its node. If the run was over before, it
 	// says how it ended.
 	What string
 	// Hash is the running hash after the step.
@@ -31,7 +31,7 @@ type Moment struct {
 	Trace []string
 }
 
-// Diverge lets two worlds happen side by side, one step at a time, and returns
+// Diverge runs two worlds side by side, one step at a time, and returns
 // the first step after which they differ; nil if they end alike. The worlds are
 // made by [New], in the same or in different fidelities, and nothing of them has
 // happened yet. They are traced for it, which makes them slower and changes
@@ -75,13 +75,13 @@ func Diverge(a, b *World) *Divergence {
 
 // record traces the world into a buffer.
 func (w *World) record(to *bytes.Buffer) {
-	if w.tracer == nil && w.recorder == nil {
-		w.observers = append([]observer{traceChecker{}}, w.observers...)
+	if w.trace == nil {
+		w.trace = newTextTrace(w, nil, 0, nil)
 	}
-	w.tracer = &tracer{to: to}
+	w.trace.to, w.trace.from = to, 0
 }
 
-// advance lets events happen until a step was made. It reports false when the
+// advance goes on until a step was made. It reports false when the
 // run has ended.
 func (w *World) advance() bool {
 	for before := w.step; w.step == before; {
@@ -142,14 +142,14 @@ func (d *Divergence) String() string {
 	return b.String()
 }
 
-// eventWords are the kinds of events in words.
-var eventWords = [...]string{
-	0: "nothing yet", evRequest: "request", evStep: "step", evCommit: "commit", evDeadline: "deadline", evTick: "tick",
-	evPollTimeout: "poll timeout", evRebuild: "rebuild", evPlaneUp: "process up", evPlaneStart: "start", evPlaneDown: "process down",
-	evManifest: "manifest", evAnswer: "answer", evNoAnswer: "no answer", evAgentTimer: "timer", evActivationEnd: "end of a switch",
-	evProbeEnd: "end of a round of probes", evHostUp: "process up", evReboot: "reboot", evHostile: "hostile act", evReissue: "new certificate",
-	evOperator: "act", evFaultBegin: "fault", evFaultEnd: "end of a fault", evHeal: "healing", evJudge: "judgement",
+// timerWords are the kinds of timers in words.
+var timerWords = [...]string{
+	0: "nothing yet", dueRequest: "request", dueStep: "step", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick",
+	duePollTimeout: "poll timeout", dueRebuild: "rebuild", duePlaneUp: "process up", duePlaneStart: "start", duePlaneDown: "process down",
+	dueManifest: "manifest", dueAnswer: "answer", dueNoAnswer: "no answer", dueAgentTimer: "timer", dueActivationEnd: "end of a switch",
+	dueProbeEnd: "end of a round of probes", dueHostUp: "process up", dueReboot: "reboot", dueHostile: "hostile act", dueReissue: "new certificate",
+	dueOperator: "act", dueFaultBegin: "fault", dueFaultEnd: "end of a fault", dueHeal: "healing", dueJudge: "judgement",
 }
 
-// String names an event's kind and node: "timer of h3".
-func (e event) String() string { return eventWords[e.kind] + " of " + nodeName(e.node) }
+// String names a timer's kind and node: "timer of h3".
+func (e timer) String() string { return timerWords[e.kind] + " of " + nodeName(e.node) }

@@ -13,12 +13,12 @@ import (
 // hosts crash, in the order in which a map happens to give them, each down for
 // as long as one stream draws.
 type disorder struct {
-	passive
 	step uint64
 	s    Stream
 }
 
-func (d *disorder) stepped(w *World) {
+func (d *disorder) stepped(e *Event) {
+	w := e.World
 	if w.step != d.step {
 		return
 	}
@@ -51,7 +51,7 @@ func TestAnUnorderedMapIsCaughtAtTheStepWhereItShows(t *testing.T) {
 	s := Generate(3, mustProfile(t, "storm"))
 	a, b := twoWorlds(t, s, Options{}, Options{})
 	for _, w := range []*World{a, b} {
-		w.observers = append(w.observers, &disorder{step: spoiled, s: NewStream(1, "disorder", 0)})
+		w.Subscribe(EventStepEnded, (&disorder{step: spoiled, s: NewStream(1, "disorder", 0)}).stepped)
 	}
 	d := Diverge(a, b)
 	if d == nil {
@@ -105,7 +105,11 @@ func TestADifferenceOfTheFinalStatesIsNamed(t *testing.T) {
 		{func(w *World) { w.plane.gate.Refuse(w.now, gate.Host("nobody"), wire.Closed) }, "the final state of the plane"},
 	} {
 		a, b := twoWorlds(t, smallScenario(), Options{Checkers: []Checker{}}, Options{Checkers: []Checker{}})
-		b.observers = append(b.observers, &atRest{do: c.spoil})
+		b.Subscribe(EventStepEnded, func(*Event) {
+			if b.settled {
+				c.spoil(b)
+			}
+		})
 		d := Diverge(a, b)
 		if d == nil || d.A.What != c.want || d.B.What != c.want || d.A.Hash == d.B.Hash {
 			t.Errorf("%v, want %s", d, c.want)
@@ -116,7 +120,11 @@ func TestADifferenceOfTheFinalStatesIsNamed(t *testing.T) {
 // A violation in one of two runs is a difference.
 func TestAViolationOfOneOfTwoRunsIsADifference(t *testing.T) {
 	a, b := twoWorlds(t, smallScenario(), Options{}, Options{})
-	b.observers = append(b.observers, &atStep{step: 70, do: func(w *World) { w.Violate("S0", "made up") }})
+	b.Subscribe(EventStepEnded, func(e *Event) {
+		if e.Step == 70 {
+			b.Violate("S0", "made up")
+		}
+	})
 	d := Diverge(a, b)
 	if d == nil || d.Step != 70 || !strings.Contains(d.B.What, "S0 at step 70") || strings.Contains(d.A.What, "ends") {
 		t.Errorf("%v, want the violation of b at step 70", d)
@@ -136,30 +144,5 @@ func TestRunsOfTwoSeedsDifferAtTheFirstStep(t *testing.T) {
 	}
 	if d := Diverge(a, b); d == nil || d.Step != 1 {
 		t.Errorf("%v, want a difference at step 1", d)
-	}
-}
-
-// atStep is a hook that does something at a step.
-type atStep struct {
-	passive
-	step uint64
-	do   func(*World)
-}
-
-func (h *atStep) stepped(w *World) {
-	if w.step == h.step {
-		h.do(w)
-	}
-}
-
-// atRest is a hook that does something when the run is over.
-type atRest struct {
-	passive
-	do func(*World)
-}
-
-func (h *atRest) stepped(w *World) {
-	if w.settled {
-		h.do(w)
 	}
 }

@@ -17,10 +17,10 @@
 //
 // # How a world is driven
 //
-// A world is a queue of events, in the order of their instants; those of one
-// instant happen in the order in which they were planned. [World.Next] lets the
-// next one happen. Steps are numbered from 1, and a step's number means the
-// same in every run of the scenario.
+// A world is a queue of timers, in the order of their instants; those of one
+// instant go off in the order in which they were set. [World.Next] lets the next
+// one go off, which is a step. Steps are numbered from 1, and a step's number
+// means the same in every run of the scenario.
 //
 //	w, err := sim.New(scenario, sim.Options{})
 //	if err != nil {
@@ -43,6 +43,16 @@
 //  2. Do not change a scenario while a world runs it.
 //  3. Call Next no more once it has reported false.
 //
+// # Events
+//
+// A world says what happens in one stream of typed events ([Event]): a message
+// was sent, an input stepped, a batch committed, a fault began. Checkers, traces,
+// recordings and tapes are consumers: they subscribe to some kinds
+// ([World.Subscribe]) before the first step, receive each event in the order of
+// their subscription, and change nothing. What they may read besides the event
+// are the methods of World and of [Message] in inspect.go. An event is good until
+// the consumer returns.
+//
 // # Faults
 //
 // A [Fault] is a line of text that parses back to itself, with a start, and an
@@ -58,23 +68,25 @@
 //
 // # What the hash covers
 //
-// It starts as the seed. Each event mixes in its instant, its kind and its
-// node; each request that is sent, what it is about; each input that the plane
-// has stepped, the outcome's code, what the reply waits for and how many
-// entries the batch has by then; each answer, its code, its Retry-After and its
-// Replay-From; each input of an agent that made the agent do something, how
-// much it does of what, and when its timer is due. [World.Result] adds the
-// canonical state of the plane, the gate and every agent, and the closures that
-// the hosts run. Everything is mixed in as numbers or canonical bytes, never as
-// formatted text. Neither traces nor checkers are part of it, except that a
-// violation ends the run. [Diverge] finds the step at which two runs part.
+// It starts as the seed. Each step mixes in its timer's instant, kind and node;
+// each request that is sent, what it is about; each input that the plane has
+// stepped, the outcome's code, what the reply waits for and how many entries the
+// batch has by then; each answer, its code, its Retry-After and its Replay-From;
+// each input of an agent that made the agent do something, how much it does of
+// what, and when its timer is due. [World.Result] adds the canonical state of
+// the plane, the gate and every agent, and the closures that the hosts run.
+// Everything is mixed in as numbers or canonical bytes, never as formatted text.
+// Neither traces nor checkers are part of it, except that a violation ends the
+// run. [Diverge] finds the step at which two runs part.
 //
 // # Glossary
 //
 //	scenario   fleet, models, rollouts, acts, faults and seed
 //	world      one run of a scenario
-//	event      something that will happen to a node at an instant
-//	step       an event that has happened; steps are numbered
+//	timer      something that is due at an instant, for a node
+//	step       a timer that has gone off; steps are numbered
+//	event      one thing that happens in a step, as consumers receive it
+//	consumer   a function that receives the events of the kinds it subscribed to
 //	node       a host, the plane, the operator, or the world itself
 //	life       of a node: from the start of its process to its end; what a
 //	           process had planned dies with it

@@ -77,7 +77,7 @@ type worldDump struct {
 	Hosts  []hostDump  `json:"hosts"`
 	// Network is what is under way, in the order of arrival.
 	Network []flightDump `json:"network"`
-	// Planned are the other events to come, in their order.
+	// Planned are the other timers, in the order in which they come due.
 	Planned []plannedDump `json:"planned"`
 	// Operator lists the rollouts that the operator knows to be open.
 	Operator []wire.RolloutID `json:"operator"`
@@ -148,7 +148,7 @@ func dumpMessage(m *message) messageDump {
 	return d
 }
 
-// plannedDump is an event to come that is not about a message.
+// plannedDump is a timer that is not about a message.
 type plannedDump struct {
 	At   string `json:"at"`
 	What string `json:"what"`
@@ -178,16 +178,16 @@ func (w *World) dumpQueue() ([]flightDump, []plannedDump) {
 	slices.SortFunc(all, func(a, b queued) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.order, b.order)) })
 	network, planned := []flightDump{}, []plannedDump{}
 	for i := range all {
-		e := all[i].event()
+		e := all[i].timer()
 		switch e.kind {
-		case evRequest:
+		case dueRequest:
 			network = append(network, flightDump{e.at.String(), "request", "plane", dumpMessage(w.message(&e))})
-		case evAnswer:
+		case dueAnswer:
 			network = append(network, flightDump{e.at.String(), "answer", nodeName(e.node), dumpMessage(w.message(&e))})
-		case evNoAnswer:
+		case dueNoAnswer:
 			network = append(network, flightDump{e.at.String(), "no answer", nodeName(e.node), dumpMessage(w.message(&e))})
 		default:
-			planned = append(planned, plannedDump{e.at.String(), eventWords[e.kind], nodeName(e.node), w.stale(&e)})
+			planned = append(planned, plannedDump{e.at.String(), timerWords[e.kind], nodeName(e.node), w.stale(&e)})
 		}
 	}
 	return network, planned

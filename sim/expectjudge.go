@@ -15,7 +15,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// expectJudge is an observer that compares a run with what its scenario
+// expectJudge is a consumer of events that compares a run with what its scenario
 // expects. It is there only if something is expected.
 type expectJudge struct {
 	seen []seen
@@ -70,6 +70,13 @@ func newExpectJudge(list []Expect) *expectJudge {
 	return j
 }
 
+// subscribe lets it see what may be expected.
+func (j *expectJudge) subscribe(w *World) {
+	w.Subscribe(EventAnswered, j.answered)
+	w.Subscribe(EventNoticed, j.noticed)
+	w.Subscribe(EventCommitted, j.committed)
+}
+
 // lookAt is the instant of the next look; never, if there is none.
 func (j *expectJudge) lookAt() time.Duration {
 	if j == nil || j.next == len(j.looks) {
@@ -94,7 +101,8 @@ func (j *expectJudge) lookNext(w *World) {
 }
 
 // answered: the plane answered a request.
-func (j *expectJudge) answered(w *World, m *message) {
+func (j *expectJudge) answered(e *Event) {
+	w, m := e.World, e.Message
 	for i := range j.seen {
 		s := &j.seen[i]
 		if e := &s.expect; e.Kind == ExpectAnswer && e.chooses(m) {
@@ -134,7 +142,8 @@ func (e *Expect) chooses(m *message) bool {
 }
 
 // noticed: the plane told something.
-func (j *expectJudge) noticed(w *World, n plane.Notice) {
+func (j *expectJudge) noticed(e *Event) {
+	w, n := e.World, *e.Notice
 	for i := range j.seen {
 		s := &j.seen[i]
 		e := &s.expect
@@ -145,7 +154,8 @@ func (j *expectJudge) noticed(w *World, n plane.Notice) {
 }
 
 // committed: entries are on the plane's disk.
-func (j *expectJudge) committed(w *World, entries []plane.Entry) {
+func (j *expectJudge) committed(e *Event) {
+	w, entries := e.World, e.Entries
 	for i := range j.seen {
 		s := &j.seen[i]
 		e := &s.expect

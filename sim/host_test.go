@@ -301,10 +301,10 @@ type rollbacks struct {
 	up    []bool // the plane, then
 }
 
-func (b *rollbacks) hostStepped(w *World, h *hostNode, _ agent.Input) {
-	for _, e := range h.out.Effects {
-		if e.Kind == agent.EffectRollback {
-			b.began, b.up = append(b.began, w.now), append(b.up, w.plane.up)
+func (b *rollbacks) hostStepped(e *Event) {
+	for _, effect := range e.AgentOutput.Effects {
+		if effect.Kind == agent.EffectRollback {
+			b.began, b.up = append(b.began, e.At), append(b.up, e.World.plane.up)
 		}
 	}
 }
@@ -318,10 +318,7 @@ func TestAHostRollsBackByItselfWhileThePlaneIsDown(t *testing.T) {
 	down := soaking + 5*time.Second
 	r := play(t, scene+"at "+down.String()+" plane crash for=10m\nat "+down.String()+" probe fail for=15m")
 	b := &rollbacks{}
-	p := &panel{}
-	p.add(b)
-	r.w.observers = append(r.w.observers, p)
-
+	r.w.Subscribe(EventHostStepped, b.hostStepped)
 	r.until(down + 5*time.Minute)
 	if len(b.began) != 1 || b.up[0] {
 		t.Fatalf("it rolled back at %v, the plane being up: %v; want once, without the plane", b.began, b.up)

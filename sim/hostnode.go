@@ -79,7 +79,7 @@ func (h *hostNode) init(w *World, i int) {
 	switch {
 	case n > f.Hosts-f.Hostile:
 		h.kind = HostileHost
-		w.queue.push(event{at: h.machine.Between(0, f.Interval), kind: evHostile, node: int32(i)})
+		w.queue.push(timer{at: h.machine.Between(0, f.Interval), kind: dueHostile, node: int32(i)})
 		return
 	case n > f.Hosts-f.Hostile-f.Legacy:
 		h.kind = LegacyHost
@@ -87,7 +87,7 @@ func (h *hostNode) init(w *World, i int) {
 	seeds := NewStream(w.scenario.Seed, "agent", n)
 	h.cfg = w.scenario.agentConfig(n)
 	h.cfg.Seed, h.cfg.Legacy = seeds.Uint64(), h.kind == LegacyHost
-	w.queue.push(event{at: 0, kind: evHostUp, node: int32(i)})
+	w.queue.push(timer{at: 0, kind: dueHostUp, node: int32(i)})
 }
 
 // instant is now on the host's clocks. Its wall clock may be off.
@@ -169,9 +169,7 @@ func (h *hostNode) step(w *World, in agent.Input) {
 		h.crashAtAppend = false
 		kept := h.machine.IntN(len(h.out.Appends))
 		h.disk = append(h.disk, h.out.Appends[:kept]...)
-		for _, o := range w.observers {
-			o.hostAppended(w, h, h.out.Appends[:kept])
-		}
+		w.emitHostAppended(h, h.out.Appends[:kept])
 		w.effect(EffectAgentCrashAtAppend)
 		w.reached(h.crashFault)
 		h.goDown(w, h.crashDown)
@@ -181,12 +179,10 @@ func (h *hostNode) step(w *World, in agent.Input) {
 		h.disk = make([]agent.Entry, 0, 24) // of a rollout
 	}
 	h.disk = append(h.disk, h.out.Appends...)
-	for _, o := range w.observers {
-		if len(h.out.Appends) > 0 {
-			o.hostAppended(w, h, h.out.Appends)
-		}
-		o.hostStepped(w, h, in)
+	if len(h.out.Appends) > 0 {
+		w.emitHostAppended(h, h.out.Appends)
 	}
+	w.emitHostStepped(h, in)
 	for i := range h.out.Requests {
 		h.send(w, &h.out.Requests[i])
 	}
@@ -194,8 +190,7 @@ func (h *hostNode) step(w *World, in agent.Input) {
 		h.begin(w, &h.out.Effects[i])
 	}
 	for i := range h.out.Notices {
-		w.effects[effectOfAgentNotice(h.out.Notices[i].Kind)]++
-		w.traceAgentNotice(h, h.out.Notices[i])
+		w.emit(Event{Kind: EventHostNoticed, Host: h.index + 1, AgentNotice: &h.out.Notices[i]})
 	}
 	h.out.Reset()
 	h.planTimer(w)
@@ -209,7 +204,7 @@ func (h *hostNode) planTimer(w *World) {
 		return
 	}
 	h.timerAt = max(next, w.now)
-	w.push(evAgentTimer, int32(h.index), h.timerAt, h.epoch)
+	w.push(dueAgentTimer, int32(h.index), h.timerAt, h.epoch)
 }
 
 func (h *hostNode) timer(w *World) {
@@ -316,9 +311,7 @@ func (h *hostNode) strike(w *World, i int) {
 		if h.up {
 			h.goDown(w, f.For)
 		}
-		for _, o := range w.observers {
-			o.hostLost(w, h)
-		}
+		w.emit(Event{Kind: EventHostLost, Host: h.index + 1})
 	}
 }
 
@@ -334,7 +327,7 @@ func (h *hostNode) goDown(w *World, down time.Duration) {
 	h.switching, h.probing = switching{}, 0
 	h.up, h.crashAtAppend = false, false
 	h.epoch++
-	w.queue.push(event{at: w.now + down, kind: evHostUp, node: int32(h.index)})
+	w.queue.push(timer{at: w.now + down, kind: dueHostUp, node: int32(h.index)})
 }
 
 // plannedReboot is the reboot that a deferred activation waits for. It is put
@@ -344,7 +337,7 @@ func (h *hostNode) plannedReboot(w *World) {
 	switch {
 	case h.nextBoot == "" || h.nextBoot == rebooted:
 	case !h.up || h.switching.id != 0:
-		w.queue.push(event{at: w.now + time.Minute, kind: evReboot, node: int32(h.index)})
+		w.queue.push(timer{at: w.now + time.Minute, kind: dueReboot, node: int32(h.index)})
 	default:
 		h.reboot(w, h.machine.Between(20*time.Second, 90*time.Second))
 	}

@@ -24,7 +24,7 @@ func (p *planeNode) kick(w *World) {
 		p.drained(w)
 		return
 	}
-	w.tape.number(w, TapeTake, len(p.batch))
+	w.emitTaken(len(p.batch))
 	p.at = 0
 	p.out.Reset()
 	p.waiting = p.waiting[:0]
@@ -38,7 +38,7 @@ func (p *planeNode) planStep(w *World) {
 		w.effect(EffectSlowStep)
 		service += slow
 	}
-	w.push(evStep, planeNodeID, w.now+service, p.epoch)
+	w.push(dueStep, planeNodeID, w.now+service, p.epoch)
 }
 
 // stepNext steps the next input of the batch.
@@ -55,21 +55,16 @@ func (p *planeNode) stepNext(w *World) {
 	}
 	m := p.batch[p.at].Payload
 	if w.faults.strikingAt(ReplyDrop, int(m.node)+1, m.kind, false) != nil {
-		w.tape.about(w, TapeDropped, m, 0)
+		w.emitMessage(EventSkipped, m)
 		p.drop(w, p.at)
 	} else {
 		reply := len(p.out.Replies)
 		in := m.input()
-		w.tape.about(w, TapeStepped, m, 0)
-		for _, o := range w.observers {
-			o.stepping(w, m, in)
-		}
+		w.emitInput(EventStepping, m, in, nil, &p.out)
 		p.plane.Step(p.instant(w), in, &p.out)
 		r := &p.out.Replies[reply]
 		w.mix(uint64(r.Outcome.Code)<<32|uint64(r.AfterEntries), uint64(len(p.out.Entries)))
-		for _, o := range w.observers {
-			o.stepDone(w, m, in, r)
-		}
+		w.emitInput(EventStepDone, m, in, r, &p.out)
 		if r.AfterEntries > 0 {
 			p.waiting = append(p.waiting, waitingReply{p.at, reply})
 		} else {
@@ -93,17 +88,15 @@ func (p *planeNode) settle(w *World, i int, outcome *wire.Outcome) {
 	m := p.batch[i].Payload
 	if w.faults.strikingAt(ReplyDrop, int(m.node)+1, m.kind, true) != nil {
 		w.effect(EffectAppliedNotReplied)
-		w.tape.about(w, TapeReplied, m, 1)
+		w.emitReplied(m, true)
 		p.drop(w, i)
 		return
 	}
-	w.tape.about(w, TapeReplied, m, 0)
+	w.emitReplied(m, false)
 	disposal, refusal := p.gate.Settle(w.now, p.batch[i].Ticket)
 	p.batch[i].Payload = nil
 	defer w.pool.release(m)
-	for _, o := range w.observers {
-		o.finished(w, m)
-	}
+	w.emitMessage(EventFinished, m)
 	switch disposal {
 	case gate.Deliver:
 		m.outcome = *outcome
@@ -124,15 +117,11 @@ func (p *planeNode) settle(w *World, i int, outcome *wire.Outcome) {
 // drop lets go of the i-th input of the batch without a reply.
 func (p *planeNode) drop(w *World, i int) {
 	m := p.batch[i].Payload
-	for _, o := range w.observers {
-		o.dropped(w, m)
-	}
+	w.emitMessage(EventDropped, m)
 	disposal, refusal := p.gate.Drop(w.now, p.batch[i].Ticket)
 	p.batch[i].Payload = nil
 	defer w.pool.release(m)
-	for _, o := range w.observers {
-		o.finished(w, m)
-	}
+	w.emitMessage(EventFinished, m)
 	if disposal == gate.Refuse {
 		w.effect(effectOfCode(refusal.Code))
 		m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
@@ -155,7 +144,7 @@ func (p *planeNode) beginCommit(w *World) {
 		w.effect(EffectSlowDisk)
 		latency += slow
 	}
-	w.push(evCommit, planeNodeID, w.now+latency, p.epoch)
+	w.push(dueCommit, planeNodeID, w.now+latency, p.epoch)
 }
 
 // committed comes when the disk has taken the batch, or has not.
@@ -172,7 +161,6 @@ func (p *planeNode) committed(w *World) {
 		return
 	case w.faults.striking(DiskFail, 0, 0) != nil:
 		w.effect(EffectDiskFailed)
-		w.tape.number(w, TapeCommitFailed, len(p.out.Entries))
 		p.fail(w)
 		return
 	}
@@ -183,18 +171,14 @@ func (p *planeNode) committed(w *World) {
 		}
 	}
 	p.log = append(p.log, p.out.Entries...)
-	for _, o := range w.observers {
-		o.committed(w, p.out.Entries)
-	}
+	w.emit(Event{Kind: EventCommitted, Entries: p.out.Entries, ReplyLost: p.crashPhase == AfterCommit})
 	if p.crashPhase == AfterCommit {
-		w.tape.number(w, TapeCommitLost, len(p.out.Entries))
 		w.effect(EffectCrashAfterCommit)
 		w.reached(p.crashFault)
 		p.crashPhase = AtOnce
 		p.crash(w, p.crashDown, p.crashWipe)
 		return
 	}
-	w.tape.number(w, TapeCommit, len(p.out.Entries))
 	if p.out.RevocationsChanged {
 		p.revoked = p.plane.Revocations()
 	}
@@ -207,9 +191,7 @@ func (p *planeNode) committed(w *World) {
 // fail comes after a commit that failed: the plane is ahead of the disk, so it
 // is thrown away. What it has in its hands is let go of.
 func (p *planeNode) fail(w *World) {
-	for _, o := range w.observers {
-		o.commitFailed(w)
-	}
+	w.emit(Event{Kind: EventCommitFailed, Count: len(p.out.Entries)})
 	p.rebuilding = true // nobody who comes now is let in
 	for i := range p.batch {
 		if p.batch[i].Payload != nil {
@@ -217,32 +199,29 @@ func (p *planeNode) fail(w *World) {
 		}
 	}
 	p.loop = loopIdle
-	w.push(evRebuild, planeNodeID, w.now, p.epoch)
+	w.push(dueRebuild, planeNodeID, w.now, p.epoch)
 }
 
 // rebuild makes the plane again of what is on the disk, as soon as the disk
 // can be read.
 func (p *planeNode) rebuild(w *World) {
-	if p.asleep(w, evRebuild, 0) {
+	if p.asleep(w, dueRebuild, 0) {
 		return
 	}
 	if w.faults.outage(DiskFail) {
-		w.tape.number(w, TapeRebuild, 0)
+		w.emitPlain(EventRebuildFailed)
 		p.batch = p.gate.Take(w.now, p.gate.Depth(), p.batch[:0])
 		for i := range p.batch {
 			p.drop(w, i)
 		}
-		w.push(evRebuild, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
+		w.push(dueRebuild, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
 		p.drained(w)
 		return
 	}
-	w.tape.number(w, TapeRebuild, 1)
 	p.load(w)
 	p.rebuilding = false
 	w.effect(EffectRebuilt)
-	for _, o := range w.observers {
-		o.planeStarted(w)
-	}
+	w.emit(Event{Kind: EventPlaneStarted, Rebuilt: true})
 	p.wakeAll(w) // a wake may have been lost with the batch
 	p.kick(w)
 }
@@ -261,14 +240,10 @@ func (p *planeNode) finish(w *World) {
 	p.kick(w)
 }
 
-// notice counts what the plane tells.
+// notice emits the notices of a batch.
 func (p *planeNode) notice(w *World) {
-	for _, n := range p.out.Notices {
-		w.effects[effectOfNotice(n.Kind)]++
-		for _, o := range w.observers {
-			o.noticed(w, n)
-		}
-		w.traceNotice(n)
+	for i := range p.out.Notices {
+		w.emit(Event{Kind: EventNoticed, Notice: &p.out.Notices[i]})
 	}
 	p.out.Notices = p.out.Notices[:0]
 }
@@ -285,17 +260,11 @@ func (p *planeNode) tickTime(w *World) {
 
 func (p *planeNode) tick(w *World) {
 	p.tickDue = false
-	w.push(evTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
+	w.push(dueTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
 	p.out.Reset()
 	in := plane.Tick{Impaired: p.gate.Impaired()}
-	for _, o := range w.observers {
-		o.stepping(w, nil, &in)
-	}
-	w.tape.plain(w, TapeTick)
+	w.emitInput(EventStepping, nil, &in, nil, &p.out)
 	p.plane.Step(p.instant(w), &in, &p.out)
-	for _, o := range w.observers {
-		o.stepDone(w, nil, &in, nil)
-	}
+	w.emitInput(EventStepDone, nil, &in, nil, &p.out)
 	p.notice(w)
-	w.tape.ticked(w, false)
 }

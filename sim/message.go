@@ -29,9 +29,9 @@ var messageWords = [...]string{"?", "heartbeat", "event", "poll", "operator", "g
 // String returns the kind as one word.
 func (k MessageKind) String() string { return messageWords[k] }
 
-// message is one request and, once it has one, its answer. Messages come from
+// Message is one request and, once it has one, its answer. Messages come from
 // the world's [pool] and go back to it.
-type message struct {
+type Message struct {
 	slot  uint32 // in the pool
 	holds int32  // who holds it: see pool
 	id    uint64
@@ -77,9 +77,11 @@ type message struct {
 	waits, woken, turn, replaced bool
 	outcome                      wire.Outcome
 	answered                     bool
-	onTape                       int // index of the request on a tape
 	at                           int // place in the plane's list of what it has open
 }
+
+// message is what this package calls a Message.
+type message = Message
 
 // input is what the reducer is given.
 func (m *message) input() plane.Input {
@@ -134,7 +136,7 @@ func (m *message) caller() gate.Caller {
 // pool hands out messages and takes back those that nobody holds any more, so
 // that a run makes as many as there are at a time and not as there ever were.
 //
-// Who holds a message: every event about it, and the plane's gate, from its
+// Who holds a message: every timer about it, and the plane's gate, from its
 // admission until its input is finished. A message that nobody holds any more
 // is good until the end of the step. What a gate holds whose process ends is
 // not taken back; it goes when the world goes.

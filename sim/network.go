@@ -11,7 +11,7 @@ func (w *World) send(m *message, s *Stream) {
 	m.id = w.messages
 	m.sentAt = w.now
 	w.mixMessage(m)
-	w.tellSent(m)
+	w.emitMessage(EventSent, m)
 	if m.node >= 0 {
 		n := int(m.node) + 1
 		if f := w.faults.striking(NetReset, n, m.kind); f != nil {
@@ -33,11 +33,11 @@ func (w *World) send(m *message, s *Stream) {
 			twin := w.pool.twin(m)
 			w.messages++
 			twin.id, twin.duplicate = w.messages, true
-			w.tellSent(twin)
-			w.pushMessage(evRequest, worldNodeID, w.now+w.delay(twin, s), 0, twin)
+			w.emitMessage(EventSent, twin)
+			w.pushMessage(dueRequest, worldNodeID, w.now+w.delay(twin, s), 0, twin)
 		}
 	}
-	w.pushMessage(evRequest, worldNodeID, w.now+w.delay(m, s), 0, m)
+	w.pushMessage(dueRequest, worldNodeID, w.now+w.delay(m, s), 0, m)
 }
 
 // mixMessage takes what a request says into the trace hash: as much of it as
@@ -93,9 +93,7 @@ func (w *World) answer(m *message) {
 		panic("sim: a message is answered twice")
 	}
 	m.answered = true
-	for _, o := range w.observers {
-		o.answered(w, m)
-	}
+	w.emitMessage(EventAnswered, m)
 	w.mix(uint64(m.outcome.Code)<<32|uint64(m.outcome.RetryAfter/time.Second), uint64(m.outcome.ReplayFrom))
 	if m.outcome.Replay {
 		w.mix(1)
@@ -120,19 +118,12 @@ func (w *World) answer(m *message) {
 		w.noAnswer(m, late)
 		return
 	}
-	w.pushMessage(evAnswer, m.node, at, m.epoch, m)
+	w.pushMessage(dueAnswer, m.node, at, m.epoch, m)
 }
 
-func (w *World) tellSent(m *message) {
-	for _, o := range w.observers {
-		o.sent(w, m)
-	}
-}
-
+// tellVanished emits that a message gets no further, and why.
 func (w *World) tellVanished(m *message, dir Dir, why Effect) {
-	for _, o := range w.observers {
-		o.vanished(w, m, dir, why)
-	}
+	w.emit(Event{Kind: EventVanished, Message: m, Dir: dir, Effect: why})
 }
 
 // noAnswer tells the sender at an instant that none will come.
@@ -140,7 +131,7 @@ func (w *World) noAnswer(m *message, at time.Duration) {
 	if m.duplicate {
 		return
 	}
-	w.pushMessage(evNoAnswer, m.node, max(at, w.now), m.epoch, m)
+	w.pushMessage(dueNoAnswer, m.node, max(at, w.now), m.epoch, m)
 }
 
 func (w *World) downStream(m *message) *Stream {

@@ -21,22 +21,23 @@ type hearing struct {
 // ears note what the agents hear.
 type ears struct{ heard []hearing }
 
-func (e *ears) hostStepped(w *World, h *hostNode, in agent.Input) {
-	switch in := in.(type) {
+func (e *ears) hostStepped(x *Event) {
+	hears := func(status int) {
+		e.heard = append(e.heard, hearing{int32(x.Host - 1), x.At, status != 0})
+	}
+	switch in := x.AgentInput.(type) {
 	case *agent.HeartbeatAnswered:
-		e.heard = append(e.heard, hearing{int32(h.index), w.now, in.Status != 0})
+		hears(in.Status)
 	case *agent.EventAnswered:
-		e.heard = append(e.heard, hearing{int32(h.index), w.now, in.Status != 0})
+		hears(in.Status)
 	case *agent.PollAnswered:
-		e.heard = append(e.heard, hearing{int32(h.index), w.now, in.Status != 0})
+		hears(in.Status)
 	}
 }
 
 func listen(r *rig) *ears {
 	e := &ears{}
-	p := &panel{}
-	p.add(e)
-	r.w.observers = append(r.w.observers, p)
+	r.w.Subscribe(EventHostStepped, e.hostStepped)
 	return e
 }
 

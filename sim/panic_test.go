@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/refrain-fleet/refrain/core/plane"
 )
 
 func TestAPanicOfWhatIsSimulatedIsAViolation(t *testing.T) {
@@ -14,11 +12,11 @@ func TestAPanicOfWhatIsSimulatedIsAViolation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.observers = append(w.observers, &saboteur{onStepping: func(w *World, _ *message, _ plane.Input) {
+		w.Subscribe(EventStepping, func(*Event) {
 			if w.now > time.Minute {
 				w.plane.plane = nil
 			}
-		}})
+		})
 		w.run(0)
 		v := w.violation
 		if v == nil || v.Checker != "PANIC" {

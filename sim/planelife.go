@@ -13,27 +13,21 @@ func (p *planeNode) crash(w *World, down time.Duration, wipe bool) {
 	if !p.up {
 		if wipe {
 			p.wipe(w)
-			for _, o := range w.observers {
-				o.planeDown(w, true)
-			}
+			w.emit(Event{Kind: EventPlaneDown, Wiped: true, Ending: WasDown})
 		}
 		return
 	}
 	w.effect(EffectPlaneCrash)
-	w.tape.plain(w, TapeCrash)
 	p.goDown(w)
 	if wipe {
 		p.wipe(w)
 	}
-	for _, o := range w.observers {
-		o.planeDown(w, wipe)
-	}
-	w.push(evPlaneUp, planeNodeID, w.now+down, p.epoch)
+	w.emit(Event{Kind: EventPlaneDown, Wiped: wipe, Ending: Crashed})
+	w.push(duePlaneUp, planeNodeID, w.now+down, p.epoch)
 }
 
 func (p *planeNode) wipe(w *World) {
 	w.effect(EffectPlaneWipe)
-	w.tape.plain(w, TapeWipe)
 	p.base, p.log = nil, nil
 	p.walked = p.newWalk()
 }
@@ -64,14 +58,11 @@ func (p *planeNode) beginRestart(w *World, drain, down time.Duration) {
 		return
 	}
 	w.effect(EffectPlaneRestart)
-	for _, o := range w.observers {
-		o.planeClosing(w)
-	}
+	w.emit(Event{Kind: EventPlaneClosing, For: max(drain, 1)})
 	p.gate.Close(w.now)
 	p.restartDown = down
-	w.tape.closing(w, max(drain, 1))
 	p.closePolls(w)
-	w.push(evPlaneDown, planeNodeID, w.now+max(drain, 1), p.epoch) // no timer goes off before time passes
+	w.push(duePlaneDown, planeNodeID, w.now+max(drain, 1), p.epoch) // no timer goes off before time passes
 	p.drained(w)
 }
 
@@ -84,20 +75,17 @@ func (p *planeNode) drained(w *World) {
 }
 
 func (p *planeNode) endRestart(w *World) {
-	w.tape.plain(w, TapeDown)
 	p.goDown(w)
-	for _, o := range w.observers {
-		o.planeDown(w, false)
-	}
-	w.push(evPlaneUp, planeNodeID, w.now+p.restartDown, p.epoch)
+	w.emit(Event{Kind: EventPlaneDown, Ending: Closed})
+	w.push(duePlaneUp, planeNodeID, w.now+p.restartDown, p.epoch)
 }
 
 // drainOver answers what is still inside and ends the process.
 func (p *planeNode) drainOver(w *World) {
-	if p.asleep(w, evPlaneDown, 0) {
+	if p.asleep(w, duePlaneDown, 0) {
 		return
 	}
-	w.tape.plain(w, TapeDrainOver)
+	w.emitPlain(EventDrainOver)
 	p.expired = p.gate.Flush(w.now, p.expired[:0])
 	for _, e := range p.expired {
 		w.effect(EffectClosed)
@@ -115,9 +103,9 @@ func (p *planeNode) drainOver(w *World) {
 }
 
 // asleep puts an event off while the plane's machine is suspended.
-func (p *planeNode) asleep(w *World, kind eventKind, arg uint64) bool {
+func (p *planeNode) asleep(w *World, kind timerKind, arg uint64) bool {
 	if p.suspended {
-		p.postpone(event{kind: kind, node: planeNodeID, epoch: p.epoch, arg: arg})
+		p.postpone(timer{kind: kind, node: planeNodeID, epoch: p.epoch, arg: arg})
 	}
 	return p.suspended
 }
@@ -157,10 +145,10 @@ func (w *World) beginFault(i int) {
 	}
 	p := &w.plane
 	if f.Kind == PlaneRestart && p.suspended { // nobody there hears of it yet
-		p.postpone(event{kind: evFaultBegin, node: worldNodeID, arg: uint64(i)})
+		p.postpone(timer{kind: dueFaultBegin, node: worldNodeID, arg: uint64(i)})
 		return
 	}
-	w.traceFault(f, "begins")
+	w.emit(Event{Kind: EventFaultBegan, Fault: &w.scenario.Faults[i]})
 	// Faults that happen at an instant.
 	switch f.Kind {
 	case PlaneRestart:
@@ -183,7 +171,7 @@ func (w *World) beginFault(i int) {
 		w.effect(EffectPlaneClock)
 		w.reached(i)
 		p.wallOffset += f.Each
-		w.tape.clock(w)
+		w.emit(Event{Kind: EventPlaneClock, For: p.wallOffset})
 		return
 	case AgentCrash, HostReboot, AgentAmnesia:
 		for n := range w.hosts {
@@ -196,7 +184,7 @@ func (w *World) beginFault(i int) {
 	// Faults that last.
 	w.faults.begin(f, i)
 	if f.For > 0 {
-		w.queue.push(event{at: w.now + f.For, kind: evFaultEnd, node: worldNodeID, arg: uint64(i)})
+		w.queue.push(timer{at: w.now + f.For, kind: dueFaultEnd, node: worldNodeID, arg: uint64(i)})
 	}
 	switch f.Kind {
 	case PlaneSuspend:
@@ -233,7 +221,7 @@ func (w *World) endFault(i int) {
 		return
 	}
 	w.faults.end(f.Kind, i)
-	w.traceFault(f, "ends")
+	w.emit(Event{Kind: EventFaultEnded, Fault: &w.scenario.Faults[i]})
 	w.afterFault(f.Kind)
 }
 
@@ -272,7 +260,7 @@ func (w *World) heal() {
 		w.hosts[i].crashAtAppend = false
 	}
 	if p.up && !p.started { // it may have been told to be late
-		w.push(evPlaneStart, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
+		w.push(duePlaneStart, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
 	}
-	w.queue.push(event{at: w.now + w.scenario.Fleet.Interval, kind: evJudge, node: worldNodeID})
+	w.queue.push(timer{at: w.now + w.scenario.Fleet.Interval, kind: dueJudge, node: worldNodeID})
 }

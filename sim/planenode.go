@@ -49,7 +49,7 @@ type planeNode struct {
 	open          []*message // at the plane and not answered
 	pollList
 	manifests int     // how many lay in the directory when the process came up
-	postponed []event // while the machine was suspended
+	postponed []timer // while the machine was suspended
 	disk      Stream
 }
 
@@ -73,7 +73,7 @@ func (p *planeNode) init(w *World) {
 	p.base = w.adopted.durable
 	p.walked = p.newWalk()
 	p.comeUp(w)
-	w.push(evPlaneStart, planeNodeID, 0, p.epoch)
+	w.push(duePlaneStart, planeNodeID, 0, p.epoch)
 }
 
 // newWalk returns a plane that has what the disk had at first, and so can walk
@@ -89,7 +89,7 @@ func (p *planeNode) newWalk() *plane.Plane {
 // comeUp starts the process: it listens, and answers not_started until it has
 // loaded its log.
 func (p *planeNode) comeUp(w *World) {
-	if p.asleep(w, evPlaneUp, 0) {
+	if p.asleep(w, duePlaneUp, 0) {
 		return
 	}
 	g, err := gate.New[*message](w.scenario.gateConfig(p.capacity))
@@ -102,7 +102,7 @@ func (p *planeNode) comeUp(w *World) {
 	p.revoked = nil // it has not read its log
 	p.batch, p.waiting = p.batch[:0], p.waiting[:0]
 	p.out.Reset()
-	w.tape.up(w)
+	w.emitPlain(EventPlaneUp)
 	if w.step == 0 {
 		return
 	}
@@ -110,20 +110,18 @@ func (p *planeNode) comeUp(w *World) {
 	for _, f := range w.faults.active[PlaneLate] {
 		delay = max(delay, f.At+f.For-w.now)
 	}
-	w.push(evPlaneStart, planeNodeID, w.now+delay, p.epoch)
+	w.push(duePlaneStart, planeNodeID, w.now+delay, p.epoch)
 }
 
 // start loads the log and opens the gate.
 func (p *planeNode) start(w *World) {
-	if p.started || p.asleep(w, evPlaneStart, 0) {
+	if p.started || p.asleep(w, duePlaneStart, 0) {
 		return
 	}
-	w.tape.plain(w, TapeStart)
 	p.load(w)
-	w.tape.ticked(w, true)
 	p.started = true
 	p.gate.Start(w.now)
-	w.push(evTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
+	w.push(dueTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
 	// The manifests are read one after the other while requests come in already:
 	// until its turn has come, a plane that lost its disk does not know a rollout
 	// (PROTOCOL E8).
@@ -134,9 +132,7 @@ func (p *planeNode) start(w *World) {
 	if p.manifests > 0 {
 		p.planManifest(w, w.now+w.scenario.Plane.Start, 0)
 	}
-	for _, o := range w.observers {
-		o.planeStarted(w)
-	}
+	w.emitPlain(EventPlaneStarted)
 }
 
 // load makes the plane of what is on the disk.
@@ -163,7 +159,7 @@ func (p *planeNode) instant(w *World) wire.Instant {
 func (p *planeNode) arrive(w *World, m *message) {
 	if p.suspended {
 		// The kernel has taken the connection; the process reads it later.
-		p.postponeMessage(w, evRequest, worldNodeID, 0, m)
+		p.postponeMessage(w, dueRequest, worldNodeID, 0, m)
 		return
 	}
 	if !p.up {
@@ -182,17 +178,14 @@ func (p *planeNode) arrive(w *World, m *message) {
 	if w.wallAt(p.wallOffset).Before(m.notBefore) {
 		// The handshake refuses a certificate that is not good yet (PROTOCOL T1).
 		w.effect(EffectRefusedHandshake)
-		w.tape.arrived(w, TapeHandshake, m)
+		w.emitMessage(EventHandshakeRefused, m)
 		w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
 		return
 	}
 	m.arrivedAt = w.now
 	m.at = len(p.open)
 	p.open = append(p.open, m)
-	w.tape.arrived(w, TapeArrive, m)
-	for _, o := range w.observers {
-		o.arrived(w, m)
-	}
+	w.emitMessage(EventArrived, m)
 	if refusal, ok := p.door(w, m); !ok {
 		m.outcome = refusal
 		p.answer(w, m)
@@ -244,20 +237,14 @@ func (p *planeNode) offer(w *World, m *message) {
 			w.faults.tookAll(GateCapacity, 0, 0)
 		}
 		m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
-		w.tape.about(w, TapeOffer, m, 0)
-		for _, o := range w.observers {
-			o.refused(w, m)
-		}
+		w.emitMessage(EventRefused, m)
 		p.answer(w, m)
 		return
 	}
 	m.admitted = true
 	w.pool.hold(m) // until settle, drop or a flush
 	m.deadline = w.now + w.scenario.Plane.ReplyTimeout
-	w.tape.about(w, TapeOffer, m, 1)
-	for _, o := range w.observers {
-		o.admitted(w, m)
-	}
+	w.emitMessage(EventAdmitted, m)
 	p.arm(w)
 	p.kick(w)
 }
@@ -273,12 +260,9 @@ func (p *planeNode) answer(w *World, m *message) {
 	p.open[m.at].at = m.at
 	p.open[last] = nil
 	p.open = p.open[:last]
-	w.tape.answered(w, m)
 	if m.node == manifestNodeID {
 		m.answered = true
-		for _, o := range w.observers {
-			o.answered(w, m)
-		}
+		w.emitMessage(EventAnswered, m)
 		if m.outcome.Code.Unavailable() {
 			p.planManifest(w, w.now+m.outcome.RetryAfter, int(m.call))
 		} else if next := int(m.call) + 1; next < p.manifests {
@@ -299,13 +283,13 @@ var manifestsIdentity = wire.Identity{CommonName: "manifests", Operator: true, N
 // planManifest plans the opening of the manifest of a place in the directory:
 // they are opened one after the other.
 func (p *planeNode) planManifest(w *World, at time.Duration, i int) {
-	w.queue.push(event{at: at, kind: evManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(i)})
+	w.queue.push(timer{at: at, kind: dueManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(i)})
 }
 
 // readManifest opens a rollout whose manifest lies in the plane's directory
 // (PROTOCOL R6), until the plane has taken it.
 func (p *planeNode) readManifest(w *World, i int) {
-	if p.asleep(w, evManifest, uint64(i)) {
+	if p.asleep(w, dueManifest, uint64(i)) {
 		return
 	}
 	r := &w.scenario.Rollouts[w.operator.opened[i]]
@@ -319,10 +303,7 @@ func (p *planeNode) readManifest(w *World, i int) {
 	m.operator = &plane.OpenRollout{Manifest: w.scenario.Manifest(r)}
 	m.at = len(p.open)
 	p.open = append(p.open, m)
-	w.tape.arrived(w, TapeArrive, m)
-	for _, o := range w.observers {
-		o.arrived(w, m)
-	}
+	w.emitMessage(EventArrived, m)
 	p.offer(w, m)
 }
 
@@ -333,7 +314,7 @@ func (p *planeNode) arm(w *World) {
 	}
 	if at, waiting := p.gate.NextDeadline(); waiting {
 		p.deadlineArmed = true
-		w.push(evDeadline, planeNodeID, max(at, w.now), p.epoch)
+		w.push(dueDeadline, planeNodeID, max(at, w.now), p.epoch)
 	}
 }
 
@@ -344,14 +325,12 @@ func (p *planeNode) expire(w *World) {
 		return
 	}
 	p.deadlineArmed, p.deadlinePast = false, false
-	w.tape.plain(w, TapeExpire)
+	w.emitPlain(EventDeadline)
 	p.expired = p.gate.Expire(w.now, p.expired[:0])
 	for _, e := range p.expired {
 		w.effect(EffectTimeout)
 		e.Payload.outcome = wire.Unavailable(e.Refusal.Code, e.Refusal.RetryAfter)
-		for _, o := range w.observers {
-			o.expired(w, e.Payload)
-		}
+		w.emitMessage(EventExpired, e.Payload)
 	}
 	for _, e := range p.expired {
 		p.answer(w, e.Payload)

@@ -36,7 +36,7 @@ func (p *planeNode) enter(w *World, m *message) {
 			p.answer(w, older)
 		}
 	}
-	w.pushMessage(evPollTimeout, planeNodeID, m.pollUntil, p.epoch, m)
+	w.pushMessage(duePollTimeout, planeNodeID, m.pollUntil, p.epoch, m)
 }
 
 // leave takes a poll off the list, and out of the line.
@@ -70,10 +70,10 @@ func (p *planeNode) park(w *World, m *message) {
 
 // refusePoll answers a poll that may wait no more, since the plane shuts down.
 func (p *planeNode) refusePoll(w *World, m *message) {
-	w.tape.about(w, TapeOffer, m, 0)
 	refusal := p.gate.Refuse(w.now, m.caller(), wire.Closed)
 	w.effect(EffectClosed)
 	m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
+	w.emitMessage(EventPollRefused, m)
 	p.answer(w, m)
 }
 
@@ -81,7 +81,7 @@ func (p *planeNode) refusePoll(w *World, m *message) {
 // just then finds out by itself.
 func (p *planeNode) pollTimeout(w *World, m *message) {
 	if p.suspended {
-		p.postponeMessage(w, evPollTimeout, planeNodeID, p.epoch, m)
+		p.postponeMessage(w, duePollTimeout, planeNodeID, p.epoch, m)
 		return
 	}
 	if m.answered || !m.waits {
@@ -162,12 +162,12 @@ func (p *planeNode) closePolls(w *World) {
 }
 
 // postpone keeps an event until the plane's machine goes on.
-func (p *planeNode) postpone(e event) { p.postponed = append(p.postponed, e) }
+func (p *planeNode) postpone(e timer) { p.postponed = append(p.postponed, e) }
 
 // postponeMessage keeps an event about a message, which it holds.
-func (p *planeNode) postponeMessage(w *World, kind eventKind, node int32, epoch uint32, m *message) {
+func (p *planeNode) postponeMessage(w *World, kind timerKind, node int32, epoch uint32, m *message) {
 	w.pool.hold(m)
-	p.postpone(event{kind: kind, node: node, epoch: epoch, arg: uint64(m.slot)})
+	p.postpone(timer{kind: kind, node: node, epoch: epoch, arg: uint64(m.slot)})
 }
 
 // catchUp lets happen what was postponed. Polls whose time is over are answered
@@ -176,7 +176,7 @@ func (p *planeNode) catchUp(w *World) {
 	late := p.postponed
 	p.postponed = nil
 	for _, e := range late {
-		if e.kind == evPollTimeout {
+		if e.kind == duePollTimeout {
 			if m := w.message(&e); e.epoch == p.epoch {
 				p.pollTimeout(w, m)
 			}

@@ -5,27 +5,28 @@ import (
 	"time"
 )
 
-// event is something that will happen: at an instant of virtual time, to a
-// node. Events of one instant happen in the order in which they were made.
-type event struct {
+// timer is something that is due at an instant of virtual time, for a node: a
+// message that arrives, a step that is done, an agent's own timer. Timers of one
+// instant go off in the order in which they were set.
+type timer struct {
 	at   time.Duration // not below 0
-	kind eventKind
+	kind timerKind
 	// node is a host's index, or one of the nodes that are no host.
 	node int32
-	// epoch is the life of the node in which the event was made: what a
+	// epoch is the life of the node in which the timer was set: what a
 	// process planned dies with it.
 	epoch uint32
 	// arg is what the kind says it is: a message's slot in the world's pool,
-	// the ID of an effect, an index in the scenario.
+	// the ID of an agent's effect, an index in the scenario.
 	arg uint64
 }
 
-// queued is an event in the queue. It is 32 bytes without a pointer: a heap
+// queued is a timer in the queue. It is 32 bytes without a pointer: a heap
 // moves its elements about all the time, and the garbage collector wants to
 // know of every pointer that is moved.
 type queued struct {
 	at    time.Duration
-	order uint64 // the event's place among all, and below it its kind
+	order uint64 // the timer's place among all, and below it its kind
 	arg   uint64
 	node  int32
 	epoch uint32
@@ -33,13 +34,13 @@ type queued struct {
 
 const kindBits = 8 // of order
 
-// queue is the events to come, by (at, order): a wheel of time in three parts.
+// queue is the timers to come, by (at, order): a wheel of time in three parts.
 // What is due within the slot of time that has begun is in a small heap, near,
 // and in front of it is a place for the very next event: a step is planned a few
 // microseconds ahead, when nothing else is due. What is due within the wheel's
 // turn lies in its slot, in no order; most timers do, and so cost nothing until
 // their time has come, however many there are. The rest is in a heap of its own,
-// far. A slot is as wide as a few hundred events of a thousand hosts, and a turn
+// far. A slot is as wide as a few hundred timers of a thousand hosts, and a turn
 // is longer than the interval of heartbeats.
 type queue struct {
 	front    queued // comes before everything else
@@ -63,8 +64,8 @@ const (
 
 func (q *queue) len() int { return q.size }
 
-// push adds an event and gives it its place among those of its instant.
-func (q *queue) push(e event) {
+// push adds a timer and gives it its place among those of its instant.
+func (q *queue) push(e timer) {
 	n := queued{at: e.at, order: q.next<<kindBits | uint64(e.kind), arg: e.arg, node: e.node, epoch: e.epoch}
 	q.next++
 	q.size++
@@ -85,7 +86,7 @@ func (q *queue) push(e event) {
 	}
 }
 
-// putOff puts an event into a slot of the wheel.
+// putOff puts a timer into a slot of the wheel.
 func (q *queue) putOff(slot int64, n *queued) {
 	if q.slots == nil {
 		q.slots = make([][]queued, turn)
@@ -100,21 +101,21 @@ func (q *queue) putOff(slot int64, n *queued) {
 	q.slots[at] = append(q.slots[at], *n)
 }
 
-// pop removes the next event. The queue must not be empty.
-func (q *queue) pop() event {
+// pop removes the next timer. The queue must not be empty.
+func (q *queue) pop() timer {
 	q.size--
 	if q.hasFront {
 		q.hasFront = false
-		return q.front.event()
+		return q.front.timer()
 	}
 	if len(q.near) == 0 {
 		q.begin()
 	}
 	first := q.near.pop()
-	return first.event()
+	return first.timer()
 }
 
-// all returns every event that is to come, in no order.
+// all returns every timer that is to come, in no order.
 func (q *queue) all() []queued {
 	list := make([]queued, 0, q.size)
 	if q.hasFront {
@@ -171,6 +172,6 @@ func before(a, b *queued) uint64 {
 	return less
 }
 
-func (n *queued) event() event {
-	return event{at: n.at, kind: eventKind(n.order & (1<<kindBits - 1)), node: n.node, epoch: n.epoch, arg: n.arg}
+func (n *queued) timer() timer {
+	return timer{at: n.at, kind: timerKind(n.order & (1<<kindBits - 1)), node: n.node, epoch: n.epoch, arg: n.arg}
 }

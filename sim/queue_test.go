@@ -12,7 +12,7 @@ import (
 )
 
 // TestTheQueueGivesWhatASortWouldGive pushes and pops at random, and compares
-// each event that comes out with the least of a plain list.
+// each timer that comes out with the least of a plain list.
 func TestTheQueueGivesWhatASortWouldGive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var q queue
@@ -22,19 +22,19 @@ func TestTheQueueGivesWhatASortWouldGive(t *testing.T) {
 			rapid.Map(rapid.Int64Range(0, 3*turn), func(n int64) time.Duration { return time.Duration(n << slotBits) }),
 			rapid.Map(rapid.Int64Range(0, int64(time.Hour)), func(n int64) time.Duration { return time.Duration(n) }),
 		)
-		var list []event // in the order of pushing, so that a stable sort keeps it
+		var list []timer // in the order of pushing, so that a stable sort keeps it
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
-				e := event{
+				e := timer{
 					at:    at.Draw(t, "at"),
-					kind:  eventKind(rapid.Uint8Range(1, uint8(evJudge)).Draw(t, "kind")),
+					kind:  timerKind(rapid.Uint8Range(1, uint8(dueJudge)).Draw(t, "kind")),
 					node:  rapid.Int32Range(-4, 1_000_000).Draw(t, "node"),
 					epoch: rapid.Uint32().Draw(t, "epoch"),
 					arg:   rapid.Uint64().Draw(t, "arg"),
 				}
 				q.push(e)
 				list = append(list, e)
-				slices.SortStableFunc(list, func(a, b event) int { return cmp.Compare(a.at, b.at) })
+				slices.SortStableFunc(list, func(a, b timer) int { return cmp.Compare(a.at, b.at) })
 			},
 			"pop": func(t *rapid.T) {
 				if len(list) == 0 {
@@ -97,13 +97,13 @@ func TestALargeQueueComesOutSorted(t *testing.T) {
 	const instants = 3 * turn << slotBits
 	s := NewStream(1, "queue", 0)
 	var q queue
-	want := make([]event, 0, n)
+	want := make([]timer, 0, n)
 	for i := range n {
-		e := event{at: time.Duration(s.IntN(n/10)) * (instants / n), kind: evStep, arg: uint64(i)}
+		e := timer{at: time.Duration(s.IntN(n/10)) * (instants / n), kind: dueStep, arg: uint64(i)}
 		q.push(e)
 		want = append(want, e)
 	}
-	slices.SortStableFunc(want, func(a, b event) int { return cmp.Compare(a.at, b.at) })
+	slices.SortStableFunc(want, func(a, b timer) int { return cmp.Compare(a.at, b.at) })
 	for i := range want {
 		if got := q.pop(); got != want[i] {
 			t.Fatalf("event %d is %+v, want %+v", i, got, want[i])
@@ -118,7 +118,7 @@ func TestAQueuedEventFillsHalfACacheLine(t *testing.T) {
 	if size := unsafe.Sizeof(queued{}); size != 32 {
 		t.Errorf("%d bytes, want 32", size)
 	}
-	if kinds := uint(evJudge); kinds >= 1<<kindBits {
+	if kinds := uint(dueJudge); kinds >= 1<<kindBits {
 		t.Errorf("%d kinds of events, want them to fit into %d bits", kinds, kindBits)
 	}
 }
@@ -135,7 +135,7 @@ func BenchmarkQueue(b *testing.B) {
 		b.Run(fmt.Sprintf("hosts=%d", hosts), func(b *testing.B) {
 			var q queue
 			for range 3 * hosts {
-				q.push(event{at: s.Between(0, time.Minute), kind: evStep})
+				q.push(timer{at: s.Between(0, time.Minute), kind: dueStep})
 			}
 			for i := 0; b.Loop(); i++ {
 				e := q.pop()

@@ -19,9 +19,8 @@ type RecordLimits struct {
 	Steps int
 }
 
-// Recorder is an observer that collects a [Recording]. It serves one run.
+// Recorder is a consumer of events that collects a [Recording]. It serves one run.
 type Recorder struct {
-	passive
 	limits RecordLimits
 	w      *World
 	rec    Recording
@@ -70,7 +69,7 @@ func (r *Recorder) begin(w *World) {
 // over; the recording is the caller's then.
 func (r *Recorder) Recording() *Recording {
 	r.endStep()
-	r.stepped(r.w) // the last step, if a violation ended it
+	r.look(r.w) // the last step, if a violation ended it
 	r.rec.Result = r.w.Result()
 	if r.w.healed {
 		r.rec.Healed = r.w.healedAt
@@ -86,7 +85,7 @@ func (r *Recorder) now() Stamp { return Stamp{r.w.step, r.w.now} }
 func (r *Recorder) here() *StepTrack {
 	if r.step == nil || r.step.Step != r.w.step {
 		r.endStep()
-		r.step = &StepTrack{Stamp: r.now(), event: r.w.last, plain: true}
+		r.step = &StepTrack{Stamp: r.now(), timer: r.w.last, plain: true}
 		if n := r.w.last.node; n >= 0 {
 			r.step.Host = int(n) + 1
 		}
@@ -95,7 +94,7 @@ func (r *Recorder) here() *StepTrack {
 }
 
 // line takes a line of the trace.
-func (r *Recorder) line(_ *World, where, text string) {
+func (r *Recorder) line(where, text string) {
 	s := r.here()
 	s.Lines = append(s.Lines, TraceLine{where, text})
 	switch text[0] {

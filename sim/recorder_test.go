@@ -49,11 +49,12 @@ func TestARecordingHasTheLinesOfTheTrace(t *testing.T) {
 		t.Fatal(err)
 	}
 	var lines strings.Builder
-	w := &World{tracer: &tracer{to: &lines}}
+	w := &World{}
+	text := &textTrace{w: w, to: &lines}
 	for _, step := range r.Recording().Steps {
 		w.step, w.now = step.Step, step.At
 		for _, l := range step.Lines {
-			w.line(l.Where, "%s", l.Text)
+			text.line(l.Where, "%s", l.Text)
 		}
 	}
 	if lines.String() != trace.String() {
@@ -240,25 +241,14 @@ func TestAViolationIsFocussedOnWhatItNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.observers = append(w.observers, &whenHostSteps{host: 0, after: time.Minute, do: func(w *World) { w.Violate("S0", "%s", c.detail) }})
+		w.Subscribe(EventStepEnded, func(*Event) {
+			if w.now > time.Minute && w.last.node == 0 && w.recorder.step != nil {
+				w.Violate("S0", "%s", c.detail)
+			}
+		})
 		w.run(0)
 		if got := r.Recording().Focus; got != c.want {
 			t.Errorf("%q: %+v, want %+v", c.detail, got, c.want)
 		}
-	}
-}
-
-// whenHostSteps is a hook that does something at the first step of a host
-// after some time.
-type whenHostSteps struct {
-	passive
-	host  int
-	after time.Duration
-	do    func(*World)
-}
-
-func (h *whenHostSteps) stepped(w *World) {
-	if w.now > h.after && w.last.node == int32(h.host) && w.recorder.step != nil {
-		h.do(w)
 	}
 }

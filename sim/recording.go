@@ -124,13 +124,13 @@ type StepTrack struct {
 	Message uint64
 	Lines   []TraceLine
 
-	event   event
+	timer   timer
 	message *MessageTrack
 	plain   bool // nothing but a message passing by, or a timer
 }
 
-// What names the step's event and node: "timer of h3".
-func (s *StepTrack) What() string { return s.event.String() }
+// What names the step's timer and node: "timer of h3".
+func (s *StepTrack) What() string { return s.timer.String() }
 
 // TraceLine is a line of the trace without its step and instant.
 type TraceLine struct{ Where, Text string }

@@ -57,7 +57,14 @@ func play(t *testing.T, text string) *rig {
 func playScenario(t *testing.T, s Scenario) *rig {
 	t.Helper()
 	r := &rig{t: t, place: make(map[uint64]int), states: make(map[int32][]wire.State)}
-	w, err := New(s, Options{Checkers: append(Checkers(), Checker{Number: "rig", New: func(*World) any { return r }})})
+	w, err := New(s, Options{Checkers: append(Checkers(), Checker{Number: "rig", New: func(s *Checks) {
+		s.on(EventArrived, r.arrived)
+		s.on(EventStepDone, r.stepDone)
+		s.on(EventAnswered, r.answered)
+		s.on(EventCommitted, r.committed)
+		s.on(EventPlaneStarted, r.planeStarted)
+		s.on(EventNoticed, r.noticed)
+	}})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +72,8 @@ func playScenario(t *testing.T, s Scenario) *rig {
 	return r
 }
 
-func (r *rig) arrived(w *World, m *message) {
+func (r *rig) arrived(e *Event) {
+	w, m := e.World, e.Message
 	n := noted{id: m.id, kind: m.kind, node: m.node, duplicate: m.duplicate, sentAt: m.sentAt, arrivedAt: w.now}
 	if m.kind == MsgEvent {
 		n.seq, n.event = m.event.Envelope.Event.Seq, m.event.Envelope.Event.Body.Kind()
@@ -74,13 +82,15 @@ func (r *rig) arrived(w *World, m *message) {
 	r.requests = append(r.requests, n)
 }
 
-func (r *rig) stepDone(w *World, m *message, _ plane.Input, _ *plane.Reply) {
+func (r *rig) stepDone(e *Event) {
+	w, m := e.World, e.Message
 	if m != nil {
 		r.requests[r.place[m.id]].steppedAt = w.now
 	}
 }
 
-func (r *rig) answered(w *World, m *message) {
+func (r *rig) answered(e *Event) {
+	w, m := e.World, e.Message
 	n := &r.requests[r.place[m.id]]
 	if n.answered {
 		r.t.Errorf("request %d is answered twice", m.id)
@@ -88,10 +98,11 @@ func (r *rig) answered(w *World, m *message) {
 	n.answered, n.answeredAt, n.code, n.retryAfter = true, w.now, m.outcome.Code, m.outcome.RetryAfter
 }
 
-func (r *rig) committed(w *World, _ []plane.Entry) { r.commits = append(r.commits, w.now) }
-func (r *rig) planeStarted(w *World)               { r.starts = append(r.starts, w.now) }
+func (r *rig) committed(e *Event)    { r.commits = append(r.commits, e.World.now) }
+func (r *rig) planeStarted(e *Event) { r.starts = append(r.starts, e.World.now) }
 
-func (r *rig) noticed(w *World, n plane.Notice) {
+func (r *rig) noticed(e *Event) {
+	w, n := e.World, *e.Notice
 	r.notices, r.noticeAt = append(r.notices, n), append(r.noticeAt, w.now)
 	if n.Kind == plane.NoticeTransition {
 		if number, known := hostNumber(n.Hostname); known {

@@ -18,7 +18,7 @@ func runBroken(by func() *saboteur) func(Scenario, Options) (Result, error) {
 		if err != nil {
 			return Result{}, err
 		}
-		w.observers = append([]observer{by()}, w.observers...)
+		by().attach(w)
 		w.run(o.Until)
 		return w.Result(), nil
 	}

@@ -159,9 +159,7 @@ func Record(s Scenario, o TapeOptions) (*Tape, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &tapeWriter{tape: &Tape{Scenario: w.scenario}, every: o.StateEvery, capacity: w.plane.capacity}
-	w.tape = r
-	r.up(w)
+	r := newTapeWriter(w, &Tape{Scenario: w.scenario}, o.StateEvery)
 	full := func() bool {
 		return o.Requests > 0 && len(r.tape.Requests) >= o.Requests || o.Until > 0 && w.now >= o.Until
 	}

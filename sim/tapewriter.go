@@ -9,88 +9,144 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// tapeWriter writes what happens at the plane on a tape. A nil one writes
-// nothing. Like a trace it is never part of the hash.
+// tapeWriter is a consumer of events that writes what happens at the plane on a
+// tape. Like a trace it is never part of the hash.
 type tapeWriter struct {
-	tape     *Tape
-	every    time.Duration
-	capacity int
+	tape  *Tape
+	every time.Duration
 
-	stated time.Duration // the instant of the last state
-	began  bool          // there is a state
-	last   bool          // the tape ends with the next tick
+	onTape map[*Message]int // of each message, the index in tape.Requests of its last request
+	stated time.Duration    // the instant of the last state
+	began  bool             // there is a state
+	last   bool             // the tape ends with the next tick
 	ended  bool
 }
 
-// note adds a step.
-func (r *tapeWriter) note(w *World, k TapeKind) *TapeStep {
-	if r.ended {
-		return new(TapeStep)
+// newTapeWriter subscribes a tape. The plane's process is up already.
+func newTapeWriter(w *World, tape *Tape, every time.Duration) *tapeWriter {
+	r := &tapeWriter{tape: tape, every: every, onTape: make(map[*Message]int)}
+	on := func(kind EventKind, write func(*Event)) {
+		w.Subscribe(kind, func(e *Event) {
+			if !r.ended {
+				write(e)
+			}
+		})
 	}
-	r.tape.Steps = append(r.tape.Steps, TapeStep{At: w.now, Kind: k, Step: w.step, Request: -1})
+	about := func(kind EventKind, k TapeKind, n int) {
+		on(kind, func(e *Event) { r.about(e, k, n) })
+	}
+	on(EventHandshakeRefused, func(e *Event) { r.request(e, TapeHandshake) })
+	on(EventArrived, r.arrived)
+	about(EventAdmitted, TapeOffer, 1)
+	about(EventRefused, TapeOffer, 0)
+	about(EventPollRefused, TapeOffer, 0)
+	on(EventDeadline, func(e *Event) { r.note(e, TapeExpire) })
+	on(EventAnswered, r.answered)
+	on(EventTaken, func(e *Event) { r.number(e, TapeTake, e.Count) })
+	about(EventSkipped, TapeDropped, 0)
+	on(EventStepping, r.stepping)
+	on(EventStepDone, r.stepDone)
+	on(EventReplied, r.replied)
+	on(EventCommitted, r.committed)
+	on(EventCommitFailed, func(e *Event) { r.number(e, TapeCommitFailed, e.Count) })
+	on(EventRebuildFailed, func(e *Event) { r.number(e, TapeRebuild, 0) })
+	on(EventPlaneUp, r.planeUp)
+	on(EventPlaneStarted, r.planeStarted)
+	on(EventPlaneClosing, func(e *Event) { r.note(e, TapeClose).Drain = e.For })
+	on(EventDrainOver, func(e *Event) { r.note(e, TapeDrainOver) })
+	on(EventPlaneDown, r.planeDown)
+	on(EventPlaneClock, func(e *Event) { r.note(e, TapeClock).For = e.For })
+	r.planeUp(&Event{Kind: EventPlaneUp, World: w})
+	return r
+}
+
+// note adds a step.
+func (r *tapeWriter) note(e *Event, k TapeKind) *TapeStep {
+	r.tape.Steps = append(r.tape.Steps, TapeStep{At: e.At, Kind: k, Step: e.Step, Request: -1})
 	return &r.tape.Steps[len(r.tape.Steps)-1]
 }
 
-// plain notes something that has no details.
-func (r *tapeWriter) plain(w *World, k TapeKind) {
-	if r != nil {
-		r.note(w, k)
-	}
-}
-
 // number notes something with a number.
-func (r *tapeWriter) number(w *World, k TapeKind, n int) {
-	if r != nil {
-		s := r.note(w, k)
-		s.N, s.Depth = n, w.plane.gate.Depth()
-	}
+func (r *tapeWriter) number(e *Event, k TapeKind, n int) {
+	s := r.note(e, k)
+	s.N, s.Depth = n, e.World.InboxDepth()
 }
 
 // about notes something about a request.
-func (r *tapeWriter) about(w *World, k TapeKind, m *message, n int) {
-	if r != nil {
-		s := r.note(w, k)
-		s.Request, s.N = m.onTape, n
-	}
+func (r *tapeWriter) about(e *Event, k TapeKind, n int) {
+	s := r.note(e, k)
+	s.Request, s.N = r.onTape[e.Message], n
 }
 
-// arrived notes a request at the door, or one that does not come as far. The
-// tape ends before a manifest that came into the directory while the process was
-// up: when a process sees that is the file system's to say.
-func (r *tapeWriter) arrived(w *World, k TapeKind, m *message) {
-	if r == nil {
+// arrived notes a request at the plane. The tape ends before a manifest that came
+// into the directory while the process was up: when a process sees that is the
+// file system's to say.
+func (r *tapeWriter) arrived(e *Event) {
+	if m := e.Message; m.node == manifestNodeID && int(m.call) >= e.World.plane.manifests {
+		r.ended = true
 		return
 	}
-	if r.ended = r.ended || m.node == manifestNodeID && int(m.call) >= w.plane.manifests; r.ended {
-		return
-	}
-	m.onTape = len(r.tape.Requests)
-	r.tape.Requests = append(r.tape.Requests, tapeRequest(m))
-	r.about(w, k, m, 0)
+	r.request(e, TapeArrive)
 }
 
-// answered notes an answer.
-func (r *tapeWriter) answered(w *World, m *message) {
-	if r == nil {
-		return
-	}
-	if r.ended {
-		return
-	}
+func (r *tapeWriter) request(e *Event, k TapeKind) {
+	r.onTape[e.Message] = len(r.tape.Requests)
+	r.tape.Requests = append(r.tape.Requests, tapeRequest(e.Message))
+	r.about(e, k, 0)
+}
+
+// answered notes an answer. The reducer may not be done with the request yet, so
+// its place on the tape stays known until the message is used again.
+func (r *tapeWriter) answered(e *Event) {
 	var a wire.Answer
-	m.outcome.Write("", &a)
-	r.tape.Requests[m.onTape].Answer = &a
-	r.tape.Requests[m.onTape].AnsweredAt = w.now
-	r.about(w, TapeAnswer, m, 0)
+	e.Message.outcome.Write("", &a)
+	request := &r.tape.Requests[r.onTape[e.Message]]
+	request.Answer, request.AnsweredAt = &a, e.At
+	r.about(e, TapeAnswer, 0)
 }
 
-// up notes that the process listens, and the manifests that it finds.
-func (r *tapeWriter) up(w *World) {
-	if r == nil {
+func (r *tapeWriter) stepping(e *Event) {
+	if e.Message == nil {
+		r.note(e, TapeTick)
 		return
 	}
-	s := r.note(w, TapeUp)
-	s.N = w.plane.capacity
+	r.about(e, TapeStepped, 0)
+}
+
+// stepDone notes, after a tick, now and then the state.
+func (r *tapeWriter) stepDone(e *Event) {
+	if e.Message == nil && (r.last || !r.began || e.At-r.stated >= r.every) {
+		r.state(e)
+		r.ended = r.last
+	}
+}
+
+func (r *tapeWriter) state(e *Event) {
+	r.began, r.stated = true, e.At
+	r.note(e, TapeState).State = e.World.plane.plane.AppendState(nil)
+}
+
+func (r *tapeWriter) replied(e *Event) {
+	n := 0
+	if e.ReplyLost {
+		n = 1
+	}
+	r.about(e, TapeReplied, n)
+}
+
+func (r *tapeWriter) committed(e *Event) {
+	k := TapeCommit
+	if e.ReplyLost {
+		k = TapeCommitLost
+	}
+	r.number(e, k, len(e.Entries))
+}
+
+// planeUp notes that the process listens, and the manifests that it finds.
+func (r *tapeWriter) planeUp(e *Event) {
+	w := e.World
+	s := r.note(e, TapeUp)
+	s.N = w.Capacity()
 	if w.scenario.Plane.NoManifests {
 		return
 	}
@@ -100,31 +156,27 @@ func (r *tapeWriter) up(w *World) {
 	}
 }
 
-// clock notes how far the plane's wall clock is off.
-func (r *tapeWriter) clock(w *World) {
-	if r != nil {
-		r.note(w, TapeClock).For = w.plane.wallOffset
-	}
-}
-
-// closing notes the beginning of a shutdown.
-func (r *tapeWriter) closing(w *World, drain time.Duration) {
-	if r != nil {
-		r.note(w, TapeClose).Drain = drain
-	}
-}
-
-// ticked notes a tick, or a load, and now and then the state after it.
-func (r *tapeWriter) ticked(w *World, load bool) {
-	if r == nil {
+// planeStarted notes that the process has loaded its log, or the reducer was
+// rebuilt.
+func (r *tapeWriter) planeStarted(e *Event) {
+	if e.Rebuilt {
+		r.number(e, TapeRebuild, 1)
 		return
 	}
-	if !load && !r.last && r.began && w.now-r.stated < r.every {
-		return
+	r.note(e, TapeStart)
+	r.state(e)
+}
+
+func (r *tapeWriter) planeDown(e *Event) {
+	switch e.Ending {
+	case Crashed:
+		r.note(e, TapeCrash)
+	case Closed:
+		r.note(e, TapeDown)
 	}
-	r.began, r.stated = true, w.now
-	r.note(w, TapeState).State = w.plane.plane.AppendState(nil)
-	r.ended = r.ended || r.last && !load
+	if e.Wiped {
+		r.note(e, TapeWipe)
+	}
 }
 
 // tapeRequest is a message as an HTTP request.

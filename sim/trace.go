@@ -4,99 +4,100 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// tracer writes one dense line per thing that happens. It is never part of the
-// hash: a run that is traced is the same run. docs/simulation.md has the
+// textTrace writes one dense line for most of what happens. It is never part of
+// the hash: a run that is traced is the same run. docs/simulation.md has the
 // legend.
-type tracer struct {
-	to   io.Writer
-	from uint64
+type textTrace struct {
+	w    *World
+	to   io.Writer // nil if only the recorder wants the lines
+	from uint64    // the step to begin at
+	// recorder takes every line; nil if there is none.
+	recorder *Recorder
+}
+
+// newTextTrace subscribes a trace.
+func newTextTrace(w *World, to io.Writer, from uint64, recorder *Recorder) *textTrace {
+	t := &textTrace{w: w, to: to, from: from, recorder: recorder}
+	on := func(kind EventKind, write func(*Event)) {
+		w.Subscribe(kind, func(e *Event) {
+			if t.recorder != nil || t.to != nil && e.Step >= t.from {
+				write(e)
+			}
+		})
+	}
+	on(EventArrived, t.arrived)
+	on(EventStepDone, t.stepDone)
+	on(EventAnswered, t.answered)
+	on(EventCommitted, t.committed)
+	on(EventNoticed, t.noticed)
+	on(EventPlaneDown, t.planeDown)
+	on(EventPlaneStarted, t.planeStarted)
+	on(EventHostStepped, t.hostStepped)
+	on(EventHostNoticed, t.hostNoticed)
+	on(EventFaultBegan, t.fault)
+	on(EventFaultEnded, t.fault)
+	return t
 }
 
 // line writes a line: step, time, node, what.
-func (w *World) line(node, format string, args ...any) {
-	if !w.tracing() {
-		return
-	}
+func (t *textTrace) line(node, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	if w.recorder != nil {
-		w.recorder.line(w, node, text)
+	if t.recorder != nil {
+		t.recorder.line(node, text)
 	}
-	if w.tracer != nil && w.step >= w.tracer.from {
+	if t.to != nil && t.w.step >= t.from {
 		// What the writer makes of it is the caller's to know; a trace that
 		// cannot be written does not change the run.
-		_, _ = fmt.Fprintf(w.tracer.to, "%8d %14.6f %-6s %s\n", w.step, w.now.Seconds(), node, text)
+		_, _ = fmt.Fprintf(t.to, "%8d %14.6f %-6s %s\n", t.w.step, t.w.now.Seconds(), node, text)
 	}
 }
 
-// tracing reports whether anybody wants this step's lines.
-func (w *World) tracing() bool {
-	return w.recorder != nil || w.tracer != nil && w.step >= w.tracer.from
+func (t *textTrace) fault(e *Event) {
+	what := "begins"
+	if e.Kind == EventFaultEnded {
+		what = "ends"
+	}
+	t.line("fault", "%s: %v", what, *e.Fault)
 }
 
-func (w *World) traceFault(f Fault, what string) {
-	if w.tracing() {
-		w.line("fault", "%s: %v", what, f)
+func (t *textTrace) noticed(e *Event) { t.line("plane", "* %v", *e.Notice) }
+
+func (t *textTrace) hostNoticed(e *Event) { t.line(string(HostName(e.Host)), "* %v", *e.AgentNotice) }
+
+func (t *textTrace) arrived(e *Event) {
+	m := e.Message
+	t.line("plane", "> m%d %s from %s", m.id, m.kind, nodeName(m.node))
+}
+
+func (t *textTrace) stepDone(e *Event) {
+	if e.Reply != nil {
+		t.line("plane", "= m%d %v → %v", e.Message.id, e.Input, e.Reply)
 	}
 }
 
-func (w *World) traceNotice(n plane.Notice) {
-	if w.tracing() {
-		w.line("plane", "* %v", n)
+func (t *textTrace) answered(e *Event) {
+	m := e.Message
+	t.line("plane", "< m%d %v%s", m.id, m.outcome.Code, retryText(&m.outcome))
+}
+
+func (t *textTrace) committed(e *Event) {
+	for _, entry := range e.Entries {
+		t.line("disk", "+ %v", entry)
 	}
 }
 
-func (w *World) traceAgentNotice(h *hostNode, n agent.Notice) {
-	if w.tracing() {
-		w.line(string(HostName(h.index+1)), "* %v", n)
-	}
-}
+func (t *textTrace) planeDown(e *Event) { t.line("plane", "! down, wiped=%v", e.Wiped) }
 
-// traceChecker is an observer that writes down what the others look at.
-type traceChecker struct{ passive }
+func (t *textTrace) planeStarted(e *Event) { t.line("plane", "! started: %v", e.World.plane.plane) }
 
-func (traceChecker) arrived(w *World, m *message) {
-	if w.tracing() {
-		w.line("plane", "> m%d %s from %s", m.id, m.kind, nodeName(m.node))
-	}
-}
-
-func (traceChecker) stepDone(w *World, m *message, in plane.Input, r *plane.Reply) {
-	if w.tracing() && r != nil {
-		w.line("plane", "= m%d %v → %v", m.id, in, r)
-	}
-}
-
-func (traceChecker) answered(w *World, m *message) {
-	if w.tracing() {
-		w.line("plane", "< m%d %v%s", m.id, m.outcome.Code, retryText(&m.outcome))
-	}
-}
-
-func (traceChecker) committed(w *World, entries []plane.Entry) {
-	if w.tracing() {
-		for _, e := range entries {
-			w.line("disk", "+ %v", e)
-		}
-	}
-}
-
-func (traceChecker) planeDown(w *World, wiped bool) {
-	w.line("plane", "! down, wiped=%v", wiped)
-}
-
-func (traceChecker) planeStarted(w *World) { w.line("plane", "! started: %v", w.plane.plane) }
-
-func (traceChecker) hostStepped(w *World, h *hostNode, in agent.Input) {
-	if w.tracing() {
-		w.line(string(HostName(h.index+1)), "= %v", in)
-		for _, e := range h.out.Appends {
-			w.line(string(HostName(h.index+1)), "+ %v", e)
-		}
+func (t *textTrace) hostStepped(e *Event) {
+	t.line(string(HostName(e.Host)), "= %v", e.AgentInput)
+	for _, entry := range e.AgentOutput.Appends {
+		t.line(string(HostName(e.Host)), "+ %v", entry)
 	}
 }
 
@@ -126,25 +127,19 @@ func nodeName(node int32) string {
 	}
 }
 
-// changeLog writes a line for every change that a person would want to hear
-// of.
-type changeLog struct {
-	passive
-	to io.Writer
-}
-
-func (c changeLog) noticed(w *World, n plane.Notice) {
-	switch n.Kind {
-	case plane.NoticeReplayAsked, plane.NoticeAbsorbed, plane.NoticeRejected, plane.NoticeCredited:
-		return // many, and no change of state
+// subscribeChangeLog writes a line for every change that a person would want to
+// hear of.
+func subscribeChangeLog(w *World, to io.Writer) {
+	line := func(e *Event, format string, args ...any) {
+		_, _ = fmt.Fprintf(to, "%8d %14.6f %s\n", e.Step, e.At.Seconds(), fmt.Sprintf(format, args...))
 	}
-	_, _ = fmt.Fprintf(c.to, "%8d %14.6f %v\n", w.step, w.now.Seconds(), n)
-}
-
-func (c changeLog) planeDown(w *World, wiped bool) {
-	_, _ = fmt.Fprintf(c.to, "%8d %14.6f plane down, wiped=%v\n", w.step, w.now.Seconds(), wiped)
-}
-
-func (c changeLog) planeStarted(w *World) {
-	_, _ = fmt.Fprintf(c.to, "%8d %14.6f plane started: %v\n", w.step, w.now.Seconds(), w.plane.plane)
+	w.Subscribe(EventNoticed, func(e *Event) {
+		switch e.Notice.Kind {
+		case plane.NoticeReplayAsked, plane.NoticeAbsorbed, plane.NoticeRejected, plane.NoticeCredited:
+			return // many, and no change of state
+		}
+		line(e, "%v", *e.Notice)
+	})
+	w.Subscribe(EventPlaneDown, func(e *Event) { line(e, "plane down, wiped=%v", e.Wiped) })
+	w.Subscribe(EventPlaneStarted, func(e *Event) { line(e, "plane started: %v", w.plane.plane) })
 }

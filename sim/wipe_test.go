@@ -13,7 +13,6 @@ import (
 
 // wipeWatch follows a fleet after the plane has lost everything.
 type wipeWatch struct {
-	passive
 	upAt    time.Duration // when the plane was up again
 	seen    map[string]bool
 	allSeen time.Duration
@@ -22,19 +21,22 @@ type wipeWatch struct {
 	views   []agent.View
 }
 
-func (c *wipeWatch) planeDown(_ *World, wiped bool) {
+func (c *wipeWatch) planeDown(e *Event) {
+	wiped := e.Wiped
 	if wiped {
 		c.seen, c.resent, c.upAt, c.allSeen = map[string]bool{}, map[int]int{}, -1, -1
 	}
 }
 
-func (c *wipeWatch) planeStarted(w *World) {
+func (c *wipeWatch) planeStarted(e *Event) {
+	w := e.World
 	if c.seen != nil && c.upAt < 0 {
 		c.upAt = w.now
 	}
 }
 
-func (c *wipeWatch) stepDone(w *World, m *message, in plane.Input, _ *plane.Reply) {
+func (c *wipeWatch) stepDone(e *Event) {
+	w, m, in := e.World, e.Message, e.Input
 	if c.seen == nil || c.upAt < 0 || m == nil || m.node < 0 {
 		return
 	}
@@ -47,7 +49,8 @@ func (c *wipeWatch) stepDone(w *World, m *message, in plane.Input, _ *plane.Repl
 	}
 }
 
-func (c *wipeWatch) stepped(w *World) {
+func (c *wipeWatch) stepped(e *Event) {
+	w := e.World
 	if c.seen == nil || c.upAt < 0 {
 		return
 	}
@@ -71,7 +74,12 @@ func (c *wipeWatch) stepped(w *World) {
 // PROTOCOL R6, H2, H3, A3, A4
 func TestAThousandHostsAreVisibleAgainWithinTwoIntervalsOfAWipe(t *testing.T) {
 	watch := &wipeWatch{}
-	checkers := append(Checkers(), Checker{Number: "watch", New: func(*World) any { return watch }})
+	checkers := append(Checkers(), Checker{Number: "watch", New: func(s *Checks) {
+		s.on(EventPlaneDown, watch.planeDown)
+		s.on(EventPlaneStarted, watch.planeStarted)
+		s.on(EventStepDone, watch.stepDone)
+		s.on(EventStepEnded, watch.stepped)
+	}})
 	s := Scenario{
 		Seed:  1,
 		Fleet: Fleet{Hosts: 1000},

@@ -106,11 +106,27 @@ type Sight struct {
 	Exchange *Exchange
 }
 
+// subscribe lets it see what it writes down.
+func (o *Witness) subscribe(w *World) {
+	w.Subscribe(EventArrived, o.arrived)
+	w.Subscribe(EventAdmitted, o.admitted)
+	w.Subscribe(EventRefused, o.refused)
+	w.Subscribe(EventStepDone, o.stepDone)
+	w.Subscribe(EventDropped, o.dropped)
+	w.Subscribe(EventFinished, o.finished)
+	w.Subscribe(EventAnswered, o.answered)
+	w.Subscribe(EventCommitted, o.committed)
+	w.Subscribe(EventPlaneDown, o.planeDown)
+	w.Subscribe(EventPlaneStarted, o.planeStarted)
+	w.Subscribe(EventHostStepped, o.hostStepped)
+}
+
 func (o *Witness) note(w *World, k SightKind, x *Exchange) {
 	o.Sights = append(o.Sights, Sight{Kind: k, Step: w.step, At: w.now, Exchange: x})
 }
 
-func (o *Witness) arrived(w *World, m *message) {
+func (o *Witness) arrived(e *Event) {
+	w, m := e.World, e.Message
 	x := &Exchange{
 		Kind: m.kind, Duplicate: m.duplicate, Wait: m.wait, SentAt: m.sentAt, ArrivedAt: w.now,
 		AdmittedAt: Never, SteppedAt: Never, FinishedAt: Never, AnsweredAt: Never, HeardAt: Never,
@@ -140,15 +156,17 @@ func (o *Witness) arrived(w *World, m *message) {
 	o.note(w, SightArrived, x)
 }
 
-func (o *Witness) admitted(w *World, m *message) {
+func (o *Witness) admitted(e *Event) {
+	w, m := e.World, e.Message
 	x := o.byMessage[m.id]
 	x.AdmittedAt, x.FinishedAt = w.now, Never
 	o.note(w, SightAdmitted, x)
 }
 
-func (o *Witness) refused(w *World, m *message) { o.note(w, SightRefused, o.byMessage[m.id]) }
+func (o *Witness) refused(e *Event) { o.note(e.World, SightRefused, o.byMessage[e.Message.id]) }
 
-func (o *Witness) stepDone(w *World, m *message, _ plane.Input, _ *plane.Reply) {
+func (o *Witness) stepDone(e *Event) {
+	w, m := e.World, e.Message
 	if m == nil {
 		return // a tick
 	}
@@ -157,9 +175,10 @@ func (o *Witness) stepDone(w *World, m *message, _ plane.Input, _ *plane.Reply) 
 	o.note(w, SightStepped, x)
 }
 
-func (o *Witness) dropped(w *World, m *message) { o.note(w, SightDropped, o.byMessage[m.id]) }
+func (o *Witness) dropped(e *Event) { o.note(e.World, SightDropped, o.byMessage[e.Message.id]) }
 
-func (o *Witness) finished(w *World, m *message) {
+func (o *Witness) finished(e *Event) {
+	w, m := e.World, e.Message
 	x := o.byMessage[m.id]
 	x.FinishedAt = w.now
 	o.note(w, SightFinished, x)
@@ -168,7 +187,8 @@ func (o *Witness) finished(w *World, m *message) {
 	}
 }
 
-func (o *Witness) answered(w *World, m *message) {
+func (o *Witness) answered(e *Event) {
+	w, m := e.World, e.Message
 	x := o.byMessage[m.id]
 	x.AnsweredAt, x.Outcome = w.now, m.outcome
 	x.Outcome.Heartbeat.Bootstrap = append([]wire.Snapshot(nil), m.outcome.Heartbeat.Bootstrap...)
@@ -178,11 +198,13 @@ func (o *Witness) answered(w *World, m *message) {
 	}
 }
 
-func (o *Witness) committed(_ *World, entries []plane.Entry) {
+func (o *Witness) committed(e *Event) {
+	entries := e.Entries
 	o.Entries = append(o.Entries, entries...)
 }
 
-func (o *Witness) planeDown(w *World, wiped bool) {
+func (o *Witness) planeDown(e *Event) {
+	w, wiped := e.World, e.Wiped
 	k := SightDown
 	if wiped {
 		k = SightWiped
@@ -191,9 +213,10 @@ func (o *Witness) planeDown(w *World, wiped bool) {
 	clear(o.byMessage) // nobody there has any of them any more
 }
 
-func (o *Witness) planeStarted(w *World) { o.note(w, SightStarted, nil) }
+func (o *Witness) planeStarted(e *Event) { o.note(e.World, SightStarted, nil) }
 
-func (o *Witness) hostStepped(w *World, h *hostNode, in agent.Input) {
+func (o *Witness) hostStepped(e *Event) {
+	w, h, in := e.World, e.host(), e.AgentInput
 	switch in := in.(type) {
 	case *agent.HeartbeatAnswered:
 		o.heard(w, h, in.ID, in.Answer)
@@ -216,31 +239,3 @@ func (o *Witness) heard(w *World, h *hostNode, id uint64, a agent.Answer) {
 	x.HeardAt, x.Heard = w.now, a
 	o.note(w, SightHeard, x)
 }
-
-// Now returns how much virtual time has passed.
-func (w *World) Now() time.Duration { return w.now }
-
-// Scenario returns what the world runs, with the defaults filled in.
-func (w *World) Scenario() Scenario { return w.scenario }
-
-// Plane returns the reducer of the plane; nil while its process is down or has
-// not loaded its log. It is to be read only, and good until the next event.
-func (w *World) Plane() *plane.Plane {
-	if p := &w.plane; p.up && p.started && !p.rebuilding {
-		return p.plane
-	}
-	return nil
-}
-
-// Agent returns the reducer of the agent on host number n, from 1; nil while
-// its process is down, and for a hostile host. It is to be read only, and good
-// until the next event.
-func (w *World) Agent(n int) *agent.Agent {
-	if h := &w.hosts[n-1]; h.up {
-		return h.agent
-	}
-	return nil
-}
-
-// Runs returns the closure that host number n, from 1, runs.
-func (w *World) Runs(n int) wire.Closure { return w.hosts[n-1].running }

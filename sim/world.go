@@ -9,44 +9,44 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// eventKind says what happens to a node.
-type eventKind uint8
+// timerKind says what a timer is for.
+type timerKind uint8
 
-// What happens.
+// What comes due.
 const (
-	evRequest     eventKind = iota + 1 // a request reaches the plane
-	evStep                             // the loop is done with the service time of a step
-	evCommit                           // the disk has taken a batch
-	evDeadline                         // the gate's next deadline
-	evTick                             // the plane's tick
-	evPollTimeout                      // a waiting poll has waited long enough
-	evRebuild                          // the plane is built again after a failed commit
-	evPlaneUp                          // the plane's process is up and listens
-	evPlaneStart                       // it has loaded its log
-	evPlaneDown                        // the time to drain is over
-	evManifest                         // the plane reads a manifest of its directory
+	dueRequest     timerKind = iota + 1 // a request reaches the plane
+	dueStep                             // the loop is done with the service time of a step
+	dueCommit                           // the disk has taken a batch
+	dueDeadline                         // the gate's next deadline
+	dueTick                             // the plane's tick
+	duePollTimeout                      // a waiting poll has waited long enough
+	dueRebuild                          // the plane is built again after a failed commit
+	duePlaneUp                          // the plane's process is up and listens
+	duePlaneStart                       // it has loaded its log
+	duePlaneDown                        // the time to drain is over
+	dueManifest                         // the plane reads a manifest of its directory
 
-	evAnswer        // an answer reaches its sender
-	evNoAnswer      // a sender learns that none will come
-	evAgentTimer    // the agent's timer
-	evActivationEnd // an activation or rollback ends
-	evProbeEnd      // a round of probes ends
-	evHostUp        // an agent's process starts
-	evReboot        // a host reboots by itself
-	evHostile       // a hostile host thinks of something
-	evReissue       // a host is given a new certificate
+	dueAnswer        // an answer reaches its sender
+	dueNoAnswer      // a sender learns that none will come
+	dueAgentTimer    // the agent's timer
+	dueActivationEnd // an activation or rollback ends
+	dueProbeEnd      // a round of probes ends
+	dueHostUp        // an agent's process starts
+	dueReboot        // a host reboots by itself
+	dueHostile       // a hostile host thinks of something
+	dueReissue       // a host is given a new certificate
 
-	evOperator   // the operator does something
-	evFaultBegin // a fault comes into force
-	evFaultEnd   // and out of it
-	evHeal       // the scenario is healed
-	evJudge      // has the fleet come to rest?
+	dueOperator   // the operator does something
+	dueFaultBegin // a fault comes into force
+	dueFaultEnd   // and out of it
+	dueHeal       // the scenario is healed
+	dueJudge      // has the fleet come to rest?
 )
 
-// aboutMessage reports whether an event's arg is a message's slot.
-func (k eventKind) aboutMessage() bool {
+// aboutMessage reports whether a timer's arg is a message's slot.
+func (k timerKind) aboutMessage() bool {
 	switch k {
-	case evRequest, evPollTimeout, evAnswer, evNoAnswer:
+	case dueRequest, duePollTimeout, dueAnswer, dueNoAnswer:
 		return true
 	}
 	return false
@@ -86,25 +86,29 @@ type World struct {
 	settled  bool // the fleet has come to rest
 	end      time.Duration
 
-	observers []observer
-	panel     panel        // the checkers, and whoever compares with what is expected
+	stream    stream
+	checks    Checks
 	expects   *expectJudge // nil if nothing is expected
 	nextLook  time.Duration
 	effects   Effects
 	violation *Violation
-	tracer    *tracer
+	trace     *textTrace // nil if nobody wants one
+	jsonTrace *jsonTrace // likewise
 	recorder  *Recorder
-	tape      *tapeWriter
-	last      event // that has happened
+	last      timer // that went off
 }
 
 // Options are how a scenario is run; none of them changes its hash.
 type Options struct {
 	// Wire encodes and decodes every document on its way, strictly.
 	Wire bool
-	// Trace takes one line per event, from step TraceFrom on.
-	Trace     io.Writer
-	TraceFrom uint64
+	// Trace takes one line for everything that happens, from step TraceFrom on.
+	// TraceFormat is the form of the lines; of TraceJSON, Run writes the last.
+	// TraceName is what the trace calls the scenario.
+	Trace       io.Writer
+	TraceFrom   uint64
+	TraceFormat TraceFormat
+	TraceName   string
 	// Changes takes one line per change of a record's, a rollout's or a host's
 	// state.
 	Changes io.Writer
@@ -131,36 +135,7 @@ func New(s Scenario, o Options) (*World, error) {
 	w := &World{scenario: s, wire: o.Wire, hash: s.Seed, adopted: start}
 	w.end = s.Active + s.Converge
 	w.probes = s.Fleet.declaredProbes()
-	if o.Trace != nil {
-		w.tracer = &tracer{to: o.Trace, from: o.TraceFrom}
-	}
-	if o.Trace != nil || o.Record != nil {
-		w.observers = append(w.observers, traceChecker{})
-	}
-	if o.Record != nil {
-		w.recorder = o.Record
-		w.observers = append(w.observers, o.Record)
-	}
-	if o.Changes != nil {
-		w.observers = append(w.observers, changeLog{to: o.Changes})
-	}
-	checkers := o.Checkers
-	if checkers == nil {
-		checkers = Checkers()
-	}
-	if o.Witness != nil {
-		w.panel.add(o.Witness)
-	}
-	if len(checkers) > 0 || o.Witness != nil || len(s.Expects) > 0 {
-		w.observers = append(w.observers, &w.panel)
-	}
-	for _, c := range checkers {
-		w.panel.add(c.New(w))
-	}
-	if len(s.Expects) > 0 {
-		w.expects = newExpectJudge(s.Expects)
-		w.panel.add(w.expects)
-	}
+	w.subscribeAll(&o)
 	w.nextLook = w.expects.lookAt()
 	w.plane.init(w)
 	w.hosts = make([]hostNode, s.Fleet.Hosts)
@@ -170,13 +145,48 @@ func New(s Scenario, o Options) (*World, error) {
 	w.operator.init(w)
 	w.faults.reached = make([]uint64, len(s.Faults))
 	for i := range s.Faults {
-		w.queue.push(event{at: s.Faults[i].At, kind: evFaultBegin, node: worldNodeID, arg: uint64(i)})
+		w.queue.push(timer{at: s.Faults[i].At, kind: dueFaultBegin, node: worldNodeID, arg: uint64(i)})
 	}
-	w.queue.push(event{at: s.Active, kind: evHeal, node: worldNodeID})
+	w.queue.push(timer{at: s.Active, kind: dueHeal, node: worldNodeID})
 	if o.Record != nil {
 		o.Record.begin(w)
 	}
 	return w, nil
+}
+
+// subscribeAll subscribes whoever the options name, in the order in which they
+// receive what happens.
+func (w *World) subscribeAll(o *Options) {
+	w.countEffects()
+	text := o.Trace
+	if o.Trace != nil && o.TraceFormat == TraceJSON {
+		w.jsonTrace, text = newJSONTrace(w, o), nil
+	}
+	if text != nil || o.Record != nil {
+		w.trace = newTextTrace(w, text, o.TraceFrom, o.Record)
+	}
+	if o.Record != nil {
+		w.recorder = o.Record
+		o.Record.subscribe(w)
+	}
+	if o.Changes != nil {
+		subscribeChangeLog(w, o.Changes)
+	}
+	if o.Witness != nil {
+		o.Witness.subscribe(w)
+	}
+	checkers := o.Checkers
+	if checkers == nil {
+		checkers = Checkers()
+	}
+	w.checks.World = w
+	for _, c := range checkers {
+		c.New(&w.checks)
+	}
+	if len(w.scenario.Expects) > 0 {
+		w.expects = newExpectJudge(w.scenario.Expects)
+		w.expects.subscribe(w)
+	}
 }
 
 // Run runs a scenario to its end.
@@ -186,17 +196,21 @@ func Run(s Scenario, o Options) (Result, error) {
 		return Result{}, err
 	}
 	w.run(o.Until)
-	return w.Result(), nil
+	result := w.Result()
+	if w.jsonTrace != nil {
+		w.jsonTrace.end(&result)
+	}
+	return result, nil
 }
 
-// run lets events happen up to a step, or to the end if until is 0.
+// run goes on up to a step, or to the end if until is 0.
 func (w *World) run(until uint64) {
 	defer w.panicked()
 	for w.Next() && (until == 0 || w.step < until) {
 	}
 }
 
-// Next lets one event happen. It reports false when the run has ended.
+// Next lets the next timer go off. It reports false when the run has ended.
 func (w *World) Next() bool {
 	if w.violation != nil || w.settled || w.queue.len() == 0 {
 		return false
@@ -217,25 +231,24 @@ func (w *World) Next() bool {
 	w.now, w.last = e.at, e
 	w.step++
 	w.mix(uint64(e.at), uint64(e.kind)<<32|uint64(uint32(e.node)))
-	w.happen(&e)
-	for _, o := range w.observers {
-		if w.violation == nil {
-			o.stepped(w)
-		}
+	w.emitStepBegan()
+	w.dispatch(&e)
+	if w.violation == nil {
+		w.emitPlain(EventStepEnded)
 	}
 	w.forget(&e)
 	return w.violation == nil && !w.settled
 }
 
-// stale reports whether the life in which an event was planned is over.
-func (w *World) stale(e *event) bool {
+// stale reports whether the life in which a timer was set is over.
+func (w *World) stale(e *timer) bool {
 	switch {
 	case e.node >= 0:
 		h := &w.hosts[e.node]
 		switch e.kind {
-		case evHostUp, evReboot, evHostile, evReissue:
+		case dueHostUp, dueReboot, dueHostile, dueReissue:
 			return false
-		case evAgentTimer:
+		case dueAgentTimer:
 			return e.epoch != h.epoch || e.at != h.timerAt
 		}
 		return e.epoch != h.epoch
@@ -245,67 +258,66 @@ func (w *World) stale(e *event) bool {
 	return false
 }
 
-func (w *World) happen(e *event) {
+// dispatch does what a timer is for.
+func (w *World) dispatch(e *timer) {
 	switch e.kind {
-	case evRequest:
+	case dueRequest:
 		w.plane.arrive(w, w.message(e))
-	case evStep:
+	case dueStep:
 		w.plane.stepNext(w)
-	case evCommit:
+	case dueCommit:
 		w.plane.committed(w)
-	case evDeadline:
+	case dueDeadline:
 		w.plane.expire(w)
-	case evTick:
+	case dueTick:
 		w.plane.tickTime(w)
-	case evPollTimeout:
+	case duePollTimeout:
 		w.plane.pollTimeout(w, w.message(e))
-	case evRebuild:
+	case dueRebuild:
 		w.plane.rebuild(w)
-	case evPlaneUp:
+	case duePlaneUp:
 		w.plane.comeUp(w)
-	case evPlaneStart:
+	case duePlaneStart:
 		w.plane.start(w)
-	case evPlaneDown:
+	case duePlaneDown:
 		w.plane.drainOver(w)
-	case evManifest:
+	case dueManifest:
 		w.plane.readManifest(w, int(e.arg))
-	case evAnswer, evNoAnswer:
-		w.deliver(e.node, w.message(e), e.kind == evAnswer)
-	case evAgentTimer:
+	case dueAnswer, dueNoAnswer:
+		w.deliver(e.node, w.message(e), e.kind == dueAnswer)
+	case dueAgentTimer:
 		w.hosts[e.node].timer(w)
-	case evActivationEnd:
+	case dueActivationEnd:
 		w.hosts[e.node].switchEnded(w, e.arg)
-	case evProbeEnd:
+	case dueProbeEnd:
 		w.hosts[e.node].probesEnded(w, e.arg)
-	case evHostUp:
+	case dueHostUp:
 		w.hosts[e.node].comeUp(w)
-	case evReboot:
+	case dueReboot:
 		w.hosts[e.node].plannedReboot(w)
-	case evHostile:
+	case dueHostile:
 		w.hosts[e.node].misbehave(w)
-	case evReissue:
+	case dueReissue:
 		w.hosts[e.node].reissue(w)
-	case evOperator:
+	case dueOperator:
 		w.operator.act(w, int(e.arg))
-	case evFaultBegin:
+	case dueFaultBegin:
 		w.beginFault(int(e.arg))
-	case evFaultEnd:
+	case dueFaultEnd:
 		w.endFault(int(e.arg))
-	case evHeal:
+	case dueHeal:
 		w.heal()
-	case evJudge:
+	case dueJudge:
 		w.judge()
 	default:
-		panic("sim: unknown event")
+		panic("sim: unknown timer")
 	}
 }
 
 // deliver gives an answer, or the news that none will come, to whoever waits
 // for it.
 func (w *World) deliver(node int32, m *message, answered bool) {
-	for _, o := range w.observers {
-		o.heard(w, m, answered)
-	}
+	w.emitHeard(m, answered)
 	if node < 0 {
 		w.operator.hear(w, m, answered)
 		return
@@ -313,34 +325,37 @@ func (w *World) deliver(node int32, m *message, answered bool) {
 	w.hosts[node].hear(w, m, answered)
 }
 
-// push plans an event of a life of its node.
-func (w *World) push(kind eventKind, node int32, at time.Duration, epoch uint32) {
-	w.queue.push(event{at: at, kind: kind, node: node, epoch: epoch})
+// push sets a timer of a life of its node.
+func (w *World) push(kind timerKind, node int32, at time.Duration, epoch uint32) {
+	w.queue.push(timer{at: at, kind: kind, node: node, epoch: epoch})
 }
 
-// pushMessage plans an event about a message, and so holds it.
-func (w *World) pushMessage(kind eventKind, node int32, at time.Duration, epoch uint32, m *message) {
+// pushMessage sets a timer about a message, and so holds it.
+func (w *World) pushMessage(kind timerKind, node int32, at time.Duration, epoch uint32, m *message) {
 	w.pool.hold(m)
-	w.queue.push(event{at: at, kind: kind, node: node, epoch: epoch, arg: uint64(m.slot)})
+	w.queue.push(timer{at: at, kind: kind, node: node, epoch: epoch, arg: uint64(m.slot)})
 }
 
-// forget ends the holds of an event that is over, and of whoever let go of a
-// message meanwhile.
-func (w *World) forget(e *event) {
+// forget ends the hold of a timer that has gone off, and those that were released
+// meanwhile.
+func (w *World) forget(e *timer) {
 	if e.kind.aboutMessage() {
 		w.pool.release(w.message(e))
 	}
 	w.pool.sweep()
 }
 
-// message is what an event of a kind that is about a message is about.
-func (w *World) message(e *event) *message { return w.pool.slots[e.arg] }
+// message is what a timer of a kind that is about a message is about.
+func (w *World) message(e *timer) *message { return w.pool.slots[e.arg] }
 
 // reached notes that a fault of the scenario took effect.
 func (w *World) reached(i int) { w.faults.reached[i]++ }
 
-// effect counts that something really happened.
-func (w *World) effect(e Effect) { w.effects[e]++ }
+// countEffects counts the effects that notices tell of.
+func (w *World) countEffects() {
+	w.Subscribe(EventNoticed, func(e *Event) { w.effects[effectOfNotice(e.Notice.Kind)]++ })
+	w.Subscribe(EventHostNoticed, func(e *Event) { w.effects[effectOfAgentNotice(e.AgentNotice.Kind)]++ })
+}
 
 // Violate reports that a rule is broken. The first violation counts.
 func (w *World) Violate(checker, format string, args ...any) {

@@ -14,16 +14,17 @@ import (
 
 // simRunCommand runs one scenario.
 type simRunCommand struct {
-	File      string  `arg:"" optional:"" help:"A scenario file; or give --seed."`
-	Seed      *uint64 `placeholder:"N" help:"Draw the scenario from this seed."`
-	Profile   string  `default:"swarm" placeholder:"NAME" help:"How it is drawn: ${profiles} (${default})."`
-	Until     uint64  `placeholder:"STEP" help:"Stop after this step."`
-	Trace     string  `placeholder:"FILE" help:"Write one line for everything that happens; - is standard output."`
-	TraceFrom uint64  `placeholder:"STEP" help:"Begin the trace at this step."`
-	DumpState *uint64 `placeholder:"STEP" help:"Print the whole state after this step as JSON, and nothing else. 0 is the state before the first."`
-	Wire      bool    `help:"Encode and decode every document on its way, strictly. The hash stays the same."`
-	Verbose   bool    `short:"v" help:"Print every change of a record's, a rollout's or a host's state."`
-	JSON      bool    `name:"json" help:"Print one JSON object and nothing else."`
+	File        string  `arg:"" optional:"" help:"A scenario file; or give --seed."`
+	Seed        *uint64 `placeholder:"N" help:"Draw the scenario from this seed."`
+	Profile     string  `default:"swarm" placeholder:"NAME" help:"How it is drawn: ${profiles} (${default})."`
+	Until       uint64  `placeholder:"STEP" help:"Stop after this step."`
+	Trace       string  `placeholder:"FILE" help:"Write one line for everything that happens; - is standard output."`
+	TraceFrom   uint64  `placeholder:"STEP" help:"Begin the trace at this step."`
+	TraceFormat string  `default:"text" enum:"text,json" placeholder:"FORMAT" help:"The form of the trace: ${enum} (${default}). json is one object for each event; to standard output it prints nothing else."`
+	DumpState   *uint64 `placeholder:"STEP" help:"Print the whole state after this step as JSON, and nothing else. 0 is the state before the first."`
+	Wire        bool    `help:"Encode and decode every document on its way, strictly. The hash stays the same."`
+	Verbose     bool    `short:"v" help:"Print every change of a record's, a rollout's or a host's state."`
+	JSON        bool    `name:"json" help:"Print one JSON object and nothing else."`
 
 	simPictureFlags `embed:""`
 }
@@ -46,8 +47,15 @@ func (c *simRunCommand) Run(io stdio) error {
 	if c.Wire {
 		report.Again += " --wire"
 	}
-	options := sim.Options{Wire: c.Wire, Until: c.Until, TraceFrom: c.TraceFrom}
-	if c.Verbose && !c.JSON {
+	options := sim.Options{Wire: c.Wire, Until: c.Until, TraceFrom: c.TraceFrom, TraceName: from.from()}
+	if c.TraceFormat == "json" {
+		if c.Trace == "" {
+			return usageError("--trace-format json wants --trace FILE; - is standard output")
+		}
+		options.TraceFormat = sim.TraceJSON
+	}
+	events := c.Trace == "-" && options.TraceFormat == sim.TraceJSON // are all of standard output
+	if c.Verbose && !c.JSON && !events {
 		options.Changes = io.Out
 	}
 	flush := func() error { return nil }
@@ -64,7 +72,7 @@ func (c *simRunCommand) Run(io stdio) error {
 		return err
 	}
 	options.Record = drawing.recorder
-	if !c.JSON {
+	if !c.JSON && !events {
 		fmt.Fprintf(io.Out, "%s\n", scenario)
 	}
 	started := time.Now()
@@ -85,11 +93,12 @@ func (c *simRunCommand) Run(io stdio) error {
 	if err := drawing.finish(report); err != nil {
 		return err
 	}
-	if c.JSON {
+	switch {
+	case c.JSON:
 		if err := writeJSON(io.Out, report); err != nil {
 			return err
 		}
-	} else {
+	case !events:
 		printRun(io.Out, report, &result)
 	}
 	if result.Failed() {

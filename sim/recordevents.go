@@ -12,13 +12,32 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// What the recorder is told.
+// subscribe lets the recorder receive what it records.
+func (r *Recorder) subscribe(w *World) {
+	w.Subscribe(EventSent, r.sent)
+	w.Subscribe(EventVanished, r.vanished)
+	w.Subscribe(EventHeard, r.heard)
+	w.Subscribe(EventArrived, r.arrived)
+	w.Subscribe(EventAdmitted, r.admitted)
+	w.Subscribe(EventStepDone, r.stepDone)
+	w.Subscribe(EventDropped, r.dropped)
+	w.Subscribe(EventFinished, r.finished)
+	w.Subscribe(EventNoticed, r.noticed)
+	w.Subscribe(EventAnswered, r.answered)
+	w.Subscribe(EventPlaneStarted, r.planeStarted)
+	w.Subscribe(EventPlaneDown, r.planeDown)
+	w.Subscribe(EventHostStepped, r.hostStepped)
+	w.Subscribe(EventHostLost, r.hostLost)
+	w.Subscribe(EventStepEnded, r.stepEnded)
+}
 
-func (r *Recorder) sent(_ *World, m *message) {
+func (r *Recorder) sent(e *Event) {
+	m := e.Message
 	r.track(m).Sent = r.now()
 }
 
-func (r *Recorder) vanished(_ *World, m *message, dir Dir, why Effect) {
+func (r *Recorder) vanished(e *Event) {
+	m, dir, why := e.Message, e.Dir, e.Effect
 	t := r.track(m)
 	if t.Lost == Both {
 		t.Lost, t.Why, t.Gone = dir, why, r.now()
@@ -28,13 +47,15 @@ func (r *Recorder) vanished(_ *World, m *message, dir Dir, why Effect) {
 	}
 }
 
-func (r *Recorder) heard(_ *World, m *message, answered bool) {
+func (r *Recorder) heard(e *Event) {
+	m, answered := e.Message, e.Answered
 	t := r.about(m)
 	t.Heard, t.NoAnswer = r.now(), !answered
 	r.close(t)
 }
 
-func (r *Recorder) arrived(_ *World, m *message) {
+func (r *Recorder) arrived(e *Event) {
+	m := e.Message
 	t := r.about(m)
 	t.Arrived = r.now()
 	if !t.Sent.Happened() { // the manifests directory sends nothing
@@ -42,9 +63,10 @@ func (r *Recorder) arrived(_ *World, m *message) {
 	}
 }
 
-func (r *Recorder) admitted(_ *World, m *message) { r.track(m).inside = true }
+func (r *Recorder) admitted(e *Event) { r.track(e.Message).inside = true }
 
-func (r *Recorder) stepDone(w *World, m *message, in plane.Input, reply *plane.Reply) {
+func (r *Recorder) stepDone(e *Event) {
+	w, m, in, reply := e.World, e.Message, e.Input, e.Reply
 	if m != nil {
 		t := r.about(m)
 		t.Stepped = r.now()
@@ -64,9 +86,10 @@ func (r *Recorder) stepDone(w *World, m *message, in plane.Input, reply *plane.R
 	}
 }
 
-func (r *Recorder) dropped(_ *World, m *message) { r.about(m).Dropped = true }
+func (r *Recorder) dropped(e *Event) { r.about(e.Message).Dropped = true }
 
-func (r *Recorder) finished(_ *World, m *message) {
+func (r *Recorder) finished(e *Event) {
+	m := e.Message
 	t := r.about(m)
 	t.inside = false
 	if t.Answered.Happened() {
@@ -75,14 +98,16 @@ func (r *Recorder) finished(_ *World, m *message) {
 	r.close(t)
 }
 
-func (r *Recorder) noticed(_ *World, n plane.Notice) {
+func (r *Recorder) noticed(e *Event) {
+	n := *e.Notice
 	switch n.Kind {
 	case plane.NoticeReachable, plane.NoticeUnreachable:
 		r.lookAtReach(n.Hostname)
 	}
 }
 
-func (r *Recorder) answered(w *World, m *message) {
+func (r *Recorder) answered(e *Event) {
+	w, m := e.World, e.Message
 	t := r.about(m)
 	t.Answered, t.Code = r.now(), m.outcome.Code
 	t.RetryAfter, t.Replay, t.ReplayFrom = m.outcome.RetryAfter, m.outcome.Replay, m.outcome.ReplayFrom
@@ -90,9 +115,10 @@ func (r *Recorder) answered(w *World, m *message) {
 	r.close(t)
 }
 
-func (r *Recorder) planeStarted(*World) { r.lookAtAll() }
+func (r *Recorder) planeStarted(*Event) { r.lookAtAll() }
 
-func (r *Recorder) planeDown(_ *World, wiped bool) {
+func (r *Recorder) planeDown(e *Event) {
+	wiped := e.Wiped
 	for id, t := range r.open { // order-free: each for itself
 		t.inside = false
 		if over := t.Heard.Happened(); over {
@@ -106,14 +132,16 @@ func (r *Recorder) planeDown(_ *World, wiped bool) {
 	}
 }
 
-func (r *Recorder) hostStepped(_ *World, h *hostNode, _ agent.Input) {
+func (r *Recorder) hostStepped(e *Event) {
+	h := e.host()
 	if len(h.out.Appends)+len(h.out.Effects)+len(h.out.Notices) > 0 {
 		r.here().plain = false
 	}
 	r.lookAtAgent(h)
 }
 
-func (r *Recorder) hostLost(_ *World, h *hostNode) {
+func (r *Recorder) hostLost(e *Event) {
+	h := e.host()
 	for _, t := range r.ofHost[h.index] {
 		if n := len(t.Agent); n > 0 && t.Agent[n-1].There {
 			t.Agent = append(t.Agent, AgentVersion{RecordVersion: RecordVersion{Stamp: r.now()}})
@@ -121,10 +149,13 @@ func (r *Recorder) hostLost(_ *World, h *hostNode) {
 	}
 }
 
-func (r *Recorder) stepped(w *World) {
+func (r *Recorder) stepEnded(e *Event) { r.look(e.World) }
+
+// look looks at what the step has changed.
+func (r *Recorder) look(w *World) {
 	r.lookAtPlane()
 	switch {
-	case w.last.kind == evFaultBegin:
+	case w.last.kind == dueFaultBegin:
 		for i := range w.hosts {
 			r.lookAtHost(&w.hosts[i])
 		}

@@ -1,0 +1,395 @@
+package sim
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// TraceFormat is the form of a trace.
+type TraceFormat uint8
+
+const (
+	// TraceText is one line of text for most of what happens, for people.
+	TraceText TraceFormat = iota
+	// TraceJSON is one JSON object for each event, between a header and the
+	// result, for programs: docs/simulation.md describes it.
+	TraceJSON
+)
+
+// The first line of a JSON trace names them. A reader that knows the version
+// knows every field of the lines; a field or a kind that is added, removed or
+// changed makes another version.
+const (
+	traceFormatName    = "refrain-trace"
+	traceFormatVersion = 1
+)
+
+// jsonTrace is a consumer of events that writes each of them as a JSON object.
+// The same scenario, options and build give the same bytes.
+type jsonTrace struct {
+	w      *World
+	to     *json.Encoder
+	events uint64 // written so far
+	line   traceLine
+}
+
+// newJSONTrace writes the header and subscribes to everything.
+func newJSONTrace(w *World, o *Options) *jsonTrace {
+	t := &jsonTrace{w: w, to: json.NewEncoder(o.Trace)}
+	t.to.SetEscapeHTML(false)
+	t.encode(&traceHeader{
+		Format: traceFormatName, Version: traceFormatVersion, Scenario: o.TraceName, Seed: w.scenario.Seed, Build: Build(), FromStep: o.TraceFrom,
+	})
+	for kind := EventKind(0); kind < eventKindCount; kind++ {
+		fill := eventForms[kind].fill
+		w.Subscribe(kind, func(e *Event) {
+			if e.Step < o.TraceFrom {
+				return
+			}
+			t.events++
+			t.line = traceLine{Step: e.Step, At: int64(e.At), Kind: e.Kind.String()}
+			fill(&t.line, e)
+			t.encode(&t.line)
+		})
+	}
+	return t
+}
+
+// end writes the result.
+func (t *jsonTrace) end(r *Result) {
+	line := traceResult{
+		Kind: "result", Verdict: r.verdict(), Hash: fmt.Sprintf("%016x", r.Hash),
+		Steps: r.Events, Events: t.events, Simulated: int64(r.Simulated), Settled: int64(r.Settled),
+	}
+	if v := r.Violation; v != nil {
+		line.Violation = &traceViolation{v.Checker, v.Step, int64(v.At), v.Detail}
+	}
+	t.encode(&line)
+}
+
+// encode writes a line. What the writer makes of it is the caller's to know; a
+// trace that cannot be written does not change the run.
+func (t *jsonTrace) encode(line any) { _ = t.to.Encode(line) }
+
+// verdict is the result in one word.
+func (r *Result) verdict() string {
+	switch {
+	case r.Violation != nil && !r.Expected:
+		return "violation"
+	case len(r.Unmet) > 0:
+		return "unmet"
+	case !r.Ended:
+		return "stopped"
+	default:
+		return "passed"
+	}
+}
+
+// traceHeader is the first line.
+type traceHeader struct {
+	Format   string `json:"format"`
+	Version  int    `json:"version"`
+	Scenario string `json:"scenario,omitempty"`
+	Seed     uint64 `json:"seed"`
+	Build    string `json:"build"`
+	FromStep uint64 `json:"from_step,omitempty"`
+}
+
+// traceResult is the last line.
+type traceResult struct {
+	Kind      string          `json:"kind"`
+	Verdict   string          `json:"verdict"`
+	Violation *traceViolation `json:"violation,omitempty"`
+	Hash      string          `json:"hash"`
+	Steps     uint64          `json:"steps"`
+	Events    uint64          `json:"events"`
+	Simulated int64           `json:"simulated_ns"`
+	Settled   int64           `json:"settled_ns,omitempty"`
+}
+
+type traceViolation struct {
+	Checker string `json:"checker"`
+	Step    uint64 `json:"step"`
+	At      int64  `json:"at_ns"`
+	Detail  string `json:"detail"`
+}
+
+// traceLine is the line of an event. Its fields are in the order in which they
+// are written; those that are empty are left out, but for the first three.
+type traceLine struct {
+	Step uint64 `json:"step"`
+	At   int64  `json:"at_ns"`
+	Kind string `json:"kind"`
+	// Node is where it happened: plane, operator, manifests, world, or a host.
+	Node  string `json:"node,omitempty"`
+	Timer string `json:"timer,omitempty"`
+
+	Message   uint64          `json:"message,omitempty"`
+	Type      string          `json:"type,omitempty"`
+	From      string          `json:"from,omitempty"`
+	Duplicate bool            `json:"duplicate,omitempty"`
+	Document  json.RawMessage `json:"document,omitempty"`
+	Wait      int64           `json:"wait_ns,omitempty"`
+	Direction string          `json:"direction,omitempty"`
+	Reason    string          `json:"reason,omitempty"`
+	Deadline  int64           `json:"deadline_ns,omitempty"`
+
+	Input        string    `json:"input,omitempty"`
+	Answered     bool      `json:"answered,omitempty"`
+	Status       int       `json:"status,omitempty"`
+	Code         string    `json:"code,omitempty"`
+	RetryAfter   int64     `json:"retry_after_ns,omitempty"`
+	ReplayFrom   *wire.Seq `json:"replay_from,omitempty"`
+	AfterEntries int       `json:"after_entries,omitempty"`
+	ReplyLost    bool      `json:"reply_lost,omitempty"`
+	Requests     []string  `json:"requests,omitempty"`
+	Effects      []string  `json:"effects,omitempty"`
+
+	Count      int          `json:"count,omitempty"`
+	InboxDepth int          `json:"inbox_depth,omitempty"`
+	Capacity   int          `json:"capacity,omitempty"`
+	Entries    []traceEntry `json:"entries,omitempty"`
+
+	Notice  string         `json:"notice,omitempty"`
+	Host    wire.Hostname  `json:"host,omitempty"`
+	Rollout wire.RolloutID `json:"rollout,omitempty"`
+	Fault   string         `json:"fault,omitempty"`
+	Effect  string         `json:"effect,omitempty"`
+	For     int64          `json:"for_ns,omitempty"`
+	Rebuilt bool           `json:"rebuilt,omitempty"`
+	Wiped   bool           `json:"wiped,omitempty"`
+	Ending  string         `json:"ending,omitempty"`
+	Text    string         `json:"text,omitempty"`
+}
+
+// traceEntry is a line of a log: of the plane's, or of an agent's.
+type traceEntry struct {
+	Number  wire.Seq       `json:"number,omitempty"` // in the plane's log
+	Kind    string         `json:"kind"`
+	Outcome wire.Name      `json:"outcome,omitempty"`
+	Host    wire.Hostname  `json:"host,omitempty"`
+	Rollout wire.RolloutID `json:"rollout,omitempty"`
+	Text    string         `json:"text"`
+}
+
+// eventForms say how each kind of event is written, and what it is about.
+var eventForms = [eventKindCount]struct {
+	about string
+	fill  func(*traceLine, *Event)
+}{
+	EventStepBegan: {"A timer went off: a step begins. `timer` is what it is for, `node` whose it is.", (*traceLine).stepBegan},
+	EventStepEnded: {"The step is over. It is not written once a rule is broken.", (*traceLine).nothing},
+
+	EventSent:     {"A request was put on the network. `document` is its body, `wait_ns` how long a poll waits; `duplicate` marks the second of two that the network made of one.", (*traceLine).sent},
+	EventVanished: {"A request (`up`) or an answer (`down`) is lost; `reason` is the effect that took it.", (*traceLine).vanished},
+	EventHeard:    {"The sender is about to be given the answer, if `answered`, or the news that none will come.", (*traceLine).heard},
+
+	EventHandshakeRefused: {"The connection was refused: the certificate is not good yet.", (*traceLine).atPlane},
+	EventArrived:          {"A request reached the plane.", (*traceLine).atPlane},
+	EventAdmitted:         {"The gate took it into the inbox, to be answered by `deadline_ns`.", (*traceLine).admitted},
+	EventRefused:          {"The gate refused it.", (*traceLine).withOutcome},
+	EventPollRefused:      {"A poll that waited may wait no longer: the plane shuts down.", (*traceLine).withOutcome},
+	EventDeadline:         {"The timer of the gate's next deadline went off.", (*traceLine).ofPlane},
+	EventExpired:          {"The gate gave the request up at its deadline.", (*traceLine).withOutcome},
+	EventAnswered:         {"The plane answered the request.", (*traceLine).withOutcome},
+
+	EventTaken:    {"The loop took a batch of `count` inputs.", (*traceLine).counted},
+	EventSkipped:  {"The loop drops an input before its step.", (*traceLine).atPlane},
+	EventStepping: {"An input is about to be stepped. Without a `message` it is a tick.", (*traceLine).stepping},
+	EventStepDone: {"It was stepped. `status` and `code` are those of its reply, which may not leave before `after_entries` entries of the batch are on the disk.", (*traceLine).stepDone},
+	EventReplied:  {"The loop hands the reply back; `reply_lost` says that a fault drops it.", (*traceLine).replied},
+	EventDropped:  {"An input was dropped without a reply.", (*traceLine).atPlane},
+	EventFinished: {"The reducer is done with an input.", (*traceLine).atPlane},
+	EventNoticed:  {"The plane put out a notice.", (*traceLine).noticed},
+
+	EventCommitted:     {"Entries are on the plane's disk; `reply_lost` says that the process dies before it learns that.", (*traceLine).committed},
+	EventCommitFailed:  {"A commit of `count` entries failed; the reducer is discarded and rebuilt.", (*traceLine).counted},
+	EventRebuildFailed: {"The plane's disk could not be read.", (*traceLine).ofPlane},
+
+	EventPlaneUp:      {"The plane's process listens, with an inbox of `capacity`.", (*traceLine).planeUp},
+	EventPlaneStarted: {"It has loaded its log, or rebuilt the reducer (`rebuilt`). `text` describes what it knows.", (*traceLine).planeStarted},
+	EventPlaneClosing: {"A shutdown in good order begins, which may take `for_ns`.", (*traceLine).lasting},
+	EventDrainOver:    {"That time is over with something left in the inbox.", (*traceLine).counted},
+	EventPlaneDown:    {"The process ended: `ending` is `crashed`, `closed` or, if it was down before, `was_down`. `wiped`: its disk was lost.", (*traceLine).planeDown},
+	EventPlaneClock:   {"The plane's wall clock is off by `for_ns` from now on.", (*traceLine).lasting},
+
+	EventHostAppended: {"Entries are on the disk of a host.", (*traceLine).hostAppended},
+	EventHostStepped:  {"A host's agent stepped an input; it asks for `requests` and `effects`.", (*traceLine).hostStepped},
+	EventHostNoticed:  {"An agent put out a notice.", (*traceLine).hostNoticed},
+	EventHostLost:     {"A host lost its disk.", (*traceLine).ofHost},
+
+	EventFaultBegan: {"A fault of the scenario came into force.", (*traceLine).faulty},
+	EventFaultEnded: {"It is no longer in force.", (*traceLine).faulty},
+	EventEffect:     {"A fault, or the protocol, really brought something about.", (*traceLine).effective},
+}
+
+func (l *traceLine) nothing(*Event) {}
+
+func (l *traceLine) ofPlane(*Event) { l.Node = "plane" }
+
+func (l *traceLine) ofHost(e *Event) { l.Node = string(HostName(e.Host)) }
+
+func (l *traceLine) stepBegan(e *Event) {
+	l.Node, l.Timer = nodeName(e.timer.node), timerNames[e.timer.kind]
+	if e.timer.kind.aboutMessage() {
+		l.about(e.World.message(&e.timer))
+	}
+}
+
+// about names a message.
+func (l *traceLine) about(m *Message) {
+	l.Message, l.Type, l.From, l.Duplicate = m.id, m.kind.String(), nodeName(m.node), m.duplicate
+}
+
+func (l *traceLine) atPlane(e *Event) {
+	l.Node = "plane"
+	l.about(e.Message)
+}
+
+// outcome writes what an answer says.
+func (l *traceLine) outcome(o *wire.Outcome) {
+	l.Status, l.Code = o.Code.Status(), o.Code.String()
+	if o.Code.Unavailable() {
+		l.RetryAfter = int64(o.RetryAfter)
+	}
+	if o.Replay {
+		from := o.ReplayFrom
+		l.ReplayFrom = &from
+	}
+}
+
+func (l *traceLine) withOutcome(e *Event) {
+	l.atPlane(e)
+	l.outcome(&e.Message.outcome)
+}
+
+func (l *traceLine) sent(e *Event) {
+	m := e.Message
+	l.Node = nodeName(m.node)
+	l.about(m)
+	switch m.kind {
+	case MsgHeartbeat:
+		l.Document = wire.HeartbeatRequestSchema.Append(nil, &m.heartbeat.Request)
+	case MsgEvent:
+		l.Document = wire.EventEnvelopeSchema.Append(nil, &m.event.Envelope)
+	case MsgPoll:
+		l.Wait = int64(m.wait)
+	case MsgOperator:
+		l.Text = m.operator.String()
+	}
+}
+
+func (l *traceLine) vanished(e *Event) {
+	l.Node = nodeName(e.Message.node)
+	l.about(e.Message)
+	l.Direction, l.Reason = "up", snake(e.Effect)
+	if e.Dir == Down {
+		l.Direction = "down"
+	}
+}
+
+func (l *traceLine) heard(e *Event) {
+	l.Node = nodeName(e.Message.node)
+	l.about(e.Message)
+	if l.Answered = e.Answered; e.Answered {
+		l.outcome(&e.Message.outcome)
+	}
+}
+
+func (l *traceLine) admitted(e *Event) {
+	l.atPlane(e)
+	l.Deadline, l.InboxDepth = int64(e.Message.deadline), e.World.InboxDepth()
+}
+
+func (l *traceLine) counted(e *Event) {
+	l.Node, l.Count, l.InboxDepth = "plane", e.Count, e.World.InboxDepth()
+}
+
+func (l *traceLine) stepping(e *Event) {
+	l.Node, l.Input = "plane", e.Input.String()
+	if e.Message != nil {
+		l.about(e.Message)
+	}
+}
+
+func (l *traceLine) stepDone(e *Event) {
+	l.stepping(e)
+	if e.Reply != nil {
+		l.outcome(&e.Reply.Outcome)
+		l.AfterEntries = e.Reply.AfterEntries
+	}
+}
+
+func (l *traceLine) replied(e *Event) {
+	l.atPlane(e)
+	l.ReplyLost = e.ReplyLost
+}
+
+func (l *traceLine) noticed(e *Event) {
+	n := e.Notice
+	l.Node, l.Notice, l.Host, l.Rollout, l.Text = "plane", n.Kind.String(), n.Hostname, n.RolloutID, n.String()
+}
+
+func (l *traceLine) committed(e *Event) {
+	l.Node, l.ReplyLost = "plane", e.ReplyLost
+	for i := range e.Entries {
+		x := &e.Entries[i]
+		l.Entries = append(l.Entries, traceEntry{x.Number, string(x.Kind), x.Outcome, x.Hostname, x.RolloutID, x.String()})
+	}
+}
+
+func (l *traceLine) planeUp(e *Event) { l.Node, l.Capacity = "plane", e.World.Capacity() }
+
+func (l *traceLine) planeStarted(e *Event) {
+	l.Node, l.Rebuilt, l.Text = "plane", e.Rebuilt, e.World.Plane().String()
+}
+
+func (l *traceLine) lasting(e *Event) { l.Node, l.For = "plane", int64(e.For) }
+
+func (l *traceLine) planeDown(e *Event) {
+	l.Node, l.Wiped, l.Ending = "plane", e.Wiped, e.Ending.String()
+}
+
+func (l *traceLine) hostAppended(e *Event) {
+	l.ofHost(e)
+	for i := range e.Appended {
+		x := &e.Appended[i]
+		l.Entries = append(l.Entries, traceEntry{Kind: x.Kind.String(), Rollout: x.RolloutID, Text: x.String()})
+	}
+}
+
+func (l *traceLine) hostStepped(e *Event) {
+	l.ofHost(e)
+	l.Input = e.AgentInput.String()
+	for _, r := range e.AgentOutput.Requests {
+		l.Requests = append(l.Requests, r.String())
+	}
+	for _, x := range e.AgentOutput.Effects {
+		l.Effects = append(l.Effects, x.String())
+	}
+}
+
+func (l *traceLine) hostNoticed(e *Event) {
+	n := e.AgentNotice
+	l.ofHost(e)
+	l.Notice, l.Rollout, l.Text = n.Kind.String(), n.RolloutID, n.String()
+}
+
+func (l *traceLine) faulty(e *Event) { l.Fault = e.Fault.String() }
+
+func (l *traceLine) effective(e *Event) { l.Effect = snake(e.Effect) }
+
+// snake is the name of an effect in a JSON trace.
+func snake(e Effect) string { return strings.ReplaceAll(e.String(), " ", "_") }
+
+// timerNames are the kinds of timers in a JSON trace.
+var timerNames = [...]string{
+	dueRequest: "request", dueStep: "step", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick", duePollTimeout: "poll_timeout",
+	dueRebuild: "rebuild", duePlaneUp: "plane_up", duePlaneStart: "plane_start", duePlaneDown: "drain_over", dueManifest: "manifest",
+	dueAnswer: "answer", dueNoAnswer: "no_answer", dueAgentTimer: "agent_timer", dueActivationEnd: "switch_end", dueProbeEnd: "probe_end",
+	dueHostUp: "host_up", dueReboot: "reboot", dueHostile: "hostile_act", dueReissue: "reissue", dueOperator: "operator_act",
+	dueFaultBegin: "fault_begin", dueFaultEnd: "fault_end", dueHeal: "heal", dueJudge: "judge",
+}
