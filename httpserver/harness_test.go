@@ -22,6 +22,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
 )
 
 // The harness is a real server on free ports of the loopback, with a CA of its
@@ -70,7 +71,7 @@ func newHarness(t testing.TB, edits ...func(*Config)) *harness {
 	h.cfg = Config{
 		Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0",
 		Certificate: &cert, ClientCAs: h.ca.Pool(), AgentCNSuffix: testSuffix,
-		Logger: slog.New(h.logs), Clock: h.clock, Store: NewMemoryStore(0),
+		Logger: slog.New(h.logs), Clock: h.clock, Store: memory.New(0),
 		Faults: h.faults, CheckInvariants: true, FlightDir: t.TempDir(),
 	}
 	for _, edit := range edits {

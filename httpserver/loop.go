@@ -14,6 +14,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store"
 )
 
 // loop is the goroutine that runs the driver's worker: it asks which section
@@ -25,7 +26,7 @@ type loop struct {
 	log       *slog.Logger
 	admission *admission
 	worker    *driver.Worker[*pending]
-	store     Store
+	store     store.Store
 	faults    *Faults
 	metrics   *metrics
 	revoked   *revocations

@@ -13,11 +13,12 @@ import (
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
 )
 
 // brittleStore is a memory store whose calls fail when the test says so.
 type brittleStore struct {
-	*MemoryStore
+	*memory.Log
 	mu                    sync.Mutex
 	failCommit, failLoad  int  // how many calls fail; negative: all
 	late                  bool // a commit that fails is in the log all the same
@@ -26,7 +27,7 @@ type brittleStore struct {
 
 var errBrittle = errors.New("no space left on device")
 
-func newBrittleStore() *brittleStore { return &brittleStore{MemoryStore: NewMemoryStore(0)} }
+func newBrittleStore() *brittleStore { return &brittleStore{Log: memory.New(0)} }
 
 func (s *brittleStore) set(f func()) {
 	s.mu.Lock()
@@ -55,7 +56,7 @@ func (s *brittleStore) Load(ctx context.Context, cfg plane.Config) (*plane.Plane
 	if s.fails(&s.failLoad, &s.loads) {
 		return nil, errBrittle
 	}
-	return s.MemoryStore.Load(ctx, cfg)
+	return s.Log.Load(ctx, cfg)
 }
 
 func (s *brittleStore) Commit(entries []plane.Entry, rows []plane.Row) error {
@@ -63,7 +64,7 @@ func (s *brittleStore) Commit(entries []plane.Entry, rows []plane.Row) error {
 	if fails && !s.late {
 		return errBrittle
 	}
-	if err := s.MemoryStore.Commit(entries, rows); err != nil {
+	if err := s.Log.Commit(entries, rows); err != nil {
 		return err
 	}
 	if fails {
@@ -74,7 +75,7 @@ func (s *brittleStore) Commit(entries []plane.Entry, rows []plane.Row) error {
 
 func (s *brittleStore) Close() error {
 	s.set(func() { s.close++ })
-	return s.MemoryStore.Close()
+	return s.Log.Close()
 }
 
 func TestAnEventIsNotAcknowledgedIfItIsNotOnDisk(t *testing.T) { // PROTOCOL E2

@@ -26,7 +26,7 @@ func TestLivezFailsWhileThePlaneIsWedgedAndOnlyThen(t *testing.T) { // PROTOCOL 
 	}
 	h.clock.Add(time.Nanosecond)
 	status, body := h.ops("/livez")
-	if status != http.StatusServiceUnavailable || !strings.HasPrefix(body, "wedged: 1 requests are inside") {
+	if status != http.StatusServiceUnavailable || !strings.HasPrefix(body, "wedged: 1 requests in the inbox") {
 		t.Errorf("livez says %d %s of a wedged plane", status, body)
 	}
 	if status, body := h.ops("/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "wedged") {

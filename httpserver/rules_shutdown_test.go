@@ -15,6 +15,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store"
 )
 
 // PROTOCOL G1, G3, D3: how a server ends, whatever it is at. That everybody is
@@ -188,7 +189,7 @@ func TestAServerThatIsShutDownWhileItStartsLeavesNothing(t *testing.T) { // PROT
 
 // slowStore is a store that loads when it is told to.
 type slowStore struct {
-	Store
+	store.Store
 	loading, proceed chan struct{}
 }
 

@@ -58,7 +58,7 @@ func TestShutdownAnswersEverybodyEvenIfThePlaneIsWedged(t *testing.T) { // PROTO
 	})
 	(<-taken).want(t, wire.DroppedReply) // it may have been applied
 	(<-queued).want(t, wire.Closed)      // it was not
-	if err := <-ended; err == nil || !strings.Contains(err.Error(), "2 requests were inside") {
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "2 requests still in the inbox") {
 		t.Errorf("shutdown says %v", err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 // dbFlag names the database that a command is about.
@@ -33,14 +33,14 @@ type audited struct {
 	Path     string `json:"path"`
 	Clean    bool   `json:"clean"`
 	Repaired bool   `json:"repaired"`
-	store.Report
+	sqlite.Report
 	Seconds float64 `json:"seconds"`
 }
 
 // Run implements the command.
 func (c *auditCommand) Run(ctx context.Context, io stdio) error {
 	began := time.Now()
-	var report store.Report
+	var report sqlite.Report
 	var err error
 	progress, done := walkProgress(io.Err)
 	if c.Repair {
@@ -69,19 +69,19 @@ func (c *auditCommand) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
-func (c *auditCommand) audit(ctx context.Context, progress store.Progress) (store.Report, error) {
-	look, err := openLook(ctx, c.DB)
+func (c *auditCommand) audit(ctx context.Context, progress sqlite.Progress) (sqlite.Report, error) {
+	reader, err := openReader(ctx, c.DB)
 	if err != nil {
-		return store.Report{}, err
+		return sqlite.Report{}, err
 	}
-	defer look.Close()
-	return look.Audit(ctx, progress)
+	defer reader.Close()
+	return reader.Audit(ctx, progress)
 }
 
-func (c *auditCommand) repair(ctx context.Context, progress store.Progress) (store.Report, error) {
+func (c *auditCommand) repair(ctx context.Context, progress sqlite.Progress) (sqlite.Report, error) {
 	s, err := openStopped(ctx, c.DB)
 	if err != nil {
-		return store.Report{}, err
+		return sqlite.Report{}, err
 	}
 	defer s.Close()
 	return s.Repair(ctx, progress)
@@ -119,7 +119,7 @@ func (a *audited) print(w io.Writer) {
 
 // walkProgress shows the progress of a walk over the log on a terminal. done
 // erases it.
-func walkProgress(w io.Writer) (progress store.Progress, done func()) {
+func walkProgress(w io.Writer) (progress sqlite.Progress, done func()) {
 	if !isTerminal(w) {
 		return nil, func() {}
 	}

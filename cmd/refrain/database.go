@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 const (
@@ -20,23 +21,23 @@ const (
 
 // database is the store of a server that is being set up: it is opened only
 // after everything else was validated, so that wrong use touches no file.
-type database struct{ httpserver.Store }
+type database struct{ store.Store }
 
 // open opens what --db names. The error says what to do.
 func (d *database) open(ctx context.Context, path string) error {
 	if path == memoryDB {
-		d.Store = httpserver.NewMemoryStore(0)
+		d.Store = memory.New(0)
 		return nil
 	}
-	opened, err := store.Open(ctx, path)
+	opened, err := sqlite.Open(ctx, path)
 	if err != nil {
 		hint := "--db names the database's file; with --db memory the state is lost when the process ends"
 		switch {
-		case errors.Is(err, store.ErrInUse):
+		case errors.Is(err, sqlite.ErrInUse):
 			hint = "a database serves one plane at a time; stop the other process, or choose another file with --db"
-		case errors.Is(err, store.ErrForeign):
+		case errors.Is(err, sqlite.ErrForeign):
 			hint = "--db names the database's file; nothing was changed in this one"
-		case errors.Is(err, store.ErrNewer):
+		case errors.Is(err, sqlite.ErrNewer):
 			hint = "nothing was changed in it"
 		}
 		return &commandError{err: err, code: exitFailed, hint: hint}
@@ -45,7 +46,7 @@ func (d *database) open(ctx context.Context, path string) error {
 	return nil
 }
 
-// Close implements [httpserver.Store].
+// Close implements [store.Store].
 func (d *database) Close() error {
 	if d.Store == nil {
 		return nil

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 // dbCommand has the commands that inspect and maintain a database.
@@ -20,27 +20,27 @@ type dbCommand struct {
 	Compact dbCompactCommand `cmd:"" help:"Remove old finished rollouts; the plane must be stopped."`
 }
 
-// openLook opens a database for reading; a plane may use it at the same time.
-func openLook(ctx context.Context, path string) (*store.Look, error) {
-	look, err := store.OpenLook(ctx, path)
+// openReader opens a database for reading; a plane may use it at the same time.
+func openReader(ctx context.Context, path string) (*sqlite.Reader, error) {
+	reader, err := sqlite.OpenReader(ctx, path)
 	if err != nil {
 		return nil, &commandError{err: err, code: exitFailed, hint: "--db names the database's file"}
 	}
-	return look, nil
+	return reader, nil
 }
 
 // openStopped opens an existing database for writing; no plane may use it at
 // the same time.
-func openStopped(ctx context.Context, path string) (*store.Store, error) {
-	look, err := openLook(ctx, path)
+func openStopped(ctx context.Context, path string) (*sqlite.DB, error) {
+	reader, err := openReader(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	if err := look.Close(); err != nil {
+	if err := reader.Close(); err != nil {
 		return nil, err
 	}
-	s, err := store.Open(ctx, path)
-	if errors.Is(err, store.ErrInUse) {
+	s, err := sqlite.Open(ctx, path)
+	if errors.Is(err, sqlite.ErrInUse) {
 		return nil, &commandError{err: err, code: exitFailed, hint: "stop the plane first; nothing was changed"}
 	}
 	return s, err
@@ -54,12 +54,12 @@ type dbStatsCommand struct {
 
 // Run implements the command.
 func (c *dbStatsCommand) Run(ctx context.Context, io stdio) error {
-	look, err := openLook(ctx, c.DB)
+	reader, err := openReader(ctx, c.DB)
 	if err != nil {
 		return err
 	}
-	defer look.Close()
-	stats, err := look.Stats(ctx)
+	defer reader.Close()
+	stats, err := reader.Stats(ctx)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (c *dbStatsCommand) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
-func printStats(w io.Writer, s *store.Stats) {
+func printStats(w io.Writer, s *sqlite.Stats) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%-22s %s\n", name, fmt.Sprintf(format, args...))
 	}
@@ -89,7 +89,7 @@ func printStats(w io.Writer, s *store.Stats) {
 	}
 	for _, section := range []struct {
 		title  string
-		counts []store.Count
+		counts []sqlite.Count
 	}{{"rows", s.Tables}, {"records by state", s.States}, {"entries by kind", s.Kinds}} {
 		if len(section.counts) == 0 {
 			continue
@@ -114,15 +114,15 @@ func (*dbExportCommand) Help() string {
 
 // Run implements the command.
 func (c *dbExportCommand) Run(ctx context.Context, io stdio) error {
-	look, err := openLook(ctx, c.DB)
+	reader, err := openReader(ctx, c.DB)
 	if err != nil {
 		return err
 	}
-	defer look.Close()
+	defer reader.Close()
 	if c.State {
-		return look.ExportState(ctx, io.Out)
+		return reader.ExportState(ctx, io.Out)
 	}
-	return look.Export(ctx, io.Out)
+	return reader.Export(ctx, io.Out)
 }
 
 // dbBackupCommand copies a database.
@@ -133,15 +133,15 @@ type dbBackupCommand struct {
 
 // Run implements the command.
 func (c *dbBackupCommand) Run(ctx context.Context, io stdio) error {
-	look, err := openLook(ctx, c.DB)
+	reader, err := openReader(ctx, c.DB)
 	if err != nil {
 		return err
 	}
-	defer look.Close()
-	if err := look.Backup(ctx, c.To); err != nil {
+	defer reader.Close()
+	if err := reader.Backup(ctx, c.To); err != nil {
 		return err
 	}
-	stats, err := look.Stats(ctx)
+	stats, err := reader.Stats(ctx)
 	if err != nil {
 		return err
 	}

@@ -6,19 +6,19 @@ import (
 	"os"
 	"testing"
 
-	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 // export is the log as the file has it.
 func (k *killRig) export() []byte {
 	k.t.Helper()
-	look, err := store.OpenLook(k.t.Context(), k.db)
+	reader, err := sqlite.OpenReader(k.t.Context(), k.db)
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	defer look.Close()
+	defer reader.Close()
 	var out bytes.Buffer
-	if err := look.Export(k.t.Context(), &out); err != nil {
+	if err := reader.Export(k.t.Context(), &out); err != nil {
 		k.t.Fatal(err)
 	}
 	return out.Bytes()

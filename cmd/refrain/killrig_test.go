@@ -22,7 +22,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
-	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 // killRig is the real binary as a process of its own, serving a database on
@@ -200,13 +200,13 @@ func (k *killRig) eachKill(check func(round int)) (rounds int) {
 }
 
 // tryAudit audits the file as the last process left it.
-func (k *killRig) tryAudit() (report store.Report, err error) {
-	look, err := store.OpenLook(k.t.Context(), k.db)
+func (k *killRig) tryAudit() (report sqlite.Report, err error) {
+	reader, err := sqlite.OpenReader(k.t.Context(), k.db)
 	if err != nil {
 		return report, err
 	}
-	defer look.Close()
-	return look.Audit(k.t.Context(), nil)
+	defer reader.Close()
+	return reader.Audit(k.t.Context(), nil)
 }
 
 // wantAudited wants the tables of the file to be what its log gives.
@@ -223,7 +223,7 @@ func (k *killRig) wantAudited(when string) {
 // logged reads how far the log has the events of each host.
 func (k *killRig) logged() map[wire.Hostname]wire.Seq {
 	k.t.Helper()
-	s, err := store.Open(k.t.Context(), k.db)
+	s, err := sqlite.Open(k.t.Context(), k.db)
 	if err != nil {
 		k.t.Fatal(err)
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpagent"
-	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
+	"github.com/refrain-fleet/refrain/httpserver/store"
 	"github.com/refrain-fleet/refrain/sim"
 )
 
@@ -40,7 +40,7 @@ type Game struct {
 	plan    *plan
 	dir     string
 	log     *slog.Logger
-	wrap    func(httpserver.Store) httpserver.Store // for tests
+	wrap    func(store.Store) store.Store // for tests
 	ca      *pki.Authority
 	clock   *httpagent.Clock
 	process *process

@@ -9,7 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/refrain-fleet/refrain/core/plane"
-	"github.com/refrain-fleet/refrain/httpserver"
+	"github.com/refrain-fleet/refrain/httpserver/store"
 	"github.com/refrain-fleet/refrain/sim"
 )
 
@@ -107,7 +107,7 @@ func TestNoKindOfFaultIsSkippedSilently(t *testing.T) {
 }
 
 // forgetful acknowledges what it does not keep.
-type forgetful struct{ httpserver.Store }
+type forgetful struct{ store.Store }
 
 func (f forgetful) Commit(entries []plane.Entry, rows []plane.Row) error {
 	if slices.ContainsFunc(entries, func(e plane.Entry) bool { return e.Kind == "opened" }) {
@@ -123,7 +123,7 @@ rollout stable@r1 at=1s target=c1 waves=0s
 at 1m plane crash for=5s
 active 70s
 converge within=10m
-`, func(g *Game) { g.wrap = func(s httpserver.Store) httpserver.Store { return forgetful{s} } })
+`, func(g *Game) { g.wrap = func(s store.Store) store.Store { return forgetful{s} } })
 	if r.Passed() || !slices.ContainsFunc(r.Violations, func(v Violation) bool { return v.Rule == "S1" || v.Rule == "S2" }) {
 		t.Errorf("violations %v; want S1 or S2", r.Violations)
 	}

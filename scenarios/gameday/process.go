@@ -15,6 +15,7 @@ import (
 	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
 	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 const suffix = "gameday.test"
@@ -42,7 +43,7 @@ type process struct {
 	starts   int
 	wipes    int
 	// wrap stands between the disk and its database, for tests; may be nil.
-	wrap func(httpserver.Store) httpserver.Store
+	wrap func(store.Store) store.Store
 }
 
 func newProcess(p *plan, ca *pki.Authority, dir string, log *slog.Logger) (*process, error) {
@@ -75,11 +76,11 @@ func (p *process) up(ctx context.Context, late time.Duration) error {
 	if p.server != nil {
 		return nil
 	}
-	opened, err := store.Open(ctx, p.database())
+	opened, err := sqlite.Open(ctx, p.database())
 	if err != nil {
 		return err
 	}
-	var under httpserver.Store = opened
+	var under store.Store = opened
 	if p.wrap != nil {
 		under = p.wrap(under)
 	}
