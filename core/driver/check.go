@@ -23,7 +23,7 @@ func (f *Front[T]) Check(w *Worker[T]) error {
 		return err
 	}
 	for i, check := range []func(*Front[T], *Worker[T]) error{
-		checkTurns[T], checkPolls[T], checkLine[T], checkRest[T], checkParked[T], checkRevocations[T], checkBuffers[T],
+		checkTurns[T], checkPolls[T], checkLine[T], checkRest[T], checkParked[T], checkRevocations[T], checkBuffers[T], checkHands[T],
 	} {
 		if err := check(f, w); err != nil {
 			return fmt.Errorf("driver: invariant %d: %w", i+1, err)
@@ -166,6 +166,19 @@ func checkBuffers[T any](_ *Front[T], w *Worker[T]) error {
 	}
 	if w.stage == stageServing && !w.due.empty() {
 		return fmt.Errorf("the worker is between two batches with news to announce")
+	}
+	return nil
+}
+
+func checkHands[T any](_ *Front[T], w *Worker[T]) error {
+	var finished *Request[T]
+	w.Each(func(r *Request[T], _ bool) {
+		if r.Finished {
+			finished = r
+		}
+	})
+	if finished != nil {
+		return fmt.Errorf("a request of %s is finished, and the worker has it", finished.Caller)
 	}
 	return nil
 }

@@ -277,11 +277,12 @@ func (f *Front[T]) settle(now wire.Instant, taken *gate.Taken[*Request[T]], outc
 	f.note(Finished, r)
 	switch disposal {
 	case gate.Deliver:
-		r.Outcome, r.Finished = *outcome, true
+		r.Outcome = *outcome
 		if r.Wait > 0 && outcome.Code == wire.NoContent {
 			f.await(now, r)
 			break
 		}
+		r.Finished = true
 		f.answer(now, r)
 	case gate.Refuse:
 		f.refuse(now, r, refusal, Late)
