@@ -24,7 +24,7 @@ var admissionBroken = []sabotage{
 		return &saboteur{onStepped: func(w *World) {
 			for _, m := range w.plane.open {
 				if w.now > 2*time.Minute && m.request.Waits() {
-					m.outcome = wire.Outcome{Code: wire.NoContent}
+					m.request.Outcome = wire.Outcome{Code: wire.NoContent}
 					w.plane.answer(w, m)
 					return
 				}
@@ -43,18 +43,18 @@ var admissionBroken = []sabotage{
 	}},
 	{"S5", "an answer comes after the deadline", wedgedStory, func() *saboteur {
 		return &saboteur{onAnswered: func(w *World, m *message) {
-			if m.outcome.Code == wire.Timeout {
+			if m.request.Outcome.Code == wire.Timeout {
 				w.now++
 			}
 		}}
 	}},
 
 	{"S6", "a request is refused for another reason", crowdedStory, func() *saboteur {
-		return &saboteur{onRefused: func(_ *World, m *message) { m.outcome.Code = wire.Closed }}
+		return &saboteur{onRefused: func(_ *World, m *message) { m.request.Outcome.Code = wire.Closed }}
 	}},
 	{"S6", "a refusal is answered as another one", crowdedStory, onAnswer(func(_ *World, m *message) {
-		if m.outcome.Code == wire.Saturated {
-			m.outcome.Code = wire.NotStarted
+		if m.request.Outcome.Code == wire.Saturated {
+			m.request.Outcome.Code = wire.NotStarted
 		}
 	})},
 	{"S6", "more is admitted than there is room for", crowdedStory, func() *saboteur {
@@ -65,27 +65,27 @@ var admissionBroken = []sabotage{
 	}},
 	{"S6", "a reply is taken for a timeout", quietStory, onAnswer(func(_ *World, m *message) {
 		if m.kind == MsgEvent {
-			m.outcome = wire.Unavailable(wire.Timeout, time.Second)
+			m.request.Outcome = wire.Unavailable(wire.Timeout, time.Second)
 		}
 	})},
 	{"S6", "a timeout is called closed though nothing closes", wedgedStory, onAnswer(func(_ *World, m *message) {
-		if m.outcome.Code == wire.Timeout {
-			m.outcome.Code = wire.Closed
+		if m.request.Outcome.Code == wire.Timeout {
+			m.request.Outcome.Code = wire.Closed
 		}
 	})},
 	{"S6", "a dropped reply is called a timeout", droppedStory, onAnswer(func(_ *World, m *message) {
-		if m.outcome.Code == wire.DroppedReply {
-			m.outcome.Code = wire.Timeout
+		if m.request.Outcome.Code == wire.DroppedReply {
+			m.request.Outcome.Code = wire.Timeout
 		}
 	})},
 	{"S6", "the door answers 503", hostileStory, onAnswer(func(_ *World, m *message) {
-		if m.outcome.Code == wire.WrongIdentity {
-			m.outcome = wire.Unavailable(wire.Saturated, time.Second)
+		if m.request.Outcome.Code == wire.WrongIdentity {
+			m.request.Outcome = wire.Unavailable(wire.Saturated, time.Second)
 		}
 	})},
 	{"S6", "a poll that waited is answered 503", quietStory, onAnswer(func(w *World, m *message) {
 		if m.kind == MsgPoll && w.now >= m.arrivedAt+m.wait {
-			m.outcome = wire.Unavailable(wire.Saturated, time.Second)
+			m.request.Outcome = wire.Unavailable(wire.Saturated, time.Second)
 		}
 	})},
 	{"S6", "a reply is dropped for no reason", quietStory, func() *saboteur {
@@ -96,9 +96,9 @@ var admissionBroken = []sabotage{
 		}}
 	}},
 	{"S6", "a request inside is answered closed before the end of the drain", wedgedStory, onAnswer(func(w *World, m *message) {
-		if m.outcome.Code == wire.Timeout {
+		if m.request.Outcome.Code == wire.Timeout {
 			w.emitPlain(EventPlaneClosing)
-			m.outcome.Code = wire.Closed
+			m.request.Outcome.Code = wire.Closed
 		}
 	})},
 	{"S6", "a slot lies beyond the interval", crowdedStory, func() *saboteur {
@@ -149,14 +149,14 @@ var admissionBroken = []sabotage{
 	}},
 	{"S11", "a late reply is delivered", wedgedStory, func() *saboteur {
 		return &saboteur{onAdmitted: withoutTimer, onAnswered: func(_ *World, m *message) {
-			if m.outcome.Code == wire.Timeout {
-				m.outcome = wire.Outcome{Code: wire.NoContent}
+			if m.request.Outcome.Code == wire.Timeout {
+				m.request.Outcome = wire.Outcome{Code: wire.NoContent}
 			}
 		}}
 	}},
 	{"S11", "a dropped reply is delivered", droppedStory, onAnswer(func(_ *World, m *message) {
-		if m.outcome.Code == wire.DroppedReply {
-			m.outcome = wire.Outcome{Code: wire.NoContent}
+		if m.request.Outcome.Code == wire.DroppedReply {
+			m.request.Outcome = wire.Outcome{Code: wire.NoContent}
 		}
 	})},
 	{"S11", "an input is finished that was never stepped", quietStory, func() *saboteur {

@@ -24,8 +24,8 @@ var conductBroken = []sabotage{
 		return &saboteur{onFinished: func(w *World, _ *message) { w.checks.sharedInbox.inside = 0 }}
 	}},
 	{"S16", "everybody is told the same second", crowdedStory, onAnswer(func(_ *World, m *message) {
-		if m.outcome.Code.Unavailable() {
-			m.outcome.RetryAfter = time.Second
+		if m.request.Outcome.Code.Unavailable() {
+			m.request.Outcome.RetryAfter = time.Second
 		}
 	})},
 	{"S17", "a host does not keep away from heartbeats as long as it was told", crowdedStory, onHost(func(_ *hostNode, in agent.Input) {

@@ -35,7 +35,7 @@ var answersBroken = []sabotage{
 			r.Outcome.Replay = true
 		}
 	})},
-	{"S8", "a 503 asks for a replay", wedgedStory, onAnswer(func(_ *World, m *message) { m.outcome.Replay = true })},
+	{"S8", "a 503 asks for a replay", wedgedStory, onAnswer(func(_ *World, m *message) { m.request.Outcome.Replay = true })},
 
 	{"S9", "a snapshot is left out", quietStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) { r.Outcome.Heartbeat.Bootstrap = nil })},
 	{"S9", "a snapshot tells an older number", forgetfulStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
@@ -79,13 +79,13 @@ var answersBroken = []sabotage{
 		}
 	})},
 	{"S10", "a heartbeat in another host's name is answered", hostileStory, onAnswer(func(_ *World, m *message) {
-		if m.outcome.Code == wire.WrongIdentity {
-			m.outcome = wire.Outcome{Code: wire.OK}
+		if m.request.Outcome.Code == wire.WrongIdentity {
+			m.request.Outcome = wire.Outcome{Code: wire.OK}
 		}
 	})},
 	{"S10", "a host's own heartbeat is refused", quietStory, onAnswer(func(_ *World, m *message) {
 		if m.kind == MsgHeartbeat && m.node == 0 {
-			m.outcome.Code = wire.CertificateRevoked
+			m.request.Outcome.Code = wire.CertificateRevoked
 		}
 	})},
 	{"S10", "a request in another host's name comes in", hostileStory, func() *saboteur {

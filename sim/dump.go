@@ -143,7 +143,7 @@ func dumpMessage(m *message) messageDump {
 		d.Request, _ = json.Marshal(fmt.Sprint(m.operator))
 	}
 	if m.answered {
-		d.Answer = m.outcome.Code.String() + retryText(&m.outcome)
+		d.Answer = m.request.Outcome.Code.String() + retryText(&m.request.Outcome)
 	}
 	return d
 }

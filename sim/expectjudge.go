@@ -106,7 +106,7 @@ func (j *expectJudge) answered(e *Event) {
 	for i := range j.seen {
 		s := &j.seen[i]
 		if e := &s.expect; e.Kind == ExpectAnswer && e.chooses(m) {
-			o := &m.outcome
+			o := &m.request.Outcome
 			s.note(occurrence{what: o.Code.String(), whose: nodeName(m.node), at: w.now, answer: true, took: w.now - m.arrivedAt,
 				retryAfter: o.RetryAfter, unavailable: o.Code.Unavailable(), replay: o.Replay, replayFrom: int(o.ReplayFrom),
 				bootstrap: len(o.Heartbeat.Bootstrap)}, e.Is == "*" || e.Is == o.Code.String() || e.Is == strconv.Itoa(o.Code.Status()))
@@ -135,7 +135,7 @@ func (e *Expect) chooses(m *message) bool {
 	case MsgHeartbeat:
 		return e.Event == "" && !e.Seq.Given && e.Rollout == m.heartbeat.Request.RolloutID
 	case MsgPoll:
-		d, offered := m.outcome.Document.(*wire.Dispatch)
+		d, offered := m.request.Outcome.Document.(*wire.Dispatch)
 		return e.Event == "" && !e.Seq.Given && offered && e.Rollout == d.RolloutID
 	}
 	return false

@@ -152,4 +152,4 @@ func (m *Message) Wait() time.Duration { return m.wait }
 func (m *Message) ArrivedAt() time.Duration { return m.arrivedAt }
 
 // Outcome is its answer, once it has one.
-func (m *Message) Outcome() *wire.Outcome { return &m.outcome }
+func (m *Message) Outcome() *wire.Outcome { return &m.request.Outcome }

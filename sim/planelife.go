@@ -2,6 +2,8 @@ package sim
 
 import (
 	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
 )
 
 // crash ends the plane's process. Whoever has a request there sees the
@@ -174,6 +176,7 @@ func (w *World) beginFault(i int) {
 		w.effect(EffectPlaneClock)
 		w.reached(i)
 		p.wallOffset += f.Each
+		p.now = wire.Instant{}
 		w.emit(Event{Kind: EventPlaneClock, For: p.wallOffset})
 		return
 	case AgentCrash, HostReboot, AgentAmnesia:

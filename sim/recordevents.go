@@ -109,9 +109,9 @@ func (r *Recorder) noticed(e *Event) {
 func (r *Recorder) answered(e *Event) {
 	w, m := e.World, e.Message
 	t := r.about(m)
-	t.Answered, t.Code = r.now(), m.outcome.Code
-	t.RetryAfter, t.Replay, t.ReplayFrom = m.outcome.RetryAfter, m.outcome.Replay, m.outcome.ReplayFrom
-	r.series.answered(w.now, m.outcome.Code)
+	t.Answered, t.Code = r.now(), m.request.Outcome.Code
+	t.RetryAfter, t.Replay, t.ReplayFrom = m.request.Outcome.RetryAfter, m.request.Outcome.Replay, m.request.Outcome.ReplayFrom
+	r.series.answered(w.now, m.request.Outcome.Code)
 	r.close(t)
 }
 

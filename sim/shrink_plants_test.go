@@ -88,7 +88,7 @@ func plantsOf(t *testing.T) []plant {
 		{"an absorbed event in front of a full inbox", "swarm", 21, onceSeen("S7", map[Effect]uint64{EffectAbsorbed: 1, EffectSaturated: 1})},
 		{"a reboot, a crash at a commit, and a poll that is offered nothing", "swarm", 36, func() *saboteur {
 			return &saboteur{onAnswered: func(w *World, m *message) {
-				if m.kind == MsgPoll && m.outcome.Code == wire.NoContent && w.effects[EffectReboot] > 0 && w.effects[EffectCrashAfterCommit] > 0 {
+				if m.kind == MsgPoll && m.request.Outcome.Code == wire.NoContent && w.effects[EffectReboot] > 0 && w.effects[EffectCrashAfterCommit] > 0 {
 					w.Violate("S13", "planted")
 				}
 			}}

@@ -131,7 +131,7 @@ func (r *tapeWriter) section(e *Event) {
 // its place on the tape stays known until the message is used again.
 func (r *tapeWriter) answered(e *Event) {
 	var a wire.Answer
-	e.Message.outcome.Write("", &a)
+	e.Message.request.Outcome.Write("", &a)
 	request := &r.tape.Requests[r.onTape[e.Message]]
 	request.Answer, request.AnsweredAt = &a, e.At
 	r.about(e, TapeAnswer, 0)

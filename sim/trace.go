@@ -81,7 +81,7 @@ func (t *textTrace) stepDone(e *Event) {
 
 func (t *textTrace) answered(e *Event) {
 	m := e.Message
-	t.line("plane", "< m%d %v%s", m.id, m.outcome.Code, retryText(&m.outcome))
+	t.line("plane", "< m%d %v%s", m.id, m.request.Outcome.Code, retryText(&m.request.Outcome))
 }
 
 func (t *textTrace) committed(e *Event) {

@@ -266,7 +266,7 @@ func (l *traceLine) outcome(o *wire.Outcome) {
 
 func (l *traceLine) withOutcome(e *Event) {
 	l.atPlane(e)
-	l.outcome(&e.Message.outcome)
+	l.outcome(&e.Message.request.Outcome)
 }
 
 func (l *traceLine) sent(e *Event) {
@@ -298,7 +298,7 @@ func (l *traceLine) heard(e *Event) {
 	l.Node = nodeName(e.Message.node)
 	l.about(e.Message)
 	if l.Answered = e.Answered; e.Answered {
-		l.outcome(&e.Message.outcome)
+		l.outcome(&e.Message.request.Outcome)
 	}
 }
 

@@ -190,8 +190,8 @@ func (o *Witness) finished(e *Event) {
 func (o *Witness) answered(e *Event) {
 	w, m := e.World, e.Message
 	x := o.byMessage[m.id]
-	x.AnsweredAt, x.Outcome = w.now, m.outcome
-	x.Outcome.Heartbeat.Bootstrap = append([]wire.Snapshot(nil), m.outcome.Heartbeat.Bootstrap...)
+	x.AnsweredAt, x.Outcome = w.now, m.request.Outcome
+	x.Outcome.Heartbeat.Bootstrap = append([]wire.Snapshot(nil), m.request.Outcome.Heartbeat.Bootstrap...)
 	o.note(w, SightAnswered, x)
 	if x.AdmittedAt == Never || x.FinishedAt != Never {
 		delete(o.byMessage, m.id)
