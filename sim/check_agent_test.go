@@ -8,6 +8,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
@@ -17,7 +18,7 @@ func onHost(change func(*hostNode, agent.Input)) func() *saboteur {
 	}
 }
 
-// Worlds in which wedge, slots or agents are not as they should be: S15 to S17.
+// Worlds in which wedge, slots or agents are not as they should be: S15 to S18.
 var conductBroken = []sabotage{
 	{"S15", "a wedge is seen too late", wedgedStory, anotherGate(func(c *gate.Config) { c.ReplyTimeout = 10 * time.Second })},
 	{"S15", "a plane that works is called wedged", wedgedStory, func() *saboteur {
@@ -27,6 +28,9 @@ var conductBroken = []sabotage{
 		if m.request.Outcome.Code.Unavailable() {
 			m.request.Outcome.RetryAfter = time.Second
 		}
+	})},
+	{"S18", "a poll is not woken for the work that has come", quietStory, onReply(func(w *World, _ plane.Input, _ *plane.Reply) {
+		w.plane.worker.Output().Wakes = w.plane.worker.Output().Wakes[:0]
 	})},
 	{"S17", "a host does not keep away from heartbeats as long as it was told", crowdedStory, onHost(func(_ *hostNode, in agent.Input) {
 		if x, is := in.(*agent.HeartbeatAnswered); is && x.Status == 503 {

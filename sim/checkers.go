@@ -61,6 +61,7 @@ func Checkers() []Checker {
 		{"S15", "the plane is wedged exactly when something is inside and nothing has finished for longer than the reply timeout (PROTOCOL G7)", newCheckWedge},
 		{"S16", "whom the plane turns away is given a slot of its own to come back in, later than the one before (PROTOCOL G4)", newCheckSpread},
 		{"S17", "a full agent jitters its heartbeats, keeps away as long as it is told, sends one event of a rollout at a time, switches one thing at a time, rolls back at once, and converges only after its soak (PROTOCOL A2, A5, A7 to A10, E8, E9)", newCheckAgent},
+		{"S18", "no poll waits while there is work for its host and the plane has nothing else to do (PROTOCOL D1)", newCheckWakes},
 		{"INV", "gate, plane and agents keep their own invariants", newCheckInvariants},
 	}
 }
