@@ -35,7 +35,8 @@ const (
 	PlaneLate
 	// DiskSlow: every commit takes Each more. For.
 	DiskSlow
-	// DiskFail: commits fail. Without Count the disk cannot be read either,
+	// DiskFail: commits fail; with After their entries are on the disk all the
+	// same. Without Count the disk cannot be read either,
 	// until the fault ends; with it, that many commits fail. For.
 	DiskFail
 	// NetDrop: Rate of a thousand messages from and to Hosts are lost. Route,

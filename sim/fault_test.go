@@ -84,7 +84,7 @@ func TestEveryEffectIsReachedBySomeStory(t *testing.T) {
 		EffectHostile, EffectRevoked, EffectReissued, EffectSuperseded,
 		EffectConfirmed, EffectAbsorbed, EffectRejected, EffectUnreachable, EffectReachable, EffectObserverSuspect,
 		EffectAgentReplays, EffectAgentRenumbered, EffectAgentWaiting,
-		EffectInterrupted, EffectSteppedMeanwhile, EffectDiscardedMore, // pipeline_test.go
+		EffectInterrupted, EffectSteppedMeanwhile, EffectDiscardedMore, EffectStoredAfterAll, // pipeline_test.go
 	}
 	told := make(map[Effect]bool)
 	for _, e := range elsewhere {

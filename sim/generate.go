@@ -234,6 +234,7 @@ func drawFault(s *Scenario, r *Stream, k FaultKind, span time.Duration) Fault {
 		if f.For = short; r.Chance(500) {
 			f.Count = 1 + r.IntN(3)
 		}
+		f.After = r.Chance(400)
 	case NetDrop, NetDup:
 		f.Hosts, f.For, f.Rate = hosts, long, 50+r.IntN(900)
 	case NetDelay, NetReorder:

@@ -18,9 +18,11 @@ func TestPipeline_TheLoopStepsOnDuringACommitAndIsInterrupted(t *testing.T) {
 }
 
 func TestPipeline_AFailedCommitDiscardsWhatWasSteppedMeanwhile(t *testing.T) { // PROTOCOL G2
-	r := play(t, slowDisk+"at 40s disk fail count=3\n")
+	r := play(t, slowDisk+"at 40s disk fail count=3 after=yes\n")
 	r.finish()
-	if r.w.effects[EffectDiscardedMore] == 0 {
-		t.Errorf("never %v: %v", EffectDiscardedMore, r.w.effects)
+	for _, e := range []Effect{EffectDiscardedMore, EffectStoredAfterAll} {
+		if r.w.effects[e] == 0 {
+			t.Errorf("never %v: %v", e, r.w.effects)
+		}
 	}
 }

@@ -20,6 +20,7 @@ type tapeWriter struct {
 	asked  map[*Message]bool // the gate has said something about it
 	stated time.Duration     // the instant of the last state
 	began  bool              // there is a state
+	failed bool              // the commit that comes next is the one that failed
 	last   bool              // the tape ends with the next tick
 	ended  bool
 }
@@ -47,7 +48,7 @@ func newTapeWriter(w *World, tape *Tape, every time.Duration) *tapeWriter {
 	on(EventStepDone, r.stepDone)
 	on(EventReplied, r.replied)
 	on(EventCommitted, r.committed)
-	on(EventCommitFailed, func(e *Event) { r.number(e, TapeCommitFailed, e.Count) })
+	on(EventCommitFailed, func(e *Event) { r.commitFailed(e) })
 	on(EventRebuildFailed, func(e *Event) { r.work(e, driver.Load, 0) })
 	on(EventPlaneUp, r.planeUp)
 	on(EventPlaneClosing, func(e *Event) { r.note(e, TapeClose).Drain = e.For })
@@ -163,7 +164,17 @@ func (r *tapeWriter) replied(e *Event) {
 	r.work(e, driver.Reply, n)
 }
 
+func (r *tapeWriter) commitFailed(e *Event) {
+	r.number(e, TapeCommitFailed, e.Count)
+	r.tape.Steps[len(r.tape.Steps)-1].Stored = e.Stored
+	r.failed = e.Stored // what follows is no other commit
+}
+
 func (r *tapeWriter) committed(e *Event) {
+	if r.failed {
+		r.failed = false
+		return
+	}
 	k := TapeCommit
 	if e.ReplyLost {
 		k = TapeCommitLost

@@ -159,6 +159,7 @@ type traceLine struct {
 	Fault   string         `json:"fault,omitempty"`
 	Effect  string         `json:"effect,omitempty"`
 	For     int64          `json:"for_ns,omitempty"`
+	Stored  bool           `json:"stored,omitempty"`
 	Rebuilt bool           `json:"rebuilt,omitempty"`
 	Wiped   bool           `json:"wiped,omitempty"`
 	Ending  string         `json:"ending,omitempty"`
@@ -209,7 +210,7 @@ var eventForms = [eventKindCount]struct {
 	EventNoticed:  {"The plane put out a notice.", (*traceLine).noticed},
 
 	EventCommitted:     {"Entries are on the plane's disk; `reply_lost` says that the process dies before it learns that.", (*traceLine).committed},
-	EventCommitFailed:  {"A commit of `count` entries failed; the reducer is discarded and rebuilt once the loop learns that.", (*traceLine).counted},
+	EventCommitFailed:  {"A commit of `count` entries failed; the reducer is discarded and rebuilt once the loop learns that. `stored`: the entries are on the disk all the same.", (*traceLine).commitFailed},
 	EventRebuildFailed: {"The plane's disk could not be read.", (*traceLine).ofPlane},
 
 	EventPlaneUp:      {"The plane's process listens, with an inbox of `capacity`.", (*traceLine).planeUp},
@@ -309,6 +310,11 @@ func (l *traceLine) admitted(e *Event) {
 
 func (l *traceLine) counted(e *Event) {
 	l.Node, l.Count, l.InboxDepth = "plane", e.Count, e.World.InboxDepth()
+}
+
+func (l *traceLine) commitFailed(e *Event) {
+	l.counted(e)
+	l.Stored = e.Stored
 }
 
 func (l *traceLine) sectioned(e *Event) {

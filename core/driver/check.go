@@ -9,7 +9,7 @@ import "fmt"
 //  1. Turns that are free and turns that polls have are all turns there are.
 //  2. The poll of a host is the newest that waits or asks; a poll that waits is
 //     the poll of its host, is not answered, and has a deadline.
-//  3. As many polls wait as are counted; those in line were woken and wait, and
+//  3. As many polls wait as are counted; those in line wait, and
 //     there are none while a turn is free.
 //  4. When the worker rests and no commit is under way, no reply waits and
 //     nothing that was logged is not durable: nothing is held at rest.
@@ -100,8 +100,8 @@ func checkLine[T any](f *Front[T], _ *Worker[T]) error {
 	inLine := 0
 	for r := f.polls.first; r != nil; r = r.poll.next {
 		inLine++
-		if !r.poll.waits || !r.poll.woken {
-			return fmt.Errorf("the poll of %s stands in line and was not woken while it waits", hostOf(r))
+		if !r.poll.waits {
+			return fmt.Errorf("the poll of %s stands in line and does not wait", hostOf(r))
 		}
 	}
 	if inLine != queued {
