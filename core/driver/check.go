@@ -32,23 +32,10 @@ func (f *Front[T]) Check(w *Worker[T]) error {
 	return nil
 }
 
-// every lists the requests that the driver holds as polls: those of hosts, and
-// those that were replaced while they were asking.
-func (f *Front[T]) every(w *Worker[T], visit func(*Request[T])) {
-	for _, h := range f.polls.hosts() {
-		visit(f.polls.of(h))
-	}
-	for _, r := range f.polls.deadlines.all() {
-		if f.polls.of(hostOf(r)) != r {
-			visit(r)
-		}
-	}
-}
-
-func checkTurns[T any](f *Front[T], w *Worker[T]) error {
+func checkTurns[T any](f *Front[T], _ *Worker[T]) error {
 	held := 0
-	f.every(w, func(r *Request[T]) {
-		if r.poll.turn {
+	f.gate.Each(func(r *Request[T]) {
+		if r.poll.turn { // it is asking, and so inside
 			held++
 		}
 	})
