@@ -54,6 +54,7 @@ func newCheckReachability(s *Checks) {
 	s.on(EventStepDone, c.stepDone)
 	s.on(EventNoticed, c.noticed)
 	s.on(EventStepEnded, c.stepped)
+	s.on(EventCommitFailed, c.commitFailed)
 	s.on(EventPlaneStarted, c.planeStarted)
 	s.on(EventPlaneDown, c.planeDown)
 }
