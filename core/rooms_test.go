@@ -20,12 +20,15 @@ const modulePath = "github.com/refrain-fleet/refrain"
 // rooms says who may import whom of this module's packages, as the table of
 // docs/architecture.md has it. A room is a directory and all below it that is
 // not a room of its own; it may import itself and everything below its
-// directory. The packages of a room may not exist yet.
+// directory but what lies above it in the order of the layers. The packages of a
+// room may not exist yet.
 var rooms = []struct {
 	dir string
-	may []string // directories, with all below them
+	may []string // directories, with all below them; without, if they end in "/."
 	// testsMay has what its tests may import besides.
 	testsMay []string
+	// above are directories below its own that import it, and not the reverse.
+	above []string
 }{
 	{dir: "core"},
 	{dir: "core/wire"},
@@ -37,8 +40,12 @@ var rooms = []struct {
 	{dir: "httpserver", may: []string{"core"}},
 	{dir: "httpserver/store", may: []string{"core"}},
 	{dir: "httpagent", may: []string{"core"}},
-	{dir: "sim", may: []string{"core"}},
-	{dir: "sim/picture", may: []string{"sim", "core"}},
+	{dir: "sim/random"},
+	{dir: "sim/repro"},
+	{dir: "sim/scenario", may: []string{"core", "sim/random"}},
+	{dir: "sim/generate", may: []string{"core/wire", "sim/random", "sim/scenario"}},
+	{dir: "sim", may: []string{"core"}, above: []string{"sim/picture"}},
+	{dir: "sim/picture", may: []string{"core", "sim/.", "sim/scenario"}, testsMay: []string{"sim"}},
 	{dir: "scenarios/gameday", may: []string{"sim", "core", "httpserver", "httpagent"}},
 	{dir: "scenarios/conform", may: []string{"sim", "core", "httpserver"}},
 	{dir: "scenarios", may: []string{"sim", "core"}, testsMay: []string{"httpserver", "httpagent", "scenarios/conform"}},
@@ -138,8 +145,12 @@ func importPaths(t *testing.T, file *ast.File) (paths []string) {
 	return paths
 }
 
-// inTree reports whether dir is tree or below it; "." is the whole module.
+// inTree reports whether dir is tree or below it; "." is the whole module, and
+// "sim/." is sim without what is below it.
 func inTree(dir, tree string) bool {
+	if alone, is := strings.CutSuffix(tree, "/."); is {
+		return dir == alone
+	}
 	return tree == "." || dir == tree || strings.HasPrefix(dir, tree+"/")
 }
 
@@ -169,14 +180,15 @@ func mayImport(fromDir, toDir string, test bool) bool {
 		return false
 	}
 	room := rooms[from]
-	if roomOf(toDir) == from || inTree(toDir, room.dir) {
+	within := func(trees []string) bool {
+		return slices.ContainsFunc(trees, func(tree string) bool { return inTree(toDir, tree) })
+	}
+	switch {
+	case roomOf(toDir) == from, within(room.may), test && within(room.testsMay):
 		return true
+	default:
+		return inTree(toDir, room.dir) && !within(room.above)
 	}
-	may := room.may
-	if test {
-		may = slices.Concat(may, room.testsMay)
-	}
-	return slices.ContainsFunc(may, func(tree string) bool { return inTree(toDir, tree) })
 }
 
 func TestPackagesImportOnlyWhatTheirRoomMay(t *testing.T) {
@@ -227,6 +239,13 @@ func TestTheRoomsKeepTheirDistance(t *testing.T) {
 		{"sim", "core/agent", false, true},
 		{"sim", "httpserver/store", false, false},
 		{"sim", "scenarios", false, false},
+		{"sim", "sim/scenario", false, true},
+		{"sim", "sim/picture", false, false},
+		{"sim/scenario", "sim/random", false, true},
+		{"sim/scenario", "sim", false, false},
+		{"sim/scenario", "sim", true, false},
+		{"sim/random", "sim/scenario", false, false},
+		{"sim/generate", "sim", false, false},
 		{"sim/picture", "sim", false, true},
 		{"sim/picture", "httpserver", false, false},
 		{"scenarios", "sim", false, true},

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 func init() {
@@ -25,7 +27,7 @@ func rewriting() bool { return flag.Lookup("rewrite").Value.String() == "true" }
 // longer takes milliseconds.
 const mostEvents = 60_000
 
-func corpus(t *testing.T) []*sim.File {
+func corpus(t *testing.T) []*scenario.File {
 	t.Helper()
 	files, err := Corpus()
 	if err != nil {
@@ -34,12 +36,12 @@ func corpus(t *testing.T) []*sim.File {
 	return files
 }
 
-func base(f *sim.File) string { return strings.TrimSuffix(path.Base(f.Name), Suffix) }
+func base(f *scenario.File) string { return strings.TrimSuffix(path.Base(f.Name), Suffix) }
 
-func isRegression(f *sim.File) bool { return path.Base(path.Dir(f.Name)) == "regressions" }
+func isRegression(f *scenario.File) bool { return path.Base(path.Dir(f.Name)) == "regressions" }
 
 // local is where a file is, seen from this package.
-func local(f *sim.File) string { return strings.TrimPrefix(f.Name, "scenarios/") }
+func local(f *scenario.File) string { return strings.TrimPrefix(f.Name, "scenarios/") }
 
 func TestEveryFileOfTheCorpusRunsAsItExpects(t *testing.T) {
 	for _, f := range corpus(t) {
@@ -63,7 +65,7 @@ func TestEveryFileOfTheCorpusRunsAsItExpects(t *testing.T) {
 				t.Errorf("%s: %d events; want at most %d", f.Name, r.Events, mostEvents)
 			}
 			if t.Failed() {
-				t.Log(sim.Again("refrain sim run " + f.Name))
+				t.Log(repro.Again("refrain sim run " + f.Name))
 			}
 			if wired := run(t, f.Scenario, sim.Options{Wire: true}); wired.Hash != r.Hash {
 				t.Errorf("hash %016x, on the wire %016x", r.Hash, wired.Hash)
@@ -72,7 +74,7 @@ func TestEveryFileOfTheCorpusRunsAsItExpects(t *testing.T) {
 	}
 }
 
-func run(t *testing.T, s sim.Scenario, o sim.Options) sim.Result {
+func run(t *testing.T, s scenario.Scenario, o sim.Options) sim.Result {
 	t.Helper()
 	r, err := sim.Run(s, o)
 	if err != nil {
@@ -96,12 +98,12 @@ func TestWithoutAnyOfItsFaultsAndActsAFileOfTheCorpusFails(t *testing.T) {
 			}
 			for i := range whole.Faults {
 				s := whole
-				s.Faults = append(append([]sim.Fault(nil), whole.Faults[:i]...), whole.Faults[i+1:]...)
+				s.Faults = append(append([]scenario.Fault(nil), whole.Faults[:i]...), whole.Faults[i+1:]...)
 				mustFail(t, f, s, whole.Faults[i].String())
 			}
 			for i := range whole.Acts {
 				s := whole
-				s.Acts = append(append([]sim.Act(nil), whole.Acts[:i]...), whole.Acts[i+1:]...)
+				s.Acts = append(append([]scenario.Act(nil), whole.Acts[:i]...), whole.Acts[i+1:]...)
 				mustFail(t, f, s, whole.Acts[i].String())
 			}
 		})
@@ -111,7 +113,7 @@ func TestWithoutAnyOfItsFaultsAndActsAFileOfTheCorpusFails(t *testing.T) {
 // A file that no longer reaches its faults, or whose expectations are not met,
 // says so with its place.
 func TestAStaleFileOfTheCorpusFails(t *testing.T) {
-	f, err := sim.ParseFile("f", "fleet 1\nat 1m host reboot for=1m\nat 1m10s agent crash for=1s\nexpect effect reboot count=2\n")
+	f, err := scenario.ParseFile("f", "fleet 1\nat 1m host reboot for=1m\nat 1m10s agent crash for=1s\nexpect effect reboot count=2\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +125,7 @@ func TestAStaleFileOfTheCorpusFails(t *testing.T) {
 	}
 }
 
-func mustFail(t *testing.T, f *sim.File, s sim.Scenario, without string) {
+func mustFail(t *testing.T, f *scenario.File, s scenario.Scenario, without string) {
 	t.Helper()
 	if r := run(t, s, sim.Options{}); !r.Failed() {
 		t.Errorf("%s passes without %q: nothing that it expects depends on it", f.Name, without)
@@ -187,7 +189,7 @@ func TestTheIndexOfTheCorpusIsCurrent(t *testing.T) {
 	}
 }
 
-func index(files []*sim.File) string {
+func index(files []*scenario.File) string {
 	var b strings.Builder
 	b.WriteString(`# The corpus
 

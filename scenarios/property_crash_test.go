@@ -8,6 +8,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 const (
@@ -29,22 +30,22 @@ func TestACrashTakesNothingBackThatAnybodyWasTold(t *testing.T) { crashContract.
 
 var crashContract = property{drawCrash, judgeCrash, []string{survived, takenBack, durableOnly, tornCommit, failedDisk, laterWave}}
 
-func drawCrash(t *rapid.T) sim.Scenario {
+func drawCrash(t *rapid.T) scenario.Scenario {
 	s := drawFleet(t, number(t, "hosts", 1, 6))
 	at := s.Rollouts[0].At
 	for range number(t, "crashes", 1, 4) {
-		f := sim.Fault{At: at + between(t, "crash after", 0, 40*time.Second, time.Millisecond)}
+		f := scenario.Fault{At: at + between(t, "crash after", 0, 40*time.Second, time.Millisecond)}
 		if rapid.IntRange(0, 3).Draw(t, "disk") == 0 {
-			f.Kind, f.Count, f.For = sim.DiskFail, number(t, "failures", 1, 3), time.Minute
+			f.Kind, f.Count, f.For = scenario.DiskFail, number(t, "failures", 1, 3), time.Minute
 		} else {
-			f.Kind, f.Phase = sim.PlaneCrash, sim.Phase(number(t, "phase", 0, 3))
+			f.Kind, f.Phase = scenario.PlaneCrash, scenario.Phase(number(t, "phase", 0, 3))
 			f.For = between(t, "down", 100*time.Millisecond, 10*time.Second, time.Millisecond)
 		}
 		s.Faults = append(s.Faults, f)
 		at = f.At + f.For
 	}
 	if rapid.Bool().Draw(t, "slow disk") {
-		s.Faults = append(s.Faults, sim.Fault{Kind: sim.DiskSlow, At: s.Rollouts[0].At, For: busy, Each: between(t, "slower by", 10*time.Millisecond, 3*time.Second, time.Millisecond)})
+		s.Faults = append(s.Faults, scenario.Fault{Kind: scenario.DiskSlow, At: s.Rollouts[0].At, For: busy, Each: between(t, "slower by", 10*time.Millisecond, 3*time.Second, time.Millisecond)})
 	}
 	return s
 }
@@ -71,21 +72,21 @@ type ledger struct {
 func (l *ledger) take(x *sim.Exchange) {
 	at := place{x.Rollout, x.Host}
 	switch {
-	case x.Host == 0 && x.Kind == sim.MsgOperator && (x.Outcome.Code == wire.Created || x.Outcome.Code == wire.OK):
+	case x.Host == 0 && x.Kind == scenario.RouteOperator && (x.Outcome.Code == wire.Created || x.Outcome.Code == wire.OK):
 		l.open = true
-	case x.Kind == sim.MsgEvent && x.Outcome.Code == wire.NoContent:
+	case x.Kind == scenario.RouteEvent && x.Outcome.Code == wire.NoContent:
 		t := l.places[at]
 		t.seq = max(t.seq, x.Seq)
 		if state, moves := leadsTo[x.Event]; moves && further(state, t.state) {
 			t.state = state
 		}
 		l.places[at] = t
-	case x.Kind == sim.MsgPoll && x.Outcome.Code == wire.OK:
+	case x.Kind == scenario.RoutePoll && x.Outcome.Code == wire.OK:
 		at.rollout = x.Outcome.Document.(*wire.Dispatch).RolloutID
 		t := l.places[at]
 		t.dispatched = true
 		l.places[at] = t
-	case x.Kind == sim.MsgHeartbeat && x.Outcome.Code == wire.OK:
+	case x.Kind == scenario.RouteHeartbeat && x.Outcome.Code == wire.OK:
 		for _, shown := range x.Outcome.Heartbeat.Bootstrap {
 			at.rollout = shown.RolloutID
 			t := l.places[at]
@@ -117,7 +118,7 @@ func (l *ledger) compare(v *verdict, w *sim.World) {
 	}
 }
 
-func judgeCrash(v *verdict, s sim.Scenario) {
+func judgeCrash(v *verdict, s scenario.Scenario) {
 	l := ledger{places: make(map[place]told)}
 	var met standings
 	untold := make(map[key]bool) // stepped, and not answered when the plane died
@@ -128,7 +129,7 @@ func judgeCrash(v *verdict, s sim.Scenario) {
 			x := sight.Exchange
 			switch sight.Kind {
 			case sim.SightStepped:
-				inHand[x] = x.Kind == sim.MsgEvent
+				inHand[x] = x.Kind == scenario.RouteEvent
 			case sim.SightAnswered:
 				delete(inHand, x)
 				l.take(x)
@@ -160,10 +161,10 @@ func judgeCrash(v *verdict, s sim.Scenario) {
 	if r == nil {
 		return
 	}
-	if r.result.Effects[sim.EffectCrashInsideCommit] > 0 {
+	if r.result.Effects[scenario.EffectCrashInsideCommit] > 0 {
 		v.reach(tornCommit)
 	}
-	if r.result.Effects[sim.EffectRebuilt] > 0 {
+	if r.result.Effects[scenario.EffectRebuilt] > 0 {
 		v.reach(failedDisk)
 	}
 	met.compare(v, r.world)
@@ -181,7 +182,7 @@ func TestAPlaneThatLostItsDiskSeesItsFleetAgainByItself(t *testing.T) { wipeCont
 
 var wipeContract = property{drawWipe, judgeWipe, []string{seenDown}}
 
-func judgeWipe(v *verdict, s sim.Scenario) {
+func judgeWipe(v *verdict, s scenario.Scenario) {
 	due := sim.Never // when everybody has to have been seen
 	wiped, asked := false, 0
 	r := observe(v, s, func(w *sim.World, sights []sim.Sight) {
@@ -200,7 +201,7 @@ func judgeWipe(v *verdict, s sim.Scenario) {
 		}
 		due = sim.Never
 		for n := 1; n <= s.Fleet.Hosts; n++ {
-			status, known := w.Plane().Host(sim.HostName(n))
+			status, known := w.Plane().Host(scenario.HostName(n))
 			if !known || status.Reachability != wire.Reachable {
 				v.errorf("at %v, two and a half intervals after the wiped plane came up, h%d is not seen", w.Now(), n)
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 const (
@@ -27,7 +28,7 @@ func TestAReplyAtTheDeadlineIsLateAndOneANanosecondEarlierIsNot(t *testing.T) {
 
 var deadlineContract = property{drawDeadline, judgeDeadline, []string{atDeadline, justInTime, justTooLate, timedOutThen}}
 
-func drawDeadline(t *rapid.T) sim.Scenario {
+func drawDeadline(t *rapid.T) scenario.Scenario {
 	s := drawFleet(t, number(t, "hosts", 1, 4))
 	s.Plane.ReplyTimeout = between(t, "reply timeout", 500*time.Millisecond, 8*time.Second, time.Nanosecond)
 	off := time.Duration(number(t, "nanoseconds off", -1, 1))
@@ -37,12 +38,12 @@ func drawDeadline(t *rapid.T) sim.Scenario {
 		t.Fatal(err)
 	}
 	for _, x := range witness.Exchanges {
-		if x.Kind != sim.MsgEvent || x.FinishedAt <= x.SteppedAt {
+		if x.Kind != scenario.RouteEvent || x.FinishedAt <= x.SteppedAt {
 			continue // not one that waits for the disk
 		}
 		if which--; which < 0 {
-			s.Faults = []sim.Fault{{
-				Kind: sim.DiskSlow, At: x.SteppedAt, For: time.Nanosecond,
+			s.Faults = []scenario.Fault{{
+				Kind: scenario.DiskSlow, At: x.SteppedAt, For: time.Nanosecond,
 				Each: x.AdmittedAt + s.Plane.ReplyTimeout + off - x.FinishedAt,
 			}}
 			break
@@ -51,7 +52,7 @@ func drawDeadline(t *rapid.T) sim.Scenario {
 	return s
 }
 
-func judgeDeadline(v *verdict, s sim.Scenario) {
+func judgeDeadline(v *verdict, s scenario.Scenario) {
 	r := observe(v, s, nil)
 	if r == nil {
 		return
@@ -59,7 +60,7 @@ func judgeDeadline(v *verdict, s sim.Scenario) {
 	timeout := r.world.Scenario().Plane.ReplyTimeout
 	late := make(map[key]bool)
 	for _, x := range r.Exchanges {
-		if x.Kind != sim.MsgEvent || x.FinishedAt == sim.Never {
+		if x.Kind != scenario.RouteEvent || x.FinishedAt == sim.Never {
 			continue
 		}
 		deadline := x.AdmittedAt + timeout

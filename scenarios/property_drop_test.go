@@ -10,6 +10,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 const (
@@ -30,11 +31,11 @@ func TestADroppedReplyIsA503AndTheStateIsWholeOrUntouched(t *testing.T) {
 
 var droppedReplyContract = property{drawDrop, judgeDrop, []string{droppedBefore, droppedAfter, droppedOther, sentAgain, laterWave, toldLater}}
 
-func drawDrop(t *rapid.T) sim.Scenario {
+func drawDrop(t *rapid.T) scenario.Scenario {
 	s := drawFleet(t, number(t, "hosts", 1, 6))
 	for range number(t, "drops", 1, 3) {
-		s.Faults = append(s.Faults, sim.Fault{
-			Kind:  sim.ReplyDrop,
+		s.Faults = append(s.Faults, scenario.Fault{
+			Kind:  scenario.ReplyDrop,
 			At:    s.Rollouts[0].At + between(t, "drop after", 0, 40*time.Second, time.Millisecond),
 			For:   between(t, "drop for", 10*time.Second, busy, time.Second),
 			Count: number(t, "count", 1, 8),
@@ -53,7 +54,7 @@ type key struct {
 
 func keyOf(x *sim.Exchange) key { return key{place{x.Rollout, x.Host}, x.Seq} }
 
-func judgeDrop(v *verdict, s sim.Scenario) {
+func judgeDrop(v *verdict, s scenario.Scenario) {
 	var met standings
 	records := make(map[place]*rollout.Record) // as they were before this event
 	owed := make(map[key]time.Duration)        // dropped, and not taken since
@@ -68,7 +69,7 @@ func judgeDrop(v *verdict, s sim.Scenario) {
 			case sim.SightDropped:
 				drops[x] = true
 				switch {
-				case x.Kind != sim.MsgEvent:
+				case x.Kind != scenario.RouteEvent:
 					v.reach(droppedOther)
 				case x.SteppedAt != sim.Never:
 					v.reach(droppedAfter)
@@ -79,7 +80,7 @@ func judgeDrop(v *verdict, s sim.Scenario) {
 						v.errorf("at %v event %d of h%d was let go of before it was applied, and the record went from %v to %v", sight.At, x.Seq, x.Host, records[at], now)
 					}
 				}
-				if x.Kind == sim.MsgEvent {
+				if x.Kind == scenario.RouteEvent {
 					owed[keyOf(x)] = sight.At
 				}
 			case sim.SightAnswered:
@@ -93,7 +94,7 @@ func judgeDrop(v *verdict, s sim.Scenario) {
 				if drops[x] && x.Heard.Status != 503 {
 					v.errorf("h%d heard %d of its %v, whose reply was dropped", x.Host, x.Heard.Status, x.Kind)
 				}
-				if _, waits := owed[keyOf(x)]; waits && x.Kind == sim.MsgEvent && x.Heard.Status == 204 {
+				if _, waits := owed[keyOf(x)]; waits && x.Kind == scenario.RouteEvent && x.Heard.Status == 204 {
 					delete(owed, keyOf(x))
 					v.reach(sentAgain)
 				}

@@ -8,6 +8,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // run is a scenario that was run, and what was seen of it.
@@ -23,7 +24,7 @@ const maxSteps = 1_000_000
 
 // observe runs a scenario under every checker. each, if given, is called after
 // every event that anything was seen of, with what was seen.
-func observe(v *verdict, s sim.Scenario, each func(*sim.World, []sim.Sight)) *run {
+func observe(v *verdict, s scenario.Scenario, each func(*sim.World, []sim.Sight)) *run {
 	r := &run{Witness: &sim.Witness{}}
 	// A quarter of the scenarios has every document encoded and read back.
 	options := sim.Options{Witness: r.Witness, Wire: s.Seed%4 == 0}
@@ -60,7 +61,7 @@ func recordOf(w *sim.World, id wire.RolloutID, host int) *rollout.Record {
 	if p == nil {
 		return nil
 	}
-	rec, known := p.Record(id, sim.HostName(host))
+	rec, known := p.Record(id, scenario.HostName(host))
 	if !known {
 		return nil
 	}
@@ -78,7 +79,7 @@ func ownRecord(a *agent.Agent, id wire.RolloutID) *rollout.Record {
 }
 
 // hostsOf are the numbers of a rollout's hosts.
-func hostsOf(s *sim.Scenario, r *sim.Rollout) []int {
+func hostsOf(s *scenario.Scenario, r *scenario.Rollout) []int {
 	var list []int
 	for n := 1; n <= s.Fleet.Hosts-s.Fleet.Hostile; n++ {
 		if r.Targets.Has(n) {
@@ -120,7 +121,7 @@ func (r *run) allReached(v *verdict) {
 	if r.result.Violation != nil {
 		return
 	}
-	twins := slices.ContainsFunc(s.Faults, func(f sim.Fault) bool { return f.Kind == sim.NetDup })
+	twins := slices.ContainsFunc(s.Faults, func(f scenario.Fault) bool { return f.Kind == scenario.NetDup })
 	for i := range s.Rollouts {
 		o := &s.Rollouts[i]
 		for _, n := range hostsOf(&s, o) {
@@ -146,7 +147,7 @@ func (r *run) activatedOnce(v *verdict) {
 	for i := range s.Rollouts {
 		want += len(hostsOf(&s, &s.Rollouts[i]))
 	}
-	if got := r.result.Effects[sim.EffectSwitch]; got != uint64(want) {
+	if got := r.result.Effects[scenario.EffectSwitch]; got != uint64(want) {
 		v.errorf("%d activations were begun for %d hosts", got, want)
 	}
 }
@@ -176,11 +177,11 @@ func (r *run) answeredOnce(v *verdict) {
 func (r *run) comesBackLater(v *verdict) {
 	type line struct {
 		host    int
-		kind    sim.MessageKind
+		kind    scenario.Route
 		rollout wire.RolloutID
 	}
 	lineOf := func(x *sim.Exchange) line {
-		if x.Kind == sim.MsgEvent {
+		if x.Kind == scenario.RouteEvent {
 			return line{x.Host, x.Kind, x.Rollout}
 		}
 		return line{x.Host, x.Kind, ""}
@@ -247,7 +248,7 @@ func (i *inside) count(x *sim.Exchange, by int) {
 	}
 	i.all += by
 	i.of[x.Host] += by
-	if x.Kind != sim.MsgHeartbeat {
+	if x.Kind != scenario.RouteHeartbeat {
 		i.bulk += by
 	}
 }

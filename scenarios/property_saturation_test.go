@@ -8,6 +8,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 const (
@@ -35,7 +36,7 @@ var saturationContract = property{drawSaturation, judgeSaturation, []string{full
 // in, which are turned away before the second is told its slot. Too few draws
 // come to that for it to be a premise.
 func TestThoseWhoTimeOutTogetherHaveTheirSlotsBeforeAnyIsTold(t *testing.T) { // PROTOCOL G4
-	s, err := sim.ParseScenario(`
+	s, err := scenario.ParseScenario(`
 fleet 8 interval=5s probes=-1
 plane capacity=12 reply-timeout=2s
 network delay=1ms
@@ -56,7 +57,7 @@ active 11.002s
 	}
 }
 
-func drawSaturation(t *rapid.T) sim.Scenario {
+func drawSaturation(t *rapid.T) scenario.Scenario {
 	s := drawFleet(t, number(t, "hosts", 8, 30))
 	s.Plane.Capacity = number(t, "capacity", 1, 10)
 	if rapid.Bool().Draw(t, "larger") { // where one host's cap is met before the room is
@@ -66,12 +67,12 @@ func drawSaturation(t *rapid.T) sim.Scenario {
 	at := between(t, "slow at", 0, firstRollout, time.Millisecond)
 	long := between(t, "slow for", 10*time.Second, time.Minute, time.Second)
 	if rapid.Bool().Draw(t, "wedged") {
-		s.Faults = append(s.Faults, sim.Fault{Kind: sim.ReducerWedge, At: at, For: min(long, 20*time.Second)})
+		s.Faults = append(s.Faults, scenario.Fault{Kind: scenario.ReducerWedge, At: at, For: min(long, 20*time.Second)})
 	} else {
-		s.Faults = append(s.Faults, sim.Fault{Kind: sim.ReducerSlow, At: at, For: long, Each: between(t, "each", 50*time.Millisecond, 3*time.Second, time.Millisecond)})
+		s.Faults = append(s.Faults, scenario.Fault{Kind: scenario.ReducerSlow, At: at, For: long, Each: between(t, "each", 50*time.Millisecond, 3*time.Second, time.Millisecond)})
 	}
 	// A flood from some hosts: the network doubles what they send.
-	s.Faults = append(s.Faults, sim.Fault{Kind: sim.NetDup, At: at, For: long, Rate: 1000, Hosts: someHosts(t, "flooding", s.Fleet.Hosts)})
+	s.Faults = append(s.Faults, scenario.Fault{Kind: scenario.NetDup, At: at, For: long, Rate: 1000, Hosts: someHosts(t, "flooding", s.Fleet.Hosts)})
 	return s
 }
 
@@ -89,13 +90,13 @@ func (a *admission) refuses(x *sim.Exchange) string {
 		return fullCap
 	case a.all >= a.capacity:
 		return fullInbox
-	case x.Kind != sim.MsgHeartbeat && a.bulk >= a.capacity-a.reserve:
+	case x.Kind != scenario.RouteHeartbeat && a.bulk >= a.capacity-a.reserve:
 		return fullShare
 	}
 	return ""
 }
 
-func judgeSaturation(v *verdict, s sim.Scenario) {
+func judgeSaturation(v *verdict, s scenario.Scenario) {
 	r := observe(v, s, nil)
 	if r == nil {
 		return
@@ -116,7 +117,7 @@ func judgeSaturation(v *verdict, s sim.Scenario) {
 				v.errorf("at %v a %v of h%d was let in with %d inside, %d of them bulk, %d its own; the rule is: %s",
 					sight.At, x.Kind, x.Host, a.all, a.bulk, a.of[x.Host], why)
 			}
-			if x.Kind == sim.MsgHeartbeat && a.bulk >= capacity-a.reserve {
+			if x.Kind == scenario.RouteHeartbeat && a.bulk >= capacity-a.reserve {
 				v.reach(reserveUsed)
 			}
 			slots.release(x)
@@ -127,7 +128,7 @@ func judgeSaturation(v *verdict, s sim.Scenario) {
 					sight.At, x.Kind, x.Host, x.Outcome.Code, a.all, capacity, a.bulk, a.of[x.Host])
 			}
 			v.reach(why)
-			if x.SteppedAt != sim.Never && x.Kind != sim.MsgPoll {
+			if x.SteppedAt != sim.Never && x.Kind != scenario.RoutePoll {
 				v.errorf("a %v of h%d that was refused at %v was stepped at %v", x.Kind, x.Host, sight.At, x.SteppedAt)
 			}
 		case sim.SightAnswered:

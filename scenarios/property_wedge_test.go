@@ -8,6 +8,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 const (
@@ -26,20 +27,20 @@ func TestAWedgeIsATimeoutForEverybodyAtTheDeadlineAndNoHarm(t *testing.T) { wedg
 
 var wedgeContract = property{drawWedge, judgeWedge, []string{wedgedOut, wedgeEvent, appliedLate, toldLater}}
 
-func drawWedge(t *rapid.T) sim.Scenario {
+func drawWedge(t *rapid.T) scenario.Scenario {
 	s := drawFleet(t, number(t, "hosts", 2, 8))
 	// Below the 10 s that a host waits for an answer, or it never hears any.
 	s.Plane.ReplyTimeout = between(t, "reply timeout", 500*time.Millisecond, 8*time.Second, time.Nanosecond)
 	at := s.Rollouts[0].At + between(t, "wedge after", 0, 40*time.Second, time.Nanosecond)
 	for range number(t, "wedges", 1, 2) {
 		length := between(t, "wedge for", s.Plane.ReplyTimeout+time.Second, 30*time.Second, time.Nanosecond)
-		s.Faults = append(s.Faults, sim.Fault{At: at, Kind: sim.ReducerWedge, For: length})
+		s.Faults = append(s.Faults, scenario.Fault{At: at, Kind: scenario.ReducerWedge, For: length})
 		at += length + between(t, "pause", 5*time.Second, time.Minute, time.Second)
 	}
 	return s
 }
 
-func judgeWedge(v *verdict, s sim.Scenario) {
+func judgeWedge(v *verdict, s scenario.Scenario) {
 	r := observe(v, s, nil)
 	if r == nil {
 		return
@@ -65,7 +66,7 @@ func judgeWedge(v *verdict, s sim.Scenario) {
 		switch {
 		case sight.Kind == sim.SightAdmitted && whole(sight.At):
 			v.reach(wedgedOut)
-			if x.Kind == sim.MsgEvent {
+			if x.Kind == scenario.RouteEvent {
 				v.reach(wedgeEvent)
 			}
 			if x.AnsweredAt != sight.At+timeout || x.Outcome.Code != wire.Timeout {

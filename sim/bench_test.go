@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // runAll runs a scenario without checkers once per iteration, and reports how
 // many events happen in a second.
-func runAll(b *testing.B, s Scenario) {
+func runAll(b *testing.B, s scenario.Scenario) {
 	b.Helper()
 	b.ReportAllocs()
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // as refrain sim does
@@ -38,8 +39,8 @@ func runAll(b *testing.B, s Scenario) {
 }
 
 // steadyFleet is a fleet in which nothing happens but heartbeats and polls.
-func steadyFleet(hosts int) Scenario {
-	return Scenario{Seed: 1, Fleet: Fleet{Hosts: hosts}, Active: 2 * time.Hour}
+func steadyFleet(hosts int) scenario.Scenario {
+	return scenario.Scenario{Seed: 1, Fleet: scenario.Fleet{Hosts: hosts}, Active: 2 * time.Hour}
 }
 
 // BenchmarkWorld is a fleet at rest: ten hosts for a day, a thousand for two
@@ -133,11 +134,11 @@ func BenchmarkAMillionHosts(b *testing.B) {
 // in two hours.
 func BenchmarkWorldWithFaults(b *testing.B) { runAll(b, faultyFleet()) }
 
-func faultyFleet() Scenario {
-	s := Scenario{
-		Seed: 1, Fleet: Fleet{Hosts: 50}, Network: NetworkModel{Loss: 10, Dup: 5},
+func faultyFleet() scenario.Scenario {
+	s := scenario.Scenario{
+		Seed: 1, Fleet: scenario.Fleet{Hosts: 50}, Network: scenario.NetworkModel{Loss: 10, Dup: 5},
 		Active: 2 * time.Hour,
-		Rollouts: []Rollout{
+		Rollouts: []scenario.Rollout{
 			{At: 30 * time.Second, ID: "stable@r1", Target: "c1", Waves: []time.Duration{2 * time.Minute, 5 * time.Minute}},
 			{At: 40 * time.Minute, ID: "stable@r2", Target: "c2", Policy: wire.RollbackAndHalt},
 			{At: 80 * time.Minute, ID: "stable@r3", Target: "c3"},
@@ -160,7 +161,7 @@ func faultyFleet() Scenario {
 		"at 90m net reorder for=10m each=4s",
 		"at 100m host reboot host=h1..h50 for=1m",
 	} {
-		f, err := ParseFault(line)
+		f, err := scenario.ParseFault(line)
 		if err != nil {
 			panic(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // The checkers of the 503 contract but for S5: S6, S7 and S11. They know the
@@ -85,7 +86,7 @@ func (c *checkUnavailable) answered(e *Event) {
 		} else if code != wire.Timeout || w.Now() < was.deadline {
 			w.Violate("S6", "m%d is inside with %v left and is answered %v", m.ID(), was.deadline-w.Now(), code)
 		}
-	case was.finishedAt == w.Now() && !(m.Kind() == MsgPoll && code == wire.Closed && c.q.closing):
+	case was.finishedAt == w.Now() && !(m.Kind() == scenario.RoutePoll && code == wire.Closed && c.q.closing):
 		if want := c.atEnd(w, was); code != want && (want != wire.OK || code.Unavailable()) {
 			w.Violate("S6", "m%d is worked off (dropped: %v) with %v left and is answered %v", m.ID(), was.dropped, was.deadline-w.Now(), code)
 		}

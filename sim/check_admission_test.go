@@ -6,6 +6,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Worlds that break the 503 contract: S5, S6, S7 and S11.
@@ -61,7 +62,7 @@ var admissionBroken = []sabotage{
 		return &saboteur{onArrived: func(w *World, _ *message) { w.plane.capacity = 50 }}
 	}},
 	{"S6", "a reply is taken for a timeout", quietStory, onAnswer(func(_ *World, m *message) {
-		if m.kind == MsgEvent {
+		if m.kind == scenario.RouteEvent {
 			m.outcome = wire.Unavailable(wire.Timeout, time.Second)
 		}
 	})},
@@ -81,7 +82,7 @@ var admissionBroken = []sabotage{
 		}
 	})},
 	{"S6", "a poll that waited is answered 503", quietStory, onAnswer(func(w *World, m *message) {
-		if m.kind == MsgPoll && w.now >= m.arrivedAt+m.wait {
+		if m.kind == scenario.RoutePoll && w.now >= m.arrivedAt+m.wait {
 			m.outcome = wire.Unavailable(wire.Saturated, time.Second)
 		}
 	})},

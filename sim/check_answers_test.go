@@ -6,6 +6,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Worlds with wrong answers, or answers to the wrong host: S8, S9 and S10.
@@ -59,7 +60,7 @@ var answersBroken = []sabotage{
 		}
 	})},
 	{"S9", "the receipt is not the request's instant", quietStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
-		r.Outcome.Heartbeat.ReceivedAt = Epoch
+		r.Outcome.Heartbeat.ReceivedAt = scenario.Epoch
 	})},
 
 	{"S10", "a heartbeat changes another host's record", slowStory, beside("h1", "activationStartedAt")},
@@ -84,7 +85,7 @@ var answersBroken = []sabotage{
 		}
 	})},
 	{"S10", "a host's own heartbeat is refused", quietStory, onAnswer(func(_ *World, m *message) {
-		if m.kind == MsgHeartbeat && m.node == 0 {
+		if m.kind == scenario.RouteHeartbeat && m.node == 0 {
 			m.outcome.Code = wire.CertificateRevoked
 		}
 	})},
@@ -92,7 +93,7 @@ var answersBroken = []sabotage{
 		var own *wire.Identity
 		return &saboteur{
 			onArrived: func(w *World, m *message) {
-				if own = nil; m.kind == MsgHeartbeat && m.node == 0 {
+				if own = nil; m.kind == scenario.RouteHeartbeat && m.node == 0 {
 					own = m.identity
 					m.identity = &w.hosts[1].identity
 				}
@@ -118,12 +119,12 @@ var answersBroken = []sabotage{
 	}},
 	{"S10", "a certificate is refused that nobody revoked", quietStory, func() *saboteur {
 		return &saboteur{onStepped: func(w *World) {
-			w.plane.revoked = map[wire.CommonName]wire.Time{"agent-h2.sim": Epoch.Add(time.Hour)}
+			w.plane.revoked = map[wire.CommonName]wire.Time{"agent-h2.sim": scenario.Epoch.Add(time.Hour)}
 		}}
 	}},
-	{"S10", "a revoked certificate is accepted", func() Scenario {
+	{"S10", "a revoked certificate is accepted", func() scenario.Scenario {
 		s := quietStory()
-		s.Acts = []Act{{At: 2 * time.Minute, Kind: ActRevoke, Hosts: Hosts{1, 1}, For: time.Minute}}
+		s.Acts = []scenario.Act{{At: 2 * time.Minute, Kind: scenario.ActRevoke, Hosts: scenario.Hosts{First: 1, Last: 1}, For: time.Minute}}
 		return s
 	}, func() *saboteur {
 		return &saboteur{onStepped: func(w *World) { w.plane.revoked = nil }}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // checkAnswers is S5: every request is answered exactly once, by its deadline.
@@ -50,7 +51,7 @@ func (c *checkAnswers) arrived(e *Event) {
 	if c.q.now != nil {
 		w.Violate("S5", "m%d comes twice", m.ID())
 	}
-	if m.Kind() == MsgPoll && m.Wait() > 0 {
+	if m.Kind() == scenario.RoutePoll && m.Wait() > 0 {
 		c.polls = append(c.polls, m.Identity().Name)
 	}
 }
@@ -112,7 +113,7 @@ func (c *checkAnswers) stepped(e *Event) {
 	w := e.World
 	for i := range c.ended {
 		e := &c.ended[i]
-		if e.is(worked) && (e.r.m.Kind() != MsgPoll || w.Now() >= e.r.m.ArrivedAt()+e.r.m.Wait()) {
+		if e.is(worked) && (e.r.m.Kind() != scenario.RoutePoll || w.Now() >= e.r.m.ArrivedAt()+e.r.m.Wait()) {
 			w.Violate("S5", "the reducer is done with m%d, a %v, and nobody answers it", e.id, e.r.m.Kind())
 		}
 	}

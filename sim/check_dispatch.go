@@ -5,6 +5,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // checkOffers is S13: a poll is answered with work that is queued for its host,
@@ -108,7 +109,7 @@ func (c *checkOffers) poll(w *World, m *Message, reply *plane.Reply) {
 		w.Violate("S13", "m%d: h%d is offered %s, and %s", m.ID(), r.host, d.RolloutID, why)
 	}
 	want := wire.Dispatch{
-		Hostname: HostName(r.host), RolloutID: r.of.id, TargetClosure: r.before.TargetClosure,
+		Hostname: scenario.HostName(r.host), RolloutID: r.of.id, TargetClosure: r.before.TargetClosure,
 		SoakDueAt: r.before.SoakDueAt, SoakSeconds: wire.Count(r.of.soak(r.wave) / time.Second),
 		EnqueuedAt: r.before.DispatchedAt, OnHealthFailure: r.of.manifest.Policy.OnHealthFailure,
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Worlds in which the plane forgets, or tells what it could forget: S1 and S2.
@@ -32,7 +33,7 @@ var durabilityBroken = []sabotage{
 	})},
 	{"S1", "a dispatch is offered that the log does not give", quietStory, onReply(func(_ *World, _ plane.Input, r *plane.Reply) {
 		if d, is := r.Outcome.Document.(*wire.Dispatch); is {
-			d.EnqueuedAt = Epoch
+			d.EnqueuedAt = scenario.Epoch
 		}
 	})},
 	{"S1", "a replay is asked for from a number that is not on the disk", wipedStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {

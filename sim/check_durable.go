@@ -8,6 +8,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // recordKey names a record.
@@ -90,15 +91,15 @@ func (c *checkDurable) answered(e *Event) {
 	w, m := e.World, e.Message
 	o := m.Outcome()
 	switch {
-	case m.Kind() == MsgEvent && o.Code == wire.NoContent:
+	case m.Kind() == scenario.RouteEvent && o.Code == wire.NoContent:
 		c.tells(w, m, m.Event().Envelope.RolloutID, m.Event().Envelope.Hostname, m.Event().Envelope.Event.Seq)
 		key := recordKey{m.Event().Envelope.RolloutID, m.Event().Envelope.Hostname}
 		c.acked[key] = max(c.acked[key], m.Event().Envelope.Event.Seq)
-	case m.Kind() == MsgEvent && o.Code == wire.Gap:
+	case m.Kind() == scenario.RouteEvent && o.Code == wire.Gap:
 		c.tells(w, m, m.Event().Envelope.RolloutID, m.Event().Envelope.Hostname, o.ReplayFrom)
-	case m.Kind() == MsgHeartbeat && o.Code == wire.OK:
+	case m.Kind() == scenario.RouteHeartbeat && o.Code == wire.OK:
 		c.heartbeat(w, m)
-	case m.Kind() == MsgPoll && o.Code == wire.OK:
+	case m.Kind() == scenario.RoutePoll && o.Code == wire.OK:
 		if d, is := o.Document.(*wire.Dispatch); is {
 			c.dispatched(w, m, d.RolloutID, d.Hostname, d.EnqueuedAt)
 		}
@@ -210,7 +211,7 @@ func (c *checkSequence) stepDone(e *Event) {
 
 func (c *checkSequence) answered(e *Event) {
 	m := e.Message
-	if m.Kind() == MsgEvent && m.Outcome().Code == wire.NoContent {
+	if m.Kind() == scenario.RouteEvent && m.Outcome().Code == wire.NoContent {
 		key := recordKey{m.Event().Envelope.RolloutID, m.Event().Envelope.Hostname}
 		c.acked[key] = max(c.acked[key], m.Event().Envelope.Event.Seq)
 	}

@@ -9,12 +9,13 @@ import (
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // sabotage is a world that breaks a rule, and how.
 type sabotage struct {
 	checker, name string
-	story         func() Scenario
+	story         func() scenario.Scenario
 	by            func() *saboteur
 }
 

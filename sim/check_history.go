@@ -8,6 +8,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // checkHistory is S4: the plane's record is never ahead of the agent's own
@@ -51,7 +52,7 @@ type renumbered struct {
 func newCheckHistory(s *Checks) {
 	n := s.World.Scenario().Fleet.Hosts + 1
 	c := &checkHistory{l: s.ledger(), written: make([][]ownHistory, n), lost: make([]bool, n)}
-	if len(s.World.adopted.rollouts) > 0 { // what hosts wrote before the scenario is not known
+	if len(s.World.adopted.Rollouts) > 0 { // what hosts wrote before the scenario is not known
 		for i := range c.lost {
 			c.lost[i] = true
 		}
@@ -216,7 +217,7 @@ func (c *checkHistory) compare(w *World, host int, v *agent.View) {
 	if r == nil || v.Superseded || v.Busy || v.Unsent || c.l.live.superseded(r.of) || c.of(host, r.of.id).forgotten {
 		return // unknown, over, outstanding, or begun anew
 	}
-	planes, there := w.Plane().Record(r.of.id, HostName(host))
+	planes, there := w.Plane().Record(r.of.id, scenario.HostName(host))
 	if !there {
 		w.Violate("S4", "at rest the plane has no record of h%d in %s", host, r.of.id)
 		return
@@ -231,7 +232,7 @@ func (c *checkHistory) compare(w *World, host int, v *agent.View) {
 	}
 	c.events = w.Agent(host).History(r.of.id, c.events[:0])
 	for _, ev := range c.events {
-		if ev.Seq <= planes.LastEventSeq && !hasLogged(w.Log(), HostName(host), r.of.id, ev.Seq) {
+		if ev.Seq <= planes.LastEventSeq && !hasLogged(w.Log(), scenario.HostName(host), r.of.id, ev.Seq) {
 			forgo(&want, &planes, ev.Body)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // inboxModel is what somebody knows of the inbox who stands at the plane's door
@@ -105,7 +106,7 @@ func callerOf(w *World, m *Message) int {
 	case m.Host() > 0 && m.Identity() == w.Identity(m.Host()):
 		return m.Host()
 	default: // it shows another host's certificate
-		n, _ := hostNumber(wire.Hostname(m.Identity().Name))
+		n, _ := scenario.HostNumber(wire.Hostname(m.Identity().Name))
 		return n
 	}
 }
@@ -128,7 +129,7 @@ func (q *inboxModel) admitted(e *Event) {
 	r.place, r.deadline = inside, w.Now()+w.Scenario().Plane.ReplyTimeout
 	r.stepped, r.dropped, r.refused = false, false, false
 	q.inside++
-	if m.Kind() != MsgHeartbeat {
+	if m.Kind() != scenario.RouteHeartbeat {
 		q.bulk++
 	}
 	q.callers[r.caller]++
@@ -157,7 +158,7 @@ func (q *inboxModel) verdict(w *World, m *Message) wire.Code {
 		return wire.Saturated
 	case q.inside >= capacity:
 		return wire.Saturated
-	case m.Kind() != MsgHeartbeat && q.bulk >= capacity-reserve:
+	case m.Kind() != scenario.RouteHeartbeat && q.bulk >= capacity-reserve:
 		return wire.Saturated
 	default:
 		return wire.OK
@@ -192,7 +193,7 @@ func (q *inboxModel) finished(e *Event) {
 		return
 	}
 	q.inside--
-	if m.Kind() != MsgHeartbeat {
+	if m.Kind() != scenario.RouteHeartbeat {
 		q.bulk--
 	}
 	q.callers[r.caller]--

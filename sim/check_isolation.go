@@ -2,6 +2,7 @@ package sim
 
 import (
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // checkIsolation is S10: nothing about a host changes by another's certificate,
@@ -44,12 +45,12 @@ func (c *checkIsolation) arrived(e *Event) {
 	switch {
 	case there && m.NotBefore().Before(revoked): // T5
 		c.expected = wire.CertificateRevoked
-	case m.Kind() == MsgGarbage: // T7; the simulator's own reading of it decides between 400 and 422
+	case m.Kind() == scenario.RouteGarbage: // T7; the simulator's own reading of it decides between 400 and 422
 		c.expected = wire.NotJSON
-	case m.Identity().Operator != (m.Kind() == MsgOperator): // T4
+	case m.Identity().Operator != (m.Kind() == scenario.RouteOperator): // T4
 		c.expected = wire.WrongRole
-	case m.Kind() == MsgHeartbeat && string(m.Heartbeat().Request.Hostname) != m.Identity().Name, // T3
-		m.Kind() == MsgEvent && string(m.Event().Envelope.Hostname) != m.Identity().Name:
+	case m.Kind() == scenario.RouteHeartbeat && string(m.Heartbeat().Request.Hostname) != m.Identity().Name, // T3
+		m.Kind() == scenario.RouteEvent && string(m.Event().Envelope.Hostname) != m.Identity().Name:
 		c.expected = wire.WrongIdentity
 	}
 }
@@ -84,7 +85,7 @@ func (c *checkIsolation) answered(e *Event) {
 // certificate was revoked meanwhile.
 func (c *checkIsolation) revokedSince(m *Message, code wire.Code) bool {
 	revoked, there := c.l.durable.revoked[wire.CommonName(m.Identity().CommonName)]
-	return m.Kind() == MsgPoll && code == wire.CertificateRevoked && there && m.NotBefore().Before(revoked)
+	return m.Kind() == scenario.RoutePoll && code == wire.CertificateRevoked && there && m.NotBefore().Before(revoked)
 }
 
 func (c *checkIsolation) admitted(e *Event) {

@@ -6,6 +6,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // ledger is what an onlooker of the plane writes down: a copy of every record
@@ -79,7 +80,7 @@ func newLedger(s *Checks) *ledger {
 	n := w.Scenario().Fleet.Hosts
 	l := &ledger{hosts: make([][]*recordCopy, n+1), names: make([]wire.Hostname, n+1), looked: make([]uint64, n+1), turns: make([]uint8, n+1), live: newDecisions(), durable: newDecisions()}
 	for i := 1; i <= n; i++ {
-		l.names[i] = HostName(i)
+		l.names[i] = scenario.HostName(i)
 	}
 	l.adopt(w.adopted)
 	s.on(EventStepping, l.stepping)

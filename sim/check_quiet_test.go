@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"github.com/refrain-fleet/refrain/sim/scenario"
 	"reflect"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ func TestEveryCheckerPassesAQuietFleet(t *testing.T) {
 }
 
 func TestEveryCheckerPassesAFleetWithFaultsOfManyKinds(t *testing.T) {
-	for name, s := range map[string]func() Scenario{
+	for name, s := range map[string]func() scenario.Scenario{
 		"wiped": wipedStory, "crashed": crashedStory, "wedged": wedgedStory, "dropped": droppedStory, "crowded": crowdedStory,
 		"failing": failingStory, "hostile": hostileStory, "silent": silentStory, "slow": slowStory, "flooded": floodedStory,
 		"forgetful": forgetfulStory, "many": faultyFleet,
@@ -30,7 +31,7 @@ func TestEveryCheckerPassesAFleetWithFaultsOfManyKinds(t *testing.T) {
 // confirms its record before the turn of its wave (PROTOCOL H4, A4).
 func TestAFleetConvergesOnAClosureThatItRunsAlready(t *testing.T) {
 	s := quietStory()
-	s.Rollouts = append(s.Rollouts, Rollout{
+	s.Rollouts = append(s.Rollouts, scenario.Rollout{
 		At: 8 * time.Minute, ID: "stable@r2", Target: "c1", Waves: []time.Duration{5 * time.Minute, time.Minute, time.Minute},
 	})
 	if v := runWith(t, s, nil, nil); v != nil {
@@ -53,15 +54,15 @@ func TestEveryCheckerHasANumberOfItsOwnAndCitesItsRule(t *testing.T) {
 			t.Errorf("the number %q is empty or used twice", c.Number)
 		}
 		seen[c.Number] = true
-		if c.Number != "INV" && !strings.Contains(c.Rule, "PROTOCOL ") {
-			t.Errorf("%s cites no rule: %s", c.Number, c.Rule)
+		if c.Number != "INV" && !strings.Contains(scenario.RuleText(c.Number), "PROTOCOL ") {
+			t.Errorf("%s cites no rule: %s", c.Number, scenario.RuleText(c.Number))
 		}
 	}
 }
 
 // Checkers look and change nothing: the hash of a run does not depend on them.
 func TestCheckersDoNotChangeARun(t *testing.T) {
-	for _, s := range []Scenario{wipedStory(), crowdedStory(), faultyFleet()} {
+	for _, s := range []scenario.Scenario{wipedStory(), crowdedStory(), faultyFleet()} {
 		with, err := Run(s, Options{})
 		if err != nil {
 			t.Fatal(err)

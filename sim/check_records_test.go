@@ -3,6 +3,7 @@ package sim
 import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Worlds in which records go ways of their own: S3 and S4.
@@ -32,14 +33,14 @@ var recordsBroken = []sabotage{
 	{"S4", "the plane takes what the host never wrote", quietStory, func() *saboteur {
 		return &saboteur{onArrived: func(_ *World, m *message) {
 			if body, is := m.event.Envelope.Event.Body.(wire.ActivationStarted); is {
-				body.StartedAt = Epoch
+				body.StartedAt = scenario.Epoch
 				m.event.Envelope.Event.Body = body
 			}
 		}}
 	}},
 	{"S4", "the plane takes an event under another number", quietStory, func() *saboteur {
 		return &saboteur{onArrived: func(_ *World, m *message) {
-			if m.kind == MsgEvent && m.event.Envelope.Event.Seq == 4 {
+			if m.kind == scenario.RouteEvent && m.event.Envelope.Event.Seq == 4 {
 				m.event.Envelope.Event.Seq = 5
 			}
 		}}

@@ -3,6 +3,7 @@ package sim
 import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // checkReplay is S8: Replay-From is given exactly when PROTOCOL H2 and E6 say
@@ -101,7 +102,7 @@ func snapshotOf(c *recordCopy) wire.Snapshot {
 	rec := c.last
 	return wire.Snapshot{
 		RolloutID:                c.of.id,
-		Hostname:                 HostName(c.host),
+		Hostname:                 scenario.HostName(c.host),
 		Channel:                  c.of.channel,
 		State:                    rec.State,
 		TargetClosure:            rec.TargetClosure,

@@ -9,6 +9,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // saboteur breaks a world: it receives events before the checkers do.
@@ -90,7 +91,7 @@ func checkerNumbered(t *testing.T, number string) []Checker {
 
 // runWith runs a scenario with some checkers and somebody who breaks it, and
 // returns the violation.
-func runWith(t *testing.T, s Scenario, checkers []Checker, breaks *saboteur) *Violation {
+func runWith(t *testing.T, s scenario.Scenario, checkers []Checker, breaks *saboteur) *Violation {
 	t.Helper()
 	w, err := New(s, Options{Checkers: checkers})
 	if err != nil {
@@ -138,13 +139,13 @@ func editRecord(w *World, host, pattern, by string) bool {
 
 // The stories that are broken. Each of them passes every checker unbroken.
 
-func story(hosts int, faults ...string) Scenario {
-	s := Scenario{
-		Seed: 1, Fleet: Fleet{Hosts: hosts}, Active: 9 * time.Minute, Converge: time.Hour,
-		Rollouts: []Rollout{{At: 30 * time.Second, ID: "stable@r1", Target: "c1", Waves: []time.Duration{time.Minute, time.Minute}}},
+func story(hosts int, faults ...string) scenario.Scenario {
+	s := scenario.Scenario{
+		Seed: 1, Fleet: scenario.Fleet{Hosts: hosts}, Active: 9 * time.Minute, Converge: time.Hour,
+		Rollouts: []scenario.Rollout{{At: 30 * time.Second, ID: "stable@r1", Target: "c1", Waves: []time.Duration{time.Minute, time.Minute}}},
 	}
 	for _, line := range faults {
-		f, err := ParseFault(line)
+		f, err := scenario.ParseFault(line)
 		if err != nil {
 			panic(err)
 		}
@@ -153,41 +154,43 @@ func story(hosts int, faults ...string) Scenario {
 	return s
 }
 
-func quietStory() Scenario { return story(3) }
+func quietStory() scenario.Scenario { return story(3) }
 
 // slowStory has activations that take longer than a heartbeat's interval.
-func slowStory() Scenario {
+func slowStory() scenario.Scenario {
 	s := quietStory()
-	s.Fleet.Activation = Range{3 * time.Minute, 3 * time.Minute}
+	s.Fleet.Activation = scenario.Range{Min: 3 * time.Minute, Max: 3 * time.Minute}
 	return s
 }
 
 // floodedStory has hosts that send more than the plane works off.
-func floodedStory() Scenario {
+func floodedStory() scenario.Scenario {
 	s := hostileStory()
 	s.Plane.Service = 300 * time.Millisecond
 	return s
 }
 
 // forgetfulStory has a host that loses its disk while it soaks.
-func forgetfulStory() Scenario { return story(3, "at 80s agent amnesia host=h1 for=2s") }
+func forgetfulStory() scenario.Scenario { return story(3, "at 80s agent amnesia host=h1 for=2s") }
 
 // wipedStory has confirmations, bootstraps, replays and absorbed events.
-func wipedStory() Scenario { return story(4, "at 3m plane wipe for=5s", "at 6m plane wipe for=5s") }
+func wipedStory() scenario.Scenario {
+	return story(4, "at 3m plane wipe for=5s", "at 6m plane wipe for=5s")
+}
 
 // crashedStory has a commit that nobody was told of, and one that failed.
-func crashedStory() Scenario {
+func crashedStory() scenario.Scenario {
 	return story(4, "at 35s plane crash for=5s phase=after-commit", "at 70s disk fail for=2s", "at 4m plane crash for=5s")
 }
 
 // wedgedStory has timeouts and replies that come too late.
-func wedgedStory() Scenario { return story(6, "at 40s reducer wedge for=14s") }
+func wedgedStory() scenario.Scenario { return story(6, "at 40s reducer wedge for=14s") }
 
 // droppedStory has dropped replies.
-func droppedStory() Scenario { return story(4, "at 20s reply drop for=5m count=8 after=yes") }
+func droppedStory() scenario.Scenario { return story(4, "at 20s reply drop for=5m count=8 after=yes") }
 
 // crowdedStory has more hosts than the inbox takes.
-func crowdedStory() Scenario {
+func crowdedStory() scenario.Scenario {
 	s := story(30, "at 2m reducer slow for=4m each=1500ms")
 	s.Plane.Capacity = 5
 	return s
@@ -197,30 +200,30 @@ func crowdedStory() Scenario {
 // quarantines its target, and one that does not hear of its dispatch until
 // then. An operator resumes the rollout after 6 minutes and clears the
 // quarantine after 10; a second rollout of the same target comes in between.
-func failingStory() Scenario {
+func failingStory() scenario.Scenario {
 	s := story(4, "at 50s probe fail host=h1 for=5m", "at 20s net partition host=h2 for=9m dir=down")
 	s.Active = 12 * time.Minute
 	s.Rollouts[0].Policy = wire.RollbackAndHalt
-	s.Rollouts = append(s.Rollouts, Rollout{At: 8 * time.Minute, ID: "stable@r2", Target: "c1"})
-	s.Acts = []Act{
-		{At: 6 * time.Minute, Kind: ActResume, Rollout: "stable@r1"},
-		{At: 10 * time.Minute, Kind: ActClear, Channel: "stable", Closure: "c1"},
+	s.Rollouts = append(s.Rollouts, scenario.Rollout{At: 8 * time.Minute, ID: "stable@r2", Target: "c1"})
+	s.Acts = []scenario.Act{
+		{At: 6 * time.Minute, Kind: scenario.ActResume, Rollout: "stable@r1"},
+		{At: 10 * time.Minute, Kind: scenario.ActClear, Channel: "stable", Closure: "c1"},
 	}
 	return s
 }
 
 // sickStory has a host that fails for good.
-func sickStory() Scenario { return story(3, "at 50s probe fail host=h1 for=5m") }
+func sickStory() scenario.Scenario { return story(3, "at 50s probe fail host=h1 for=5m") }
 
 // hostileStory has a host that wants what is not its own.
-func hostileStory() Scenario {
+func hostileStory() scenario.Scenario {
 	s := story(5)
 	s.Fleet.Hostile = 2
 	return s
 }
 
 // silentStory has a host that falls silent and comes back.
-func silentStory() Scenario {
+func silentStory() scenario.Scenario {
 	return story(4, "at 2m net partition host=h2 for=5m", "at 4m reducer wedge for=13s")
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Worlds that lose sight of hosts, or do not keep waves: S12, S13 and S14.
@@ -20,7 +21,7 @@ var rolloutsBroken = []sabotage{
 		last := time.Duration(0)
 		return &saboteur{onStepping: func(w *World, _ *message, _ plane.Input) {
 			for ; w.now-last > 5*time.Second; last += 5 * time.Second {
-				w.plane.plane.Step(wire.Instant{Mono: last, Wall: Epoch}, &plane.QueryRevocations{}, &plane.Output{})
+				w.plane.plane.Step(wire.Instant{Mono: last, Wall: scenario.Epoch}, &plane.QueryRevocations{}, &plane.Output{})
 			}
 			last = w.now
 		}}

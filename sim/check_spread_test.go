@@ -1,6 +1,9 @@
 package sim
 
-import "testing"
+import (
+	"github.com/refrain-fleet/refrain/sim/scenario"
+	"testing"
+)
 
 // Of requests that time out at one instant the first is a poll: its answer lets
 // another come in and be turned away, with a later slot than the ones that were
@@ -14,7 +17,7 @@ at 0s disk fail count=3
 at 1s reducer slow each=1s
 `)
 	r.finish() // under every checker
-	if r.w.effects[EffectTimeout] < 2 || r.w.effects[EffectSaturated] < 1 {
-		t.Errorf("%d timeouts and %d turned away; want some of both", r.w.effects[EffectTimeout], r.w.effects[EffectSaturated])
+	if r.w.effects[scenario.EffectTimeout] < 2 || r.w.effects[scenario.EffectSaturated] < 1 {
+		t.Errorf("%d timeouts and %d turned away; want some of both", r.w.effects[scenario.EffectTimeout], r.w.effects[scenario.EffectSaturated])
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // clockFleet is a fleet as it is usually written: a goroutine per host and one
@@ -81,7 +82,7 @@ func (f *clockFleet) serve() {
 
 // host is the goroutine of a host.
 func (f *clockFleet) host(i int) {
-	a, err := agent.New(agent.Config{Hostname: HostName(i + 1), Seed: uint64(i)})
+	a, err := agent.New(agent.Config{Hostname: scenario.HostName(i + 1), Seed: uint64(i)})
 	if err != nil {
 		panic(err)
 	}
@@ -123,7 +124,7 @@ const clockWorkload = 10 * time.Minute
 
 // onSimulator runs the workload in a world, and returns its requests.
 func onSimulator(b *testing.B, hosts int) int {
-	w, err := New(Scenario{Seed: 1, Fleet: Fleet{Hosts: hosts}, Network: NetworkModel{Delay: Range{10 * time.Millisecond, 10 * time.Millisecond}},
+	w, err := New(scenario.Scenario{Seed: 1, Fleet: scenario.Fleet{Hosts: hosts}, Network: scenario.NetworkModel{Delay: scenario.Range{Min: 10 * time.Millisecond, Max: 10 * time.Millisecond}},
 		Active: clockWorkload + time.Minute}, Options{Checkers: []Checker{}})
 	if err != nil {
 		b.Fatal(err)

@@ -3,6 +3,9 @@ package sim
 import (
 	"bytes"
 	"fmt"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 	"io"
 	"os"
 	"os/exec"
@@ -33,15 +36,17 @@ type drawn struct {
 	seed    uint64
 }
 
-func (d drawn) scenario(t *testing.T) Scenario { return Generate(d.seed, mustProfile(t, d.profile)) }
+func (d drawn) scenario(t *testing.T) scenario.Scenario {
+	return generate.Scenario(d.seed, mustProfile(t, d.profile))
+}
 
 // again is how the run is made once more.
-func (d drawn) again() string { return Again(RunSeed(d.seed, d.profile)) }
+func (d drawn) again() string { return repro.Again(repro.RunSeed(d.seed, d.profile)) }
 
 // comparedRuns lists the runs to compare: seeds of each profile.
 func comparedRuns(seeds int) []drawn {
 	var list []drawn
-	for _, p := range Profiles() {
+	for _, p := range generate.Profiles() {
 		for seed := range uint64(seeds) {
 			list = append(list, drawn{p.Name, 1000 + seed})
 		}
@@ -53,7 +58,7 @@ func comparedRuns(seeds int) []drawn {
 type outcome struct {
 	events  uint64
 	hash    uint64
-	effects Effects
+	effects scenario.Effects
 }
 
 func runOnce(t *testing.T, d drawn, o Options) outcome {
@@ -145,7 +150,7 @@ func TestManyWorldsSideBySideAreWhatTheyAreOneByOne(t *testing.T) {
 		var each sync.WaitGroup
 		for i, d := range runs {
 			each.Go(func() {
-				if r, err := Run(Generate(d.seed, profileNamed(d.profile)), Options{}); err == nil {
+				if r, err := Run(generate.Scenario(d.seed, profileNamed(d.profile)), Options{}); err == nil {
 					got[i] = outcome{r.Events, r.Hash, r.Effects}
 				}
 			})
@@ -159,8 +164,8 @@ func TestManyWorldsSideBySideAreWhatTheyAreOneByOne(t *testing.T) {
 	}
 }
 
-func profileNamed(name string) Profile {
-	p, _ := FindProfile(name)
+func profileNamed(name string) generate.Profile {
+	p, _ := generate.FindProfile(name)
 	return p
 }
 
@@ -177,7 +182,7 @@ func TestMain(m *testing.M) {
 				fmt.Fprintln(os.Stderr, run, err)
 				os.Exit(2)
 			}
-			r, err := Run(Generate(d.seed, profileNamed(d.profile)), Options{Until: until})
+			r, err := Run(generate.Scenario(d.seed, profileNamed(d.profile)), Options{Until: until})
 			if err != nil {
 				fmt.Fprintln(os.Stderr, run, err)
 				os.Exit(2)

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"fmt"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 	"strings"
 	"time"
 )
@@ -123,7 +124,7 @@ func (w *World) compareFinal(other *World) string {
 	}
 	for i := range w.hosts {
 		if i >= len(other.hosts) || !bytes.Equal(w.hosts[i].appendState(nil), other.hosts[i].appendState(nil)) {
-			return "the final state of " + string(HostName(i+1))
+			return "the final state of " + string(scenario.HostName(i+1))
 		}
 	}
 	return ""

@@ -7,6 +7,10 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/random"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // disorder is a hook that spoils a world: at a step it lets the agents of all
@@ -14,7 +18,7 @@ import (
 // as long as one stream draws.
 type disorder struct {
 	step uint64
-	s    Stream
+	s    random.Stream
 }
 
 func (d *disorder) stepped(e *Event) {
@@ -33,7 +37,20 @@ func (d *disorder) stepped(e *Event) {
 	}
 }
 
-func twoWorlds(t *testing.T, s Scenario, a, b Options) (*World, *World) {
+// eventful is a scenario with something of everything.
+func eventful() scenario.Scenario {
+	return scenario.Scenario{
+		Seed: 1, Fleet: scenario.Fleet{Hosts: 3},
+		Rollouts: []scenario.Rollout{{At: time.Second, ID: "stable@r1", Target: "c1"}},
+		Faults:   []scenario.Fault{{At: time.Minute, Kind: scenario.ReplyDrop, Hosts: scenario.Hosts{First: 1, Last: 1}, Count: 1, For: time.Minute}},
+		Acts: []scenario.Act{
+			{At: time.Minute, Kind: scenario.ActResume, Rollout: "stable@r1"},
+			{At: time.Minute, Kind: scenario.ActRevoke, Hosts: scenario.Hosts{First: 2, Last: 2}, For: time.Minute},
+		},
+	}
+}
+
+func twoWorlds(t *testing.T, s scenario.Scenario, a, b Options) (*World, *World) {
 	t.Helper()
 	first, err := New(s, a)
 	if err != nil {
@@ -48,10 +65,10 @@ func twoWorlds(t *testing.T, s Scenario, a, b Options) (*World, *World) {
 
 func TestAnUnorderedMapIsCaughtAtTheStepWhereItShows(t *testing.T) {
 	const spoiled = 400
-	s := Generate(3, mustProfile(t, "storm"))
+	s := generate.Scenario(3, mustProfile(t, "storm"))
 	a, b := twoWorlds(t, s, Options{}, Options{})
 	for _, w := range []*World{a, b} {
-		w.Subscribe(EventStepEnded, (&disorder{step: spoiled, s: NewStream(1, "disorder", 0)}).stepped)
+		w.Subscribe(EventStepEnded, (&disorder{step: spoiled, s: random.New(1, "disorder", 0)}).stepped)
 	}
 	d := Diverge(a, b)
 	if d == nil {
@@ -75,9 +92,9 @@ func TestAnUnorderedMapIsCaughtAtTheStepWhereItShows(t *testing.T) {
 	}
 }
 
-func mustProfile(t *testing.T, name string) Profile {
+func mustProfile(t *testing.T, name string) generate.Profile {
 	t.Helper()
-	p, err := FindProfile(name)
+	p, err := generate.FindProfile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,11 +102,11 @@ func mustProfile(t *testing.T, name string) Profile {
 }
 
 func TestTheTwoFidelitiesTakeTheSameSteps(t *testing.T) {
-	for _, p := range Profiles() {
+	for _, p := range generate.Profiles() {
 		for seed := uint64(1); seed <= 3; seed++ {
-			a, b := twoWorlds(t, Generate(seed, p), Options{}, Options{Wire: true})
+			a, b := twoWorlds(t, generate.Scenario(seed, p), Options{}, Options{Wire: true})
 			if d := Diverge(a, b); d != nil {
-				t.Errorf("%s seed %d: %v\n%s", p.Name, seed, d, Again(RunSeed(seed, p.Name)))
+				t.Errorf("%s seed %d: %v\n%s", p.Name, seed, d, repro.Again(repro.RunSeed(seed, p.Name)))
 			}
 		}
 	}
@@ -104,7 +121,7 @@ func TestADifferenceOfTheFinalStatesIsNamed(t *testing.T) {
 		{func(w *World) { w.hosts[1].running = "c9" }, "the final state of h2"},
 		{func(w *World) { w.plane.gate.Refuse(w.now, gate.Host("nobody"), wire.Closed) }, "the final state of the plane"},
 	} {
-		a, b := twoWorlds(t, smallScenario(), Options{Checkers: []Checker{}}, Options{Checkers: []Checker{}})
+		a, b := twoWorlds(t, eventful(), Options{Checkers: []Checker{}}, Options{Checkers: []Checker{}})
 		b.Subscribe(EventStepEnded, func(*Event) {
 			if b.settled {
 				c.spoil(b)
@@ -119,7 +136,7 @@ func TestADifferenceOfTheFinalStatesIsNamed(t *testing.T) {
 
 // A violation in one of two runs is a difference.
 func TestAViolationOfOneOfTwoRunsIsADifference(t *testing.T) {
-	a, b := twoWorlds(t, smallScenario(), Options{}, Options{})
+	a, b := twoWorlds(t, eventful(), Options{}, Options{})
 	b.Subscribe(EventStepEnded, func(e *Event) {
 		if e.Step == 70 {
 			b.Violate("S0", "made up")
@@ -132,7 +149,7 @@ func TestAViolationOfOneOfTwoRunsIsADifference(t *testing.T) {
 }
 
 func TestRunsOfTwoSeedsDifferAtTheFirstStep(t *testing.T) {
-	s := smallScenario()
+	s := eventful()
 	a, err := New(s, Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,7 @@
 // surrounds them is modelled: processes, disks, clocks, links, the loop that
 // feeds the reducer, and the machines that switch closures.
 //
-// A [Scenario] holds everything that a run depends on, its seed included. A
+// A [scenario.Scenario] holds everything that a run depends on, its seed included. A
 // [World] is one run of it. The same scenario gives the same [Result], hash and
 // all: in every process, with any number of processors, traced or not, with
 // checkers or without, and in both fidelities.
@@ -30,10 +30,10 @@
 //	}
 //	result := w.Result()
 //
-// [Run] is that loop. A run has two parts. Until [Scenario.Active] is over
+// [Run] is that loop. A run has two parts. Until [scenario.Scenario.Active] is over
 // faults come and go, and the checkers look whether any safety rule is broken
 // (S1 and so on). Then the scenario is healed: no fault is in force any more,
-// and within [Scenario.Converge] the fleet has to come to rest (L1 and so on).
+// and within [scenario.Scenario.Converge] the fleet has to come to rest (L1 and so on).
 // The run ends with the first violation, or at rest.
 //
 // Duties of the caller:
@@ -55,9 +55,9 @@
 //
 // # Faults
 //
-// A [Fault] is a line of text that parses back to itself, with a start, and an
+// A [scenario.Fault] is a line of text that parses back to itself, with a start, and an
 // end or a count. That a fault was in force says little; what counts is that it
-// did something. So a run counts an [Effect] wherever one really happens: a
+// did something. So a run counts an [scenario.Effect] wherever one really happens: a
 // reply that really was dropped, a commit that really failed.
 //
 // # Fidelities

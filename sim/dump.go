@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // DumpState runs a scenario to a step and returns the whole state of its world
 // then, as [World.AppendDump] writes it. The error says what is wrong with the
 // scenario, or at which step the run ends before.
-func DumpState(s Scenario, o Options, step uint64) ([]byte, error) {
+func DumpState(s scenario.Scenario, o Options, step uint64) ([]byte, error) {
 	w, err := New(s, o)
 	if err != nil {
 		return nil, err
@@ -135,11 +136,11 @@ func dumpMessage(m *message) messageDump {
 		d.PollUntil = m.pollUntil.String()
 	}
 	switch m.kind {
-	case MsgHeartbeat:
+	case scenario.RouteHeartbeat:
 		d.Request = wire.HeartbeatRequestSchema.Append(nil, &m.heartbeat.Request)
-	case MsgEvent:
+	case scenario.RouteEvent:
 		d.Request = wire.EventEnvelopeSchema.Append(nil, &m.event.Envelope)
-	case MsgOperator:
+	case scenario.RouteOperator:
 		d.Request, _ = json.Marshal(fmt.Sprint(m.operator))
 	}
 	if m.answered {

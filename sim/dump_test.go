@@ -6,10 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 	"pgregory.net/rapid"
 )
 
-func dumpAt(t *testing.T, s Scenario, step uint64) (string, worldDump) {
+func dumpAt(t *testing.T, s scenario.Scenario, step uint64) (string, worldDump) {
 	t.Helper()
 	text, err := DumpState(s, Options{}, step)
 	if err != nil {
@@ -24,8 +26,8 @@ func dumpAt(t *testing.T, s Scenario, step uint64) (string, worldDump) {
 
 func TestTheStateAtAStepIsTheSameInEveryRun(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := rapid.SampledFrom(Profiles()).Draw(t, "profile")
-		s := Generate(rapid.Uint64Range(1, 50).Draw(t, "seed"), p)
+		p := rapid.SampledFrom(generate.Profiles()).Draw(t, "profile")
+		s := generate.Scenario(rapid.Uint64Range(1, 50).Draw(t, "seed"), p)
 		step := rapid.Uint64Range(0, 400).Draw(t, "step")
 		once, err := DumpState(s, Options{}, step)
 		if err != nil {
@@ -44,7 +46,7 @@ func TestTheStateAtAStepIsTheSameInEveryRun(t *testing.T) {
 // A story in which something waits everywhere.
 func TestTheStateHasWhatWaitsAnywhere(t *testing.T) {
 	s := wedgedStory()
-	s.Faults = append(s.Faults, Fault{At: 0, Kind: ReplyDrop, Count: 3, For: 1}, Fault{At: 20e9, Kind: AgentCrash, Hosts: Hosts{3, 3}, For: 5e9}, Fault{At: 50e9, Kind: NetDrop, Rate: 500, For: 20e9}, Fault{At: 40, Kind: ClockSkew, Hosts: Hosts{2, 2}, Each: 90e9})
+	s.Faults = append(s.Faults, scenario.Fault{At: 0, Kind: scenario.ReplyDrop, Count: 3, For: 1}, scenario.Fault{At: 20e9, Kind: scenario.AgentCrash, Hosts: scenario.Hosts{First: 3, Last: 3}, For: 5e9}, scenario.Fault{At: 50e9, Kind: scenario.NetDrop, Rate: 500, For: 20e9}, scenario.Fault{At: 40, Kind: scenario.ClockSkew, Hosts: scenario.Hosts{First: 2, Last: 2}, Each: 90e9})
 	s.Faults[0].For = 25e9
 	w, err := New(s, Options{})
 	if err != nil {
@@ -111,7 +113,7 @@ func TestTheStateOfAStepThatNeverComesIsAnError(t *testing.T) {
 	if _, err := DumpState(quietStory(), Options{}, 1_000_000); err == nil || !strings.HasPrefix(err.Error(), "the run ends at step ") {
 		t.Errorf("the error is %v", err)
 	}
-	if _, err := DumpState(Scenario{}, Options{}, 1); err == nil || !strings.Contains(err.Error(), "fleet: hosts is 0") {
+	if _, err := DumpState(scenario.Scenario{}, Options{}, 1); err == nil || !strings.Contains(err.Error(), "fleet: hosts is 0") {
 		t.Errorf("the error is %v", err)
 	}
 }

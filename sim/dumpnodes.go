@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // planeDump is the plane: its process, its loop, its gate, its reducer and its
@@ -122,7 +123,7 @@ func (p *planeNode) dumpGate(w *World) gateDump {
 		d.Oldest = age.String()
 	}
 	for _, m := range p.open {
-		if m.kind == MsgPoll && m.waits || !m.admitted {
+		if m.kind == scenario.RoutePoll && m.waits || !m.admitted {
 			continue // it has left the gate, to wait for work; or never came in
 		}
 		d.Waiting = append(d.Waiting, dumpMessage(m))
@@ -160,7 +161,7 @@ var hostKindWords = [...]string{"full", "legacy", "hostile"}
 
 func (h *hostNode) dump(w *World) hostDump {
 	d := hostDump{
-		Name: string(HostName(h.index + 1)), Kind: hostKindWords[h.kind], Up: h.up, Wall: w.wallAt(h.clockOffset(w)).String(), Running: h.running,
+		Name: string(scenario.HostName(h.index + 1)), Kind: hostKindWords[h.kind], Up: h.up, Wall: w.wallAt(h.clockOffset(w)).String(), Running: h.running,
 		NextBoot: h.nextBoot, Probing: h.probing != 0, NotBefore: h.notBefore.String(), DiesAtNext: h.crashAtAppend,
 		Agent: states{}, Disk: []json.RawMessage{},
 	}

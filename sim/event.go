@@ -5,6 +5,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Event is one thing that happened in a world. The world emits events and never
@@ -44,10 +45,10 @@ type Event struct {
 	AgentNotice *agent.Notice
 
 	// Fault is a fault of the scenario; Effect something that really happened.
-	Fault  *Fault
-	Effect Effect
+	Fault  *scenario.Fault
+	Effect scenario.Effect
 	// Dir is the direction in which a message was lost.
-	Dir Dir
+	Dir scenario.Dir
 	// Count is a number of inputs or of entries, For a length of time.
 	Count int
 	For   time.Duration

@@ -13,6 +13,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // expectJudge is a consumer of events that compares a run with what its scenario
@@ -28,7 +29,7 @@ type expectJudge struct {
 
 // seen is what there was of one expectation.
 type seen struct {
-	expect Expect
+	expect scenario.Expect
 	// count is how often it happened, first the first time.
 	count int
 	first occurrence
@@ -58,7 +59,7 @@ type occurrence struct {
 	bootstrap        int
 }
 
-func newExpectJudge(list []Expect) *expectJudge {
+func newExpectJudge(list []scenario.Expect) *expectJudge {
 	j := &expectJudge{seen: make([]seen, len(list))}
 	for i, e := range list {
 		j.seen[i].expect = e
@@ -105,7 +106,7 @@ func (j *expectJudge) answered(e *Event) {
 	w, m := e.World, e.Message
 	for i := range j.seen {
 		s := &j.seen[i]
-		if e := &s.expect; e.Kind == ExpectAnswer && e.chooses(m) {
+		if e := &s.expect; e.Kind == scenario.ExpectAnswer && chooses(e, m) {
 			o := &m.outcome
 			s.note(occurrence{what: o.Code.String(), whose: nodeName(m.node), at: w.now, answer: true, took: w.now - m.arrivedAt,
 				retryAfter: o.RetryAfter, unavailable: o.Code.Unavailable(), replay: o.Replay, replayFrom: int(o.ReplayFrom),
@@ -116,25 +117,25 @@ func (j *expectJudge) answered(e *Event) {
 
 // chooses reports whether an expectation is about the answer to a request,
 // whatever the answer is.
-func (e *Expect) chooses(m *message) bool {
+func chooses(e *scenario.Expect, m *message) bool {
 	route := m.kind.String()
 	if m.node == manifestNodeID {
 		route = "manifest"
 	}
-	if e.Route != "" && e.Route != route || e.Hosts != (Hosts{}) && (m.node < 0 || !e.Hosts.Has(int(m.node)+1)) {
+	if e.Route != "" && e.Route != route || e.Hosts != (scenario.Hosts{}) && (m.node < 0 || !e.Hosts.Has(int(m.node)+1)) {
 		return false
 	}
 	if e.Event == "" && e.Rollout == "" && !e.Seq.Given {
 		return true
 	}
 	switch m.kind {
-	case MsgEvent:
+	case scenario.RouteEvent:
 		v := &m.event.Envelope
 		return (e.Event == "" || e.Event == v.Event.Body.Kind().String()) &&
 			(e.Rollout == "" || e.Rollout == v.RolloutID) && e.Seq.Has(int(v.Event.Seq))
-	case MsgHeartbeat:
+	case scenario.RouteHeartbeat:
 		return e.Event == "" && !e.Seq.Given && e.Rollout == m.heartbeat.Request.RolloutID
-	case MsgPoll:
+	case scenario.RoutePoll:
 		d, offered := m.outcome.Document.(*wire.Dispatch)
 		return e.Event == "" && !e.Seq.Given && offered && e.Rollout == d.RolloutID
 	}
@@ -147,7 +148,7 @@ func (j *expectJudge) noticed(e *Event) {
 	for i := range j.seen {
 		s := &j.seen[i]
 		e := &s.expect
-		if e.Kind == ExpectNotice && e.Is == n.Kind.String() && e.about(n.Hostname, n.RolloutID, n.Seq) && (e.To == "" || e.To == n.To.String()) {
+		if e.Kind == scenario.ExpectNotice && e.Is == n.Kind.String() && about(e, n.Hostname, n.RolloutID, n.Seq) && (e.To == "" || e.To == n.To.String()) {
 			s.note(occurrence{what: n.String(), whose: "the plane", at: w.now}, true)
 		}
 	}
@@ -159,12 +160,12 @@ func (j *expectJudge) committed(e *Event) {
 	for i := range j.seen {
 		s := &j.seen[i]
 		e := &s.expect
-		if e.Kind != ExpectEntry {
+		if e.Kind != scenario.ExpectEntry {
 			continue
 		}
 		for k := range entries {
 			x := &entries[k]
-			if e.Is == string(x.Kind) && e.about(x.Hostname, x.RolloutID, seqOf(x)) && (e.Outcome == "" || e.Outcome == string(x.Outcome)) {
+			if e.Is == string(x.Kind) && about(e, x.Hostname, x.RolloutID, seqOf(x)) && (e.Outcome == "" || e.Outcome == string(x.Outcome)) {
 				s.note(occurrence{what: x.String(), whose: "the disk", at: w.now}, true)
 			}
 		}
@@ -178,9 +179,9 @@ func seqOf(e *plane.Entry) wire.Seq {
 	return 0
 }
 
-func (e *Expect) about(host wire.Hostname, id wire.RolloutID, seq wire.Seq) bool {
-	n, known := hostNumber(host)
-	return (e.Hosts == Hosts{} || known && e.Hosts.Has(n)) && (e.Rollout == "" || e.Rollout == id) && e.Seq.Has(int(seq))
+func about(e *scenario.Expect, host wire.Hostname, id wire.RolloutID, seq wire.Seq) bool {
+	n, known := scenario.HostNumber(host)
+	return (e.Hosts == scenario.Hosts{} || known && e.Hosts.Has(n)) && (e.Rollout == "" || e.Rollout == id) && e.Seq.Has(int(seq))
 }
 
 // note takes something that was chosen in.
@@ -189,7 +190,7 @@ func (s *seen) note(o occurrence, asExpected bool) {
 	e := &s.expect
 	switch {
 	case e.Nth > 0 && s.chosen != e.Nth:
-	case asExpected && e.measures(&o):
+	case asExpected && measures(e, &o):
 		if s.count++; s.count == 1 {
 			s.first = o
 		}
@@ -201,7 +202,7 @@ func (s *seen) note(o occurrence, asExpected bool) {
 }
 
 // measures reports whether the numbers and times of something are as expected.
-func (e *Expect) measures(o *occurrence) bool {
+func measures(e *scenario.Expect, o *occurrence) bool {
 	return e.At.Has(o.at) && (!o.answer || e.Took.Has(o.took) && e.Bootstrap.Has(o.bootstrap) &&
 		(!e.RetryAfter.Given || o.unavailable && e.RetryAfter.Has(o.retryAfter)) &&
 		(!e.ReplayFrom.Given || o.replay && e.ReplayFrom.Has(o.replayFrom)))
@@ -223,33 +224,33 @@ func (j *expectJudge) judge(w *World, s *seen, at time.Duration) {
 	}
 	p := w.plane.current()
 	switch e.Kind {
-	case ExpectRollout:
-		state := none
+	case scenario.ExpectRollout:
+		state := scenario.None
 		if status, there := p.Rollout(e.Rollout); there {
 			state = status.State.String()
 		}
 		note(state == e.Is, "", state)
-	case ExpectPlane:
+	case scenario.ExpectPlane:
 		state := w.plane.condition(at)
 		note(state == e.Is, "", state)
-	case ExpectHost:
+	case scenario.ExpectHost:
 		for n := first; n <= last; n++ {
 			state := "unknown"
-			if status, known := p.Host(HostName(n)); known {
+			if status, known := p.Host(scenario.HostName(n)); known {
 				state = status.Reachability.String()
 			}
-			note(state == e.Is, string(HostName(n)), state)
+			note(state == e.Is, string(scenario.HostName(n)), state)
 		}
-	case ExpectClosure:
+	case scenario.ExpectClosure:
 		for n := first; n <= last; n++ {
 			c := w.hosts[n-1].running
-			note(string(c) == e.Is, string(HostName(n)), string(c))
+			note(string(c) == e.Is, string(scenario.HostName(n)), string(c))
 		}
-	case ExpectRecord:
+	case scenario.ExpectRecord:
 		for n := first; n <= last; n++ {
-			name := string(HostName(n))
+			name := string(scenario.HostName(n))
 			if e.Side != "agent" {
-				r, there := p.Record(e.Rollout, HostName(n))
+				r, there := p.Record(e.Rollout, scenario.HostName(n))
 				met, state := s.record(&r, there, e.Confirmed)
 				note(met, name, state+" at the plane")
 			}
@@ -282,7 +283,7 @@ func (j *expectJudge) own(h *hostNode, id wire.RolloutID) (rollout.Record, bool)
 func (s *seen) record(r *rollout.Record, there bool, wantConfirmed string) (met bool, state string) {
 	e := &s.expect
 	if !there {
-		return e.Is == none, none
+		return e.Is == scenario.None, scenario.None
 	}
 	state = r.State.String()
 	met = state == e.Is

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // TestExpectationsSayWhatWasSeenInstead runs scenarios and prints, for each of
@@ -32,7 +33,10 @@ var stepNumber = regexp.MustCompile(`step \d+`)
 
 func judged(t *testing.T, text string) string {
 	t.Helper()
-	f := mustParseFile(t, text)
+	f, err := scenario.ParseFile("", text)
+	if err != nil {
+		t.Fatal(err)
+	}
 	r, err := Run(f.Scenario, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +61,7 @@ func judged(t *testing.T, text string) string {
 			fmt.Fprintf(&b, "  %s\n", u.Instead)
 			f.Rewrite(i, *u.Instead)
 		}
-		if u.Expect != (Expect{}) && u.Expect != e {
+		if u.Expect != (scenario.Expect{}) && u.Expect != e {
 			t.Errorf("expectation %d is %s, and unmet is %s", i, e, u.Expect)
 		}
 	}

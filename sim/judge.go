@@ -8,6 +8,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Liveness: after the scenario is healed, the fleet comes to rest within the
@@ -61,7 +62,7 @@ func (w *World) unsettled() (checker, why string) {
 		if !h.up {
 			return "L1", fmt.Sprintf("h%d is down", i+1)
 		}
-		status, known := p.plane.Host(HostName(i + 1))
+		status, known := p.plane.Host(scenario.HostName(i + 1))
 		if !known || status.Reachability != wire.Reachable {
 			return "L4", fmt.Sprintf("h%d is not known as reachable", i+1)
 		}
@@ -79,7 +80,7 @@ func (w *World) unsettled() (checker, why string) {
 // disagreement says what of a host's rollouts is unfinished, or differs
 // between plane and agent.
 func (w *World) disagreement(h *hostNode, views []agent.View) string {
-	name := HostName(h.index + 1)
+	name := scenario.HostName(h.index + 1)
 	for _, i := range w.operator.opened {
 		r := &w.scenario.Rollouts[i]
 		status, _ := w.plane.plane.Rollout(r.ID)
@@ -129,6 +130,6 @@ func differ(planes, agents *rollout.Record) string {
 }
 
 // isQuarantined reports whether the plane withholds a rollout's target.
-func (p *planeNode) isQuarantined(r *Rollout) bool {
+func (p *planeNode) isQuarantined(r *scenario.Rollout) bool {
 	return p.plane.Quarantined(r.ID.Channel(), r.Target)
 }

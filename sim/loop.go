@@ -4,6 +4,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // The loop takes requests from the gate in batches and steps them one after
@@ -34,8 +35,8 @@ func (p *planeNode) kick(w *World) {
 func (p *planeNode) planStep(w *World) {
 	p.loop = loopStepping // whatever held it up: one step is planned, not two
 	service := w.scenario.Plane.Service
-	if slow := w.faults.each(ReducerSlow, 0, 0); slow > 0 {
-		w.effect(EffectSlowStep)
+	if slow := w.faults.each(scenario.ReducerSlow, 0, 0); slow > 0 {
+		w.effect(scenario.EffectSlowStep)
 		service += slow
 	}
 	w.push(dueStep, planeNodeID, w.now+service, p.epoch)
@@ -47,14 +48,14 @@ func (p *planeNode) stepNext(w *World) {
 		p.loop = loopWedged // goes on with resume
 		return
 	}
-	if w.faults.any(ReducerWedge) {
-		w.effect(EffectWedged)
-		w.faults.tookAll(ReducerWedge, 0, 0)
+	if w.faults.any(scenario.ReducerWedge) {
+		w.effect(scenario.EffectWedged)
+		w.faults.tookAll(scenario.ReducerWedge, 0, 0)
 		p.loop = loopWedged // goes on when the fault ends
 		return
 	}
 	m := p.batch[p.at].Payload
-	if w.faults.strikingAt(ReplyDrop, int(m.node)+1, m.kind, false) != nil {
+	if w.faults.strikingAt(scenario.ReplyDrop, int(m.node)+1, m.kind, false) != nil {
 		w.emitMessage(EventSkipped, m)
 		p.drop(w, p.at)
 	} else {
@@ -86,8 +87,8 @@ func (p *planeNode) stepNext(w *World) {
 // (PROTOCOL G2) or a fault drops it.
 func (p *planeNode) settle(w *World, i int, outcome *wire.Outcome) {
 	m := p.batch[i].Payload
-	if w.faults.strikingAt(ReplyDrop, int(m.node)+1, m.kind, true) != nil {
-		w.effect(EffectAppliedNotReplied)
+	if w.faults.strikingAt(scenario.ReplyDrop, int(m.node)+1, m.kind, true) != nil {
+		w.effect(scenario.EffectAppliedNotReplied)
 		w.emitReplied(m, true)
 		p.drop(w, i)
 		return
@@ -100,17 +101,17 @@ func (p *planeNode) settle(w *World, i int, outcome *wire.Outcome) {
 	switch disposal {
 	case gate.Deliver:
 		m.outcome = *outcome
-		if m.kind == MsgPoll && outcome.Code == wire.NoContent {
+		if m.kind == scenario.RoutePoll && outcome.Code == wire.NoContent {
 			p.park(w, m)
 			return
 		}
 		p.answer(w, m)
 	case gate.Refuse:
-		w.effect(EffectTimeout)
+		w.effect(scenario.EffectTimeout)
 		m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
 		p.answer(w, m)
 	case gate.Discard:
-		w.effect(EffectLateReply)
+		w.effect(scenario.EffectLateReply)
 	}
 }
 
@@ -131,17 +132,17 @@ func (p *planeNode) drop(w *World, i int) {
 
 // beginCommit gives the batch's entries to the disk.
 func (p *planeNode) beginCommit(w *World) {
-	if p.crashPhase == BeforeCommit {
-		w.effect(EffectCrashBeforeCommit)
+	if p.crashPhase == scenario.BeforeCommit {
+		w.effect(scenario.EffectCrashBeforeCommit)
 		w.reached(p.crashFault)
-		p.crashPhase = AtOnce
+		p.crashPhase = scenario.AtOnce
 		p.crash(w, p.crashDown, p.crashWipe)
 		return
 	}
 	p.loop = loopCommitting
 	latency := p.disk.Between(w.scenario.Plane.Commit.Min, w.scenario.Plane.Commit.Max)
-	if slow := w.faults.each(DiskSlow, 0, 0); slow > 0 {
-		w.effect(EffectSlowDisk)
+	if slow := w.faults.each(scenario.DiskSlow, 0, 0); slow > 0 {
+		w.effect(scenario.EffectSlowDisk)
 		latency += slow
 	}
 	w.push(dueCommit, planeNodeID, w.now+latency, p.epoch)
@@ -153,14 +154,14 @@ func (p *planeNode) committed(w *World) {
 	case p.suspended:
 		p.commitHeld = true // goes on with resume
 		return
-	case p.crashPhase == InsideCommit:
-		w.effect(EffectCrashInsideCommit)
+	case p.crashPhase == scenario.InsideCommit:
+		w.effect(scenario.EffectCrashInsideCommit)
 		w.reached(p.crashFault)
-		p.crashPhase = AtOnce
+		p.crashPhase = scenario.AtOnce
 		p.crash(w, p.crashDown, p.crashWipe)
 		return
-	case w.faults.striking(DiskFail, 0, 0) != nil:
-		w.effect(EffectDiskFailed)
+	case w.faults.striking(scenario.DiskFail, 0, 0) != nil:
+		w.effect(scenario.EffectDiskFailed)
 		p.fail(w)
 		return
 	}
@@ -171,11 +172,11 @@ func (p *planeNode) committed(w *World) {
 		}
 	}
 	p.log = append(p.log, p.out.Entries...)
-	w.emit(Event{Kind: EventCommitted, Entries: p.out.Entries, ReplyLost: p.crashPhase == AfterCommit})
-	if p.crashPhase == AfterCommit {
-		w.effect(EffectCrashAfterCommit)
+	w.emit(Event{Kind: EventCommitted, Entries: p.out.Entries, ReplyLost: p.crashPhase == scenario.AfterCommit})
+	if p.crashPhase == scenario.AfterCommit {
+		w.effect(scenario.EffectCrashAfterCommit)
 		w.reached(p.crashFault)
-		p.crashPhase = AtOnce
+		p.crashPhase = scenario.AtOnce
 		p.crash(w, p.crashDown, p.crashWipe)
 		return
 	}
@@ -208,7 +209,7 @@ func (p *planeNode) rebuild(w *World) {
 	if p.asleep(w, dueRebuild, 0) {
 		return
 	}
-	if w.faults.outage(DiskFail) {
+	if w.faults.outage(scenario.DiskFail) {
 		w.emitPlain(EventRebuildFailed)
 		p.batch = p.gate.Take(w.now, p.gate.Depth(), p.batch[:0])
 		for i := range p.batch {
@@ -220,7 +221,7 @@ func (p *planeNode) rebuild(w *World) {
 	}
 	p.load(w)
 	p.rebuilding = false
-	w.effect(EffectRebuilt)
+	w.effect(scenario.EffectRebuilt)
 	w.emit(Event{Kind: EventPlaneStarted, Rebuilt: true})
 	p.wakeAll(w) // a wake may have been lost with the batch
 	p.kick(w)
@@ -232,7 +233,7 @@ func (p *planeNode) rebuild(w *World) {
 func (p *planeNode) finish(w *World) {
 	p.notice(w)
 	for _, name := range p.out.Wakes {
-		if n, known := hostNumber(name); known && n <= len(p.polls) {
+		if n, known := scenario.HostNumber(name); known && n <= len(p.polls) {
 			p.wake(w, n-1)
 		}
 	}

@@ -1,11 +1,14 @@
 package sim
 
-import "testing"
+import (
+	"github.com/refrain-fleet/refrain/sim/scenario"
+	"testing"
+)
 
 // A suspension that ends just before the scenario is healed once planned two
 // steps at a time, and the second ran into an output that was reset.
 func TestWhateverHeldTheLoopUpOneStepIsPlanned(t *testing.T) {
-	s, err := ParseScenario(`
+	s, err := scenario.ParseScenario(`
 seed 2935
 fleet 82 activation=2s..7s
 plane capacity=15 service=14.001851ms
@@ -24,7 +27,7 @@ converge within=3h
 	if err != nil || r.Violation != nil {
 		t.Fatal(r.Violation, err)
 	}
-	if r.Effects[EffectSuspended] == 0 || r.Effects[EffectSlowStep] == 0 {
+	if r.Effects[scenario.EffectSuspended] == 0 || r.Effects[scenario.EffectSlowStep] == 0 {
 		t.Fatalf("no suspension or no slow step was seen: %v", r.Effects)
 	}
 }

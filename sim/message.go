@@ -6,28 +6,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
-
-// MessageKind says which route a request takes.
-type MessageKind uint8
-
-// AnyRoute stands for every kind.
-const AnyRoute MessageKind = 0
-
-// The kinds of messages.
-const (
-	MsgHeartbeat MessageKind = iota + 1
-	MsgEvent
-	MsgPoll
-	MsgOperator
-	// MsgGarbage is a body that no document can be read from.
-	MsgGarbage
-)
-
-var messageWords = [...]string{"?", "heartbeat", "event", "poll", "operator", "garbage"}
-
-// String returns the kind as one word.
-func (k MessageKind) String() string { return messageWords[k] }
 
 // Message is one request and, once it has one, its answer. Messages come from
 // the world's [pool] and go back to it.
@@ -35,7 +15,7 @@ type Message struct {
 	slot  uint32 // in the pool
 	holds int32  // who holds it: see pool
 	id    uint64
-	kind  MessageKind
+	kind  scenario.Route
 	// node sent it: a host's index, or operatorNode.
 	node int32
 	// call is the sender's own number of the request, epoch the sender's life:
@@ -86,11 +66,11 @@ type message = Message
 // input is what the reducer is given.
 func (m *message) input() plane.Input {
 	switch m.kind {
-	case MsgHeartbeat:
+	case scenario.RouteHeartbeat:
 		return &m.heartbeat
-	case MsgEvent:
+	case scenario.RouteEvent:
 		return &m.event
-	case MsgPoll:
+	case scenario.RoutePoll:
 		return &m.poll
 	default:
 		return m.operator
@@ -100,9 +80,9 @@ func (m *message) input() plane.Input {
 // claimed is the hostname that the body names; empty if it names none.
 func (m *message) claimed() wire.Hostname {
 	switch m.kind {
-	case MsgHeartbeat:
+	case scenario.RouteHeartbeat:
 		return m.heartbeat.Request.Hostname
-	case MsgEvent:
+	case scenario.RouteEvent:
 		return m.event.Envelope.Hostname
 	default:
 		return ""
@@ -112,12 +92,12 @@ func (m *message) claimed() wire.Hostname {
 // polledFor is the index of the host that a poll asks work for: the one whose
 // certificate it came with, whoever sent it (PROTOCOL T2, D3).
 func (m *message) polledFor() int {
-	n, _ := hostNumber(m.poll.Hostname)
+	n, _ := scenario.HostNumber(m.poll.Hostname)
 	return n - 1
 }
 
 func (m *message) class() gate.Class {
-	if m.kind == MsgHeartbeat {
+	if m.kind == scenario.RouteHeartbeat {
 		return gate.Heartbeat
 	}
 	return gate.Bulk

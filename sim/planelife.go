@@ -5,6 +5,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // crash ends the plane's process. Whoever has a request there sees the
@@ -17,7 +18,7 @@ func (p *planeNode) crash(w *World, down time.Duration, wipe bool) {
 		}
 		return
 	}
-	w.effect(EffectPlaneCrash)
+	w.effect(scenario.EffectPlaneCrash)
 	p.goDown(w)
 	if wipe {
 		p.wipe(w)
@@ -27,7 +28,7 @@ func (p *planeNode) crash(w *World, down time.Duration, wipe bool) {
 }
 
 func (p *planeNode) wipe(w *World) {
-	w.effect(EffectPlaneWipe)
+	w.effect(scenario.EffectPlaneWipe)
 	p.base, p.log = nil, nil
 	p.walked = p.newWalk()
 }
@@ -37,7 +38,7 @@ func (p *planeNode) goDown(w *World) {
 	for _, m := range p.open {
 		if m.node != manifestNodeID {
 			m.answered = true
-			w.tellVanished(m, Down, EffectPlaneCrash)
+			w.tellVanished(m, scenario.Down, scenario.EffectPlaneCrash)
 			w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
 		}
 	}
@@ -47,7 +48,7 @@ func (p *planeNode) goDown(w *World) {
 	p.epoch++
 	p.up, p.started = false, false
 	p.loop, p.commitHeld = loopIdle, false
-	p.suspended = w.faults.any(PlaneSuspend) // the machine still is
+	p.suspended = w.faults.any(scenario.PlaneSuspend) // the machine still is
 }
 
 // beginRestart shuts the plane down in good order: no request comes in any
@@ -57,7 +58,7 @@ func (p *planeNode) beginRestart(w *World, drain, down time.Duration) {
 	if !p.up || !p.started {
 		return
 	}
-	w.effect(EffectPlaneRestart)
+	w.effect(scenario.EffectPlaneRestart)
 	w.emit(Event{Kind: EventPlaneClosing, For: max(drain, 1)})
 	p.gate.Close(w.now)
 	p.restartDown = down
@@ -88,7 +89,7 @@ func (p *planeNode) drainOver(w *World) {
 	w.emitPlain(EventDrainOver)
 	p.expired = p.gate.Flush(w.now, p.expired[:0])
 	for _, e := range p.expired {
-		w.effect(EffectClosed)
+		w.effect(scenario.EffectClosed)
 		e.Payload.outcome = wire.Unavailable(e.Refusal.Code, e.Refusal.RetryAfter)
 		p.answer(w, e.Payload)
 		w.pool.release(e.Payload)
@@ -127,7 +128,7 @@ func (p *planeNode) resume(w *World) {
 	case p.commitHeld:
 		p.commitHeld = false
 		p.committed(w)
-	case p.loop == loopWedged && !w.faults.any(ReducerWedge):
+	case p.loop == loopWedged && !w.faults.any(scenario.ReducerWedge):
 		p.planStep(w)
 	default:
 		p.kick(w)
@@ -144,36 +145,36 @@ func (w *World) beginFault(i int) {
 		return
 	}
 	p := &w.plane
-	if f.Kind == PlaneRestart && p.suspended { // nobody there hears of it yet
+	if f.Kind == scenario.PlaneRestart && p.suspended { // nobody there hears of it yet
 		p.postpone(timer{kind: dueFaultBegin, node: worldNodeID, arg: uint64(i)})
 		return
 	}
 	w.emit(Event{Kind: EventFaultBegan, Fault: &w.scenario.Faults[i]})
 	// Faults that happen at an instant.
 	switch f.Kind {
-	case PlaneRestart:
+	case scenario.PlaneRestart:
 		if p.up && p.started {
 			w.reached(i)
 		}
 		p.beginRestart(w, f.Each, f.For)
 		return
-	case PlaneCrash, PlaneWipe:
-		if f.Phase != AtOnce {
-			p.crashPhase, p.crashDown, p.crashWipe, p.crashFault = f.Phase, f.For, f.Kind == PlaneWipe, i
+	case scenario.PlaneCrash, scenario.PlaneWipe:
+		if f.Phase != scenario.AtOnce {
+			p.crashPhase, p.crashDown, p.crashWipe, p.crashFault = f.Phase, f.For, f.Kind == scenario.PlaneWipe, i
 			return
 		}
-		if p.up || f.Kind == PlaneWipe {
+		if p.up || f.Kind == scenario.PlaneWipe {
 			w.reached(i)
 		}
-		p.crash(w, f.For, f.Kind == PlaneWipe)
+		p.crash(w, f.For, f.Kind == scenario.PlaneWipe)
 		return
-	case PlaneClock:
-		w.effect(EffectPlaneClock)
+	case scenario.PlaneClock:
+		w.effect(scenario.EffectPlaneClock)
 		w.reached(i)
 		p.wallOffset += f.Each
 		w.emit(Event{Kind: EventPlaneClock, For: p.wallOffset})
 		return
-	case AgentCrash, HostReboot, AgentAmnesia:
+	case scenario.AgentCrash, scenario.HostReboot, scenario.AgentAmnesia:
 		for n := range w.hosts {
 			if f.Hosts.Has(n + 1) {
 				w.hosts[n].strike(w, i)
@@ -187,16 +188,16 @@ func (w *World) beginFault(i int) {
 		w.queue.push(timer{at: w.now + f.For, kind: dueFaultEnd, node: worldNodeID, arg: uint64(i)})
 	}
 	switch f.Kind {
-	case PlaneSuspend:
-		w.effect(EffectSuspended)
+	case scenario.PlaneSuspend:
+		w.effect(scenario.EffectSuspended)
 		w.reached(i)
 		p.suspended = true
-	case PlaneLate:
+	case scenario.PlaneLate:
 		if p.up {
 			w.reached(i)
 		}
 		p.crash(w, 0, false)
-	case GateCapacity:
+	case scenario.GateCapacity:
 		p.resize(w)
 	}
 }
@@ -205,7 +206,7 @@ func (w *World) beginFault(i int) {
 // fault that began last, and so starts it again.
 func (p *planeNode) resize(w *World) {
 	capacity := w.scenario.Plane.Capacity
-	if sizes := w.faults.active[GateCapacity]; len(sizes) > 0 {
+	if sizes := w.faults.active[scenario.GateCapacity]; len(sizes) > 0 {
 		capacity = sizes[len(sizes)-1].Size
 	}
 	if p.capacity != capacity {
@@ -226,18 +227,18 @@ func (w *World) endFault(i int) {
 }
 
 // afterFault lets go on what a fault had stopped.
-func (w *World) afterFault(kind FaultKind) {
+func (w *World) afterFault(kind scenario.FaultKind) {
 	p := &w.plane
 	switch kind {
-	case ReducerWedge:
-		if p.loop == loopWedged && !p.suspended && !w.faults.any(ReducerWedge) {
+	case scenario.ReducerWedge:
+		if p.loop == loopWedged && !p.suspended && !w.faults.any(scenario.ReducerWedge) {
 			p.planStep(w)
 		}
-	case PlaneSuspend:
-		if p.suspended && !w.faults.any(PlaneSuspend) {
+	case scenario.PlaneSuspend:
+		if p.suspended && !w.faults.any(scenario.PlaneSuspend) {
 			p.resume(w)
 		}
-	case GateCapacity:
+	case scenario.GateCapacity:
 		p.resize(w)
 	}
 }
@@ -248,14 +249,14 @@ func (w *World) heal() {
 	w.healed, w.healedAt = true, w.now
 	ended := w.faults
 	w.faults = faultState{reached: ended.reached}
-	for _, kind := range []FaultKind{ReducerWedge, PlaneSuspend, GateCapacity} {
+	for _, kind := range []scenario.FaultKind{scenario.ReducerWedge, scenario.PlaneSuspend, scenario.GateCapacity} {
 		if ended.any(kind) {
 			w.afterFault(kind)
 		}
 	}
 	// Nothing that waits for its moment strikes any more.
 	p := &w.plane
-	p.crashPhase = AtOnce
+	p.crashPhase = scenario.AtOnce
 	for i := range w.hosts {
 		w.hosts[i].crashAtAppend = false
 	}

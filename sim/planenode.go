@@ -6,6 +6,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/random"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // planeNode is the plane: the gate and the reducer that production runs, with
@@ -34,8 +36,8 @@ type planeNode struct {
 	waiting    []waitingReply
 	tickDue    bool
 	rebuilding bool
-	commitHeld bool  // the disk is done, the process is suspended
-	crashPhase Phase // a crash that waits for the next commit
+	commitHeld bool           // the disk is done, the process is suspended
+	crashPhase scenario.Phase // a crash that waits for the next commit
 	crashDown  time.Duration
 	crashFault int // in the scenario
 	crashWipe  bool
@@ -50,7 +52,7 @@ type planeNode struct {
 	pollList
 	manifests int     // how many lay in the directory when the process came up
 	postponed []timer // while the machine was suspended
-	disk      Stream
+	disk      random.Stream
 }
 
 // loopState is what the loop is doing.
@@ -66,11 +68,11 @@ const (
 type waitingReply struct{ input, reply int }
 
 func (p *planeNode) init(w *World) {
-	p.cfg = w.scenario.planeConfig()
+	p.cfg = w.scenario.PlaneConfig()
 	p.capacity = w.scenario.Plane.Capacity
 	p.polls = make([]*message, w.scenario.Fleet.Hosts)
-	p.disk = NewStream(w.scenario.Seed, "disk", 0)
-	p.base = w.adopted.durable
+	p.disk = random.New(w.scenario.Seed, "disk", 0)
+	p.base = w.adopted.Durable
 	p.walked = p.newWalk()
 	p.comeUp(w)
 	w.push(duePlaneStart, planeNodeID, 0, p.epoch)
@@ -92,7 +94,7 @@ func (p *planeNode) comeUp(w *World) {
 	if p.asleep(w, duePlaneUp, 0) {
 		return
 	}
-	g, err := gate.New[*message](w.scenario.gateConfig(p.capacity))
+	g, err := gate.New[*message](w.scenario.GateConfig(p.capacity))
 	if err != nil {
 		panic(err) // the scenario was validated
 	}
@@ -107,7 +109,7 @@ func (p *planeNode) comeUp(w *World) {
 		return
 	}
 	delay := w.scenario.Plane.Start
-	for _, f := range w.faults.active[PlaneLate] {
+	for _, f := range w.faults.active[scenario.PlaneLate] {
 		delay = max(delay, f.At+f.For-w.now)
 	}
 	w.push(duePlaneStart, planeNodeID, w.now+delay, p.epoch)
@@ -163,21 +165,21 @@ func (p *planeNode) arrive(w *World, m *message) {
 		return
 	}
 	if !p.up {
-		w.effect(EffectRefusedConnection)
-		w.tellVanished(m, Up, EffectRefusedConnection)
+		w.effect(scenario.EffectRefusedConnection)
+		w.tellVanished(m, scenario.Up, scenario.EffectRefusedConnection)
 		w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
 		return
 	}
 	if m.node >= 0 {
 		h := &w.hosts[m.node]
 		if m.id < h.latest {
-			w.effect(EffectReordered)
+			w.effect(scenario.EffectReordered)
 		}
 		h.latest = max(h.latest, m.id)
 	}
 	if w.wallAt(p.wallOffset).Before(m.notBefore) {
 		// The handshake refuses a certificate that is not good yet (PROTOCOL T1).
-		w.effect(EffectRefusedHandshake)
+		w.effect(scenario.EffectRefusedHandshake)
 		w.emitMessage(EventHandshakeRefused, m)
 		w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
 		return
@@ -191,7 +193,7 @@ func (p *planeNode) arrive(w *World, m *message) {
 		p.answer(w, m)
 		return
 	}
-	if m.kind == MsgPoll {
+	if m.kind == scenario.RoutePoll {
 		p.enter(w, m)
 	}
 	p.offer(w, m)
@@ -202,13 +204,13 @@ func (p *planeNode) door(w *World, m *message) (wire.Outcome, bool) {
 	if p.isRevoked(m) {
 		return wire.Refuse(wire.CertificateRevoked, "", ""), false
 	}
-	if m.kind == MsgGarbage {
+	if m.kind == scenario.RouteGarbage {
 		return garbageRefusal(m.garbage), false
 	}
 	if w.wire {
 		w.overTheWire(m)
 	}
-	if m.identity.Operator != (m.kind == MsgOperator) {
+	if m.identity.Operator != (m.kind == scenario.RouteOperator) {
 		return wire.Refuse(wire.WrongRole, "", ""), false
 	}
 	if claimed := m.claimed(); claimed != "" && string(claimed) != m.identity.Name {
@@ -234,7 +236,7 @@ func (p *planeNode) offer(w *World, m *message) {
 	if refusal.Code != wire.OK {
 		w.effect(effectOfCode(refusal.Code))
 		if refusal.Code == wire.Saturated {
-			w.faults.tookAll(GateCapacity, 0, 0)
+			w.faults.tookAll(scenario.GateCapacity, 0, 0)
 		}
 		m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
 		w.emitMessage(EventRefused, m)
@@ -270,7 +272,7 @@ func (p *planeNode) answer(w *World, m *message) {
 		}
 		return
 	}
-	if m.kind == MsgPoll {
+	if m.kind == scenario.RoutePoll {
 		p.leave(m)
 	}
 	w.answer(m)
@@ -297,7 +299,7 @@ func (p *planeNode) readManifest(w *World, i int) {
 	m := w.pool.take()
 	w.pool.hold(m)
 	defer w.pool.release(m)
-	m.id, m.kind, m.node, m.call = w.messages, MsgOperator, manifestNodeID, uint64(i)
+	m.id, m.kind, m.node, m.call = w.messages, scenario.RouteOperator, manifestNodeID, uint64(i)
 	m.sentAt, m.arrivedAt = w.now, w.now
 	m.identity = &manifestsIdentity
 	m.operator = &plane.OpenRollout{Manifest: w.scenario.Manifest(r)}
@@ -328,7 +330,7 @@ func (p *planeNode) expire(w *World) {
 	w.emitPlain(EventDeadline)
 	p.expired = p.gate.Expire(w.now, p.expired[:0])
 	for _, e := range p.expired {
-		w.effect(EffectTimeout)
+		w.effect(scenario.EffectTimeout)
 		e.Payload.outcome = wire.Unavailable(e.Refusal.Code, e.Refusal.RetryAfter)
 		w.emitMessage(EventExpired, e.Payload)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // pollList is the polls that wait for work (PROTOCOL D1): the server's list of
@@ -71,7 +72,7 @@ func (p *planeNode) park(w *World, m *message) {
 // refusePoll answers a poll that may wait no more, since the plane shuts down.
 func (p *planeNode) refusePoll(w *World, m *message) {
 	refusal := p.gate.Refuse(w.now, m.caller(), wire.Closed)
-	w.effect(EffectClosed)
+	w.effect(scenario.EffectClosed)
 	m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
 	w.emitMessage(EventPollRefused, m)
 	p.answer(w, m)
@@ -132,7 +133,7 @@ func (p *planeNode) giveTurns(w *World) {
 		p.line = slices.Delete(p.line, 0, 1)
 		p.turns--
 		m.waits, m.woken, m.turn = false, false, true
-		w.effect(EffectPollWoken)
+		w.effect(scenario.EffectPollWoken)
 		if p.isRevoked(m) { // since it came
 			m.outcome = wire.Refuse(wire.CertificateRevoked, "", "")
 			p.answer(w, m)

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/refrain-fleet/refrain/sim/random"
 	"pgregory.net/rapid"
 )
 
@@ -95,7 +96,7 @@ func checkQueue(t *rapid.T, q *queue) {
 func TestALargeQueueComesOutSorted(t *testing.T) {
 	const n = 100_000
 	const instants = 3 * turn << slotBits
-	s := NewStream(1, "queue", 0)
+	s := random.New(1, "queue", 0)
 	var q queue
 	want := make([]timer, 0, n)
 	for i := range n {
@@ -126,7 +127,7 @@ func TestAQueuedEventFillsHalfACacheLine(t *testing.T) {
 // BenchmarkQueue pops an event and plans another, with as many in the queue as
 // so many hosts have.
 func BenchmarkQueue(b *testing.B) {
-	s := NewStream(1, "queue", 0)
+	s := random.New(1, "queue", 0)
 	var delays [1 << 14]time.Duration
 	for i := range delays { // a step, a message, a timer
 		delays[i] = []time.Duration{20 * time.Microsecond, s.Between(0, 20*time.Millisecond), s.Between(0, time.Minute)}[i%3]

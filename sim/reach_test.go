@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"github.com/refrain-fleet/refrain/sim/scenario"
 	"strings"
 	"testing"
 )
@@ -12,7 +13,7 @@ rollout stable@r1 at=30s target=c1 hosts=h1
 
 func runText(t *testing.T, text string) Result {
 	t.Helper()
-	s, err := ParseScenario(text)
+	s, err := scenario.ParseScenario(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,19 +28,19 @@ func runText(t *testing.T, text string) Result {
 }
 
 func TestAFaultOfEveryKindCountsThatItTookEffect(t *testing.T) {
-	lines := map[FaultKind]string{
-		ReducerWedge: "at 1m reducer wedge for=20s", ReducerSlow: "at 1m reducer slow each=1s for=1m",
-		ReplyDrop: "at 30s reply drop count=1", GateCapacity: "at 20s gate capacity size=1 for=5m\nat 1m reducer wedge for=20s\nat 1m2s send heartbeat *",
-		PlaneRestart: "at 1m plane restart for=5s", PlaneCrash: "at 1m plane crash for=5s", PlaneWipe: "at 1m plane wipe for=5s",
-		PlaneSuspend: "at 1m plane suspend for=30s", PlaneClock: "at 1m plane clock each=1h", PlaneLate: "at 1m plane late for=10s",
-		DiskSlow: "at 30s disk slow each=1s for=1m", DiskFail: "at 30s disk fail for=20s", NetDrop: "at 1m net drop rate=500 for=2m",
-		NetDup: "at 1m net dup rate=500 for=2m", NetDelay: "at 1m net delay each=1s for=2m", NetReorder: "at 1m net reorder each=1s for=2m",
-		NetPartition: "at 1m net partition for=2m", NetReset: "at 1m net reset count=1", AgentCrash: "at 1m agent crash for=5s",
-		HostReboot: "at 1m host reboot for=5s", AgentAmnesia: "at 1m agent amnesia for=5s", ClockSkew: "at 1m clock skew each=1h for=2m",
-		ClockDrift: "at 1m clock drift rate=1000 for=2m", CertWrong: "at 1m cert wrong count=1", ActivationFail: "at 30s activation fail count=1",
-		ActivationDefer: "at 30s activation defer count=1", ActivationSlow: "at 30s activation slow each=10s for=1m", ProbeFail: "at 1m probe fail for=1m",
+	lines := map[scenario.FaultKind]string{
+		scenario.ReducerWedge: "at 1m reducer wedge for=20s", scenario.ReducerSlow: "at 1m reducer slow each=1s for=1m",
+		scenario.ReplyDrop: "at 30s reply drop count=1", scenario.GateCapacity: "at 20s gate capacity size=1 for=5m\nat 1m reducer wedge for=20s\nat 1m2s send heartbeat *",
+		scenario.PlaneRestart: "at 1m plane restart for=5s", scenario.PlaneCrash: "at 1m plane crash for=5s", scenario.PlaneWipe: "at 1m plane wipe for=5s",
+		scenario.PlaneSuspend: "at 1m plane suspend for=30s", scenario.PlaneClock: "at 1m plane clock each=1h", scenario.PlaneLate: "at 1m plane late for=10s",
+		scenario.DiskSlow: "at 30s disk slow each=1s for=1m", scenario.DiskFail: "at 30s disk fail for=20s", scenario.NetDrop: "at 1m net drop rate=500 for=2m",
+		scenario.NetDup: "at 1m net dup rate=500 for=2m", scenario.NetDelay: "at 1m net delay each=1s for=2m", scenario.NetReorder: "at 1m net reorder each=1s for=2m",
+		scenario.NetPartition: "at 1m net partition for=2m", scenario.NetReset: "at 1m net reset count=1", scenario.AgentCrash: "at 1m agent crash for=5s",
+		scenario.HostReboot: "at 1m host reboot for=5s", scenario.AgentAmnesia: "at 1m agent amnesia for=5s", scenario.ClockSkew: "at 1m clock skew each=1h for=2m",
+		scenario.ClockDrift: "at 1m clock drift rate=1000 for=2m", scenario.CertWrong: "at 1m cert wrong count=1", scenario.ActivationFail: "at 30s activation fail count=1",
+		scenario.ActivationDefer: "at 30s activation defer count=1", scenario.ActivationSlow: "at 30s activation slow each=10s for=1m", scenario.ProbeFail: "at 1m probe fail for=1m",
 	}
-	for _, k := range FaultKinds() {
+	for _, k := range scenario.FaultKinds() {
 		line, there := lines[k]
 		if !there {
 			t.Errorf("%v: a new kind: add a line for it", k)
@@ -50,7 +51,7 @@ func TestAFaultOfEveryKindCountsThatItTookEffect(t *testing.T) {
 			t.Errorf("%s: it is not counted that it took effect", line)
 		}
 		// At an end of the run where nothing is left to strike, it does not.
-		if k.Instant() || k == PlaneSuspend || k == PlaneLate {
+		if k.Instant() || k == scenario.PlaneSuspend || k == scenario.PlaneLate {
 			continue
 		}
 		first, _, _ := strings.Cut(line, "\n")
@@ -120,31 +121,5 @@ expect answer 422 route=garbage count>=1
 `)
 	if r.Failed() {
 		t.Error(r.Unmet)
-	}
-}
-
-func TestABadSendNamesThePlaceAndWhatWouldBeRight(t *testing.T) {
-	for _, c := range []struct{ line, want string }{
-		{"send", "7: \"send\": want ROUTE and HOSTS after it; it is written send ROUTE HOSTS [as=h1]"},
-		{"send hartbeat h1", `12: "hartbeat": did you mean heartbeat? want one of heartbeat, event, poll, garbage`},
-		{"send operator h1", `12: "operator": want one of heartbeat`},
-		{"send heartbeat 1", `22: "1": want hosts such as`},
-		{"send heartbeat h9", `1: act "at 2m send heartbeat h9": want hosts of h1 to h3`},
-		{"send heartbeat h1 as=h1..h2", `1: act "at 2m send heartbeat h1 as=h1..h2": as: want one host`},
-		{"send heartbeat h1 count=0", `25: "count=0": want 1 or more`},
-		{"send heartbeat h1 count=10001", `1: act "at 2m send heartbeat h1 count=10001": want a count of 1 to 10000`},
-		{"send heartbeat h1 seq=1", `1: act "at 2m send heartbeat h1 seq=1": only an event has event and seq`},
-		{"send heartbeat h1 wait=1s", `1: act "at 2m send heartbeat h1 wait=1s": only a poll has wait`},
-		{"send poll h1 wait=1500ms", `1: act "at 2m send poll h1 wait=1.5s": wait: want whole seconds up to 1m`},
-		{"send poll h1 closure=c1", `1: act "at 2m send poll h1 closure=c1": a poll names nothing`},
-		{"send event h2 event=Converged seq=1", `1: act "at 2m send event h2 event=Converged seq=1": an event needs event, seq and rollout`},
-		{"send event h2 event=Convergd", `21: "event=Convergd": did you mean Converged?`},
-		{"send event h1 event=Converged seq=1 rollout=stable@r1", `1: act "at 2m send event h1 rollout=stable@r1 event=Converged seq=1": h1 is in stable@r1: the plane would have to believe what its agent never said`},
-		{"send event h2 as=h1 event=Converged seq=1 rollout=stable@r1", ""},
-	} {
-		_, err := ParseFile("", reachable+"at 2m "+c.line)
-		if want := "line 3, column " + c.want; c.want == "" && err != nil || c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
-			t.Errorf("%s: %v, want %s", c.line, err, want)
-		}
 	}
 }

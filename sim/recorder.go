@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // RecordLimits bound a recording. Beyond them the oldest routine messages are
@@ -43,8 +45,7 @@ type recordOf struct {
 // NewRecorder returns a recorder for [Options.Record]. Limits that are 0 are
 // the defaults.
 func NewRecorder(limits RecordLimits) *Recorder {
-	setDefault(&limits.Messages, 150_000)
-	setDefault(&limits.Steps, 150_000)
+	limits.Messages, limits.Steps = cmp.Or(limits.Messages, 150_000), cmp.Or(limits.Steps, 150_000)
 	return &Recorder{limits: limits, open: make(map[uint64]*MessageTrack), records: make(map[recordOf]*RecordTrack)}
 }
 
@@ -59,7 +60,7 @@ func (r *Recorder) begin(w *World) {
 	r.ofHost = make([][]*RecordTrack, len(w.hosts))
 	r.rec.Hosts = make([]HostTrack, len(w.hosts))
 	for i := range w.hosts {
-		r.rec.Hosts[i] = HostTrack{Name: HostName(i + 1), Kind: w.hosts[i].kind}
+		r.rec.Hosts[i] = HostTrack{Name: scenario.HostName(i + 1), Kind: w.hosts[i].kind}
 		r.lookAtHost(&w.hosts[i])
 	}
 	r.lookAtPlane()
@@ -155,7 +156,7 @@ func (r *Recorder) track(m *message) *MessageTrack {
 	if m.node >= 0 {
 		t.Host = int(m.node) + 1
 	}
-	if m.kind == MsgEvent {
+	if m.kind == scenario.RouteEvent {
 		t.Rollout = m.event.Envelope.RolloutID
 	}
 	r.open[m.id] = t
@@ -193,19 +194,19 @@ func (r *Recorder) close(t *MessageTrack) {
 // describe says what a request says, in a few words.
 func describe(m *message) string {
 	switch m.kind {
-	case MsgHeartbeat:
+	case scenario.RouteHeartbeat:
 		h := &m.heartbeat.Request
 		s := "closure=" + orNone(string(h.CurrentClosure))
 		if h.RolloutID != "" {
 			s += " rollout=" + string(h.RolloutID)
 		}
 		return s
-	case MsgEvent:
+	case scenario.RouteEvent:
 		e := &m.event.Envelope
 		return fmt.Sprintf("%s %v", e.RolloutID, e.Event)
-	case MsgPoll:
+	case scenario.RoutePoll:
 		return fmt.Sprintf("wait=%v", m.wait)
-	case MsgOperator:
+	case scenario.RouteOperator:
 		return m.operator.String()
 	default:
 		return "garbage"

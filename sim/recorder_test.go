@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // record runs a scenario with a recorder.
-func record(t *testing.T, s Scenario, limits RecordLimits) *Recording {
+func record(t *testing.T, s scenario.Scenario, limits RecordLimits) *Recording {
 	t.Helper()
 	r := NewRecorder(limits)
 	if _, err := Run(s, Options{Record: r}); err != nil {
@@ -18,9 +20,9 @@ func record(t *testing.T, s Scenario, limits RecordLimits) *Recording {
 	return r.Recording()
 }
 
-func mustParse(t *testing.T, text string) Scenario {
+func mustParse(t *testing.T, text string) scenario.Scenario {
 	t.Helper()
-	s, err := ParseScenario(text)
+	s, err := scenario.ParseScenario(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,8 +30,8 @@ func mustParse(t *testing.T, text string) Scenario {
 }
 
 func TestARunThatIsRecordedIsTheSameRun(t *testing.T) {
-	for _, p := range Profiles() {
-		s := Generate(5, p)
+	for _, p := range generate.Profiles() {
+		s := generate.Scenario(5, p)
 		plain, err := Run(s, Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -42,7 +44,7 @@ func TestARunThatIsRecordedIsTheSameRun(t *testing.T) {
 
 // The lines of a recording are those of the trace.
 func TestARecordingHasTheLinesOfTheTrace(t *testing.T) {
-	s := Generate(2, mustProfile(t, "smoke"))
+	s := generate.Scenario(2, mustProfile(t, "smoke"))
 	var trace strings.Builder
 	r := NewRecorder(RecordLimits{})
 	if _, err := Run(s, Options{Record: r, Trace: &trace}); err != nil {
@@ -80,14 +82,14 @@ at 10m plane crash for=70s
 			if m.Code != wire.Timeout || m.Late.At < m.Answered.At || !m.Stepped.Happened() {
 				t.Errorf("m%d is late, answered %v at %v, and done at %v", m.ID, m.Code, m.Answered.At, m.Late.At)
 			}
-		case m.Lost == Up && m.Why == EffectLost:
+		case m.Lost == scenario.Up && m.Why == scenario.EffectLost:
 			seen["request lost"]++
 			if m.Arrived.Happened() || m.Host != 1 || m.Heard.Happened() && !m.NoAnswer {
 				t.Errorf("m%d is lost: %+v", m.ID, m)
 			}
-		case m.Lost == Up && m.Why == EffectRefusedConnection:
+		case m.Lost == scenario.Up && m.Why == scenario.EffectRefusedConnection:
 			seen["refused"]++
-		case m.Lost == Down && m.Why == EffectPartitioned:
+		case m.Lost == scenario.Down && m.Why == scenario.EffectPartitioned:
 			seen["answer lost"]++
 			if !m.Answered.Happened() || m.Host != 2 {
 				t.Errorf("m%d is answered into a partition: %+v", m.ID, m)
@@ -118,7 +120,7 @@ at 10m plane crash for=70s
 // themselves; before, every version differs from the one before it.
 func TestARecordingKnowsEveryVersionOfARecord(t *testing.T) {
 	for seed := uint64(1); seed <= 4; seed++ {
-		s := Generate(seed, mustProfile(t, "amnesia"))
+		s := generate.Scenario(seed, mustProfile(t, "amnesia"))
 		r := NewRecorder(RecordLimits{})
 		w, err := New(s, Options{Record: r})
 		if err != nil {
@@ -127,7 +129,7 @@ func TestARecordingKnowsEveryVersionOfARecord(t *testing.T) {
 		w.run(0)
 		rec := r.Recording()
 		for _, track := range rec.Records {
-			planes, there := w.plane.plane.Record(track.Rollout, HostName(track.Host))
+			planes, there := w.plane.plane.Record(track.Rollout, scenario.HostName(track.Host))
 			last := RecordVersion{}
 			if n := len(track.Plane); n > 0 {
 				last = track.Plane[n-1]
@@ -156,7 +158,7 @@ func TestARecordingKnowsEveryVersionOfARecord(t *testing.T) {
 }
 
 func TestARecordingStaysInItsLimits(t *testing.T) {
-	s := Generate(7, mustProfile(t, "storm"))
+	s := generate.Scenario(7, mustProfile(t, "storm"))
 	whole := record(t, s, RecordLimits{})
 	if whole.Omitted != (Omitted{}) {
 		t.Fatalf("a storm does not fit: %+v", whole.Omitted)
@@ -198,7 +200,7 @@ func TestThinningTakesTheOldestRoutineFirst(t *testing.T) {
 
 // A bucket's counts are the same however often the series was halved.
 func TestASeriesCountsTheSameHoweverWideItsBuckets(t *testing.T) {
-	s := Generate(3, mustProfile(t, "storm"))
+	s := generate.Scenario(3, mustProfile(t, "storm"))
 	rec := record(t, s, RecordLimits{})
 	answered, refused, deepest := 0, 0, 0
 	for _, m := range rec.Messages {

@@ -10,6 +10,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // subscribe lets the recorder receive what it records.
@@ -39,10 +40,10 @@ func (r *Recorder) sent(e *Event) {
 func (r *Recorder) vanished(e *Event) {
 	m, dir, why := e.Message, e.Dir, e.Effect
 	t := r.track(m)
-	if t.Lost == Both {
+	if t.Lost == scenario.Both {
 		t.Lost, t.Why, t.Gone = dir, why, r.now()
 	}
-	if why == EffectPlaneCrash {
+	if why == scenario.EffectPlaneCrash {
 		t.inside = false
 	}
 }
@@ -191,7 +192,7 @@ func (r *Recorder) lookAtHost(h *hostNode) {
 }
 
 func (r *Recorder) lookAtReach(name wire.Hostname) {
-	n, known := hostNumber(name)
+	n, known := scenario.HostNumber(name)
 	if !known || n > len(r.rec.Hosts) {
 		return
 	}
@@ -215,7 +216,7 @@ func (r *Recorder) lookAtAll() {
 
 // lookAtMirror looks at what the plane has of a host.
 func (r *Recorder) lookAtMirror(name wire.Hostname) {
-	n, known := hostNumber(name)
+	n, known := scenario.HostNumber(name)
 	if !known || n > len(r.rec.Hosts) {
 		return
 	}

@@ -6,13 +6,14 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Recording is what a [Recorder] has collected of one run: enough to draw it,
 // and to say of every step that is kept what happened and what it changed.
 type Recording struct {
 	// Scenario is the run's, with its defaults filled in.
-	Scenario Scenario
+	Scenario scenario.Scenario
 	Result   Result
 	// Healed is when faults ended; 0 if the run ended before.
 	Healed time.Duration
@@ -62,7 +63,7 @@ func (s Stamp) Happened() bool { return s.Step > 0 }
 // MessageTrack is the way of one message.
 type MessageTrack struct {
 	ID   uint64
-	Kind MessageKind
+	Kind scenario.Route
 	// Host is the number of the host that sent it, from 1; 0 for the operator
 	// and for the manifests directory.
 	Host int
@@ -85,8 +86,8 @@ type MessageTrack struct {
 	Dropped bool
 	// Lost is where it was lost: Up for the request, Down for the answer, Both
 	// if it was not. Why is what took it, at the instant Gone.
-	Lost Dir
-	Why  Effect
+	Lost scenario.Dir
+	Why  scenario.Effect
 	Gone Stamp
 
 	// Code and what follows are the plane's answer, once Answered.
@@ -104,11 +105,11 @@ type MessageTrack struct {
 // course.
 func (m *MessageTrack) Routine() bool {
 	switch {
-	case !m.Heard.Happened() || m.inside || m.NoAnswer || m.Dropped || m.Duplicate || m.Lost != Both || m.Late.Happened():
+	case !m.Heard.Happened() || m.inside || m.NoAnswer || m.Dropped || m.Duplicate || m.Lost != scenario.Both || m.Late.Happened():
 		return false
-	case m.Kind == MsgHeartbeat:
+	case m.Kind == scenario.RouteHeartbeat:
 		return m.Code == wire.OK && !m.Replay && !m.bootstraps
-	case m.Kind == MsgPoll:
+	case m.Kind == scenario.RoutePoll:
 		return m.Code == wire.NoContent
 	}
 	return false

@@ -3,6 +3,8 @@ package sim
 import (
 	"cmp"
 	"context"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 	"runtime"
 	"slices"
 	"sync"
@@ -12,7 +14,7 @@ import (
 // Search runs many seeds of some profiles, several at a time.
 type Search struct {
 	// Profiles are taken in turn: seed First is run in the first of them.
-	Profiles []Profile
+	Profiles []generate.Profile
 	// First is the first seed. Each seed is run in every profile.
 	First uint64
 	// Seeds is how many seeds are run, each in every profile; 0 means until
@@ -33,7 +35,7 @@ type Finding struct {
 	Seed    uint64
 	Profile string
 	// Scenario is what was run, if the run broke a rule.
-	Scenario Scenario
+	Scenario scenario.Scenario
 	Result   Result
 	Err      error
 }
@@ -47,7 +49,7 @@ type Summary struct {
 	Events    uint64
 	Simulated time.Duration
 	Wall      time.Duration
-	Effects   Effects
+	Effects   scenario.Effects
 	// Findings are the runs that broke a rule, in the order of seed and
 	// profile; without GoOn there is at most one.
 	Findings []Finding
@@ -64,12 +66,12 @@ func (s Search) Run(ctx context.Context) Summary {
 	var mu sync.Mutex
 	var sum Summary
 	next, stop := uint64(0), false
-	take := func() (seed uint64, p Profile, more bool) {
+	take := func() (seed uint64, p generate.Profile, more bool) {
 		mu.Lock()
 		defer mu.Unlock()
 		n := uint64(len(s.Profiles))
 		if stop || ctx.Err() != nil || s.Seeds > 0 && next >= s.Seeds*n {
-			return 0, Profile{}, false
+			return 0, generate.Profile{}, false
 		}
 		seed, p = s.First+next/n, s.Profiles[next%n]
 		next++
@@ -100,7 +102,7 @@ func (s Search) Run(ctx context.Context) Summary {
 				if !more {
 					return
 				}
-				scenario := Generate(seed, p)
+				scenario := generate.Scenario(seed, p)
 				f := Finding{Seed: seed, Profile: p.Name}
 				if f.Result, f.Err = Run(scenario, s.Options); f.Failed() {
 					f.Scenario = scenario
@@ -128,11 +130,11 @@ func (s *Summary) sort() {
 // rule was never really put to the test.
 type Probe struct {
 	Name    string
-	effects []Effect
+	effects []scenario.Effect
 }
 
 // Hit reports whether it was seen.
-func (p Probe) Hit(e *Effects) bool {
+func (p Probe) Hit(e *scenario.Effects) bool {
 	for _, effect := range p.effects {
 		if e[effect] == 0 {
 			return false
@@ -143,14 +145,14 @@ func (p Probe) Hit(e *Effects) bool {
 
 // Probes lists the sometimes-probes of a search over the given profiles: every
 // effect, except for those that none of the profiles can bring about.
-func Probes(over []Profile) []Probe {
-	hostile := slices.ContainsFunc(over, func(p Profile) bool { return p.hostile })
+func Probes(over []generate.Profile) []Probe {
+	hostile := slices.ContainsFunc(over, func(p generate.Profile) bool { return p.Hostile })
 	var list []Probe
-	for e := EffectNone + 1; e < effectEnd; e++ {
-		if e == EffectHostile && !hostile {
+	for e := scenario.EffectNone + 1; e < scenario.EffectCount; e++ {
+		if e == scenario.EffectHostile && !hostile {
 			continue
 		}
-		list = append(list, Probe{Name: e.String(), effects: []Effect{e}})
+		list = append(list, Probe{Name: e.String(), effects: []scenario.Effect{e}})
 	}
 	return list
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 	"runtime"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ type Shrink struct {
 	Each func(ShrinkProgress)
 
 	// run is for tests, which run worlds that are broken on purpose.
-	run func(Scenario, Options) (Result, error)
+	run func(scenario.Scenario, Options) (Result, error)
 }
 
 // ShrinkProgress is how far a shrink has come.
@@ -48,11 +49,11 @@ type ShrinkProgress struct {
 type Shrunk struct {
 	// Scenario is the smallest that was found. It expects the violation, and
 	// nothing else.
-	Scenario Scenario
+	Scenario scenario.Scenario
 	// Violation is what running it ends with.
 	Violation *Violation
 	// Before and After are the lines of the scenario as it was given, and as
-	// it is now, both as [Scenario.Brief] writes them, expectations included.
+	// it is now, both as [scenario.Scenario.Brief] writes them, expectations included.
 	Before, After int
 	// Executions is how many worlds were run, the first one included. Worlds
 	// that ran ahead and whose result was not needed are not counted, so it
@@ -68,7 +69,7 @@ const defaultShrinkExecutions = 2000
 // Run shrinks a scenario. The error says what is wrong with it, or that
 // running it breaks no rule. A context that ends ends the shrink, with what it
 // has come to.
-func (o Shrink) Run(ctx context.Context, s Scenario) (Shrunk, error) {
+func (o Shrink) Run(ctx context.Context, s scenario.Scenario) (Shrunk, error) {
 	if o.Executions == 0 {
 		o.Executions = defaultShrinkExecutions
 	}
@@ -92,34 +93,34 @@ func (o Shrink) Run(ctx context.Context, s Scenario) (Shrunk, error) {
 	case first.Violation == nil:
 		return Shrunk{}, fmt.Errorf("shrink: the scenario breaks no rule")
 	}
-	r := &shrinking{Shrink: o, ctx: ctx, best: s.clone(), violation: first.Violation, wanted: first.Violation.Kind(), used: 1, tried: make(map[string]bool)}
+	r := &shrinking{Shrink: o, ctx: ctx, best: s.Clone(), violation: first.Violation, wanted: first.Violation.Kind(), used: 1, tried: make(map[string]bool)}
 	// A scenario that takes far longer to break is not simpler, whatever else
 	// it is; and one that breaks nothing need not be run to its end.
 	r.Options.Until = 2*first.Events + 5000
 	r.best.Expects = nil // what the scenario was made for is not what it shows now
-	r.best.tidy()
+	tidy(&r.best)
 	r.weight = weigh(&r.best)
 	r.tried[r.best.Brief()] = true
 	for r.round() {
 	}
-	r.best.Expects = []Expect{{Kind: ExpectViolation, Is: r.violation.Checker}}
+	r.best.Expects = []scenario.Expect{{Kind: scenario.ExpectViolation, Is: r.violation.Checker}}
 	return Shrunk{
 		Scenario: r.best, Violation: r.violation, Executions: r.used, Exhausted: r.over(),
 		Before: lineCount(&s), After: lineCount(&r.best),
 	}, nil
 }
 
-func lineCount(s *Scenario) int { return strings.Count(s.Brief(), "\n") }
+func lineCount(s *scenario.Scenario) int { return strings.Count(s.Brief(), "\n") }
 
 // edit changes a copy of a scenario. It reports false if there is nothing to
 // change.
-type edit func(*Scenario) bool
+type edit func(*scenario.Scenario) bool
 
 // shrinking is a shrink under way.
 type shrinking struct {
 	Shrink
 	ctx       context.Context
-	best      Scenario
+	best      scenario.Scenario
 	weight    weight
 	violation *Violation // of best
 	wanted    string     // its kind
@@ -132,7 +133,7 @@ func (r *shrinking) over() bool { return r.used >= r.Executions || r.ctx.Err() !
 
 // candidate is a scenario that may be simpler.
 type candidate struct {
-	scenario Scenario
+	scenario scenario.Scenario
 	text     string
 	weight   weight
 	edit     int // its place in the pass
@@ -143,7 +144,7 @@ type candidate struct {
 // pass tries edits of the best scenario, in order. When one is kept, the edits
 // of what it has become are tried from the same place on. It reports whether
 // any was kept.
-func (r *shrinking) pass(edits func(*Scenario) []edit) (kept bool) {
+func (r *shrinking) pass(edits func(*scenario.Scenario) []edit) (kept bool) {
 	list := edits(&r.best)
 	for at := 0; at < len(list) && !r.over(); {
 		var batch []candidate
@@ -178,13 +179,13 @@ func (r *shrinking) pass(edits func(*Scenario) []edit) (kept bool) {
 // candidate makes what an edit makes of the best scenario. It is not worthwhile
 // if it is not simpler, if it is no scenario, or if it was tried already.
 func (r *shrinking) candidate(e edit, batch []candidate) (candidate, bool) {
-	s := r.best.clone()
+	s := r.best.Clone()
 	if !e(&s) {
 		return candidate{}, false
 	}
-	s.tidy()
-	filled := s.withDefaults()
-	if filled.validate() != nil || r.impatient(&filled) {
+	tidy(&s)
+	filled := s.Filled()
+	if filled.Validate() != nil || r.impatient(&filled) {
 		return candidate{}, false
 	}
 	c := candidate{scenario: s, text: s.Brief(), weight: weigh(&s)}
@@ -198,8 +199,8 @@ func (r *shrinking) candidate(e edit, batch []candidate) (candidate, bool) {
 // impatient reports whether a scenario, with its defaults, gives the fleet less
 // time to come to rest, where that is what is broken: anything is stuck if one
 // does not wait.
-func (r *shrinking) impatient(s *Scenario) bool {
-	best := r.best.withDefaults()
+func (r *shrinking) impatient(s *scenario.Scenario) bool {
+	best := r.best.Filled()
 	return strings.HasPrefix(r.wanted, "L") && s.Converge < min(best.Converge, patience)
 }
 
@@ -225,7 +226,7 @@ func (r *shrinking) round() (kept bool) {
 		return false
 	}
 	kept = r.dropAll()
-	for _, edits := range []func(*Scenario) []edit{
+	for _, edits := range []func(*scenario.Scenario) []edit{
 		editModels, editSeed, editRollouts, editFaults, editActs, editInstants, editDurations,
 	} {
 		kept = r.pass(edits) || kept

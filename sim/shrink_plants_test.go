@@ -9,6 +9,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // plant is a bug that a search finds in a profile.
@@ -20,7 +21,7 @@ type plant struct {
 }
 
 // onceSeen breaks a rule once every one of some effects was seen so often.
-func onceSeen(checker string, needs map[Effect]uint64) func() *saboteur {
+func onceSeen(checker string, needs map[scenario.Effect]uint64) func() *saboteur {
 	return func() *saboteur {
 		return &saboteur{onStepped: func(w *World) {
 			for effect, n := range needs {
@@ -83,12 +84,12 @@ func plantsOf(t *testing.T) []plant {
 				}
 			}
 		})},
-		{"two wipes and an activation that failed", "swarm", 34, onceSeen("S2", map[Effect]uint64{EffectPlaneWipe: 2, EffectActivationFailed: 1})},
-		{"a replay and a late reply", "swarm", 6, onceSeen("S11", map[Effect]uint64{EffectLateReply: 1, EffectReplayAsked: 2})},
-		{"an absorbed event in front of a full inbox", "swarm", 21, onceSeen("S7", map[Effect]uint64{EffectAbsorbed: 1, EffectSaturated: 1})},
+		{"two wipes and an activation that failed", "swarm", 34, onceSeen("S2", map[scenario.Effect]uint64{scenario.EffectPlaneWipe: 2, scenario.EffectActivationFailed: 1})},
+		{"a replay and a late reply", "swarm", 6, onceSeen("S11", map[scenario.Effect]uint64{scenario.EffectLateReply: 1, scenario.EffectReplayAsked: 2})},
+		{"an absorbed event in front of a full inbox", "swarm", 21, onceSeen("S7", map[scenario.Effect]uint64{scenario.EffectAbsorbed: 1, scenario.EffectSaturated: 1})},
 		{"a reboot, a crash at a commit, and a poll that is offered nothing", "swarm", 36, func() *saboteur {
 			return &saboteur{onAnswered: func(w *World, m *message) {
-				if m.kind == MsgPoll && m.outcome.Code == wire.NoContent && w.effects[EffectReboot] > 0 && w.effects[EffectCrashAfterCommit] > 0 {
+				if m.kind == scenario.RoutePoll && m.outcome.Code == wire.NoContent && w.effects[scenario.EffectReboot] > 0 && w.effects[scenario.EffectCrashAfterCommit] > 0 {
 					w.Violate("S13", "planted")
 				}
 			}}

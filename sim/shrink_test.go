@@ -2,18 +2,18 @@ package sim
 
 import (
 	"context"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 )
 
 // runBroken runs scenarios in worlds that are broken.
-func runBroken(by func() *saboteur) func(Scenario, Options) (Result, error) {
-	return func(s Scenario, o Options) (Result, error) {
+func runBroken(by func() *saboteur) func(scenario.Scenario, Options) (Result, error) {
+	return func(s scenario.Scenario, o Options) (Result, error) {
 		w, err := New(s, o)
 		if err != nil {
 			return Result{}, err
@@ -37,14 +37,14 @@ func sabotageNamed(t *testing.T, checker, name string) func() *saboteur {
 
 // firstBroken draws the first scenario of a profile that breaks a rule, from a
 // seed on.
-func firstBroken(t *testing.T, profile string, first uint64, run func(Scenario, Options) (Result, error)) (uint64, Scenario, *Violation) {
+func firstBroken(t *testing.T, profile string, first uint64, run func(scenario.Scenario, Options) (Result, error)) (uint64, scenario.Scenario, *Violation) {
 	t.Helper()
-	p, err := FindProfile(profile)
+	p, err := generate.FindProfile(profile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for seed := first; seed < first+200; seed++ {
-		s := Generate(seed, p)
+		s := generate.Scenario(seed, p)
 		result, err := run(s, Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -54,7 +54,7 @@ func firstBroken(t *testing.T, profile string, first uint64, run func(Scenario, 
 		}
 	}
 	t.Fatal("none of 200 seeds breaks anything")
-	return 0, Scenario{}, nil
+	return 0, scenario.Scenario{}, nil
 }
 
 func TestAShrunkScenarioStillBreaksTheSameRuleAndNoLineOfItCanGo(t *testing.T) {
@@ -90,7 +90,7 @@ func TestAShrunkScenarioStillBreaksTheSameRuleAndNoLineOfItCanGo(t *testing.T) {
 					continue
 				}
 				without := strings.Join(slices.Delete(slices.Clone(lines), i, i+1), "")
-				less, err := ParseScenario(without)
+				less, err := scenario.ParseScenario(without)
 				if err != nil {
 					continue
 				}
@@ -144,7 +144,7 @@ func TestAShrinkRunsNoMoreWorldsThanItMay(t *testing.T) {
 
 // A scenario with less in it may break another rule. That is another failure.
 func TestAShrinkDoesNotSlipFromOneRuleToAnother(t *testing.T) {
-	run := func(s Scenario, _ Options) (Result, error) {
+	run := func(s scenario.Scenario, _ Options) (Result, error) {
 		v := &Violation{Checker: "S4", Detail: "with a fault"}
 		if len(s.Faults) == 0 {
 			v = &Violation{Checker: "S3", Detail: "without"}
@@ -178,7 +178,7 @@ func TestAScenarioThatBreaksNothingIsNotShrunk(t *testing.T) {
 	if _, err := (Shrink{}).Run(t.Context(), quietStory()); err == nil || err.Error() != "shrink: the scenario breaks no rule" {
 		t.Errorf("the error is %v", err)
 	}
-	if _, err := (Shrink{}).Run(t.Context(), Scenario{}); err == nil || !strings.Contains(err.Error(), "fleet: hosts is 0") {
+	if _, err := (Shrink{}).Run(t.Context(), scenario.Scenario{}); err == nil || !strings.Contains(err.Error(), "fleet: hosts is 0") {
 		t.Errorf("the error is %v", err)
 	}
 	if _, err := (Shrink{Executions: -1}).Run(t.Context(), quietStory()); err == nil || err.Error() != "shrink: executions is -1; want at least 1" {
@@ -198,49 +198,7 @@ func TestAShrinkLeavesAFleetItsTimeToComeToRest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if shrunk.Violation.Checker != "L1" || shrunk.Scenario.withDefaults().Converge < 10*time.Minute {
+	if shrunk.Violation.Checker != "L1" || shrunk.Scenario.Filled().Converge < 10*time.Minute {
 		t.Errorf("%v of\n%s", shrunk.Violation, shrunk.Scenario.Brief())
-	}
-}
-
-func TestEveryScenarioIsTheSameWithoutItsDefaults(t *testing.T) {
-	for _, p := range Profiles() {
-		t.Run(p.Name, func(t *testing.T) {
-			rapid.Check(t, func(t *rapid.T) {
-				s := Generate(rapid.Uint64().Draw(t, "seed"), p)
-				read, err := ParseScenario(s.Brief())
-				if err != nil {
-					t.Fatalf("%v\n%s", err, s.Brief())
-				}
-				if again := read.String(); again != s.String() {
-					t.Fatalf("without defaults\n%s\nit reads back as\n%s\nwant\n%s", s.Brief(), again, s.String())
-				}
-			})
-		})
-	}
-}
-
-func TestTheBriefTextHasNoDefaults(t *testing.T) {
-	s := Scenario{
-		Fleet: Fleet{Hosts: 3, Interval: time.Minute, Probes: -1},
-		Plane: PlaneModel{Capacity: 256, Batch: 1},
-		Rollouts: []Rollout{{ID: "stable@r1", Target: "c1"},
-			{At: time.Minute, ID: "stable@r2", Target: "c2", Waves: []time.Duration{5 * time.Minute}, Targets: Hosts{1, 2}}},
-		Faults:   []Fault{{At: 2 * time.Minute, Kind: ReducerWedge, For: 12 * time.Second}},
-		Active:   132 * time.Second,
-		Converge: 2 * time.Hour,
-	}
-	const want = `fleet 3 probes=-1
-plane batch=1
-rollout stable@r1 target=c1
-rollout stable@r2 at=1m target=c2 hosts=h1..h2
-at 2m reducer wedge for=12s
-`
-	if got := s.Brief(); got != want {
-		t.Errorf("it is\n%swant\n%s", got, want)
-	}
-	s.Seed, s.Active, s.Converge = 9, 3*time.Minute, time.Hour
-	if got := s.Brief(); !strings.HasPrefix(got, "seed 9\n") || !strings.HasSuffix(got, "active 3m\nconverge within=1h\n") {
-		t.Errorf("it is\n%s", got)
 	}
 }

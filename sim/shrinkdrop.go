@@ -6,38 +6,27 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // What can be left out of a scenario altogether: faults, acts, rollouts, hosts.
 
-// clone returns a scenario that shares nothing with s.
-func (s Scenario) clone() Scenario {
-	s.Faults = slices.Clone(s.Faults)
-	s.Acts = slices.Clone(s.Acts)
-	s.Expects = slices.Clone(s.Expects)
-	s.Rollouts = slices.Clone(s.Rollouts)
-	for i := range s.Rollouts {
-		s.Rollouts[i].Waves = slices.Clone(s.Rollouts[i].Waves)
-	}
-	return s
-}
-
 // tidy writes hosts in the shortest way and puts things in the order in which
 // they happen, which changes nothing else: what is planned for one instant
 // stays in its order.
-func (s *Scenario) tidy() {
-	slices.SortStableFunc(s.Faults, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
-	slices.SortStableFunc(s.Acts, func(a, b Act) int { return cmp.Compare(a.At, b.At) })
-	all := Hosts{1, s.Fleet.Hosts}
+func tidy(s *scenario.Scenario) {
+	slices.SortStableFunc(s.Faults, func(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(s.Acts, func(a, b scenario.Act) int { return cmp.Compare(a.At, b.At) })
+	all := scenario.Hosts{First: 1, Last: s.Fleet.Hosts}
 	for i := range s.Faults {
 		if s.Faults[i].Hosts == all {
-			s.Faults[i].Hosts = Hosts{}
+			s.Faults[i].Hosts = scenario.Hosts{}
 		}
 	}
 	honest := s.Fleet.Hosts - s.Fleet.Hostile
 	for i := range s.Rollouts {
 		if t := &s.Rollouts[i].Targets; t.First == 1 && t.Last >= honest {
-			*t = Hosts{}
+			*t = scenario.Hosts{}
 		}
 	}
 }
@@ -46,13 +35,13 @@ func (s *Scenario) tidy() {
 func (r *shrinking) dropAll() (kept bool) {
 	kept = r.pass(r.editAfterwards)
 	for _, of := range []struct {
-		count func(*Scenario) int
-		drop  func(s *Scenario, from, to int)
+		count func(*scenario.Scenario) int
+		drop  func(s *scenario.Scenario, from, to int)
 	}{
-		{func(s *Scenario) int { return len(s.Faults) }, dropFaults},
-		{func(s *Scenario) int { return len(s.Acts) }, dropActs},
-		{func(s *Scenario) int { return len(s.Rollouts) }, dropRollouts},
-		{func(s *Scenario) int { return s.Fleet.Hosts }, dropHosts},
+		{func(s *scenario.Scenario) int { return len(s.Faults) }, dropFaults},
+		{func(s *scenario.Scenario) int { return len(s.Acts) }, dropActs},
+		{func(s *scenario.Scenario) int { return len(s.Rollouts) }, dropRollouts},
+		{func(s *scenario.Scenario) int { return s.Fleet.Hosts }, dropHosts},
 	} {
 		for size := of.count(&r.best); size > 0; size /= 2 {
 			kept = r.pass(dropping(of.count, of.drop, size)) || kept
@@ -62,22 +51,22 @@ func (r *shrinking) dropAll() (kept bool) {
 }
 
 // editAfterwards drops whatever begins after the violation.
-func (r *shrinking) editAfterwards(*Scenario) []edit {
+func (r *shrinking) editAfterwards(*scenario.Scenario) []edit {
 	at := r.violation.At
-	return []edit{func(s *Scenario) bool {
-		s.Faults = slices.DeleteFunc(s.Faults, func(f Fault) bool { return f.At > at })
-		s.Acts = slices.DeleteFunc(s.Acts, func(a Act) bool { return a.At > at })
-		s.Rollouts = slices.DeleteFunc(s.Rollouts, func(o Rollout) bool { return o.At > at })
+	return []edit{func(s *scenario.Scenario) bool {
+		s.Faults = slices.DeleteFunc(s.Faults, func(f scenario.Fault) bool { return f.At > at })
+		s.Acts = slices.DeleteFunc(s.Acts, func(a scenario.Act) bool { return a.At > at })
+		s.Rollouts = slices.DeleteFunc(s.Rollouts, func(o scenario.Rollout) bool { return o.At > at })
 		return true
 	}}
 }
 
 // dropping makes edits that each drop a run of some size.
-func dropping(count func(*Scenario) int, drop func(s *Scenario, from, to int), size int) func(*Scenario) []edit {
-	return func(s *Scenario) []edit {
+func dropping(count func(*scenario.Scenario) int, drop func(s *scenario.Scenario, from, to int), size int) func(*scenario.Scenario) []edit {
+	return func(s *scenario.Scenario) []edit {
 		var list []edit
 		for from := 0; from < count(s); from += size {
-			list = append(list, func(s *Scenario) bool {
+			list = append(list, func(s *scenario.Scenario) bool {
 				drop(s, from, min(from+size, count(s)))
 				return true
 			})
@@ -87,35 +76,35 @@ func dropping(count func(*Scenario) int, drop func(s *Scenario, from, to int), s
 }
 
 // editDropOne drops anything, one at a time.
-func editDropOne(s *Scenario) []edit {
+func editDropOne(s *scenario.Scenario) []edit {
 	return slices.Concat(
-		dropping(func(s *Scenario) int { return len(s.Faults) }, dropFaults, 1)(s),
-		dropping(func(s *Scenario) int { return len(s.Acts) }, dropActs, 1)(s),
-		dropping(func(s *Scenario) int { return len(s.Rollouts) }, dropRollouts, 1)(s),
-		dropping(func(s *Scenario) int { return s.Fleet.Hosts }, dropHosts, 1)(s),
+		dropping(func(s *scenario.Scenario) int { return len(s.Faults) }, dropFaults, 1)(s),
+		dropping(func(s *scenario.Scenario) int { return len(s.Acts) }, dropActs, 1)(s),
+		dropping(func(s *scenario.Scenario) int { return len(s.Rollouts) }, dropRollouts, 1)(s),
+		dropping(func(s *scenario.Scenario) int { return s.Fleet.Hosts }, dropHosts, 1)(s),
 	)
 }
 
-func dropFaults(s *Scenario, from, to int) { s.Faults = slices.Delete(s.Faults, from, to) }
+func dropFaults(s *scenario.Scenario, from, to int) { s.Faults = slices.Delete(s.Faults, from, to) }
 
-func dropActs(s *Scenario, from, to int) { s.Acts = slices.Delete(s.Acts, from, to) }
+func dropActs(s *scenario.Scenario, from, to int) { s.Acts = slices.Delete(s.Acts, from, to) }
 
 // dropRollouts drops rollouts, and the acts that are about them alone.
-func dropRollouts(s *Scenario, from, to int) {
+func dropRollouts(s *scenario.Scenario, from, to int) {
 	var gone []wire.RolloutID
 	for i := from; i < to; i++ {
 		gone = append(gone, s.Rollouts[i].ID)
 	}
 	s.Rollouts = slices.Delete(s.Rollouts, from, to)
-	s.Acts = slices.DeleteFunc(s.Acts, func(a Act) bool { return slices.Contains(gone, a.Rollout) })
+	s.Acts = slices.DeleteFunc(s.Acts, func(a scenario.Act) bool { return slices.Contains(gone, a.Rollout) })
 }
 
 // dropHosts drops the hosts with indexes from to to-1; those after them move
 // up, and what was only about the dropped ones is dropped.
-func dropHosts(s *Scenario, from, to int) {
+func dropHosts(s *scenario.Scenario, from, to int) {
 	first, last, gone := from+1, to, to-from
-	move := func(h Hosts) (Hosts, bool) {
-		if h == (Hosts{}) {
+	move := func(h scenario.Hosts) (scenario.Hosts, bool) {
+		if h == (scenario.Hosts{}) {
 			return h, true
 		}
 		if h.First > last {
@@ -138,15 +127,15 @@ func dropHosts(s *Scenario, from, to int) {
 	hostile, legacy := within(honest+1, f.Hosts), within(honest-f.Legacy+1, honest)
 	f.Hosts, f.Hostile, f.Legacy = f.Hosts-gone, f.Hostile-hostile, f.Legacy-legacy
 	var there bool
-	s.Faults = slices.DeleteFunc(s.Faults, func(g Fault) bool { _, there = move(g.Hosts); return !there })
+	s.Faults = slices.DeleteFunc(s.Faults, func(g scenario.Fault) bool { _, there = move(g.Hosts); return !there })
 	for i := range s.Faults {
 		s.Faults[i].Hosts, _ = move(s.Faults[i].Hosts)
 	}
-	s.Acts = slices.DeleteFunc(s.Acts, func(a Act) bool { _, there = move(a.Hosts); return !there })
+	s.Acts = slices.DeleteFunc(s.Acts, func(a scenario.Act) bool { _, there = move(a.Hosts); return !there })
 	for i := range s.Acts {
 		s.Acts[i].Hosts, _ = move(s.Acts[i].Hosts)
 	}
-	s.Rollouts = slices.DeleteFunc(s.Rollouts, func(o Rollout) bool { _, there = move(o.Targets); return !there })
+	s.Rollouts = slices.DeleteFunc(s.Rollouts, func(o scenario.Rollout) bool { _, there = move(o.Targets); return !there })
 	for i := range s.Rollouts {
 		s.Rollouts[i].Targets, _ = move(s.Rollouts[i].Targets)
 	}
@@ -154,9 +143,9 @@ func dropHosts(s *Scenario, from, to int) {
 
 // editInstants lets everything from an instant on happen earlier: at the same
 // second of an earlier minute first, since hosts beat once a minute.
-func editInstants(s *Scenario) []edit {
+func editInstants(s *scenario.Scenario) []edit {
 	var at []time.Duration
-	for _, t := range s.instants() {
+	for _, t := range instants(s) {
 		at = append(at, *t)
 	}
 	slices.Sort(at)
@@ -168,8 +157,8 @@ func editInstants(s *Scenario) []edit {
 		before = from
 		for _, left := range []time.Duration{0, gap % time.Minute, (gap / 2).Truncate(time.Minute) + gap%time.Minute, gap / 2, gap - time.Minute, gap.Truncate(time.Second)} {
 			if by := gap - left; left >= 0 && by > 0 {
-				list = append(list, func(s *Scenario) bool {
-					for _, t := range s.instants() {
+				list = append(list, func(s *scenario.Scenario) bool {
+					for _, t := range instants(s) {
 						if *t >= from {
 							*t -= by
 						}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"github.com/refrain-fleet/refrain/sim/scenario"
 	"slices"
 	"strings"
 	"testing"
@@ -54,12 +55,12 @@ at 1m agent crash host=h7
 at 1m revoke h5
 `},
 	} {
-		s, err := ParseScenario(before)
+		s, err := scenario.ParseScenario(before)
 		if err != nil {
 			t.Fatal(err)
 		}
 		dropHosts(&s, c.from, c.to)
-		s.tidy()
+		tidy(&s)
 		if got := s.Brief(); got != c.want {
 			t.Errorf("without h%d to h%d:\n%swant\n%s", c.from+1, c.to, got, c.want)
 		}
@@ -67,7 +68,7 @@ at 1m revoke h5
 }
 
 func TestARolloutThatIsDroppedTakesItsResumesWithIt(t *testing.T) {
-	s, err := ParseScenario("fleet 2\nrollout a@r1 target=c1\nrollout a@r2 target=c2\nat 1m resume a@r1\nat 2m resume a@r2\n")
+	s, err := scenario.ParseScenario("fleet 2\nrollout a@r1 target=c1\nrollout a@r2 target=c2\nat 1m resume a@r1\nat 2m resume a@r2\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestLessOfAScenarioWeighsLess(t *testing.T) {
 	}
 	var before weight
 	for i, text := range ascending {
-		s, err := ParseScenario(text)
+		s, err := scenario.ParseScenario(text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,12 +153,12 @@ func TestViolationsOfOneKindDifferOnlyInNames(t *testing.T) {
 
 func TestTheTextOfAShrunkScenarioSaysWhatItShows(t *testing.T) {
 	shrunk := Shrunk{
-		Scenario:   Scenario{Fleet: Fleet{Hosts: 2}, Faults: []Fault{{At: time.Second, Kind: ReducerWedge, For: time.Minute}}},
+		Scenario:   scenario.Scenario{Fleet: scenario.Fleet{Hosts: 2}, Faults: []scenario.Fault{{At: time.Second, Kind: scenario.ReducerWedge, For: time.Minute}}},
 		Violation:  &Violation{Checker: "S11", Step: 18, At: 8745 * time.Millisecond, Detail: strings.Repeat("m4 is worked off too late and ", 5) + "answered\nmore"},
 		Executions: 62,
 	}
 	text := shrunk.Text("seed 2 of profile swarm")
-	if read, err := ParseScenario(text); err != nil || read.Brief() != shrunk.Scenario.Brief() {
+	if read, err := scenario.ParseScenario(text); err != nil || read.Brief() != shrunk.Scenario.Brief() {
 		t.Errorf("it reads back as %q, %v", read.Brief(), err)
 	}
 	joined := strings.ReplaceAll(text, "\n# ", " ")
@@ -178,18 +179,18 @@ func TestTheTextOfAShrunkScenarioSaysWhatItShows(t *testing.T) {
 
 func TestEveryCheckerHasARule(t *testing.T) {
 	for _, number := range []string{"S1", "S14", "INV", "L1", "L2", "L3", "L4", "G4", "WIRE", "PANIC"} {
-		if Rule(number) == "" {
+		if scenario.RuleText(number) == "" {
 			t.Errorf("%s has no rule", number)
 		}
 	}
-	if rule := Rule("S99"); rule != "" {
+	if rule := scenario.RuleText("S99"); rule != "" {
 		t.Errorf("S99 has the rule %q", rule)
 	}
 }
 
 // The order of what happens at one instant matters to a run, so it stays.
 func TestTidyingPutsThingsInTheOrderInWhichTheyHappen(t *testing.T) {
-	s, err := ParseScenario(`fleet 4 hostile=1
+	s, err := scenario.ParseScenario(`fleet 4 hostile=1
 rollout b@r1 at=2m target=c1 hosts=h1..h3
 rollout a@r1 at=1m target=c1 hosts=h2..h3
 at 3m agent crash host=h1..h4
@@ -201,8 +202,8 @@ at 1m resume b@r1
 	if err != nil {
 		t.Fatal(err)
 	}
-	tidied := s.clone()
-	tidied.tidy()
+	tidied := s.Clone()
+	tidy(&tidied)
 	const want = `fleet 4 hostile=1
 rollout b@r1 at=2m target=c1
 rollout a@r1 at=1m target=c1 hosts=h2..h3

@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -13,10 +15,10 @@ import (
 func (r *Shrunk) Text(from string) string {
 	var b strings.Builder
 	v := r.Violation
-	comment(&b, fmt.Sprintf("%s is broken: %s.", v.Checker, Rule(v.Checker)))
+	comment(&b, fmt.Sprintf("%s is broken: %s.", v.Checker, scenario.RuleText(v.Checker)))
 	detail, _, _ := strings.Cut(v.Detail, "\n")
 	comment(&b, fmt.Sprintf("Here, after %v (step %d): %s.", v.At.Round(time.Millisecond), v.Step, strings.TrimSuffix(detail, ".")))
-	comment(&b, fmt.Sprintf("Shrunk from %s in %d executions, by build %s.", from, r.Executions, Build()))
+	comment(&b, fmt.Sprintf("Shrunk from %s in %d executions, by build %s.", from, r.Executions, repro.Build()))
 	b.WriteString(r.Scenario.Brief())
 	return b.String()
 }
@@ -38,26 +40,4 @@ func comment(b *strings.Builder, sentence string) {
 		width += n
 	}
 	b.WriteByte('\n')
-}
-
-// Rule says what a checker holds runs to, by its number; it is empty for a
-// number that there is not.
-func Rule(number string) string {
-	for _, c := range Checkers() {
-		if c.Number == number {
-			return c.Rule
-		}
-	}
-	return otherRules[number]
-}
-
-// otherRules are those that no [Checker] looks after.
-var otherRules = map[string]string{
-	"L1":    "once the faults are over, every host that was given work comes to its end, and plane and agents agree",
-	"L2":    "once the faults are over, no event is left unsent",
-	"L3":    "once the faults are over, the plane is up, its inbox is empty and nobody is refused",
-	"L4":    "once the faults are over, every live host is reachable",
-	"G4":    "a Retry-After is a whole number of seconds, at least one (PROTOCOL G4)",
-	"WIRE":  "every document comes off the wire as it went on",
-	"PANIC": "nothing that is simulated panics",
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 	"slices"
 	"strings"
 	"time"
@@ -14,10 +15,10 @@ type weight [7]uint64
 
 func (w weight) compare(other weight) int { return slices.Compare(w[:], other[:]) }
 
-func weigh(s *Scenario) weight {
+func weigh(s *scenario.Scenario) weight {
 	text := s.Brief()
 	draws := 0
-	for _, r := range []Range{s.Fleet.Activation, s.Plane.Commit, s.Network.Delay} {
+	for _, r := range []scenario.Range{s.Fleet.Activation, s.Plane.Commit, s.Network.Delay} {
 		if r.Min != r.Max {
 			draws++
 		}
@@ -33,14 +34,14 @@ func weigh(s *Scenario) weight {
 		uint64(len(strings.Fields(text))),
 		uint64(draws),
 		uint64(len(text) - strings.Count(text, "0")),
-		uint64(max(s.times(), 0)),
+		uint64(max(times(s), 0)),
 		s.Seed,
 	}
 }
 
 // times is the sum of all times of a scenario.
-func (s *Scenario) times() (sum time.Duration) {
-	for d := range s.durations() {
+func times(s *scenario.Scenario) (sum time.Duration) {
+	for d := range durations(s) {
 		if *d < 0 {
 			sum -= *d
 		} else {
@@ -52,7 +53,7 @@ func (s *Scenario) times() (sum time.Duration) {
 
 // durations yields every duration of a scenario, instants included, those that
 // are not set as well.
-func (s *Scenario) durations() func(yield func(*time.Duration) bool) {
+func durations(s *scenario.Scenario) func(yield func(*time.Duration) bool) {
 	list := []*time.Duration{
 		&s.Fleet.Interval, &s.Fleet.ProbeInterval, &s.Fleet.Sustained, &s.Fleet.Activation.Min, &s.Fleet.Activation.Max,
 		&s.Plane.ReplyTimeout, &s.Plane.Service, &s.Plane.Commit.Min, &s.Plane.Commit.Max, &s.Plane.Start,
@@ -74,7 +75,7 @@ func (s *Scenario) durations() func(yield func(*time.Duration) bool) {
 }
 
 // instants lists everything that happens at an instant.
-func (s *Scenario) instants() []*time.Duration {
+func instants(s *scenario.Scenario) []*time.Duration {
 	var list []*time.Duration
 	for i := range s.Rollouts {
 		list = append(list, &s.Rollouts[i].At)
@@ -126,6 +127,6 @@ func nicer(d time.Duration) []time.Duration {
 
 // noise is how many characters of a duration a reader has to take in.
 func noise(d time.Duration) int {
-	text := shortDuration(d)
+	text := scenario.FormatDuration(d)
 	return len(text) - strings.Count(text, "0")
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // stream delivers a world's events to those who subscribed.
@@ -146,7 +147,7 @@ func (w *World) hostSteppedEvent(h *hostNode, in agent.Input) {
 
 // effect counts that something really happened, and emits it. The count is part
 // of the result, so it is no consumer's.
-func (w *World) effect(e Effect) {
+func (w *World) effect(e scenario.Effect) {
 	w.effects[e]++
 	if w.wants(EventEffect) {
 		w.effectEvent(e)
@@ -154,4 +155,4 @@ func (w *World) effect(e Effect) {
 }
 
 //go:noinline
-func (w *World) effectEvent(e Effect) { w.emit(Event{Kind: EventEffect, Effect: e}) }
+func (w *World) effectEvent(e scenario.Effect) { w.emit(Event{Kind: EventEffect, Effect: e}) }

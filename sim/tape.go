@@ -1,10 +1,12 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Tape is what happened at the plane in a run of a scenario: every request that
@@ -16,7 +18,7 @@ import (
 // whose connection was reset after they were worked on, or whose sender gave up,
 // are, with their answers.
 type Tape struct {
-	Scenario Scenario
+	Scenario scenario.Scenario
 	Requests []TapeRequest
 	Steps    []TapeStep
 	// Violation is the rule that the run broke before the tape ended, if it did.
@@ -150,11 +152,11 @@ type TapeOptions struct {
 
 // Record runs a scenario and records the plane. The tape ends with a tick, and
 // so with a state, as far as the run gets to one.
-func Record(s Scenario, o TapeOptions) (*Tape, error) {
+func Record(s scenario.Scenario, o TapeOptions) (*Tape, error) {
 	if o.Checkers == nil {
 		o.Checkers = []Checker{}
 	}
-	setDefault(&o.StateEvery, time.Minute)
+	o.StateEvery = cmp.Or(o.StateEvery, time.Minute)
 	w, err := New(s, Options{Checkers: o.Checkers})
 	if err != nil {
 		return nil, err

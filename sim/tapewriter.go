@@ -7,6 +7,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // tapeWriter is a consumer of events that writes what happens at the plane on a
@@ -188,20 +189,20 @@ func tapeRequest(m *message) TapeRequest {
 		Method:      "POST",
 	}
 	switch m.kind {
-	case MsgHeartbeat:
+	case scenario.RouteHeartbeat:
 		t.Path = "/v1/agent/heartbeat"
 		t.Body = wire.HeartbeatRequestSchema.Append(nil, &m.heartbeat.Request)
-	case MsgEvent:
+	case scenario.RouteEvent:
 		t.Path = "/v1/agent/events"
 		t.Body = wire.EventEnvelopeSchema.Append(nil, &m.event.Envelope)
-	case MsgGarbage:
+	case scenario.RouteGarbage:
 		t.Path = "/v1/agent/heartbeat"
 		t.Body = []byte(garbageBody(m.garbage))
-	case MsgPoll:
+	case scenario.RoutePoll:
 		t.Method, t.Path = "GET", "/v1/agent/dispatch"
 		t.Query = "wait=" + strconv.Itoa(int(m.wait/time.Second))
 		return t
-	case MsgOperator:
+	case scenario.RouteOperator:
 		operatorRequest(&t, m)
 		if t.Body == nil {
 			return t

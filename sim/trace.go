@@ -6,6 +6,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // textTrace writes one dense line for most of what happens. It is never part of
@@ -66,7 +67,9 @@ func (t *textTrace) fault(e *Event) {
 
 func (t *textTrace) noticed(e *Event) { t.line("plane", "* %v", *e.Notice) }
 
-func (t *textTrace) hostNoticed(e *Event) { t.line(string(HostName(e.Host)), "* %v", *e.AgentNotice) }
+func (t *textTrace) hostNoticed(e *Event) {
+	t.line(string(scenario.HostName(e.Host)), "* %v", *e.AgentNotice)
+}
 
 func (t *textTrace) arrived(e *Event) {
 	m := e.Message
@@ -95,9 +98,9 @@ func (t *textTrace) planeDown(e *Event) { t.line("plane", "! down, wiped=%v", e.
 func (t *textTrace) planeStarted(e *Event) { t.line("plane", "! started: %v", e.World.plane.plane) }
 
 func (t *textTrace) hostStepped(e *Event) {
-	t.line(string(HostName(e.Host)), "= %v", e.AgentInput)
+	t.line(string(scenario.HostName(e.Host)), "= %v", e.AgentInput)
 	for _, entry := range e.AgentOutput.Appends {
-		t.line(string(HostName(e.Host)), "+ %v", entry)
+		t.line(string(scenario.HostName(e.Host)), "+ %v", entry)
 	}
 }
 
@@ -123,7 +126,7 @@ func nodeName(node int32) string {
 	case worldNodeID:
 		return "world"
 	default:
-		return string(HostName(int(node) + 1))
+		return string(scenario.HostName(int(node) + 1))
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // TraceFormat is the form of a trace.
@@ -41,7 +43,7 @@ func newJSONTrace(w *World, o *Options) *jsonTrace {
 	t := &jsonTrace{w: w, to: json.NewEncoder(o.Trace)}
 	t.to.SetEscapeHTML(false)
 	t.encode(&traceHeader{
-		Format: traceFormatName, Version: traceFormatVersion, Scenario: o.TraceName, Seed: w.scenario.Seed, Build: Build(), FromStep: o.TraceFrom,
+		Format: traceFormatName, Version: traceFormatVersion, Scenario: o.TraceName, Seed: w.scenario.Seed, Build: repro.Build(), FromStep: o.TraceFrom,
 	})
 	for kind := EventKind(0); kind < eventKindCount; kind++ {
 		fill := eventForms[kind].fill
@@ -230,7 +232,7 @@ func (l *traceLine) nothing(*Event) {}
 
 func (l *traceLine) ofPlane(*Event) { l.Node = "plane" }
 
-func (l *traceLine) ofHost(e *Event) { l.Node = string(HostName(e.Host)) }
+func (l *traceLine) ofHost(e *Event) { l.Node = string(scenario.HostName(e.Host)) }
 
 func (l *traceLine) stepBegan(e *Event) {
 	l.Node, l.Timer = nodeName(e.timer.node), timerNames[e.timer.kind]
@@ -271,13 +273,13 @@ func (l *traceLine) sent(e *Event) {
 	l.Node = nodeName(m.node)
 	l.about(m)
 	switch m.kind {
-	case MsgHeartbeat:
+	case scenario.RouteHeartbeat:
 		l.Document = wire.HeartbeatRequestSchema.Append(nil, &m.heartbeat.Request)
-	case MsgEvent:
+	case scenario.RouteEvent:
 		l.Document = wire.EventEnvelopeSchema.Append(nil, &m.event.Envelope)
-	case MsgPoll:
+	case scenario.RoutePoll:
 		l.Wait = int64(m.wait)
-	case MsgOperator:
+	case scenario.RouteOperator:
 		l.Text = m.operator.String()
 	}
 }
@@ -286,7 +288,7 @@ func (l *traceLine) vanished(e *Event) {
 	l.Node = nodeName(e.Message.node)
 	l.about(e.Message)
 	l.Direction, l.Reason = "up", snake(e.Effect)
-	if e.Dir == Down {
+	if e.Dir == scenario.Down {
 		l.Direction = "down"
 	}
 }
@@ -383,7 +385,7 @@ func (l *traceLine) faulty(e *Event) { l.Fault = e.Fault.String() }
 func (l *traceLine) effective(e *Event) { l.Effect = snake(e.Effect) }
 
 // snake is the name of an effect in a JSON trace.
-func snake(e Effect) string { return strings.ReplaceAll(e.String(), " ", "_") }
+func snake(e scenario.Effect) string { return strings.ReplaceAll(e.String(), " ", "_") }
 
 // timerNames are the kinds of timers in a JSON trace.
 var timerNames = [...]string{

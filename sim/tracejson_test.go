@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 	"os"
 	"reflect"
 	"regexp"
@@ -13,7 +15,7 @@ import (
 )
 
 // jsonTraceOf runs a scenario and returns its JSON trace.
-func jsonTraceOf(t *testing.T, s Scenario, o Options) (string, Result) {
+func jsonTraceOf(t *testing.T, s scenario.Scenario, o Options) (string, Result) {
 	t.Helper()
 	var b strings.Builder
 	o.Trace, o.TraceFormat = &b, TraceJSON
@@ -45,13 +47,13 @@ func TestJSONTrace_EveryEventKindIsSeen(t *testing.T) {
 		missing[name] = true
 	}
 	// The rare kinds, and then a few drawn scenarios.
-	scenarios := []Scenario{
+	scenarios := []scenario.Scenario{
 		mustParse(t, "fleet 3\nrollout stable@r1 at=5s target=c1\nat 10s disk fail for=1m\nat 3m plane clock each=-721h\n"),
 		mustParse(t, "fleet 6\nat 55s reducer wedge for=20s\nat 70s plane restart each=100ms for=5s\n"),
 		mustParse(t, "fleet 2\nat 10s reply drop for=1m\n"),
 	}
 	for seed := uint64(1); seed <= 6; seed++ {
-		scenarios = append(scenarios, Generate(seed, mustProfile(t, "swarm")))
+		scenarios = append(scenarios, generate.Scenario(seed, mustProfile(t, "swarm")))
 	}
 	for _, s := range scenarios {
 		trace, _ := jsonTraceOf(t, s, Options{Checkers: []Checker{}})
@@ -75,8 +77,8 @@ func TestJSONTrace_EveryEventKindIsSeen(t *testing.T) {
 }
 
 func TestJSONTrace_TwoRunsGiveEqualBytes(t *testing.T) {
-	for _, p := range Profiles() {
-		s := Generate(3, p)
+	for _, p := range generate.Profiles() {
+		s := generate.Scenario(3, p)
 		plain, err := Run(s, Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -102,7 +104,7 @@ func TestJSONTrace_TwoRunsGiveEqualBytes(t *testing.T) {
 }
 
 func TestJSONTrace_BeginsAndStopsAtSteps(t *testing.T) {
-	s := Generate(3, mustProfile(t, "smoke"))
+	s := generate.Scenario(3, mustProfile(t, "smoke"))
 	whole, _ := jsonTraceOf(t, s, Options{})
 	part, _ := jsonTraceOf(t, s, Options{TraceFrom: 20, Until: 30})
 	var want []string
@@ -161,7 +163,7 @@ func TestJSONTrace_DocumentationIsMadeOfTheEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trace, _ := jsonTraceOf(t, Generate(3, mustProfile(t, "smoke")), Options{TraceName: "seed 3 of profile smoke"})
+	trace, _ := jsonTraceOf(t, generate.Scenario(3, mustProfile(t, "smoke")), Options{TraceName: "seed 3 of profile smoke"})
 	lines := strings.SplitAfter(buildOf.ReplaceAllString(trace, `"build":"unknown go1.26 linux/amd64"`), "\n")
 	var sample bytes.Buffer
 	for i, line := range lines {

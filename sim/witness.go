@@ -6,6 +6,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Witness writes down what could be seen of a run from outside: what reached
@@ -40,7 +41,7 @@ const Never time.Duration = -1
 // Exchange is one request and its answer. Instants are [Never] for what did not
 // happen.
 type Exchange struct {
-	Kind MessageKind
+	Kind scenario.Route
 	// Host is the number of the host that sent it, from 1; 0 is the operator,
 	// -1 the plane's manifests directory.
 	Host int
@@ -132,10 +133,10 @@ func (o *Witness) arrived(e *Event) {
 		AdmittedAt: Never, SteppedAt: Never, FinishedAt: Never, AnsweredAt: Never, HeardAt: Never,
 	}
 	switch m.kind {
-	case MsgHeartbeat:
+	case scenario.RouteHeartbeat:
 		r := &m.heartbeat.Request
 		x.Rollout, x.Closure = r.RolloutID, r.CurrentClosure
-	case MsgEvent:
+	case scenario.RouteEvent:
 		e := &m.event.Envelope
 		x.Rollout, x.Event, x.Seq = e.RolloutID, e.Event.Body.Kind(), e.Event.Seq
 	}

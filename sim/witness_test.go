@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // witnessed is a scenario in which everything happens that a witness writes
@@ -27,7 +28,7 @@ active 6m
 
 func watch(t *testing.T, text string) (*Witness, Result) {
 	t.Helper()
-	s, err := ParseScenario(text)
+	s, err := scenario.ParseScenario(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +70,7 @@ func TestAWitnessSeesWhatTheRunCountsAndChangesNothing(t *testing.T) {
 			t.Errorf("%d answers %v were seen, the run counts %d", answers[c], c, result.Effects[effect])
 		}
 	}
-	if got, want := kinds[SightDown]+kinds[SightWiped], result.Effects[EffectPlaneCrash]; got != want {
+	if got, want := kinds[SightDown]+kinds[SightWiped], result.Effects[scenario.EffectPlaneCrash]; got != want {
 		t.Errorf("the plane was seen to go down %d times, the run counts %d", got, want)
 	}
 }
@@ -100,7 +101,7 @@ func TestAWitnessKnowsWhatBecameOfARequest(t *testing.T) {
 }
 
 func TestOnlyALivingPlaneAndALivingAgentCanBeLookedAt(t *testing.T) {
-	s, err := ParseScenario("fleet 2\nat 1m plane crash for=5s\nat 1m agent crash host=h1 for=5s\nactive 2m\n")
+	s, err := scenario.ParseScenario("fleet 2\nat 1m plane crash for=5s\nat 1m agent crash host=h1 for=5s\nactive 2m\n")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // timerKind says what a timer is for.
@@ -63,7 +64,7 @@ const (
 // World is one run of a scenario: virtual time, a fleet, a plane and a network
 // between them. One goroutine, no clock, no lock; worlds share nothing.
 type World struct {
-	scenario Scenario
+	scenario scenario.Scenario
 	wire     bool
 
 	now   time.Duration
@@ -75,7 +76,7 @@ type World struct {
 	pool     pool
 	faults   faultState
 	plane    planeNode
-	adopted  *adopted // what the scenario starts with
+	adopted  *scenario.State // what the scenario starts with
 	hosts    []hostNode
 	operator operatorNode
 	probes   []wire.ProbeDeclaration // of every host
@@ -90,7 +91,7 @@ type World struct {
 	checks    Checks
 	expects   *expectJudge // nil if nothing is expected
 	nextLook  time.Duration
-	effects   Effects
+	effects   scenario.Effects
 	violation *Violation
 	trace     *textTrace // nil if nobody wants one
 	jsonTrace *jsonTrace // likewise
@@ -123,18 +124,18 @@ type Options struct {
 }
 
 // New makes the world of a scenario. The error names what is wrong with it.
-func New(s Scenario, o Options) (*World, error) {
-	s = s.withDefaults()
-	if err := s.validate(); err != nil {
+func New(s scenario.Scenario, o Options) (*World, error) {
+	s = s.Filled()
+	if err := s.Validate(); err != nil {
 		return nil, fmt.Errorf("scenario: %w", err)
 	}
-	start, err := s.Start.read(s.planeConfig())
+	start, err := s.Start.Read(s.PlaneConfig())
 	if err != nil {
 		return nil, fmt.Errorf("scenario: %w", err)
 	}
 	w := &World{scenario: s, wire: o.Wire, hash: s.Seed, adopted: start}
 	w.end = s.Active + s.Converge
-	w.probes = s.Fleet.declaredProbes()
+	w.probes = s.Fleet.DeclaredProbes()
 	w.subscribeAll(&o)
 	w.nextLook = w.expects.lookAt()
 	w.plane.init(w)
@@ -190,7 +191,7 @@ func (w *World) subscribeAll(o *Options) {
 }
 
 // Run runs a scenario to its end.
-func Run(s Scenario, o Options) (Result, error) {
+func Run(s scenario.Scenario, o Options) (Result, error) {
 	w, err := New(s, o)
 	if err != nil {
 		return Result{}, err

@@ -1,13 +1,14 @@
 package sim
 
 import (
+	"github.com/refrain-fleet/refrain/sim/scenario"
 	"os"
 	"testing"
 	"time"
 )
 
 func TestAQuietFleetConverges(t *testing.T) {
-	s := Scenario{Seed: 1, Fleet: Fleet{Hosts: 10}, Rollouts: []Rollout{{At: 30 * time.Second, ID: "stable@r1", Target: "c1", Waves: []time.Duration{2 * time.Minute, 3 * time.Minute}}}}
+	s := scenario.Scenario{Seed: 1, Fleet: scenario.Fleet{Hosts: 10}, Rollouts: []scenario.Rollout{{At: 30 * time.Second, ID: "stable@r1", Target: "c1", Waves: []time.Duration{2 * time.Minute, 3 * time.Minute}}}}
 	o := Options{}
 	if os.Getenv("TRACE") != "" {
 		o.Trace = os.Stderr

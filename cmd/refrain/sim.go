@@ -13,6 +13,9 @@ import (
 
 	"github.com/refrain-fleet/refrain/scenarios/conform"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // simCommand has the commands of the simulator.
@@ -56,7 +59,7 @@ type simReport struct {
 	Build           string            `json:"build"`
 	Again           string            `json:"again"`
 
-	source *sim.File // nil if there is no file
+	source *scenario.File // nil if there is no file
 }
 
 type simViolation struct {
@@ -109,14 +112,14 @@ func (r *simReport) rates() {
 		r.Ratio = r.SimSeconds / r.WallSeconds
 		r.EventsPerSecond = float64(r.Events) / r.WallSeconds
 	}
-	r.Build = sim.Build()
+	r.Build = repro.Build()
 }
 
-func (r *simReport) effects(e *sim.Effects) {
+func (r *simReport) effects(e *scenario.Effects) {
 	r.Effects = make(map[string]uint64)
 	for effect, n := range e {
-		if n > 0 && sim.Effect(effect) != sim.EffectNone {
-			r.Effects[sim.Effect(effect).String()] = n
+		if n > 0 && scenario.Effect(effect) != scenario.EffectNone {
+			r.Effects[scenario.Effect(effect).String()] = n
 		}
 	}
 }
@@ -156,7 +159,7 @@ func isTerminal(w io.Writer) bool {
 // simVars are what the help of the simulator's flags names.
 func simVars() kong.Vars {
 	var names []string
-	for _, p := range sim.Profiles() {
+	for _, p := range generate.Profiles() {
 		names = append(names, p.Name)
 	}
 	return kong.Vars{"profiles": strings.Join(names, ", "), "conform_requests": strconv.Itoa(conform.DefaultRequests)}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/picture"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // simDiffCommand compares two runs.
@@ -97,7 +98,7 @@ var errDiffers = &commandError{code: exitFailed, told: true}
 // diffSide is a scenario that is compared.
 type diffSide struct {
 	name     string
-	scenario sim.Scenario
+	scenario scenario.Scenario
 	from     *origin
 	wire     bool
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/repro"
 )
 
 // shrinkFindings shrinks the first finding of every kind, and returns what it
@@ -52,7 +53,7 @@ func printFindings(w io.Writer, findings []sim.Finding, shrunk map[int]*shrinkRe
 		} else {
 			fmt.Fprintf(w, "VIOLATED %v\n", f.Result.Violation)
 		}
-		fmt.Fprintf(w, "again    %s\n", sim.Again(sim.RunSeed(f.Seed, f.Profile)))
+		fmt.Fprintf(w, "again    %s\n", repro.Again(repro.RunSeed(f.Seed, f.Profile)))
 		if r := shrunk[i]; r != nil {
 			r.printSize(w)
 			fmt.Fprintf(w, "written  %s\n", r.File)

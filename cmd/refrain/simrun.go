@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // simRunCommand runs one scenario.
@@ -123,7 +126,7 @@ type origin struct {
 	// again is the command that runs it.
 	again string
 	// source is the file with its lines; nil if there is none.
-	source *sim.File
+	source *scenario.File
 }
 
 // from says where a scenario is from, in a few words.
@@ -135,32 +138,32 @@ func (o *origin) from() string {
 }
 
 // scenarioOf is the scenario that was asked for: a file's, or a seed's.
-func scenarioOf(file string, seed *uint64, profile string) (sim.Scenario, *origin, error) {
+func scenarioOf(file string, seed *uint64, profile string) (scenario.Scenario, *origin, error) {
 	switch {
 	case file != "" && seed != nil:
-		return sim.Scenario{}, nil, usageError("a file and --seed exclude each other")
+		return scenario.Scenario{}, nil, usageError("a file and --seed exclude each other")
 	case file != "":
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return sim.Scenario{}, nil, usageError(err.Error())
+			return scenario.Scenario{}, nil, usageError(err.Error())
 		}
-		f, err := sim.ParseFile(file, string(text))
+		f, err := scenario.ParseFile(file, string(text))
 		if err != nil {
-			return sim.Scenario{}, nil, usageError(err.Error())
+			return scenario.Scenario{}, nil, usageError(err.Error())
 		}
 		return f.Scenario, &origin{file: file, source: f, seed: f.Scenario.Seed, again: "refrain sim run " + shellWord(file)}, nil
 	case seed == nil:
-		return sim.Scenario{}, nil, usageError("want a scenario file or --seed N")
+		return scenario.Scenario{}, nil, usageError("want a scenario file or --seed N")
 	}
-	p, err := sim.FindProfile(profile)
+	p, err := generate.FindProfile(profile)
 	if err != nil {
-		return sim.Scenario{}, nil, usageError("--profile: " + err.Error())
+		return scenario.Scenario{}, nil, usageError("--profile: " + err.Error())
 	}
-	return sim.Generate(*seed, p), seedOrigin(*seed, p.Name), nil
+	return generate.Scenario(*seed, p), seedOrigin(*seed, p.Name), nil
 }
 
 func seedOrigin(seed uint64, profile string) *origin {
-	return &origin{seed: seed, profile: profile, again: sim.RunSeed(seed, profile)}
+	return &origin{seed: seed, profile: profile, again: repro.RunSeed(seed, profile)}
 }
 
 func openTrace(path string, out io.Writer) (to io.Writer, flush func() error, err error) {
@@ -200,8 +203,8 @@ func printRun(w io.Writer, r *simReport, result *sim.Result) {
 	}
 	var effects []string
 	for e, n := range result.Effects {
-		if n > 0 && sim.Effect(e) != sim.EffectNone {
-			effects = append(effects, fmt.Sprintf("%s %d", sim.Effect(e), n))
+		if n > 0 && scenario.Effect(e) != scenario.EffectNone {
+			effects = append(effects, fmt.Sprintf("%s %d", scenario.Effect(e), n))
 		}
 	}
 	fmt.Fprintf(w, "seen     %s\n", strings.Join(effects, ", "))
@@ -209,5 +212,5 @@ func printRun(w io.Writer, r *simReport, result *sim.Result) {
 		result.Simulated.Round(time.Second), time.Duration(r.WallSeconds*float64(time.Second)).Round(10*time.Microsecond), r.Ratio)
 	fmt.Fprintf(w, "events   %d, %.0f/s\n", r.Events, r.EventsPerSecond)
 	fmt.Fprintf(w, "hash     %s\n", r.Hash)
-	fmt.Fprintf(w, "again    %s\n", sim.Again(r.Again))
+	fmt.Fprintf(w, "again    %s\n", repro.Again(r.Again))
 }

@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // simSearchCommand runs many seeds.
@@ -77,7 +80,7 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 	}
 	if len(summary.Findings) > 0 {
 		f := &summary.Findings[0]
-		report.Seed, report.Profile, report.Again = f.Seed, f.Profile, sim.RunSeed(f.Seed, f.Profile)
+		report.Seed, report.Profile, report.Again = f.Seed, f.Profile, repro.RunSeed(f.Seed, f.Profile)
 		report.judge(f.Result.Violation)
 	}
 	shrunk, unwritten := c.shrinkFindings(ctx, io, summary.Findings)
@@ -99,13 +102,13 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
-func (c *simSearchCommand) profiles() ([]sim.Profile, error) {
+func (c *simSearchCommand) profiles() ([]generate.Profile, error) {
 	if len(c.Profile) == 0 {
-		return sim.Profiles(), nil
+		return generate.Profiles(), nil
 	}
-	var list []sim.Profile
+	var list []generate.Profile
 	for _, name := range c.Profile {
-		p, err := sim.FindProfile(name)
+		p, err := generate.FindProfile(name)
 		if err != nil {
 			return nil, usageError("--profile: " + err.Error())
 		}
@@ -132,17 +135,17 @@ func (c *simSearchCommand) compare(sample []sim.Finding) ([]difference, error) {
 		command.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(processors))
 		out, err := command.Output()
 		if err != nil {
-			return nil, fmt.Errorf("the second process, %s: %w", sim.RunSeed(f.Seed, f.Profile), err)
+			return nil, fmt.Errorf("the second process, %s: %w", repro.RunSeed(f.Seed, f.Profile), err)
 		}
 		var second simReport
 		if err := json.Unmarshal(out, &second); err != nil {
-			return nil, fmt.Errorf("the second process, %s: %w", sim.RunSeed(f.Seed, f.Profile), err)
+			return nil, fmt.Errorf("the second process, %s: %w", repro.RunSeed(f.Seed, f.Profile), err)
 		}
 		if first := fmt.Sprintf("%016x", f.Result.Hash); first != second.Hash || f.Result.Events != second.Events {
 			differing = append(differing, difference{
 				what: fmt.Sprintf("%d events, hash %s; with GOMAXPROCS=%d in a second process %d, %s",
 					f.Result.Events, first, processors, second.Events, second.Hash),
-				again: sim.RunSeed(f.Seed, f.Profile),
+				again: repro.RunSeed(f.Seed, f.Profile),
 			})
 		}
 	}
@@ -158,7 +161,7 @@ type searchProgress struct {
 	total   uint64
 	runs    uint64
 	events  uint64
-	effects sim.Effects
+	effects scenario.Effects
 	probes  []sim.Probe
 }
 
@@ -204,11 +207,11 @@ func (c *simSearchCommand) print(w io.Writer, r *simReport, s *sim.Summary, shru
 	}
 	for _, d := range differing {
 		fmt.Fprintf(w, "DIFFERS  %s\n", d.what)
-		fmt.Fprintf(w, "again    %s\n", sim.Again(d.again))
+		fmt.Fprintf(w, "again    %s\n", repro.Again(d.again))
 	}
 	if len(r.NeverHit) > 0 {
 		fmt.Fprintf(w, "NEVER    %s\n", strings.Join(r.NeverHit, ", "))
-		fmt.Fprintf(w, "again    %s\n", sim.Again(c.again()))
+		fmt.Fprintf(w, "again    %s\n", repro.Again(c.again()))
 	}
 	printFindings(w, s.Findings, shrunk)
 }

@@ -9,15 +9,16 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // impatientFinding is what a search would find if it gave fleets no time.
 func impatientFinding(t *testing.T, seed uint64) sim.Finding {
 	t.Helper()
-	f := sim.Finding{Seed: seed, Profile: "smoke", Scenario: sim.Scenario{
-		Seed: seed, Fleet: sim.Fleet{Hosts: 3}, Active: 2 * time.Minute, Converge: time.Minute,
-		Rollouts: []sim.Rollout{{ID: "stable@r1", Target: "c1"}},
-		Faults:   []sim.Fault{{At: time.Minute, Kind: sim.PlaneCrash, For: 3 * time.Second}},
+	f := sim.Finding{Seed: seed, Profile: "smoke", Scenario: scenario.Scenario{
+		Seed: seed, Fleet: scenario.Fleet{Hosts: 3}, Active: 2 * time.Minute, Converge: time.Minute,
+		Rollouts: []scenario.Rollout{{ID: "stable@r1", Target: "c1"}},
+		Faults:   []scenario.Fault{{At: time.Minute, Kind: scenario.PlaneCrash, For: 3 * time.Second}},
 	}}
 	var err error
 	if f.Result, err = sim.Run(f.Scenario, sim.Options{}); err != nil || f.Result.Violation == nil {
@@ -42,7 +43,7 @@ func TestASearchWritesWhatItFindsAsSmallScenarios(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := sim.ParseScenario(string(text))
+	s, err := scenario.ParseScenario(string(text))
 	if err != nil {
 		t.Fatal(err)
 	}

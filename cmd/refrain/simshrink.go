@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // simShrinkCommand makes a failing scenario small.
@@ -65,7 +67,7 @@ func (c *simShrinkCommand) Run(ctx context.Context, io stdio) error {
 		return err
 	case c.Output == "":
 		fmt.Fprintf(io.Out, "%s\n", report.Scenario)
-		report.Again = sim.Again(origin.again)
+		report.Again = repro.Again(origin.again)
 	}
 	report.print(io.Out)
 	return nil
@@ -73,7 +75,7 @@ func (c *simShrinkCommand) Run(ctx context.Context, io stdio) error {
 
 // runShrink shrinks a scenario and writes what comes out to a file, unless that
 // is empty or "-". Progress is shown on a terminal.
-func runShrink(ctx context.Context, io stdio, shrink sim.Shrink, s sim.Scenario, from, file string) (*shrinkReport, error) {
+func runShrink(ctx context.Context, io stdio, shrink sim.Shrink, s scenario.Scenario, from, file string) (*shrinkReport, error) {
 	if isTerminal(io.Err) {
 		var last time.Time
 		shrink.Each = func(p sim.ShrinkProgress) {
@@ -94,7 +96,7 @@ func runShrink(ctx context.Context, io stdio, shrink sim.Shrink, s sim.Scenario,
 		LinesBefore: shrunk.Before, LinesAfter: shrunk.After,
 		HostsBefore: s.Fleet.Hosts, HostsAfter: shrunk.Scenario.Fleet.Hosts,
 		Executions: shrunk.Executions, Exhausted: shrunk.Exhausted, WallSeconds: time.Since(started).Seconds(),
-		Scenario: shrunk.Text(from), Build: sim.Build(),
+		Scenario: shrunk.Text(from), Build: repro.Build(),
 	}
 	if file == "" || file == "-" {
 		return r, nil
@@ -102,7 +104,7 @@ func runShrink(ctx context.Context, io stdio, shrink sim.Shrink, s sim.Scenario,
 	if err := os.WriteFile(file, []byte(r.Scenario), 0o644); err != nil {
 		return nil, err
 	}
-	r.File, r.Again = file, sim.Again("refrain sim run "+shellWord(file))
+	r.File, r.Again = file, repro.Again("refrain sim run "+shellWord(file))
 	return r, nil
 }
 

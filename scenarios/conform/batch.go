@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // DefaultRequests is how many requests of a scenario are compared by default. A
@@ -19,15 +21,15 @@ const DefaultRequests = 250
 type Case struct {
 	// Name is a file's, or a seed's and its profile's.
 	Name     string
-	Scenario sim.Scenario
+	Scenario scenario.Scenario
 	// Again is the line that compares it again.
 	Again string
 }
 
 // SeedCase is the case of a seed in a profile.
-func SeedCase(seed uint64, p sim.Profile) Case {
+func SeedCase(seed uint64, p generate.Profile) Case {
 	return Case{
-		Name: fmt.Sprintf("seed %d of %s", seed, p.Name), Scenario: sim.Generate(seed, p),
+		Name: fmt.Sprintf("seed %d of %s", seed, p.Name), Scenario: generate.Scenario(seed, p),
 		Again: "refrain sim conform --seed " + strconv.FormatUint(seed, 10) + " --profile " + p.Name,
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/httpserver/pki"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // suffix is what the names in a simulated fleet's certificates end in.
@@ -34,12 +35,12 @@ type Certificates struct {
 // NewCertificates makes a CA and the server's certificate.
 func NewCertificates() (*Certificates, error) {
 	then := clock.NewMock()
-	then.Set(sim.Epoch.Std().Add(-aroundTheWorld))
+	then.Set(scenario.Epoch.Std().Add(-aroundTheWorld))
 	authority, err := pki.New(pki.Config{Suffix: suffix, Clock: then, ValidFor: 2 * aroundTheWorld})
 	if err != nil {
 		return nil, err
 	}
-	server, err := authority.IssueServer([]string{"127.0.0.1"}, pki.Validity{NotAfter: sim.Epoch.Std().Add(aroundTheWorld)})
+	server, err := authority.IssueServer([]string{"127.0.0.1"}, pki.Validity{NotAfter: scenario.Epoch.Std().Add(aroundTheWorld)})
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +57,7 @@ func (c *Certificates) of(t sim.TapeCertificate) (*tls.Certificate, error) {
 		return cert, nil
 	}
 	cert, err := c.authority.IssueClient(t.CommonName, pki.Validity{
-		NotBefore: t.NotBefore.Std(), NotAfter: sim.Epoch.Std().Add(aroundTheWorld),
+		NotBefore: t.NotBefore.Std(), NotAfter: scenario.Epoch.Std().Add(aroundTheWorld),
 	})
 	if err != nil {
 		return nil, err

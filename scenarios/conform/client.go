@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // response is what a server answered.
@@ -39,7 +40,7 @@ func (c *clients) transport(t sim.TapeCertificate, fresh bool) (*http.Transport,
 	transport := &http.Transport{
 		TLSClientConfig: &tls.Config{
 			RootCAs: c.certificates.pool, Certificates: []tls.Certificate{*cert},
-			Time: func() time.Time { return sim.Epoch.Std() },
+			Time: func() time.Time { return scenario.Epoch.Std() },
 		},
 		MaxIdleConnsPerHost: 64, DisableCompression: true,
 	}

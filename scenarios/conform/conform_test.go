@@ -10,6 +10,8 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // compareSeeds compares some seeds in every profile, and returns the outcomes.
@@ -17,7 +19,7 @@ func compareSeeds(t *testing.T, seeds uint64, stores func() (Stores, error)) []O
 	t.Helper()
 	var cases []Case
 	for seed := uint64(1); seed <= seeds; seed++ {
-		for _, p := range sim.Profiles() {
+		for _, p := range generate.Profiles() {
 			cases = append(cases, SeedCase(seed, p))
 		}
 	}
@@ -71,7 +73,7 @@ active 4m
 
 func record(t *testing.T, text string, requests int) *sim.Tape {
 	t.Helper()
-	scenario, err := sim.ParseScenario(text)
+	scenario, err := scenario.ParseScenario(text)
 	if err != nil {
 		t.Fatal(err)
 	}

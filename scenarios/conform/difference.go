@@ -5,11 +5,12 @@ import (
 	"strings"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Difference is where simulator and server part.
 type Difference struct {
-	Scenario sim.Scenario
+	Scenario scenario.Scenario
 	Tape     *sim.Tape
 	// At is the index of the step of the tape.
 	At int

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // link is the way of one host to the plane: a proxy that carries bytes, and does
@@ -141,12 +141,12 @@ func (l *link) set(change func(*link)) {
 }
 
 // block holds a direction, or lets go of it with by -1.
-func (l *link) block(dir sim.Dir, by int) {
+func (l *link) block(dir scenario.Dir, by int) {
 	l.set(func(l *link) {
-		if dir != sim.Down {
+		if dir != scenario.Down {
 			l.blocked[up] += by
 		}
-		if dir != sim.Up {
+		if dir != scenario.Up {
 			l.blocked[down] += by
 		}
 	})

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Result is what a gameday showed.
@@ -72,17 +72,17 @@ func (g *Game) result(ctx context.Context, settled bool, why string) *Result {
 }
 
 // judge says what became of an expectation.
-func (g *Game) judge(ctx context.Context, e sim.Expect) Met {
+func (g *Game) judge(ctx context.Context, e scenario.Expect) Met {
 	m := Met{Expect: e.String(), Verdict: VerdictNotJudged}
 	switch {
 	case e.At.Given && e.Kind.Looks():
 		m.Saw = "at an instant of the scenario the real fleet may be a little ahead or behind"
 		return m
-	case e.Kind == sim.ExpectAnswer:
+	case e.Kind == scenario.ExpectAnswer:
 		return g.judgeAnswer(e, m)
-	case e.Kind == sim.ExpectRecord:
+	case e.Kind == scenario.ExpectRecord:
 		return g.judgeRecord(ctx, e, m)
-	case e.Kind == sim.ExpectRollout:
+	case e.Kind == scenario.ExpectRollout:
 		status, err := g.asks.rollout(ctx, e.Rollout)
 		switch {
 		case err != nil:
@@ -93,7 +93,7 @@ func (g *Game) judge(ctx context.Context, e sim.Expect) Met {
 			m.found(status.State.String(), e.Is)
 		}
 		return m
-	case e.Kind == sim.ExpectHost:
+	case e.Kind == scenario.ExpectHost:
 		return g.each(e, m, func(h *host) string {
 			status, err := g.asks.host(ctx, h.name)
 			switch {
@@ -105,9 +105,9 @@ func (g *Game) judge(ctx context.Context, e sim.Expect) Met {
 				return status.Reachability.String()
 			}
 		})
-	case e.Kind == sim.ExpectClosure:
+	case e.Kind == scenario.ExpectClosure:
 		return g.each(e, m, func(h *host) string { return string(h.machine.CurrentClosure()) })
-	case e.Kind == sim.ExpectViolation:
+	case e.Kind == scenario.ExpectViolation:
 		m.Saw = "a checker of the simulator does not look at a real fleet"
 		return m
 	default:
@@ -124,7 +124,7 @@ func (m *Met) found(saw, want string) {
 }
 
 // each judges that all of the hosts show one word.
-func (g *Game) each(e sim.Expect, m Met, show func(*host) string) Met {
+func (g *Game) each(e scenario.Expect, m Met, show func(*host) string) Met {
 	m.Verdict, m.Saw = VerdictMet, e.Is
 	for _, h := range g.chosen(e.Hosts) {
 		if saw := show(h); saw != e.Is {
@@ -138,7 +138,7 @@ func (g *Game) each(e sim.Expect, m Met, show func(*host) string) Met {
 // judgeAnswer counts answers. What they were about, and when they came, is not
 // seen from outside; how many there are depends on the machine, so that only
 // whether there were any is judged, and that there were none if none was to be.
-func (g *Game) judgeAnswer(e sim.Expect, m Met) Met {
+func (g *Game) judgeAnswer(e scenario.Expect, m Met) Met {
 	if e.Event != "" || e.Rollout != "" || e.Nth > 0 || e.Seq.Given || e.At.Given || e.Took.Given || e.RetryAfter.Given || e.ReplayFrom.Given || e.Bootstrap.Given {
 		m.Saw = "of an answer only the host, the route, the status and the reason are seen"
 		return m
@@ -178,7 +178,7 @@ func (a answer) is(word string) bool {
 }
 
 // judgeRecord looks at a record on both sides, as far as it is asked for.
-func (g *Game) judgeRecord(ctx context.Context, e sim.Expect, m Met) Met {
+func (g *Game) judgeRecord(ctx context.Context, e scenario.Expect, m Met) Met {
 	if e.Seq.Given || e.Closure != "" || e.Confirmed != "" {
 		m.Saw = "of a record only the state is compared"
 		return m

@@ -16,6 +16,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/scenarios/mutants"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 func planted(t *testing.T) (root string, list []mutants.Mutant) {
@@ -151,7 +152,7 @@ func TestAScenarioBesideAMutantPassesWithoutIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		scenario, err := sim.ParseScenario(string(text))
+		scenario, err := scenario.ParseScenario(string(text))
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue

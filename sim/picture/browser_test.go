@@ -24,6 +24,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // These tests look at pages in a real browser. 'make e2e' runs them, and
@@ -296,7 +297,7 @@ converge within=10m
 // events.
 func broken(t *testing.T, text string, after int, detail string) Run {
 	t.Helper()
-	s, err := sim.ParseScenario(text)
+	s, err := scenario.ParseScenario(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -505,7 +506,7 @@ at 8m net partition host=h100..h180 for=5m
 }
 
 func TestAPageSaysWhatWasLeftOut(t *testing.T) {
-	s, err := sim.ParseScenario(tenHosts)
+	s, err := scenario.ParseScenario(tenHosts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -521,7 +522,7 @@ func TestAPageSaysWhatWasLeftOut(t *testing.T) {
 }
 
 func TestAPageOfAWorldInWhichNothingHappensIsShown(t *testing.T) {
-	s, err := sim.ParseScenario("fleet 1")
+	s, err := scenario.ParseScenario("fleet 1")
 	if err != nil {
 		t.Fatal(err)
 	}

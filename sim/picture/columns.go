@@ -6,6 +6,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 func describeMessages(list []*sim.MessageTrack, t *table) messages {
@@ -54,8 +55,8 @@ func flags(m *sim.MessageTrack) int64 {
 		bit int64
 		set bool
 	}{
-		{flagDuplicate, m.Duplicate}, {flagNoAnswer, m.NoAnswer}, {flagDropped, m.Dropped}, {flagLostRequest, m.Lost == sim.Up},
-		{flagLostAnswer, m.Lost == sim.Down}, {flagReplay, m.Replay}, {flagRoutine, m.Routine()},
+		{flagDuplicate, m.Duplicate}, {flagNoAnswer, m.NoAnswer}, {flagDropped, m.Dropped}, {flagLostRequest, m.Lost == scenario.Up},
+		{flagLostAnswer, m.Lost == scenario.Down}, {flagReplay, m.Replay}, {flagRoutine, m.Routine()},
 	} {
 		if flag.set {
 			f |= flag.bit
@@ -112,7 +113,7 @@ func describeSeries(s *sim.Series, hosts int) series {
 }
 
 // bands are the faults of a scenario, and what its operator does.
-func bands(s *sim.Scenario, end time.Duration) []band {
+func bands(s *scenario.Scenario, end time.Duration) []band {
 	var list []band
 	for _, f := range s.Faults {
 		b := band{On: onWhat(f.Kind), From: int64(f.At), First: f.Hosts.First, Last: f.Hosts.Last}
@@ -147,7 +148,7 @@ func bands(s *sim.Scenario, end time.Duration) []band {
 }
 
 // onWhat says what a kind of fault hits: the plane, or hosts and their links.
-func onWhat(k sim.FaultKind) string {
+func onWhat(k scenario.FaultKind) string {
 	word, _, _ := strings.Cut(k.String(), " ")
 	switch word {
 	case "reducer", "gate", "plane", "disk":

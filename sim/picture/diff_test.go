@@ -120,8 +120,8 @@ func TestRowsHaveEveryLineOnceAndInOrder(t *testing.T) {
 
 func difference(t testing.TB) *Difference {
 	t.Helper()
-	other := strings.Replace(scenario, "reducer wedge for=30s", "reducer wedge for=4s", 1)
-	d := &Difference{Step: 1, A: Side{Name: "one", Run: recorded(t, scenario), What: "this"}, B: Side{Name: "<other>", Run: recorded(t, other), What: "that"}}
+	other := strings.Replace(scenarioText, "reducer wedge for=30s", "reducer wedge for=4s", 1)
+	d := &Difference{Step: 1, A: Side{Name: "one", Run: recorded(t, scenarioText), What: "this"}, B: Side{Name: "<other>", Run: recorded(t, other), What: "that"}}
 	d.A.Whole, d.B.Whole = d.A.Run.Recording.Result, d.B.Run.Recording.Result
 	var parted uint64
 	a, b := Lines(d.A.Run.Recording, 1, 0), Lines(d.B.Run.Recording, 1, 0)
@@ -168,7 +168,7 @@ func TestTheTextOfADifferenceKeepsToItsColumns(t *testing.T) {
 }
 
 func TestTwoRunsThatAreTheSameSaySo(t *testing.T) {
-	run := recorded(t, scenario)
+	run := recorded(t, scenarioText)
 	whole := run.Recording.Result
 	d := &Difference{Same: whole.Events, A: Side{Name: "a", Run: run, Whole: whole}, B: Side{Name: "b", Run: run, Whole: whole}}
 	var b bytes.Buffer

@@ -9,6 +9,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Run is a run to be drawn, and what its maker knows of it.
@@ -180,12 +181,12 @@ func describe(run Run) *document {
 		Focus: focus{rec.Focus.Host, string(rec.Focus.Rollout)},
 	}
 	if v := rec.Result.Violation; v != nil {
-		d.Broken = &violation{Checker: v.Checker, Rule: ruleOf(v.Checker), Detail: v.Detail, Step: v.Step, At: int64(v.At)}
+		d.Broken = &violation{Checker: v.Checker, Rule: scenario.RuleText(v.Checker), Detail: v.Detail, Step: v.Step, At: int64(v.At)}
 	}
 	for _, s := range wire.States {
 		d.States = append(d.States, s.String())
 	}
-	for e := sim.EffectNone; e.String() != "?"; e++ {
+	for e := scenario.EffectNone; e.String() != "?"; e++ {
 		d.Effects = append(d.Effects, e.String())
 	}
 	for c := range wire.Code(wire.CodeCount) {
@@ -213,19 +214,6 @@ func describe(run Run) *document {
 	}
 	d.Strings = t.list
 	return d
-}
-
-func ruleOf(number string) string {
-	for _, c := range sim.Checkers() {
-		if c.Number == number {
-			return c.Rule
-		}
-	}
-	return map[string]string{
-		"L1": "after healing, every host reaches its end and plane and agent agree",
-		"L3": "after healing, the inbox empties",
-		"L4": "after healing, every live host is reachable",
-	}[number]
 }
 
 // facts are the lines of the summary.
@@ -331,7 +319,7 @@ func sinceEpoch(at wire.Time) string {
 	if !at.IsSet() {
 		return ""
 	}
-	return strconv.FormatFloat(at.Std().Sub(sim.Epoch.Std()).Seconds(), 'f', -1, 64) + " s"
+	return strconv.FormatFloat(at.Std().Sub(scenario.Epoch.Std()).Seconds(), 'f', -1, 64) + " s"
 }
 
 func probes(list []rollout.Probe) string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // traceEvent is one event of the Chrome trace event format, as Perfetto reads
@@ -271,7 +272,7 @@ func (t *traceWriter) message(m *sim.MessageTrack) {
 	}
 	name := cat + ": " + answer
 	point("b", name, m.Sent.At, args)
-	if m.Lost != sim.Both {
+	if m.Lost != scenario.Both {
 		point("n", "lost: "+m.Why.String(), m.Gone.At, map[string]any{"step": m.Gone.Step})
 	}
 	if m.Arrived.Happened() && m.Answered.Happened() {
