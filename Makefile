@@ -1,13 +1,13 @@
-# Every target works on a clean clone from Go and the module proxy alone. Only
-# the race detector wants a C compiler as well.
+# Every target works on a clean clone with Go and the module proxy. Only the race
+# detector needs a C compiler as well.
 
 GO       ?= go
 FUZZTIME ?= 30s
 BENCH    ?= .
 ROUNDS   ?= 200
 
-# core has no goroutines, which core/purity_test.go proves, so that its own
-# tests have no races; the packages that drive it are raced together with it.
+# core has no goroutines, which core/purity_test.go verifies, so its own tests
+# have no races; the packages that drive it are raced together with it.
 RACED = $$($(GO) list ./... | grep -E '/(cmd|httpserver|httpagent|scenarios)(/|$$)')
 # A world of sim has none either, but a search runs many side by side.
 RACED_IN_SIM = Search|SideBySide
@@ -23,12 +23,17 @@ build: ## build bin/refrain
 	$(GO) build -trimpath -o bin/refrain ./cmd/refrain
 
 .PHONY: run
-run: build ## run a control plane to look at, with requests to paste
+run: build ## run a demo control plane, with requests to paste
 	bin/refrain dev
 
 .PHONY: test
 test: ## run every test, and every seed of the fuzz targets
 	$(GO) test ./...
+
+.PHONY: test32
+test32: ## run the tests of core and sim as a 32-bit program
+	GOARCH=386 $(GO) vet ./...
+	GOARCH=386 CGO_ENABLED=0 $(GO) test -short ./core/... ./sim/...
 
 .PHONY: conform
 conform: build ## compare simulator and server on the corpus and on 2,004 drawn scenarios
@@ -36,7 +41,7 @@ conform: build ## compare simulator and server on the corpus and on 2,004 drawn 
 	bin/refrain sim conform --seeds 334 --go-on
 
 .PHONY: race
-race: ## run the tests of what has goroutines under the race detector
+race: ## run the tests of packages with goroutines under the race detector
 	@if [ "$$($(GO) env CGO_ENABLED)" != 1 ]; then \
 		echo "race: the race detector needs cgo and a C compiler; go env CC names $$($(GO) env CC)" >&2; exit 1; fi
 	$(GO) test -race -short $(RACED)
@@ -52,14 +57,14 @@ lint: ## gofmt, vet, staticcheck
 	$(GO) tool staticcheck -tags e2e ./sim/picture
 
 .PHONY: e2e
-e2e: ## look at the simulator's pages in a real browser; install chromium if there is none
+e2e: ## test the simulator's pages in a real browser; install chromium if missing
 	@command -v "$${CHROMIUM:-chromium}" >/dev/null || { \
 		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "e2e: there is no chromium; install it (as root: apt-get install chromium), or set CHROMIUM" >&2; exit 1; }; \
 		apt-get install -y --no-install-recommends chromium; }
 	$(GO) test -count=1 -tags e2e ./sim/picture
 
 .PHONY: fuzz
-fuzz: ## search with each fuzz target for FUZZTIME (30s)
+fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@fuzz/run.sh $(FUZZTIME)
 
 .PHONY: shrinks
@@ -76,26 +81,26 @@ bench: ## run the benchmarks that BENCH (all) matches
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
 .PHONY: million
-million: ## simulate a million hosts for an hour, which takes a quarter of one
+million: ## simulate a million hosts for an hour, which takes 15 minutes
 	REFRAIN_SIM_MILLION=1 $(GO) test ./sim -run '^$$' -bench AMillionHosts -benchtime 1x -timeout 6h -v
 
 .PHONY: mutants
-mutants: ## plant every bug of scenarios/mutants, one at a time, and see who notices
+mutants: ## plant every bug of scenarios/mutants, one at a time, and print which layer catches it
 	$(GO) run ./scenarios/mutants/score
 
 .PHONY: mutants-ci
-mutants-ci: ## see that every mutant applies and compiles, and that a handful is caught
+mutants-ci: ## verify that every mutant applies and compiles, and that five are caught
 	$(GO) test -count=1 -v ./scenarios/mutants
 
 .PHONY: cover
-cover: ## run every test and say what share of each package they reach
+cover: ## run every test and print the coverage
 	@mkdir -p var
 	$(GO) test -coverprofile var/cover.out ./...
 	@$(GO) tool cover -func var/cover.out | tail -n 1
 	@echo "look at it with: $(GO) tool cover -html var/cover.out"
 
 .PHONY: ci
-ci: ## what has to pass before a change lands: lint, build, test, race
+ci: ## run what has to pass before a change lands: lint, build, test, race, e2e
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory build
 	@$(MAKE) --no-print-directory test
@@ -105,5 +110,5 @@ ci: ## what has to pass before a change lands: lint, build, test, race
 		else echo "ci: NOT RUN: e2e, since there is no chromium here; 'make e2e' installs Debian's" >&2; fi
 
 .PHONY: clean
-clean: ## remove what the other targets have made
+clean: ## remove the files that other targets make
 	rm -rf bin var

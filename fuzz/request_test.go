@@ -22,6 +22,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpserver"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
 )
 
 // bodyRoutes are the routes that read a body, with whose certificate they are
@@ -138,7 +139,7 @@ func serve(t *testing.T) *handler {
 		Listener: &silence{closed: make(chan struct{})}, OpsListen: httpserver.OpsOff,
 		Certificate: &tls.Certificate{}, ClientCAs: x509.NewCertPool(), AgentCNSuffix: "fuzz",
 		InboxCapacity: 8, FlightDir: httpserver.FlightOff, CheckInvariants: true,
-		Logger: slog.New(slog.DiscardHandler), Clock: clock.NewMock(), Store: httpserver.NewMemoryStore(0),
+		Logger: slog.New(slog.DiscardHandler), Clock: clock.NewMock(), Store: memory.New(0),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -10,94 +10,93 @@ import (
 )
 
 // carryOut does what the output asks for and resets it, in the order of its
-// contract but for the notices. They come as soon as what they tell is durable,
-// so that onlookers hear of a change before they hear of what it brings about
-// on other hosts.
-func (l *life) carryOut() error {
-	if err := l.append(); err != nil {
+// contract except for the notices. They come as soon as what they report is
+// durable, so that observers see a change before its effects on other hosts.
+func (s *session) carryOut() error {
+	if err := s.append(); err != nil {
 		return err
 	}
-	for i := range l.out.Notices {
-		l.notice(&l.out.Notices[i])
+	for i := range s.out.Notices {
+		s.logNotice(&s.out.Notices[i])
 	}
-	if len(l.out.Appends) > 0 {
-		l.cfg.Observer.Changed(l.agent)
+	if len(s.out.Appends) > 0 {
+		s.cfg.Observer.Changed(s.agent)
 	}
-	for i := range l.out.Requests {
-		l.send(l.out.Requests[i])
+	for i := range s.out.Requests {
+		s.send(s.out.Requests[i])
 	}
-	for i := range l.out.Effects {
-		l.beginEffect(l.out.Effects[i])
+	for i := range s.out.Effects {
+		s.beginEffect(s.out.Effects[i])
 	}
-	l.out.Reset()
+	s.out.Reset()
 	return nil
 }
 
-// append makes the appends of the output durable, and the log shorter when it
+// append makes the appends of the output durable, and compacts the log when it
 // has become long.
-func (l *life) append() error {
-	if len(l.out.Appends) == 0 {
+func (s *session) append() error {
+	if len(s.out.Appends) == 0 {
 		return nil
 	}
-	l.lines = l.lines[:0]
+	s.lines = s.lines[:0]
 	sync := false
-	for i := range l.out.Appends {
-		e := &l.out.Appends[i]
-		l.lines = e.AppendLine(l.lines)
+	for i := range s.out.Appends {
+		e := &s.out.Appends[i]
+		s.lines = e.AppendLine(s.lines)
 		// Without an acknowledgement an event goes out once more than it had
 		// to, which is harmless; a sync per answer would not be.
 		sync = sync || e.Kind != agent.EntryAcknowledged
 	}
-	if err := l.cfg.Log.Append(l.lines, sync); err != nil {
+	if err := s.cfg.Log.Append(s.lines, sync); err != nil {
 		return fmt.Errorf("%w cannot be appended to: %w", errLog, err)
 	}
-	if l.size += len(l.lines); l.size >= max(l.cfg.CompactAbove, 2*l.compacted) {
-		l.compact()
+	if s.size += len(s.lines); s.size >= max(s.cfg.CompactAbove, 2*s.compacted) {
+		s.compact()
 	}
 	return nil
 }
 
-// compact puts the shortest log in place of the one that has become long. If
-// that fails, the long one goes on, and the next try is when it has doubled.
-func (l *life) compact() {
-	lines := l.agent.AppendDurable(nil)
-	if err := l.cfg.Log.Replace(lines); err != nil {
-		l.cfg.Logger.Warn("the agent's log could not be compacted; it goes on as it is", "bytes", l.size, "error", err)
-		l.compacted = l.size
+// compact replaces a long log by the shortest one with the same state. If that
+// fails, the long one stays, and the next attempt is when it has doubled.
+func (s *session) compact() {
+	lines := s.agent.AppendDurable(nil)
+	if err := s.cfg.Log.Replace(lines); err != nil {
+		s.cfg.Logger.Warn("compaction of the agent's log failed; the log is used as it is", "bytes", s.size, "error", err)
+		s.compacted = s.size
 		return
 	}
-	l.size, l.compacted = len(lines), len(lines)
+	s.size, s.compacted = len(lines), len(lines)
 }
 
 // send sends a request.
-func (l *life) send(r agent.Request) {
-	l.open++
-	l.running.Go(func() {
-		in, x := l.client.exchange(l.ctx, &r)
-		l.deliver(result{in: in, exchange: x, last: true})
+func (s *session) send(r agent.Request) {
+	s.open++
+	s.running.Go(func() {
+		in, x := s.client.exchange(s.ctx, &r)
+		s.deliver(result{in: in, exchange: x, last: true})
 	})
 }
 
 // beginEffect begins an effect.
-func (l *life) beginEffect(e agent.Effect) {
-	l.open++
+func (s *session) beginEffect(e agent.Effect) {
+	s.open++
 	switch e.Kind {
 	case agent.EffectActivate:
-		l.running.Go(func() {
-			in := l.cfg.Machine.Activate(l.ctx, e.Closure)
+		s.running.Go(func() {
+			in := s.cfg.Machine.Activate(s.ctx, e.Closure)
 			in.ID = e.ID
-			l.deliver(result{in: &in, last: true})
+			s.deliver(result{in: &in, last: true})
 		})
 	case agent.EffectRollback:
-		l.running.Go(func() {
-			in := l.cfg.Machine.RollBack(l.ctx, e.Closure)
+		s.running.Go(func() {
+			in := s.cfg.Machine.RollBack(s.ctx, e.Closure)
 			in.ID = e.ID
-			l.deliver(result{in: &in, last: true})
+			s.deliver(result{in: &in, last: true})
 		})
 	case agent.EffectProbe:
-		l.open += len(e.Probes) - 1
+		s.open += len(e.Probes) - 1
 		for _, p := range e.Probes {
-			l.running.Go(func() { l.probe(e.ID, p) })
+			s.running.Go(func() { s.probe(e.ID, p) })
 		}
 	default:
 		panic(fmt.Sprintf("httpagent: unknown effect %v", e.Kind))
@@ -108,21 +107,21 @@ func (l *life) beginEffect(e agent.Effect) {
 var errProbeTimeout = errors.New("no result within the probe timeout")
 
 // probe runs one probe of a round.
-func (l *life) probe(id uint64, p wire.ProbeDeclaration) {
+func (s *session) probe(id uint64, p wire.ProbeDeclaration) {
 	select {
-	case l.probing <- struct{}{}:
-		defer func() { <-l.probing }()
-	case <-l.ctx.Done():
+	case s.probing <- struct{}{}:
+		defer func() { <-s.probing }()
+	case <-s.ctx.Done():
 		return
 	}
-	ctx, cancel := context.WithCancelCause(l.ctx)
+	ctx, cancel := context.WithCancelCause(s.ctx)
 	defer cancel(nil)
-	timer := l.cfg.Clock.base.AfterFunc(l.cfg.Clock.slowed(l.cfg.ProbeTimeout), func() { cancel(errProbeTimeout) })
+	timer := s.cfg.Clock.base.AfterFunc(s.cfg.Clock.slowed(s.cfg.ProbeTimeout), func() { cancel(errProbeTimeout) })
 	defer timer.Stop()
-	in := l.cfg.Machine.Probe(ctx, p)
+	in := s.cfg.Machine.Probe(ctx, p)
 	if context.Cause(ctx) == errProbeTimeout {
 		in = agent.Probed{Status: wire.Fail, Reason: wire.Text(errProbeTimeout.Error())}
 	}
 	in.ID, in.Probe = id, p.ProbeName
-	l.deliver(result{in: &in, last: true})
+	s.deliver(result{in: &in, last: true})
 }

@@ -32,8 +32,8 @@ const (
 // protocol is the value of the protocol header (PROTOCOL T6).
 var protocol = strconv.Itoa(wire.ProtocolVersion)
 
-// client is the way to the plane: one exchange per request, over TLS 1.3 with
-// the host's certificate. Its methods may be called by several goroutines.
+// client sends requests to the plane: one exchange per request, over TLS 1.3
+// with the host's certificate. Its methods may be called by several goroutines.
 type client struct {
 	http  *http.Client
 	base  string
@@ -69,7 +69,8 @@ func newClient(c *Config) (*client, error) {
 	return &client{
 		http: &http.Client{
 			Transport: transport,
-			// The certificate is for the plane, not for whoever it points at.
+			// The certificate is for the plane, not for another server that a
+			// redirect names.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		base:  strings.TrimSuffix(c.URL, "/"),
@@ -80,8 +81,8 @@ func newClient(c *Config) (*client, error) {
 // errTimeout is why a request ended at its client timeout (PROTOCOL A6).
 var errTimeout = errors.New("no answer within the client timeout")
 
-// buffers are what the reading of an answer needs. A request's body is not one
-// of them: net/http may still read it when the exchange is over.
+// buffers are what reading an answer needs. A request's body is not one of
+// them: net/http may still read it when the exchange is over.
 type buffers struct {
 	body    bytes.Buffer
 	decoder wire.Decoder
@@ -90,7 +91,7 @@ type buffers struct {
 var bufferPool = sync.Pool{New: func() any { return new(buffers) }}
 
 // exchange sends a request of the reducer and makes the input that answers it.
-// ctx ends with the driver's life.
+// ctx ends with the session.
 func (c *client) exchange(ctx context.Context, r *agent.Request) (agent.Input, Exchange) {
 	b := bufferPool.Get().(*buffers)
 	defer bufferPool.Put(b)
@@ -137,8 +138,8 @@ func (c *client) answerTo(ctx context.Context, r *agent.Request, b *buffers, x *
 	}
 	a, err := readHeader(response)
 	if err != nil {
-		// Without the header the status means something else, for instance
-		// that an event is rejected for good. So it is as if none had come.
+		// Without the header the status means something else, for instance that
+		// an event is rejected. So it counts as no answer.
 		x.Defect, x.Err = true, err
 		return agent.Answer{}
 	}

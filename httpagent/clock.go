@@ -13,10 +13,10 @@ import (
 // MaxSpeed is the fastest that a [Clock] runs.
 const MaxSpeed = 1000
 
-// Clock is the time that agents and their machines live in: that of a base
-// clock, run faster by a whole factor from the clock's making on. The base is
-// the time of the plane and of the network. A Clock may be used by several
-// goroutines at once.
+// Clock is the time of agents and their machines: that of a base clock, run
+// faster by a whole factor from when the Clock is made. The base is the time of
+// the plane and of the network. A Clock may be used by several goroutines at
+// once.
 type Clock struct {
 	base   clock.Clock
 	origin time.Time
@@ -33,7 +33,7 @@ func NewClock(base clock.Clock, speed int) *Clock {
 func (c *Clock) Speed() int { return int(c.speed) }
 
 // Now returns the agent's time. Both of its clocks run faster; with speed 1 the
-// wall clock is the base's own, which somebody may set.
+// wall clock is the base's own, which may be set.
 func (c *Clock) Now() wire.Instant {
 	now := c.base.Now()
 	passed := now.Sub(c.origin)

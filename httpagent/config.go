@@ -15,33 +15,32 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 )
 
-// Config is everything a driver has to be told. Zero values mean the defaults;
-// the fields that have none are Agent.Hostname, URL, the certificate, the CA,
-// Log and Machine.
+// Config configures a driver. Zero values mean the defaults; the fields that
+// have none are Agent.Hostname, URL, the certificate, the CA, Log and Machine.
 type Config struct {
 	// Agent is the reducer's own configuration. Its times are those of Clock,
 	// but for RequestTimeout and PollWait, which are the plane's.
 	Agent agent.Config
-	// Boot says why the process came up, for the first life. Default
+	// Boot says why the process came up, for the first session. Default
 	// [agent.ProcessStart].
 	Boot agent.Boot
 
-	// URL is where the plane is: https, a host, perhaps a port, and no path.
+	// URL is the plane's: https, a host, perhaps a port, and no path.
 	URL string
 	// CertFile and KeyFile are PEM files with the host's certificate chain and
-	// key. They are read again for every connection, so that a certificate that
-	// was renewed is found; what cannot be read then leaves the one before in
-	// place.
+	// key. They are read again for every connection, so that a renewed
+	// certificate is used; if they cannot be read, the one read before stays in
+	// use.
 	CertFile, KeyFile string
 	// Certificate is used in place of the files if it is set.
 	Certificate *tls.Certificate
 	// CAFile is a PEM file with the CA that signed the plane's certificate, or
-	// several. The system's CAs are never asked.
+	// several. The system's CAs are never used.
 	CAFile string
 	// RootCAs is used in place of the file if it is set.
 	RootCAs *x509.CertPool
 
-	// Log keeps what the agent must not lose. The driver closes it.
+	// Log is the agent's durable log. The driver closes it.
 	Log Log
 	// CompactAbove is the size in bytes from which a log is compacted, if it
 	// has also become twice as long as what the last compaction left. Default
@@ -57,7 +56,7 @@ type Config struct {
 	Clock *Clock
 	// Logger takes the log lines. Default [slog.Default].
 	Logger *slog.Logger
-	// Observer is told what happens. Default nobody.
+	// Observer is notified of what the driver does. Default none.
 	Observer Observer
 	// CheckInvariants verifies the reducer's invariants after every step; Run
 	// returns a violation as an error. It costs time in proportion to what the
@@ -92,8 +91,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// validate judges a configuration whose defaults are filled in. What the
-// reducer has an opinion on, it judges itself.
+// validate judges a configuration whose defaults are filled in. The reducer
+// validates its own fields.
 func (c *Config) validate() error {
 	switch {
 	case c.Certificate == nil && (c.CertFile == "" || c.KeyFile == ""):
@@ -101,7 +100,7 @@ func (c *Config) validate() error {
 	case c.RootCAs == nil && c.CAFile == "":
 		return errors.New("ca is missing; want a file with the certificate of the CA that signed the plane's")
 	case c.Log == nil:
-		return errors.New("log is missing; want somewhere to keep what must not be lost, for instance OpenFileLog")
+		return errors.New("log is missing; want a durable log, for instance from OpenFileLog")
 	case c.Machine == nil:
 		return errors.New("machine is missing; want the host that the agent acts on")
 	case c.CompactAbove < 0:
@@ -117,13 +116,13 @@ func CheckURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case text == "":
-		return errors.New("url is missing; want where the plane is, for instance https://plane.example.com:8443")
+		return errors.New("url is missing; want the plane's URL, for instance https://plane.example.com:8443")
 	case err != nil:
 		return fmt.Errorf("url: %w", err)
 	case u.Scheme != "https" || u.Host == "" || u.Hostname() == "":
 		return fmt.Errorf("url is %q; want https:// and a host, for instance https://plane.example.com:8443", text)
 	case u.User != nil || (u.Path != "" && u.Path != "/") || u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("url is %q; want nothing but a host and a port after https://", text)
+		return fmt.Errorf("url is %q; want only a host and a port after https://", text)
 	}
 	return nil
 }

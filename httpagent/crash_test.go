@@ -30,8 +30,8 @@ func (r *rig) reopen(path string) *FileLog {
 	return log
 }
 
-// lateLog is a disk that takes its time, so that whoever does not wait for it is
-// well ahead of it.
+// lateLog is a slow disk, so that a driver that does not wait for it is well
+// ahead of it.
 type lateLog struct{ Log }
 
 func (l lateLog) Append(lines []byte, sync bool) error {
@@ -121,9 +121,9 @@ func TestARestartBeginsANewLife(t *testing.T) { // PROTOCOL A9
 	down := r.clock.Now()
 	r.driver.Restart(agent.ProcessStart, 5*time.Minute)
 	n := len(r.plane.of("heartbeat"))
-	r.until("a heartbeat of the next life", r.heartbeats(n+1))
+	r.until("a heartbeat of the next session", r.heartbeats(n+1))
 	if gap := r.plane.of("heartbeat")[n].at.Sub(down); gap < 5*time.Minute {
-		t.Errorf("the next life began after %v, want five minutes", gap)
+		t.Errorf("the next session began after %v, want five minutes", gap)
 	}
 	r.until("converged", r.reaches(wire.Converged))
 }
@@ -143,7 +143,7 @@ func TestADeferredActivationEndsWithTheReboot(t *testing.T) { // PROTOCOL A10
 	}
 }
 
-// What follows from a boot is told even if the log fails just then.
+// What follows from a boot is sent even if the log fails just then.
 func TestABootThatCouldNotBeMadeDurableIsToldByTheNextLife(t *testing.T) { // PROTOCOL A1, E
 	r := newRig(t)
 	log := r.cfg.Log.(*MemoryLog)
@@ -152,7 +152,7 @@ func TestABootThatCouldNotBeMadeDurableIsToldByTheNextLife(t *testing.T) { // PR
 	r.dispatching(dispatch("edge@1", "c1", 0), nil)
 	r.begin()
 	r.until("deferred", r.reaches(wire.Deferred))
-	machine.SwitchByHand("c9") // somebody chose another generation
+	machine.SwitchByHand("c9") // another generation was chosen
 	log.Fail(errors.New("no space left"))
 	r.driver.Restart(agent.Reboot, time.Second)
 	r.until("the failure", func() bool { return r.logs.has("no space left") })
@@ -176,7 +176,7 @@ func TestAnAgentWhoseLogFailsIsMadeAgainFromWhatIsDurable(t *testing.T) { // PRO
 	r.until("the failure", func() bool { return r.logs.has("no space left") })
 	told := len(r.told())
 	r.advance(10 * time.Minute)
-	if got := r.told(); len(got) > told+1 { // the one that is durable may be tried once a life
+	if got := r.told(); len(got) > told+1 { // the one that is durable may be sent once a session
 		for _, event := range got[told:] {
 			if event != "ActivationStarted 2" && event != "DispatchAck 1" {
 				t.Errorf("%s was sent while nothing could be made durable", event)
@@ -187,8 +187,8 @@ func TestAnAgentWhoseLogFailsIsMadeAgainFromWhatIsDurable(t *testing.T) { // PRO
 		t.Error("the agent went on without its log")
 	}
 	// After 1s, 2s, 4s and so on, at most a minute.
-	if n := strings.Count(r.logs.String(), "made again from what is durable"); n < 10 || n > 20 {
-		t.Errorf("it was made again %d times in ten minutes", n)
+	if n := strings.Count(r.logs.String(), "restored from its durable log"); n < 10 || n > 20 {
+		t.Errorf("it was restored %d times in ten minutes", n)
 	}
 	log.Fail(nil)
 	r.until("converged", r.reaches(wire.Converged))
@@ -252,7 +252,7 @@ func TestALongLogIsCompacted(t *testing.T) {
 	r.begin()
 	r.settle()
 	if r.state() != wire.Converged {
-		t.Errorf("at the start of a life onlookers are shown %v", r.state())
+		t.Errorf("at the start of a session observers are shown %v", r.state())
 	}
 	r.advance(10 * time.Minute)
 	if r.state() != wire.Converged || len(r.told()) > told+1 {
@@ -270,7 +270,7 @@ func TestALogThatCannotBeCompactedGoesOn(t *testing.T) {
 	if log.tries == 0 || log.tries > 6 { // each time that it has doubled: 100 bytes to 2 KiB or so
 		t.Errorf("it was tried %d times", log.tries)
 	}
-	if !r.logs.has("could not be compacted") {
+	if !r.logs.has("compaction of the agent's log failed") {
 		t.Errorf("no line about it\n%s", r.logs)
 	}
 }
@@ -391,8 +391,7 @@ func TestALogThatCannotBeLoadedAgainIsTriedAgain(t *testing.T) {
 	}
 }
 
-// watchedLog remembers what was appended, and fails to load as often as it is
-// told.
+// watchedLog keeps what was appended, and fails as many loads as a test sets.
 type watchedLog struct {
 	Log
 	mu          sync.Mutex

@@ -31,15 +31,15 @@ func newCredentials(c *Config) (*credentials, error) {
 }
 
 // next returns the certificate for a new connection: what the files have now,
-// or what they had when they could be read last, since whoever renews them may
-// be half-way through.
+// or what they had when they could last be read, since a renewal may be in
+// progress.
 func (cr *credentials) next(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	if cr.certFile == "" {
 		return cr.last.Load(), nil
 	}
 	pair, err := tls.LoadX509KeyPair(cr.certFile, cr.keyFile)
 	if err != nil {
-		cr.log.Warn("the certificate cannot be read; the one before is used", "file", cr.certFile, "error", err)
+		cr.log.Warn("the certificate cannot be read; the previous one stays in use", "file", cr.certFile, "error", err)
 		return cr.last.Load(), nil
 	}
 	cr.last.Store(&pair)

@@ -21,20 +21,20 @@ type Driver struct {
 
 	restarts  chan restart
 	refreshes chan struct{}
-	// waiting is told, before the driver waits for an input, how many requests
-	// and probes and switches are under way and when the timer is due; for
-	// tests. Nil: nobody.
+	// waiting is called before the driver waits for an input, with how many
+	// requests, probes and switches are in flight and when the timer is due;
+	// for tests. It may be nil.
 	waiting func(a *agent.Agent, open int, next time.Duration)
 }
 
-// restart is how a life shall end.
+// restart is how a session shall end.
 type restart struct {
 	boot agent.Boot
 	down time.Duration // in the agent's time
 }
 
 // New makes a driver that does nothing yet. The error names the field of cfg
-// that is wrong; the log is the caller's still.
+// that is wrong; the caller still owns the log then.
 func New(cfg Config) (*Driver, error) {
 	a, err := agent.New(cfg.Agent)
 	if err != nil {
@@ -56,10 +56,10 @@ func New(cfg Config) (*Driver, error) {
 	}, nil
 }
 
-// Restart ends the driver's life as a crash of the process would, or with
+// Restart ends the driver's session as a crash of the process would, or with
 // [agent.Reboot] one of the host, and begins the next one after down of the
-// agent's time. It returns at once; of several that come before the first is
-// begun the last one counts, but a boot among them stays one.
+// agent's time. It returns at once; of several calls before the next session
+// begins the last one counts, but a reboot among them stays a reboot.
 func (d *Driver) Restart(boot agent.Boot, down time.Duration) {
 	for {
 		select {
@@ -80,34 +80,33 @@ func (d *Driver) Restart(boot agent.Boot, down time.Duration) {
 func (d *Driver) Refresh() {
 	select {
 	case d.refreshes <- struct{}{}:
-	default: // it will ask anyway
+	default: // a refresh is pending already
 	}
 }
 
-// Run drives the agent until ctx ends, which is no error. It returns when
-// nothing of it runs any more, and has closed the log then. An error says that
-// the log cannot be read, or with CheckInvariants that the reducer has a
-// defect.
+// Run drives the agent until ctx ends, which is no error. It returns when all
+// its goroutines have ended and the log is closed. An error says that the log
+// cannot be read, or with CheckInvariants that the reducer has a defect.
 func (d *Driver) Run(ctx context.Context) error {
 	defer d.client.http.CloseIdleConnections()
 	err := d.run(ctx)
 	return errors.Join(err, d.cfg.Log.Close())
 }
 
-// run lives life after life.
+// run runs session after session.
 func (d *Driver) run(ctx context.Context) error {
 	boot := d.cfg.Boot
 	failures := 0
 	for first := true; ; first = false {
-		l, err := d.begin(ctx, boot)
+		s, err := d.begin(ctx, boot)
 		if err != nil && (first || !errors.Is(err, errLog)) {
 			return err
 		}
 		if err == nil {
 			began := d.cfg.Clock.Now().Mono
-			err = l.run()
-			l.end()
-			if l.started { // otherwise the next life is still the first after a boot
+			err = s.run()
+			s.end()
+			if s.started { // otherwise the next session is still the first after a boot
 				boot = agent.ProcessStart
 			}
 			if d.cfg.Clock.Now().Mono-began >= d.cfg.Agent.HeartbeatInterval {
@@ -127,7 +126,7 @@ func (d *Driver) run(ctx context.Context) error {
 		case errors.Is(err, errLog):
 			pause := min(d.cfg.Agent.BackoffBase<<min(failures, 20), d.cfg.Agent.HeartbeatInterval)
 			failures++
-			d.cfg.Logger.Error("the agent is thrown away and made again from what is durable", "error", err, "pause", pause)
+			d.cfg.Logger.Error("the agent is discarded and restored from its durable log", "error", err, "pause", pause)
 			if !d.pause(ctx, pause) {
 				return nil
 			}
@@ -137,7 +136,7 @@ func (d *Driver) run(ctx context.Context) error {
 	}
 }
 
-// pause waits between two lives. It returns false if ctx ended first.
+// pause waits between two sessions. It returns false if ctx ended first.
 func (d *Driver) pause(ctx context.Context, pause time.Duration) bool {
 	end := d.cfg.Clock.Now().Mono + pause
 	timer := d.cfg.Clock.at(end)
@@ -153,10 +152,11 @@ func (d *Driver) pause(ctx context.Context, pause time.Duration) bool {
 	}
 }
 
-// errLog says that the log could not be loaded or appended to, which may pass.
+// errLog says that the log could not be loaded or appended to, which a later
+// attempt may do.
 var errLog = errors.New("the agent's log")
 
-// downtime is the end of a life that somebody asked for.
+// downtime is the end of a session that [Driver.Restart] asked for.
 type downtime struct{ restart }
 
 // Error implements error.

@@ -110,7 +110,7 @@ type fakePlane struct {
 	mu      sync.Mutex
 	calls   []call
 	respond func(call) answer
-	release chan struct{} // closed to let go of what is held
+	release chan struct{} // closed to release what is held
 	maxTLS  uint16        // 0 for the newest
 }
 

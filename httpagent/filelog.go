@@ -13,11 +13,11 @@ import (
 // ErrInUse says that another process, or another log of this one, has the file.
 var ErrInUse = errors.New("the log is in use by another agent")
 
-var errNotLoaded = errors.New("it is closed, or failed and was not loaded again")
+var errNotLoaded = errors.New("it is closed, or has failed and was not loaded again")
 
-// FileLog is a log on disk: a file with one entry a line, to be read by people
-// as well. Beside it lie a lock, which keeps a second agent out, and while it is
-// compacted the file that will take its place.
+// FileLog is a log on disk: a text file with one entry a line. Beside it are a
+// lock file, which keeps a second agent out, and during a compaction the file
+// that will replace it.
 type FileLog struct {
 	path string
 	log  *slog.Logger
@@ -29,11 +29,11 @@ type FileLog struct {
 }
 
 // OpenFileLog opens the log at path, or makes an empty one in a directory that
-// is there. It is [ErrInUse] if another agent has it. Notices go to logger; nil
+// exists. It is [ErrInUse] if another agent has it. Notices go to logger; nil
 // is [slog.Default].
 func OpenFileLog(path string, logger *slog.Logger) (*FileLog, error) {
 	if path == "" {
-		return nil, errors.New("log file: want a path, have nothing")
+		return nil, errors.New("log file: the path is empty; want one")
 	}
 	if logger == nil {
 		logger = slog.Default()
@@ -47,7 +47,8 @@ func OpenFileLog(path string, logger *slog.Logger) (*FileLog, error) {
 
 func (l *FileLog) wrap(err error) error { return fmt.Errorf("log file: %w", err) }
 
-// Load implements [Log]. What a crash has torn is cut off, with a notice.
+// Load implements [Log]. An incomplete last line, left by a crash, is truncated
+// with a notice.
 func (l *FileLog) Load() ([]byte, error) {
 	if l.lock == nil {
 		return nil, l.wrap(os.ErrClosed)
@@ -58,7 +59,7 @@ func (l *FileLog) Load() ([]byte, error) {
 	}
 	lines := data[:wholeLines(data)]
 	if torn := len(data) - len(lines); torn > 0 {
-		l.log.Warn("the end of the agent's log was torn by a crash and is cut off; it was never durable, and nothing of it was sent",
+		l.log.Warn("truncated an incomplete line at the end of the agent's log, left by a crash; it was never durable, and nothing of it was sent",
 			"file", l.path, "bytes", torn)
 	}
 	if l.file == nil {
@@ -72,10 +73,10 @@ func (l *FileLog) Load() ([]byte, error) {
 	return lines, nil
 }
 
-// wholeLines returns how much of a log a crash has left whole. A line without
-// its end is torn. So is everything from a zero byte on: an append that touches
-// two pages may reach the disk in any order, a page that did not get there
-// reads as zeros, and no line has one.
+// wholeLines returns the length of a log's complete lines. A line without its
+// end is torn. So is everything from a zero byte on: an append that touches two
+// pages may reach the disk in any order, a page that did not get there reads as
+// zeros, and no line has one.
 func wholeLines(data []byte) int {
 	if i := bytes.IndexByte(data, 0); i >= 0 {
 		data = data[:i]
@@ -148,7 +149,7 @@ func (l *FileLog) syncDirectory() error {
 	return errors.Join(l.sync(dir), dir.Close())
 }
 
-// fail makes the log take nothing until it is loaded again.
+// fail closes the log; Append fails until it is loaded again.
 func (l *FileLog) fail() {
 	if l.file != nil {
 		l.file.Close()

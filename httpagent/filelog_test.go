@@ -109,7 +109,7 @@ func TestWhatACrashHasTornIsCutOff(t *testing.T) {
 			if lines != test.want {
 				t.Errorf("loaded %q, want %q", lines, test.want)
 			}
-			if torn := test.file != test.want; log.notices.has("torn by a crash") != torn {
+			if torn := test.file != test.want; log.notices.has("truncated an incomplete line") != torn {
 				t.Errorf("the notice is %q", log.notices)
 			}
 			log.mustAppend(t, "next\n")
@@ -222,7 +222,7 @@ func TestALogThatFailedTakesNothingUntilItIsLoadedAgain(t *testing.T) {
 
 func TestALogSaysWhereItCannotBe(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := OpenFileLog("", nil); err == nil || !strings.Contains(err.Error(), "want a path") {
+	if _, err := OpenFileLog("", nil); err == nil || !strings.Contains(err.Error(), "the path is empty") {
 		t.Errorf("no path: %v", err)
 	}
 	if _, err := OpenFileLog(filepath.Join(dir, "nowhere", "agent.log"), nil); !errors.Is(err, fs.ErrNotExist) {

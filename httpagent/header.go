@@ -36,8 +36,8 @@ func readHeader(r *http.Response) (agent.Answer, error) {
 }
 
 // readRetryAfter reads a Retry-After in whole seconds, which is how a plane
-// writes it (PROTOCOL G4). What something on the way may have put there, a date
-// for instance, is no floor.
+// writes it (PROTOCOL G4). Another value, for instance a date from a proxy, is
+// ignored.
 func readRetryAfter(value string) time.Duration {
 	n, err := strconv.ParseUint(value, 10, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// lock refuses: two agents on one log would give its numbers twice, so a log
-// that cannot be locked is not opened.
+// lock fails: two agents on one log would use its numbers twice, so a log that
+// cannot be locked is not opened.
 func lock(string) (*os.File, error) {
-	return nil, errors.New("a log on disk wants a Unix, whose locks go with the process")
+	return nil, errors.New("a log on disk needs a Unix, whose locks end with the process")
 }

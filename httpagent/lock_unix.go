@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// lock takes the lock of a log. It goes with the process, so a crash leaves
+// lock takes the lock of a log. It ends with the process, so a crash leaves
 // none behind; the file stays, since removing it would let two processes lock
 // two files of one name.
 func lock(path string) (*os.File, error) {

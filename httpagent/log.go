@@ -6,8 +6,9 @@ import "sync"
 // driver uses it from one goroutine.
 type Log interface {
 	// Load returns the lines that are durable, and makes sure that they are. It
-	// is called at the start of every life, also after an Append that failed;
-	// whether the lines of that are part of the log is open until then.
+	// is called at the start of every session, also after an Append that
+	// failed; until then it is indeterminate whether its lines are part of the
+	// log.
 	Load() ([]byte, error)
 	// Append adds whole lines to the log. With sync they are durable, and so is
 	// everything before them, when it returns nil; without, they are a hint
@@ -17,13 +18,12 @@ type Log interface {
 	// Replace puts lines in place of the whole log, at once or not at all, and
 	// durably. After an error Append says whether the log still takes lines.
 	Replace(lines []byte) error
-	// Close gives the log up. It may be called more than once.
+	// Close closes the log. It may be called more than once.
 	Close() error
 }
 
-// MemoryLog is a log that lasts as long as the process. It may outlive a
-// driver: the next one finds in it what the one before has left. The zero value
-// is an empty log.
+// MemoryLog is a log in memory. It may outlive a driver: the next one reads
+// what the one before has written. The zero value is an empty log.
 type MemoryLog struct {
 	mu     sync.Mutex
 	lines  []byte
@@ -31,8 +31,8 @@ type MemoryLog struct {
 	fault  error
 }
 
-// Fail makes every Append from now on fail with err, and works again with nil;
-// for tests of what a full disk does.
+// Fail makes every Append from now on fail with err, or succeed again with nil;
+// for tests of a full disk.
 func (l *MemoryLog) Fail(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

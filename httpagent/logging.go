@@ -7,11 +7,11 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 )
 
-// exchanged tells of a request that came to its end. The log gets the first
-// failure in a row of each kind, and its end: a plane that is down is no news
-// after that.
-func (l *life) exchanged(x Exchange) {
-	l.cfg.Observer.Exchanged(x)
+// logExchange reports a request that has ended to the observer and the log. Of
+// failures in a row of one kind only the first is logged, and the success after
+// them.
+func (s *session) logExchange(x Exchange) {
+	s.cfg.Observer.Exchanged(x)
 	failed := x.Status == 0 || x.Status >= 500
 	var problem slog.Attr
 	if x.Err != nil {
@@ -20,25 +20,25 @@ func (l *life) exchanged(x Exchange) {
 		problem = slog.String("reason", string(x.Reason))
 	}
 	log := func(level slog.Level, line string) {
-		l.cfg.Logger.LogAttrs(context.Background(), level, line,
+		s.cfg.Logger.LogAttrs(context.Background(), level, line,
 			slog.String("request", x.Kind.String()), slog.Int("status", x.Status), problem)
 	}
 	switch {
 	case x.Defect:
 		log(slog.LevelError, "an answer of the plane could not be read")
-	case failed && !l.failing[x.Kind]:
-		log(slog.LevelWarn, "a request failed; the agent tries again")
-	case !failed && l.failing[x.Kind]:
-		l.cfg.Logger.Info("requests are answered again", "request", x.Kind.String())
+	case failed && !s.failing[x.Kind]:
+		log(slog.LevelWarn, "a request failed; the agent retries")
+	case !failed && s.failing[x.Kind]:
+		s.cfg.Logger.Info("requests are answered again", "request", x.Kind.String())
 	}
-	l.failing[x.Kind] = failed
+	s.failing[x.Kind] = failed
 }
 
-// notice tells what the reducer has to say.
-func (l *life) notice(n *agent.Notice) {
-	l.cfg.Observer.Noticed(*n)
+// logNotice reports a notice of the reducer to the observer and the log.
+func (s *session) logNotice(n *agent.Notice) {
+	s.cfg.Observer.Noticed(*n)
 	line := noticeLines[n.Kind]
-	if !l.cfg.Logger.Enabled(context.Background(), line.level) {
+	if !s.cfg.Logger.Enabled(context.Background(), line.level) {
 		return
 	}
 	attrs := make([]slog.Attr, 0, 6)
@@ -59,10 +59,10 @@ func (l *life) notice(n *agent.Notice) {
 		attrs = append(attrs, slog.Int("status", n.Status))
 	}
 	text("detail", n.Detail)
-	l.cfg.Logger.LogAttrs(context.Background(), line.level, line.text, attrs...)
+	s.cfg.Logger.LogAttrs(context.Background(), line.level, line.text, attrs...)
 }
 
-// noticeLines are the log lines of the notices, and how loud they are.
+// noticeLines are the log lines of the notices, and their levels.
 var noticeLines = [agent.NoticeKindCount]struct {
 	level slog.Level
 	text  string
@@ -76,12 +76,12 @@ var noticeLines = [agent.NoticeKindCount]struct {
 	agent.NoticeDefect:         {slog.LevelError, "one side has a defect"},
 	agent.NoticeUnknown:        {slog.LevelWarn, "the plane does not know the rollout"},
 	agent.NoticeUnauthorised:   {slog.LevelError, "the plane does not accept the certificate"},
-	agent.NoticeRecovered:      {slog.LevelInfo, "state recovered from the plane"},
+	agent.NoticeRecovered:      {slog.LevelInfo, "state recovered from a snapshot of the plane"},
 	agent.NoticeRenumbered:     {slog.LevelInfo, "events are sent again under new numbers"},
 	agent.NoticeIgnored:        {slog.LevelWarn, "snapshot of the plane not followed"},
 	agent.NoticeResumed:        {slog.LevelInfo, "interrupted switch begun again"},
 	agent.NoticeRollback:       {slog.LevelWarn, "rolling back"},
-	agent.NoticeRollbackFailed: {slog.LevelError, "rollback failed; it is tried again"},
+	agent.NoticeRollbackFailed: {slog.LevelError, "rollback failed; the agent retries"},
 	agent.NoticeStray:          {slog.LevelWarn, "the host runs another closure than its rollout wants"},
 	agent.NoticeSuperseded:     {slog.LevelInfo, "rollout superseded"},
 	agent.NoticeForgotten:      {slog.LevelDebug, "rollout forgotten"},

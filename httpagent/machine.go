@@ -12,10 +12,10 @@ import (
 // few probes are under way at a time.
 //
 // A method that takes a context has to return soon after it ends, whatever it
-// was doing; what it returns then is not looked at. The context ends when the
-// driver's life does. The next life may ask for the same switch again, so a
-// switch has to be idempotent, and one that goes on by itself after the context
-// ended must not run beside the next one.
+// was doing; what it returns then is ignored. The context ends when the
+// driver's session does. The next session may ask for the same switch again, so
+// a switch has to be idempotent, and one that goes on by itself after the
+// context ended must not run beside the next one.
 type Machine interface {
 	// CurrentClosure returns what the host runs now; empty if unknown.
 	CurrentClosure() wire.Closure
@@ -26,13 +26,12 @@ type Machine interface {
 	// Probes returns the probes that the host's configuration has.
 	Probes() []wire.ProbeDeclaration
 	// Activate switches the host to a closure and says how that ended. If it
-	// ended well, a boot brings that closure too, whatever a deferred switch had
-	// left before. The ID of the result is the driver's to set.
+	// ended well, a boot brings that closure too, whatever a deferred switch
+	// had left before. The driver sets the ID of the result.
 	Activate(ctx context.Context, closure wire.Closure) agent.ActivationEnded
 	// RollBack switches the host back to a closure that it ran before.
 	RollBack(ctx context.Context, closure wire.Closure) agent.RollbackEnded
 	// Probe runs one probe once. ctx ends after [Config.ProbeTimeout] as well;
-	// the probe has failed then. ID and Probe of the result are the driver's to
-	// set.
+	// the probe has failed then. The driver sets ID and Probe of the result.
 	Probe(ctx context.Context, probe wire.ProbeDeclaration) agent.Probed
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// Exchange is a request that came to its end, for onlookers.
+// Exchange is a request that has ended, for observers.
 type Exchange struct {
 	Kind agent.RequestKind
 	// Status is the HTTP status, or 0 if no answer came, or none that could be
@@ -31,15 +31,15 @@ type Exchange struct {
 	Elapsed time.Duration
 }
 
-// Observer is told what a driver does. All of its methods are called by the
-// driver's one goroutine, between two steps, so they have to be quick.
+// Observer is notified of what a driver does. All of its methods are called by
+// the driver's one goroutine, between two steps, so they have to be quick.
 type Observer interface {
-	// Exchanged tells of a request that came to its end. Those of a life that
-	// ended are not told.
+	// Exchanged reports a request that has ended. Requests of a session that
+	// has ended are not reported.
 	Exchanged(Exchange)
-	// Noticed tells what the reducer has to say.
+	// Noticed reports a notice of the reducer.
 	Noticed(agent.Notice)
-	// Changed tells that a life has begun, or that the agent's durable state
+	// Changed says that a session has begun, or that the agent's durable state
 	// has changed; a may be read until Changed returns.
 	Changed(a *agent.Agent)
 }

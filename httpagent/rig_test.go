@@ -278,7 +278,7 @@ func (r *rig) noticed(kind agent.NoticeKind) (n int) {
 	return n
 }
 
-// countedMachine tells the rig of every call.
+// countedMachine reports every call to the rig.
 type countedMachine struct {
 	Machine
 	rig      *rig

@@ -50,7 +50,7 @@ func (r *rig) told() []string {
 	return r.plane.told()
 }
 
-// told is rig.told for whoever holds the plane's lock.
+// told is rig.told for a caller that holds the plane's lock.
 func (p *fakePlane) told() (list []string) {
 	for _, c := range p.calls {
 		if c.kind == "event" {

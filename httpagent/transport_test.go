@@ -330,7 +330,7 @@ func TestACertificateThatCannotBeReadLeavesTheOneBefore(t *testing.T) {
 	r.plane.ca.write(t, filepath.Dir(certFile), "other", other)
 	cr.keyFile = filepath.Join(dir, "other.key") // the key of another certificate
 	pair, err := cr.next(nil)
-	if err != nil || pair == nil || !r.logs.has("the one before is used") {
+	if err != nil || pair == nil || !r.logs.has("the previous one stays in use") {
 		t.Errorf("got %v, %v\n%s", pair, err, r.logs)
 	}
 }

@@ -31,8 +31,8 @@ type VirtualMachine struct {
 	closed  bool
 }
 
-// VirtualMachineConfig is everything a virtual machine has to be told. Zero
-// values mean the defaults; Closure has none. All times are the agent's.
+// VirtualMachineConfig configures a virtual machine. Zero values mean the
+// defaults; Closure has none. All times are the agent's.
 type VirtualMachineConfig struct {
 	// Closure is what the host runs at first.
 	Closure wire.Closure
@@ -56,17 +56,17 @@ type VirtualMachineConfig struct {
 	// is what it runs then. It is where [Driver.Restart] belongs. Default: the
 	// host never boots.
 	Rebooted func(down time.Duration)
-	// Script says how the host takes a closure that [VirtualMachine.Play] was
-	// told nothing about. Default: well.
+	// Script is the script of a closure for which [VirtualMachine.Play] was not
+	// called. Default: every switch and probe succeeds.
 	Script Script
 }
 
-// Script says how a virtual machine takes a closure.
+// Script says what happens when a virtual machine is switched to a closure.
 type Script struct {
 	// Result is how its activation ends. Default [agent.ActivationCompleted].
 	Result agent.ActivationResult
 	// Failing is for how long its enforce-mode probes fail after the switch;
-	// negative means for good. Default 0: they pass.
+	// negative means for ever. Default 0: they pass.
 	Failing time.Duration
 	// RollbackFails makes the rollback to it fail. Default false.
 	RollbackFails bool
@@ -116,7 +116,7 @@ func NewVirtualMachine(cfg VirtualMachineConfig) (*VirtualMachine, error) {
 	}, nil
 }
 
-// Play says how the host takes a closure from now on.
+// Play sets the script of a closure from now on.
 func (m *VirtualMachine) Play(closure wire.Closure, s Script) {
 	setDefault(&s.Result, agent.ActivationCompleted)
 	m.mu.Lock()
@@ -124,20 +124,20 @@ func (m *VirtualMachine) Play(closure wire.Closure, s Script) {
 	m.scripts[closure] = s
 }
 
-// SwitchByHand makes the host run a closure that no agent asked for. Tell its
-// driver to look, with [Driver.Refresh].
+// SwitchByHand makes the host run a closure that no agent asked for. Call
+// [Driver.Refresh] after it.
 func (m *VirtualMachine) SwitchByHand(closure wire.Closure) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.switchTo(closure)
 }
 
-// Close calls off a reboot that is to come.
+// Close cancels a pending reboot.
 func (m *VirtualMachine) Close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
-	m.callOffBoot()
+	m.cancelBoot()
 }
 
 // CurrentClosure implements [Machine].
@@ -157,9 +157,9 @@ func (m *VirtualMachine) NextBoot() wire.Closure {
 // Probes implements [Machine].
 func (m *VirtualMachine) Probes() []wire.ProbeDeclaration { return m.cfg.Probes }
 
-// script returns how the host takes a closure; mu must be held.
+// script returns the script of a closure; mu must be held.
 func (m *VirtualMachine) script(closure wire.Closure) Script {
-	if s, told := m.scripts[closure]; told {
+	if s, given := m.scripts[closure]; given {
 		return s
 	}
 	return m.cfg.Script
@@ -170,10 +170,10 @@ func (m *VirtualMachine) switchTo(closure wire.Closure) {
 	if m.current != closure {
 		m.current, m.since = closure, m.cfg.Clock.Now().Mono
 	}
-	m.callOffBoot()
+	m.cancelBoot()
 }
 
-func (m *VirtualMachine) callOffBoot() {
+func (m *VirtualMachine) cancelBoot() {
 	m.staged = ""
 	if m.boot != nil {
 		m.boot.Stop()
@@ -188,8 +188,8 @@ func (m *VirtualMachine) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(m.draws.Int64N(int64(high-low)+1))
 }
 
-// Activate implements [Machine]. A switch that is cut off by the end of ctx has
-// taken effect or not, by a draw.
+// Activate implements [Machine]. A switch that the end of ctx interrupts has
+// taken effect or not, at random.
 func (m *VirtualMachine) Activate(ctx context.Context, closure wire.Closure) agent.ActivationEnded {
 	whole := m.cfg.Clock.wait(ctx, m.between(m.cfg.SwitchTime/2, m.cfg.SwitchTime))
 	m.mu.Lock()
@@ -212,7 +212,7 @@ func (m *VirtualMachine) Activate(ctx context.Context, closure wire.Closure) age
 
 // stage has the next boot bring a closure; mu must be held.
 func (m *VirtualMachine) stage(closure wire.Closure) {
-	m.callOffBoot()
+	m.cancelBoot()
 	m.staged = closure
 	if m.cfg.Rebooted == nil || m.closed {
 		return

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/httpserver/pki"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
 )
 
 // What a heartbeat costs, in CPU time of the server's process, against a
@@ -49,7 +50,7 @@ func startBenchServerWith(b *testing.B, ca *pki.Authority, cfg Config) net.Addr 
 	b.Helper()
 	cert := must(ca.IssueServer([]string{"127.0.0.1"}, pki.Validity{}))(b)
 	cfg.Listen, cfg.OpsListen, cfg.Certificate, cfg.ClientCAs = "127.0.0.1:0", OpsOff, &cert, ca.Pool()
-	cfg.AgentCNSuffix, cfg.Logger, cfg.Store = testSuffix, slog.New(slog.DiscardHandler), NewMemoryStore(0)
+	cfg.AgentCNSuffix, cfg.Logger, cfg.Store = testSuffix, slog.New(slog.DiscardHandler), memory.New(0)
 	s := must(New(cfg))(b)
 	if err := s.Start(b.Context()); err != nil {
 		b.Fatal(err)

@@ -6,11 +6,9 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// collector reads the figures that gate and plane keep themselves, when
-// somebody asks.
+// collector reads the counts that gate and plane keep themselves, at each scrape.
 type collector struct {
 	admission *admission
-	waiters   *waiters
 	metrics   *metrics
 }
 
@@ -20,18 +18,18 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	descUnavailable   = describe("refrain_unavailable_total", "Requests refused with 503, by reason.", "reason")
-	descInboxDepth    = describe("refrain_inbox_depth", "Requests inside.")
-	descInboxCapacity = describe("refrain_inbox_capacity", "Requests that may be inside at a time.")
-	descInboxOldest   = describe("refrain_inbox_oldest_seconds", "Age of the oldest request inside.")
-	descWedged        = describe("refrain_wedged", "1 if requests are inside and none has finished for longer than the reply timeout.")
-	descPollsWaiting  = describe("refrain_polls_waiting", "Dispatch polls that wait for work.")
-	descLateReplies   = describe("refrain_late_replies_total", "Replies thrown away since they came at or after their deadline.")
+	descInboxDepth    = describe("refrain_inbox_depth", "Requests in the inbox, including those being processed.")
+	descInboxCapacity = describe("refrain_inbox_capacity", "Largest number of requests in the inbox.")
+	descInboxOldest   = describe("refrain_inbox_oldest_seconds", "Age of the oldest request in the inbox.")
+	descWedged        = describe("refrain_wedged", "1 if the inbox is not empty and no request has finished for longer than the reply timeout.")
+	descPollsWaiting  = describe("refrain_polls_waiting", "Dispatch polls waiting for work.")
+	descLateReplies   = describe("refrain_late_replies_total", "Replies discarded because they came at or after the deadline.")
 	descReplaysAsked  = describe("refrain_replays_asked_total", "Answers with X-Nixfleet-Replay-From.")
 	descConfirmed     = describe("refrain_confirmations_total", "Records confirmed by a heartbeat.")
-	descEvents        = describe("refrain_events_total", "Events by what became of them.", "outcome")
+	descEvents        = describe("refrain_events_total", "Events, by outcome.", "outcome")
 	descHosts         = describe("refrain_hosts", "Known hosts.", "reachability")
 	descRecords       = describe("refrain_records", "Records by state.", "state")
-	descSuspicions    = describe("refrain_observer_suspicions_total", "Times the plane suspected itself and not the fleet.")
+	descSuspicions    = describe("refrain_observer_suspicions_total", "Times the plane suspected itself instead of the fleet.")
 	descLogNumber     = describe("refrain_log_number", "Number of the last entry of the log.")
 )
 
@@ -61,7 +59,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descInboxCapacity, float64(inbox.capacity))
 	gauge(descInboxOldest, inbox.oldest.Seconds())
 	gauge(descWedged, map[bool]float64{true: 1}[inbox.wedged])
-	gauge(descPollsWaiting, float64(c.waiters.count()))
+	gauge(descPollsWaiting, float64(inbox.polls))
 	counter(descLateReplies, inbox.stats.LateReplies)
 
 	s := c.metrics.counts()

@@ -15,7 +15,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
-	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 // BenchmarkHeartbeatWhileEventsSaturateTheDisk measures heartbeats from admission
@@ -30,7 +30,7 @@ func BenchmarkHeartbeatWhileEventsSaturateTheDisk(b *testing.B) {
 }
 
 func benchmarkSaturated(b *testing.B, senders int) {
-	s := must(store.Open(b.Context(), filepath.Join(b.TempDir(), "plane.db")))(b)
+	s := must(sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "plane.db")))(b)
 	ca := must(pki.New(pki.Config{Suffix: testSuffix}))(b)
 	cert := must(ca.IssueServer([]string{"127.0.0.1"}, pki.Validity{}))(b)
 	server := must(New(Config{
@@ -48,7 +48,7 @@ func benchmarkSaturated(b *testing.B, senders int) {
 	ask := func(in plane.Input, host wire.Hostname, class gate.Class) wire.Code {
 		p := newPending()
 		server.admission.ask(p, in, gate.Host(host), class)
-		return p.outcome.Code
+		return p.Outcome.Code
 	}
 	m := wire.Manifest{Channel: "stable", ChannelRef: "r1", Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}}}}
 	for i := range max(senders, 1) {

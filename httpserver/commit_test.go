@@ -10,17 +10,18 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
 )
 
 // gatedStore is a memory store whose commits wait for the test.
 type gatedStore struct {
-	*MemoryStore
+	*memory.Log
 	begun chan []plane.Entry
 	end   chan error
 }
 
 func newGatedStore() *gatedStore {
-	return &gatedStore{MemoryStore: NewMemoryStore(0), begun: make(chan []plane.Entry), end: make(chan error)}
+	return &gatedStore{Log: memory.New(0), begun: make(chan []plane.Entry), end: make(chan error)}
 }
 
 func (s *gatedStore) Commit(entries []plane.Entry, rows []plane.Row) error {
@@ -28,7 +29,7 @@ func (s *gatedStore) Commit(entries []plane.Entry, rows []plane.Row) error {
 	if err := <-s.end; err != nil {
 		return err
 	}
-	return s.MemoryStore.Commit(entries, rows)
+	return s.Log.Commit(entries, rows)
 }
 
 // pass lets the next commit through and returns how many entries it has.
@@ -192,7 +193,7 @@ func TestWhatIsToldDuringACommitIsToldAfterIt(t *testing.T) {
 	h.agent("h2").do(http.MethodPost, "/v1/agent/heartbeat", drifts).want(t, wire.OK)
 	store.end <- nil
 	(<-event).want(t, wire.NoContent)
-	h.eventually("the drift is logged", func() bool { return len(h.logs.matching("replay asked", "host=h2")) == 1 })
+	h.eventually("the drift is logged", func() bool { return len(h.logs.matching("replay requested", "host=h2")) == 1 })
 }
 
 func TestAShutdownWaitsForTheCommitThatIsUnderWay(t *testing.T) { // PROTOCOL E2, G3
@@ -201,7 +202,7 @@ func TestAShutdownWaitsForTheCommitThatIsUnderWay(t *testing.T) { // PROTOCOL E2
 	<-store.begun
 	down := make(chan error, 1)
 	go func() { down <- h.server.Shutdown(t.Context()) }()
-	h.eventually("the gate is closed", func() bool { return h.server.admission.closed.Load() })
+	h.eventually("the gate is closed", func() bool { return h.server.admission.isClosed() })
 	store.end <- nil
 	(<-event).want(t, wire.NoContent)
 	for _, c := range h.clients {

@@ -16,69 +16,70 @@ import (
 	"github.com/refrain-fleet/refrain/core/flight"
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/httpserver/store"
 )
 
-// Config is everything a server has to be told. Zero values mean the defaults;
-// the fields that have none are AgentCNSuffix, Store, the certificate and the
-// client CAs.
+// Config configures a server. Zero values mean the defaults. AgentCNSuffix, Store,
+// the certificate and the client CAs have no default.
 type Config struct {
 	// Listen is the TCP address of the control plane. Port 0 picks a free one,
 	// see [Server.Addr]. Default ":8443".
 	Listen string
-	// Listener is used in place of Listen if it is set. The server closes it.
+	// Listener replaces Listen if it is set. The server closes it.
 	Listener net.Listener
 	// OpsListen is the TCP address of /livez, /readyz and /metrics: plain HTTP
-	// for this machine only, so an address that is not loopback is warned
-	// about. "off" means none. Default "127.0.0.1:9090".
+	// for this machine only. An address that is not loopback causes a warning.
+	// [OpsOff] means none. Default "127.0.0.1:9090".
 	OpsListen string
 
 	// CertFile and KeyFile are PEM files with the server's certificate chain
 	// and key. They are read at start and by [Server.ReloadCertificate].
 	CertFile, KeyFile string
-	// Certificate is used in place of the files if it is set.
+	// Certificate replaces the files if it is set.
 	Certificate *tls.Certificate
-	// ClientCAFile is a PEM file with the fleet CA, or several.
+	// ClientCAFile is a PEM file with one or more CAs of the fleet.
 	ClientCAFile string
-	// ClientCAs is used in place of the file if it is set.
+	// ClientCAs replaces the file if it is set.
 	ClientCAs *x509.CertPool
-	// AgentCNSuffix is what the names in client certificates end in, without
-	// the leading dot: agent-<id>.<suffix> is the agent <id> (PROTOCOL T2).
-	// It is required.
+	// AgentCNSuffix is the end of the common names in client certificates,
+	// without the leading dot: agent-<id>.<suffix> is the agent <id> (PROTOCOL
+	// T2). It is required.
 	AgentCNSuffix string
-	// StrictProtocol refuses requests without the protocol header (T6).
+	// StrictProtocol refuses requests without the protocol header (PROTOCOL T6).
 	// Default false.
 	StrictProtocol bool
 
-	// InboxCapacity is how many requests may be inside at a time (G1).
+	// InboxCapacity is how many requests the inbox holds, including those being
+	// processed (PROTOCOL G1).
 	// Default 1,024.
 	InboxCapacity int
-	// BatchSize is how many requests the loop steps between two commits, at
-	// most. Default 256.
+	// BatchSize is the maximal number of requests that the loop steps between two
+	// commits. Default 256.
 	BatchSize int
-	// ReplyTimeout is when a request is answered at the latest (G2).
+	// ReplyTimeout is the longest time from admission to an answer (PROTOCOL G2).
 	// Default 5 s.
 	ReplyTimeout time.Duration
-	// HeartbeatInterval is the interval of the agents (A5), the unit of
+	// HeartbeatInterval is the interval of the agents (PROTOCOL A5), the unit of
 	// liveness (L1), and the longest Retry-After (G4). Whole seconds, at most
 	// 24 h. Default 60 s.
 	HeartbeatInterval time.Duration
-	// MaxBody is the largest body in bytes, of every route but the one that
-	// takes manifests (T7). Default 64 KiB.
+	// MaxBody is the largest body in bytes, on every route except the one for
+	// manifests (PROTOCOL T7). Default 64 KiB.
 	MaxBody int64
 	// MaxManifest is the largest manifest in bytes, as a body or as a file.
 	// Default 8 MiB.
 	MaxManifest int64
 	// ManifestDir is a directory of manifests that are opened at start and
-	// whenever they change (R6). Default none.
+	// whenever they change (PROTOCOL R6). Default none.
 	ManifestDir string
-	// ShutdownTimeout is how long the loop may take to work off what is inside
-	// when the server shuts down. Default 10 s.
+	// ShutdownTimeout is the shutdown drain timeout: how long the loop may take to
+	// answer the requests in the inbox. Default 10 s.
 	ShutdownTimeout time.Duration
 
 	// FlightDir is where the flight recorder writes its recordings: when the
-	// plane is wedged or a step panics, and when it is asked to. The newest
-	// few are kept. [FlightOff] means no recorder. Default a directory that is
-	// made under the temporary one for the first recording.
+	// plane is wedged, when a step panics, and on request. The newest few are
+	// kept. [FlightOff] means no recorder. Default: a new directory below the
+	// system's temporary directory, created for the first recording.
 	FlightDir string
 	// FlightSteps is how many of the reducer's last steps the recorder keeps.
 	// Default 16,384.
@@ -88,15 +89,15 @@ type Config struct {
 
 	// Logger takes the log lines. Default [slog.Default].
 	Logger *slog.Logger
-	// Clock is the time. Default the real one.
+	// Clock is the source of time. Default: the system clock.
 	Clock clock.Clock
-	// Store keeps the log; the server closes it at shutdown. It is required.
-	Store Store
-	// Faults makes the loop misbehave, for tests. Default nil: it does not.
+	// Store keeps the event log. The server closes it at shutdown. It is required.
+	Store store.Store
+	// Faults injects faults into the loop, for tests. Default nil: none.
 	Faults *Faults
 	// CheckInvariants verifies the invariants of gate and plane after every
-	// step. A violation is treated as a panic of the step: it is logged, and
-	// the plane is built again from the store. It costs time in proportion to
+	// step. A violation is handled like a panic of the step: it is logged, and
+	// the plane is rebuilt from the store. Each check takes time in proportion to
 	// the fleet. Default false.
 	CheckInvariants bool
 }
@@ -145,8 +146,8 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// validate judges a configuration whose defaults are filled in. What gate and
-// plane have an opinion on, they judge themselves.
+// validate checks a configuration whose defaults are filled in. Gate and plane
+// check their own fields.
 func (c *Config) validate() error {
 	switch {
 	case c.Certificate == nil && (c.CertFile == "" || c.KeyFile == ""):
@@ -154,11 +155,11 @@ func (c *Config) validate() error {
 	case c.ClientCAs == nil && c.ClientCAFile == "":
 		return errors.New("client ca is missing; want a file with the certificate of the fleet's CA")
 	case c.AgentCNSuffix == "":
-		return errors.New("agent cn suffix is empty; want what the names in agents' certificates end in, for instance fleet.example")
+		return errors.New("agent cn suffix is empty; want the end of the common names in agents' certificates, such as fleet.example")
 	case strings.HasPrefix(c.AgentCNSuffix, "."):
-		return fmt.Errorf("agent cn suffix is %q; want it without the leading dot", c.AgentCNSuffix)
+		return fmt.Errorf("agent cn suffix is %q; want no leading dot", c.AgentCNSuffix)
 	case c.Store == nil:
-		return errors.New("store is missing; want somewhere to keep the log, for instance NewMemoryStore")
+		return errors.New("store is missing; want a store for the event log, such as a memory.Log")
 	case c.BatchSize < 1:
 		return fmt.Errorf("batch size is %d; want at least 1", c.BatchSize)
 	case c.HeartbeatInterval%time.Second != 0:
@@ -176,13 +177,13 @@ func (c *Config) validate() error {
 			return fmt.Errorf("manifest dir: %w", err)
 		}
 		if !info.IsDir() {
-			return fmt.Errorf("manifest dir is %s, which is not a directory", c.ManifestDir)
+			return fmt.Errorf("manifest dir is %s, which is not a directory; want one", c.ManifestDir)
 		}
 	}
 	return nil
 }
 
-// wall is what the wall clock shows.
+// wall is the wall clock's time.
 func (c *Config) wall() time.Time { return c.Faults.wall(c.Clock.Now()) }
 
 func (c *Config) gate() gate.Config {
@@ -197,8 +198,8 @@ func (c *Config) plane() plane.Config {
 	return plane.Config{HeartbeatInterval: c.HeartbeatInterval}
 }
 
-// loadCertificate returns the server's certificate, from the files if there is
-// no other.
+// loadCertificate returns the server's certificate: the configured one, or that of
+// the files.
 func (c *Config) loadCertificate() (*tls.Certificate, error) {
 	if c.Certificate != nil {
 		return c.Certificate, nil
@@ -220,7 +221,7 @@ func (c *Config) loadClientCAs() (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("client ca: %s has no certificate; want PEM", c.ClientCAFile)
+		return nil, fmt.Errorf("client ca: %s has no certificate; want a PEM file", c.ClientCAFile)
 	}
 	return pool, nil
 }

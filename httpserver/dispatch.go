@@ -9,7 +9,6 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/refrain-fleet/refrain/core/gate"
-	"github.com/refrain-fleet/refrain/core/wire"
 )
 
 // maxWait is the longest a poll waits (PROTOCOL D1).
@@ -45,52 +44,27 @@ func (p *parameters) wait() time.Duration {
 	return time.Duration(max(0, min(n, int64(maxWait/time.Second)))) * time.Second
 }
 
-// serveDispatch is a long poll. It asks the plane, and if there is no work it
-// waits outside the inbox (PROTOCOL D3) until the plane says that there may be
-// some, and asks again. It is on the list of those who wait before it asks for
-// the first time, so no word is lost in between.
+// serveDispatch is a long poll. The driver asks the plane, and if there is no
+// work lets the poll wait outside the inbox (PROTOCOL D3) until there may be
+// some, or the time is up.
 func serveDispatch(e *exchange) {
-	s := e.server
 	poll := &e.pending.poll
 	poll.Hostname = e.hostname
 	if e.wait == 0 {
 		e.ask(poll, gate.Bulk)
 		return
 	}
-	// The read timeout of the connection would look like a caller that went
+	// The read timeout of the connection would look like a client that went
 	// away. An error means that there is none to lift.
 	control := http.NewResponseController(e.w)
 	_ = control.SetReadDeadline(time.Time{})
 	if e.r.ContentLength != 0 {
-		// Nobody reads the body of a GET, but before it answers net/http wants
+		// Nothing reads the body of a GET, but before it answers net/http wants
 		// it out of the way. What has not come by then is not waited for: there
 		// is no deadline any more that would end the waiting.
 		defer func() { _ = control.SetReadDeadline(time.Now()) }()
 	}
-	timer := s.cfg.Clock.Timer(e.wait)
-	defer timer.Stop()
-	w := s.waiters.enter(e.hostname)
-	defer s.waiters.leave(w)
-
-	e.ask(poll, gate.Bulk)
-	for e.outcome.Code == wire.NoContent {
-		switch s.waiters.wait(w, timer.C, s.closing, e.r.Context().Done()) {
-		case pollTurn:
-			// The certificate may have been revoked, or expired, meanwhile.
-			if valid := e.hasCertificate() && e.isNotRevoked(); valid {
-				e.ask(poll, gate.Bulk)
-			}
-			s.waiters.turnOver()
-		case pollOver:
-			return // 204
-		case pollClosed:
-			e.outcome = s.admission.refuse(poll, e.caller(), wire.Closed)
-			return
-		case pollGone:
-			e.gone = true
-			return
-		}
-	}
+	e.askPoll()
 }
 
 func isOutOfRange(err error) bool { return errors.Is(err, strconv.ErrRange) }

@@ -10,6 +10,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -23,12 +24,13 @@ type exchange struct {
 	w      http.ResponseWriter
 	r      *http.Request
 
-	requestID string
-	match     mux.RouteMatch
-	endpoint  *endpoint
-	identity  wire.Identity
-	hostname  wire.Hostname // of an agent that has one
-	claimed   wire.Hostname // what the body says; empty if it says nothing
+	requestID   string
+	match       mux.RouteMatch
+	endpoint    *endpoint
+	certificate driver.Certificate
+	identity    wire.Identity
+	hostname    wire.Hostname // of an agent that has one
+	claimed     wire.Hostname // what the body says; empty if it says nothing
 
 	// What parse has read besides what is in pending.
 	wait     time.Duration  // of a poll
@@ -71,11 +73,12 @@ func (e *exchange) keep() {
 	}
 	e.server, e.w, e.r, e.endpoint = nil, nil, nil, nil
 	e.requestID, e.identity, e.hostname, e.claimed = "", wire.Identity{}, "", ""
+	e.certificate = driver.Certificate{}
 	e.input = nil
 	e.outcome = wire.Outcome{}
 	e.gone, e.answered = false, false
 	p := e.pending
-	p.input, p.outcome = nil, wire.Outcome{}
+	p.Input, p.Outcome = nil, wire.Outcome{}
 	p.event = plane.Event{} // an event may be large; a heartbeat is overwritten
 	exchanges.Put(e)
 }
@@ -91,7 +94,20 @@ func (e *exchange) refuse(code wire.Code, field, detail string) bool {
 func (e *exchange) ask(in plane.Input, class gate.Class) {
 	p := e.pending
 	reusable := e.server.admission.ask(p, in, e.caller(), class)
-	e.outcome = p.outcome
+	e.takeOver(reusable)
+}
+
+// askPoll is ask for a poll that waits for work.
+func (e *exchange) askPoll() {
+	p := e.pending
+	reusable, gone := e.server.admission.askPoll(p, e.caller(), e.wait, e.certificate, e.r.Context().Done())
+	e.gone = gone
+	e.takeOver(reusable)
+}
+
+// takeOver takes over the outcome of what was asked.
+func (e *exchange) takeOver(reusable bool) {
+	e.outcome = e.pending.Outcome
 	if !reusable {
 		e.pending = newPending()
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/benbjohnson/clock"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 )
 
@@ -37,13 +38,14 @@ const (
 	// gate, or to be refused for a poll that waits when the plane shuts down.
 	// Not the loop is stopped but whoever brings the input.
 	BeforeOffer
-	// AfterOffer: the gate has let the input in, and the loop was not told.
+	// AfterOffer: the gate has let the input in.
 	AfterOffer
-	// BeforeBatch: the loop is about to take what is queued; there is no input.
-	BeforeBatch
-	// AfterBatch: the loop is done with a batch, a tick or a load, and with all
-	// that it brought about; there is no input.
-	AfterBatch
+	// BetweenSections: the loop has carried out a section of the driver's worker
+	// and is about to ask for the next one; there is no input.
+	BetweenSections
+	// AfterCommit: a commit has ended, and the loop will see that when it asks for
+	// its next section; there is no input. Not the loop is stopped.
+	AfterCommit
 )
 
 // FaultKind is what a fault does.
@@ -143,9 +145,13 @@ type Held struct {
 	// Input is the input, nil where there is none. It may be compared and looked
 	// at until Held goes on; nothing of it may be kept but the pointer.
 	Input plane.Input
-	// Plane is the plane at BeforeBatch and AfterBatch, and nil elsewhere, or
-	// while there is none. It may be looked at until Held goes on.
+	// Plane is the plane at BetweenSections, and nil elsewhere, or while there is
+	// none. It may be looked at until Held goes on.
 	Plane *plane.Plane
+	// Did is the section that was carried out last, at BetweenSections, and Took
+	// how many inputs it took, if it took a batch.
+	Did  driver.Work
+	Took int
 
 	goOn chan bool // has room for one; says whether the input is dropped
 }
@@ -171,12 +177,13 @@ func (r *FaultRule) hold(h *Held, abandon <-chan struct{}) (drop bool) {
 }
 
 // stop carries out the Holds of a point without an input. f may be nil.
-func (f *Faults) stop(at FaultPoint, p *plane.Plane, abandon <-chan struct{}) {
+func (f *Faults) stop(h Held, abandon <-chan struct{}) {
 	if f == nil {
 		return
 	}
-	for _, r := range f.matching(at, nil) {
-		r.hold(&Held{At: at, Plane: p}, abandon)
+	for _, r := range f.matching(h.At, nil) {
+		held := h
+		r.hold(&held, abandon)
 	}
 }
 
@@ -213,20 +220,6 @@ func (f *Faults) strike(at FaultPoint, in plane.Input, c clock.Clock, abandon <-
 		}
 	}
 	return false
-}
-
-// ordered reports whether a test decides when the loop takes a batch, or wants to
-// know when it is done with one. The loop then waits for every commit before it
-// goes on, so that what happens has one order. f may be nil.
-func (f *Faults) ordered() bool {
-	if f == nil {
-		return false
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.ContainsFunc(f.rules, func(r *FaultRule) bool {
-		return r.fault.At == BeforeBatch || r.fault.At == AfterBatch
-	})
 }
 
 // matching returns the rules that strike at a point, and uses them up. in is nil

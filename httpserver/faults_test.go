@@ -1,10 +1,10 @@
 package httpserver
 
 import (
-	"slices"
 	"testing"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
@@ -19,21 +19,42 @@ func (h *harness) holdAll(points ...FaultPoint) <-chan *Held {
 	return held
 }
 
+// holdSections holds the worker between its sections until lift is called.
+// after lets it go on, section by section, until it has carried out one of a
+// kind.
+func (h *harness) holdSections() (after func(driver.Work) *Held, lift func()) {
+	held := make(chan *Held, 100)
+	rule := h.faults.Install(Fault{Kind: Hold, At: BetweenSections, OnHold: func(stopped *Held) { held <- stopped }})
+	h.t.Cleanup(rule.Lift)
+	var last *Held
+	return func(work driver.Work) *Held {
+		for {
+			if last != nil {
+				last.Release()
+			}
+			if last = <-held; last.Did == work {
+				return last
+			}
+		}
+	}, rule.Lift
+}
+
 func TestAHoldStopsEveryPointOfAnInputsWayInOrder(t *testing.T) {
 	h := start(t)
-	held := h.holdAll(BeforeOffer, AfterOffer, BeforeBatch, BeforeStep, BeforeReply, AfterBatch)
+	held := h.holdAll(BeforeOffer, AfterOffer, BeforeStep, BeforeReply)
 	done := h.agent("h1").beginHeartbeat("h1")
 	for _, want := range []struct {
-		at           FaultPoint
-		input, plane bool
-		depth        int
+		at    FaultPoint
+		depth int
 	}{
-		{BeforeOffer, true, false, 0}, {AfterOffer, true, false, 1}, {BeforeBatch, false, true, 1},
-		{BeforeStep, true, false, 1}, {BeforeReply, true, false, 1}, {AfterBatch, false, true, 0},
+		{BeforeOffer, 0}, {AfterOffer, 1}, {BeforeStep, 1}, {BeforeReply, 1},
 	} {
 		stopped := <-held
-		if stopped.At != want.at || (stopped.Input != nil) != want.input || (stopped.Plane != nil) != want.plane {
-			t.Fatalf("stopped at %d with input %v and plane %v, want %+v", stopped.At, stopped.Input, stopped.Plane != nil, want)
+		if want.at == AfterOffer && stopped.At == BeforeStep || want.at == BeforeStep && stopped.At == AfterOffer {
+			stopped.At = want.at // the worker does not wait for who brought the input
+		}
+		if stopped.At != want.at || stopped.Input == nil {
+			t.Fatalf("stopped at %d with input %v, want %+v", stopped.At, stopped.Input, want)
 		}
 		if depth := h.server.InboxDepth(); depth != want.depth {
 			t.Errorf("%d are inside at point %d, want %d", depth, want.at, want.depth)
@@ -41,6 +62,26 @@ func TestAHoldStopsEveryPointOfAnInputsWayInOrder(t *testing.T) {
 		stopped.Release()
 	}
 	(<-done).want(t, wire.OK)
+}
+
+func TestAHoldStopsTheWorkerBetweenItsSections(t *testing.T) {
+	h := start(t)
+	after, lift := h.holdSections()
+	done := h.agent("h1").beginHeartbeat("h1")
+	for _, work := range []driver.Work{driver.Rest, driver.Take, driver.Step, driver.Reply, driver.Rest} {
+		stopped := after(work)
+		if stopped.Plane == nil || stopped.Input != nil {
+			t.Errorf("after %v: plane %v, input %v", work, stopped.Plane != nil, stopped.Input)
+		}
+		if work == driver.Take && stopped.Took != 1 {
+			t.Errorf("took %d inputs, want 1", stopped.Took)
+		}
+		if work == driver.Reply {
+			(<-done).want(t, wire.OK)
+			h.server.admission.ring() // so that it comes to a rest and goes on
+		}
+	}
+	lift()
 }
 
 func TestAHeldInputCanBeDropped(t *testing.T) { // PROTOCOL G2
@@ -70,16 +111,15 @@ func TestOnlyAHoldHitsATick(t *testing.T) {
 
 func TestASkewedWallClockIsNoTimeThatPasses(t *testing.T) { // PROTOCOL L1
 	h := start(t)
-	held := h.holdAll(AfterBatch)
+	after, _ := h.holdSections()
 	for _, skew := range []time.Duration{time.Hour, time.Minute} {
 		h.faults.SkewWall(skew)
 		done := h.openLater("r" + skew.String())
-		stopped := <-held
+		stopped := after(driver.Reply)
 		opened, _ := stopped.Plane.Rollout(wire.MakeRolloutID("stable", wire.ChannelRef("r"+skew.String())))
 		if want := wire.TimeOf(h.clock.Now().Add(skew)); opened == nil || opened.OpenedAt != want {
 			t.Errorf("opened %+v, want it opened at %v", opened, want)
 		}
-		stopped.Release()
 		(<-done).want(t, wire.Created)
 	}
 }
@@ -88,74 +128,4 @@ func TestASkewedWallClockIsNoTimeThatPasses(t *testing.T) { // PROTOCOL L1
 func (h *harness) openLater(ref string) <-chan answer {
 	h.t.Helper()
 	return h.operator("anna").begin("POST", "/v1/operator/rollouts", manifest("stable", ref, "c1", "h1"))
-}
-
-func TestTurnsAreGivenInTheOrderOfWaking(t *testing.T) { // PROTOCOL D3
-	list := newWaiters(1)
-	closing := make(chan struct{})
-	names := []wire.Hostname{"h3", "h1", "h4", "h2"}
-	turns := make(chan wire.Hostname)
-	goOn := make(chan struct{})
-	timeUp := make(chan time.Time, 1)
-	for _, name := range names {
-		w := list.enter(name)
-		up := timeUp
-		if name != "h4" {
-			up = nil
-		}
-		go func() {
-			if list.wait(w, up, closing, nil) == pollTurn {
-				turns <- name
-				<-goOn
-				list.turnOver()
-			} else {
-				turns <- "over"
-			}
-		}()
-	}
-	for list.count() < len(names) || !allWait(list) {
-		time.Sleep(time.Millisecond)
-	}
-	list.wake(names)
-	got := []wire.Hostname{<-turns} // h3 has the one turn
-	timeUp <- time.Time{}           // h4 stands in line, and its time is up
-	if over := <-turns; over != "over" {
-		t.Fatalf("%s has a turn, and h3 as well", over)
-	}
-	for range 2 {
-		goOn <- struct{}{}
-		got = append(got, <-turns)
-	}
-	goOn <- struct{}{}
-	if want := []wire.Hostname{"h3", "h1", "h2"}; !slices.Equal(got, want) {
-		t.Errorf("turns went to %v, want %v", got, want)
-	}
-}
-
-// allWait reports whether every poll on the list waits.
-func allWait(l *waiters) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, w := range l.byHost {
-		if !w.waits {
-			return false
-		}
-	}
-	return true
-}
-
-// A poll that was woken while it asked asks once more, if there was no work.
-func TestAWakeWhileAPollAsksIsNotLost(t *testing.T) { // PROTOCOL D1
-	list := newWaiters(1)
-	w := list.enter("h1")
-	list.wake([]wire.Hostname{"h1"})
-	if n := list.wait(w, nil, nil, nil); n != pollTurn {
-		t.Fatalf("got news %d, want a turn", n)
-	}
-	list.turnOver()
-	over := make(chan time.Time, 1)
-	over <- time.Time{}
-	if n := list.wait(w, over, nil, nil); n != pollOver {
-		t.Fatalf("got news %d, want that its time is up: it was woken once", n)
-	}
 }

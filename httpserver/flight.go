@@ -86,21 +86,21 @@ func (f *flightLog) rebuilt(p *plane.Plane) {
 	f.recorder.Rebuilt(base)
 }
 
-// step makes a step of the plane and records it. It is not locked during the
-// step, so that a recording can be written while the step hangs.
-func (f *flightLog) step(p *plane.Plane, now wire.Instant, in plane.Input, out *plane.Output) {
+// begin records an input before its step. Nothing is locked during the step, so
+// that a recording can be written while the step hangs.
+func (f *flightLog) begin(now wire.Instant, in plane.Input) {
 	if f == nil {
-		p.Step(now, in, out)
 		return
 	}
 	f.mu.Lock()
 	f.recorder.Begin(now, in)
 	f.mu.Unlock()
-	replies := len(out.Replies)
-	p.Step(now, in, out)
-	var outcome *wire.Outcome
-	if len(out.Replies) > replies {
-		outcome = &out.Replies[replies].Outcome
+}
+
+// end records the outcome of the step, nil if it has none.
+func (f *flightLog) end(outcome *wire.Outcome) {
+	if f == nil {
+		return
 	}
 	f.mu.Lock()
 	f.recorder.End(outcome)
@@ -129,7 +129,7 @@ func (f *flightLog) lookForWedge() {
 	}
 	f.watch.Lock()
 	defer f.watch.Unlock()
-	f.watching = inbox.depth > 0 && !inbox.wedged && !f.admission.closed.Load()
+	f.watching = inbox.depth > 0 && !inbox.wedged && !f.admission.isClosed()
 	if f.watching {
 		f.clock.AfterFunc(f.timeout/4, f.lookForWedge)
 	}

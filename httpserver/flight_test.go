@@ -101,7 +101,7 @@ func TestARecordingHasWhatTheAgentsWereAnswered(t *testing.T) {
 		t.Errorf("events were answered %q", got)
 	}
 	h.stop()
-	if !bytes.Equal(p.AppendState(nil), h.server.loop.plane.AppendState(nil)) {
+	if !bytes.Equal(p.AppendState(nil), h.server.loop.worker.Plane().AppendState(nil)) {
 		t.Error("the state after the recording is another than the server's")
 	}
 }

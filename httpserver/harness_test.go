@@ -22,6 +22,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
 )
 
 // The harness is a real server on free ports of the loopback, with a CA of its
@@ -70,7 +71,7 @@ func newHarness(t testing.TB, edits ...func(*Config)) *harness {
 	h.cfg = Config{
 		Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0",
 		Certificate: &cert, ClientCAs: h.ca.Pool(), AgentCNSuffix: testSuffix,
-		Logger: slog.New(h.logs), Clock: h.clock, Store: NewMemoryStore(0),
+		Logger: slog.New(h.logs), Clock: h.clock, Store: memory.New(0),
 		Faults: h.faults, CheckInvariants: true, FlightDir: t.TempDir(),
 	}
 	for _, edit := range edits {
@@ -213,7 +214,7 @@ func (h *harness) provoke(code wire.Code) answer {
 		<-rule.Reached()
 		ended := make(chan error, 1)
 		go func() { ended <- h.server.Shutdown(context.Background()) }()
-		<-h.server.closing
+		<-h.server.admission.closed
 		a := c.heartbeat("victim")
 		rule.Lift()
 		<-other

@@ -31,7 +31,7 @@ func parseHost(e *exchange) bool {
 	s := e.variable("hostname")
 	name, err := wire.ParseHostname(s)
 	if err != nil {
-		name = wire.Hostname(clip(s)) // no host has it; the plane says so
+		name = wire.Hostname(clip(s)) // no host has this name, so the plane answers 404
 	}
 	e.input = &plane.QueryHost{Hostname: name}
 	return true

@@ -4,19 +4,20 @@ import (
 	"crypto/x509"
 	"sync/atomic"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// hasCertificate checks that there is a client certificate (PROTOCOL T1). The
-// handshake has verified it, so what is left to ask is whether there was one,
-// and whether it has expired since on a connection that was kept.
+// hasCertificate checks that there is a client certificate (PROTOCOL T1), which
+// the handshake has verified, and reads the name in it.
 func (e *exchange) hasCertificate() bool {
 	leaf := e.leaf()
 	if leaf == nil {
 		return e.refuse(wire.NoCertificate, "", "connect with a certificate that the fleet's CA signed")
 	}
-	if now := e.server.cfg.wall(); now.After(leaf.NotAfter) {
-		return e.refuse(wire.CertificateExpired, "", "the certificate of this connection expired at "+wire.TimeOf(leaf.NotAfter).String()+"; connect again with a newer one")
+	e.certificate = driver.Certificate{
+		CommonName: wire.CommonName(leaf.Subject.CommonName),
+		NotBefore:  wire.TimeOf(leaf.NotBefore), NotAfter: wire.TimeOf(leaf.NotAfter),
 	}
 	e.identity = wire.ParseIdentity(leaf.Subject.CommonName, e.server.cfg.AgentCNSuffix)
 	return true
@@ -30,16 +31,12 @@ func (e *exchange) leaf() *x509.Certificate {
 	return e.r.TLS.PeerCertificates[0]
 }
 
-// isNotRevoked checks the certificate against the revocations (PROTOCOL T5).
-// It is done for each request: a connection that was open at the revocation
-// does not outlive it.
-func (e *exchange) isNotRevoked() bool {
-	leaf := e.leaf()
-	before, revoked := e.server.revoked.of(wire.CommonName(leaf.Subject.CommonName))
-	if revoked && wire.TimeOf(leaf.NotBefore).Before(before) {
-		return e.refuse(wire.CertificateRevoked, "", "certificates of this name issued before "+before.String()+" are revoked; get a newer one")
-	}
-	return true
+// isGood checks that the certificate has not expired since the handshake, and is
+// not revoked (PROTOCOL T1, T5). It is done for each request: a connection that
+// was open before does not outlive its certificate.
+func (e *exchange) isGood() (good bool) {
+	e.outcome, good = e.server.revoked.load().Check(&e.certificate, wire.TimeOf(e.server.cfg.wall()))
+	return good
 }
 
 // hasRole reports whether the route is one of the caller's role.
@@ -68,21 +65,19 @@ func (e *exchange) isWhoItMayBe() bool {
 	return true
 }
 
-// revocations is the published list of revocations: who handles a request
-// reads it without a lock.
+// revocations are the published revocations: whatever handles a request reads
+// them without a lock.
 type revocations struct {
-	list atomic.Pointer[map[wire.CommonName]wire.Time]
+	list atomic.Pointer[driver.Revocations]
 }
 
-// publish replaces the list, which must not be changed afterwards.
-func (r *revocations) publish(list map[wire.CommonName]wire.Time) { r.list.Store(&list) }
+// publish replaces the revocations, which must not be changed afterwards.
+func (r *revocations) publish(list driver.Revocations) { r.list.Store(&list) }
 
-// of returns the revocation instant of a name.
-func (r *revocations) of(name wire.CommonName) (before wire.Time, revoked bool) {
-	list := r.list.Load()
-	if list == nil {
-		return wire.Time{}, false
+// load returns the revocations; nil before there are any.
+func (r *revocations) load() driver.Revocations {
+	if list := r.list.Load(); list != nil {
+		return *list
 	}
-	before, revoked = (*list)[name]
-	return before, revoked
+	return nil
 }

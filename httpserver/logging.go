@@ -15,9 +15,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// throttle lets through one line a second of each kind and counts the others.
-// The counters of the metrics stay exact; it is only the log that a thousand
-// refusals a second would drown.
+// throttle allows one log line a second of each kind and counts the others, so that
+// a thousand refusals a second do not flood the log. The metrics stay exact.
 type throttle struct {
 	clock clock.Clock
 
@@ -34,8 +33,8 @@ func newThrottle(c clock.Clock) *throttle {
 	return &throttle{clock: c, kinds: make(map[string]*throttled)}
 }
 
-// allow reports whether a line of a kind may be written, and how many were not
-// since the last one.
+// allow reports whether a line of a kind may be written now, and how many were
+// suppressed since the last one.
 func (t *throttle) allow(kind string) (suppressed uint64, ok bool) {
 	now := t.clock.Now()
 	t.mu.Lock()
@@ -58,14 +57,14 @@ var unavailableLines = map[wire.Code]struct {
 	level slog.Level
 	line  string
 }{
-	wire.NotStarted:   {slog.LevelWarn, "refused: the plane is not up"},
-	wire.Saturated:    {slog.LevelWarn, "refused: the inbox, or its caller's share of it, is full"},
+	wire.NotStarted:   {slog.LevelWarn, "refused: the plane is not started"},
+	wire.Saturated:    {slog.LevelWarn, "refused: the inbox, or the caller's share of it, is full"},
 	wire.Closed:       {slog.LevelError, "refused: the inbox is closed"},
-	wire.DroppedReply: {slog.LevelError, "the reducer let go of a request without a reply"},
-	wire.Timeout:      {slog.LevelError, "the reducer did not reply in time; it may be wedged"},
+	wire.DroppedReply: {slog.LevelError, "dropped without a reply"},
+	wire.Timeout:      {slog.LevelError, "timeout: the reducer did not reply in time; it may be wedged"},
 }
 
-// logUnavailable writes the line of a 503.
+// logUnavailable logs a 503.
 func (s *Server) logUnavailable(e *exchange, code wire.Code) {
 	suppressed, ok := s.throttle.allow(code.Reason())
 	if !ok {
@@ -82,8 +81,8 @@ func (s *Server) logUnavailable(e *exchange, code wire.Code) {
 		slog.Uint64("suppressed", suppressed))
 }
 
-// errorLog takes what net/http has to say. A failed handshake is the other
-// side's trouble, and anybody can cause one, so it is only counted.
+// errorLog receives the log lines of net/http. A failed handshake is only counted:
+// its cause is on the other side, and every client can cause one.
 type errorLog struct {
 	log        *slog.Logger
 	throttle   *throttle
@@ -104,9 +103,9 @@ func (w *errorLog) Write(line []byte) (int, error) {
 
 func (w *errorLog) logger() *log.Logger { return log.New(w, "", 0) }
 
-// noticeLog writes the plane's notices to the log. It has a goroutine of its
-// own: a log that blocks, a full pipe for instance, must not block the loop.
-// When the log is too slow for long, notices are lost and counted.
+// noticeLog writes the plane's notices to the log. It has a goroutine of its own,
+// so that a log that blocks (a full pipe, for instance) does not block the loop.
+// If the log is too slow for too long, notices are dropped and counted.
 type noticeLog struct {
 	log      *slog.Logger
 	throttle *throttle
@@ -119,16 +118,16 @@ func newNoticeLog(l *slog.Logger, t *throttle, dropped prometheus.Counter) *noti
 	return &noticeLog{log: l, throttle: t, queue: make(chan plane.Notice, 4096), stop: make(chan struct{}), dropped: dropped}
 }
 
-// put takes over notices. It never waits.
+// put queues notices. It never blocks.
 func (n *noticeLog) put(list []plane.Notice) {
 	for i := range list {
 		if !n.log.Enabled(context.Background(), noticeLevel(&list[i])) {
 			continue
 		}
 		if list[i].Kind == plane.NoticeRejected {
-			// One host can bring about as many as it likes, for nothing; they
-			// must neither flood the log nor crowd out the others. The counter
-			// of rejected events stays exact.
+			// One host can cause any number of them at no cost. They must neither
+			// flood the log nor displace other notices. The counter of rejected
+			// events stays exact.
 			suppressed, ok := n.throttle.allow(noticeLines[plane.NoticeRejected])
 			if !ok {
 				continue
@@ -143,7 +142,7 @@ func (n *noticeLog) put(list []plane.Notice) {
 	}
 }
 
-// run writes until stop is closed, and then what is left.
+// run writes notices until stop is closed, and then those that are queued.
 func (n *noticeLog) run() {
 	for {
 		select {
@@ -162,8 +161,8 @@ func (n *noticeLog) run() {
 	}
 }
 
-// noticeLevel says how loud a notice is. What a steady heartbeat, or a replay
-// after it, can cause is debug.
+// noticeLevel returns the log level of a notice. What a steady heartbeat, or a
+// replay after it, can cause is logged at debug.
 func noticeLevel(n *plane.Notice) slog.Level {
 	switch n.Kind {
 	case plane.NoticeReplayAsked:
@@ -218,7 +217,7 @@ func (n *noticeLog) write(notice *plane.Notice) {
 
 // noticeLines are the log lines of the notices.
 var noticeLines = [plane.NoticeKindCount]string{
-	plane.NoticeReplayAsked:     "replay asked for",
+	plane.NoticeReplayAsked:     "replay requested",
 	plane.NoticeConfirmed:       "record confirmed by a heartbeat",
 	plane.NoticeAbsorbed:        "event absorbed",
 	plane.NoticeRejected:        "event rejected",
@@ -233,6 +232,6 @@ var noticeLines = [plane.NoticeKindCount]string{
 	plane.NoticeRevoked:         "certificates revoked",
 	plane.NoticeUnreachable:     "host unreachable",
 	plane.NoticeReachable:       "host reachable again",
-	plane.NoticeObserverSuspect: "so many hosts fell silent that the plane suspects itself; none is marked unreachable",
-	plane.NoticeCredited:        "the plane was impaired; the time is credited to every host",
+	plane.NoticeObserverSuspect: "so many hosts fell silent at once that the plane suspects itself; no host is marked unreachable",
+	plane.NoticeCredited:        "the plane was impaired; every host is credited with the time",
 }

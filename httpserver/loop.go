@@ -11,198 +11,316 @@ import (
 
 	"github.com/benbjohnson/clock"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store"
 )
 
-// loop is the one goroutine that owns the plane. It takes requests from the
-// gate in batches, steps them, has made durable what has to be (see group), and
-// hands the replies back, in the order that [plane.Output] states.
+// loop is the goroutine that runs the driver's worker: it asks which section
+// comes next and carries it out, with the clock, the guard, the store, the
+// metrics and the flight recorder around it. It decides nothing.
 type loop struct {
 	cfg       *Config
 	clock     clock.Clock
 	log       *slog.Logger
 	admission *admission
-	store     Store
+	worker    *driver.Worker[*pending]
+	store     store.Store
 	faults    *Faults
 	metrics   *metrics
 	revoked   *revocations
-	waiters   *waiters
 	notices   *noticeLog
 	flight    *flightLog
 
-	plane   *plane.Plane
-	out     plane.Output // its Entries are those that are not durable
-	alone   plane.Output // of the driver's own inputs
-	batch   []*pending
-	tickDue atomic.Bool
+	now      time.Time // read last
+	began    time.Time // of the step whose reply comes next
+	kind     inputKind // of that step
+	timed    bool      // that step's time is not observed yet
+	stepping bool      // the plane is at work: a panic is its own
+	unsaid   bool      // the plane's figures have changed since they were published
+	did      section   // carried out last
 
-	committer  *committer
-	committing bool   // a commit is under way
-	next       *group // what waits for the commit after it
-	spare      *group // kept for the one after that
+	signals   atomic.Uint32 // what has happened outside, a bit each
+	commitErr error         // with signalCommit
+	committer *committer
+	ticker    *clock.Timer
+	retry     *clock.Timer
 
 	life   context.Context // ends when the server gives the loop up
-	loaded chan error      // tells Start how the first load went
+	start  context.Context // bounds the first load
+	loaded chan error      // says how the first load went; nil after that
 	done   chan struct{}   // closed when the loop has ended
 }
 
-// run loads the plane, then serves until the gate is closed and drained. ctx
-// bounds the first load only.
-//
-// The loop sleeps on one channel, the bell: requests, ticks and the shutdown
-// all ring it. A select over several would cost a heartbeat more than its step.
-func (l *loop) run(ctx context.Context) {
-	defer close(l.done)
-	l.next, l.spare = new(group), new(group)
-	l.committer = startCommitter(l.commit)
-	defer l.committer.stop()
-	if err := l.load(ctx); err != nil {
-		l.loaded <- err
-		return
-	}
-	every := l.cfg.plane().TickEvery()
-	ticker := l.clock.AfterFunc(every, l.tickNow)
-	defer ticker.Stop()
-	l.admission.open()
-	l.loaded <- nil
-	for range l.admission.bell {
-		// Whoever is admitted after a batch was taken rings again, so one that
-		// is not full was all there was.
-		for more := true; more; {
-			if l.tickDue.CompareAndSwap(true, false) {
-				ticker.Reset(every)
-				l.tick()
-			}
-			more = l.serve()
-		}
-		if l.admission.closed.Load() && (l.life.Err() != nil || l.admission.drained()) {
-			return
-		}
-	}
+// section is a section that was carried out, and how many inputs it took.
+type section struct {
+	work driver.Work
+	took int
 }
 
-// tickNow makes the loop tick. It is the timer's.
-func (l *loop) tickNow() {
-	l.tickDue.Store(true)
+// What may have happened outside.
+const (
+	signalCommit uint32 = 1 << iota // the commit has ended
+	signalTick                      // a tick is due
+	signalRetry                     // the next attempt to load is due
+)
+
+// signal notes what has happened and wakes the loop.
+func (l *loop) signal(what uint32) {
+	l.signals.Or(what)
 	l.admission.ring()
 }
 
-// serve works off one batch. It reports whether there may be more.
-func (l *loop) serve() (more bool) {
-	if err := l.advanceLog(false); err != nil {
-		l.fail("the store did not take a batch", err)
-		return true
+// run serves until the gate is closed and drained. ctx bounds the first load
+// only.
+func (l *loop) run(ctx context.Context) {
+	defer close(l.done)
+	l.start = ctx
+	l.committer = startCommitter(l.commit)
+	defer l.committer.stop()
+	defer func() {
+		for _, t := range []*clock.Timer{l.ticker, l.retry} {
+			if t != nil {
+				t.Stop()
+			}
+		}
+	}()
+	for {
+		err := l.sections()
+		if err == nil {
+			return
+		}
+		l.panicked(err)
 	}
-	if l.admission.closed.Load() && l.life.Err() != nil || l.plane == nil {
-		return false
-	}
-	l.faults.stop(BeforeBatch, l.plane, l.life.Done())
-	var now time.Time
-	l.batch, now = l.admission.take(l.cfg.BatchSize, l.batch[:0])
-	if len(l.batch) == 0 {
-		return false
-	}
-	if err := l.step(now); err != nil {
-		l.panicked("a step of the plane panicked", err)
-		return true
-	}
-	l.carryOut()
-	// Whoever orders what happens has it happen one after the other.
-	if err := l.advanceLog(l.faults.ordered()); err != nil {
-		l.fail("the store did not take a batch", err)
-		return true
-	}
-	full := len(l.batch) == l.cfg.BatchSize
-	l.finish()
-	return full
 }
 
-// advanceLog takes over a commit that has ended and begins the next one. With
-// wait it does so until everything is durable.
-func (l *loop) advanceLog(wait bool) error {
+// sections carries out sections until the worker has ended. An error is a panic
+// of the plane or a broken invariant.
+func (l *loop) sections() (err error) {
+	defer l.recovered(&err)
 	for {
-		if err := l.committed(wait); err != nil {
-			return err
-		}
-		if err := l.beginCommit(); err != nil {
-			return err
-		}
-		if !wait || !l.committing {
+		l.faults.stop(Held{At: BetweenSections, Plane: l.worker.Plane(), Did: l.did.work, Took: l.did.took}, l.life.Done())
+		l.collect()
+		work := l.worker.Next()
+		l.did = section{work: work}
+		switch work {
+		case driver.Rest:
+			l.publish()
+			<-l.admission.bell
+			l.worker.Ring()
+		case driver.Take:
+			l.publish()
+			l.guarded(func() { l.did.took = l.worker.Take(l.instant()) })
+		case driver.Step:
+			l.step()
+		case driver.Park:
+			l.guarded(l.worker.Park)
+			l.stepped()
+		case driver.Reply:
+			l.reply()
+		case driver.Announce:
+			var notices []plane.Notice
+			l.guarded(func() { notices = l.worker.Announce(l.instant()) })
+			l.notices.put(notices)
+		case driver.Commit:
+			var group *driver.Group
+			l.guarded(func() { group = l.worker.BeginCommit() })
+			if group != nil {
+				l.committer.begin <- group
+			}
+		case driver.TakeOver:
+			l.takeOver()
+		case driver.Tick:
+			l.tick()
+		case driver.Pause:
+			l.guarded(l.worker.Pause)
+		case driver.Discard:
+			l.guarded(func() { l.worker.Discard(l.instant()) })
+		case driver.Load:
+			if err := l.load(); err != nil {
+				l.loaded <- err
+				return nil
+			}
+		case driver.Open:
+			l.open()
+		case driver.End:
 			return nil
 		}
 	}
 }
 
-// step steps the batch. Replies that need nothing durable go out at once, so a
-// heartbeat waits neither for a disk nor for the rest of its batch (PROTOCOL
-// H4). A panic of the plane is a defect: it comes back as an error, since it
-// must not take the other hosts' service down; what the plane holds then is
-// not to be trusted.
-//
-// The clock is read once an input: what settling reads begins the next step.
-func (l *loop) step(now time.Time) (err error) {
-	defer recovered(&err)
-	l.out.Next()
-	for i, p := range l.batch {
-		if l.faults != nil {
-			if l.faults.strike(BeforeStep, p.input, l.clock, l.life.Done()) {
-				l.admission.drop(i)
-				continue
-			}
-			now = l.clock.Now()
-		}
-		kind, began, reply := p.kind, now, len(l.out.Replies)
-		l.flight.step(l.plane, l.instant(now), p.input, &l.out)
-		l.check()
-		switch r := &l.out.Replies[reply]; {
-		case r.Needs > 0:
-			now = l.admission.park(i, l.out.Entries[r.Needs-1].Number, &r.Outcome)
-		case l.dropsReply(p.input):
-			l.admission.drop(i)
-			now = l.clock.Now()
-		default:
-			now = l.admission.settle(i, &r.Outcome)
-		}
-		l.metrics.stepSeconds[kind].Observe(now.Sub(began).Seconds())
+// guarded carries out a section that needs the guard. It reads the clock.
+func (l *loop) guarded(section func()) {
+	a := l.admission
+	a.mu.Lock()
+	l.now = l.clock.Now()
+	section()
+	rings := a.carryOut(l.now.Sub(a.start))
+	a.mu.Unlock()
+	if rings {
+		l.worker.Ring()
 	}
-	return nil
 }
 
-// stepAlone steps an input of the driver's own, which has no reply.
-func (l *loop) stepAlone(in plane.Input) (err error) {
-	defer recovered(&err)
-	l.alone.Reset()
-	began := l.clock.Now()
-	l.flight.step(l.plane, l.instant(began), in, &l.alone)
+// instant is the time that was read last.
+func (l *loop) instant() wire.Instant { return l.admission.instant(l.now) }
+
+// collect hands the worker what has happened outside.
+func (l *loop) collect() {
+	if l.signals.Load() == 0 {
+		return
+	}
+	happened := l.signals.Swap(0)
+	if happened&signalCommit != 0 {
+		l.worker.CommitEnded(l.commitErr)
+	}
+	if happened&signalTick != 0 {
+		l.worker.TickDue()
+	}
+	if happened&signalRetry != 0 {
+		l.worker.RetryDue()
+	}
+}
+
+// step steps an input, unless a fault drops it before. The clock is read once an
+// input: what replying reads begins the next step.
+func (l *loop) step() {
+	p := l.worker.Current().For
+	l.stepping = true
+	if l.faults != nil {
+		if l.faults.strike(BeforeStep, p.Input, l.clock, l.life.Done()) {
+			l.stepping = false
+			l.guarded(func() { l.worker.Skip(l.instant()) })
+			return
+		}
+		l.now = l.clock.Now()
+	}
+	l.began, l.kind, l.timed = l.now, p.kind, true
+	now := l.instant()
+	l.flight.begin(now, p.Input)
+	l.worker.Step(now)
+	l.stepping = false
+	l.flight.end(&l.worker.Stepped().Outcome)
+	l.unsaid = true
 	l.check()
-	l.metrics.stepSeconds[kindOf(in)].Observe(l.clock.Since(began).Seconds())
+}
+
+// stepped observes how long the step took whose reply has been parked or given.
+func (l *loop) stepped() {
+	if l.timed {
+		l.timed = false
+		l.metrics.stepSeconds[l.kind].Observe(l.now.Sub(l.began).Seconds())
+	}
+}
+
+// reply delivers a reply, unless a fault drops it.
+func (l *loop) reply() {
+	l.stepping = true // a fault that panics plays a step that does
+	dropped := l.faults.strike(BeforeReply, l.worker.Current().Input, l.clock, l.life.Done())
+	l.stepping = false
+	l.guarded(func() {
+		if dropped {
+			l.worker.DropReply(l.instant())
+		} else {
+			l.worker.Reply(l.instant())
+		}
+	})
+	l.stepped()
+}
+
+// tick lets the plane judge liveness. It does not go through the inbox.
+func (l *loop) tick() {
+	in := new(plane.Tick)
+	l.faults.strike(BeforeStep, in, l.clock, l.life.Done())
+	l.ticker.Reset(l.cfg.plane().TickEvery())
+	l.guarded(func() { in.Impaired = l.admission.front.Impaired() })
+	now := l.instant()
+	l.flight.begin(now, in)
+	l.stepping = true
+	l.worker.Tick(now, in.Impaired)
+	l.stepping = false
+	l.flight.end(nil)
+	l.metrics.stepSeconds[kindTick].Observe(l.clock.Since(l.now).Seconds())
+	l.unsaid = true
+	l.check()
+}
+
+// load loads the plane from the store. An error ends the loop: the first load
+// has failed.
+func (l *loop) load() error {
+	first := l.loaded != nil && l.ticker == nil
+	ctx := l.life
+	if first {
+		ctx = l.start
+	}
+	started := l.clock.Now()
+	p, err := l.store.Load(ctx, l.cfg.plane())
+	if err == nil {
+		err = l.begin(p)
+	}
+	if err != nil {
+		err = fmt.Errorf("load the log: %w", err)
+		if first {
+			return err
+		}
+		l.guarded(func() { l.worker.LoadFailed(l.instant()) })
+		if wait := l.worker.RetryIn(); l.worker.Next() != driver.End {
+			l.log.Error("the plane cannot be rebuilt", "error", err, "next_attempt_in", wait)
+			l.retry = l.clock.AfterFunc(wait, func() { l.signal(signalRetry) })
+		}
+		return nil
+	}
+	l.log.Info("plane loaded", "entries", uint64(p.Stats().Logged), "took", l.clock.Since(started))
 	return nil
 }
 
-func recovered(err *error) {
-	switch r := recover().(type) {
-	case nil:
-	case violation:
-		*err = fmt.Errorf("%w\n%s", r, debug.Stack())
-	default:
-		*err = fmt.Errorf("%v\n%s", r, debug.Stack())
+// begin hands the worker a plane that was loaded. An error is a panic of it.
+func (l *loop) begin(p *plane.Plane) (err error) {
+	defer l.recovered(&err)
+	l.flight.rebuilt(p)
+	l.metrics.newLife(p.Stats())
+	l.now = l.clock.Now()
+	now := l.instant()
+	l.flight.begin(now, &plane.Started{})
+	l.stepping = true
+	l.worker.Loaded(now, p)
+	l.stepping = false
+	l.flight.end(nil)
+	l.metrics.stepSeconds[kindStarted].Observe(l.clock.Since(l.now).Seconds())
+	l.unsaid = true
+	return nil
+}
+
+// open lets requests in: the plane is up.
+func (l *loop) open() {
+	l.revoked.publish(l.worker.Plane().Revocations())
+	l.guarded(func() { l.worker.Open(l.instant()) })
+	l.publish()
+	if l.ticker == nil {
+		l.ticker = l.clock.AfterFunc(l.cfg.plane().TickEvery(), func() { l.signal(signalTick) })
+		l.loaded <- nil
 	}
 }
 
-// violation is a broken invariant. It is thrown like a panic of the step, since
-// the state is to be trusted no more than after one.
-type violation struct{ error }
-
-// panicked comes after a step that panicked, or broke an invariant: the last
-// steps are written to a file before the plane is built again.
-func (l *loop) panicked(what string, cause error) {
-	reason := flightPanic
-	if broken := new(violation); errors.As(cause, broken) {
-		reason = flightInvariant
+// takeOver takes over a commit that has ended. What it revokes is published
+// before the operator is answered (PROTOCOL T5).
+func (l *loop) takeOver() {
+	var err error
+	l.guarded(func() { err = l.worker.TakeOver() })
+	if err != nil {
+		l.failed("commit failed", err)
+		return
 	}
-	l.flight.tell(reason)
-	l.fail(what, cause)
+	l.revoked.publish(l.worker.Revocations())
+}
+
+// publish publishes the plane's figures, if they may have changed.
+func (l *loop) publish() {
+	if p := l.worker.Plane(); l.unsaid && p != nil {
+		l.unsaid = false
+		l.metrics.publish(p.Stats())
+	}
 }
 
 // check verifies the invariants, if that is asked for.
@@ -210,57 +328,53 @@ func (l *loop) check() {
 	if !l.cfg.CheckInvariants {
 		return
 	}
-	if err := l.plane.Check(); err != nil {
+	if err := l.worker.Plane().Check(); err != nil {
 		panic(violation{err})
 	}
-	if err := l.admission.check(); err != nil {
-		panic(violation{err})
-	}
-}
-
-// finish comes after a batch, a tick or a load.
-func (l *loop) finish() {
-	l.metrics.publish(l.plane.Stats())
-	clear(l.batch)
-	l.faults.stop(AfterBatch, l.plane, l.life.Done())
-}
-
-// tick lets the plane judge liveness. It does not go through the inbox.
-func (l *loop) tick() {
-	if l.life.Err() != nil || l.plane == nil { // nil: given up while the store failed
-		return
-	}
-	in := new(plane.Tick)
-	l.faults.strike(BeforeStep, in, l.clock, l.life.Done())
-	in.Impaired = l.admission.impaired()
-	if err := l.stepAlone(in); err != nil {
-		l.panicked("a tick of the plane panicked", err)
-		return
-	}
-	l.notices.put(l.alone.Notices)
-	l.finish()
-}
-
-// load builds the plane from the store and starts it.
-func (l *loop) load(ctx context.Context) error {
-	started := l.clock.Now()
-	p, err := l.store.Load(ctx, l.cfg.plane())
+	l.admission.mu.Lock()
+	err := l.admission.front.Check(l.worker)
+	l.admission.mu.Unlock()
 	if err != nil {
-		return fmt.Errorf("load the log: %w", err)
+		panic(violation{err})
 	}
-	l.flight.rebuilt(p)
-	l.plane = p
-	l.metrics.newLife(p.Stats())
-	if err := l.stepAlone(&plane.Started{}); err != nil {
-		return err
-	}
-	l.revoked.publish(p.Revocations())
-	l.notices.put(l.alone.Notices)
-	l.finish()
-	l.log.Info("plane loaded", "entries", uint64(p.Stats().Logged), "took", l.clock.Since(started))
-	return nil
 }
 
-func (l *loop) instant(t time.Time) wire.Instant {
-	return wire.Instant{Mono: t.Sub(l.admission.start), Wall: wire.TimeOf(l.faults.wall(t))}
+// violation is a broken invariant. It is thrown like a panic of the step, since
+// the state is to be trusted no more than after one.
+type violation struct{ error }
+
+// recovered makes an error of a panic of the plane, which must not take the other
+// hosts' service down, and of a broken invariant. Any other panic is a defect of
+// the driver, which loading the plane again does not mend.
+func (l *loop) recovered(err *error) {
+	r := recover()
+	broken, isViolation := r.(violation)
+	switch {
+	case r == nil:
+	case isViolation:
+		*err = fmt.Errorf("%w\n%s", broken, debug.Stack())
+	case l.stepping:
+		*err = fmt.Errorf("%v\n%s", r, debug.Stack())
+	default:
+		panic(r)
+	}
+	l.stepping, l.timed = false, false
+}
+
+// panicked comes after a step that panicked, or broke an invariant: the last
+// steps are written to a file before the plane is loaded again.
+func (l *loop) panicked(cause error) {
+	reason := flightPanic
+	if broken := new(violation); errors.As(cause, broken) {
+		reason = flightInvariant
+	}
+	l.flight.tell(reason)
+	l.failed("a step of the plane panicked", cause)
+	l.worker.Fail()
+}
+
+// failed says that the plane is discarded, and why.
+func (l *loop) failed(what string, cause error) {
+	l.log.Error(what+"; the plane is rebuilt from the store", "error", cause)
+	l.metrics.rebuilds.Inc()
 }

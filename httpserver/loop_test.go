@@ -10,13 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
 )
 
 // brittleStore is a memory store whose calls fail when the test says so.
 type brittleStore struct {
-	*MemoryStore
+	*memory.Log
 	mu                    sync.Mutex
 	failCommit, failLoad  int  // how many calls fail; negative: all
 	late                  bool // a commit that fails is in the log all the same
@@ -25,7 +27,7 @@ type brittleStore struct {
 
 var errBrittle = errors.New("no space left on device")
 
-func newBrittleStore() *brittleStore { return &brittleStore{MemoryStore: NewMemoryStore(0)} }
+func newBrittleStore() *brittleStore { return &brittleStore{Log: memory.New(0)} }
 
 func (s *brittleStore) set(f func()) {
 	s.mu.Lock()
@@ -54,7 +56,7 @@ func (s *brittleStore) Load(ctx context.Context, cfg plane.Config) (*plane.Plane
 	if s.fails(&s.failLoad, &s.loads) {
 		return nil, errBrittle
 	}
-	return s.MemoryStore.Load(ctx, cfg)
+	return s.Log.Load(ctx, cfg)
 }
 
 func (s *brittleStore) Commit(entries []plane.Entry, rows []plane.Row) error {
@@ -62,7 +64,7 @@ func (s *brittleStore) Commit(entries []plane.Entry, rows []plane.Row) error {
 	if fails && !s.late {
 		return errBrittle
 	}
-	if err := s.MemoryStore.Commit(entries, rows); err != nil {
+	if err := s.Log.Commit(entries, rows); err != nil {
 		return err
 	}
 	if fails {
@@ -73,7 +75,7 @@ func (s *brittleStore) Commit(entries []plane.Entry, rows []plane.Row) error {
 
 func (s *brittleStore) Close() error {
 	s.set(func() { s.close++ })
-	return s.MemoryStore.Close()
+	return s.Log.Close()
 }
 
 func TestAnEventIsNotAcknowledgedIfItIsNotOnDisk(t *testing.T) { // PROTOCOL E2
@@ -148,7 +150,7 @@ func TestAStoreThatFailsForLongMakesThePlaneUnreadyAndNotDead(t *testing.T) { //
 	for range 4 {
 		loads := store.get(&store.loads)
 		h.eventually("the next attempt", func() bool {
-			h.clock.Add(longestRetry)
+			h.clock.Add(5 * time.Second) // the longest backoff
 			return store.get(&store.loads) > loads
 		})
 	}
@@ -157,7 +159,7 @@ func TestAStoreThatFailsForLongMakesThePlaneUnreadyAndNotDead(t *testing.T) { //
 	}
 	store.set(func() { store.failLoad = 0 })
 	h.eventually("service resumes", func() bool {
-		h.clock.Add(longestRetry)
+		h.clock.Add(5 * time.Second) // the longest backoff
 		return len(h.server.unready()) == 0
 	})
 	c.do(http.MethodPost, "/v1/agent/events", ackBody("h1", id)).want(t, wire.NoContent)
@@ -168,12 +170,13 @@ func TestRequestsThatQueueWhileTheStoreFailsAreLetGo(t *testing.T) { // PROTOCOL
 	h := start(t, func(c *Config) { c.Store, c.BatchSize = store, 1 })
 	id := string(h.openRollout("stable", "r1", "c1", "h1"))
 	store.set(func() { store.failCommit, store.failLoad = 1, -1 })
-	held := h.holdAll(BeforeBatch) // so that the loop waits for the commit
+	after, lift := h.holdSections() // so that the heartbeat is not taken before the commit has failed
 	event := h.agent("h1").begin(http.MethodPost, "/v1/agent/events", ackBody("h1", id))
-	first := <-held
+	after(driver.Commit)
+	h.eventually("the commit has failed", func() bool { return h.server.loop.signals.Load()&signalCommit != 0 })
 	beat := h.agent("h2").beginHeartbeat("h2")
 	h.inside(2)
-	first.Release()
+	lift()
 	(<-event).want(t, wire.DroppedReply)
 	(<-beat).want(t, wire.DroppedReply)
 	store.set(func() { store.failLoad = 0 })
@@ -291,17 +294,15 @@ func TestAPlaneThatIsBuiltAgainSlowlyIsNotWedged(t *testing.T) { // PROTOCOL G7
 	h := start(t, func(c *Config) { c.Store, c.BatchSize = store, 1 })
 	id := string(h.openRollout("stable", "r1", "c1", "h1"))
 	store.set(func() { store.failCommit = 1 })
-	// A heartbeat is queued behind the batch whose commit fails, since the loop
-	// waits for it.
-	held := make(chan *Held, 10)
-	rule := h.faults.Install(Fault{Kind: Hold, At: BeforeBatch, OnHold: func(stopped *Held) { held <- stopped }})
+	// A heartbeat is queued when the commit fails.
+	after, lift := h.holdSections()
 	event := h.agent("h1").begin(http.MethodPost, "/v1/agent/events", ackBody("h1", id))
-	first := <-held
+	after(driver.Commit)
+	h.eventually("the commit has failed", func() bool { return h.server.loop.signals.Load()&signalCommit != 0 })
 	beat := h.agent("h2").beginHeartbeat("h2")
 	h.inside(2)
-	first.Release()
+	lift()
 	(<-event).want(t, wire.DroppedReply)
-	rule.Lift()
 	<-store.loading
 	h.clock.Add(DefaultReplyTimeout + time.Second) // advance would wait for the loop
 	(<-beat).want(t, wire.Timeout)
@@ -310,16 +311,6 @@ func TestAPlaneThatIsBuiltAgainSlowlyIsNotWedged(t *testing.T) { // PROTOCOL G7
 	}
 	close(store.proceed)
 	h.eventually("the plane is up again", func() bool { return len(h.server.unready()) == 0 })
-}
-
-func TestAPlaneThatFailsInItsShutdownSaysClosed(t *testing.T) { // PROTOCOL G1
-	h := start(t)
-	a := h.server.admission
-	a.close()
-	a.pause()
-	if state := a.look(); state.rebuilding {
-		t.Error("a closed plane says that it is being built again")
-	}
 }
 
 func TestOneHostCannotFloodTheLogWithRejectedEvents(t *testing.T) {

@@ -21,14 +21,14 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// manifests opens what lies in the manifests directory (PROTOCOL R6): every
+// manifests opens the files of the manifests directory (PROTOCOL R6): every
 // *.json, in the order of the file names, at start and whenever the directory
-// changes. A file goes the way of an operator's request: the same strict
+// changes. A file is handled like an operator's request: the same strict
 // decoding, the same gate, the same reducer. Opening is idempotent; removing a
 // file changes nothing.
 //
-// A file that cannot be opened is logged, once until it changes, and does not
-// stop the others.
+// A file that is refused is logged, once until it changes, and does not stop the
+// others.
 type manifests struct {
 	dir       string
 	limit     int64
@@ -39,35 +39,35 @@ type manifests struct {
 
 	decoder wire.Decoder
 	seen    map[string]manifestFile
-	trouble string // with the directory itself; logged once
+	failure string // of reading the directory; logged once
 }
 
-// manifestFile is what was made of a file.
+// manifestFile is the result of handling a file.
 type manifestFile struct {
 	sum [sha256.Size]byte
 	bad bool
 }
 
 const (
-	// manifestSettle is how long the directory must be quiet before it is read:
-	// a file that is being written is not read half-way, mostly.
+	// manifestSettle is the delay between a change of the directory and reading
+	// it, so that a file that is being written is usually complete by then.
 	manifestSettle = 200 * time.Millisecond
-	// manifestPoll is how often the directory is read in any case: not every
-	// file system tells of changes, and a symlink may be turned elsewhere.
+	// manifestPoll is how often the directory is read in any case: not every file
+	// system reports changes, and a symbolic link may get a new target.
 	manifestPoll = 30 * time.Second
-	// manifestCaller is who the gate counts the files for. No hostname has a
-	// colon.
+	// manifestCaller is the gate's caller for the files. It is no hostname, since
+	// it has a colon.
 	manifestCaller gate.Caller = "manifests:"
 )
 
 // run reads the directory until ctx ends.
 func (m *manifests) run(ctx context.Context) {
 	var events <-chan fsnotify.Event
-	var troubles <-chan error
+	var errs <-chan error
 	watcher := m.watch()
 	if watcher != nil {
 		defer watcher.Close()
-		events, troubles = watcher.Events, watcher.Errors
+		events, errs = watcher.Events, watcher.Errors
 	}
 	poll := m.clock.Ticker(manifestPoll)
 	defer poll.Stop()
@@ -80,8 +80,8 @@ func (m *manifests) run(ctx context.Context) {
 			if settled == nil && m.concerns(event.Name) {
 				settled = m.clock.After(manifestSettle)
 			}
-		case err := <-troubles: // some events were lost, for instance
-			m.log.Debug("trouble with watching the manifests directory", "dir", m.dir, "error", err)
+		case err := <-errs: // for instance, some events were lost
+			m.log.Debug("error while watching the manifests directory", "dir", m.dir, "error", err)
 		case <-settled:
 			settled = nil
 			m.rewatch(watcher)
@@ -93,49 +93,49 @@ func (m *manifests) run(ctx context.Context) {
 	}
 }
 
-// watch asks the system to tell of changes of the directory, and of its parent:
-// the directory may be a symlink that is turned elsewhere. It returns nil if
-// the system cannot; then there is still the poll.
+// watch subscribes to changes of the directory, and of its parent, since the
+// directory may be a symbolic link that gets a new target. It returns nil if the
+// system does not support it; the poll remains.
 func (m *manifests) watch() *fsnotify.Watcher {
 	watcher, err := fsnotify.NewWatcher()
 	if err == nil {
 		if err = watcher.Add(m.dir); err == nil {
-			// Without the parent a turned symlink is found by the poll.
+			// Without the parent, the poll notices a new target.
 			_ = watcher.Add(filepath.Dir(m.dir))
 			return watcher
 		}
 		_ = watcher.Close()
 	}
-	m.log.Warn("the manifests directory cannot be watched; it is read now and then", "dir", m.dir, "every", manifestPoll, "error", err)
+	m.log.Warn("cannot watch the manifests directory; polling it instead", "dir", m.dir, "every", manifestPoll, "error", err)
 	return nil
 }
 
-// rewatch watches what is the directory now. Watching it twice is watching it
-// once.
+// rewatch subscribes to the directory again, which may be another one now. It has
+// no effect if it is the same.
 func (m *manifests) rewatch(watcher *fsnotify.Watcher) {
 	if watcher != nil {
-		_ = watcher.Add(m.dir) // the directory may be gone, which scan says
+		_ = watcher.Add(m.dir) // the directory may be missing, which scan reports
 	}
 }
 
-// concerns reports whether a change of the path is one of the directory: the
-// parent may be a busy place.
+// concerns reports whether a changed path is the directory or in it: the watched
+// parent may have many other files.
 func (m *manifests) concerns(path string) bool {
 	return path == m.dir || filepath.Dir(path) == m.dir
 }
 
-// scan reads the directory and opens what is new or has changed.
+// scan reads the directory and opens files that are new or have changed.
 func (m *manifests) scan(ctx context.Context) {
 	entries, err := os.ReadDir(m.dir) // sorted by name
 	if err != nil {
-		if m.trouble != err.Error() {
-			m.trouble = err.Error()
-			m.log.Error("the manifests directory cannot be read", "dir", m.dir, "error", err)
+		if m.failure != err.Error() {
+			m.failure = err.Error()
+			m.log.Error("cannot read the manifests directory", "dir", m.dir, "error", err)
 		}
 		return
 	}
-	m.trouble = ""
-	there := make(map[string]manifestFile, len(entries))
+	m.failure = ""
+	seen := make(map[string]manifestFile, len(entries))
 	bad := 0
 	for _, entry := range entries {
 		name := entry.Name()
@@ -147,24 +147,24 @@ func (m *manifests) scan(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			m.log.Error("a manifest is not opened", "file", filepath.Join(m.dir, name), "error", err)
+			m.log.Error("manifest refused", "file", filepath.Join(m.dir, name), "error", err)
 		}
-		there[name] = file
+		seen[name] = file
 		if file.bad {
 			bad++
 		}
 	}
-	m.seen = there
+	m.seen = seen
 	m.refused.Set(float64(bad))
 }
 
-// file opens one file unless that was tried already with the same contents. The
-// error is what is wrong with it, if that is news.
+// file opens one file, unless it has the same content as the last time. The error
+// says what is wrong with it, if that was not reported before.
 func (m *manifests) file(ctx context.Context, name string) (manifestFile, error) {
 	before, known := m.seen[name]
 	body, err := readLimited(filepath.Join(m.dir, name), m.limit)
 	if err != nil {
-		// Without contents, what is wrong stands for them.
+		// There is no content to compare, so the error takes its place.
 		now := manifestFile{sum: sha256.Sum256([]byte(err.Error())), bad: true}
 		if known && now == before {
 			err = nil
@@ -181,11 +181,11 @@ func (m *manifests) file(ctx context.Context, name string) (manifestFile, error)
 }
 
 func readLimited(path string, limit int64) ([]byte, error) {
-	// Before it is opened: a pipe without a writer would not let go again.
+	// Checked before opening: opening a pipe without a writer would block.
 	if info, err := os.Stat(path); err != nil {
 		return nil, err
 	} else if !info.Mode().IsRegular() {
-		return nil, errors.New("is not a regular file")
+		return nil, errors.New("not a regular file")
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -194,34 +194,34 @@ func readLimited(path string, limit int64) ([]byte, error) {
 	defer f.Close()
 	body, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(body)) > limit {
-		err = fmt.Errorf("is larger than %d bytes, the limit of a manifest", limit)
+		err = fmt.Errorf("larger than %d bytes, the limit for manifests", limit)
 	}
 	return body, err
 }
 
-// open puts a manifest through the gate, again and again until it is taken. The
-// error says why it never will be as it is.
+// open sends a manifest through the gate, and again after each 503. The error says
+// why it is refused.
 func (m *manifests) open(ctx context.Context, name string, body []byte) error {
 	in := new(plane.OpenRollout)
 	if err := wire.DecodeDocument(&m.decoder, &wire.ManifestSchema, body, &in.Manifest); err != nil {
 		return err
 	}
 	for {
-		// The loop may still have the input of an attempt that timed out.
+		// The loop may still use the input of an attempt that timed out.
 		p, attempt := newPending(), *in
 		m.admission.ask(p, &attempt, manifestCaller, gate.Bulk)
-		outcome := &p.outcome
+		outcome := &p.Outcome
 		switch {
 		case outcome.Code == wire.Created:
 			m.log.Info("manifest opened", "file", name, "rollout", string(in.Manifest.ID()))
 			return nil
 		case outcome.Code == wire.OK:
-			m.log.Debug("manifest was open already", "file", name, "rollout", string(in.Manifest.ID()))
+			m.log.Debug("manifest already open", "file", name, "rollout", string(in.Manifest.ID()))
 			return nil
 		case !outcome.Code.Unavailable():
 			return errors.New(outcome.Field + ": " + outcome.Detail)
 		}
-		m.log.Debug("manifest waits for the plane", "file", name, "reason", outcome.Code.Reason())
+		m.log.Debug("manifest deferred: the plane is unavailable", "file", name, "reason", outcome.Code.Reason())
 		timer := m.clock.Timer(outcome.RetryAfter)
 		select {
 		case <-ctx.Done():

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
 )
 
 // writeManifests writes files into a new directory.
@@ -143,8 +144,8 @@ func TestAPlaneThatLostItsLogFindsItsRolloutsAgain(t *testing.T) { // PROTOCOL R
 	h := start(t, func(c *Config) { c.ManifestDir = dir })
 	h.eventually("it is open", func() bool { return strings.Contains(h.rollouts(), "stable@r1") })
 	h.restart()
-	h.eventually("it was open already", func() bool { return len(h.logs.matching("manifest was open already")) == 1 })
-	h.cfg.Store = NewMemoryStore(0)
+	h.eventually("it was open already", func() bool { return len(h.logs.matching("manifest already open")) == 1 })
+	h.cfg.Store = memory.New(0)
 	h.restart()
 	h.eventually("it is open again", func() bool { return strings.Contains(h.rollouts(), "stable@r1") })
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// inputKind labels the inputs of the plane in the histograms: a fixed set.
+// inputKind labels the inputs of the plane in the histograms. The set is fixed.
 type inputKind uint8
 
 const (
@@ -64,8 +64,8 @@ func kindOf(in plane.Input) inputKind {
 // replies reports whether inputs of the kind are answered.
 func (k inputKind) replies() bool { return k < kindStarted }
 
-// statusClass labels answers. A caller that went away before its poll was
-// answered has none.
+// statusClass labels answers. classGone stands for a caller that disconnected
+// before its poll was answered.
 type statusClass uint8
 
 const (
@@ -93,9 +93,9 @@ func classOf(status int) statusClass {
 // logKinds are the kinds of log entries that are not events.
 var logKinds = [...]wire.Name{"opened", "resumed", "confirmed", "cleared", "revoked"}
 
-// metrics are the server's own figures. Every series is there from the start,
-// at zero, so that a rate over it is right from the first event on. No label
-// holds a name of a host or of a rollout.
+// metrics are the server's own metrics. Every series exists from the start, at
+// zero, so that a rate over it is right from the first event on. No label has the
+// name of a host or of a rollout.
 type metrics struct {
 	registry *prometheus.Registry
 
@@ -111,19 +111,20 @@ type metrics struct {
 	badManifests  prometheus.Gauge
 
 	mu sync.Mutex
-	// past are the counts of the planes before this one, and less what the
-	// plane counted while it was loaded: loading is not doing.
+	// past is the sum over the earlier planes of this process, minus what the
+	// current one counted while it was loaded. stats are those of the current
+	// plane.
 	past, stats plane.Stats
 }
 
 func newMetrics() *metrics {
 	m := &metrics{registry: prometheus.NewRegistry()}
 	steps := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "refrain_step_seconds", Help: "Time of one step of the plane, by input.",
+		Name: "refrain_step_seconds", Help: "Duration of one step of the plane, by kind of input.",
 		Buckets: []float64{250e-9, 500e-9, 1e-6, 2.5e-6, 5e-6, 10e-6, 25e-6, 100e-6, 1e-3, 10e-3, 100e-3, 1},
 	}, []string{"input"})
 	replies := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "refrain_reply_seconds", Help: "Time from admission to the answer, by input.",
+		Name: "refrain_reply_seconds", Help: "Time from admission to the answer, by kind of input.",
 		Buckets: []float64{10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 1e-3, 5e-3, 25e-3, 100e-3, 500e-3, 1, 2.5, 5},
 	}, []string{"input"})
 	for k := range inputKind(kindCount) {
@@ -133,14 +134,14 @@ func newMetrics() *metrics {
 		}
 	}
 	m.commitSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: "refrain_commit_seconds", Help: "Time of one commit of the store.",
+		Name: "refrain_commit_seconds", Help: "Duration of one commit to the store.",
 		Buckets: []float64{100e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 500e-3, 1, 5},
 	})
 	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "refrain_requests_total", Help: "Requests answered, by route and class of status.",
+		Name: "refrain_requests_total", Help: "Requests answered, by route and status class; gone: the caller disconnected first.",
 	}, []string{"route", "class"})
 	entries := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "refrain_entries_logged_total", Help: "Entries made durable in the log, by kind.",
+		Name: "refrain_entries_logged_total", Help: "Log entries made durable, by kind.",
 	}, []string{"kind"})
 	m.entries = make(map[wire.Name]prometheus.Counter)
 	for _, k := range wire.EventKinds {
@@ -150,19 +151,19 @@ func newMetrics() *metrics {
 		m.entries[k] = entries.WithLabelValues(string(k))
 	}
 	m.rebuilds = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "refrain_plane_rebuilds_total", Help: "Times the plane was built again from the store, after a failed commit or a panic.",
+		Name: "refrain_plane_rebuilds_total", Help: "Rebuilds of the plane from the store, after a failed commit or a panic.",
 	})
 	m.panics = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "refrain_handler_panics_total", Help: "Requests whose handler panicked.",
 	})
 	m.linesDropped = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "refrain_log_lines_dropped_total", Help: "Notices that were not logged since the log is too slow.",
+		Name: "refrain_log_lines_dropped_total", Help: "Log lines dropped because the log was too slow.",
 	})
 	m.handshakes = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "refrain_tls_handshake_errors_total", Help: "Connections that ended in their TLS handshake.",
+		Name: "refrain_tls_handshake_errors_total", Help: "Connections whose TLS handshake failed.",
 	})
 	m.badManifests = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "refrain_manifests_refused", Help: "Files of the manifests directory that are not open and will not be as they are.",
+		Name: "refrain_manifests_refused", Help: "Files of the manifests directory that are refused until they change.",
 	})
 	m.registry.MustRegister(steps, replies, m.commitSeconds, m.requests, entries, m.rebuilds, m.panics, m.linesDropped, m.handshakes,
 		m.badManifests, buildInfo(),
@@ -187,14 +188,14 @@ func (m *metrics) logged(entries []plane.Entry) {
 	}
 }
 
-// publish takes over the counts of the plane, which only the loop may read.
+// publish stores the counts of the plane, which only the loop may read.
 func (m *metrics) publish(s plane.Stats) {
 	m.mu.Lock()
 	m.stats = s
 	m.mu.Unlock()
 }
 
-// newLife says that a plane was loaded, with these counts.
+// newLife records that a plane was loaded; loaded are its counts at that time.
 func (m *metrics) newLife(loaded plane.Stats) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -203,8 +204,8 @@ func (m *metrics) newLife(loaded plane.Stats) {
 	m.stats = loaded
 }
 
-// counts returns the counts of all planes of this process, and the gauges of
-// the one that lives.
+// counts returns the counters summed over all planes of this process, and the
+// gauges of the current one.
 func (m *metrics) counts() plane.Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -214,7 +215,7 @@ func (m *metrics) counts() plane.Stats {
 	return total
 }
 
-// sum adds the counters of b to those of a, or takes them away.
+// sum adds the counters of b to those of a, or subtracts them if sign is -1.
 func sum(a, b plane.Stats, sign int64) plane.Stats {
 	add := func(to *uint64, n uint64) { *to += uint64(sign) * n }
 	add(&a.ReplaysAsked, b.ReplaysAsked)
@@ -239,7 +240,7 @@ func buildInfo() prometheus.Collector {
 		}
 	}
 	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "refrain_build_info", Help: "Always 1; the labels say which build this is.",
+		Name: "refrain_build_info", Help: "Always 1; the labels identify the build.",
 	}, []string{"version", "revision", "go_version"})
 	g.WithLabelValues(version, revision, runtime.Version()).Set(1)
 	return g

@@ -13,8 +13,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// ServeHTTP stands around the router, so that what the router refuses gets a
-// request ID and a problem document like everything else.
+// ServeHTTP wraps the router, so that a request that the router refuses gets a
+// request ID and a problem document like every other.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e := exchanges.Get().(*exchange)
 	e.server, e.w, e.r = s, w, r
@@ -28,14 +28,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.write()
 }
 
-// checks are what stands before every route, in the order of PROTOCOL T7. The
-// first that fails has set the outcome. T4 is T7's identity, so it comes after
-// the body was judged; only the limit of a body is the smaller one for whoever
-// is not meant to send it.
+// checks run before every route, in the order of PROTOCOL T7. The first one that
+// fails sets the outcome. T4 is part of T7's identity, so it comes after the body
+// was decoded; a caller with the wrong role only gets the smaller body limit.
 var checks = [...]func(*exchange) bool{
 	(*exchange).findRoute,      // 404, 405
 	(*exchange).hasCertificate, // 401
-	(*exchange).isNotRevoked,   // 401
+	(*exchange).isGood,         // 401
 	(*exchange).speaksProtocol, // 426, 400
 	(*exchange).hasMediaType,   // 415
 	(*exchange).readBody,       // 413
@@ -43,8 +42,8 @@ var checks = [...]func(*exchange) bool{
 	(*exchange).isWhoItMayBe,   // 403
 }
 
-// run finds out what becomes of the request. What comes after the checks is
-// admission (503) and the reducer.
+// run determines the outcome of the request. After the checks come admission (503)
+// and the reducer.
 func (e *exchange) run() {
 	for _, passes := range checks {
 		if !passes(e) {
@@ -54,8 +53,8 @@ func (e *exchange) run() {
 	e.endpoint.serve(e)
 }
 
-// end closes the exchange: it answers for a handler that panicked, counts, and
-// logs. It is deferred directly, or it could not recover.
+// end ends the exchange: it answers if the handler panicked, counts, and logs. It
+// has to be deferred directly to be able to recover.
 func (e *exchange) end() {
 	r := recover()
 	if r != nil && !e.gone {
@@ -70,19 +69,19 @@ func (e *exchange) end() {
 	}
 	e.keep()
 	if r != nil {
-		panic(r) // cut the connection
+		panic(r) // reset the connection
 	}
 }
 
 func (e *exchange) panicked(r any) {
 	s := e.server
 	s.metrics.panics.Inc()
-	s.log.Error("a handler panicked", "panic", fmt.Sprint(r), "method", e.r.Method, "path", clip(e.r.URL.Path),
+	s.log.Error("handler panicked", "panic", fmt.Sprint(r), "method", e.r.Method, "path", clip(e.r.URL.Path),
 		"request_id", e.requestID, "stack", string(debug.Stack()))
 	if e.answered {
-		panic(http.ErrAbortHandler) // half an answer is out: cut the connection
+		panic(http.ErrAbortHandler) // a part of an answer was sent: reset the connection
 	}
-	e.outcome = wire.Refuse(wire.Internal, "", "a defect of the plane; its log has more under this request ID")
+	e.outcome = wire.Refuse(wire.Internal, "", "a defect in the plane; its log has details under this request ID")
 	e.write()
 	e.count()
 }
@@ -103,13 +102,13 @@ func (e *exchange) speaksProtocol() bool {
 	case wire.ProtocolRequired:
 		return e.refuse(code, wire.HeaderProtocol, "send "+wire.HeaderProtocol+": 1")
 	case wire.UnsupportedProtocol:
-		return e.refuse(code, wire.HeaderProtocol, "the plane speaks version 1 only, not "+clip(values[0]))
+		return e.refuse(code, wire.HeaderProtocol, "the plane supports version 1 only, not "+clip(values[0]))
 	default:
-		return e.refuse(code, wire.HeaderProtocol, "want one whole number, which is 1")
+		return e.refuse(code, wire.HeaderProtocol, "want the header once, with the value 1")
 	}
 }
 
-// hasMediaType checks that a body that is read is said to be JSON. Parameters
+// hasMediaType checks that a body that will be read is declared as JSON. Parameters
 // of the media type are ignored: JSON is UTF-8.
 func (e *exchange) hasMediaType() bool {
 	if !e.readsBody() {
@@ -127,7 +126,7 @@ func (e *exchange) hasMediaType() bool {
 	return e.refuse(wire.UnsupportedMediaType, wire.HeaderContentType, "send "+wire.HeaderContentType+": "+wire.MediaJSON)
 }
 
-// readsBody reports whether the request has a body that the route wants.
+// readsBody reports whether the request has a body that the route reads.
 func (e *exchange) readsBody() bool {
 	switch e.endpoint.body {
 	case needsBody:
@@ -139,9 +138,9 @@ func (e *exchange) readsBody() bool {
 	}
 }
 
-// readBody reads the body, up to its limit. A length that is announced is
-// judged before anything is read, so nobody who waits for "100 Continue" sends
-// it in vain.
+// readBody reads the body, up to its limit. A declared length is checked before
+// anything is read, so that a client that waits for "100 Continue" does not send a
+// body that is refused.
 func (e *exchange) readBody() bool {
 	e.body = e.body[:0]
 	if !e.readsBody() {
@@ -160,8 +159,8 @@ func (e *exchange) readBody() bool {
 		_ = http.NewResponseController(e.w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
 	if length < 0 {
-		// With this reader the server closes the connection, and does not read
-		// on to find where the next request begins.
+		// With this reader the server closes the connection if the limit is
+		// exceeded, and does not read on to the next request.
 		body = http.MaxBytesReader(e.w, body, limit)
 	}
 	var err error
@@ -171,17 +170,17 @@ func (e *exchange) readBody() bool {
 	if _, ok := err.(*http.MaxBytesError); ok {
 		return e.tooLarge(limit)
 	}
-	return e.refuse(wire.NotJSON, "", "the body ended before its end: "+clip(err.Error()))
+	return e.refuse(wire.NotJSON, "", "the body is incomplete: "+clip(err.Error()))
 }
 
 func (e *exchange) tooLarge(limit int64) bool {
 	return e.refuse(wire.BodyTooLarge, "", fmt.Sprintf("want at most %d bytes", limit))
 }
 
-// readAll reads r to its end into buf, growing it as needed. length is what was
-// announced, or negative; it is believed only as far as little is at stake.
+// readAll reads r to its end into buf, growing it as needed. length is the declared
+// length, or negative; it determines the initial size only up to a bound.
 func readAll(r io.Reader, buf []byte, length int64) ([]byte, error) {
-	// One byte more than is announced, so that the end is seen without growing.
+	// One byte more than declared, so that the end is reached without growing.
 	if want := int(min(max(length+1, 1<<10), maxKept)); cap(buf) < want {
 		buf = make([]byte, 0, want)
 	}
@@ -200,7 +199,7 @@ func readAll(r io.Reader, buf []byte, length int64) ([]byte, error) {
 	}
 }
 
-// parse reads body and query by the route.
+// parse reads body and query as the route defines.
 func (e *exchange) parse() bool { return e.endpoint.parse == nil || e.endpoint.parse(e) }
 
 // decode reads the body as a document (PROTOCOL T7: 400, 422).

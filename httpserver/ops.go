@@ -12,9 +12,9 @@ import (
 	"github.com/refrain-fleet/refrain/core/gate"
 )
 
-// newOps makes the ops listener's server: plain HTTP for probes and scrapers
-// on the same machine, and the flight recorder's trigger. It knows no caller and
-// changes nothing of the plane.
+// newOps returns the server of the ops listener: plain HTTP for probes and scrapers
+// on the same machine, and the flight recorder's trigger. It does not authenticate
+// its callers and does not change the plane.
 func (s *Server) newOps() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", s.livez)
@@ -30,37 +30,37 @@ func (s *Server) newOps() *http.Server {
 	}
 }
 
-// livez fails if the plane is wedged, and only then (PROTOCOL G7): whoever
-// restarts a plane for it must not restart one that is busy, that drains, or
-// whose disk is full.
+// livez fails if the plane is wedged, and only then (PROTOCOL G7). A supervisor
+// that restarts the process for it must not restart a plane that is busy, that
+// drains, or whose disk is full.
 func (s *Server) livez(w http.ResponseWriter, _ *http.Request) {
 	if inbox := s.admission.look(); inbox.wedged {
-		probe(w, fmt.Sprintf("wedged: %d requests are inside, the oldest for %v, and none has finished for longer than %v",
+		probe(w, fmt.Sprintf("wedged: %d requests in the inbox, the oldest for %v, and none has finished for longer than %v",
 			inbox.depth, inbox.oldest.Round(time.Millisecond), s.cfg.ReplyTimeout))
 		return
 	}
 	probe(w, "")
 }
 
-// readyz fails if requests are refused or not worked off, and says why.
+// readyz fails if requests are refused or not processed, and says why.
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	probe(w, strings.Join(s.unready(), "\n"))
 }
 
-// unready lists why the server is not ready; nothing if it is.
+// unready lists why the server is not ready. It is empty if the server is ready.
 func (s *Server) unready() []string {
 	inbox := s.admission.look()
 	var why []string
 	switch {
 	case inbox.state == gate.Closed:
-		why = append(why, "draining: the server shuts down")
+		why = append(why, "draining: the server is shutting down")
 	case inbox.rebuilding:
-		why = append(why, "store failing: the plane is built again from the log")
+		why = append(why, "store failing: the plane is being rebuilt from the log")
 	case inbox.state == gate.NotStarted:
 		why = append(why, "not started: the log is not loaded yet")
 	}
 	if inbox.depth >= inbox.capacity {
-		why = append(why, fmt.Sprintf("saturated: %d requests are inside, which is all that may be", inbox.depth))
+		why = append(why, fmt.Sprintf("saturated: %d requests in the inbox, which is its capacity", inbox.depth))
 	}
 	if inbox.wedged {
 		why = append(why, "wedged: see /livez")
@@ -68,7 +68,7 @@ func (s *Server) unready() []string {
 	return why
 }
 
-// probe answers a probe: 200, or 503 with what is wrong.
+// probe answers a probe: 200, or 503 with the problem.
 func probe(w http.ResponseWriter, wrong string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
@@ -80,7 +80,7 @@ func probe(w http.ResponseWriter, wrong string) {
 	fmt.Fprintln(w, "ok")
 }
 
-// isLoopback reports whether a listener can be reached from this machine only.
+// isLoopback reports whether a listener is reachable from this machine only.
 func isLoopback(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()

@@ -26,7 +26,7 @@ func TestLivezFailsWhileThePlaneIsWedgedAndOnlyThen(t *testing.T) { // PROTOCOL 
 	}
 	h.clock.Add(time.Nanosecond)
 	status, body := h.ops("/livez")
-	if status != http.StatusServiceUnavailable || !strings.HasPrefix(body, "wedged: 1 requests are inside") {
+	if status != http.StatusServiceUnavailable || !strings.HasPrefix(body, "wedged: 1 requests in the inbox") {
 		t.Errorf("livez says %d %s of a wedged plane", status, body)
 	}
 	if status, body := h.ops("/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "wedged") {
@@ -61,7 +61,7 @@ func TestReadyzSaysWhyNot(t *testing.T) { // PROTOCOL G7
 	probe("/livez", 200, "ok")
 	ended := make(chan error, 1)
 	go func() { ended <- h.server.Shutdown(context.Background()) }()
-	<-h.server.closing
+	<-h.server.admission.closed
 	probe("/readyz", 503, "draining")
 	probe("/livez", 200, "ok")
 	rule.Lift()

@@ -8,11 +8,11 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// defaultLimit is the size of a page if the caller names none (PROTOCOL R5).
+// defaultLimit is the size of a page if the caller gives none (PROTOCOL R5).
 const defaultLimit = 100
 
-// parameters are the query of a URL. The first thing wrong with it is kept and
-// makes the request a bad_query (PROTOCOL T7).
+// parameters are the query of a URL. The first problem makes the request a
+// bad_query (PROTOCOL T7).
 type parameters struct {
 	exchange *exchange
 	values   url.Values
@@ -26,7 +26,7 @@ func (e *exchange) parameters() *parameters {
 	}
 	values, err := url.ParseQuery(e.r.URL.RawQuery)
 	if err != nil {
-		p.wrong("", "the query is unreadable: "+clip(err.Error()))
+		p.wrong("", "the query cannot be parsed: "+clip(err.Error()))
 		return p
 	}
 	p.values = values
@@ -40,7 +40,7 @@ func (p *parameters) wrong(name, detail string) {
 	}
 }
 
-// text returns a parameter that may be given once; empty if it is not.
+// text returns a parameter that may be given once, or "" if it is not given.
 func (p *parameters) text(name string) string {
 	values := p.values[name]
 	switch len(values) {
@@ -49,7 +49,7 @@ func (p *parameters) text(name string) string {
 	case 1:
 		return values[0]
 	default:
-		p.wrong(name, "is given more than once")
+		p.wrong(name, "given more than once; want it once")
 		return ""
 	}
 }
@@ -68,8 +68,8 @@ func (p *parameters) limit() int {
 	return n
 }
 
-// after reads where a page starts, by the rule for what it names; empty is the
-// first page.
+// after reads where a page starts, parsed as the kind of name that it is. Empty
+// means the first page.
 func after[T ~string](p *parameters, parse func(string) (T, error)) T {
 	s := p.text("after")
 	if s == "" {
@@ -95,5 +95,5 @@ func (p *parameters) afterSeq() wire.Seq {
 	return n
 }
 
-// ok reports whether nothing was wrong.
+// ok reports whether there was no problem.
 func (p *parameters) ok() bool { return !p.bad }

@@ -36,7 +36,7 @@ func (s *Server) registerRollouts(r *mux.Router) {
 	})
 }
 
-// serveInput asks the plane what parse has made of the request.
+// serveInput sends the plane the input that parse has made of the request.
 func serveInput(e *exchange) { e.ask(e.input, gate.Bulk) }
 
 func parseManifest(e *exchange) bool {
@@ -65,8 +65,8 @@ func parseResume(e *exchange) bool {
 	return true
 }
 
-// rolloutID returns the rollout that the path names. What cannot be an ID is
-// handed on, made harmless: no rollout has it, and the plane says so.
+// rolloutID returns the rollout that the path names. A text that is not a rollout
+// ID is passed on clipped: no rollout has it, so the plane answers 404.
 func (e *exchange) rolloutID() wire.RolloutID {
 	s := e.variable("id")
 	if id, err := wire.ParseRolloutID(s); err == nil {
@@ -81,9 +81,9 @@ func parseRolloutEvents(e *exchange) bool {
 	return p.ok()
 }
 
-// serveRolloutEvents reads a rollout's history from the store: the plane keeps
-// none. The plane is asked first whether it knows the rollout; its answer waits
-// until what it tells is durable, so the store has at least that.
+// serveRolloutEvents reads a rollout's history from the store, since the plane
+// keeps none. It asks the plane first whether it knows the rollout; that answer
+// waits until what it says is durable, so the store has at least that.
 func serveRolloutEvents(e *exchange) {
 	e.ask(&plane.QueryRollout{RolloutID: e.rollout, Limit: 1}, gate.Bulk)
 	if e.outcome.Code != wire.OK {
@@ -91,8 +91,8 @@ func serveRolloutEvents(e *exchange) {
 	}
 	events, next, err := e.server.cfg.Store.Events(e.rollout, e.afterSeq, e.limit)
 	if err != nil {
-		e.server.log.Error("the store cannot read a rollout's events", "rollout", string(e.rollout), "error", err, "request_id", e.requestID)
-		e.refuse(wire.Internal, "", "the store cannot read the events; the plane's log has more under this request ID")
+		e.server.log.Error("cannot read a rollout's events from the store", "rollout", string(e.rollout), "error", err, "request_id", e.requestID)
+		e.refuse(wire.Internal, "", "the store cannot read the events; the plane's log has details under this request ID")
 		return
 	}
 	page := &wire.Page[wire.LoggedEvent]{Name: "events", Schema: &wire.LoggedEventSchema, Items: events}

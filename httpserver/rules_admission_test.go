@@ -62,7 +62,7 @@ func TestWhatTheGateRefusesIsNotApplied(t *testing.T) { // PROTOCOL G1
 				defer func() { <-other }()
 				<-rule.Reached()
 				go func() { ended <- h.server.Shutdown(context.Background()) }()
-				<-h.server.closing
+				<-h.server.admission.closed
 			}
 			refused := []answer{
 				h1.tell("h1", "stable@r1", 1, eventKinds["DispatchAck"]),

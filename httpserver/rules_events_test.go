@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
 )
 
 // PROTOCOL E: what becomes of an event. That an acknowledged event is on disk
@@ -405,7 +406,7 @@ func TestAnEventOfAnUnknownPairIsKeptByTheAgent(t *testing.T) { // PROTOCOL E8
 
 func TestAnEventMayBeSentAgainAfterAnyFailure(t *testing.T) { // PROTOCOL E9
 	h := newHarness(t, func(c *Config) { c.InboxCapacity = 4 })
-	store := h.cfg.Store.(*MemoryStore)
+	store := h.cfg.Store.(*memory.Log)
 	h.start()
 	id := string(h.openRollout("stable", "r1", "c1", "h1"))
 	c := h.agent("h1")

@@ -11,6 +11,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
 )
 
 // PROTOCOL T7 and T10: which refusal a request gets that earns several, and
@@ -219,14 +220,14 @@ func TestTheEarlierOfTwoChecksAnswers(t *testing.T) { // PROTOCOL T7
 }
 
 // unreadableStore is a store that cannot read events.
-type unreadableStore struct{ *MemoryStore }
+type unreadableStore struct{ *memory.Log }
 
 func (unreadableStore) Events(wire.RolloutID, wire.Seq, int) ([]wire.LoggedEvent, wire.Seq, error) {
 	return nil, 0, errors.New("bad block")
 }
 
 func TestEveryRefusalIsAProblemDocument(t *testing.T) { // PROTOCOL T10
-	h := start(t, func(c *Config) { c.MaxBody, c.Store = 1<<10, unreadableStore{NewMemoryStore(0)} })
+	h := start(t, func(c *Config) { c.MaxBody, c.Store = 1<<10, unreadableStore{memory.New(0)} })
 	h.openRollout("stable", "r1", "c1", "h1")
 	h.openRollout("stable", "r2", "c1", "h1")
 	h.clock.Add(time.Second)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
 )
 
 // PROTOCOL R: rollouts, and the operators' routes. The directory of manifests
@@ -395,7 +396,7 @@ func TestTheDirectoryOpensInTheOrderOfFileNames(t *testing.T) { // PROTOCOL R6
 	}
 	h := start(t, func(c *Config) { c.ManifestDir = dir })
 	h.eventually("the last is open", func() bool { return strings.Contains(h.rollouts(), "stable@lower") })
-	h.eventually("the directory in it is named", func() bool { return len(h.logs.matching("level=ERROR", "a manifest is not opened", "z.json")) == 1 })
+	h.eventually("the directory in it is named", func() bool { return len(h.logs.matching("level=ERROR", "manifest refused", "z.json")) == 1 })
 	order := []string{"stable@ten", "stable@nine", "stable@upper", "stable@lower"}
 	if got := strings.Count(h.rollouts(), `"rollout_id"`); got != len(order) {
 		t.Errorf("%d rollouts are open, want %d: %s", got, len(order), h.rollouts())
@@ -408,7 +409,7 @@ func TestTheDirectoryOpensInTheOrderOfFileNames(t *testing.T) { // PROTOCOL R6
 	// Reading it again, even as another server, changes nothing.
 	before := h.durable()
 	h.restart()
-	h.eventually("it was read again", func() bool { return len(h.logs.matching("manifest was open already", "a.json")) == 1 })
+	h.eventually("it was read again", func() bool { return len(h.logs.matching("manifest already open", "a.json")) == 1 })
 	if h.durable() != before {
 		t.Error("reading the directory again changed something")
 	}
@@ -429,7 +430,7 @@ func TestALinkThatLeadsNowhereIsNamedAndStopsNoOther(t *testing.T) { // PROTOCOL
 	h.eventually("the file is open", func() bool { return strings.Contains(h.rollouts(), "stable@r1") })
 	h.eventually("the others are counted", func() bool { return h.metric("refrain_manifests_refused") == 2 })
 	for _, name := range []string{"2.json", "3.json"} {
-		if lines := h.logs.matching("level=ERROR", "a manifest is not opened", filepath.Join(dir, name)); len(lines) != 1 {
+		if lines := h.logs.matching("level=ERROR", "manifest refused", filepath.Join(dir, name)); len(lines) != 1 {
 			t.Errorf("%d lines about %s, want 1", len(lines), name)
 		}
 	}
@@ -450,7 +451,7 @@ func TestAChangedFileIsPickedUp(t *testing.T) { // PROTOCOL R6
 	change("the next one is open", manifest("stable", "r2", "c2", "h1"), func() bool { return strings.Contains(h.rollouts(), "stable@r2") })
 	before := h.durable()
 	change("the contradiction is named", manifest("stable", "r2", "c3", "h1"), func() bool {
-		return len(h.logs.matching("level=ERROR", "a manifest is not opened", "1.json", "channel_ref")) == 1
+		return len(h.logs.matching("level=ERROR", "manifest refused", "1.json", "channel_ref")) == 1
 	})
 	if got := h.metric("refrain_manifests_refused"); got != 1 {
 		t.Errorf("%v manifests are refused, want 1", got)
@@ -473,7 +474,7 @@ func TestAPlaneThatLostItsLogHearsTheHistoriesAgain(t *testing.T) { // PROTOCOL 
 	h1, h2, h3 := h.agent("h1"), h.agent("h2"), h.agent("h3")
 	h1.tellAll("h1", "stable@r1", toState[wire.Converged]...)
 	h2.tellAll("h2", "stable@r1", toState[wire.Soaking]...)
-	h.cfg.Store = NewMemoryStore(0) // the log is gone
+	h.cfg.Store = memory.New(0) // the log is gone
 	h.restart()
 	open()
 	h.wantState("stable@r1", "h1", wire.Pending, 0)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store"
 )
 
 // PROTOCOL G1, G3, D3: how a server ends, whatever it is at. That everybody is
@@ -145,7 +146,7 @@ func TestNothingIsLeftAfterAShutdown(t *testing.T) { // PROTOCOL G3
 			defer cancel()
 			ended := make(chan error, 1)
 			go func() { ended <- h.server.Shutdown(ctx) }()
-			<-h.server.closing
+			h.eventually("the gate is closed", func() bool { return h.server.admission.isClosed() })
 			if test.stuck {
 				cancel()
 			}
@@ -175,7 +176,7 @@ func TestAServerThatIsShutDownWhileItStartsLeavesNothing(t *testing.T) { // PROT
 	h.agent("h1").heartbeat("h1").want(t, wire.NotStarted)
 	ended := make(chan error, 1)
 	go func() { ended <- h.server.Shutdown(context.Background()) }()
-	<-h.server.closing
+	h.eventually("the gate is closed", func() bool { return h.server.admission.isClosed() })
 	h.agent("h1").heartbeat("h1").want(t, wire.Closed)
 	close(proceed)
 	if err := <-started; err == nil {
@@ -188,7 +189,7 @@ func TestAServerThatIsShutDownWhileItStartsLeavesNothing(t *testing.T) { // PROT
 
 // slowStore is a store that loads when it is told to.
 type slowStore struct {
-	Store
+	store.Store
 	loading, proceed chan struct{}
 }
 

@@ -50,7 +50,6 @@ type Server struct {
 	metrics   *metrics
 	admission *admission
 	revoked   *revocations
-	waiters   *waiters
 	notices   *noticeLog
 	flight    *flightLog
 	router    *mux.Router
@@ -59,7 +58,6 @@ type Server struct {
 
 	certificate atomic.Pointer[tls.Certificate]
 	http, ops   *http.Server
-	closing     chan struct{} // closed when the shutdown begins
 
 	mu          sync.Mutex // guards what follows
 	stage       stage
@@ -104,7 +102,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	enableRandPool()
 	m := newMetrics()
-	a, err := newAdmission(cfg.gate(), cfg.Clock, m)
+	a, worker, err := newAdmission(&cfg, m)
 	if err != nil {
 		return nil, fmt.Errorf("httpserver: %w", err)
 	}
@@ -113,14 +111,12 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Logger, metrics: m, admission: a,
 		throttle: lines,
 		revoked:  new(revocations),
-		waiters:  newWaiters(max(1, cfg.InboxCapacity/4)),
 		notices:  newNoticeLog(cfg.Logger, lines, m.linesDropped),
 		noRoute:  m.route("none"),
-		closing:  make(chan struct{}),
 		broken:   make(chan error, 2),
 	}
 	s.errors = &errorLog{log: cfg.Logger, throttle: s.throttle, handshakes: m.handshakes}
-	m.registry.MustRegister(&collector{admission: a, waiters: s.waiters, metrics: m})
+	m.registry.MustRegister(&collector{admission: a, metrics: m})
 	if s.flight, err = newFlightLog(&s.cfg, a); err != nil {
 		return nil, fmt.Errorf("httpserver: %w", err)
 	}
@@ -132,11 +128,11 @@ func New(cfg Config) (*Server, error) {
 	s.ops = s.newOps()
 	var life context.Context
 	life, s.giveUp = context.WithCancel(context.Background())
-	a.faults, a.abandoned = cfg.Faults, life.Done()
+	a.abandoned = life.Done()
 	s.back, s.stopBack = context.WithCancel(context.Background())
 	s.loop = &loop{
-		cfg: &s.cfg, clock: cfg.Clock, log: cfg.Logger, admission: a, store: cfg.Store, faults: cfg.Faults,
-		metrics: m, revoked: s.revoked, waiters: s.waiters, notices: s.notices, flight: s.flight,
+		cfg: &s.cfg, clock: cfg.Clock, log: cfg.Logger, admission: a, worker: worker, store: cfg.Store, faults: cfg.Faults,
+		metrics: m, revoked: s.revoked, notices: s.notices, flight: s.flight,
 		life: life, loaded: make(chan error, 1), done: make(chan struct{}),
 	}
 	return s, nil
@@ -337,4 +333,4 @@ func (s *Server) OpsAddr() net.Addr {
 func (s *Server) InboxDepth() int { return s.admission.look().depth }
 
 // WaitingPolls returns how many dispatch polls wait for work.
-func (s *Server) WaitingPolls() int { return s.waiters.count() }
+func (s *Server) WaitingPolls() int { return s.admission.look().polls }

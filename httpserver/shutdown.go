@@ -9,14 +9,17 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Shutdown ends the server. In this order: admission is closed, so that new
-// requests are answered 503 closed; polls that wait are answered so at once
-// (PROTOCOL D3); the loop works off what is inside, for Config.ShutdownTimeout
-// at most; who is still inside then is answered without it; connections are
-// closed as they fall idle; the store is closed.
+// Shutdown stops the server, in this order:
 //
-// When ctx ends, what is left of this is cut short. The error says what did
-// not go as it should; a second call returns what the first did.
+//  1. Admission is closed: new requests are answered 503 closed, and so are
+//     waiting polls, at once (PROTOCOL D3).
+//  2. The loop answers the requests in the inbox, for Config.ShutdownTimeout at
+//     most. Requests that are left then are answered without it.
+//  3. Connections are closed as they become idle.
+//  4. The store is closed.
+//
+// When ctx ends, the remaining steps do not wait. The error says what failed; a
+// second call returns the result of the first.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.shutdown.Do(func() { s.ended = s.end(ctx) })
 	return s.ended
@@ -38,10 +41,9 @@ func (s *Server) end(ctx context.Context) error {
 	}
 
 	s.admission.close()
-	close(s.closing)
 	var errs []error
 	if before >= stageStarted && !s.drain(ctx) {
-		errs = append(errs, fmt.Errorf("httpserver: %d requests were inside when the time for working them off was over", s.InboxDepth()))
+		errs = append(errs, fmt.Errorf("httpserver: shutdown drain timeout: %d requests still in the inbox", s.InboxDepth()))
 	}
 	s.admission.abandon()
 	s.giveUp()
@@ -50,9 +52,9 @@ func (s *Server) end(ctx context.Context) error {
 		bounded, cancel := context.WithTimeout(ctx, closeTimeout)
 		defer cancel()
 		if err := s.http.Shutdown(bounded); err != nil {
-			// Everybody has been answered, but a peer may not read, or may have
-			// connected and said nothing.
-			s.log.Warn("connections that did not fall idle are cut", "error", err)
+			// Every request has been answered, but a peer may not read, or may
+			// have connected without sending anything.
+			s.log.Warn("closing connections that did not become idle", "error", err)
 			_ = s.http.Close()
 		}
 		s.stopBack()
@@ -64,17 +66,17 @@ func (s *Server) end(ctx context.Context) error {
 	}
 
 	if before >= stageStarted && !s.loopEnded() {
-		// It may be about to use the store.
-		return errors.Join(append(errs, errors.New("httpserver: the loop does not end; the store is left open"))...)
+		// The loop may still use the store.
+		return errors.Join(append(errs, errors.New("httpserver: reducer loop did not stop; store not closed"))...)
 	}
 	if err := s.cfg.Store.Close(); err != nil {
-		errs = append(errs, fmt.Errorf("httpserver: close the store: %w", err))
+		errs = append(errs, fmt.Errorf("httpserver: close store: %w", err))
 	}
 	return errors.Join(errs...)
 }
 
-// drain waits until the loop has worked off what is inside. It reports false
-// if that took too long.
+// drain waits until the loop has answered the requests in the inbox. It returns
+// false if that took too long.
 func (s *Server) drain(ctx context.Context) bool {
 	timer := s.cfg.Clock.Timer(s.cfg.ShutdownTimeout)
 	defer timer.Stop()
@@ -87,7 +89,8 @@ func (s *Server) drain(ctx context.Context) bool {
 	return false
 }
 
-// loopEnded gives a loop that was given up a moment to notice it.
+// loopEnded waits a moment for an abandoned loop to stop, and reports whether it
+// has.
 func (s *Server) loopEnded() bool {
 	timer := time.NewTimer(closeTimeout)
 	defer timer.Stop()

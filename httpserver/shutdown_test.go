@@ -20,7 +20,7 @@ func TestShutdownWorksOffWhatIsInside(t *testing.T) { // PROTOCOL G1
 	h.inside(2)
 	ended := make(chan error, 1)
 	go func() { ended <- h.server.Shutdown(context.Background()) }()
-	<-h.server.closing
+	<-h.server.admission.closed
 	rule.Lift()
 	(<-first).want(t, wire.OK)
 	(<-second).want(t, wire.OK)
@@ -45,7 +45,7 @@ func TestShutdownAnswersEverybodyEvenIfThePlaneIsWedged(t *testing.T) { // PROTO
 	h.inside(2)
 	ended := make(chan error, 1)
 	go func() { ended <- h.server.Shutdown(context.Background()) }()
-	<-h.server.closing
+	<-h.server.admission.closed
 	h.eventually("the patience ends", func() bool {
 		h.clock.Add(DefaultShutdownTimeout)
 		select {
@@ -58,7 +58,7 @@ func TestShutdownAnswersEverybodyEvenIfThePlaneIsWedged(t *testing.T) { // PROTO
 	})
 	(<-taken).want(t, wire.DroppedReply) // it may have been applied
 	(<-queued).want(t, wire.Closed)      // it was not
-	if err := <-ended; err == nil || !strings.Contains(err.Error(), "2 requests were inside") {
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "2 requests still in the inbox") {
 		t.Errorf("shutdown says %v", err)
 	}
 }

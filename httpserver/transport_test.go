@@ -249,7 +249,7 @@ func TestAPanicOfAHandlerIsA500(t *testing.T) {
 	c := h.agent("h1")
 	a := c.do(http.MethodGet, "/v1/agent/panic", "")
 	a.want(t, wire.Internal)
-	if lines := h.logs.matching("a handler panicked", "on purpose", a.header.Get(wire.HeaderRequestID)); len(lines) != 1 {
+	if lines := h.logs.matching("handler panicked", "on purpose", a.header.Get(wire.HeaderRequestID)); len(lines) != 1 {
 		t.Errorf("%d log lines about it, want 1", len(lines))
 	}
 	c.heartbeat("h1").want(t, wire.OK)

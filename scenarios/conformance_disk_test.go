@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 	"github.com/refrain-fleet/refrain/scenarios/conform"
 	"github.com/refrain-fleet/refrain/sim/generate"
 )
@@ -29,25 +29,25 @@ func (s *dyingStores) path() string {
 }
 
 // Open implements [conform.Stores].
-func (s *dyingStores) Open() (httpserver.Store, error) {
+func (s *dyingStores) Open() (store.Store, error) {
 	if info, err := os.Stat(s.path() + "-wal"); err == nil && info.Size() > 0 {
 		*s.recovered++
 	}
-	opened, err := store.Open(context.Background(), s.path())
+	opened, err := sqlite.Open(context.Background(), s.path())
 	if err != nil {
 		return nil, err
 	}
-	return &dyingStore{Store: opened, disk: s}, nil
+	return &dyingStore{DB: opened, disk: s}, nil
 }
 
 // dyingStore is a store whose process is killed at its end.
 type dyingStore struct {
-	*store.Store
+	*sqlite.DB
 	disk *dyingStores
 	dead bool
 }
 
-// Close implements [httpserver.Store].
+// Close implements [store.Store].
 func (s *dyingStore) Close() error {
 	if s.dead {
 		return nil
@@ -67,7 +67,7 @@ func (s *dyingStore) Close() error {
 			return err
 		}
 	}
-	return s.Store.Close()
+	return s.DB.Close()
 }
 
 // Wipe implements [conform.Stores].

@@ -168,11 +168,7 @@ func judgeCrash(v *verdict, s scenario.Scenario) {
 		v.reach(failedDisk)
 	}
 	met.compare(v, r.world)
-	r.answeredOnce(v)
-	r.comesBackLater(v)
-	r.allReached(v)
-	r.activatedOnce(v)
-	r.loggedOnce(v)
+	r.keepsContract(v)
 }
 
 // A plane that lost its disk, apart from what it lost: two and a half intervals

@@ -90,9 +90,5 @@ func judgeDeadline(v *verdict, s scenario.Scenario) {
 		found.errorf("event %d of h%d was told timeout, and never taken", k.seq, k.host)
 	}
 	found.tell(v)
-	r.answeredOnce(v)
-	r.comesBackLater(v)
-	r.allReached(v)
-	r.activatedOnce(v)
-	r.loggedOnce(v)
+	r.keepsContract(v)
 }

@@ -116,9 +116,5 @@ func judgeDrop(v *verdict, s scenario.Scenario) {
 	}
 	found.tell(v)
 	met.compare(v, r.world)
-	r.answeredOnce(v)
-	r.comesBackLater(v)
-	r.allReached(v)
-	r.activatedOnce(v)
-	r.loggedOnce(v)
+	r.keepsContract(v)
 }

@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -113,6 +114,18 @@ func mirrors(planes, own *rollout.Record, jumped bool) string {
 	return ""
 }
 
+// keepsContract verifies what holds whatever the plane went through, as long as
+// no host lost its disk and no plane did: each request is answered once, hosts
+// keep away as long as they were told to, and the rollout is carried out once,
+// as a whole.
+func (r *run) keepsContract(v *verdict) {
+	r.answeredOnce(v)
+	r.comesBackLater(v)
+	r.allReached(v)
+	r.activatedOnce(v)
+	r.loggedOnce(v)
+}
+
 // allReached verifies that at the end every host has reached its target by one
 // activation, and that the plane's records mirror the agents' own. It is for
 // scenarios of one rollout in which no activation or probe fails.
@@ -203,7 +216,7 @@ func (r *run) comesBackLater(v *verdict) {
 			moments = append(moments, moment{x.HeardAt, true, x})
 		}
 	}
-	slices.SortStableFunc(moments, func(a, b moment) int { return int(a.at - b.at) })
+	slices.SortStableFunc(moments, func(a, b moment) int { return cmp.Compare(a.at, b.at) })
 	for _, m := range moments {
 		key := lineOf(m.x)
 		switch {

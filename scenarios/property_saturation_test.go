@@ -145,11 +145,7 @@ func judgeSaturation(v *verdict, s scenario.Scenario) {
 		}
 		a.take(sight)
 	}
-	r.answeredOnce(v)
-	r.comesBackLater(v)
-	r.allReached(v)
-	r.activatedOnce(v)
-	r.loggedOnce(v)
+	r.keepsContract(v)
 }
 
 // slots judges the Retry-Afters of one plane from outside. They are whole

@@ -91,9 +91,5 @@ func judgeWedge(v *verdict, s scenario.Scenario) {
 			v.errorf("the %v of h%d that came at %v, a second after the last wedge, was answered %v", x.Kind, x.Host, x.ArrivedAt, x.Outcome.Code)
 		}
 	}
-	r.answeredOnce(v)
-	r.comesBackLater(v)
-	r.allReached(v)
-	r.activatedOnce(v)
-	r.loggedOnce(v)
+	r.keepsContract(v)
 }

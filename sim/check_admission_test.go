@@ -23,9 +23,12 @@ var admissionBroken = []sabotage{
 	}},
 	{"S5", "a poll is answered before the end of its wait", quietStory, func() *saboteur {
 		return &saboteur{onStepped: func(w *World) {
-			if m := w.plane.polls[0]; w.now > 2*time.Minute && m != nil && m.waits {
-				m.outcome = wire.Outcome{Code: wire.NoContent}
-				w.plane.answer(w, m)
+			for _, m := range w.plane.open {
+				if w.now > 2*time.Minute && m.request.Waits() {
+					m.outcome = wire.Outcome{Code: wire.NoContent}
+					w.plane.answer(w, m)
+					return
+				}
 			}
 		}}
 	}},
@@ -100,16 +103,16 @@ var admissionBroken = []sabotage{
 		}
 	})},
 	{"S6", "a slot lies beyond the interval", crowdedStory, func() *saboteur {
-		return &saboteur{onRefused: func(_ *World, m *message) { m.outcome.RetryAfter = 61 * time.Second }}
+		return &saboteur{onRefused: func(_ *World, m *message) { m.request.Outcome.RetryAfter = 61 * time.Second }}
 	}},
 	{"S6", "a slot is not in whole seconds", crowdedStory, func() *saboteur {
-		return &saboteur{onRefused: func(_ *World, m *message) { m.outcome.RetryAfter = 1500 * time.Millisecond }}
+		return &saboteur{onRefused: func(_ *World, m *message) { m.request.Outcome.RetryAfter = 1500 * time.Millisecond }}
 	}},
 	{"S6", "a host that asks again loses its slot", floodedStory, func() *saboteur {
 		n := time.Duration(0)
 		return &saboteur{onRefused: func(_ *World, m *message) {
 			n++
-			m.outcome.RetryAfter = n%60*time.Second + time.Second
+			m.request.Outcome.RetryAfter = n%60*time.Second + time.Second
 		}}
 	}},
 
@@ -127,16 +130,16 @@ var admissionBroken = []sabotage{
 	{"S11", "an input is stepped twice", quietStory, func() *saboteur {
 		return &saboteur{onStepping: func(w *World, m *message, in plane.Input) {
 			if m != nil {
-				w.emitInput(EventStepping, m, in, nil, &w.plane.out)
+				w.emitInput(EventStepping, m, in, nil, w.plane.worker.Output())
 			}
 		}}
 	}},
 	{"S11", "what was refused is stepped", crowdedStory, func() *saboteur {
-		return &saboteur{onRefused: func(w *World, m *message) { w.emitInput(EventStepping, m, m.input(), nil, &w.plane.out) }}
+		return &saboteur{onRefused: func(w *World, m *message) { w.emitInput(EventStepping, m, m.input(), nil, w.plane.worker.Output()) }}
 	}},
 	{"S11", "what nobody sent is stepped", quietStory, func() *saboteur {
 		return &saboteur{onStepping: func(w *World, m *message, in plane.Input) {
-			w.emitInput(EventStepping, &message{id: 1 << 40}, in, nil, &w.plane.out)
+			w.emitInput(EventStepping, &message{id: 1 << 40}, in, nil, w.plane.worker.Output())
 		}}
 	}},
 	{"S11", "a reply is delivered before the input was worked off", quietStory, func() *saboteur {

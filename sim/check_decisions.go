@@ -145,7 +145,7 @@ func (o *openedRollout) count(c *recordCopy, s wire.State, excused bool, by int)
 // do decides something. It is durable with the commit that follows.
 func (l *ledger) do(d decision) {
 	d(&l.live)
-	l.undurable = append(l.undurable, d)
+	l.undurable = append(l.undurable, undurable{d, l.lastEntry})
 }
 
 // moved notes that a record has another state.

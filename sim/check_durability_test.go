@@ -12,23 +12,23 @@ import (
 var durabilityBroken = []sabotage{
 	{"S1", "an event is acknowledged before it is on the disk", quietStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
 		if isEvent(in) {
-			r.Needs = 0
+			r.AfterEntries = 0
 		}
 	})},
 	{"S1", "a rollout is called open before it is on the disk", quietStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
 		if r.Outcome.Code == wire.Created {
-			r.Needs = 0
+			r.AfterEntries = 0
 		}
 	})},
 	{"S1", "a confirmation is told before it is on the disk", wipedStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
 		if isHeartbeat(in) {
-			r.Needs = 0
+			r.AfterEntries = 0
 		}
 	})},
 	{"S1", "a dispatch is offered before it is on the disk", quietStory, onReply(func(_ *World, in plane.Input, r *plane.Reply) {
 		if isPoll(in) {
 			r.Outcome.Code, r.Outcome.Document = wire.OK, &wire.Dispatch{RolloutID: "stable@r9"}
-			r.Needs = 0
+			r.AfterEntries = 0
 		}
 	})},
 	{"S1", "a dispatch is offered that the log does not give", quietStory, onReply(func(_ *World, _ plane.Input, r *plane.Reply) {
@@ -77,7 +77,7 @@ var durabilityBroken = []sabotage{
 	{"S2", "the plane loses a record", quietStory, func() *saboteur {
 		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
 			if isHeartbeat(in) && w.now > 5*time.Minute {
-				w.plane.plane, _ = plane.New(w.plane.cfg)
+				emptyPlane(w)
 			}
 		}}
 	}},

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -36,7 +37,7 @@ func onAnswer(change func(*World, *message)) func() *saboteur {
 }
 
 // withoutTimer lets no deadline of the gate come.
-func withoutTimer(w *World, _ *message) { w.plane.deadlineArmed = true }
+func withoutTimer(w *World, _ *message) { w.plane.alarm = -1 }
 
 func isEvent(in plane.Input) bool     { _, is := in.(*plane.Event); return is }
 func isHeartbeat(in plane.Input) bool { _, is := in.(*plane.Heartbeat); return is }
@@ -46,10 +47,13 @@ func isPoll(in plane.Input) bool      { _, is := in.(*plane.Poll); return is }
 func anotherGate(change func(*gate.Config)) func() *saboteur {
 	return func() *saboteur {
 		return &saboteur{onPlaneStarted: func(w *World) {
-			cfg := w.plane.gate.Config()
+			cfg := w.plane.front.Gate().Config()
 			change(&cfg)
-			w.plane.gate, _ = gate.New[*message](cfg)
-			w.plane.gate.Start(w.now)
+			other, err := gate.New[*driver.Request[*message]](cfg)
+			if err != nil {
+				panic(err)
+			}
+			*w.plane.front.Gate() = *other // which is about to be opened
 		}}
 	}
 }
@@ -70,7 +74,7 @@ func afterStep(of func(plane.Input) bool, host, pattern, by string) func() *sabo
 func addLine(of func(plane.Input) bool) func() *saboteur {
 	return onReply(func(w *World, in plane.Input, _ *plane.Reply) {
 		if of(in) {
-			w.plane.out.Entries = append(w.plane.out.Entries, plane.Entry{Input: in})
+			w.plane.worker.Output().Entries = append(w.plane.worker.Output().Entries, plane.Entry{Input: in})
 		}
 	})
 }
@@ -111,7 +115,7 @@ func wakeAnyway(host wire.Hostname, id wire.RolloutID, from time.Duration) func(
 				r.dispatchJudged = false
 			}
 		}
-		w.plane.out.Wakes = append(w.plane.out.Wakes, host)
+		w.plane.worker.Output().Wakes = append(w.plane.worker.Output().Wakes, host)
 	})
 }
 
@@ -122,7 +126,7 @@ func offerAnyway(host wire.Hostname, id wire.RolloutID, from time.Duration) func
 		if !is || poll.Hostname != host || w.now < from {
 			return
 		}
-		rec, _ := w.plane.plane.Record(id, host)
+		rec, _ := w.plane.worker.Plane().Record(id, host)
 		r.Outcome = wire.Outcome{Code: wire.OK, Document: &wire.Dispatch{
 			Hostname: host, RolloutID: id, TargetClosure: rec.TargetClosure, SoakDueAt: rec.SoakDueAt,
 			SoakSeconds: rec.SoakSeconds, EnqueuedAt: rec.DispatchedAt, OnHealthFailure: wire.RollbackAndHalt,

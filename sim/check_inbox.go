@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
@@ -67,7 +68,7 @@ func newInboxModel(s *Checks) *inboxModel {
 	s.on(EventAnswered, q.answered)
 	s.on(EventPlaneStarted, q.planeStarted)
 	s.on(EventPlaneClosing, q.planeClosing)
-	s.on(EventCommitFailed, q.commitFailed)
+	s.on(EventSection, q.section)
 	s.on(EventPlaneDown, q.planeDown)
 	return q
 }
@@ -219,7 +220,9 @@ func (q *inboxModel) answered(e *Event) {
 
 func (q *inboxModel) planeStarted(*Event) { q.started, q.rebuilding = true, false }
 func (q *inboxModel) planeClosing(*Event) { q.closing = true }
-func (q *inboxModel) commitFailed(*Event) { q.rebuilding = true }
+
+// section: after a failure nothing is let in until the plane is rebuilt.
+func (q *inboxModel) section(e *Event) { q.rebuilding = q.rebuilding || e.Section == driver.Pause }
 
 // planeDown: whoever was inside is so no more, and nobody is owed an answer.
 func (q *inboxModel) planeDown(*Event) {

@@ -32,7 +32,7 @@ func (c *checkInvariants) stepDone(e *Event) {
 	if err := w.Plane().Check(); err != nil {
 		w.Violate("INV", "after %v: %v", in, err)
 	}
-	if err := w.CheckGate(); err != nil {
+	if err := w.CheckDriver(); err != nil {
 		w.Violate("INV", "after %v: %v", in, err)
 	}
 }

@@ -25,7 +25,7 @@ type ledger struct {
 	names []wire.Hostname
 
 	live, durable decisions
-	undurable     []decision // what live has and durable has not
+	undurable     []undurable // what live has and durable has not
 
 	// host is the number of the host that the input is about; 0 if it is about
 	// none. now are the copies of its records.
@@ -38,13 +38,22 @@ type ledger struct {
 	// host, turns counts the host's inputs.
 	logged  uint64
 	entries int
-	looked  []uint64
-	turns   []uint8
+	// lastEntry is the last entry of the log, as of the step, that is not durable;
+	// 0 if all are.
+	lastEntry wire.Seq
+	looked    []uint64
+	turns     []uint8
 
 	// affected are the rollouts that the input did something to, released the
 	// waves of which dispatches may be offered since.
 	affected []*openedRollout
 	released []releasedWave
+}
+
+// undurable is a decision that is durable once an entry of the log is.
+type undurable struct {
+	decision decision
+	after    wire.Seq
 }
 
 // releasedWave is a wave of a rollout, or all of them if wave is negative.
@@ -159,6 +168,10 @@ func (l *ledger) stepping(e *Event) {
 
 func (l *ledger) stepDone(e *Event) {
 	w, in, r := e.World, e.Input, e.Reply
+	l.lastEntry = 0
+	if n := len(e.Output.Entries); n > 0 {
+		l.lastEntry = e.Output.Entries[n-1].Number
+	}
 	if l.host > 0 {
 		l.look(w)
 	}
@@ -205,12 +218,14 @@ func (c *recordCopy) copy(rec, other *rollout.Record) *rollout.Record {
 	return &c.kept[k]
 }
 
-// committed: what was decided in this batch is durable.
-func (l *ledger) committed(*Event) {
-	for _, d := range l.undurable {
-		d(&l.durable)
+// committed: what was decided up to the last of these entries is durable.
+func (l *ledger) committed(e *Event) {
+	last := e.Entries[len(e.Entries)-1].Number
+	n := 0
+	for ; n < len(l.undurable) && l.undurable[n].after <= last; n++ {
+		l.undurable[n].decision(&l.durable)
 	}
-	l.undurable = l.undurable[:0]
+	l.undurable = append(l.undurable[:0], l.undurable[n:]...)
 }
 
 func (l *ledger) planeDown(e *Event) {

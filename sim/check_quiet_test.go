@@ -1,12 +1,13 @@
 package sim
 
 import (
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 func TestEveryCheckerPassesAQuietFleet(t *testing.T) {
@@ -99,8 +100,8 @@ func corrupt(t *testing.T, of any, path ...string) {
 
 func TestTheInvariantsOfTheReducersAreChecked(t *testing.T) {
 	for name, breaks := range map[string]func(w *World){
-		"plane": func(w *World) { corrupt(t, w.plane.plane, "stats", "HostsUnreachable") },
-		"gate":  func(w *World) { corrupt(t, w.plane.gate, "stats", "Delivered") },
+		"plane": func(w *World) { corrupt(t, w.plane.worker.Plane(), "stats", "HostsUnreachable") },
+		"gate":  func(w *World) { corrupt(t, w.plane.front.Gate(), "stats", "Delivered") },
 		"agent": func(w *World) { corrupt(t, w.hosts[0].agent, "switching", "id") },
 	} {
 		done := false

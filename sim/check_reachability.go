@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
@@ -27,6 +28,8 @@ type checkReachability struct {
 	// away: hosts were turned away since the last tick, through no fault of
 	// their own (L2, decision 008).
 	away bool
+	// loaded is when the plane was loaded last.
+	loaded time.Duration
 	// rebuilding: the plane is being built again, and its process goes on.
 	rebuilding bool
 	// suspecting: the plane suspects itself until it judges again at judgeAt.
@@ -54,7 +57,7 @@ func newCheckReachability(s *Checks) {
 	s.on(EventStepDone, c.stepDone)
 	s.on(EventNoticed, c.noticed)
 	s.on(EventStepEnded, c.stepped)
-	s.on(EventCommitFailed, c.commitFailed)
+	s.on(EventSection, c.section)
 	s.on(EventPlaneStarted, c.planeStarted)
 	s.on(EventPlaneDown, c.planeDown)
 }
@@ -240,10 +243,18 @@ func (c *checkReachability) stepped(e *Event) {
 // whole silence from now on (L2). It remembers those that have a record. If
 // the process went on, so did its inbox, and who was turned away since the last
 // tick still counts.
+func (c *checkReachability) section(e *Event) {
+	switch e.Section {
+	case driver.Load:
+		c.loaded = e.At
+	case driver.Discard:
+		c.expected, c.rebuilding = nil, true
+	}
+}
+
 func (c *checkReachability) planeStarted(e *Event) {
-	w := e.World
 	*c = checkReachability{
-		l: c.l, q: c.q, hosts: c.hosts, last: w.Now(), ticked: w.Now(), steps: c.steps, away: c.away && c.rebuilding,
+		l: c.l, q: c.q, hosts: c.hosts, last: c.loaded, ticked: c.loaded, steps: c.steps, away: c.away && c.rebuilding, loaded: c.loaded,
 	}
 	clear(c.hosts)
 	for _, o := range c.l.live.opened {
@@ -253,5 +264,4 @@ func (c *checkReachability) planeStarted(e *Event) {
 	}
 }
 
-func (c *checkReachability) planeDown(*Event)    { c.expected, c.rebuilding = nil, false }
-func (c *checkReachability) commitFailed(*Event) { c.expected, c.rebuilding = nil, true }
+func (c *checkReachability) planeDown(*Event) { c.expected, c.rebuilding = nil, false }

@@ -75,7 +75,7 @@ var recordsBroken = []sabotage{
 	{"S4", "at rest the plane knows nothing of a host", quietStory, func() *saboteur {
 		return &saboteur{onStepped: func(w *World) {
 			if w.settled {
-				w.plane.plane, _ = plane.New(w.plane.cfg)
+				emptyPlane(w)
 			}
 		}}
 	}},

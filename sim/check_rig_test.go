@@ -18,6 +18,7 @@ type saboteur struct {
 
 	onStepping     func(*World, *message, plane.Input)
 	onStepDone     func(*World, *message, plane.Input, *plane.Reply)
+	onNoticed      func(*World, *plane.Notice)
 	onPlaneDown    func(*World)
 	onPlaneStarted func(*World)
 	onStepped      func(*World)
@@ -51,6 +52,9 @@ func (s *saboteur) attach(w *World) {
 	}
 	if s.onStepDone != nil {
 		s.on(w, EventStepDone, func(e *Event) { s.onStepDone(e.World, e.Message, e.Input, e.Reply) })
+	}
+	if s.onNoticed != nil {
+		s.on(w, EventNoticed, func(e *Event) { s.onNoticed(e.World, e.Notice) })
 	}
 	if s.onHostStepped != nil {
 		s.on(w, EventHostStepped, func(e *Event) { s.onHostStepped(e.World, e.host(), e.AgentInput) })
@@ -105,9 +109,18 @@ func runWith(t *testing.T, s scenario.Scenario, checkers []Checker, breaks *sabo
 	return w.violation
 }
 
+// emptyPlane takes everything from the plane that it knows.
+func emptyPlane(w *World) {
+	p, err := plane.New(w.plane.cfg)
+	if err != nil {
+		panic(err)
+	}
+	*w.plane.worker.Plane() = *p
+}
+
 // editPlane makes the plane again from its state as text, after a change.
 func editPlane(w *World, edit func(state string) string) {
-	state := string(w.plane.plane.AppendState(nil))
+	state := string(w.plane.worker.Plane().AppendState(nil))
 	edited := edit(state)
 	if edited == state {
 		return
@@ -116,7 +129,7 @@ func editPlane(w *World, edit func(state string) string) {
 	if err != nil {
 		panic(err) // the test broke more than it wanted to
 	}
-	w.plane.plane = p
+	*w.plane.worker.Plane() = *p
 }
 
 // editRecord changes the line of a host's first record, once, if the pattern is

@@ -21,22 +21,22 @@ var rolloutsBroken = []sabotage{
 		last := time.Duration(0)
 		return &saboteur{onStepping: func(w *World, _ *message, _ plane.Input) {
 			for ; w.now-last > 5*time.Second; last += 5 * time.Second {
-				w.plane.plane.Step(wire.Instant{Mono: last, Wall: scenario.Epoch}, &plane.QueryRevocations{}, &plane.Output{})
+				w.plane.worker.Plane().Step(wire.Instant{Mono: last, Wall: scenario.Epoch}, &plane.QueryRevocations{}, &plane.Output{})
 			}
 			last = w.now
 		}}
 	}},
 	{"S12", "the plane keeps to itself that a host is unreachable", silentStory, func() *saboteur {
-		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
-			if _, is := in.(*plane.Tick); is {
-				w.plane.out.Notices = nil
+		return &saboteur{onNoticed: func(_ *World, n *plane.Notice) {
+			if n.Kind == plane.NoticeUnreachable {
+				n.Kind = plane.NoticeConfirmed
 			}
 		}}
 	}},
 	{"S12", "a host is called unreachable too early", silentStory, func() *saboteur {
 		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
 			if _, is := in.(*plane.Tick); is && w.now > 4*time.Minute {
-				w.plane.out.Notices = append(w.plane.out.Notices, plane.Notice{Kind: plane.NoticeUnreachable, Hostname: "h2"})
+				w.emit(Event{Kind: EventNoticed, Notice: &plane.Notice{Kind: plane.NoticeUnreachable, Hostname: "h2"}})
 			}
 		}}
 	}},
@@ -55,7 +55,7 @@ var rolloutsBroken = []sabotage{
 	{"S12", "the plane forgets everything", silentStory, func() *saboteur {
 		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
 			if w.now > time.Minute {
-				w.plane.plane, _ = plane.New(w.plane.cfg)
+				emptyPlane(w)
 			}
 		}}
 	}},
@@ -86,10 +86,12 @@ var rolloutsBroken = []sabotage{
 	{"S13", "the plane forgets a quarantine", failingStory, onReply(func(w *World, _ plane.Input, _ *plane.Reply) {
 		editPlane(w, replaceIn(`quarantine [^\n]*\n`, ``))
 	})},
-	{"S13", "nobody is woken for a dispatch", quietStory, onReply(func(w *World, _ plane.Input, _ *plane.Reply) { w.plane.out.Wakes = w.plane.out.Wakes[:0] })},
+	{"S13", "nobody is woken for a dispatch", quietStory, onReply(func(w *World, _ plane.Input, _ *plane.Reply) {
+		w.plane.worker.Output().Wakes = w.plane.worker.Output().Wakes[:0]
+	})},
 	{"S13", "nobody is woken when a rollout is resumed", failingStory, onReply(func(w *World, in plane.Input, _ *plane.Reply) {
 		if _, is := in.(*plane.ClearQuarantine); is {
-			w.plane.out.Wakes = w.plane.out.Wakes[:0]
+			w.plane.worker.Output().Wakes = w.plane.worker.Output().Wakes[:0]
 		}
 	})},
 
@@ -106,7 +108,7 @@ var rolloutsBroken = []sabotage{
 	{"S14", "the plane does not know a rollout", quietStory, func() *saboteur {
 		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
 			if isEvent(in) && w.now > time.Minute {
-				w.plane.plane, _ = plane.New(w.plane.cfg)
+				emptyPlane(w)
 			}
 		}}
 	}},
@@ -124,7 +126,7 @@ var rolloutsBroken = []sabotage{
 			if !done && isEvent(in) {
 				editPlane(w, replaceIn(`"waves_dispatched":1`, `"waves_dispatched":2`))
 				done = dispatchEarly(w)
-				w.plane.out.Wakes = append(w.plane.out.Wakes, "h3")
+				w.plane.worker.Output().Wakes = append(w.plane.worker.Output().Wakes, "h3")
 			}
 		}}
 	}},
@@ -140,10 +142,10 @@ var rolloutsBroken = []sabotage{
 	{"S14", "a host of a halted rollout is dispatched", failingStory, func() *saboteur {
 		done := false
 		return &saboteur{onStepDone: func(w *World, _ *message, in plane.Input, _ *plane.Reply) {
-			if rec, _ := w.plane.plane.Record("stable@r1", "h1"); !done && isEvent(in) && rec.State == wire.Reverted {
+			if rec, _ := w.plane.worker.Plane().Record("stable@r1", "h1"); !done && isEvent(in) && rec.State == wire.Reverted {
 				editPlane(w, replaceIn(`"waves_dispatched":1`, `"waves_dispatched":2`))
 				done = dispatchEarly(w)
-				w.plane.out.Wakes = append(w.plane.out.Wakes, "h3")
+				w.plane.worker.Output().Wakes = append(w.plane.worker.Output().Wakes, "h3")
 			}
 		}}
 	}},

@@ -1,8 +1,9 @@
 package sim
 
 import (
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"testing"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Of requests that time out at one instant the first is a poll: its answer lets

@@ -3,9 +3,6 @@ package sim
 import (
 	"bytes"
 	"fmt"
-	"github.com/refrain-fleet/refrain/sim/generate"
-	"github.com/refrain-fleet/refrain/sim/repro"
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"io"
 	"os"
 	"os/exec"
@@ -17,6 +14,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // The same scenario gives the same run: however often, in whatever fidelity,

@@ -3,9 +3,10 @@ package sim
 import (
 	"bytes"
 	"fmt"
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"strings"
 	"time"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Divergence is where two runs of one scenario stop being the same. There
@@ -145,8 +146,8 @@ func (d *Divergence) String() string {
 
 // timerWords are the kinds of timers in words.
 var timerWords = [...]string{
-	0: "nothing yet", dueRequest: "request", dueStep: "step", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick",
-	duePollTimeout: "poll timeout", dueRebuild: "rebuild", duePlaneUp: "process up", duePlaneStart: "start", duePlaneDown: "process down",
+	0: "nothing yet", dueRequest: "request", dueSection: "section", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick",
+	dueRetry: "retry", duePlaneUp: "process up", duePlaneStart: "start", duePlaneDown: "process down",
 	dueManifest: "manifest", dueAnswer: "answer", dueNoAnswer: "no answer", dueAgentTimer: "timer", dueActivationEnd: "end of a switch",
 	dueProbeEnd: "end of a round of probes", dueHostUp: "process up", dueReboot: "reboot", dueHostile: "hostile act", dueReissue: "new certificate",
 	dueOperator: "act", dueFaultBegin: "fault", dueFaultEnd: "end of a fault", dueHeal: "healing", dueJudge: "judgement",
@@ -154,3 +155,12 @@ var timerWords = [...]string{
 
 // String names a timer's kind and node: "timer of h3".
 func (e timer) String() string { return timerWords[e.kind] + " of " + nodeName(e.node) }
+
+// timerNames are the kinds of timers in a JSON trace.
+var timerNames = [...]string{
+	dueRequest: "request", dueSection: "section", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick",
+	dueRetry: "retry", duePlaneUp: "plane_up", duePlaneStart: "plane_start", duePlaneDown: "drain_over", dueManifest: "manifest",
+	dueAnswer: "answer", dueNoAnswer: "no_answer", dueAgentTimer: "agent_timer", dueActivationEnd: "switch_end", dueProbeEnd: "probe_end",
+	dueHostUp: "host_up", dueReboot: "reboot", dueHostile: "hostile_act", dueReissue: "reissue", dueOperator: "operator_act",
+	dueFaultBegin: "fault_begin", dueFaultEnd: "fault_end", dueHeal: "heal", dueJudge: "judge",
+}

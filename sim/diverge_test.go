@@ -119,7 +119,7 @@ func TestADifferenceOfTheFinalStatesIsNamed(t *testing.T) {
 		want  string
 	}{
 		{func(w *World) { w.hosts[1].running = "c9" }, "the final state of h2"},
-		{func(w *World) { w.plane.gate.Refuse(w.now, gate.Host("nobody"), wire.Closed) }, "the final state of the plane"},
+		{func(w *World) { w.plane.front.Gate().Refuse(w.now, gate.Host("nobody"), wire.Closed) }, "the final state of the plane"},
 	} {
 		a, b := twoWorlds(t, eventful(), Options{Checkers: []Checker{}}, Options{Checkers: []Checker{}})
 		b.Subscribe(EventStepEnded, func(*Event) {

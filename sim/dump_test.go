@@ -55,7 +55,7 @@ func TestTheStateHasWhatWaitsAnywhere(t *testing.T) {
 	seen := make(map[string]bool)
 	for w.Next() {
 		d := w.dump()
-		if d.Step != w.step || d.At != w.now.String() || d.Plane.Gate.Depth != w.plane.gate.Depth() || len(d.Plane.Disk) != len(w.plane.log) {
+		if d.Step != w.step || d.At != w.now.String() || d.Plane.Gate.Depth != w.plane.front.Gate().Depth() || len(d.Plane.Disk) != len(w.plane.log) {
 			t.Fatalf("step %d: %+v", w.step, d)
 		}
 		if waiting := len(d.Plane.Gate.Waiting); waiting > d.Plane.Gate.Depth {
@@ -81,17 +81,17 @@ func TestTheStateHasWhatWaitsAnywhere(t *testing.T) {
 		for _, m := range d.Plane.Loop.Batch {
 			seen["stepped"] = seen["stepped"] || m.Stepped
 			seen["not stepped"] = seen["not stepped"] || !m.Stepped
-			if m.Stepped && d.Plane.Loop.Doing == "wedged" {
+			if m.Stepped && d.Plane.Loop.Wedged {
 				t.Errorf("step %d: a wedged reducer has stepped %+v", w.step, m)
 			}
 		}
 		seen["record"] = seen["record"] || len(d.Plane.State["record"]) == 6
 		seen["entries of a host"] = seen["entries of a host"] || len(d.Hosts[0].Disk) > 3 && len(d.Hosts[0].Agent["event"]) > 1
 		seen["switch"] = seen["switch"] || d.Hosts[1].Switching != nil && d.Hosts[1].Switching.Closure == "c1"
-		seen["wedged"] = seen["wedged"] || d.Plane.Loop.Doing == "wedged" && len(d.Plane.Loop.Batch) > 0
+		seen["wedged"] = seen["wedged"] || d.Plane.Loop.Wedged && len(d.Plane.Loop.Batch) > 0
 		seen["fault"] = seen["fault"] || len(d.Faults) == 3 && d.Faults[0].Fault == "at 40s reducer wedge for=25s"
 		seen["polls"] = seen["polls"] || len(d.Plane.Polls) > 1
-		seen["committing"] = seen["committing"] || d.Plane.Loop.Doing == "committing" && len(d.Plane.Loop.Uncommitted) > 0
+		seen["committing"] = seen["committing"] || d.Plane.Loop.Committing && len(d.Plane.Loop.Uncommitted) > 0
 		seen["clock"] = seen["clock"] || w.now > 40 && d.Hosts[1].Wall == w.wallAt(90e9).String() && d.Hosts[0].Wall == w.wallAt(0).String()
 		seen["operator"] = seen["operator"] || len(d.Operator) == 1
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
@@ -31,12 +32,13 @@ type planeDump struct {
 
 // loopDump is what the loop is at.
 type loopDump struct {
-	Doing string `json:"doing"` // idle, stepping, wedged or committing
-	// Batch are the inputs that the loop has taken and not handed back.
+	Next       string `json:"next"` // section of the driver's worker
+	Wedged     bool   `json:"wedged"`
+	Committing bool   `json:"committing"`
+	// Batch are the inputs that the loop has taken and not finished.
 	Batch []takenDump `json:"batch"`
-	// Uncommitted are the entries that the batch has made so far.
+	// Uncommitted are the entries that are not durable.
 	Uncommitted []string `json:"uncommitted"`
-	TickDue     bool     `json:"tick_due"`
 	// CrashPhase says that the process dies at its next commit.
 	CrashPhase string `json:"crash_phase,omitempty"`
 }
@@ -48,10 +50,7 @@ type takenDump struct {
 	messageDump
 }
 
-var (
-	loopWords  = [...]string{"idle", "stepping", "wedged", "committing"}
-	phaseWords = [...]string{"", "before-commit", "inside-commit", "after-commit"}
-)
+var phaseWords = [...]string{"", "before-commit", "inside-commit", "after-commit"}
 
 // gateDump is the gate: what waits inside, and until when.
 type gateDump struct {
@@ -73,16 +72,17 @@ type revokedDump struct {
 
 func (p *planeNode) dump(w *World) planeDump {
 	d := planeDump{
-		Up: p.up, Started: p.started, Suspended: p.suspended, Rebuilding: p.rebuilding, WallOffset: dumpDuration(p.wallOffset),
+		Up: p.up, Started: p.started, Suspended: p.suspended, Rebuilding: p.front.Rebuilding(), WallOffset: dumpDuration(p.wallOffset),
 		Loop: p.dumpLoop(), Gate: p.dumpGate(w), Polls: []messageDump{}, Revoked: []revokedDump{}, Disk: []string{},
 	}
-	for _, m := range p.polls {
-		if m != nil && m.waits {
+	for _, m := range p.open {
+		if m.request.Waits() {
 			d.Polls = append(d.Polls, dumpMessage(m))
 		}
 	}
-	if p.plane != nil {
-		d.State = statesOf(p.plane.AppendState(nil))
+	slices.SortFunc(d.Polls, func(a, b messageDump) int { return cmp.Compare(a.ID, b.ID) })
+	if loaded := p.worker.Plane(); loaded != nil {
+		d.State = statesOf(loaded.AppendState(nil))
 	}
 	for name, before := range p.revoked {
 		d.Revoked = append(d.Revoked, revokedDump{name, before.String()})
@@ -95,23 +95,21 @@ func (p *planeNode) dump(w *World) planeDump {
 }
 
 func (p *planeNode) dumpLoop() loopDump {
-	d := loopDump{Doing: loopWords[p.loop], Batch: []takenDump{}, Uncommitted: []string{}, TickDue: p.tickDue, CrashPhase: phaseWords[p.crashPhase]}
-	if p.loop == loopIdle {
-		return d
+	d := loopDump{
+		Next: p.worker.Next().String(), Wedged: p.wedged, Committing: p.worker.Committing(),
+		Batch: []takenDump{}, Uncommitted: []string{}, CrashPhase: phaseWords[p.crashPhase],
 	}
-	for i := range p.batch {
-		if m := p.batch[i].Payload; m != nil {
-			d.Batch = append(d.Batch, takenDump{i < p.at, dumpMessage(m)})
-		}
-	}
-	for i := range p.out.Entries {
-		d.Uncommitted = append(d.Uncommitted, p.out.Entries[i].String())
+	p.worker.Each(func(r *driver.Request[*message], stepped bool) {
+		d.Batch = append(d.Batch, takenDump{stepped, dumpMessage(r.For)})
+	})
+	for i := range p.worker.Output().Entries {
+		d.Uncommitted = append(d.Uncommitted, p.worker.Output().Entries[i].String())
 	}
 	return d
 }
 
 func (p *planeNode) dumpGate(w *World) gateDump {
-	g := p.gate
+	g := p.front.Gate()
 	d := gateDump{
 		State: g.State().String(), Capacity: p.capacity, Depth: g.Depth(), Wedged: g.Wedged(w.now), Impaired: g.Impaired(),
 		Waiting: []messageDump{}, Summary: g.String(),
@@ -123,7 +121,7 @@ func (p *planeNode) dumpGate(w *World) gateDump {
 		d.Oldest = age.String()
 	}
 	for _, m := range p.open {
-		if m.kind == scenario.RoutePoll && m.waits || !m.admitted {
+		if m.request.Waits() || !m.admitted {
 			continue // it has left the gate, to wait for work; or never came in
 		}
 		d.Waiting = append(d.Waiting, dumpMessage(m))

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -36,15 +37,15 @@ func TestAWedgeIsAnsweredAfterExactlyTheReplyTimeout(t *testing.T) {
 	from, to := 2*time.Minute, 2*time.Minute+12*time.Second
 
 	r.until(from + 3*time.Second)
-	if g := r.w.plane.gate; g.Depth() == 0 || g.Wedged(r.w.now) {
+	if g := r.w.plane.front.Gate(); g.Depth() == 0 || g.Wedged(r.w.now) {
 		t.Errorf("3s in: %d inside, wedged %v; want some, and not wedged yet", g.Depth(), g.Wedged(r.w.now))
 	}
 	r.until(to - time.Millisecond)
-	if !r.w.plane.gate.Wedged(r.w.now) {
+	if !r.w.plane.front.Gate().Wedged(r.w.now) {
 		t.Error("just before its end: not wedged")
 	}
 	r.until(to + time.Second)
-	if g := r.w.plane.gate; g.Wedged(r.w.now) || g.Depth() > 0 {
+	if g := r.w.plane.front.Gate(); g.Wedged(r.w.now) || g.Depth() > 0 {
 		t.Errorf("a second after its end: %d inside, wedged %v; want it empty, and not wedged", g.Depth(), g.Wedged(r.w.now))
 	}
 	result := r.finish()
@@ -77,7 +78,7 @@ func TestAWedgeIsAnsweredAfterExactlyTheReplyTimeout(t *testing.T) {
 func TestASlowReducerIsBusyAndNotWedged(t *testing.T) {
 	r := play(t, busyFleet+"plane capacity=8\nat 2m reducer slow for=2m each=3s")
 	for r.w.Next() {
-		if r.w.plane.gate.Wedged(r.w.now) {
+		if r.w.plane.front.Gate().Wedged(r.w.now) {
 			t.Fatalf("wedged at %v, and every step takes 3s", r.w.now)
 		}
 	}
@@ -86,7 +87,7 @@ func TestASlowReducerIsBusyAndNotWedged(t *testing.T) {
 		t.Errorf("%d slow steps, %d saturated; want both", result.Effects[scenario.EffectSlowStep], result.Effects[scenario.EffectSaturated])
 	}
 	steps := slices.DeleteFunc(slices.Clone(r.requests), func(q noted) bool { return q.steppedAt < 2*time.Minute || q.steppedAt > 4*time.Minute })
-	slices.SortFunc(steps, func(a, b noted) int { return int(a.steppedAt - b.steppedAt) })
+	slices.SortFunc(steps, func(a, b noted) int { return cmp.Compare(a.steppedAt, b.steppedAt) })
 	for i := 1; i < len(steps); i++ {
 		if gap := steps[i].steppedAt - steps[i-1].steppedAt; gap != 0 && gap < 3*time.Second {
 			t.Errorf("two steps %v apart, want 3s or more", gap)
@@ -157,8 +158,8 @@ active 5m
 at 2m gate capacity for=2m size=4
 `)
 	for r.w.Next() {
-		if r.w.now > 2*time.Minute && r.w.now < 4*time.Minute && r.w.plane.gate.Depth() > 4 {
-			t.Fatalf("%d inputs in an inbox of 4", r.w.plane.gate.Depth())
+		if r.w.now > 2*time.Minute && r.w.now < 4*time.Minute && r.w.plane.front.Gate().Depth() > 4 {
+			t.Fatalf("%d inputs in an inbox of 4", r.w.plane.front.Gate().Depth())
 		}
 	}
 	r.finish()
@@ -186,12 +187,12 @@ func TestARestartAnswersWaitingPollsAtOnceAndFinishesWhatIsInside(t *testing.T) 
 	from := 2 * time.Minute
 	r.until(from - time.Nanosecond)
 	waiting := 0
-	for _, m := range r.w.plane.polls {
-		if m != nil && m.waits {
+	for _, m := range r.w.plane.open {
+		if m.request.Waits() {
 			waiting++
 		}
 	}
-	inside := r.w.plane.gate.Depth()
+	inside := r.w.plane.front.Gate().Depth()
 	if waiting < 15 || inside == 0 {
 		t.Fatalf("%d polls wait and %d inputs are inside; want some of both", waiting, inside)
 	}
@@ -233,7 +234,7 @@ func TestWhatADrainCannotFinishIsAnsweredClosed(t *testing.T) {
 	r := play(t, busyFleet+"plane batch=1\nat 119s reducer wedge for=10s\nat 2m plane restart for=5s each=2s")
 	down := 2*time.Minute + 2*time.Second
 	r.until(down - time.Nanosecond)
-	inside := r.w.plane.gate.Depth()
+	inside := r.w.plane.front.Gate().Depth()
 	r.finish()
 	closed := r.count(func(q *noted) bool { return q.code == wire.Closed && q.answeredAt == down })
 	dropped := r.count(func(q *noted) bool { return q.code == wire.DroppedReply && q.answeredAt == down })
@@ -400,8 +401,8 @@ func TestWhileTheDiskCannotBeReadThePlaneIsNotUp(t *testing.T) {
 	r := justBefore(t, oneHost, wire.KindDispatchAck, "disk fail for=40s")
 	failed := r.when("the commit failed", func() bool { return r.w.effects[scenario.EffectDiskFailed] > 0 })
 	rebuilt := r.when("the plane was built again", func() bool { return r.w.effects[scenario.EffectRebuilt] > 0 })
-	if took := rebuilt - failed; took < 39*time.Second || took > 41*time.Second {
-		t.Errorf("it took %v, want the 40s of the fault", took)
+	if took := rebuilt - failed; took < 39*time.Second || took > 46*time.Second { // attempts are up to 5 s apart
+		t.Errorf("it took %v, want the 40s of the fault and no more than 5s", took)
 	}
 	r.finish()
 	refused := 0

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
@@ -47,6 +48,8 @@ type Event struct {
 	// Fault is a fault of the scenario; Effect something that really happened.
 	Fault  *scenario.Fault
 	Effect scenario.Effect
+	// Section is a section of the driver's worker.
+	Section driver.Work
 	// Dir is the direction in which a message was lost.
 	Dir scenario.Dir
 	// Count is a number of inputs or of entries, For a length of time.
@@ -108,8 +111,15 @@ const (
 	// EventAnswered: the plane answered a request. Message.
 	EventAnswered
 
-	// EventTaken: the loop took a batch of Count inputs.
-	EventTaken
+	// EventSection: the loop carried out a section of the driver's worker. Count
+	// is how many inputs a Take took, how many entries a Commit began with, and 1
+	// if a Load or a TakeOver succeeded. Step, Reply and Tick are not repeated:
+	// EventStepDone and EventReplied say it. Section, Message, Count.
+	EventSection
+	// EventTickDue, EventRetryDue: the loop is told that a tick is due, or the next
+	// attempt to load the log.
+	EventTickDue
+	EventRetryDue
 	// EventSkipped: the loop drops an input before its step. EventDropped and
 	// EventFinished follow. Message.
 	EventSkipped
@@ -133,8 +143,8 @@ const (
 	// EventCommitted: entries are on the plane's disk; ReplyLost says that the
 	// process dies before it learns that. Entries, ReplyLost.
 	EventCommitted
-	// EventCommitFailed: Count entries are not, and the plane is discarded and
-	// rebuilt. Count.
+	// EventCommitFailed: Count entries are not. The plane is discarded and rebuilt
+	// once the loop learns that. Count.
 	EventCommitFailed
 	// EventRebuildFailed: the plane's disk could not be read.
 	EventRebuildFailed
@@ -179,7 +189,7 @@ var eventNames = [eventKindCount]string{
 	EventSent: "sent", EventVanished: "vanished", EventHeard: "heard",
 	EventHandshakeRefused: "handshake_refused", EventArrived: "arrived", EventAdmitted: "admitted", EventRefused: "refused",
 	EventPollRefused: "poll_refused", EventDeadline: "deadline", EventExpired: "expired", EventAnswered: "answered",
-	EventTaken: "taken", EventSkipped: "skipped", EventStepping: "stepping", EventStepDone: "step_done", EventReplied: "replied",
+	EventSection: "section", EventTickDue: "tick_due", EventRetryDue: "retry_due", EventSkipped: "skipped", EventStepping: "stepping", EventStepDone: "step_done", EventReplied: "replied",
 	EventDropped: "dropped", EventFinished: "finished", EventNoticed: "noticed",
 	EventCommitted: "committed", EventCommitFailed: "commit_failed", EventRebuildFailed: "rebuild_failed",
 	EventPlaneUp: "plane_up", EventPlaneStarted: "plane_started", EventPlaneClosing: "plane_closing", EventDrainOver: "drain_over",

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -9,7 +10,6 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/agent"
-	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -67,7 +67,7 @@ func newExpectJudge(list []scenario.Expect) *expectJudge {
 			j.looks = append(j.looks, i)
 		}
 	}
-	slices.SortStableFunc(j.looks, func(a, b int) int { return int(list[a].At.Min - list[b].At.Min) })
+	slices.SortStableFunc(j.looks, func(a, b int) int { return cmp.Compare(list[a].At.Min, list[b].At.Min) })
 	return j
 }
 
@@ -309,10 +309,16 @@ func (s *seen) record(r *rollout.Record, there bool, wantConfirmed string) (met 
 
 // current is the plane's reducer; of a plane that is down, what its disk has.
 func (p *planeNode) current() *plane.Plane {
-	if !p.up || !p.started || p.rebuilding || p.plane == nil {
-		return p.walked
+	if loaded := p.worker.Plane(); p.serving() {
+		return loaded
 	}
-	return p.plane
+	return p.walked
+}
+
+// serving reports whether the process is up and has a plane that it takes
+// requests for.
+func (p *planeNode) serving() bool {
+	return p.up && p.opened && !p.front.Rebuilding() && p.worker.Plane() != nil
 }
 
 // condition says in what state the process is.
@@ -322,13 +328,13 @@ func (p *planeNode) condition(at time.Duration) string {
 		return "suspended"
 	case !p.up:
 		return "down"
-	case !p.started:
+	case !p.opened:
 		return "starting"
-	case p.rebuilding:
+	case p.front.Rebuilding():
 		return "rebuilding"
-	case p.gate.State() == gate.Closed:
+	case p.front.Closed():
 		return "closing"
-	case p.gate.Wedged(at):
+	case p.front.Wedged(at):
 		return "wedged"
 	default:
 		return "serving"

@@ -1,10 +1,11 @@
 package sim
 
 import (
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // faultStories has for every kind of fault the smallest scenario in which it
@@ -85,6 +86,7 @@ func TestEveryEffectIsReachedBySomeStory(t *testing.T) {
 		scenario.EffectHostile, scenario.EffectRevoked, scenario.EffectReissued, scenario.EffectSuperseded,
 		scenario.EffectConfirmed, scenario.EffectAbsorbed, scenario.EffectRejected, scenario.EffectUnreachable, scenario.EffectReachable, scenario.EffectObserverSuspect,
 		scenario.EffectAgentReplays, scenario.EffectAgentRenumbered, scenario.EffectAgentWaiting,
+		scenario.EffectInterrupted, scenario.EffectSteppedMeanwhile, scenario.EffectDiscardedMore, // pipeline_test.go
 	}
 	told := make(map[scenario.Effect]bool)
 	for _, e := range elsewhere {
@@ -173,7 +175,7 @@ func TestCapacityFaultsOverlap(t *testing.T) {
 		want int
 	}{{30 * time.Second, 256}, {90 * time.Second, 6}, {150 * time.Second, 3}, {210 * time.Second, 3}, {250 * time.Second, 256}} {
 		r.until(c.at)
-		if got := r.w.plane.gate.Config().Capacity; got != c.want {
+		if got := r.w.plane.front.Gate().Config().Capacity; got != c.want {
 			t.Errorf("at %v: the inbox has %d places, want %d", c.at, got, c.want)
 		}
 	}

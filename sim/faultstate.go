@@ -1,9 +1,10 @@
 package sim
 
 import (
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"slices"
 	"time"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // faultState is the faults in force. There are few at a time, so each kind has

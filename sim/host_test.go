@@ -336,7 +336,7 @@ func TestAHostRollsBackByItselfWhileThePlaneIsDown(t *testing.T) {
 	if want := []wire.State{wire.Failed, wire.Reverted}; !slices.Equal(r.states[0][len(r.states[0])-2:], want) {
 		t.Errorf("the plane saw %v, want it to end with %v", r.states[0], want)
 	}
-	if !r.w.plane.plane.Quarantined("stable", "c1") {
+	if !r.w.plane.worker.Plane().Quarantined("stable", "c1") {
 		t.Error("the target is not quarantined")
 	}
 }

@@ -91,10 +91,10 @@ func (h *hostNode) tellTale(w *World) bool {
 	name := scenario.HostName(h.index + 1)
 	for i := range w.scenario.Rollouts {
 		o := &w.scenario.Rollouts[i]
-		if w.plane.plane == nil || !w.scenario.IsHostile(o) || !o.Targets.Has(h.index+1) {
+		if !w.scenario.IsHostile(o) || !o.Targets.Has(h.index+1) {
 			continue
 		}
-		rec, known := w.plane.plane.Record(o.ID, name)
+		rec, known := w.plane.current().Record(o.ID, name)
 		if !known {
 			continue
 		}

@@ -29,7 +29,7 @@ func TestTalesOfHostileHostsReachEveryEndAndAreRejectedOnTheWay(t *testing.T) {
 			t.Fatalf("seed %d: %v", seed, w.violation)
 		}
 		for n := 2; n <= 6; n++ {
-			rec, known := w.plane.plane.Record("hostile@r1", scenario.HostName(n))
+			rec, known := w.plane.worker.Plane().Record("hostile@r1", scenario.HostName(n))
 			if !known {
 				t.Fatalf("h%d is not in the rollout", n)
 			}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -20,10 +21,11 @@ func (w *World) Now() time.Duration { return w.now }
 func (w *World) Scenario() *scenario.Scenario { return &w.scenario }
 
 // Plane returns the reducer of the plane; nil while its process is down or has
-// not loaded its log. It is to be read only, and good until the next event.
+// not loaded its log. It is to be read only, and good until the next event. What
+// it has logged last may not be durable yet.
 func (w *World) Plane() *plane.Plane {
-	if p := &w.plane; p.up && p.started && !p.rebuilding {
-		return p.plane
+	if p := &w.plane; p.up {
+		return p.worker.Plane()
 	}
 	return nil
 }
@@ -51,19 +53,21 @@ func (w *World) Settled() bool { return w.settled }
 func (w *World) Capacity() int { return w.plane.capacity }
 
 // InboxDepth is how many requests are in the plane's inbox.
-func (w *World) InboxDepth() int { return w.plane.gate.Depth() }
+func (w *World) InboxDepth() int { return w.plane.front.Gate().Depth() }
 
-// CheckGate verifies the gate's own invariants.
-func (w *World) CheckGate() error { return w.plane.gate.Check() }
+// CheckDriver verifies the driver's own invariants, and the gate's.
+func (w *World) CheckDriver() error { return w.plane.front.Check(w.plane.worker) }
 
 // Wedged is what the gate says about itself (PROTOCOL G7).
-func (w *World) Wedged() bool { return w.plane.gate.Wedged(w.now) }
+func (w *World) Wedged() bool { return w.plane.front.Gate().Wedged(w.now) }
 
 // PlaneUp reports whether the plane's process runs and listens.
 func (w *World) PlaneUp() bool { return w.plane.up }
 
 // PlaneStarted reports whether the plane's process has loaded its log.
-func (w *World) PlaneStarted() bool { return w.plane.started }
+func (w *World) PlaneStarted() bool {
+	return w.plane.up && (w.plane.opened || w.plane.worker.Plane() != nil)
+}
 
 // PlaneSuspended reports whether the plane's machine is.
 func (w *World) PlaneSuspended() bool { return w.plane.suspended }
@@ -71,7 +75,8 @@ func (w *World) PlaneSuspended() bool { return w.plane.suspended }
 // PlaneIdle reports whether the plane is up and steps, commits and rebuilds
 // nothing.
 func (w *World) PlaneIdle() bool {
-	return w.plane.up && w.plane.loop == loopIdle && !w.plane.rebuilding
+	p := &w.plane
+	return p.up && p.opened && !p.planned && !p.worker.Committing() && p.worker.Plane() != nil && p.worker.Next() == driver.Rest
 }
 
 // PlaneWall is what the plane's wall clock shows.

@@ -38,10 +38,10 @@ func (w *World) judgeEnd() {
 // unsettled returns the first liveness rule that does not hold yet, and why.
 func (w *World) unsettled() (checker, why string) {
 	p := &w.plane
-	if !p.up || !p.started || p.rebuilding {
+	if !p.serving() {
 		return "L3", "the plane is not up"
 	}
-	if n := p.gate.Depth(); n > 0 {
+	if n := p.front.Gate().Depth(); n > 0 {
 		return "L3", fmt.Sprintf("%d requests are inside", n)
 	}
 	if len(w.operator.opened) < len(w.scenario.Rollouts) {
@@ -62,7 +62,7 @@ func (w *World) unsettled() (checker, why string) {
 		if !h.up {
 			return "L1", fmt.Sprintf("h%d is down", i+1)
 		}
-		status, known := p.plane.Host(scenario.HostName(i + 1))
+		status, known := p.current().Host(scenario.HostName(i + 1))
 		if !known || status.Reachability != wire.Reachable {
 			return "L4", fmt.Sprintf("h%d is not known as reachable", i+1)
 		}
@@ -83,11 +83,11 @@ func (w *World) disagreement(h *hostNode, views []agent.View) string {
 	name := scenario.HostName(h.index + 1)
 	for _, i := range w.operator.opened {
 		r := &w.scenario.Rollouts[i]
-		status, _ := w.plane.plane.Rollout(r.ID)
+		status, _ := w.plane.current().Rollout(r.ID)
 		if status == nil {
 			return fmt.Sprintf("the plane does not know %s", r.ID)
 		}
-		planes, there := w.plane.plane.Record(r.ID, name)
+		planes, there := w.plane.current().Record(r.ID, name)
 		if !there || status.State == wire.Superseded {
 			continue
 		}
@@ -131,5 +131,5 @@ func differ(planes, agents *rollout.Record) string {
 
 // isQuarantined reports whether the plane withholds a rollout's target.
 func (p *planeNode) isQuarantined(r *scenario.Rollout) bool {
-	return p.plane.Quarantined(r.ID.Channel(), r.Target)
+	return p.current().Quarantined(r.ID.Channel(), r.Target)
 }

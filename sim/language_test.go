@@ -112,10 +112,10 @@ func TestAnyRecordedStateIsAStart(t *testing.T) {
 		for seed := range uint64(10) {
 			for _, steps := range []uint64{200, 1500, 6000} {
 				w := stopped(t, p.Name, seed, steps)
-				if !w.plane.started || w.plane.plane == nil {
+				if !w.plane.started || w.plane.worker.Plane() == nil {
 					continue
 				}
-				s, names, err := scenario.StartFrom(w.plane.plane, w.wallAt(0))
+				s, names, err := scenario.StartFrom(w.plane.worker.Plane(), w.wallAt(0))
 				if err != nil {
 					if strings.Contains(err.Error(), "knows no host") {
 						continue

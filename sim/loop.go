@@ -1,145 +1,221 @@
 package sim
 
 import (
+	"errors"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
-// The loop takes requests from the gate in batches and steps them one after
-// the other, each for as long as a step takes; commits what has to be durable;
-// and hands the replies back, in the order that plane.Output states. It is the
-// server's loop with virtual time in place of a goroutine.
+// The loop carries out the sections of the driver's worker, as the server's
+// goroutine does, in virtual time: a step takes its service time, a commit what
+// the disk takes, and between any two sections the loop may be interrupted for
+// as long as the scenario's pause, so that requests, deadlines, completions and
+// crashes come between any two of them. All of that is drawn from the seed.
 
-// kick starts the next batch, if the loop is idle.
-func (p *planeNode) kick(w *World) {
-	if !p.started || p.suspended || p.rebuilding || p.loop != loopIdle {
-		return
+// errDisk is how a commit fails.
+var errDisk = errors.New("sim: the disk has failed")
+
+// proceed lets the loop go on until it rests or time has to pass.
+func (p *planeNode) proceed(w *World) {
+	for p.up && p.started && !p.suspended && !p.planned && !p.wedged {
+		work := p.worker.Next()
+		switch work {
+		case driver.Rest:
+			return
+		case driver.End:
+			p.endRestart(w)
+			return
+		case driver.Step:
+			p.plan(w, w.scenario.Plane.Service+p.slowness(w))
+			return
+		}
+		if pause := p.pause(w); pause > 0 {
+			p.plan(w, pause)
+			return
+		}
+		p.carryOut(w, work)
 	}
-	if p.tickDue {
-		p.tick(w)
-	}
-	p.batch = p.gate.Take(w.now, w.scenario.Plane.Batch, p.batch[:0])
-	if len(p.batch) == 0 {
-		p.drained(w)
-		return
-	}
-	w.emitTaken(len(p.batch))
-	p.at = 0
-	p.out.Reset()
-	p.waiting = p.waiting[:0]
-	p.planStep(w)
 }
 
-func (p *planeNode) planStep(w *World) {
-	p.loop = loopStepping // whatever held it up: one step is planned, not two
-	service := w.scenario.Plane.Service
-	if slow := w.faults.each(scenario.ReducerSlow, 0, 0); slow > 0 {
+// plan has the loop go on after a while.
+func (p *planeNode) plan(w *World, after time.Duration) {
+	p.planned = true
+	w.push(dueSection, planeNodeID, w.now+after, p.epoch)
+}
+
+func (p *planeNode) slowness(w *World) time.Duration {
+	slow := w.faults.each(scenario.ReducerSlow, 0, 0)
+	if slow > 0 {
 		w.effect(scenario.EffectSlowStep)
-		service += slow
 	}
-	w.push(dueStep, planeNodeID, w.now+service, p.epoch)
+	return slow
 }
 
-// stepNext steps the next input of the batch.
-func (p *planeNode) stepNext(w *World) {
-	if p.suspended {
-		p.loop = loopWedged // goes on with resume
+// pause draws for how long the loop is interrupted before a section, which is
+// mostly not at all.
+func (p *planeNode) pause(w *World) time.Duration {
+	if w.scenario.Plane.Pause == 0 || p.schedule.Uint64()%pauseOneIn != 0 {
+		return 0
+	}
+	w.effect(scenario.EffectInterrupted)
+	return p.schedule.Between(1, w.scenario.Plane.Pause)
+}
+
+// pauseOneIn is how many sections there are to one interruption.
+const pauseOneIn = 16
+
+// section comes when the time before a section has passed.
+func (p *planeNode) section(w *World) {
+	if p.asleep(w, dueSection, 0) {
 		return
 	}
-	if w.faults.any(scenario.ReducerWedge) {
+	p.planned = false
+	work := p.worker.Next() // a commit may have ended meanwhile
+	if work == driver.Step && w.faults.any(scenario.ReducerWedge) {
 		w.effect(scenario.EffectWedged)
 		w.faults.tookAll(scenario.ReducerWedge, 0, 0)
-		p.loop = loopWedged // goes on when the fault ends
+		p.wedged = true // goes on when the fault ends
 		return
 	}
-	m := p.batch[p.at].Payload
-	if w.faults.strikingAt(scenario.ReplyDrop, int(m.node)+1, m.kind, false) != nil {
-		w.emitMessage(EventSkipped, m)
-		p.drop(w, p.at)
-	} else {
-		reply := len(p.out.Replies)
-		in := m.input()
-		w.emitInput(EventStepping, m, in, nil, &p.out)
-		p.plane.Step(p.instant(w), in, &p.out)
-		r := &p.out.Replies[reply]
-		w.mix(uint64(r.Outcome.Code)<<32|uint64(r.Needs), uint64(len(p.out.Entries)))
-		w.emitInput(EventStepDone, m, in, r, &p.out)
-		if r.Needs > 0 {
-			p.waiting = append(p.waiting, waitingReply{p.at, reply})
-		} else {
-			p.settle(w, p.at, &r.Outcome)
-		}
+	if work != driver.Rest && work != driver.End {
+		p.carryOut(w, work)
 	}
-	p.at++
-	switch {
-	case p.at < len(p.batch):
-		p.planStep(w)
-	case len(p.out.Entries) > 0:
-		p.beginCommit(w)
-	default:
-		p.finish(w)
-	}
+	p.proceed(w)
 }
 
-// settle delivers the reply to the i-th input of the batch, unless it is late
-// (PROTOCOL G2) or a fault drops it.
-func (p *planeNode) settle(w *World, i int, outcome *wire.Outcome) {
-	m := p.batch[i].Payload
+// carryOut carries out one section.
+func (p *planeNode) carryOut(w *World, work driver.Work) {
+	now := p.instant(w)
+	switch work {
+	case driver.Take:
+		n := p.worker.Take(now)
+		w.emitSection(work, nil, n)
+	case driver.Step:
+		p.step(w, now)
+	case driver.Park:
+		m := p.worker.Current().For
+		p.worker.Park()
+		w.emitSection(work, m, 0)
+	case driver.Reply:
+		p.reply(w, now)
+	case driver.Announce:
+		p.announce(w, now)
+	case driver.Commit:
+		p.beginCommit(w)
+	case driver.TakeOver:
+		pending := p.worker.Pending()
+		err := p.worker.TakeOver()
+		if err != nil && pending > p.group {
+			w.effect(scenario.EffectDiscardedMore)
+		}
+		p.revoked = p.worker.Revocations()
+		n := 1
+		if err != nil {
+			n = 0
+		}
+		w.emitSection(work, nil, n)
+	case driver.Tick:
+		p.tick(w, now)
+	case driver.Pause:
+		w.emitSection(work, nil, 0)
+		p.worker.Pause()
+	case driver.Discard:
+		w.emitSection(work, nil, 0)
+		p.worker.Discard(now)
+	case driver.Load:
+		p.load(w, now)
+	case driver.Open:
+		p.openGate(w, now)
+	}
+	p.afterFront(w)
+}
+
+// step steps the next input of the batch, unless a fault drops it before.
+func (p *planeNode) step(w *World, now wire.Instant) {
+	m := p.worker.Current().For
+	if w.faults.strikingAt(scenario.ReplyDrop, int(m.node)+1, m.kind, false) != nil {
+		w.emitMessage(EventSkipped, m)
+		p.worker.Skip(now)
+		return
+	}
+	if p.worker.Committing() {
+		w.effect(scenario.EffectSteppedMeanwhile)
+	}
+	in, out := m.input(), p.worker.Output()
+	w.emitInput(EventStepping, m, in, nil, out)
+	p.worker.Step(now)
+	r := p.worker.Stepped()
+	w.mix(uint64(r.Outcome.Code)<<32|uint64(r.AfterEntries), uint64(len(out.Entries)))
+	w.emitInput(EventStepDone, m, in, r, out)
+}
+
+// reply delivers a reply, unless it is late (PROTOCOL G2) or a fault drops it.
+func (p *planeNode) reply(w *World, now wire.Instant) {
+	m := p.worker.Current().For
 	if w.faults.strikingAt(scenario.ReplyDrop, int(m.node)+1, m.kind, true) != nil {
 		w.effect(scenario.EffectAppliedNotReplied)
 		w.emitReplied(m, true)
-		p.drop(w, i)
+		p.worker.DropReply(now)
 		return
 	}
 	w.emitReplied(m, false)
-	disposal, refusal := p.gate.Settle(w.now, p.batch[i].Ticket)
-	p.batch[i].Payload = nil
-	defer w.pool.release(m)
-	w.emitMessage(EventFinished, m)
-	switch disposal {
-	case gate.Deliver:
-		m.outcome = *outcome
-		if m.kind == scenario.RoutePoll && outcome.Code == wire.NoContent {
-			p.park(w, m)
-			return
-		}
-		p.answer(w, m)
-	case gate.Refuse:
-		w.effect(scenario.EffectTimeout)
-		m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
-		p.answer(w, m)
-	case gate.Discard:
+	if p.worker.Reply(now) == gate.Discard {
 		w.effect(scenario.EffectLateReply)
 	}
 }
 
-// drop lets go of the i-th input of the batch without a reply.
-func (p *planeNode) drop(w *World, i int) {
-	m := p.batch[i].Payload
-	w.emitMessage(EventDropped, m)
-	disposal, refusal := p.gate.Drop(w.now, p.batch[i].Ticket)
-	p.batch[i].Payload = nil
-	defer w.pool.release(m)
-	w.emitMessage(EventFinished, m)
-	if disposal == gate.Refuse {
-		w.effect(effectOfCode(refusal.Code))
-		m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
-		p.answer(w, m)
+// announce wakes polls and emits the notices of a batch.
+func (p *planeNode) announce(w *World, now wire.Instant) {
+	w.emitSection(driver.Announce, nil, 0)
+	notices := p.worker.Announce(now)
+	for i := range notices {
+		w.emit(Event{Kind: EventNoticed, Notice: &notices[i]})
 	}
 }
 
-// beginCommit gives the batch's entries to the disk.
+// tickTime comes when a tick is due.
+func (p *planeNode) tickTime(w *World) {
+	if !p.asleep(w, dueTick, 0) {
+		w.emitPlain(EventTickDue)
+		p.worker.TickDue()
+		p.proceed(w)
+	}
+}
+
+// retry comes when the next attempt to load the plane is due.
+func (p *planeNode) retry(w *World) {
+	if !p.asleep(w, dueRetry, 0) {
+		w.emitPlain(EventRetryDue)
+		p.worker.RetryDue()
+		p.proceed(w)
+	}
+}
+
+// tick lets the plane judge liveness; the next is due that much later.
+func (p *planeNode) tick(w *World, now wire.Instant) {
+	w.push(dueTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
+	in := plane.Tick{Impaired: p.front.Impaired()}
+	w.emitInput(EventStepping, nil, &in, nil, &noOutput)
+	p.worker.Tick(now, in.Impaired)
+	w.emitInput(EventStepDone, nil, &in, nil, p.worker.TickOutput())
+}
+
+var noOutput plane.Output // before a tick
+
+// beginCommit gives a group to the disk.
 func (p *planeNode) beginCommit(w *World) {
 	if p.crashPhase == scenario.BeforeCommit {
-		w.effect(scenario.EffectCrashBeforeCommit)
-		w.reached(p.crashFault)
-		p.crashPhase = scenario.AtOnce
-		p.crash(w, p.crashDown, p.crashWipe)
+		p.crashAtPhase(w, scenario.EffectCrashBeforeCommit)
 		return
 	}
-	p.loop = loopCommitting
+	group := p.worker.BeginCommit()
+	w.emitSection(driver.Commit, nil, len(group.Entries))
+	p.flying, p.group = group.Entries, len(group.Entries)
 	latency := p.disk.Between(w.scenario.Plane.Commit.Min, w.scenario.Plane.Commit.Max)
 	if slow := w.faults.each(scenario.DiskSlow, 0, 0); slow > 0 {
 		w.effect(scenario.EffectSlowDisk)
@@ -148,124 +224,138 @@ func (p *planeNode) beginCommit(w *World) {
 	w.push(dueCommit, planeNodeID, w.now+latency, p.epoch)
 }
 
-// committed comes when the disk has taken the batch, or has not.
+// committed comes when the disk has taken a group, or has not.
 func (p *planeNode) committed(w *World) {
-	switch {
-	case p.suspended:
-		p.commitHeld = true // goes on with resume
-		return
-	case p.crashPhase == scenario.InsideCommit:
-		w.effect(scenario.EffectCrashInsideCommit)
-		w.reached(p.crashFault)
-		p.crashPhase = scenario.AtOnce
-		p.crash(w, p.crashDown, p.crashWipe)
-		return
-	case w.faults.striking(scenario.DiskFail, 0, 0) != nil:
-		w.effect(scenario.EffectDiskFailed)
-		p.fail(w)
+	if p.asleep(w, dueCommit, 0) {
 		return
 	}
-	for _, e := range p.out.Entries {
+	if p.crashPhase == scenario.InsideCommit {
+		p.crashAtPhase(w, scenario.EffectCrashInsideCommit)
+		return
+	}
+	entries := p.flying
+	p.flying = nil
+	if w.faults.striking(scenario.DiskFail, 0, 0) != nil {
+		w.effect(scenario.EffectDiskFailed)
+		w.emit(Event{Kind: EventCommitFailed, Count: len(entries)})
+		p.worker.CommitEnded(errDisk)
+		p.proceed(w)
+		return
+	}
+	for _, e := range entries {
 		if err := p.walked.Walk(e, &p.walkOut); err != nil {
 			w.Violate("S1", "the log cannot be walked: %v", err)
 			return
 		}
 	}
-	p.log = append(p.log, p.out.Entries...)
-	w.emit(Event{Kind: EventCommitted, Entries: p.out.Entries, ReplyLost: p.crashPhase == scenario.AfterCommit})
+	p.log = append(p.log, entries...)
+	w.emit(Event{Kind: EventCommitted, Entries: entries, ReplyLost: p.crashPhase == scenario.AfterCommit})
 	if p.crashPhase == scenario.AfterCommit {
-		w.effect(scenario.EffectCrashAfterCommit)
-		w.reached(p.crashFault)
-		p.crashPhase = scenario.AtOnce
-		p.crash(w, p.crashDown, p.crashWipe)
+		p.crashAtPhase(w, scenario.EffectCrashAfterCommit)
 		return
 	}
-	if p.out.RevocationsChanged {
-		p.revoked = p.plane.Revocations()
-	}
-	for _, wr := range p.waiting {
-		p.settle(w, wr.input, &p.out.Replies[wr.reply].Outcome)
-	}
-	p.finish(w)
+	p.worker.CommitEnded(nil)
+	p.proceed(w)
 }
 
-// fail comes after a commit that failed: the plane is ahead of the disk, so it
-// is thrown away. What it has in its hands is let go of.
-func (p *planeNode) fail(w *World) {
-	w.emit(Event{Kind: EventCommitFailed, Count: len(p.out.Entries)})
-	p.rebuilding = true // nobody who comes now is let in
-	for i := range p.batch {
-		if p.batch[i].Payload != nil {
-			p.drop(w, i)
-		}
-	}
-	p.loop = loopIdle
-	w.push(dueRebuild, planeNodeID, w.now, p.epoch)
+// crashAtPhase is a crash that has waited for its moment.
+func (p *planeNode) crashAtPhase(w *World, e scenario.Effect) {
+	w.effect(e)
+	w.reached(p.crashFault)
+	p.crashPhase = scenario.AtOnce
+	p.crash(w, p.crashDown, p.crashWipe)
 }
 
-// rebuild makes the plane again of what is on the disk, as soon as the disk
-// can be read.
-func (p *planeNode) rebuild(w *World) {
-	if p.asleep(w, dueRebuild, 0) {
-		return
-	}
-	if w.faults.outage(scenario.DiskFail) {
+// load makes the plane of what is on the disk, if that can be read; otherwise
+// the worker says when to try again.
+func (p *planeNode) load(w *World, now wire.Instant) {
+	if p.opened && w.faults.outage(scenario.DiskFail) {
 		w.emitPlain(EventRebuildFailed)
-		p.batch = p.gate.Take(w.now, p.gate.Depth(), p.batch[:0])
-		for i := range p.batch {
-			p.drop(w, i)
-		}
-		w.push(dueRebuild, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
-		p.drained(w)
+		p.worker.LoadFailed(now)
+		w.push(dueRetry, planeNodeID, w.now+p.worker.RetryIn(), p.epoch)
 		return
 	}
-	p.load(w)
-	p.rebuilding = false
-	w.effect(scenario.EffectRebuilt)
-	w.emit(Event{Kind: EventPlaneStarted, Rebuilt: true})
-	p.wakeAll(w) // a wake may have been lost with the batch
-	p.kick(w)
-}
-
-// finish carries out what comes after the replies of a batch. The loop is idle
-// only after that, or a poll that asks again would begin the next batch and
-// with it a new output.
-func (p *planeNode) finish(w *World) {
-	p.notice(w)
-	for _, name := range p.out.Wakes {
-		if n, known := scenario.HostNumber(name); known && n <= len(p.polls) {
-			p.wake(w, n-1)
+	loaded := p.walked.Clone()
+	if w.wire { // through its text, as through that of every document
+		restored, err := plane.Restore(p.cfg, p.walked.AppendState(nil))
+		if err != nil {
+			panic(err)
 		}
+		loaded = restored
 	}
-	p.loop = loopIdle
-	p.kick(w)
+	p.worker.Loaded(now, loaded)
+	p.revoked = p.worker.Plane().Revocations()
+	w.emitSection(driver.Load, nil, 1)
 }
 
-// notice emits the notices of a batch.
-func (p *planeNode) notice(w *World) {
-	for i := range p.out.Notices {
-		w.emit(Event{Kind: EventNoticed, Notice: &p.out.Notices[i]})
+// afterFront carries out what the front asks for after a call.
+func (p *planeNode) afterFront(w *World) {
+	if !p.up {
+		return // it has crashed meanwhile
 	}
-	p.out.Notices = p.out.Notices[:0]
+	p.front.Answered() // observed has sent them
+	if at, set := p.front.Alarm(); set {
+		p.alarm = max(at, w.now)
+		w.push(dueDeadline, planeNodeID, p.alarm, p.epoch)
+	}
+	if p.front.Rings() {
+		p.worker.Ring()
+	}
 }
 
-// tickTime comes when a tick is due. The loop ticks when it has its hands free,
-// and the next is due that much later.
-func (p *planeNode) tickTime(w *World) {
-	if p.loop != loopIdle || p.suspended || p.rebuilding {
-		p.tickDue = true
+// openGate opens the gate: the plane is up, for the first time or again.
+func (p *planeNode) openGate(w *World, now wire.Instant) {
+	again := p.opened
+	p.opened = true
+	w.emit(Event{Kind: EventPlaneStarted, Rebuilt: again})
+	w.emitSection(driver.Open, nil, 0)
+	p.worker.Open(now)
+	if again {
+		w.effect(scenario.EffectRebuilt)
 		return
 	}
-	p.tick(w)
-}
-
-func (p *planeNode) tick(w *World) {
-	p.tickDue = false
 	w.push(dueTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
-	p.out.Reset()
-	in := plane.Tick{Impaired: p.gate.Impaired()}
-	w.emitInput(EventStepping, nil, &in, nil, &p.out)
-	p.plane.Step(p.instant(w), &in, &p.out)
-	w.emitInput(EventStepDone, nil, &in, nil, &p.out)
-	p.notice(w)
+	// The manifests are read one after the other while requests come in already:
+	// until its turn has come, a plane that lost its disk does not know a rollout
+	// (PROTOCOL E8).
+	p.manifests = len(w.operator.opened)
+	if w.scenario.Plane.NoManifests {
+		p.manifests = 0
+	}
+	if p.manifests > 0 {
+		p.planManifest(w, w.now+w.scenario.Plane.Start, 0)
+	}
+}
+
+// observed is called with what becomes of a request in the driver.
+func (p *planeNode) observed(w *World, fate driver.Fate, m *message) {
+	m.outcome = m.request.Outcome
+	switch fate {
+	case driver.Admitted:
+		m.admitted = true
+		w.pool.hold(m) // until its input is finished
+		m.deadline = w.now + w.scenario.Plane.ReplyTimeout
+		w.emitMessage(EventAdmitted, m)
+	case driver.Refused:
+		w.emitMessage(EventRefused, m)
+	case driver.PollRefused:
+		w.emitMessage(EventPollRefused, m)
+	case driver.Woken:
+		w.effect(scenario.EffectPollWoken)
+	case driver.Expired:
+		w.emitMessage(EventExpired, m)
+	case driver.Dropped:
+		w.emitMessage(EventDropped, m)
+	case driver.Finished:
+		w.emitMessage(EventFinished, m)
+		w.pool.release(m)
+	case driver.Answered:
+		if code := m.outcome.Code; code.Unavailable() {
+			w.effect(effectOfCode(code))
+			if code == wire.Saturated {
+				w.faults.tookAll(scenario.GateCapacity, 0, 0)
+			}
+		}
+		p.answer(w, m)
+	}
 }

@@ -1,8 +1,9 @@
 package sim
 
 import (
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"testing"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // A suspension that ends just before the scenario is healed once planned two

@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -45,19 +46,15 @@ type Message struct {
 	resetAnswer bool
 
 	// At the plane.
-	ticket    gate.Ticket
+	request   driver.Request[*message]
 	arrivedAt time.Duration
 	deadline  time.Duration
 	admitted  bool
 	// pollUntil is when a poll is answered 204.
 	pollUntil time.Duration
-	// waits: a poll waits for news, and is not asking. woken: there was news
-	// since it last asked. turn: it asks by a turn. replaced: a newer poll of
-	// the host has come.
-	waits, woken, turn, replaced bool
-	outcome                      wire.Outcome
-	answered                     bool
-	at                           int // place in the plane's list of what it has open
+	outcome   wire.Outcome
+	answered  bool
+	at        int // place in the plane's list of what it has open
 }
 
 // message is what this package calls a Message.
@@ -77,6 +74,11 @@ func (m *message) input() plane.Input {
 	}
 }
 
+// certificate is what the driver has to know of the client certificate.
+func (m *message) certificate() driver.Certificate {
+	return driver.Certificate{CommonName: wire.CommonName(m.identity.CommonName), NotBefore: m.notBefore}
+}
+
 // claimed is the hostname that the body names; empty if it names none.
 func (m *message) claimed() wire.Hostname {
 	switch m.kind {
@@ -87,13 +89,6 @@ func (m *message) claimed() wire.Hostname {
 	default:
 		return ""
 	}
-}
-
-// polledFor is the index of the host that a poll asks work for: the one whose
-// certificate it came with, whoever sent it (PROTOCOL T2, D3).
-func (m *message) polledFor() int {
-	n, _ := scenario.HostNumber(m.poll.Hostname)
-	return n - 1
 }
 
 func (m *message) class() gate.Class {

@@ -1,9 +1,10 @@
 package sim
 
 import (
+	"time"
+
 	"github.com/refrain-fleet/refrain/sim/random"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"time"
 )
 
 // The network. A message is lost, delayed or doubled by the draws of its

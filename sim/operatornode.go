@@ -102,8 +102,8 @@ func (o *operatorNode) note(w *World, rollout int) {
 		}
 	}
 	o.opened = append(o.opened, rollout)
-	if p := &w.plane; p.started && !w.scenario.Plane.NoManifests {
-		if _, known := p.plane.Rollout(w.scenario.Rollouts[rollout].ID); !known {
+	if p := &w.plane; p.opened && !w.scenario.Plane.NoManifests {
+		if _, known := p.current().Rollout(w.scenario.Rollouts[rollout].ID); !known {
 			p.planManifest(w, w.now, len(o.opened)-1)
 		}
 	}

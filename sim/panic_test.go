@@ -14,7 +14,7 @@ func TestAPanicOfWhatIsSimulatedIsAViolation(t *testing.T) {
 		}
 		w.Subscribe(EventStepping, func(*Event) {
 			if w.now > time.Minute {
-				w.plane.plane = nil
+				w.plane.worker = nil
 			}
 		})
 		w.run(0)
@@ -22,8 +22,8 @@ func TestAPanicOfWhatIsSimulatedIsAViolation(t *testing.T) {
 		if v == nil || v.Checker != "PANIC" {
 			t.Fatalf("the violation is %v, want PANIC", v)
 		}
-		const want = "runtime error: invalid memory address or nil pointer dereference\n\tplane.(*Plane)."
-		if !strings.HasPrefix(v.Detail, want) || !strings.Contains(v.Detail, "\tsim.(*planeNode).stepNext:") || strings.Contains(v.Detail, "0x") {
+		const want = "runtime error: invalid memory address or nil pointer dereference\n\tdriver.(*Worker[...])."
+		if !strings.HasPrefix(v.Detail, want) || !strings.Contains(v.Detail, "\tsim.(*planeNode).step:") || strings.Contains(v.Detail, "0x") {
 			t.Errorf("the detail is %q, want the reason, and who was called", v.Detail)
 		}
 	}

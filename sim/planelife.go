@@ -3,8 +3,6 @@ package sim
 import (
 	"time"
 
-	"github.com/refrain-fleet/refrain/core/gate"
-	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -41,38 +39,30 @@ func (p *planeNode) goDown(w *World) {
 			w.tellVanished(m, scenario.Down, scenario.EffectPlaneCrash)
 			w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
 		}
+		w.pool.release(m)
 	}
+	clear(p.open)
 	p.open = p.open[:0]
-	clear(p.polls)
-	p.line, p.giving = nil, false
 	p.epoch++
-	p.up, p.started = false, false
-	p.loop, p.commitHeld = loopIdle, false
+	p.up, p.started, p.opened = false, false, false
 	p.suspended = w.faults.any(scenario.PlaneSuspend) // the machine still is
 }
 
 // beginRestart shuts the plane down in good order: no request comes in any
-// more, waiting polls are answered, and the loop has drain to work off what is
+// more, waiting polls are answered, and the loop has drain to finish what is
 // inside.
 func (p *planeNode) beginRestart(w *World, drain, down time.Duration) {
-	if !p.up || !p.started {
+	if !p.up || !p.opened {
 		return
 	}
+	drain = max(drain, 1) // no timer goes off before time passes
 	w.effect(scenario.EffectPlaneRestart)
-	w.emit(Event{Kind: EventPlaneClosing, For: max(drain, 1)})
-	p.gate.Close(w.now)
+	w.emit(Event{Kind: EventPlaneClosing, For: drain})
 	p.restartDown = down
-	p.closePolls(w)
-	w.push(duePlaneDown, planeNodeID, w.now+max(drain, 1), p.epoch) // no timer goes off before time passes
-	p.drained(w)
-}
-
-// drained ends the process of a plane that shuts down, as soon as the loop has
-// worked off what was inside.
-func (p *planeNode) drained(w *World) {
-	if p.gate.State() == gate.Closed && p.gate.Depth() == 0 && p.loop == loopIdle {
-		p.endRestart(w)
-	}
+	p.front.Close(p.instant(w))
+	p.afterFront(w)
+	w.push(duePlaneDown, planeNodeID, w.now+drain, p.epoch)
+	p.proceed(w)
 }
 
 func (p *planeNode) endRestart(w *World) {
@@ -87,19 +77,8 @@ func (p *planeNode) drainOver(w *World) {
 		return
 	}
 	w.emitPlain(EventDrainOver)
-	p.expired = p.gate.Flush(w.now, p.expired[:0])
-	for _, e := range p.expired {
-		w.effect(scenario.EffectClosed)
-		e.Payload.outcome = wire.Unavailable(e.Refusal.Code, e.Refusal.RetryAfter)
-		p.answer(w, e.Payload)
-		w.pool.release(e.Payload)
-	}
-	for i := range p.batch {
-		if p.batch[i].Payload != nil {
-			p.drop(w, i)
-		}
-	}
-	p.batch = p.batch[:0]
+	p.front.Abandon(p.instant(w))
+	p.afterFront(w)
 	p.endRestart(w)
 }
 
@@ -111,31 +90,56 @@ func (p *planeNode) asleep(w *World, kind timerKind, arg uint64) bool {
 	return p.suspended
 }
 
-// resume lets a suspended plane go on where it stood.
+// resume lets a suspended plane go on where it stood. Deadlines that passed
+// meanwhile come before the loop goes on, or after it: nothing says which.
 func (p *planeNode) resume(w *World) {
 	p.suspended = false
-	p.catchUp(w)
+	late := p.postponed
+	p.postponed = nil
+	var expire, section func(*World)
+	for _, t := range late {
+		switch {
+		case t.kind == dueDeadline && t.epoch == p.epoch:
+			expire = p.expire
+		case t.kind == dueSection && t.epoch == p.epoch:
+			section = p.section
+		default:
+			t.at = w.now
+			w.queue.push(t)
+		}
+	}
 	if !p.up {
 		return
 	}
-	// Timers that were due meanwhile go off before the loop goes on, or after
-	// it: nothing says which comes first.
-	timersFirst := w.step%2 == 0
-	if timersFirst && p.deadlinePast {
-		p.expire(w)
+	order := []func(*World){expire, section}
+	if p.schedule.Uint64()%2 == 0 {
+		order[0], order[1] = section, expire
 	}
-	switch {
-	case p.commitHeld:
-		p.commitHeld = false
-		p.committed(w)
-	case p.loop == loopWedged && !w.faults.any(scenario.ReducerWedge):
-		p.planStep(w)
-	default:
-		p.kick(w)
+	for _, f := range order {
+		if f != nil && p.up {
+			f(w)
+		}
 	}
-	if !timersFirst && p.up && p.deadlinePast {
-		p.expire(w)
+	if p.up {
+		p.unwedge(w)
 	}
+}
+
+// unwedge lets the loop go on, unless a fault still stops it.
+func (p *planeNode) unwedge(w *World) {
+	if !w.faults.any(scenario.ReducerWedge) {
+		p.wedged = false
+	}
+	p.proceed(w)
+}
+
+// postpone keeps a timer until the plane's machine goes on.
+func (p *planeNode) postpone(t timer) { p.postponed = append(p.postponed, t) }
+
+// postponeMessage keeps a timer about a message, which it holds.
+func (p *planeNode) postponeMessage(w *World, kind timerKind, node int32, epoch uint32, m *message) {
+	w.pool.hold(m)
+	p.postpone(timer{kind: kind, node: node, epoch: epoch, arg: uint64(m.slot)})
 }
 
 // beginFault brings a fault into force.
@@ -153,7 +157,7 @@ func (w *World) beginFault(i int) {
 	// Faults that happen at an instant.
 	switch f.Kind {
 	case scenario.PlaneRestart:
-		if p.up && p.started {
+		if p.up && p.opened {
 			w.reached(i)
 		}
 		p.beginRestart(w, f.Each, f.For)
@@ -231,9 +235,7 @@ func (w *World) afterFault(kind scenario.FaultKind) {
 	p := &w.plane
 	switch kind {
 	case scenario.ReducerWedge:
-		if p.loop == loopWedged && !p.suspended && !w.faults.any(scenario.ReducerWedge) {
-			p.planStep(w)
-		}
+		p.unwedge(w)
 	case scenario.PlaneSuspend:
 		if p.suspended && !w.faults.any(scenario.PlaneSuspend) {
 			p.resume(w)

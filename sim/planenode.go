@@ -3,40 +3,37 @@ package sim
 import (
 	"time"
 
-	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/random"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
-// planeNode is the plane: the gate and the reducer that production runs, with
-// a loop, a disk and a process that are modelled.
+// planeNode is the plane: the driver, the gate and the reducer that production
+// runs, on a disk and in a process that are modelled.
 type planeNode struct {
 	cfg   plane.Config
 	epoch uint32
-	// up: the process runs and listens. started: it has loaded its log.
-	up, started bool
-	suspended   bool
-	capacity    int
+	// up: the process runs and listens. started: it loads its log, or has. opened:
+	// it has taken requests.
+	up, started, opened bool
+	suspended           bool
+	capacity            int
 
-	gate       *gate.Gate[*message]
-	plane      *plane.Plane
-	out        plane.Output
+	front      *driver.Front[*message]
+	worker     *driver.Worker[*message]
 	base       []byte        // what the disk had at first
 	log        []plane.Entry // the disk, since then
 	walked     *plane.Plane  // what a walk over log gives
-	walkOut    plane.Output  // of the walk; nobody sees it
-	revoked    map[wire.CommonName]wire.Time
+	walkOut    plane.Output  // of the walk; nothing reads it
+	flying     []plane.Entry // on their way to the disk
+	group      int           // how many entries the last commit began with
+	revoked    driver.Revocations
 	wallOffset time.Duration
 
-	loop       loopState
-	batch      []gate.Taken[*message]
-	at         int
-	waiting    []waitingReply
-	tickDue    bool
-	rebuilding bool
-	commitHeld bool           // the disk is done, the process is suspended
+	planned    bool           // the loop goes on when a timer goes off
+	wedged     bool           // it goes on when a fault ends
 	crashPhase scenario.Phase // a crash that waits for the next commit
 	crashDown  time.Duration
 	crashFault int // in the scenario
@@ -45,33 +42,19 @@ type planeNode struct {
 	// order.
 	restartDown time.Duration
 
-	deadlineArmed bool
-	deadlinePast  bool // while the machine was suspended
-	expired       []gate.Expired[*message]
-	open          []*message // at the plane and not answered
-	pollList
-	manifests int     // how many lay in the directory when the process came up
-	postponed []timer // while the machine was suspended
+	alarm     time.Duration // what the front's timer is set to
+	open      []*message    // at the plane and not answered
+	manifests int           // how many lay in the directory when the process came up
+	postponed []timer       // while the machine was suspended
 	disk      random.Stream
+	schedule  random.Stream // of the loop
 }
-
-// loopState is what the loop is doing.
-type loopState uint8
-
-const (
-	loopIdle loopState = iota
-	loopStepping
-	loopWedged
-	loopCommitting
-)
-
-type waitingReply struct{ input, reply int }
 
 func (p *planeNode) init(w *World) {
 	p.cfg = w.scenario.PlaneConfig()
 	p.capacity = w.scenario.Plane.Capacity
-	p.polls = make([]*message, w.scenario.Fleet.Hosts)
 	p.disk = random.New(w.scenario.Seed, "disk", 0)
+	p.schedule = random.New(w.scenario.Seed, "schedule", 0)
 	p.base = w.adopted.Durable
 	p.walked = p.newWalk()
 	p.comeUp(w)
@@ -94,16 +77,17 @@ func (p *planeNode) comeUp(w *World) {
 	if p.asleep(w, duePlaneUp, 0) {
 		return
 	}
-	g, err := gate.New[*message](w.scenario.GateConfig(p.capacity))
+	front, worker, err := driver.New[*message](driver.Config{
+		Gate: w.scenario.GateConfig(p.capacity), Batch: w.scenario.Plane.Batch,
+	})
 	if err != nil {
 		panic(err) // the scenario was validated
 	}
-	p.gate, p.up, p.started, p.rebuilding = g, true, false, false
-	p.loop, p.tickDue, p.deadlineArmed, p.deadlinePast = loopIdle, false, false, false
-	p.turns = max(1, p.capacity/4)
+	front.Observe(func(fate driver.Fate, r *driver.Request[*message]) { p.observed(w, fate, r.For) })
+	p.front, p.worker = front, worker
+	p.up, p.started, p.opened = true, false, false
+	p.planned, p.wedged, p.flying, p.alarm = false, false, nil, 0
 	p.revoked = nil // it has not read its log
-	p.batch, p.waiting = p.batch[:0], p.waiting[:0]
-	p.out.Reset()
 	w.emitPlain(EventPlaneUp)
 	if w.step == 0 {
 		return
@@ -115,42 +99,13 @@ func (p *planeNode) comeUp(w *World) {
 	w.push(duePlaneStart, planeNodeID, w.now+delay, p.epoch)
 }
 
-// start loads the log and opens the gate.
+// start has the loop load the log and open the gate.
 func (p *planeNode) start(w *World) {
 	if p.started || p.asleep(w, duePlaneStart, 0) {
 		return
 	}
-	p.load(w)
 	p.started = true
-	p.gate.Start(w.now)
-	w.push(dueTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
-	// The manifests are read one after the other while requests come in already:
-	// until its turn has come, a plane that lost its disk does not know a rollout
-	// (PROTOCOL E8).
-	p.manifests = len(w.operator.opened)
-	if w.scenario.Plane.NoManifests {
-		p.manifests = 0
-	}
-	if p.manifests > 0 {
-		p.planManifest(w, w.now+w.scenario.Plane.Start, 0)
-	}
-	w.emitPlain(EventPlaneStarted)
-}
-
-// load makes the plane of what is on the disk.
-func (p *planeNode) load(w *World) {
-	p.plane = p.walked.Clone()
-	if w.wire { // through its text, as through that of every document
-		restored, err := plane.Restore(p.cfg, p.walked.AppendState(nil))
-		if err != nil {
-			panic(err)
-		}
-		p.plane = restored
-	}
-	p.out.Reset()
-	p.plane.Step(p.instant(w), &plane.Started{}, &p.out)
-	p.out.Reset()
-	p.revoked = p.plane.Revocations()
+	p.proceed(w)
 }
 
 func (p *planeNode) instant(w *World) wire.Instant {
@@ -184,25 +139,29 @@ func (p *planeNode) arrive(w *World, m *message) {
 		w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
 		return
 	}
-	m.arrivedAt = w.now
-	m.at = len(p.open)
-	p.open = append(p.open, m)
-	w.emitMessage(EventArrived, m)
+	p.receive(w, m)
 	if refusal, ok := p.door(w, m); !ok {
 		m.outcome = refusal
 		p.answer(w, m)
 		return
 	}
-	if m.kind == scenario.RoutePoll {
-		p.enter(w, m)
-	}
 	p.offer(w, m)
+}
+
+// receive takes a request in: it is at the plane until it is answered.
+func (p *planeNode) receive(w *World, m *message) {
+	w.pool.hold(m)
+	m.arrivedAt = w.now
+	m.at = len(p.open)
+	p.open = append(p.open, m)
+	w.emitMessage(EventArrived, m)
 }
 
 // door makes the checks of PROTOCOL T5, T7, T3 and T4, in that order.
 func (p *planeNode) door(w *World, m *message) (wire.Outcome, bool) {
-	if p.isRevoked(m) {
-		return wire.Refuse(wire.CertificateRevoked, "", ""), false
+	certificate := m.certificate()
+	if refusal, good := p.revoked.Check(&certificate, w.wallAt(p.wallOffset)); !good {
+		return refusal, false
 	}
 	if m.kind == scenario.RouteGarbage {
 		return garbageRefusal(m.garbage), false
@@ -219,36 +178,17 @@ func (p *planeNode) door(w *World, m *message) (wire.Outcome, bool) {
 	return wire.Outcome{}, true
 }
 
-// isRevoked reports whether the certificate of a request is (PROTOCOL T5).
-func (p *planeNode) isRevoked(m *message) bool {
-	before, there := p.revoked[wire.CommonName(m.identity.CommonName)]
-	return there && m.notBefore.Before(before)
-}
-
-// offer puts a request through the gate.
+// offer hands a request to the driver.
 func (p *planeNode) offer(w *World, m *message) {
-	var refusal gate.Refusal
-	if p.rebuilding && p.gate.State() != gate.Closed {
-		refusal = p.gate.Refuse(w.now, m.caller(), wire.NotStarted)
-	} else {
-		m.ticket, refusal = p.gate.Offer(w.now, m.caller(), m.class(), m)
+	r := &m.request
+	r.For, r.Input, r.Caller, r.Class, r.Certificate = m, m.input(), m.caller(), m.class(), m.certificate()
+	if m.kind == scenario.RoutePoll {
+		r.Wait = m.wait
+		m.pollUntil = w.now + m.wait
 	}
-	if refusal.Code != wire.OK {
-		w.effect(effectOfCode(refusal.Code))
-		if refusal.Code == wire.Saturated {
-			w.faults.tookAll(scenario.GateCapacity, 0, 0)
-		}
-		m.outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
-		w.emitMessage(EventRefused, m)
-		p.answer(w, m)
-		return
-	}
-	m.admitted = true
-	w.pool.hold(m) // until settle, drop or a flush
-	m.deadline = w.now + w.scenario.Plane.ReplyTimeout
-	w.emitMessage(EventAdmitted, m)
-	p.arm(w)
-	p.kick(w)
+	p.front.Arrive(p.instant(w), r)
+	p.afterFront(w)
+	p.proceed(w)
 }
 
 // answer sends the answer that m.outcome is.
@@ -262,6 +202,7 @@ func (p *planeNode) answer(w *World, m *message) {
 	p.open[m.at].at = m.at
 	p.open[last] = nil
 	p.open = p.open[:last]
+	defer w.pool.release(m)
 	if m.node == manifestNodeID {
 		m.answered = true
 		w.emitMessage(EventAnswered, m)
@@ -272,11 +213,7 @@ func (p *planeNode) answer(w *World, m *message) {
 		}
 		return
 	}
-	if m.kind == scenario.RoutePoll {
-		p.leave(m)
-	}
 	w.answer(m)
-	p.endTurn(w, m)
 }
 
 // manifestsIdentity is whose name the manifests directory speaks in.
@@ -297,53 +234,29 @@ func (p *planeNode) readManifest(w *World, i int) {
 	r := &w.scenario.Rollouts[w.operator.opened[i]]
 	w.messages++
 	m := w.pool.take()
-	w.pool.hold(m)
-	defer w.pool.release(m)
 	m.id, m.kind, m.node, m.call = w.messages, scenario.RouteOperator, manifestNodeID, uint64(i)
-	m.sentAt, m.arrivedAt = w.now, w.now
+	m.sentAt = w.now
 	m.identity = &manifestsIdentity
 	m.operator = &plane.OpenRollout{Manifest: w.scenario.Manifest(r)}
-	m.at = len(p.open)
-	p.open = append(p.open, m)
-	w.emitMessage(EventArrived, m)
+	p.receive(w, m)
 	p.offer(w, m)
 }
 
-// arm plans the gate's next deadline, if none is planned for an earlier one.
-func (p *planeNode) arm(w *World) {
-	if p.deadlineArmed {
-		return
-	}
-	if at, waiting := p.gate.NextDeadline(); waiting {
-		p.deadlineArmed = true
-		w.push(dueDeadline, planeNodeID, max(at, w.now), p.epoch)
-	}
-}
-
-// expire answers everybody whose deadline has come.
+// expire answers every request whose deadline has come.
 func (p *planeNode) expire(w *World) {
-	if p.suspended {
-		p.deadlinePast = true // until resume
+	if p.asleep(w, dueDeadline, 0) {
 		return
 	}
-	p.deadlineArmed, p.deadlinePast = false, false
 	w.emitPlain(EventDeadline)
-	p.expired = p.gate.Expire(w.now, p.expired[:0])
-	for _, e := range p.expired {
-		w.effect(scenario.EffectTimeout)
-		e.Payload.outcome = wire.Unavailable(e.Refusal.Code, e.Refusal.RetryAfter)
-		w.emitMessage(EventExpired, e.Payload)
-	}
-	for _, e := range p.expired {
-		p.answer(w, e.Payload)
-	}
-	p.arm(w)
+	p.front.Expire(p.instant(w))
+	p.afterFront(w)
+	p.proceed(w)
 }
 
 // appendState appends the canonical state of the node, for the hash.
 func (p *planeNode) appendState(b []byte) []byte {
-	if p.plane != nil {
-		b = p.plane.AppendState(b)
+	if loaded := p.worker.Plane(); loaded != nil {
+		b = loaded.AppendState(b)
 	}
-	return p.gate.AppendState(b)
+	return p.front.Gate().AppendState(b)
 }

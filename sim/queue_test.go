@@ -100,7 +100,7 @@ func TestALargeQueueComesOutSorted(t *testing.T) {
 	var q queue
 	want := make([]timer, 0, n)
 	for i := range n {
-		e := timer{at: time.Duration(s.IntN(n/10)) * (instants / n), kind: dueStep, arg: uint64(i)}
+		e := timer{at: time.Duration(s.IntN(n/10)) * (instants / n), kind: dueSection, arg: uint64(i)}
 		q.push(e)
 		want = append(want, e)
 	}
@@ -136,7 +136,7 @@ func BenchmarkQueue(b *testing.B) {
 		b.Run(fmt.Sprintf("hosts=%d", hosts), func(b *testing.B) {
 			var q queue
 			for range 3 * hosts {
-				q.push(timer{at: s.Between(0, time.Minute), kind: dueStep})
+				q.push(timer{at: s.Between(0, time.Minute), kind: dueSection})
 			}
 			for i := 0; b.Loop(); i++ {
 				e := q.pop()

@@ -1,9 +1,10 @@
 package sim
 
 import (
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"strings"
 	"testing"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // reachable is a fleet in which a fault of every kind finds something to do.

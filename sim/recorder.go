@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/agent"
-	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -227,13 +226,13 @@ func (p *planeNode) state() PlaneState {
 		return PlaneDown
 	case p.suspended:
 		return PlaneSuspended
-	case !p.started:
+	case !p.opened:
 		return PlaneStarting
-	case p.rebuilding:
+	case p.front.Rebuilding():
 		return PlaneRebuilding
-	case p.loop == loopWedged:
+	case p.wedged:
 		return PlaneWedged
-	case p.gate.State() == gate.Closed:
+	case p.front.Closed():
 		return PlaneClosing
 	default:
 		return PlaneServing

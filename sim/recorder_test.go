@@ -129,7 +129,7 @@ func TestARecordingKnowsEveryVersionOfARecord(t *testing.T) {
 		w.run(0)
 		rec := r.Recording()
 		for _, track := range rec.Records {
-			planes, there := w.plane.plane.Record(track.Rollout, scenario.HostName(track.Host))
+			planes, there := w.plane.worker.Plane().Record(track.Rollout, scenario.HostName(track.Host))
 			last := RecordVersion{}
 			if n := len(track.Plane); n > 0 {
 				last = track.Plane[n-1]

@@ -67,7 +67,7 @@ func (r *Recorder) arrived(e *Event) {
 func (r *Recorder) admitted(e *Event) { r.track(e.Message).inside = true }
 
 func (r *Recorder) stepDone(e *Event) {
-	w, m, in, reply := e.World, e.Message, e.Input, e.Reply
+	m, in, reply := e.Message, e.Input, e.Reply
 	if m != nil {
 		t := r.about(m)
 		t.Stepped = r.now()
@@ -82,7 +82,7 @@ func (r *Recorder) stepDone(e *Event) {
 	default:
 		r.lookAtAll()
 	}
-	for _, name := range w.plane.out.Wakes {
+	for _, name := range e.Output.Wakes {
 		r.lookAtMirror(name)
 	}
 }
@@ -196,7 +196,7 @@ func (r *Recorder) lookAtReach(name wire.Hostname) {
 	if !known || n > len(r.rec.Hosts) {
 		return
 	}
-	status, _ := r.w.plane.plane.Host(name)
+	status, _ := r.w.plane.current().Host(name)
 	t := &r.rec.Hosts[n-1]
 	last := wire.Reachability(0)
 	if len(t.Reach) > 0 {
@@ -221,7 +221,7 @@ func (r *Recorder) lookAtMirror(name wire.Hostname) {
 		return
 	}
 	r.lookAtReach(name)
-	r.looked = r.w.plane.plane.Look(name, r.looked[:0])
+	r.looked = r.w.plane.current().Look(name, r.looked[:0])
 	for _, rec := range r.looked {
 		r.mirror(r.record(rec.RolloutID, n), rec)
 	}

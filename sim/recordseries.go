@@ -62,16 +62,16 @@ func (s *series) sample(w *World) {
 	p := &w.plane
 	b.inside = 0
 	if p.up {
-		b.inside = p.gate.Depth()
+		b.inside = p.front.Gate().Depth()
 	}
 	b.Depth = max(b.Depth, b.inside)
 	b.Up = s.up
 	b.Known, b.Reachable = -1, 0
 	b.Records = [len(wire.States)]int{}
-	if !p.up || !p.started || p.rebuilding {
+	if !p.serving() {
 		return
 	}
-	stats := p.plane.Stats()
+	stats := p.worker.Plane().Stats()
 	b.Known, b.Reachable = stats.HostsReachable+stats.HostsUnreachable, stats.HostsReachable
 	for i, state := range wire.States {
 		b.Records[i] = stats.Records[state]

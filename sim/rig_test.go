@@ -153,7 +153,7 @@ func (r *rig) host(n int) *hostNode { return &r.w.hosts[n-1] }
 // record is the plane's record of a host in the only rollout of the scenario.
 func (r *rig) record(n int) rollout.Record {
 	r.t.Helper()
-	rec, there := r.w.plane.plane.Record(r.w.scenario.Rollouts[0].ID, scenario.HostName(n))
+	rec, there := r.w.plane.worker.Plane().Record(r.w.scenario.Rollouts[0].ID, scenario.HostName(n))
 	if !there {
 		r.t.Fatalf("the plane has no record of h%d", n)
 	}
@@ -173,7 +173,7 @@ func (r *rig) view(n int) (agent.View, bool) {
 
 func (r *rig) status(n int) wire.HostStatus {
 	r.t.Helper()
-	s, known := r.w.plane.plane.Host(scenario.HostName(n))
+	s, known := r.w.plane.worker.Plane().Host(scenario.HostName(n))
 	if !known {
 		r.t.Fatalf("the plane does not know h%d", n)
 	}

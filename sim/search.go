@@ -3,12 +3,13 @@ package sim
 import (
 	"cmp"
 	"context"
-	"github.com/refrain-fleet/refrain/sim/generate"
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"runtime"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Search runs many seeds of some profiles, several at a time.

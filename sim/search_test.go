@@ -2,12 +2,13 @@ package sim
 
 import (
 	"context"
+	"testing"
+	"time"
+
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/random"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"testing"
-	"time"
 )
 
 func TestASearchOverEveryProfileFindsNothing(t *testing.T) {

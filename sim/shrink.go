@@ -3,12 +3,13 @@ package sim
 import (
 	"context"
 	"fmt"
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Shrink makes a scenario that breaks a rule as small as it can: it works on

@@ -2,13 +2,14 @@ package sim
 
 import (
 	"context"
-	"github.com/refrain-fleet/refrain/sim/generate"
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // runBroken runs scenarios in worlds that are broken.

@@ -1,11 +1,12 @@
 package sim
 
 import (
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 func TestHostsThatAreDroppedTakeWithThemWhatIsOnlyAboutThem(t *testing.T) {

@@ -2,11 +2,12 @@ package sim
 
 import (
 	"fmt"
-	"github.com/refrain-fleet/refrain/sim/repro"
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Text writes the shrunk scenario as a file: what it shows, where it comes from

@@ -92,7 +92,7 @@ func editModels(*scenario.Scenario) []edit {
 	for _, of := range []func(*scenario.Scenario) *time.Duration{
 		func(s *scenario.Scenario) *time.Duration { return &s.Fleet.Interval }, func(s *scenario.Scenario) *time.Duration { return &s.Fleet.ProbeInterval },
 		func(s *scenario.Scenario) *time.Duration { return &s.Fleet.Sustained }, func(s *scenario.Scenario) *time.Duration { return &s.Plane.ReplyTimeout },
-		func(s *scenario.Scenario) *time.Duration { return &s.Plane.Service }, func(s *scenario.Scenario) *time.Duration { return &s.Plane.Start },
+		func(s *scenario.Scenario) *time.Duration { return &s.Plane.Service }, func(s *scenario.Scenario) *time.Duration { return &s.Plane.Start }, func(s *scenario.Scenario) *time.Duration { return &s.Plane.Pause },
 	} {
 		list = append(list, func(s *scenario.Scenario) bool { *of(s) = 0; return true })
 	}

@@ -2,10 +2,11 @@ package sim
 
 import (
 	"cmp"
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // weight says how much there is to a scenario, the gravest first: lines,
@@ -56,7 +57,7 @@ func times(s *scenario.Scenario) (sum time.Duration) {
 func durations(s *scenario.Scenario) func(yield func(*time.Duration) bool) {
 	list := []*time.Duration{
 		&s.Fleet.Interval, &s.Fleet.ProbeInterval, &s.Fleet.Sustained, &s.Fleet.Activation.Min, &s.Fleet.Activation.Max,
-		&s.Plane.ReplyTimeout, &s.Plane.Service, &s.Plane.Commit.Min, &s.Plane.Commit.Max, &s.Plane.Start,
+		&s.Plane.ReplyTimeout, &s.Plane.Service, &s.Plane.Commit.Min, &s.Plane.Commit.Max, &s.Plane.Start, &s.Plane.Pause,
 		&s.Network.Delay.Min, &s.Network.Delay.Max, &s.Active, &s.Converge,
 	}
 	for i := range s.Rollouts {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
@@ -87,15 +88,17 @@ func (w *World) heardEvent(m *Message, answered bool) {
 	w.emit(Event{Kind: EventHeard, Message: m, Answered: answered})
 }
 
-// emitTaken emits that the loop took a batch.
-func (w *World) emitTaken(inputs int) {
-	if w.wants(EventTaken) {
-		w.takenEvent(inputs)
+// emitSection emits that the loop carried out a section.
+func (w *World) emitSection(section driver.Work, m *Message, n int) {
+	if w.wants(EventSection) {
+		w.sectionEvent(section, m, n)
 	}
 }
 
 //go:noinline
-func (w *World) takenEvent(inputs int) { w.emit(Event{Kind: EventTaken, Count: inputs}) }
+func (w *World) sectionEvent(section driver.Work, m *Message, n int) {
+	w.emit(Event{Kind: EventSection, Section: section, Message: m, Count: n})
+}
 
 // emitInput emits EventStepping or EventStepDone.
 func (w *World) emitInput(kind EventKind, m *Message, in plane.Input, r *plane.Reply, out *plane.Output) {

@@ -1,9 +1,10 @@
 package sim
 
 import (
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"slices"
 	"testing"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // TestEveryEventKindHasAName finds a kind that was added to the constants alone.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
@@ -63,28 +64,23 @@ const (
 	TapeHandshake
 	// TapeArrive: Request is at the door.
 	TapeArrive
-	// TapeOffer: Request asks the gate, or is refused by it outside the inbox; N is
-	// 1 if it was admitted. A poll that waited asks again.
+	// TapeOffer: Request asks the gate; N is 1 if it was admitted.
 	TapeOffer
-	// TapeTake: the loop takes N inputs; Depth are inside.
-	TapeTake
-	// TapeStepped: Request's input is stepped.
-	TapeStepped
-	// TapeDropped: the loop lets go of Request before its step.
-	TapeDropped
-	// TapeReplied: the reply to Request is handed back, or dropped if N is 1.
-	TapeReplied
-	// TapeCommit: the disk has taken the batch; N is how many entries it had.
+	// TapeWork: the loop carries out the section Work of the driver's worker, about
+	// Request if it is about one. N is how many inputs a Take took (Depth were
+	// inside), how many entries a Commit begins with, 1 if a Load or a TakeOver
+	// succeeds, and 1 if a Step or a Reply is dropped instead.
+	TapeWork
+	// TapeTickDue, TapeRetryDue: the loop is told that a tick is due, or the next
+	// attempt to load the log.
+	TapeTickDue
+	TapeRetryDue
+	// TapeCommit: the disk has taken the group; N is how many entries it had.
 	TapeCommit
-	// TapeCommitLost: likewise, and the process dies before anybody is told.
+	// TapeCommitLost: likewise, and the process dies before it learns that.
 	TapeCommitLost
-	// TapeCommitFailed: the disk has not taken the batch of N entries.
+	// TapeCommitFailed: the disk has not taken the group of N entries.
 	TapeCommitFailed
-	// TapeRebuild: the plane is built again of what is on the disk; N is 1 if the
-	// disk could be read.
-	TapeRebuild
-	// TapeTick: the loop ticks.
-	TapeTick
 	// TapeExpire: the timer of the gate's next deadline goes off.
 	TapeExpire
 	// TapeAnswer: Request is answered.
@@ -107,9 +103,9 @@ const (
 )
 
 var tapeWords = [...]string{
-	TapeUp: "up", TapeStart: "start", TapeHandshake: "handshake", TapeArrive: "arrive", TapeOffer: "offer", TapeTake: "take",
-	TapeStepped: "step", TapeDropped: "drop", TapeReplied: "reply", TapeCommit: "commit", TapeCommitLost: "commit-lost",
-	TapeCommitFailed: "commit-failed", TapeRebuild: "rebuild", TapeTick: "tick", TapeExpire: "expire", TapeAnswer: "answer",
+	TapeUp: "up", TapeStart: "start", TapeHandshake: "handshake", TapeArrive: "arrive", TapeOffer: "offer", TapeWork: "work",
+	TapeTickDue: "tick-due", TapeRetryDue: "retry-due",
+	TapeCommit: "committed", TapeCommitLost: "commit-lost", TapeCommitFailed: "commit-failed", TapeExpire: "expire", TapeAnswer: "answer",
 	TapeClock: "clock", TapeClose: "close", TapeDrainOver: "drain-over", TapeDown: "down", TapeCrash: "crash", TapeWipe: "wipe",
 	TapeState: "state",
 }
@@ -125,6 +121,8 @@ type TapeStep struct {
 	Step uint64
 	// Request is an index in [Tape.Requests].
 	Request int
+	// Work is the section of a TapeWork.
+	Work driver.Work
 	// N is what the kind says it is, Depth how many inputs were inside the inbox.
 	N, Depth int
 	// Drain is how long a shutdown may take.
@@ -196,6 +194,9 @@ func (t *Tape) plan() {
 func (t *Tape) Line(i int) string {
 	s := &t.Steps[i]
 	line := s.Kind.String()
+	if s.Kind == TapeWork {
+		line = s.Work.String()
+	}
 	if s.Request >= 0 {
 		r := &t.Requests[s.Request]
 		line += fmt.Sprintf(" m%d %s %s", r.Message, r.Certificate.CommonName, r.Path)
@@ -206,16 +207,29 @@ func (t *Tape) Line(i int) string {
 	switch s.Kind {
 	case TapeOffer:
 		line += [...]string{" refused", " admitted"}[s.N]
-	case TapeReplied:
-		line += [...]string{"", " dropped"}[s.N]
-	case TapeRebuild:
-		line += [...]string{" failed", " done"}[s.N]
+	case TapeWork:
+		line += s.workDetail()
 	case TapeUp:
 		line += fmt.Sprintf(" capacity=%d manifests=%d", s.N, len(s.Manifests))
-	case TapeTake, TapeCommit, TapeCommitLost, TapeCommitFailed:
+	case TapeCommit, TapeCommitLost, TapeCommitFailed:
 		line += fmt.Sprintf(" %d, %d inside", s.N, s.Depth)
 	case TapeClock:
 		line += fmt.Sprintf(" off by %v", s.For)
 	}
 	return line
+}
+
+// workDetail says what N says of a section.
+func (s *TapeStep) workDetail() string {
+	switch s.Work {
+	case driver.Take:
+		return fmt.Sprintf(" %d, %d inside", s.N, s.Depth)
+	case driver.Commit:
+		return fmt.Sprintf(" %d", s.N)
+	case driver.Load, driver.TakeOver:
+		return [...]string{" failed", " done"}[s.N]
+	case driver.Step, driver.Reply:
+		return [...]string{"", " dropped"}[s.N]
+	}
+	return ""
 }

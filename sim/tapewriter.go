@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -16,16 +17,17 @@ type tapeWriter struct {
 	tape  *Tape
 	every time.Duration
 
-	onTape map[*Message]int // of each message, the index in tape.Requests of its last request
-	stated time.Duration    // the instant of the last state
-	began  bool             // there is a state
-	last   bool             // the tape ends with the next tick
+	onTape map[*Message]int  // of each message, the index in tape.Requests of its last request
+	asked  map[*Message]bool // the gate has said something about it
+	stated time.Duration     // the instant of the last state
+	began  bool              // there is a state
+	last   bool              // the tape ends with the next tick
 	ended  bool
 }
 
 // newTapeWriter subscribes a tape. The plane's process is up already.
 func newTapeWriter(w *World, tape *Tape, every time.Duration) *tapeWriter {
-	r := &tapeWriter{tape: tape, every: every, onTape: make(map[*Message]int)}
+	r := &tapeWriter{tape: tape, every: every, onTape: make(map[*Message]int), asked: make(map[*Message]bool)}
 	on := func(kind EventKind, write func(*Event)) {
 		w.Subscribe(kind, func(e *Event) {
 			if !r.ended {
@@ -33,26 +35,22 @@ func newTapeWriter(w *World, tape *Tape, every time.Duration) *tapeWriter {
 			}
 		})
 	}
-	about := func(kind EventKind, k TapeKind, n int) {
-		on(kind, func(e *Event) { r.about(e, k, n) })
-	}
 	on(EventHandshakeRefused, func(e *Event) { r.request(e, TapeHandshake) })
 	on(EventArrived, r.arrived)
-	about(EventAdmitted, TapeOffer, 1)
-	about(EventRefused, TapeOffer, 0)
-	about(EventPollRefused, TapeOffer, 0)
+	on(EventAdmitted, func(e *Event) { r.offered(e, 1) })
+	on(EventRefused, func(e *Event) { r.offered(e, 0) })
 	on(EventDeadline, func(e *Event) { r.note(e, TapeExpire) })
 	on(EventAnswered, r.answered)
-	on(EventTaken, func(e *Event) { r.number(e, TapeTake, e.Count) })
-	about(EventSkipped, TapeDropped, 0)
-	on(EventStepping, r.stepping)
+	on(EventTickDue, func(e *Event) { r.note(e, TapeTickDue) })
+	on(EventRetryDue, func(e *Event) { r.note(e, TapeRetryDue) })
+	on(EventSection, r.section)
+	on(EventSkipped, func(e *Event) { r.work(e, driver.Step, 1) })
 	on(EventStepDone, r.stepDone)
 	on(EventReplied, r.replied)
 	on(EventCommitted, r.committed)
 	on(EventCommitFailed, func(e *Event) { r.number(e, TapeCommitFailed, e.Count) })
-	on(EventRebuildFailed, func(e *Event) { r.number(e, TapeRebuild, 0) })
+	on(EventRebuildFailed, func(e *Event) { r.work(e, driver.Load, 0) })
 	on(EventPlaneUp, r.planeUp)
-	on(EventPlaneStarted, r.planeStarted)
 	on(EventPlaneClosing, func(e *Event) { r.note(e, TapeClose).Drain = e.For })
 	on(EventDrainOver, func(e *Event) { r.note(e, TapeDrainOver) })
 	on(EventPlaneDown, r.planeDown)
@@ -91,9 +89,43 @@ func (r *tapeWriter) arrived(e *Event) {
 }
 
 func (r *tapeWriter) request(e *Event, k TapeKind) {
-	r.onTape[e.Message] = len(r.tape.Requests)
+	r.onTape[e.Message], r.asked[e.Message] = len(r.tape.Requests), false
 	r.tape.Requests = append(r.tape.Requests, tapeRequest(e.Message))
 	r.about(e, k, 0)
+}
+
+// offered notes what the gate said. A poll that waited asks again in the middle
+// of a section, which the section says enough of.
+func (r *tapeWriter) offered(e *Event, admitted int) {
+	if !r.asked[e.Message] {
+		r.asked[e.Message] = true
+		r.about(e, TapeOffer, admitted)
+	}
+}
+
+// work notes a section.
+func (r *tapeWriter) work(e *Event, section driver.Work, n int) {
+	s := r.note(e, TapeWork)
+	s.Work, s.N, s.Depth = section, n, e.World.InboxDepth()
+	if e.Message != nil {
+		s.Request = r.onTape[e.Message]
+	}
+}
+
+// section notes a section; a first Load is the start of the process. A batch of
+// none is none: how often the loop looks for one is no part of the tape.
+func (r *tapeWriter) section(e *Event) {
+	if e.Section == driver.Take && e.Count == 0 {
+		return
+	}
+	starts := e.Section == driver.Load && !e.World.plane.opened
+	if starts {
+		r.note(e, TapeStart)
+	}
+	r.work(e, e.Section, e.Count)
+	if starts {
+		r.state(e)
+	}
 }
 
 // answered notes an answer. The reducer may not be done with the request yet, so
@@ -106,17 +138,14 @@ func (r *tapeWriter) answered(e *Event) {
 	r.about(e, TapeAnswer, 0)
 }
 
-func (r *tapeWriter) stepping(e *Event) {
-	if e.Message == nil {
-		r.note(e, TapeTick)
+// stepDone notes a step, or a tick and after it, now and then, the state.
+func (r *tapeWriter) stepDone(e *Event) {
+	if e.Message != nil {
+		r.work(e, driver.Step, 0)
 		return
 	}
-	r.about(e, TapeStepped, 0)
-}
-
-// stepDone notes, after a tick, now and then the state.
-func (r *tapeWriter) stepDone(e *Event) {
-	if e.Message == nil && (r.last || !r.began || e.At-r.stated >= r.every) {
+	r.work(e, driver.Tick, 0)
+	if r.last || !r.began || e.At-r.stated >= r.every {
 		r.state(e)
 		r.ended = r.last
 	}
@@ -124,7 +153,7 @@ func (r *tapeWriter) stepDone(e *Event) {
 
 func (r *tapeWriter) state(e *Event) {
 	r.began, r.stated = true, e.At
-	r.note(e, TapeState).State = e.World.plane.plane.AppendState(nil)
+	r.note(e, TapeState).State = e.World.Plane().AppendState(nil)
 }
 
 func (r *tapeWriter) replied(e *Event) {
@@ -132,7 +161,7 @@ func (r *tapeWriter) replied(e *Event) {
 	if e.ReplyLost {
 		n = 1
 	}
-	r.about(e, TapeReplied, n)
+	r.work(e, driver.Reply, n)
 }
 
 func (r *tapeWriter) committed(e *Event) {
@@ -155,17 +184,6 @@ func (r *tapeWriter) planeUp(e *Event) {
 		m := w.scenario.Manifest(&w.scenario.Rollouts[i])
 		s.Manifests = append(s.Manifests, wire.ManifestSchema.Append(nil, &m))
 	}
-}
-
-// planeStarted notes that the process has loaded its log, or the reducer was
-// rebuilt.
-func (r *tapeWriter) planeStarted(e *Event) {
-	if e.Rebuilt {
-		r.number(e, TapeRebuild, 1)
-		return
-	}
-	r.note(e, TapeStart)
-	r.state(e)
 }
 
 func (r *tapeWriter) planeDown(e *Event) {

@@ -95,7 +95,7 @@ func (t *textTrace) committed(e *Event) {
 
 func (t *textTrace) planeDown(e *Event) { t.line("plane", "! down, wiped=%v", e.Wiped) }
 
-func (t *textTrace) planeStarted(e *Event) { t.line("plane", "! started: %v", e.World.plane.plane) }
+func (t *textTrace) planeStarted(e *Event) { t.line("plane", "! started: %v", e.World.Plane()) }
 
 func (t *textTrace) hostStepped(e *Event) {
 	t.line(string(scenario.HostName(e.Host)), "= %v", e.AgentInput)
@@ -144,5 +144,5 @@ func subscribeChangeLog(w *World, to io.Writer) {
 		line(e, "%v", *e.Notice)
 	})
 	w.Subscribe(EventPlaneDown, func(e *Event) { line(e, "plane down, wiped=%v", e.Wiped) })
-	w.Subscribe(EventPlaneStarted, func(e *Event) { line(e, "plane started: %v", w.plane.plane) })
+	w.Subscribe(EventPlaneStarted, func(e *Event) { line(e, "plane started: %v", w.Plane()) })
 }

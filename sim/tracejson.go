@@ -164,6 +164,7 @@ type traceLine struct {
 	Rebuilt bool           `json:"rebuilt,omitempty"`
 	Wiped   bool           `json:"wiped,omitempty"`
 	Ending  string         `json:"ending,omitempty"`
+	Section string         `json:"section,omitempty"`
 	Text    string         `json:"text,omitempty"`
 }
 
@@ -198,17 +199,19 @@ var eventForms = [eventKindCount]struct {
 	EventExpired:          {"The gate gave the request up at its deadline.", (*traceLine).withOutcome},
 	EventAnswered:         {"The plane answered the request.", (*traceLine).withOutcome},
 
-	EventTaken:    {"The loop took a batch of `count` inputs.", (*traceLine).counted},
+	EventSection:  {"The loop carried out a `section` of the driver's worker. `count` is how many inputs a `take` took, how many entries a `commit` began with, and 1 if a `load` or a `take-over` succeeded.", (*traceLine).sectioned},
+	EventTickDue:  {"The loop is told that a tick is due.", (*traceLine).ofPlane},
+	EventRetryDue: {"The loop is told that the next attempt to load the log is due.", (*traceLine).ofPlane},
 	EventSkipped:  {"The loop drops an input before its step.", (*traceLine).atPlane},
 	EventStepping: {"An input is about to be stepped. Without a `message` it is a tick.", (*traceLine).stepping},
-	EventStepDone: {"It was stepped. `status` and `code` are those of its reply, which may not leave before `after_entries` entries of the batch are on the disk.", (*traceLine).stepDone},
+	EventStepDone: {"It was stepped. `status` and `code` are those of its reply, which may not leave before `after_entries` entries of those not yet durable are on the disk.", (*traceLine).stepDone},
 	EventReplied:  {"The loop hands the reply back; `reply_lost` says that a fault drops it.", (*traceLine).replied},
 	EventDropped:  {"An input was dropped without a reply.", (*traceLine).atPlane},
 	EventFinished: {"The reducer is done with an input.", (*traceLine).atPlane},
 	EventNoticed:  {"The plane put out a notice.", (*traceLine).noticed},
 
 	EventCommitted:     {"Entries are on the plane's disk; `reply_lost` says that the process dies before it learns that.", (*traceLine).committed},
-	EventCommitFailed:  {"A commit of `count` entries failed; the reducer is discarded and rebuilt.", (*traceLine).counted},
+	EventCommitFailed:  {"A commit of `count` entries failed; the reducer is discarded and rebuilt once the loop learns that.", (*traceLine).counted},
 	EventRebuildFailed: {"The plane's disk could not be read.", (*traceLine).ofPlane},
 
 	EventPlaneUp:      {"The plane's process listens, with an inbox of `capacity`.", (*traceLine).planeUp},
@@ -310,6 +313,14 @@ func (l *traceLine) counted(e *Event) {
 	l.Node, l.Count, l.InboxDepth = "plane", e.Count, e.World.InboxDepth()
 }
 
+func (l *traceLine) sectioned(e *Event) {
+	l.counted(e)
+	l.Section = e.Section.String()
+	if e.Message != nil {
+		l.about(e.Message)
+	}
+}
+
 func (l *traceLine) stepping(e *Event) {
 	l.Node, l.Input = "plane", e.Input.String()
 	if e.Message != nil {
@@ -321,7 +332,7 @@ func (l *traceLine) stepDone(e *Event) {
 	l.stepping(e)
 	if e.Reply != nil {
 		l.outcome(&e.Reply.Outcome)
-		l.AfterEntries = e.Reply.Needs
+		l.AfterEntries = e.Reply.AfterEntries
 	}
 }
 
@@ -386,12 +397,3 @@ func (l *traceLine) effective(e *Event) { l.Effect = snake(e.Effect) }
 
 // snake is the name of an effect in a JSON trace.
 func snake(e scenario.Effect) string { return strings.ReplaceAll(e.String(), " ", "_") }
-
-// timerNames are the kinds of timers in a JSON trace.
-var timerNames = [...]string{
-	dueRequest: "request", dueStep: "step", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick", duePollTimeout: "poll_timeout",
-	dueRebuild: "rebuild", duePlaneUp: "plane_up", duePlaneStart: "plane_start", duePlaneDown: "drain_over", dueManifest: "manifest",
-	dueAnswer: "answer", dueNoAnswer: "no_answer", dueAgentTimer: "agent_timer", dueActivationEnd: "switch_end", dueProbeEnd: "probe_end",
-	dueHostUp: "host_up", dueReboot: "reboot", dueHostile: "hostile_act", dueReissue: "reissue", dueOperator: "operator_act",
-	dueFaultBegin: "fault_begin", dueFaultEnd: "fault_end", dueHeal: "heal", dueJudge: "judge",
-}

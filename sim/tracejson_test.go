@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"github.com/refrain-fleet/refrain/sim/generate"
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"os"
 	"reflect"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // jsonTraceOf runs a scenario and returns its JSON trace.

@@ -2,9 +2,10 @@ package sim
 
 import (
 	"fmt"
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"strings"
 	"time"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Violation says which rule was broken, when, and how.

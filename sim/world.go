@@ -15,17 +15,16 @@ type timerKind uint8
 
 // What comes due.
 const (
-	dueRequest     timerKind = iota + 1 // a request reaches the plane
-	dueStep                             // the loop is done with the service time of a step
-	dueCommit                           // the disk has taken a batch
-	dueDeadline                         // the gate's next deadline
-	dueTick                             // the plane's tick
-	duePollTimeout                      // a waiting poll has waited long enough
-	dueRebuild                          // the plane is built again after a failed commit
-	duePlaneUp                          // the plane's process is up and listens
-	duePlaneStart                       // it has loaded its log
-	duePlaneDown                        // the time to drain is over
-	dueManifest                         // the plane reads a manifest of its directory
+	dueRequest    timerKind = iota + 1 // a request reaches the plane
+	dueSection                         // the loop goes on with its next section
+	dueCommit                          // the disk has taken a group of entries
+	dueDeadline                        // the next deadline of a request or a poll
+	dueTick                            // the plane's tick
+	dueRetry                           // the plane is loaded again, after that has failed
+	duePlaneUp                         // the plane's process is up and listens
+	duePlaneStart                      // it has loaded its log
+	duePlaneDown                       // the time to drain is over
+	dueManifest                        // the plane reads a manifest of its directory
 
 	dueAnswer        // an answer reaches its sender
 	dueNoAnswer      // a sender learns that none will come
@@ -47,7 +46,7 @@ const (
 // aboutMessage reports whether a timer's arg is a message's slot.
 func (k timerKind) aboutMessage() bool {
 	switch k {
-	case dueRequest, duePollTimeout, dueAnswer, dueNoAnswer:
+	case dueRequest, dueAnswer, dueNoAnswer:
 		return true
 	}
 	return false
@@ -254,7 +253,7 @@ func (w *World) stale(e *timer) bool {
 		}
 		return e.epoch != h.epoch
 	case e.node == planeNodeID:
-		return e.epoch != w.plane.epoch
+		return e.epoch != w.plane.epoch || e.kind == dueDeadline && e.at != w.plane.alarm
 	}
 	return false
 }
@@ -264,18 +263,16 @@ func (w *World) dispatch(e *timer) {
 	switch e.kind {
 	case dueRequest:
 		w.plane.arrive(w, w.message(e))
-	case dueStep:
-		w.plane.stepNext(w)
+	case dueSection:
+		w.plane.section(w)
 	case dueCommit:
 		w.plane.committed(w)
 	case dueDeadline:
 		w.plane.expire(w)
 	case dueTick:
 		w.plane.tickTime(w)
-	case duePollTimeout:
-		w.plane.pollTimeout(w, w.message(e))
-	case dueRebuild:
-		w.plane.rebuild(w)
+	case dueRetry:
+		w.plane.retry(w)
 	case duePlaneUp:
 		w.plane.comeUp(w)
 	case duePlaneStart:

@@ -1,10 +1,11 @@
 package sim
 
 import (
-	"github.com/refrain-fleet/refrain/sim/scenario"
 	"os"
 	"testing"
 	"time"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 func TestAQuietFleetConverges(t *testing.T) {

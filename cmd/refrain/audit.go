@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 // dbFlag names the database that a command is about.
@@ -15,17 +15,17 @@ type dbFlag struct {
 	DB string `name:"db" default:"${db}" placeholder:"FILE" help:"The database (${default})."`
 }
 
-// auditCommand walks over a database's log and compares its tables with what
-// that gives.
+// auditCommand replays a database's log and compares its tables with the
+// result.
 type auditCommand struct {
 	dbFlag
-	Repair bool `help:"Make the tables of the log again; the plane must be stopped."`
+	Repair bool `help:"Rebuild the tables from the log; the plane must be stopped."`
 	JSON   bool `name:"json" help:"Print one JSON object and nothing else."`
 }
 
 // Help implements [kong.HelpProvider].
 func (*auditCommand) Help() string {
-	return "Reads one state of the file and changes nothing, so that a plane may go on using it. Exits with 1 at the first difference, which is named by table, row and column."
+	return "Reads one snapshot of the file and changes nothing, so that a plane may use it at the same time. Exits with 1 at the first difference, which is named by table, row and column."
 }
 
 // audited is what the command prints as JSON.
@@ -33,14 +33,14 @@ type audited struct {
 	Path     string `json:"path"`
 	Clean    bool   `json:"clean"`
 	Repaired bool   `json:"repaired"`
-	store.Report
+	sqlite.Report
 	Seconds float64 `json:"seconds"`
 }
 
 // Run implements the command.
 func (c *auditCommand) Run(ctx context.Context, io stdio) error {
 	began := time.Now()
-	var report store.Report
+	var report sqlite.Report
 	var err error
 	progress, done := walkProgress(io.Err)
 	if c.Repair {
@@ -64,24 +64,24 @@ func (c *auditCommand) Run(ctx context.Context, io stdio) error {
 		result.print(io.Out)
 	}
 	if !result.Clean {
-		return &commandError{code: exitFailed, told: true}
+		return &commandError{code: exitFailed, reported: true}
 	}
 	return nil
 }
 
-func (c *auditCommand) audit(ctx context.Context, progress store.Progress) (store.Report, error) {
-	look, err := openLook(ctx, c.DB)
+func (c *auditCommand) audit(ctx context.Context, progress sqlite.Progress) (sqlite.Report, error) {
+	reader, err := openReader(ctx, c.DB)
 	if err != nil {
-		return store.Report{}, err
+		return sqlite.Report{}, err
 	}
-	defer look.Close()
-	return look.Audit(ctx, progress)
+	defer reader.Close()
+	return reader.Audit(ctx, progress)
 }
 
-func (c *auditCommand) repair(ctx context.Context, progress store.Progress) (store.Report, error) {
+func (c *auditCommand) repair(ctx context.Context, progress sqlite.Progress) (sqlite.Report, error) {
 	s, err := openStopped(ctx, c.DB)
 	if err != nil {
-		return store.Report{}, err
+		return sqlite.Report{}, err
 	}
 	defer s.Close()
 	return s.Repair(ctx, progress)
@@ -91,9 +91,9 @@ func (a *audited) print(w io.Writer) {
 	d := a.Difference
 	switch {
 	case a.Repaired:
-		fmt.Fprintf(w, "REPAIRED %s: its tables are made of the log again\n", a.Path)
+		fmt.Fprintf(w, "REPAIRED %s: its tables were rebuilt from the log\n", a.Path)
 	case a.Clean:
-		fmt.Fprintf(w, "CLEAN %s: its tables are what its log gives\n", a.Path)
+		fmt.Fprintf(w, "CLEAN %s: its tables match its log\n", a.Path)
 	default:
 		fmt.Fprintf(w, "DIFFERENT %s: %s\n", a.Path, d.Table)
 		for _, line := range [...][2]string{{"row", d.Row}, {"column", d.Column}, {"has", d.Has}, {"log gives", d.Want}} {
@@ -102,7 +102,7 @@ func (a *audited) print(w io.Writer) {
 			}
 		}
 		if d.Entry > 0 {
-			fmt.Fprintf(w, "%-10s %d, the last that has to do with the row\n", "entry", d.Entry)
+			fmt.Fprintf(w, "%-10s %d, the last about this row\n", "entry", d.Entry)
 		}
 	}
 	from := "the beginning"
@@ -110,16 +110,16 @@ func (a *audited) print(w io.Writer) {
 		from = fmt.Sprintf("the checkpoint at %d", a.From)
 	}
 	fmt.Fprintf(w, "%-10s %d walked from %s, the last is %d\n", "entries", a.Entries, from, a.Last)
-	fmt.Fprintf(w, "%-10s %d are as the log gives them\n", "rows", a.Rows)
+	fmt.Fprintf(w, "%-10s %d match the log\n", "rows", a.Rows)
 	fmt.Fprintf(w, "%-10s %.1f s\n", "took", a.Seconds)
 	if !a.Clean && d.Table != "event_log" && !a.Repaired {
 		fmt.Fprintf(w, "\nnext:\n  stop the plane, keep a copy, and refrain audit --repair --db %s\n", shellWord(a.Path))
 	}
 }
 
-// walkProgress shows on a terminal how far a walk over the log is. done takes it
-// away.
-func walkProgress(w io.Writer) (progress store.Progress, done func()) {
+// walkProgress shows the progress of a walk over the log on a terminal. done
+// erases it.
+func walkProgress(w io.Writer) (progress sqlite.Progress, done func()) {
 	if !isTerminal(w) {
 		return nil, func() {}
 	}

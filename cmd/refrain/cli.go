@@ -21,21 +21,20 @@ import (
 // that may take the pointers of the commands above it as well. ctx ends at the
 // first SIGINT or SIGTERM.
 type cli struct {
-	Config configFile `placeholder:"FILE" help:"Read flags from this YAML file; the command line and the environment win over it."`
+	Config configFile `placeholder:"FILE" help:"Read flags from this YAML file; the command line and the environment override it."`
 
 	Serve   serveCommand   `cmd:"" help:"Run the control plane."`
-	Dev     devCommand     `cmd:"" help:"Run a control plane to look at, with requests to paste."`
+	Dev     devCommand     `cmd:"" help:"Run a demo control plane, with requests to paste."`
 	Sim     simCommand     `cmd:"" help:"Simulate fleets and planes, in virtual time."`
 	Gameday gamedayCommand `cmd:"" help:"Play a scenario with a real server and real agents."`
 	PKI     pkiCommand     `cmd:"" name:"pki" help:"Issue the fleet's certificates."`
 	Fleet   fleetCommand   `cmd:"" help:"Run the agents of virtual hosts against a plane."`
-	Audit   auditCommand   `cmd:"" help:"Compare a database with what its log gives."`
-	DB      dbCommand      `cmd:"" name:"db" help:"Look into a database, copy it, make it smaller."`
-	Version versionCommand `cmd:"" help:"Say which build this is."`
+	Audit   auditCommand   `cmd:"" help:"Verify the tables of a database against its log."`
+	DB      dbCommand      `cmd:"" name:"db" help:"Inspect, copy, export or compact a database."`
+	Version versionCommand `cmd:"" help:"Print the version of this build."`
 }
 
-// stdio is where a command writes: results to Out, everything about them to
-// Err.
+// stdio is where a command writes: results to Out, everything else to Err.
 type stdio struct {
 	Out, Err io.Writer
 }
@@ -47,13 +46,13 @@ const (
 	exitUsage  = 2 // the command line, the environment or the file is wrong
 )
 
-// commandError is an error with what the process makes of it. A command may
-// return any other error too: that is exitFailed without a hint.
+// commandError is an error with an exit code and a hint. Any other error of a
+// command is exitFailed without a hint.
 type commandError struct {
-	err  error
-	code int    // exitFailed or exitUsage
-	hint string // one line on what to do, or empty
-	told bool   // the command has said everything itself
+	err      error
+	code     int    // exitFailed or exitUsage
+	hint     string // one line on what to do, or empty
+	reported bool   // the command has printed the error itself
 }
 
 // Error implements error.
@@ -67,12 +66,13 @@ func (e *commandError) Error() string {
 // Unwrap returns the cause.
 func (e *commandError) Unwrap() error { return e.err }
 
-// run runs the command that args name by grammar, a *cli but in tests, and
+// run runs the command that args name by grammar (a *cli, except in tests) and
 // returns the exit code.
 func run(grammar any, args []string, io stdio) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// The first signal asks; a second one, no longer caught, ends the process.
+	// The first signal ends ctx; a second one is not caught and kills the
+	// process.
 	context.AfterFunc(ctx, stop)
 
 	err := runCommand(ctx, grammar, args, io)
@@ -81,7 +81,7 @@ func run(grammar any, args []string, io stdio) int {
 	}
 	var told *commandError
 	known := errors.As(err, &told)
-	if known && told.told {
+	if known && told.reported {
 		return told.code
 	}
 	for line := range strings.Lines(err.Error()) {
@@ -140,7 +140,7 @@ func newParser(grammar any, io stdio, exit func(int)) (*kong.Kong, error) {
 }
 
 // usageHint points at the help of the command that was used wrongly. Errors of
-// the configuration file say themselves what would be right.
+// the configuration file already say what would be right.
 func usageHint(err error) string {
 	var file *configError
 	if errors.As(err, &file) {
@@ -153,5 +153,5 @@ func usageHint(err error) string {
 			command = selected.FullPath()
 		}
 	}
-	return fmt.Sprintf("%s --help shows how it is used", command)
+	return fmt.Sprintf("%s --help shows the usage", command)
 }

@@ -107,7 +107,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"fail", "not"}, exitGood, ""},
 		{[]string{"fail", "plain"}, exitFailed, "refrain: first line\nrefrain: second line\n"},
 		{[]string{"fail", "usage"}, exitUsage, "refrain: wrapped: first line\nrefrain: second line\nhint: a hint\n"},
-		{[]string{"fail"}, exitUsage, "refrain: expected \"<how>\"\nhint: refrain fail --help shows how it is used\n"},
+		{[]string{"fail"}, exitUsage, "refrain: expected \"<how>\"\nhint: refrain fail --help shows the usage\n"},
 		{[]string{"fail", "--help"}, exitGood, ""},
 	} {
 		var errs bytes.Buffer

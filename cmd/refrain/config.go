@@ -59,8 +59,8 @@ type config struct{ values map[*kong.Flag]any }
 // Validate implements [kong.Resolver]; parseConfig has done it.
 func (c *config) Validate(*kong.Application) error { return nil }
 
-// Resolve implements [kong.Resolver]. kong asks for every flag that the command
-// line does not give, also for those that the environment gives.
+// Resolve implements [kong.Resolver]. kong calls it for every flag that the
+// command line does not give, also for those that the environment gives.
 func (c *config) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	for _, name := range flag.Envs {
 		if _, set := os.LookupEnv(name); set {
@@ -113,9 +113,9 @@ func (r *configReader) problem(at *yaml.Node, key, format string, args ...any) {
 	r.problems = append(r.problems, text+fmt.Sprintf(format, args...))
 }
 
-// syntax takes over an error of the YAML library, which knows only about where
-// it lost the thread, and counts the lines of its parser's errors from 0. Of a
-// few errors it does not say the line at all.
+// syntax reports an error of the YAML library, which knows only roughly where
+// the error is, and counts the lines of its parser's errors from 0. A few of
+// its errors have no line.
 func (r *configReader) syntax(err error) {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	where := r.path
@@ -179,7 +179,7 @@ func (r *configReader) flag(flag *kong.Flag, name string, node *yaml.Node) {
 }
 
 // flagOf returns the flag that a command's section may set. The program's own
-// flags, such as the path of this very file, are not for it.
+// flags, such as the path of the file itself, may not be set in it.
 func flagOf(command *kong.Node, name string) *kong.Flag {
 	if command.Parent == nil {
 		return nil
@@ -232,8 +232,8 @@ func describe(node *yaml.Node) string {
 	}
 }
 
-// plainOrQuoted quotes what would not stand out as one word of a message, or
-// break its line.
+// plainOrQuoted quotes a text that is not one plain word, or that would break
+// the line of a message.
 func plainOrQuoted(s string) string {
 	if quoted := strconv.Quote(s); s == "" || strings.Contains(s, " ") || quoted != `"`+s+`"` {
 		return quoted

@@ -155,7 +155,7 @@ func TestWhatIsWrongWithAFileIsTold(t *testing.T) {
 		{"listen: a", "f.yaml:1: listen: unknown key, did you mean run.listen or walk.listen?"},
 		{"deep: {}", "f.yaml:1: deep: unknown key, did you mean run.deep?"},
 		{"idle:\n  wait: 5s", "f.yaml:2: idle.wait: unknown key, did you mean run.wait?"},
-		{"idle:\n  speed: 5s", "f.yaml:2: idle.speed: unknown key, there are none here"},
+		{"idle:\n  speed: 5s", "f.yaml:2: idle.speed: unknown key, no key is allowed here"},
 		{"config: other.yaml", "f.yaml:1: config: unknown key, want one of idle, run, walk"},
 		{"help: true", "f.yaml:1: help: unknown key, want one of idle, run, walk"},
 		{"'': 1", "f.yaml:1: \"\": unknown key, want one of idle, run, walk"},

@@ -17,8 +17,8 @@ var (
 	textUnmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-// shape is what a value has to look like in the file: which YAML types it may
-// have, and how to say so.
+// shape is which YAML types a value in the file may have, and their
+// description.
 type shape struct {
 	tags []string
 	want string
@@ -35,7 +35,7 @@ func shapeOf(t reflect.Type, enum []string) shape {
 	case t == durationType:
 		return shape{[]string{"!!str"}, "a duration such as 1m30s"}
 	case reflect.PointerTo(t).Implements(textUnmarshalerType):
-		// The type says itself what it wants.
+		// The type's own error says what it wants.
 		return shape{[]string{"!!str", "!!int", "!!float"}, "a value"}
 	}
 	switch t.Kind() {
@@ -65,9 +65,9 @@ func (s shape) check(node *yaml.Node) (string, error) {
 	return "", fmt.Errorf("want %s, have %s", s.want, describe(node))
 }
 
-// flagValue checks the value of a flag and returns it as kong takes it. The
-// same code that reads the command line has the last word, so that the file
-// can say nothing that the command line could not.
+// flagValue checks the value of a flag and returns it as kong takes it. Finally
+// the code that reads the command line checks it, so that the file accepts
+// nothing that the command line would not.
 func flagValue(flag *kong.Flag, node *yaml.Node) (any, error) {
 	var enum []string
 	if flag.Enum != "" {
@@ -113,7 +113,7 @@ func flagValue(flag *kong.Flag, node *yaml.Node) (any, error) {
 	return value, nil
 }
 
-// suggest says what an unknown key may have meant.
+// suggest says which key an unknown one may have meant.
 func (r *configReader) suggest(command *kong.Node, prefix, name string) string {
 	known := keysOf(command)
 	nearest, distance := "", 3
@@ -129,7 +129,7 @@ func (r *configReader) suggest(command *kong.Node, prefix, name string) string {
 		return "did you mean " + strings.Join(elsewhere, " or ") + "?"
 	}
 	if len(known) == 0 {
-		return "there are none here"
+		return "no key is allowed here"
 	}
 	return "want one of " + strings.Join(known, ", ")
 }

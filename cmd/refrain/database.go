@@ -6,38 +6,38 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 const (
-	// defaultDB is where a server keeps its state unless it is told otherwise:
-	// the state directory that a service manager makes for it.
+	// defaultDB is where a server keeps its state by default: the state
+	// directory that a service manager makes for it.
 	defaultDB = "/var/lib/refrain/plane.db"
-	// memoryDB is the value of --db for a state that ends with the process.
+	// memoryDB is the value of --db for a state in memory only.
 	memoryDB = "memory"
 )
 
-// database is the store of a server that is still being put together: it is
-// opened only once everything else is known to be right, so that wrong use
-// touches no file.
-type database struct{ httpserver.Store }
+// database is the store of a server that is being set up: it is opened only
+// after everything else was validated, so that wrong use touches no file.
+type database struct{ store.Store }
 
 // open opens what --db names. The error says what to do.
 func (d *database) open(ctx context.Context, path string) error {
 	if path == memoryDB {
-		d.Store = httpserver.NewMemoryStore(0)
+		d.Store = memory.New(0)
 		return nil
 	}
-	opened, err := store.Open(ctx, path)
+	opened, err := sqlite.Open(ctx, path)
 	if err != nil {
-		hint := "--db names the database's file; --db memory does without, and forgets all at its end"
+		hint := "--db names the database's file; with --db memory the state is lost when the process ends"
 		switch {
-		case errors.Is(err, store.ErrInUse):
-			hint = "one plane at a time has a database; stop that one, or choose another file with --db"
-		case errors.Is(err, store.ErrForeign):
+		case errors.Is(err, sqlite.ErrInUse):
+			hint = "a database serves one plane at a time; stop the other process, or choose another file with --db"
+		case errors.Is(err, sqlite.ErrForeign):
 			hint = "--db names the database's file; nothing was changed in this one"
-		case errors.Is(err, store.ErrNewer):
+		case errors.Is(err, sqlite.ErrNewer):
 			hint = "nothing was changed in it"
 		}
 		return &commandError{err: err, code: exitFailed, hint: hint}
@@ -46,7 +46,7 @@ func (d *database) open(ctx context.Context, path string) error {
 	return nil
 }
 
-// Close implements [httpserver.Store].
+// Close implements [store.Store].
 func (d *database) Close() error {
 	if d.Store == nil {
 		return nil
@@ -54,10 +54,10 @@ func (d *database) Close() error {
 	return d.Store.Close()
 }
 
-// whereabouts says where the state of a server is.
-func whereabouts(path string) string {
+// describeDB says where the state of a server is.
+func describeDB(path string) string {
 	if path == memoryDB {
-		return "its state lives in memory and ends with it"
+		return "its state is in memory only"
 	}
 	if absolute, err := filepath.Abs(path); err == nil {
 		path = absolute

@@ -9,44 +9,44 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
-// dbCommand looks after a database.
+// dbCommand has the commands that inspect and maintain a database.
 type dbCommand struct {
-	Stats   dbStatsCommand   `cmd:"" help:"Say what is in it."`
-	Export  dbExportCommand  `cmd:"" help:"Write its log, or its state, as text."`
-	Backup  dbBackupCommand  `cmd:"" help:"Copy it to a file, while the plane goes on."`
-	Compact dbCompactCommand `cmd:"" help:"Take finished rollouts out of it; the plane must be stopped."`
+	Stats   dbStatsCommand   `cmd:"" help:"Print its size and what it contains."`
+	Export  dbExportCommand  `cmd:"" help:"Print its log, or its state, as text."`
+	Backup  dbBackupCommand  `cmd:"" help:"Copy it to a file; the plane may run meanwhile."`
+	Compact dbCompactCommand `cmd:"" help:"Remove old finished rollouts; the plane must be stopped."`
 }
 
-// openLook opens a database to be read, beside a plane that may use it.
-func openLook(ctx context.Context, path string) (*store.Look, error) {
-	look, err := store.OpenLook(ctx, path)
+// openReader opens a database for reading; a plane may use it at the same time.
+func openReader(ctx context.Context, path string) (*sqlite.Reader, error) {
+	reader, err := sqlite.OpenReader(ctx, path)
 	if err != nil {
 		return nil, &commandError{err: err, code: exitFailed, hint: "--db names the database's file"}
 	}
-	return look, nil
+	return reader, nil
 }
 
-// openStopped opens a database to be changed, which no plane may use meanwhile.
-// It makes none.
-func openStopped(ctx context.Context, path string) (*store.Store, error) {
-	look, err := openLook(ctx, path)
+// openStopped opens an existing database for writing; no plane may use it at
+// the same time.
+func openStopped(ctx context.Context, path string) (*sqlite.DB, error) {
+	reader, err := openReader(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	if err := look.Close(); err != nil {
+	if err := reader.Close(); err != nil {
 		return nil, err
 	}
-	s, err := store.Open(ctx, path)
-	if errors.Is(err, store.ErrInUse) {
+	s, err := sqlite.Open(ctx, path)
+	if errors.Is(err, sqlite.ErrInUse) {
 		return nil, &commandError{err: err, code: exitFailed, hint: "stop the plane first; nothing was changed"}
 	}
 	return s, err
 }
 
-// dbStatsCommand counts.
+// dbStatsCommand prints what a database contains.
 type dbStatsCommand struct {
 	dbFlag
 	JSON bool `name:"json" help:"Print one JSON object and nothing else."`
@@ -54,12 +54,12 @@ type dbStatsCommand struct {
 
 // Run implements the command.
 func (c *dbStatsCommand) Run(ctx context.Context, io stdio) error {
-	look, err := openLook(ctx, c.DB)
+	reader, err := openReader(ctx, c.DB)
 	if err != nil {
 		return err
 	}
-	defer look.Close()
-	stats, err := look.Stats(ctx)
+	defer reader.Close()
+	stats, err := reader.Stats(ctx)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (c *dbStatsCommand) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
-func printStats(w io.Writer, s *store.Stats) {
+func printStats(w io.Writer, s *sqlite.Stats) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%-22s %s\n", name, fmt.Sprintf(format, args...))
 	}
@@ -83,13 +83,13 @@ func printStats(w io.Writer, s *store.Stats) {
 		line("log", "no entries, the last was %d", s.Last)
 	}
 	if s.Checkpoint > 0 {
-		line("checkpoint", "at entry %d: a walk starts there", s.Checkpoint)
+		line("checkpoint", "at entry %d: an audit starts there", s.Checkpoint)
 	} else {
-		line("checkpoint", "none: a walk starts at the beginning")
+		line("checkpoint", "none: an audit starts at the beginning")
 	}
 	for _, section := range []struct {
 		title  string
-		counts []store.Count
+		counts []sqlite.Count
 	}{{"rows", s.Tables}, {"records by state", s.States}, {"entries by kind", s.Kinds}} {
 		if len(section.counts) == 0 {
 			continue
@@ -101,10 +101,10 @@ func printStats(w io.Writer, s *store.Stats) {
 	}
 }
 
-// dbExportCommand writes the log.
+// dbExportCommand prints the log or the state.
 type dbExportCommand struct {
 	dbFlag
-	State bool `help:"Write the durable state instead, as its canonical lines."`
+	State bool `help:"Print the durable state instead, as its canonical lines."`
 }
 
 // Help implements [kong.HelpProvider].
@@ -114,34 +114,34 @@ func (*dbExportCommand) Help() string {
 
 // Run implements the command.
 func (c *dbExportCommand) Run(ctx context.Context, io stdio) error {
-	look, err := openLook(ctx, c.DB)
+	reader, err := openReader(ctx, c.DB)
 	if err != nil {
 		return err
 	}
-	defer look.Close()
+	defer reader.Close()
 	if c.State {
-		return look.ExportState(ctx, io.Out)
+		return reader.ExportState(ctx, io.Out)
 	}
-	return look.Export(ctx, io.Out)
+	return reader.Export(ctx, io.Out)
 }
 
-// dbBackupCommand copies.
+// dbBackupCommand copies a database.
 type dbBackupCommand struct {
 	dbFlag
-	To string `arg:"" placeholder:"FILE" help:"The copy; it must not be there."`
+	To string `arg:"" placeholder:"FILE" help:"The copy; it must not exist."`
 }
 
 // Run implements the command.
 func (c *dbBackupCommand) Run(ctx context.Context, io stdio) error {
-	look, err := openLook(ctx, c.DB)
+	reader, err := openReader(ctx, c.DB)
 	if err != nil {
 		return err
 	}
-	defer look.Close()
-	if err := look.Backup(ctx, c.To); err != nil {
+	defer reader.Close()
+	if err := reader.Backup(ctx, c.To); err != nil {
 		return err
 	}
-	stats, err := look.Stats(ctx)
+	stats, err := reader.Stats(ctx)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (c *dbBackupCommand) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
-// dbCompactCommand takes finished rollouts out.
+// dbCompactCommand removes old finished rollouts.
 type dbCompactCommand struct {
 	dbFlag
 	OlderThan lifetime `default:"90d" placeholder:"AGE" help:"How long ago a rollout must have finished, such as 90d or 12h (${default})."`
@@ -158,7 +158,7 @@ type dbCompactCommand struct {
 
 // Help implements [kong.HelpProvider].
 func (*dbCompactCommand) Help() string {
-	return "A rollout is finished when a newer one superseded it and no host is under way in it. Its records and its history go, its ID stays and is not opened again. The state after the last entry becomes the checkpoint that an audit walks from. Needs as much free room as the database is large. Keep a backup."
+	return "A rollout is finished when a newer one superseded it and none of its hosts is active. Its records and its history are removed; its ID is kept and cannot be opened again. The state after the last entry becomes the checkpoint that an audit starts from. Needs as much free disk space as the database is large. Keep a backup."
 }
 
 // Run implements the command.
@@ -177,8 +177,8 @@ func (c *dbCompactCommand) Run(ctx context.Context, io stdio) error {
 		return err
 	case difference != nil:
 		return &commandError{
-			err: fmt.Errorf("%s is not compacted, since its tables are not what its log gives: %s", c.DB, difference), code: exitFailed,
-			hint: "refrain audit says more; nothing was changed",
+			err: fmt.Errorf("%s: not compacted, since its tables do not match its log: %s", c.DB, difference), code: exitFailed,
+			hint: "refrain audit shows details; nothing was changed",
 		}
 	case c.JSON:
 		if result.Retired == nil {
@@ -186,7 +186,7 @@ func (c *dbCompactCommand) Run(ctx context.Context, io stdio) error {
 		}
 		return json.NewEncoder(io.Out).Encode(&result)
 	}
-	fmt.Fprintf(io.Out, "compacted %s: %d rollouts and %d entries are gone, the checkpoint is at entry %d\n",
+	fmt.Fprintf(io.Out, "compacted %s: removed %d rollouts and %d entries, the checkpoint is at entry %d\n",
 		c.DB, len(result.Retired), result.Entries, result.Checkpoint)
 	for _, id := range result.Retired {
 		fmt.Fprintf(io.Out, "  %s\n", id)

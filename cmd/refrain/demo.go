@@ -17,8 +17,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// demo is the story that refrain dev tells: who may ask what, and what they
-// see.
+// demo is the sequence of requests that refrain dev prints, each with its
+// expected answer.
 type demo struct {
 	dir string // of the certificates
 	url string // of the control plane
@@ -29,7 +29,7 @@ type demo struct {
 	run int
 }
 
-// demoRequest is one request of the story. It can be printed as a command to
+// demoRequest is one request of the demo. It can be printed as a command to
 // paste, and sent.
 type demoRequest struct {
 	// Title says what the request is; Want, what the answer will be.
@@ -68,7 +68,7 @@ func (d *demo) manifest() *wire.Manifest {
 // now stands for the time in a printed body; the shell puts it in.
 const demoNow = `'"$(date -u +%Y-%m-%dT%H:%M:%SZ)"'`
 
-// requests is the story, in the order in which it is told.
+// requests are the demo's requests, in order.
 func (d *demo) requests() []demoRequest {
 	m := d.manifest()
 	id, host := string(m.ID()), devHosts[0]
@@ -80,12 +80,12 @@ func (d *demo) requests() []demoRequest {
 		return fmt.Sprintf(`{"hostname":"%s","rolloutId":"%s","event":{%s}}`, host, id, fields)
 	}
 	return []demoRequest{
-		{"a heartbeat of a host without work: what it is told tells it what it forgot",
+		{"a heartbeat of a host that names no rollout: the answer has what the plane knows of its work",
 			"200, received_at, and a snapshot of the active record",
 			agent, "/v1/agent/heartbeat", heartbeat(host, `"current_closure":"`+host+`-old",`)},
 		{"the host asks for work", "200 with the dispatch",
 			agent, "/v1/agent/dispatch?wait=5", ""},
-		{"it takes the work up: an event", "204, applied and durable",
+		{"it acknowledges the dispatch: an event", "204, applied and durable",
 			agent, "/v1/agent/events", event(fmt.Sprintf(`"kind":"DispatchAck","seq":1,"currentClosureAtDispatch":"%s-old","receivedAt":"%s"`, host, demoNow))},
 		{"the same event again", "204, and nothing happens twice",
 			agent, "/v1/agent/events", event(fmt.Sprintf(`"kind":"DispatchAck","seq":1,"currentClosureAtDispatch":"%s-old","receivedAt":"%s"`, host, demoNow))},
@@ -97,30 +97,30 @@ func (d *demo) requests() []demoRequest {
 			"agents/" + devHosts[1], "/v1/agent/heartbeat", heartbeat(host, "")},
 		{"no certificate", "401 no_certificate",
 			"", "/v1/agent/heartbeat", heartbeat(host, "")},
-		{"a stranger's certificate, of another CA", "no answer: the TLS handshake fails",
+		{"a certificate of another CA", "no answer: the TLS handshake fails",
 			devStranger + "/" + agent, "/v1/agent/heartbeat", heartbeat(host, "")},
 		{"a field that is wrong", "422 wrong_shape, field at",
 			agent, "/v1/agent/heartbeat", `{"hostname":"` + host + `","at":"yesterday"}`},
-		{"an operator looks at the fleet", "200 with the hosts and their records",
+		{"an operator lists the fleet", "200 with the hosts and their records",
 			"operators/" + devOperator, "/v1/operator/hosts", ""},
-		{"an operator looks at the rollout", "200 with the rollout's state and hosts",
+		{"an operator reads the rollout", "200 with the rollout's state and hosts",
 			"operators/" + devOperator, "/v1/operator/rollouts/" + id, ""},
-		{"an operator looks at what happened", "200 with the history",
+		{"an operator reads the rollout's history", "200 with the history",
 			"operators/" + devOperator, "/v1/operator/rollouts/" + id + "/events", ""},
 	}
 }
 
-// print tells the story as commands to paste.
+// print prints the requests as commands to paste.
 func (d *demo) print(w io.Writer) {
 	m := d.manifest()
 	fmt.Fprintf(w, "refrain dev: the control plane is on %s, its health and metrics on %s\n", d.url, d.ops)
-	fmt.Fprintf(w, "Rollout %s is open: %s in wave 0, %s in wave 1. None of them exists; play them:\n",
+	fmt.Fprintf(w, "Rollout %s is open: %s in wave 0, %s in wave 1. None of them exists; send their requests:\n",
 		m.ID(), strings.Join(devHosts[:len(devHosts)-1], " and "), devHosts[len(devHosts)-1])
 	for _, r := range d.requests() {
 		fmt.Fprintf(w, "\n# %s → %s\n%s\n", r.Title, r.Want, d.curl(r))
 	}
 	fmt.Fprintf(w, "\n# the five reasons of a 503, counted → refrain_unavailable_total, all zero so far\ncurl -sS %s/metrics | grep refrain_unavailable_total\n", d.ops)
-	fmt.Fprintf(w, "\nCertificates are in %s. Ctrl-C ends it; %s.\n", d.dir, whereabouts(d.db))
+	fmt.Fprintf(w, "\nCertificates are in %s. Ctrl-C ends it; %s.\n", d.dir, describeDB(d.db))
 }
 
 // curl is the request as a command for a POSIX shell.
@@ -191,10 +191,10 @@ func (d *demo) begin(ctx context.Context) error {
 	}
 }
 
-// errOpenAlready says that a rollout is there already.
+// errOpenAlready says that a rollout was opened before.
 var errOpenAlready = errors.New("the rollout was opened before")
 
-// open opens a rollout the way an operator does.
+// open opens a rollout as an operator.
 func (d *demo) open(ctx context.Context, m *wire.Manifest) error {
 	response, err := d.send(ctx, d.openRequest(m))
 	var broken *url.Error

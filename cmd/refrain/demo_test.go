@@ -63,7 +63,7 @@ func startDev(t *testing.T, flags ...string) (story *demo, printed string) {
 	return story, out.await(t, "Ctrl-C ends it")
 }
 
-// startDevAnd is startDev for whoever wants to see more of what is printed.
+// startDevAnd is startDev for tests that read more of the output.
 func startDevAnd(t *testing.T, flags ...string) (*demo, *outputWatch) {
 	t.Helper()
 	dir := t.TempDir()

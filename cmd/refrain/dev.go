@@ -18,16 +18,16 @@ import (
 	"github.com/refrain-fleet/refrain/httpserver/pki"
 )
 
-// devCommand runs a control plane to look at: with certificates of its own, a
-// rollout over a few hosts that do not exist, the requests to paste that play
-// these hosts' part, and another rollout over hosts that live in this process.
+// devCommand runs a demo control plane: with certificates of its own, a rollout
+// over a few hosts that do not exist, requests to paste in their place, and
+// another rollout over virtual hosts of this process.
 type devCommand struct {
-	Dir        string `default:"var/dev" placeholder:"DIR" env:"REFRAIN_DEV_DIR" help:"Where the certificates are kept; made if there are none (${default})."`
-	Listen     string `default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Where the control plane listens (${default})."`
-	OpsListen  string `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Where /livez, /readyz and /metrics are (${default})."`
+	Dir        string `default:"var/dev" placeholder:"DIR" env:"REFRAIN_DEV_DIR" help:"The directory of the certificates; they are made if missing (${default})."`
+	Listen     string `default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Address of the control plane (${default})."`
+	OpsListen  string `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of /livez, /readyz and /metrics (${default})."`
 	DB         string `name:"db" placeholder:"FILE" help:"The database that keeps the state; 'memory' for none (plane.db in --dir)."`
-	NoFleet    bool   `help:"Run no living hosts, only the plane."`
-	FleetSpeed int    `default:"12" placeholder:"N" help:"How many times as fast the living hosts' time runs (${default})."`
+	NoFleet    bool   `help:"Run no virtual hosts, only the plane."`
+	FleetSpeed int    `default:"12" placeholder:"N" help:"How many times as fast the virtual hosts' time runs (${default})."`
 	logFlags
 }
 
@@ -98,17 +98,17 @@ func (c *devCommand) Run(ctx context.Context, io stdio) error {
 	return c.waitWithFleet(ctx, &demo, server, io.Out)
 }
 
-// waitWithFleet serves and lets the living hosts live until ctx ends or one of
-// them fails. The hosts stop first, so that the plane has nobody to turn away.
+// waitWithFleet serves and runs the virtual hosts until ctx ends or one of them
+// fails. The hosts stop first, so that the plane refuses none of them.
 func (c *devCommand) waitWithFleet(ctx context.Context, demo *demo, server *httpserver.Server, out io.Writer) error {
 	living, stopLiving := context.WithCancel(ctx)
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	lived := make(chan error, 1)
 	go func() {
 		defer stopServing()
-		lived <- demo.living(living, out, c.FleetSpeed)
-		// The server sees a little later that the hosts' polls are gone. Others
-		// may wait too, for instance one of the commands above.
+		lived <- demo.runHosts(living, out, c.FleetSpeed)
+		// The server sees a little later that the hosts' polls have ended.
+		// Other polls may wait too, for instance one of the commands above.
 		for range 50 {
 			if server.WaitingPolls() == 0 {
 				return
@@ -166,8 +166,8 @@ func issueDevAgents(dir string, names []string, o pki.Options) error {
 	return err
 }
 
-// ensureDevPKI issues what is missing of the demo's certificates, and anew
-// what has expired or soon will. It tells tell before it does anything.
+// ensureDevPKI issues the demo's certificates that are missing, have expired or
+// soon will. It calls tell before it does anything.
 func ensureDevPKI(dir string, tell func()) error {
 	told := false
 	for _, pairs := range devPKI {
@@ -206,7 +206,7 @@ func ensureDevPKI(dir string, tell func()) error {
 	return nil
 }
 
-// pairState is what lies where a pair shall be.
+// pairState is what is found where a pair should be.
 type pairState uint8
 
 const (
@@ -216,8 +216,8 @@ const (
 )
 
 // stateOfPair looks at path.crt and path.key. A pair that a user broke (a file
-// that is no certificate) is an error: the demo does not throw away what it
-// did not make.
+// that is no certificate) is an error: the demo does not delete what it did not
+// make.
 func stateOfPair(path string) (pairState, error) {
 	_, keyErr := os.Stat(path + ".key")
 	notAfter, err := notAfterOf(path + ".crt")

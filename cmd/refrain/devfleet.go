@@ -16,8 +16,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// The living part of the demo: hosts that exist in memory, with agents that
-// follow a channel of their own.
+// The virtual hosts of the demo: hosts in memory, with agents that follow a
+// channel of their own.
 const (
 	devChannel  wire.Channel = "edge"
 	devInterval              = time.Minute // in the hosts' time
@@ -28,7 +28,7 @@ var devFleetHosts = []string{"host-1", "host-2", "host-3", "host-4", "host-5", "
 // devWave returns the wave of host i: two hosts in each of three waves.
 func devWave(i int) wire.Count { return wire.Count(i / 2) }
 
-// edgeManifest is a rollout for the living hosts.
+// edgeManifest is a rollout for the virtual hosts.
 func (d *demo) edgeManifest(name wire.ChannelRef) *wire.Manifest {
 	ref := d.ref(name)
 	m := &wire.Manifest{
@@ -43,14 +43,14 @@ func (d *demo) edgeManifest(name wire.ChannelRef) *wire.Manifest {
 	return m
 }
 
-// The refs of the living hosts' rollouts: the one that the demo opens, and the
+// The refs of the virtual hosts' rollouts: the one that the demo opens, and the
 // one that it proposes.
 const (
 	devRef     wire.ChannelRef = "demo"
 	devNextRef wire.ChannelRef = "next"
 )
 
-// devStory tells of the living hosts, a line per change.
+// devStory prints a line per change of the virtual hosts.
 type devStory struct {
 	demo *demo
 	w    io.Writer
@@ -61,8 +61,8 @@ type devStory struct {
 	left map[wire.RolloutID][]int
 }
 
-// living runs the living hosts until ctx ends and tells of them.
-func (d *demo) living(ctx context.Context, w io.Writer, speed int) error {
+// runHosts runs the virtual hosts until ctx ends and prints their changes.
+func (d *demo) runHosts(ctx context.Context, w io.Writer, speed int) error {
 	story := &devStory{demo: d, w: w, start: time.Now(), left: map[wire.RolloutID][]int{}}
 	roots, err := loadRoots(filepath.Join(d.dir, "ca.crt"))
 	if err != nil {
@@ -92,14 +92,14 @@ func (s *devStory) heading(speed int) {
 	fmt.Fprintf(s.w, "Rollout %s is open, two hosts a wave:\n\n", m.ID())
 }
 
-// noticed tells a change of a record. It is called by the agents' goroutines.
+// noticed prints a change of a record. It is called by the agents' goroutines.
 func (s *devStory) noticed(host wire.Hostname, n agent.Notice) {
 	if n.Kind != agent.NoticeTransition {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Of a rollout that somebody else opened the waves are not known.
+	// The waves of a rollout that the demo did not open are not known.
 	column, wave := "      ", devWave(slices.Index(devFleetHosts, string(host)))
 	known := n.RolloutID == s.demo.edgeManifest(devRef).ID() || n.RolloutID == s.demo.edgeManifest(devNextRef).ID()
 	if known {
@@ -111,13 +111,13 @@ func (s *devStory) noticed(host wire.Hostname, n agent.Notice) {
 	}
 }
 
-// line tells what happened; mu must be held.
+// line prints a line; mu must be held.
 func (s *devStory) line(id wire.RolloutID, what string) {
 	fmt.Fprintf(s.w, "%7.1fs  %-10s  %s\n", time.Since(s.start).Seconds(), id, what)
 }
 
-// converged counts a host that has converged, and tells of its wave and of the
-// rollout when that was the last one; mu must be held.
+// converged counts a host that has converged, and prints when its wave or the
+// rollout is complete; mu must be held.
 func (s *devStory) converged(id wire.RolloutID, wave int) {
 	left := s.left[id]
 	if left == nil {
@@ -140,8 +140,8 @@ func (s *devStory) converged(id wire.RolloutID, wave int) {
 	}
 }
 
-// quietLog leaves out of the server's log what the story of the living hosts
-// tells already.
+// quietLog leaves out of the server's log what the lines of the virtual hosts
+// say already.
 type quietLog struct{ slog.Handler }
 
 // Handle implements [slog.Handler].

@@ -15,25 +15,26 @@ import (
 	"github.com/refrain-fleet/refrain/httpagent"
 )
 
-// fleetCommand runs the agents of hosts that exist in memory only, against a
-// real plane: a demonstration and a load at once.
+// fleetCommand runs the agents of virtual hosts against a real plane, for
+// demonstrations and load tests.
 type fleetCommand struct {
-	URL       string        `name:"url" required:"" placeholder:"URL" help:"Where the plane is, for instance https://plane.example.com:8443."`
+	URL       string        `name:"url" required:"" placeholder:"URL" help:"The plane's URL, for instance https://plane.example.com:8443."`
 	CA        string        `name:"ca" placeholder:"FILE" help:"The CA that signed the plane's certificate, PEM. Default: ca.crt in --dir."`
-	Dir       string        `default:"pki" env:"REFRAIN_PKI_DIR" placeholder:"DIR" help:"Where the hosts' certificates are, as 'refrain pki' makes them; missing ones are issued if the CA's key is there (${default})."`
+	Dir       string        `default:"pki" env:"REFRAIN_PKI_DIR" placeholder:"DIR" help:"The directory of the hosts' certificates, as 'refrain pki' makes them; missing ones are issued if it has the CA's key (${default})."`
 	Hosts     int           `default:"10" placeholder:"N" help:"How many hosts: host-0001 and so on (${default})."`
 	Kind      string        `default:"full" enum:"full,legacy" help:"What runs on them: ${enum}. Legacy agents keep nothing and replay nothing."`
 	Interval  time.Duration `default:"60s" placeholder:"DUR" help:"The time between two heartbeats of a host (${default})."`
 	Speed     int           `default:"1" placeholder:"N" help:"How many times as fast the hosts' time runs: intervals, soak, switches, probes (${default})."`
 	For       time.Duration `placeholder:"DUR" help:"When to stop, by the real clock. Default: when interrupted."`
-	Failing   int           `default:"0" placeholder:"N" help:"How many hosts have a probe that fails for good after a switch (${default})."`
-	Deferring int           `default:"0" placeholder:"N" help:"How many hosts have to boot for a switch to take effect (${default})."`
+	Failing   int           `default:"0" placeholder:"N" help:"How many hosts have a probe that fails for ever after a switch (${default})."`
+	Deferring int           `default:"0" placeholder:"N" help:"How many hosts have to reboot for a switch to take effect (${default})."`
 	Seed      uint64        `default:"1" placeholder:"N" help:"Seeds all jitter and every draw of the hosts (${default})."`
 	JSON      bool          `name:"json" help:"Print the summary as one JSON object."`
 	Verbose   bool          `help:"Log what each agent does, to standard error."`
 }
 
-// maxFleetHosts bounds the hosts of one process, long before its ports do.
+// maxFleetHosts bounds the hosts of one process, well below the number of its
+// ports.
 const maxFleetHosts = 20_000
 
 // Run implements the command.
@@ -119,12 +120,11 @@ func loadRoots(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// errUnsound says that a fleet ran, and that something was wrong with it.
-var errUnsound = errors.New("the fleet found something wrong")
+// errUnsound says that a fleet ran and found a problem.
+var errUnsound = errors.New("the fleet found a problem")
 
-// judge makes what a fleet has seen the command's success or failure. Refusals
-// for lack of room, and a plane that was down for a while, are no failure: the
-// agents are made for them.
+// judge decides whether the command succeeds. Requests refused with 503, and a
+// plane that was down for a while, are no failure: agents retry.
 func (s *fleetSummary) judge() error {
 	var problems []error
 	problem := func(n int64, format string, args ...any) {
@@ -132,7 +132,7 @@ func (s *fleetSummary) judge() error {
 			problems = append(problems, fmt.Errorf("%w: "+format, append([]any{errUnsound}, args...)...))
 		}
 	}
-	problem(s.Unheard, "%d of %d hosts have asked, and the plane has accepted nothing of theirs", s.Unheard, s.Hosts)
+	problem(s.Unheard, "%d of %d hosts have sent requests, and the plane has accepted none of them", s.Unheard, s.Hosts)
 	problem(s.Unauthorised, "%d requests were refused for their certificate", s.Unauthorised)
 	problem(s.Defects, "%d requests or answers could not be read by the other side", s.Defects)
 	if len(problems) == 0 {
@@ -147,8 +147,8 @@ var fleetProbes = []wire.ProbeDeclaration{
 	{ProbeName: "http", ProbeKind: "http", Mode: wire.Enforce},
 }
 
-// fleetScript says how host i of a fleet takes every closure: the first ones
-// fail, the next ones have to boot, the others are fine.
+// fleetScript is the script of host i of a fleet for every closure: the first
+// ones fail, the next ones have to reboot, the others converge.
 func (c *fleetConfig) script(i int) httpagent.Script {
 	switch {
 	case i < c.Failing:

@@ -26,6 +26,7 @@ import (
 	"github.com/refrain-fleet/refrain/httpagent"
 	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
 )
 
 // realPlane is a real server on the loopback, with a directory of certificates and
@@ -77,7 +78,7 @@ func (p *realPlane) start() {
 	p.server, err = httpserver.New(httpserver.Config{
 		Listener: listener, OpsListen: httpserver.OpsOff,
 		CertFile: file("server.crt"), KeyFile: file("server.key"), ClientCAFile: file("ca.crt"), AgentCNSuffix: devSuffix,
-		Logger: slog.New(slog.DiscardHandler), Store: httpserver.NewMemoryStore(0), CheckInvariants: true,
+		Logger: slog.New(slog.DiscardHandler), Store: memory.New(0), CheckInvariants: true,
 	})
 	if err == nil {
 		err = p.server.Start(p.t.Context())
@@ -257,7 +258,7 @@ func TestAPlaneThatLostEverythingLearnsItFromTheAgents(t *testing.T) { // PROTOC
 		}
 	}
 	if s := f.summary("full"); s.Replays == 0 && s.Refused["404 unknown_rollout"] == 0 {
-		t.Errorf("nobody was asked for anything: %+v", s)
+		t.Errorf("no request was sent: %+v", s)
 	}
 }
 

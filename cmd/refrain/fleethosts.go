@@ -18,9 +18,9 @@ import (
 	"github.com/refrain-fleet/refrain/httpagent"
 )
 
-// fleetConfig is what a fleet of virtual hosts is told.
+// fleetConfig configures a fleet of virtual hosts.
 type fleetConfig struct {
-	// URL is where the plane is, RootCAs who signed its certificate.
+	// URL is the plane's, RootCAs are the CAs that signed its certificate.
 	URL     string
 	RootCAs *x509.CertPool
 	// Dir has the hosts' certificates, in agents.
@@ -33,15 +33,16 @@ type fleetConfig struct {
 	Interval time.Duration
 	// Speed is how many times as fast their time runs.
 	Speed int
-	// Failing and Deferring are how many of them take every switch badly.
+	// Failing and Deferring are how many hosts fail their probes after every
+	// switch, and how many defer it to a reboot.
 	Failing, Deferring int
 	// Seed seeds everything that is drawn.
 	Seed uint64
 	// Logger takes the agents' log lines.
 	Logger *slog.Logger
-	// Problems takes a line for each new kind of trouble.
+	// Problems gets a line for each new kind of problem.
 	Problems io.Writer
-	// Noticed is told what the agents have to say, by many goroutines; may be
+	// Noticed is called with the agents' notices, by many goroutines; may be
 	// nil.
 	Noticed func(host wire.Hostname, n agent.Notice)
 }
@@ -113,7 +114,7 @@ func fleetSeed(seed uint64, name string) uint64 {
 
 // startEvery is the time between the starts of two hosts, by the real clock.
 // Fast hosts spread their first requests over too short a time for the TLS
-// handshakes, which are as slow as ever.
+// handshakes, which do not get faster.
 const startEvery = 5 * time.Millisecond
 
 // run drives the agents until ctx ends, which is no error, or one of them

@@ -18,10 +18,9 @@ func fleetNames(n int) []string {
 	return names
 }
 
-// ensureFleetPKI sees to it that every host has a certificate that is good: it
-// issues what is missing if the CA's key is in dir, and tells w before it does.
-// One that has expired it leaves alone, since replacing it is for its owner to
-// decide.
+// ensureFleetPKI makes sure that every host has a valid certificate: it issues
+// missing ones if the CA's key is in dir, and says so on w first. It does not
+// replace an expired one; its owner decides that.
 func ensureFleetPKI(dir string, names []string, w io.Writer) error {
 	var missing, stale []string
 	for _, name := range names {
@@ -39,7 +38,7 @@ func ensureFleetPKI(dir string, names []string, w io.Writer) error {
 	command := (&pkiCommand{Dir: dir}).command
 	if len(stale) > 0 {
 		return &commandError{
-			err:  fmt.Errorf("%d of %d certificates in %s have expired, soon will or lack their other half: %s for instance", len(stale), len(names), agents, stale[0]),
+			err:  fmt.Errorf("%d of %d certificates in %s have expired, soon will or lack their key or certificate file: %s for instance", len(stale), len(names), agents, stale[0]),
 			code: exitFailed, hint: command("agent", "--force", stale[0]) + " issues a new one",
 		}
 	}
@@ -48,9 +47,9 @@ func ensureFleetPKI(dir string, names []string, w io.Writer) error {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "ca.key")); err != nil {
 		return &commandError{
-			err: fmt.Errorf("%d of %d hosts have no certificate in %s, %s for instance, and the CA's key is not there to issue them: %w",
+			err: fmt.Errorf("%d of %d hosts have no certificate in %s, %s for instance, and the CA's key to issue them is missing: %w",
 				len(missing), len(names), agents, missing[0], err),
-			code: exitUsage, hint: command("agent", missing[0]) + " issues one where the key is; --dir names another directory",
+			code: exitUsage, hint: command("agent", missing[0]) + " issues one on the machine with the key; --dir names another directory",
 		}
 	}
 	fmt.Fprintf(w, "refrain fleet: issuing %d certificates in %s …\n", len(missing), agents)

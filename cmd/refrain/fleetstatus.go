@@ -45,7 +45,7 @@ func (f *fleet) sample(at time.Duration) (s fleetSample) {
 	return s
 }
 
-// changed reports whether more than the counts of a steady fleet differ.
+// changed reports whether anything but the counts of a steady fleet differs.
 func (s *fleetSample) changed(last *fleetSample) bool {
 	return s.states != last.states || s.unavailable != last.unavailable ||
 		s.unanswered != last.unanswered || s.replays != last.replays
@@ -94,8 +94,8 @@ const (
 	headerEvery = 20
 )
 
-// fleetReporter makes lines of samples: one each time that the fleet has
-// changed, and one now and then while it has not.
+// fleetReporter prints samples: one whenever the fleet has changed, and one now
+// and then while it has not.
 type fleetReporter struct {
 	w     io.Writer
 	last  fleetSample // of the last line
@@ -142,7 +142,7 @@ func (f *fleet) watch(w io.Writer, every time.Duration) (stop func()) {
 	}
 }
 
-// fleetSummary is what became of a fleet. Its JSON is stable: scripts read it.
+// fleetSummary is the result of a fleet. Its JSON is stable: scripts read it.
 type fleetSummary struct {
 	Hosts int    `json:"hosts"`
 	Kind  string `json:"kind"`
@@ -152,7 +152,8 @@ type fleetSummary struct {
 	Seconds float64 `json:"seconds"`
 	// States counts hosts by the state of their newest rollout; "Idle" is none.
 	States map[string]int64 `json:"states"`
-	// Unheard counts hosts that have asked and were never answered with 2xx.
+	// Unheard counts hosts that have sent requests and were never answered with
+	// 2xx.
 	Unheard int64 `json:"unheard"`
 	// Heartbeats, Events and Polls are those that the plane accepted.
 	Heartbeats fleetRequests `json:"heartbeats"`
@@ -226,7 +227,7 @@ func (s *fleetSummary) print(w io.Writer, asJSON bool) error {
 		return writeJSON(w, s)
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "hosts\t%d (%s), %d unheard, seed %d, %.1f s at %d times their speed\n", s.Hosts, s.Kind, s.Unheard, s.Seed, s.Seconds, s.Speed)
+	fmt.Fprintf(table, "hosts\t%d (%s), %d never accepted, seed %d, %.1f s at %d times their speed\n", s.Hosts, s.Kind, s.Unheard, s.Seed, s.Seconds, s.Speed)
 	words := []string{"Idle"}
 	for _, state := range wire.States {
 		words = append(words, state.String())

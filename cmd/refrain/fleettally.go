@@ -23,7 +23,8 @@ type fleetTally struct {
 	// states counts hosts by the state of their newest rollout; the first is of
 	// those without one.
 	states [len(wire.States) + 1]atomic.Int64
-	// unheard counts hosts that have asked and were never answered with 2xx.
+	// unheard counts hosts that have sent requests and were never answered with
+	// 2xx.
 	unheard atomic.Int64
 
 	heartbeats, events, polls latencies // those that the plane accepted
@@ -38,10 +39,10 @@ type fleetTally struct {
 	// refused counts the other refusals by status and reason, lost the requests
 	// without an answer by their cause.
 	refused, lost map[string]int64
-	told          map[string]bool // problems that were told
+	reported      map[string]bool // problems that were reported
 }
 
-// exchanged counts a request that came to its end.
+// exchanged counts a request that has ended.
 func (t *fleetTally) exchanged(host wire.Hostname, x httpagent.Exchange) {
 	switch {
 	case x.Defect:
@@ -105,25 +106,25 @@ func (t *fleetTally) counts(counts *map[string]int64) map[string]int64 {
 	return maps.Clone(*counts)
 }
 
-// maxProblems bounds the kinds of trouble that are told.
+// maxProblems bounds the kinds of problems that are reported.
 const maxProblems = 20
 
-// problem tells of a kind of trouble when it is seen first. A thousand hosts
-// have the same.
+// problem reports a kind of problem once, since a thousand hosts have the same.
 func (t *fleetTally) problem(host wire.Hostname, what string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.told[what] || len(t.told) >= maxProblems || t.problems == nil {
+	if t.reported[what] || len(t.reported) >= maxProblems || t.problems == nil {
 		return
 	}
-	if t.told == nil {
-		t.told = make(map[string]bool)
+	if t.reported == nil {
+		t.reported = make(map[string]bool)
 	}
-	t.told[what] = true
-	fmt.Fprintf(t.problems, "note: %s: %s; told once, counted in the summary\n", host, what)
+	t.reported[what] = true
+	fmt.Fprintf(t.problems, "note: %s: %s; reported once, counted in the summary\n", host, what)
 }
 
-// causeOf names why no answer came, without what differs from host to host.
+// causeOf says why no answer came, without details that differ from host to
+// host.
 func causeOf(err error) string {
 	var broken *url.Error
 	if errors.As(err, &broken) {

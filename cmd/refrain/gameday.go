@@ -15,16 +15,16 @@ import (
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
-// gamedayCommand plays a scenario for real.
+// gamedayCommand plays a scenario with a real server and real agents.
 type gamedayCommand struct {
 	File  string `arg:"" help:"A scenario file."`
 	Speed int    `default:"10" placeholder:"N" help:"How many times as fast time runs (${default}). It has to leave the heartbeat interval whole seconds."`
-	Quiet bool   `short:"q" help:"Print the result only, not what happens on the way."`
+	Quiet bool   `short:"q" help:"Print the result only, not the progress."`
 	JSON  bool   `name:"json" help:"Print one JSON object and nothing else."`
 	logFlags
 }
 
-// gamedayReport is what a gameday says to a program.
+// gamedayReport is the result of a gameday as JSON.
 type gamedayReport struct {
 	Verdict    string                    `json:"verdict"` // passed or failed
 	File       string                    `json:"file"`
@@ -35,9 +35,9 @@ type gamedayReport struct {
 	Settled    bool                      `json:"settled"`
 	Unsettled  string                    `json:"unsettled,omitempty"`
 	Violations []gameday.Violation       `json:"violations"`
-	Expects    []gameday.Met             `json:"expects"`
-	Faults     []*gameday.Strike         `json:"faults"`
-	NotPlayed  []gameday.Left            `json:"not_played"`
+	Expects    []gameday.ExpectResult    `json:"expects"`
+	Faults     []*gameday.Injection      `json:"faults"`
+	NotPlayed  []gameday.NotPlayed       `json:"not_played"`
 	Answers    map[string]map[string]int `json:"answers"`
 	Build      string                    `json:"build"`
 }
@@ -54,9 +54,9 @@ func (c *gamedayCommand) Run(ctx context.Context, io stdio) error {
 	}
 	cfg := gameday.Config{Scenario: file.Scenario, Speed: c.Speed}
 	if !c.JSON && !c.Quiet {
-		cfg.Story = io.Out
+		cfg.Progress = io.Out
 	}
-	if c.LogLevel != "info" { // the story tells what the log would
+	if c.LogLevel != "info" { // the progress lines say what the log would
 		cfg.Logger = c.logger(io.Err)
 	}
 	game, err := gameday.New(cfg)
@@ -68,13 +68,13 @@ func (c *gamedayCommand) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	if ctx.Err() != nil {
-		result.Unsettled = "it was interrupted"
+		result.Unsettled = "interrupted"
 	}
 	if c.JSON {
 		report := gamedayReport{
 			Verdict: "passed", File: c.File, Speed: c.Speed, Hosts: result.Hosts, SimSeconds: result.Played.Seconds(), Wall: result.Wall.Seconds(),
 			Settled: result.Settled, Unsettled: result.Unsettled, Violations: result.Violations, Expects: result.Expects,
-			Faults: result.Strikes, NotPlayed: result.Left, Answers: result.Answers, Build: buildIdentity(),
+			Faults: result.Injections, NotPlayed: result.NotPlayed, Answers: result.Answers, Build: buildIdentity(),
 		}
 		if !result.Passed() {
 			report.Verdict = "failed"
@@ -95,10 +95,10 @@ func (c *gamedayCommand) Run(ctx context.Context, io stdio) error {
 func printGameday(w io.Writer, r *gameday.Result, c *gamedayCommand) {
 	fmt.Fprintln(w)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, s := range r.Strikes {
+	for _, s := range r.Injections {
 		fmt.Fprintf(table, "fault\t%s\t%s\n", s.Fault, seenOf(s))
 	}
-	for _, l := range r.Left {
+	for _, l := range r.NotPlayed {
 		fmt.Fprintf(table, "not played\t%s\t%s\n", l.What, l.Why)
 	}
 	for _, m := range r.Expects {
@@ -134,8 +134,8 @@ func unmet(r *gameday.Result) (n int) {
 	return n
 }
 
-// seenOf says what a fault is known for, and how often it was seen.
-func seenOf(s *gameday.Strike) string {
+// seenOf says by what a fault shows, and how often that was seen.
+func seenOf(s *gameday.Injection) string {
 	if len(s.Expected) == 0 {
 		return "shows in what follows"
 	}

@@ -33,17 +33,12 @@ func killRounds(t *testing.T) int {
 	return rounds
 }
 
-// moment is a while after which the process is killed.
-func (k *killRig) moment() time.Duration {
-	return time.Duration(20+k.rand.IntN(300)) * time.Millisecond
-}
-
 // checkLedger wants every event that was acknowledged to be on the disk.
 func (k *killRig) checkLedger() {
 	k.t.Helper()
 	last := k.logged()
 	for _, h := range k.hosts {
-		// One more may be there: applied and on the disk, and nobody was told.
+		// One more may be there: applied and on the disk, and not answered.
 		if got := last[h.name]; got < h.acked || got > h.next {
 			k.t.Errorf("%s: events up to %d were acknowledged and %d was under way; on the disk are those up to %d", h.name, h.acked, h.next, got)
 		}
@@ -58,20 +53,9 @@ func TestKilledPlanesLoseNothing(t *testing.T) { // PROTOCOL E2
 	k.start()
 	k.open()
 	stopFleet := k.runFleet()
-	rounds := killRounds(t)
 	var acked wire.Seq
-	for round := range rounds {
-		if round > 0 {
-			k.start()
-		}
-		k.load(func() {
-			time.Sleep(k.moment())
-			k.kill()
-		})
-		report := k.audit()
-		if report.Difference != nil {
-			t.Fatalf("round %d: %v", round, report.Difference)
-		}
+	rounds := k.eachKill(func(round int) {
+		k.wantAudited(fmt.Sprintf("round %d", round))
 		k.checkLedger()
 		acked = 0
 		for _, h := range k.hosts {
@@ -80,7 +64,7 @@ func TestKilledPlanesLoseNothing(t *testing.T) { // PROTOCOL E2
 		if t.Failed() {
 			t.Fatalf("in round %d", round)
 		}
-	}
+	})
 	t.Logf("%d rounds, %d events acknowledged", rounds, acked)
 	if acked < wire.Seq(rounds) {
 		t.Errorf("only %d events were acknowledged in %d rounds: no load", acked, rounds)
@@ -89,9 +73,7 @@ func TestKilledPlanesLoseNothing(t *testing.T) { // PROTOCOL E2
 	k.finish()
 	stopFleet()
 	k.kill()
-	if report := k.audit(); report.Difference != nil {
-		t.Error(report.Difference)
-	}
+	k.wantAudited("after the last round")
 }
 
 // finish lets every host send its Converged, and wants the rollout at its end.

@@ -2,23 +2,23 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"testing"
-	"time"
 
-	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 // export is the log as the file has it.
 func (k *killRig) export() []byte {
 	k.t.Helper()
-	look, err := store.OpenLook(k.t.Context(), k.db)
+	reader, err := sqlite.OpenReader(k.t.Context(), k.db)
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	defer look.Close()
+	defer reader.Close()
 	var out bytes.Buffer
-	if err := look.Export(k.t.Context(), &out); err != nil {
+	if err := reader.Export(k.t.Context(), &out); err != nil {
 		k.t.Fatal(err)
 	}
 	return out.Bytes()
@@ -69,16 +69,8 @@ func TestADamagedWriteAheadLogCostsItsEndOrIsFound(t *testing.T) { // PROTOCOL E
 	k := newKillRig(t, t.TempDir(), 6)
 	k.start()
 	k.open()
-	rounds := killRounds(t)
 	shortened, found, harmless := 0, 0, 0
-	for round := range rounds {
-		if round > 0 {
-			k.start()
-		}
-		k.load(func() {
-			time.Sleep(k.moment())
-			k.kill()
-		})
+	rounds := k.eachKill(func(round int) {
 		whole := k.files()
 		want := k.export()
 		damaged := files{whole.db, bytes.Clone(whole.wal)}
@@ -92,9 +84,7 @@ func TestADamagedWriteAheadLogCostsItsEndOrIsFound(t *testing.T) { // PROTOCOL E
 		case err != nil || report.Difference != nil:
 			found++
 			k.put(whole)
-			if report := k.audit(); report.Difference != nil {
-				t.Fatalf("round %d, before it was damaged: %v", round, report.Difference)
-			}
+			k.wantAudited(fmt.Sprintf("round %d, before it was damaged", round))
 		default:
 			got := k.export()
 			if !bytes.HasPrefix(want, got) {
@@ -112,21 +102,10 @@ func TestADamagedWriteAheadLogCostsItsEndOrIsFound(t *testing.T) { // PROTOCOL E
 			k.open()
 			k.kill()
 		}
-	}
+	})
 	t.Logf("%d rounds: the end was lost in %d, nothing in %d, the damage was found in %d", rounds, shortened, harmless, found)
 	k.start()
 	k.finish()
 	k.kill()
-	if report := k.audit(); report.Difference != nil {
-		t.Error(report.Difference)
-	}
-}
-
-func (k *killRig) tryAudit() (store.Report, error) {
-	look, err := store.OpenLook(k.t.Context(), k.db)
-	if err != nil {
-		return store.Report{}, err
-	}
-	defer look.Close()
-	return look.Audit(k.t.Context(), nil)
+	k.wantAudited("after the last round")
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
-	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 // killRig is the real binary as a process of its own, serving a database on
@@ -181,25 +181,49 @@ func (k *killRig) load(f func()) {
 	}
 }
 
-// audit audits the file as the last process left it.
-func (k *killRig) audit() store.Report {
+// eachKill kills the process at a random moment under load and calls check,
+// killRounds times. It starts the process where it does not run.
+func (k *killRig) eachKill(check func(round int)) (rounds int) {
 	k.t.Helper()
-	look, err := store.OpenLook(k.t.Context(), k.db)
-	if err != nil {
-		k.t.Fatal(err)
+	rounds = killRounds(k.t)
+	for round := range rounds {
+		if k.process == nil {
+			k.start()
+		}
+		k.load(func() {
+			time.Sleep(time.Duration(20+k.rand.IntN(300)) * time.Millisecond)
+			k.kill()
+		})
+		check(round)
 	}
-	defer look.Close()
-	report, err := look.Audit(k.t.Context(), nil)
+	return rounds
+}
+
+// tryAudit audits the file as the last process left it.
+func (k *killRig) tryAudit() (report sqlite.Report, err error) {
+	reader, err := sqlite.OpenReader(k.t.Context(), k.db)
 	if err != nil {
-		k.t.Fatal(err)
+		return report, err
 	}
-	return report
+	defer reader.Close()
+	return reader.Audit(k.t.Context(), nil)
+}
+
+// wantAudited wants the tables of the file to be what its log gives.
+func (k *killRig) wantAudited(when string) {
+	k.t.Helper()
+	switch report, err := k.tryAudit(); {
+	case err != nil:
+		k.t.Fatalf("%s: %v", when, err)
+	case report.Difference != nil:
+		k.t.Fatalf("%s: %v", when, report.Difference)
+	}
 }
 
 // logged reads how far the log has the events of each host.
 func (k *killRig) logged() map[wire.Hostname]wire.Seq {
 	k.t.Helper()
-	s, err := store.Open(k.t.Context(), k.db)
+	s, err := sqlite.Open(k.t.Context(), k.db)
 	if err != nil {
 		k.t.Fatal(err)
 	}

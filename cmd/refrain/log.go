@@ -8,8 +8,8 @@ import (
 // logFlags are the flags of every command that logs; such a command embeds
 // them.
 type logFlags struct {
-	LogFormat string `default:"text" enum:"text,json" help:"How log lines are written: ${enum}."`
-	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"The least level that is logged: ${enum}."`
+	LogFormat string `default:"text" enum:"text,json" help:"The format of log lines: ${enum}."`
+	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"The lowest level that is logged: ${enum}."`
 }
 
 // logger makes the command's logger, which writes to w.

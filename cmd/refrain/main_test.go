@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"refrain": main})
 }
 
-// The scripts say what a user types and sees. Besides the commands of
+// The scripts say what a user types and sees. In addition to the commands of
 // testscript they have
 //
 //	exits CODE COMMAND...    run a command that must exit with CODE

@@ -27,7 +27,7 @@ type pkiCommand struct {
 
 // leafFlags are the flags of the commands that issue leaves.
 type leafFlags struct {
-	ValidFor lifetime `placeholder:"365d" help:"How long it is good, such as 90d or 12h. Default: 365d, or the rest of the CA's life if that is shorter."`
+	ValidFor lifetime `placeholder:"365d" help:"How long it is valid, such as 90d or 12h. Default: 365d, or until the CA expires if that is sooner."`
 	Force    bool     `env:"-" help:"Replace what is there already."`
 }
 
@@ -35,7 +35,7 @@ func (f leafFlags) options() pki.Options {
 	return pki.Options{ValidFor: time.Duration(f.ValidFor), Force: f.Force}
 }
 
-// command spells a command in the same directory, for the user to copy.
+// command returns a command for the same directory, for the user to copy.
 func (c *pkiCommand) command(words ...string) string {
 	command := "refrain pki " + strings.Join(words, " ")
 	if c.Dir != defaultPKIDir {
@@ -44,7 +44,7 @@ func (c *pkiCommand) command(words ...string) string {
 	return command
 }
 
-// pkiError tells wrong names, which are wrong use, from failures.
+// pkiError distinguishes wrong names, which are wrong use, from failures.
 func pkiError(err error) error {
 	var name *pki.NameError
 	switch {
@@ -70,7 +70,7 @@ func printFiles(w io.Writer, issued pki.Issued, certificate, key string) error {
 // printClients lists the pairs of agents or operators.
 func printClients(w io.Writer, title string, issued []pki.Issued) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "%s\tCOMMON NAME\tGOOD UNTIL\tCERTIFICATE\tKEY\n", title)
+	fmt.Fprintf(table, "%s\tCOMMON NAME\tVALID UNTIL\tCERTIFICATE\tKEY\n", title)
 	for _, one := range issued {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n",
 			one.Name, one.CommonName, one.NotAfter.Format(time.RFC3339), one.Certificate, one.Key)
@@ -78,7 +78,7 @@ func printClients(w io.Writer, title string, issued []pki.Issued) error {
 	return table.Flush()
 }
 
-// printClientNotes says what the user may not expect of new certificates.
+// printClientNotes prints caveats about new certificates.
 func printClientNotes(w io.Writer, issued []pki.Issued) {
 	replaced := false
 	for _, one := range issued {
@@ -89,7 +89,7 @@ func printClientNotes(w io.Writer, issued []pki.Issued) {
 		}
 	}
 	if replaced {
-		fmt.Fprintln(w, "note: a replaced certificate is good until it expires or is revoked; a revocation ends all that were issued before it, so revoke first and issue then")
+		fmt.Fprintln(w, "note: a replaced certificate stays valid until it expires or is revoked; a revocation covers all that were issued before it, so revoke first and then issue")
 	}
 }
 

@@ -22,7 +22,7 @@ func (c *pkiAgentCommand) Run(group *pkiCommand, io stdio) error {
 	if err := printClients(io.Out, "HOST", issued); err != nil {
 		return err
 	}
-	fmt.Fprintf(io.Out, "\nnext:\n  bring each host its certificate and key, and %s to know the server by\n",
+	fmt.Fprintf(io.Out, "\nnext:\n  copy to each host its certificate and key, and %s to verify the server with\n",
 		filepath.Join(group.Dir, "ca.crt"))
 	printClientNotes(io.Err, issued)
 	return nil

@@ -10,9 +10,9 @@ import (
 
 // pkiInitCommand makes the fleet's CA.
 type pkiInitCommand struct {
-	CNSuffix string   `name:"cn-suffix" required:"" placeholder:"SUFFIX" help:"What the common names of the fleet's certificates end in, for instance fleet.example.com. The CA remembers it."`
-	ValidFor lifetime `default:"3650d" placeholder:"3650d" help:"How long the CA is good, such as 3650d."`
-	Force    bool     `env:"-" help:"Replace the CA that is there already. Every certificate of the old one becomes worthless."`
+	CNSuffix string   `name:"cn-suffix" required:"" placeholder:"SUFFIX" help:"The suffix of the common names in the fleet's certificates, for instance fleet.example.com. It is stored in the CA."`
+	ValidFor lifetime `default:"3650d" placeholder:"3650d" help:"How long the CA is valid, such as 3650d."`
+	Force    bool     `env:"-" help:"Replace an existing CA. Every certificate of the old one becomes invalid."`
 }
 
 // Run implements the command.
@@ -21,7 +21,7 @@ func (c *pkiInitCommand) Run(group *pkiCommand, io stdio) error {
 	if err != nil {
 		return pkiError(err)
 	}
-	fmt.Fprintf(io.Out, "made the CA of %s, good until %s\n\n", issued.Suffix, issued.NotAfter.Format(time.RFC3339))
+	fmt.Fprintf(io.Out, "made the CA of %s, valid until %s\n\n", issued.Suffix, issued.NotAfter.Format(time.RFC3339))
 	if err := printFiles(io.Out, issued,
 		"certificate, for the server, the agents and the operators",
 		"key, signs every other one: keep it off the fleet"); err != nil {
@@ -36,7 +36,7 @@ func (c *pkiInitCommand) Run(group *pkiCommand, io stdio) error {
 		return err
 	}
 	if issued.Replaced {
-		fmt.Fprintln(io.Err, "note: the certificates of the old CA are worthless now; issue them anew with --force")
+		fmt.Fprintln(io.Err, "note: the certificates of the old CA are invalid now; reissue them with --force")
 	}
 	return nil
 }

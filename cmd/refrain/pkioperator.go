@@ -22,7 +22,7 @@ func (c *pkiOperatorCommand) Run(group *pkiCommand, io stdio) error {
 	if err := printClients(io.Out, "OPERATOR", issued); err != nil {
 		return err
 	}
-	fmt.Fprintf(io.Out, "\nnext:\n  hand each operator their certificate and key, and %s to know the server by\n",
+	fmt.Fprintf(io.Out, "\nnext:\n  give each operator their certificate and key, and %s to verify the server with\n",
 		filepath.Join(group.Dir, "ca.crt"))
 	printClientNotes(io.Err, issued)
 	return nil

@@ -12,7 +12,7 @@ import (
 // pkiServerCommand issues the server's certificate.
 type pkiServerCommand struct {
 	leafFlags
-	Names []string `arg:"" name:"name" help:"The DNS names and IP addresses that agents reach the server by."`
+	Names []string `arg:"" name:"name" help:"The DNS names and IP addresses at which agents reach the server."`
 }
 
 // Run implements the command.
@@ -21,7 +21,7 @@ func (c *pkiServerCommand) Run(group *pkiCommand, io stdio) error {
 	if err != nil {
 		return pkiError(err)
 	}
-	fmt.Fprintf(io.Out, "issued the server's certificate, good until %s\n\n", issued.NotAfter.Format(time.RFC3339))
+	fmt.Fprintf(io.Out, "issued the server's certificate, valid until %s\n\n", issued.NotAfter.Format(time.RFC3339))
 	if err := printFiles(io.Out, issued,
 		"certificate for "+strings.Join(c.Names, ", "),
 		"key, for the server alone"); err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// lifetime is how long a certificate is good: a duration of Go, or whole days
+// lifetime is how long a certificate is valid: a duration of Go, or whole days
 // such as 90d. At least 1s.
 type lifetime time.Duration
 

@@ -16,29 +16,29 @@ import (
 
 // serveCommand runs the control plane.
 type serveCommand struct {
-	Listen            string        `default:"${listen}" placeholder:"HOST:PORT" help:"Where agents and operators connect (${default})."`
+	Listen            string        `default:"${listen}" placeholder:"HOST:PORT" help:"Address for agents and operators (${default})."`
 	TLSCert           string        `name:"tls-cert" required:"" placeholder:"FILE" help:"The server's certificate, PEM."`
 	TLSKey            string        `name:"tls-key" required:"" placeholder:"FILE" help:"The key of the server's certificate, PEM."`
-	ClientCA          string        `name:"client-ca" required:"" placeholder:"FILE" help:"The CA that signs agents and operators, PEM."`
-	AgentCNSuffix     string        `name:"agent-cn-suffix" required:"" placeholder:"SUFFIX" help:"What the names in their certificates end in: agent-<host>.SUFFIX."`
+	ClientCA          string        `name:"client-ca" required:"" placeholder:"FILE" help:"The CA of the agents' and operators' certificates, PEM."`
+	AgentCNSuffix     string        `name:"agent-cn-suffix" required:"" placeholder:"SUFFIX" help:"The suffix of the names in these certificates: agent-<host>.SUFFIX."`
 	DB                string        `name:"db" default:"${db}" placeholder:"FILE" help:"The database that keeps the state; 'memory' for none (${default})."`
-	OpsListen         string        `default:"${opsListen}" placeholder:"HOST:PORT" help:"Where /livez, /readyz and /metrics are, in plain HTTP; 'off' for none (${default})."`
-	InboxCapacity     int           `default:"${inboxCapacity}" placeholder:"N" help:"How many requests may be inside at a time (${default})."`
-	ReplyTimeout      time.Duration `default:"${replyTimeout}" placeholder:"DUR" help:"When a request is answered at the latest (${default})."`
+	OpsListen         string        `default:"${opsListen}" placeholder:"HOST:PORT" help:"Address of /livez, /readyz and /metrics, plain HTTP; 'off' for none (${default})."`
+	InboxCapacity     int           `default:"${inboxCapacity}" placeholder:"N" help:"Inbox capacity: how many requests are admitted at a time (${default})."`
+	ReplyTimeout      time.Duration `default:"${replyTimeout}" placeholder:"DUR" help:"Reply timeout: when a request is answered at the latest (${default})."`
 	HeartbeatInterval time.Duration `default:"${heartbeatInterval}" placeholder:"DUR" help:"The interval of the agents' heartbeats (${default})."`
 	MaxBody           byteSize      `default:"${maxBody}" placeholder:"SIZE" help:"The largest body of a request, in bytes or with KiB, MiB, GiB (${default})."`
 	MaxManifest       byteSize      `default:"${maxManifest}" placeholder:"SIZE" help:"The same for a manifest (${default})."`
 	StrictProtocol    bool          `help:"Refuse requests without the header X-Nixfleet-Protocol."`
 	Manifests         string        `placeholder:"DIR" help:"A directory of manifests, opened at start and whenever it changes."`
-	ShutdownTimeout   time.Duration `default:"${shutdownTimeout}" placeholder:"DUR" help:"How long to work off what is inside when stopping (${default})."`
+	ShutdownTimeout   time.Duration `default:"${shutdownTimeout}" placeholder:"DUR" help:"Shutdown drain timeout: how long admitted requests may take when stopping (${default})."`
 	CheckInvariants   bool          `help:"Verify every invariant after every step. Slow: for finding defects."`
-	FlightDir         string        `placeholder:"DIR" help:"Where flight recordings go: at a wedge or a panic, for SIGUSR1 and for POST /debug/flight; 'off' for none. Default: the folder flight beside the database, or a temporary one without."`
+	FlightDir         string        `placeholder:"DIR" help:"The directory of flight recordings, written at a wedge or a panic, on SIGUSR1 and on POST /debug/flight; 'off' for none. Default: the directory flight beside the database, or a temporary one without a database."`
 	FlightSteps       int           `default:"${flightSteps}" placeholder:"N" help:"How many of the last steps are recorded (${default})."`
 	logFlags
 }
 
-// serveVars are the defaults of the server's flags, from the one place that
-// knows them.
+// serveVars are the defaults of the server's flags, from the packages that
+// define them.
 func serveVars() kong.Vars {
 	return kong.Vars{
 		"listen":            httpserver.DefaultListen,
@@ -96,11 +96,11 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	fmt.Fprintf(io.Out, "refrain serves on https://%s for *.%s, ops on %s; %s\n",
-		server.Addr(), c.AgentCNSuffix, opsURL(server), whereabouts(c.DB))
+		server.Addr(), c.AgentCNSuffix, opsURL(server), describeDB(c.DB))
 	return server.Wait(ctx)
 }
 
-// opsURL is where the ops listener is, for people.
+// opsURL is the URL of the ops listener, for people.
 func opsURL(server *httpserver.Server) string {
 	if server.OpsAddr() == nil {
 		return httpserver.OpsOff

@@ -10,8 +10,8 @@ import (
 	"github.com/refrain-fleet/refrain/httpserver"
 )
 
-// serveSignals lets the server do what signals ask for: SIGHUP to read its
-// certificate again, SIGUSR1, where there is one, to write a flight recording.
+// serveSignals handles signals: SIGHUP reloads the certificate; SIGUSR1, where
+// it exists, writes a flight recording.
 func serveSignals(server *httpserver.Server, log *slog.Logger) (stop func()) {
 	signals := make(chan os.Signal, 1)
 	done := make(chan struct{})
@@ -35,12 +35,12 @@ func serveSignals(server *httpserver.Server, log *slog.Logger) (stop func()) {
 func onSignal(s os.Signal, server *httpserver.Server, log *slog.Logger) {
 	if slices.Contains(recordSignals, s) {
 		if _, err := server.RecordFlight("signal"); err != nil {
-			log.Error("the flight recording was not written", "error", err)
+			log.Error("writing the flight recording failed", "error", err)
 		}
 		return
 	}
 	if err := server.ReloadCertificate(); err != nil {
-		log.Error("the certificate was not reloaded; the old one stays", "error", err)
+		log.Error("reloading the certificate failed; the old one stays in use", "error", err)
 	} else {
 		log.Info("certificate reloaded")
 	}

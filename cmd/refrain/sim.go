@@ -20,17 +20,18 @@ import (
 
 // simCommand has the commands of the simulator.
 type simCommand struct {
-	Run     simRunCommand     `cmd:"" help:"Run one scenario: a seed's, or a file's."`
-	Search  simSearchCommand  `cmd:"" help:"Run many seeds and look for a rule that breaks."`
-	Shrink  simShrinkCommand  `cmd:"" help:"Make a scenario that breaks a rule as small as it can be."`
-	Diff    simDiffCommand    `cmd:"" help:"Run two scenarios and show where they part, side by side."`
-	Conform simConformCommand `cmd:"" help:"Play what the simulator did to a real server, and compare every answer."`
+	Run     simRunCommand     `cmd:"" help:"Run one scenario, from a seed or a file."`
+	Search  simSearchCommand  `cmd:"" help:"Run many seeds and search for a violated rule."`
+	Shrink  simShrinkCommand  `cmd:"" help:"Shrink a scenario that violates a rule."`
+	Diff    simDiffCommand    `cmd:"" help:"Run two scenarios and show where they diverge, side by side."`
+	Conform simConformCommand `cmd:"" help:"Replay a simulated run against a real server, and compare every answer."`
 	Fmt     simFmtCommand     `cmd:"" help:"Write scenario files in their canonical form; comments stay."`
-	Replay  simReplayCommand  `cmd:"" name:"replay-recording" help:"Play what a server's flight recorder kept to the reducer again, and compare every answer."`
+	Replay  simReplayCommand  `cmd:"" name:"replay-recording" help:"Replay a server's flight recording through the reducer, and compare every answer."`
 }
 
-// AfterApply lets the garbage collector be: a world is small and short, and by
-// default the collector would be at it all the time. Whoever sets GOGC decides.
+// AfterApply makes the garbage collector run less often: a world is small and
+// short, and by default the collector would run all the time. GOGC, if set, is
+// kept.
 func (*simCommand) AfterApply() error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
@@ -38,7 +39,7 @@ func (*simCommand) AfterApply() error {
 	return nil
 }
 
-// simReport is what a run or a search says to a program.
+// simReport is the result of a run or a search as JSON.
 type simReport struct {
 	Verdict         string            `json:"verdict"` // passed, violation or unmet
 	Violation       *simViolation     `json:"violation,omitempty"`
@@ -124,7 +125,7 @@ func (r *simReport) effects(e *scenario.Effects) {
 	}
 }
 
-// buildIdentity is what a hash holds for: the commit, the compiler and the
+// buildIdentity is what a hash depends on: the commit, the compiler and the
 // architecture.
 func buildIdentity() string {
 	info, _ := debug.ReadBuildInfo()

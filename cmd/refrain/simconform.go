@@ -23,12 +23,12 @@ type simConformCommand struct {
 	Profile  []string `placeholder:"NAME" help:"The profiles: ${profiles}. Default: swarm with --seed, all with --seeds."`
 	Requests int      `default:"${conform_requests}" placeholder:"N" help:"How many requests of a scenario are compared; 0 means all (${default})."`
 	DB       bool     `name:"db" help:"Give the server a database on disk in place of memory."`
-	Workers  int      `default:"8" placeholder:"K" help:"How many scenarios are compared at a time; they wait more than they work (${default})."`
-	GoOn     bool     `help:"Go on after a difference."`
+	Workers  int      `default:"8" placeholder:"K" help:"How many scenarios are compared at a time; they mostly wait (${default})."`
+	GoOn     bool     `help:"Continue after a difference."`
 	JSON     bool     `name:"json" help:"Print one JSON object and nothing else."`
 }
 
-// conformReport is what a comparison says to a program.
+// conformReport is the result of a comparison as JSON.
 type conformReport struct {
 	Verdict     string              `json:"verdict"` // equal, different or unplayable
 	Scenarios   int                 `json:"scenarios"`
@@ -179,7 +179,7 @@ func (r *conformReport) add(o *conform.Outcome) {
 	r.Differences = append(r.Differences, d)
 }
 
-// print says how it went: the verdict comes last.
+// print prints the result: the verdict comes last.
 func (r *conformReport) print(w io.Writer, failed []conform.Outcome, asked int) {
 	for i := range failed {
 		o := &failed[i]

@@ -28,7 +28,7 @@ type simDiffCommand struct {
 // pageSteps is how many steps of each run a page has for one of the text.
 const pageSteps = 100
 
-// simDiffReport is what a comparison says to a program.
+// simDiffReport is the result of a comparison as JSON.
 type simDiffReport struct {
 	Same  bool           `json:"same"`
 	Step  uint64         `json:"step,omitempty"` // the first that differs
@@ -91,9 +91,8 @@ func (c *simDiffCommand) Run(io stdio) error {
 	return err
 }
 
-// errDiffers is two runs that are not the same; everything about it has been
-// said.
-var errDiffers = &commandError{code: exitFailed, told: true}
+// errDiffers says that two runs differ; the differences have been printed.
+var errDiffers = &commandError{code: exitFailed, reported: true}
 
 // diffSide is a scenario that is compared.
 type diffSide struct {
@@ -123,7 +122,7 @@ func (c *simDiffCommand) scenario(word string) (*diffSide, error) {
 	return &diffSide{name: word, scenario: s, from: from}, nil
 }
 
-// compare runs both side by side until they part, and then each by itself.
+// compare runs both side by side until they diverge, and then each by itself.
 func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 	b.wire = c.Wire
 	var worlds [2]*sim.World

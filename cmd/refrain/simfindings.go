@@ -13,9 +13,9 @@ import (
 	"github.com/refrain-fleet/refrain/sim/repro"
 )
 
-// shrinkFindings shrinks the first finding of every kind, and returns what it
-// has made of them by their places. The error is that of the first file that
-// cannot be written.
+// shrinkFindings shrinks the first finding of every kind, and returns the
+// results by their places. The error is that of the first file that cannot be
+// written.
 func (c *simSearchCommand) shrinkFindings(ctx context.Context, io stdio, findings []sim.Finding) (map[int]*shrinkReport, error) {
 	shrunk := make(map[int]*shrinkReport)
 	if !c.Shrink || len(findings) == 0 {
@@ -44,7 +44,7 @@ func (c *simSearchCommand) shrinkFindings(ctx context.Context, io stdio, finding
 	return shrunk, failed
 }
 
-// printFindings says what was found, and what has become of it.
+// printFindings prints what was found, and what it was shrunk to.
 func printFindings(w io.Writer, findings []sim.Finding, shrunk map[int]*shrinkReport) {
 	for i := range findings {
 		f := &findings[i]

@@ -26,10 +26,10 @@ const stdinName = "<standard input>"
 // Run implements the command.
 func (c *simFmtCommand) Run(io stdio) error {
 	if c.Write && (c.Check || c.Diff) {
-		return usageError("-w writes; --check and -d only look")
+		return usageError("-w writes files; --check and -d do not")
 	}
 	if c.Write && len(c.Files) == 0 {
-		return usageError("-w wants files to write to")
+		return usageError("-w needs files to write to")
 	}
 	if len(c.Files) == 0 {
 		text, err := goio.ReadAll(os.Stdin)
@@ -39,7 +39,7 @@ func (c *simFmtCommand) Run(io stdio) error {
 		differs, err := c.format(io.Out, stdinName, text)
 		return c.verdict(differs, err)
 	}
-	// Every file is looked at, whatever is wrong with the others.
+	// Every file is processed, even if others are wrong.
 	var failed error
 	anyDiffers := false
 	for _, name := range c.Files {
@@ -90,7 +90,7 @@ func (c *simFmtCommand) format(to goio.Writer, name string, text []byte) (differ
 	return differs, err
 }
 
-// rewriteFile writes a file that is there anew, and keeps its permissions.
+// rewriteFile replaces an existing file, and keeps its permissions.
 func rewriteFile(name string, content []byte) error {
 	info, err := os.Stat(name)
 	if err != nil {

@@ -26,8 +26,7 @@ type drawnFile struct {
 	draw func(io.Writer, picture.Run) error
 }
 
-// begin opens the files, so that a name that cannot be written is known before
-// the run.
+// begin opens the files, so that an unwritable path is an error before the run.
 func (f *simPictureFlags) begin() (*simDrawing, error) {
 	d := &simDrawing{}
 	for _, want := range []struct {

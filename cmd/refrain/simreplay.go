@@ -12,7 +12,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/flight"
 )
 
-// simReplayCommand plays what a server recorded to the reducer again.
+// simReplayCommand replays a server's recording through the reducer.
 type simReplayCommand struct {
 	File            string `arg:"" help:"A recording of the flight recorder."`
 	Verbose         bool   `short:"v" help:"Print every step with its instant, its input and its answer."`
@@ -22,7 +22,7 @@ type simReplayCommand struct {
 	JSON            bool   `name:"json" help:"Print one JSON object and nothing else."`
 }
 
-// replayReport is what a replay says to a program.
+// replayReport is the result of a replay as JSON.
 type replayReport struct {
 	Verdict  string       `json:"verdict"` // same, or differs
 	File     string       `json:"file"`
@@ -41,7 +41,7 @@ type replayReport struct {
 	Scenario string       `json:"scenario,omitempty"`
 }
 
-// replayMiss is a step that answered otherwise, or never, or not any more.
+// replayMiss is a step with another answer than the recorded one, or with none.
 type replayMiss struct {
 	Line   int    `json:"line"`
 	At     string `json:"at"`
@@ -56,7 +56,7 @@ type replayMiss struct {
 func (c *simReplayCommand) Run(io stdio) error {
 	switch {
 	case c.ToScenario == "-" && (c.JSON || c.Verbose):
-		return usageError("--to-scenario - and --json or --verbose both want standard output; give --to-scenario a file")
+		return usageError("--to-scenario - and --json or --verbose both use standard output; give --to-scenario a file")
 	case c.AtStep != nil && c.ToScenario == "":
 		return usageError("--at-step says which state --to-scenario starts from; want both")
 	}
@@ -116,8 +116,8 @@ func (c *simReplayCommand) Run(io stdio) error {
 	return nil
 }
 
-// step makes one step and notes what is to be told of it. It is false when the
-// replay cannot go on.
+// step makes one step and notes what to report. It is false when the replay
+// cannot go on.
 func (c *simReplayCommand) step(player *flight.Player, s *flight.Step, report *replayReport, verbose io.Writer) (goOn bool) {
 	if s.Input == nil {
 		report.Rebuilt++
@@ -126,13 +126,13 @@ func (c *simReplayCommand) step(player *flight.Player, s *flight.Step, report *r
 			return false
 		}
 		if verbose != nil {
-			fmt.Fprintf(verbose, "%8d  the plane was built again\n", s.Line)
+			fmt.Fprintf(verbose, "%8d  the plane was rebuilt\n", s.Line)
 		}
 		return true
 	}
 	report.Steps++
 	m := replayMiss{Line: s.Line, At: s.At.Wall.String(), Input: s.Input.String(), Then: string(s.Answer)}
-	m.Panic = guarded(func() { _ = player.Next() }) // only a plane that is built again makes an error
+	m.Panic = guarded(func() { _ = player.Next() }) // only a rebuilt plane gives an error
 	m.Now = string(player.Got())
 	if m.Panic == "" && c.CheckInvariants {
 		if err := player.Plane().Check(); err != nil {
@@ -159,8 +159,8 @@ func (c *simReplayCommand) step(player *flight.Player, s *flight.Step, report *r
 	return m.Panic == ""
 }
 
-// guarded does something and returns the panic that it ended in, with where;
-// empty if it did not.
+// guarded calls a function and returns the panic that it ended with, and where;
+// empty if it did not panic.
 func guarded(do func()) (panicked string) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -187,11 +187,11 @@ func (r *replayReport) print(w io.Writer) {
 	row("recorded", "%s at %s", r.Reason, r.Recorded)
 	row("by", "%s", r.Build)
 	if r.With != r.Build {
-		row("replayed by", "%s, another build: its answers may differ for good reason", r.With)
+		row("replayed by", "%s, another build, whose answers may differ", r.With)
 	}
 	row("steps", "%d, after %d that are not in it", r.Steps, r.Before)
 	if r.Rebuilt > 0 {
-		row("built again", "%d times", r.Rebuilt)
+		row("rebuilt", "%d times", r.Rebuilt)
 	}
 	row("answers", "%d compared and equal", r.Compared)
 	row("time", "%v", time.Duration(r.Wall*float64(time.Second)).Round(time.Microsecond))
@@ -215,7 +215,7 @@ func (r *replayReport) print(w io.Writer) {
 		m.print(w)
 		return
 	}
-	fmt.Fprintln(w, "\nSAME     every answer is what it was")
+	fmt.Fprintln(w, "\nSAME     every answer is equal to the recorded one")
 }
 
 func (m *replayMiss) print(w io.Writer) {

@@ -11,8 +11,8 @@ import (
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
-// recordedActive is how long a scenario that was made of a recording runs
-// before the fleet has to come to rest.
+// recordedActive is how long a scenario that was made from a recording runs
+// before the fleet has to converge.
 const recordedActive = 10 * time.Minute
 
 // toScenario writes a scenario that starts from a state of the recording.
@@ -22,7 +22,7 @@ func (c *simReplayCommand) toScenario(rec *flight.Recording, report *replayRepor
 	case c.AtStep != nil:
 		stop = *c.AtStep
 	case report.First != nil && report.First.Panic != "":
-		stop-- // what the step that panicked left behind is no state
+		stop-- // a step that panicked leaves no valid state
 	}
 	player, err := rec.Play()
 	if err != nil {
@@ -48,7 +48,7 @@ func (c *simReplayCommand) toScenario(rec *flight.Recording, report *replayRepor
 	s.Active = recordedActive
 	var text strings.Builder
 	fmt.Fprintf(&text, "# The state of a plane after step %d of %d that were recorded: %s at %v.\n", stop, rec.Header.Steps, rec.Header.Reason, rec.Header.At)
-	text.WriteString("# The agents have lost their logs, and learn from the plane what they were doing.\n#\n")
+	text.WriteString("# The agents have lost their logs, and recover from the plane's snapshots.\n#\n")
 	for i, name := range names {
 		fmt.Fprintf(&text, "# %s is %s\n", scenario.HostName(i+1), name)
 	}

@@ -64,7 +64,7 @@ func (c *simRunCommand) Run(io stdio) error {
 	flush := func() error { return nil }
 	if c.Trace != "" {
 		if c.Trace == "-" && c.JSON {
-			return usageError("--trace - and --json both want standard output; give --trace a file")
+			return usageError("--trace - and --json both use standard output; give --trace a file")
 		}
 		if options.Trace, flush, err = openTrace(c.Trace, io.Out); err != nil {
 			return err
@@ -110,9 +110,8 @@ func (c *simRunCommand) Run(io stdio) error {
 	return nil
 }
 
-// errViolation is a run that found what it looked for; everything about it has
-// been said.
-var errViolation = &commandError{code: exitFailed, told: true}
+// errViolation says that a run found a violation, which has been printed.
+var errViolation = &commandError{code: exitFailed, reported: true}
 
 func usageError(text string) error {
 	return &commandError{err: fmt.Errorf("%s", text), code: exitUsage}
@@ -129,7 +128,7 @@ type origin struct {
 	source *scenario.File
 }
 
-// from says where a scenario is from, in a few words.
+// from describes where a scenario is from.
 func (o *origin) from() string {
 	if o.file != "" {
 		return filepath.Base(o.file)
@@ -137,7 +136,7 @@ func (o *origin) from() string {
 	return fmt.Sprintf("seed %d of profile %s", o.seed, o.profile)
 }
 
-// scenarioOf is the scenario that was asked for: a file's, or a seed's.
+// scenarioOf returns the scenario of a file or of a seed.
 func scenarioOf(file string, seed *uint64, profile string) (scenario.Scenario, *origin, error) {
 	switch {
 	case file != "" && seed != nil:
@@ -184,7 +183,7 @@ func openTrace(path string, out io.Writer) (to io.Writer, flush func() error, er
 	}, nil
 }
 
-// printRun says how a run went.
+// printRun prints the result of a run.
 func printRun(w io.Writer, r *simReport, result *sim.Result) {
 	for _, u := range r.Unmet {
 		fmt.Fprintf(w, "UNMET    %s (line %d): saw %s\n", u.Expect, u.Line, u.Saw)

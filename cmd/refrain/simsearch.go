@@ -23,14 +23,14 @@ import (
 // simSearchCommand runs many seeds.
 type simSearchCommand struct {
 	Seeds   uint64        `placeholder:"N" help:"How many seeds are run, each in every profile."`
-	For     time.Duration `placeholder:"DUR" help:"Or for how long."`
+	For     time.Duration `placeholder:"DUR" help:"How long to search, in place of --seeds."`
 	First   uint64        `default:"1" placeholder:"SEED" help:"The first seed (${default})."`
 	Profile []string      `placeholder:"NAME" help:"The profiles: ${profiles}. Default: all."`
 	Workers int           `placeholder:"K" help:"How many run at a time. Default: one per processor."`
-	GoOn    bool          `help:"Go on after a violation."`
+	GoOn    bool          `help:"Continue after a violation."`
 	Wire    bool          `help:"Encode and decode every document on its way, strictly."`
 	Sample  int           `default:"8" placeholder:"N" help:"How many runs are repeated in a second process and compared (${default})."`
-	Shrink  bool          `default:"true" negatable:"" help:"Make what was found small, and write it to a file: one scenario for every kind of violation (the default)."`
+	Shrink  bool          `default:"true" negatable:"" help:"Shrink what was found and write it to a file: one scenario for every kind of violation (the default)."`
 	Out     string        `default:"var" placeholder:"DIR" help:"The directory of these files (${default})."`
 	JSON    bool          `name:"json" help:"Print one JSON object and nothing else."`
 }
@@ -74,7 +74,7 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 	report.rates()
 	report.effects(&summary.Effects)
 	for _, p := range progress.probes {
-		if !p.Hit(&summary.Effects) && (len(summary.Findings) == 0 || c.GoOn) { // one that stopped has not seen what it would have
+		if !p.Hit(&summary.Effects) && (len(summary.Findings) == 0 || c.GoOn) { // a search that stopped early has not counted everything
 			report.NeverHit = append(report.NeverHit, p.Name)
 		}
 	}
@@ -117,12 +117,12 @@ func (c *simSearchCommand) profiles() ([]generate.Profile, error) {
 	return list, nil
 }
 
-// difference is a run that came out differently in a second process, and the
-// command that makes it.
+// difference is a run with another result in a second process, and the command
+// that repeats it.
 type difference struct{ what, again string }
 
-// compare runs a sample again in a second process, with another number of
-// processors, and returns what came out differently.
+// compare repeats a sample in a second process, with another number of
+// processors, and returns what differs.
 func (c *simSearchCommand) compare(sample []sim.Finding) ([]difference, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -152,7 +152,7 @@ func (c *simSearchCommand) compare(sample []sim.Finding) ([]difference, error) {
 	return differing, nil
 }
 
-// searchProgress shows how far a search is, on a terminal.
+// searchProgress shows the progress of a search on a terminal.
 type searchProgress struct {
 	to      io.Writer
 	shown   bool
@@ -195,7 +195,7 @@ func (p *searchProgress) clear() {
 	}
 }
 
-// print says how a search went: the verdict comes last.
+// print prints the result of a search: the verdict comes last.
 func (c *simSearchCommand) print(w io.Writer, r *simReport, s *sim.Summary, shrunk map[int]*shrinkReport, differing []difference, sampled int) {
 	fmt.Fprintf(w, "runs     %d, %.0f/h\n", s.Runs, float64(s.Runs)/s.Wall.Hours())
 	fmt.Fprintf(w, "time     %v simulated in %v, %.0f times as fast\n", roughly(s.Simulated), s.Wall.Round(time.Millisecond), r.Ratio)
@@ -224,7 +224,7 @@ func roughly(d time.Duration) time.Duration {
 	return d.Round(time.Second)
 }
 
-// again is the command that makes the same search.
+// again is the command that repeats the search.
 func (c *simSearchCommand) again() string {
 	words := []string{"refrain sim search --seeds", strconv.FormatUint(c.Seeds, 10)}
 	if c.Seeds == 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
-// simShrinkCommand makes a failing scenario small.
+// simShrinkCommand shrinks a failing scenario.
 type simShrinkCommand struct {
 	File       string  `arg:"" optional:"" help:"A scenario file; or give --seed."`
 	Seed       *uint64 `placeholder:"N" help:"Draw the scenario from this seed."`
@@ -24,7 +24,7 @@ type simShrinkCommand struct {
 	JSON       bool    `name:"json" help:"Print one JSON object and nothing else."`
 }
 
-// shrinkReport is what a shrink says to a program.
+// shrinkReport is the result of a shrink as JSON.
 type shrinkReport struct {
 	Violation   *simViolation `json:"violation"`
 	LinesBefore int           `json:"lines_before"`
@@ -45,7 +45,7 @@ type shrinkReport struct {
 // Run implements the command.
 func (c *simShrinkCommand) Run(ctx context.Context, io stdio) error {
 	if c.Output == "-" && c.JSON {
-		return usageError("--output - and --json both want standard output; give --output a file")
+		return usageError("--output - and --json both use standard output; give --output a file")
 	}
 	if c.Executions < 1 {
 		return usageError(fmt.Sprintf("--executions is %d; want at least 1", c.Executions))
@@ -73,8 +73,8 @@ func (c *simShrinkCommand) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
-// runShrink shrinks a scenario and writes what comes out to a file, unless that
-// is empty or "-". Progress is shown on a terminal.
+// runShrink shrinks a scenario and writes the result to a file, unless that is
+// empty or "-". Progress is shown on a terminal.
 func runShrink(ctx context.Context, io stdio, shrink sim.Shrink, s scenario.Scenario, from, file string) (*shrinkReport, error) {
 	if isTerminal(io.Err) {
 		var last time.Time
@@ -108,7 +108,7 @@ func runShrink(ctx context.Context, io stdio, shrink sim.Shrink, s scenario.Scen
 	return r, nil
 }
 
-// print says how a shrink went.
+// print prints the result of a shrink.
 func (r *shrinkReport) print(w io.Writer) {
 	v := r.Violation
 	at := time.Duration(v.SimSeconds * float64(time.Second))
@@ -120,7 +120,7 @@ func (r *shrinkReport) print(w io.Writer) {
 	fmt.Fprintf(w, "again    %s\n", r.Again)
 }
 
-// printSize says what was left out, and what that took.
+// printSize prints how much was left out, and the effort.
 func (r *shrinkReport) printSize(w io.Writer) {
 	took := time.Duration(r.WallSeconds * float64(time.Second)).Round(time.Millisecond)
 	fmt.Fprintf(w, "shrunk   %s, %s, in %d executions, %v\n",

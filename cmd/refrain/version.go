@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 )
 
-// versionCommand says which build this is.
+// versionCommand prints the version of the build.
 type versionCommand struct {
 	JSON bool `name:"json" help:"Print one JSON object."`
 }

@@ -16,14 +16,14 @@ type switching struct {
 	closure wire.Closure
 }
 
-// drive does what a rollout's state asks for. It is told by the state alone,
-// so it does the same after a crash.
+// drive does what a rollout's state asks for. It depends on the state alone, so
+// it does the same after a crash.
 func (a *Agent) drive(p *progress, out *Output) {
 	if p.superseded {
 		return
 	}
 	if p.rec.State == wire.Pending && a.current != "" {
-		a.tell(p, wire.DispatchAck{CurrentClosureAtDispatch: a.current, ReceivedAt: a.last.Wall}, out)
+		a.appendEvent(p, wire.DispatchAck{CurrentClosureAtDispatch: a.current, ReceivedAt: a.last.Wall}, out)
 	}
 	if p.rec.State == wire.Activating {
 		a.activate(p, out)
@@ -63,14 +63,14 @@ func (a *Agent) activate(p *progress, out *Output) {
 		return
 	}
 	if a.runs(p.rec.TargetClosure) {
-		a.tell(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, CompletedAt: a.last.Wall}, out)
+		a.appendEvent(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, CompletedAt: a.last.Wall}, out)
 		return
 	}
 	if a.switching.id != 0 {
 		return
 	}
 	if !p.rec.ActivationStartedAt.IsSet() {
-		a.tell(p, wire.ActivationStarted{StartedAt: a.last.Wall, SwitchMethod: a.cfg.SwitchMethod}, out)
+		a.appendEvent(p, wire.ActivationStarted{StartedAt: a.last.Wall, SwitchMethod: a.cfg.SwitchMethod}, out)
 	}
 	a.begin(p, EffectActivate, p.rec.TargetClosure, out)
 }
@@ -130,10 +130,10 @@ func (a *Agent) activationEnded(in *ActivationEnded, out *Output) {
 	}
 	switch {
 	case in.Result == ActivationCompleted && a.current == target:
-		a.tell(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, ExitCode: in.ExitCode, CompletedAt: a.last.Wall}, out)
+		a.appendEvent(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, ExitCode: in.ExitCode, CompletedAt: a.last.Wall}, out)
 	case in.Result == ActivationCompleted:
-		// Soaking would never end, and nobody would be told why.
-		a.tell(p, wire.ActivationFailed{
+		// Soaking would never end, and nothing would report why.
+		a.appendEvent(p, wire.ActivationFailed{
 			ExitCode: in.ExitCode, FailedAt: a.last.Wall,
 			StderrTail: wire.Text(fmt.Sprintf("the switch ended well, but the host runs %s; want %s", a.current, target)),
 		}, out)
@@ -142,21 +142,21 @@ func (a *Agent) activationEnded(in *ActivationEnded, out *Output) {
 		if component == "" {
 			component = "unknown"
 		}
-		a.tell(p, wire.ActivationDeferred{Component: component, DeferredAt: a.last.Wall}, out)
+		a.appendEvent(p, wire.ActivationDeferred{Component: component, DeferredAt: a.last.Wall}, out)
 	default:
-		a.tell(p, wire.ActivationFailed{ExitCode: in.ExitCode, StderrTail: tail(in.StderrTail), FailedAt: a.last.Wall}, out)
+		a.appendEvent(p, wire.ActivationFailed{ExitCode: in.ExitCode, StderrTail: tail(in.StderrTail), FailedAt: a.last.Wall}, out)
 	}
 }
 
-// tellFailedInstead says that the host failed in the one other way there is,
-// after the plane did not take an ActivationFailed: an event of an earlier life
-// has taken its record to Soaking, where only Failed is legal (PROTOCOL E).
-func (a *Agent) tellFailedInstead(p *progress, out *Output) {
-	a.tell(p, wire.HealthFailed{FailedAt: p.rec.EndedAt, PolicyApplied: wire.Halt}, out)
+// appendFailed reports the failure as Failed after the plane refused an
+// ActivationFailed: an event of an earlier life has taken its record to
+// Soaking, where only Failed is legal (PROTOCOL E).
+func (a *Agent) appendFailed(p *progress, out *Output) {
+	a.appendEvent(p, wire.HealthFailed{FailedAt: p.rec.EndedAt, PolicyApplied: wire.Halt}, out)
 }
 
 // reconcile compares the rollouts with the closure that the host turns out to
-// run, after a start or when somebody switched by hand.
+// run, after a start or after a switch by hand.
 func (a *Agent) reconcile(out *Output) {
 	for _, p := range a.rollouts {
 		if p.superseded || a.current == "" {
@@ -164,7 +164,7 @@ func (a *Agent) reconcile(out *Output) {
 		}
 		switch on := a.current == p.rec.TargetClosure; {
 		case p.rec.State == wire.Deferred && on: // the reboot has come
-			a.tell(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, CompletedAt: a.last.Wall}, out)
+			a.appendEvent(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, CompletedAt: a.last.Wall}, out)
 		case p.rec.State == wire.Soaking && !on, p.rec.State == wire.Converged && !on:
 			out.Notices = append(out.Notices, Notice{Kind: NoticeStray, RolloutID: p.id(), Detail: string(a.current)})
 		}
@@ -175,16 +175,17 @@ func (a *Agent) reconcile(out *Output) {
 	}
 }
 
-// failDeferred says of what was deferred to the boot that has come, and was not
-// brought by it nor will be by the next, that it failed: somebody chose another
-// generation, or the new one did not come up. Nobody would be told otherwise.
+// failDeferred fails a rollout that was deferred to the boot that has come, if
+// this boot did not bring its closure and the next will not: another generation
+// was chosen, or the new one did not come up. Without the event the plane would
+// not learn of it.
 func (a *Agent) failDeferred(out *Output) {
 	for _, p := range a.rollouts {
 		target := p.rec.TargetClosure
 		if p.superseded || p.rec.State != wire.Deferred || a.current == target || a.staged == target {
 			continue
 		}
-		a.tell(p, wire.ActivationFailed{
+		a.appendEvent(p, wire.ActivationFailed{
 			FailedAt:   a.last.Wall,
 			StderrTail: wire.Text(fmt.Sprintf("the host was booted and runs %s; want %s, which was deferred to the boot", a.current, target)),
 		}, out)
@@ -193,7 +194,7 @@ func (a *Agent) failDeferred(out *Output) {
 
 func (a *Agent) observeClosure(in *ClosureObserved, out *Output) {
 	if a.switching.id != 0 {
-		return // a switch of the agent's own has its own end
+		return // the agent's own switch reports its end itself
 	}
 	a.staged = in.NextBoot
 	if in.CurrentClosure == a.current {
@@ -219,7 +220,7 @@ func (a *Agent) rollBack(p *progress, out *Output) {
 	switch {
 	case a.switching.id != 0:
 	case a.runs(before): // a crash came between the switch and the event
-		a.tell(p, wire.RollbackComplete{RevertedToClosure: before, CompletedAt: a.last.Wall}, out)
+		a.appendEvent(p, wire.RollbackComplete{RevertedToClosure: before, CompletedAt: a.last.Wall}, out)
 	case a.rollbackDue(p) <= a.last.Mono:
 		a.begin(p, EffectRollback, before, out)
 	}
@@ -233,13 +234,13 @@ func (a *Agent) rollbackEnded(in *RollbackEnded, out *Output) {
 	a.current = in.CurrentClosure
 	if before := p.rec.CurrentClosureAtDispatch; a.current == before {
 		a.staged = ""
-		a.tell(p, wire.RollbackComplete{RevertedToClosure: before, ExitCode: in.ExitCode, CompletedAt: a.last.Wall}, out)
+		a.appendEvent(p, wire.RollbackComplete{RevertedToClosure: before, ExitCode: in.ExitCode, CompletedAt: a.last.Wall}, out)
 		return
 	}
 	p.rollbackFailures = counted(p.rollbackFailures)
 	p.rollbackAt = a.last.Mono + a.backoff(p.rollbackFailures, 0)
 	out.Notices = append(out.Notices, Notice{
 		Kind: NoticeRollbackFailed, RolloutID: p.id(),
-		Detail: fmt.Sprintf("exit %d, the host runs %s; want %s", in.ExitCode, orDash(a.current), p.rec.CurrentClosureAtDispatch),
+		Detail: fmt.Sprintf("exit %d, the host runs %s; want %s", in.ExitCode, wire.OrDash(a.current), p.rec.CurrentClosureAtDispatch),
 	})
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// Agent is the reducer of one host's agent: the one owner of everything that
+// Agent is the reducer of one host's agent: the only owner of everything that
 // is known about the host's rollouts. Its only mutator is [Agent.Step]. It is
 // not safe for use by two goroutines.
 //
@@ -94,12 +94,12 @@ func (a *Agent) Step(now wire.Instant, in Input, out *Output) {
 		panic(fmt.Sprintf("agent: unknown input %T", in))
 	}
 	if a.started {
-		a.pursue(out)
+		a.runDue(out)
 	}
 	out.NextTimer = a.NextTimer()
 }
 
-// start begins the life of a process: what was on its way before is lost.
+// start begins a process: what was in flight before is lost.
 func (a *Agent) start(in *Started, out *Output) {
 	a.started = true
 	a.current, a.staged = in.CurrentClosure, in.NextBoot
@@ -118,17 +118,17 @@ func (a *Agent) start(in *Started, out *Output) {
 	a.reconcile(out)
 }
 
-// pursue does whatever is due, in an order in which nothing that a later part
-// does makes an earlier one due again.
-func (a *Agent) pursue(out *Output) {
-	a.buryOrphans()
+// runDue does what is due, in an order in which no later part makes an earlier
+// one due again.
+func (a *Agent) runDue(out *Output) {
+	a.pruneOrphans()
 	for _, p := range a.rollouts {
 		a.drive(p, out)
 	}
 	for a.takeWaiting(out) {
 		a.drive(a.rollouts[len(a.rollouts)-1], out)
 	}
-	a.convergeAll(out) // first, since nobody wants a round after it
+	a.convergeAll(out) // first, since no round of probes is needed after it
 	if a.roundDue() <= a.last.Mono {
 		a.beginRound(out)
 		a.convergeAll(out) // a round of no probes is over at once
@@ -176,13 +176,13 @@ func (a *Agent) issue() uint64 {
 	return a.issued
 }
 
-// tell writes an event of a rollout to the log, under the next number.
-func (a *Agent) tell(p *progress, body wire.EventBody, out *Output) {
-	a.tellAs(p, p.lastNumber()+1, body, out)
+// appendEvent appends an event of a rollout to the log, under the next number.
+func (a *Agent) appendEvent(p *progress, body wire.EventBody, out *Output) {
+	a.appendEventAs(p, p.lastNumber()+1, body, out)
 }
 
-// tellAs is tell with a number, which has to be free.
-func (a *Agent) tellAs(p *progress, seq wire.Seq, body wire.EventBody, out *Output) {
+// appendEventAs is appendEvent with a given number, which has to be free.
+func (a *Agent) appendEventAs(p *progress, seq wire.Seq, body wire.EventBody, out *Output) {
 	from := p.rec.State
 	a.commit(Entry{Kind: EntryEvent, RolloutID: p.id(), Event: wire.Event{Seq: seq, Body: body}}, out)
 	if p.rec.State != from {
@@ -209,8 +209,8 @@ func (a *Agent) forget(out *Output) {
 }
 
 // supersedesUnsent reports whether the i-th rollout took the place of one that
-// is still kept, since not all of it is answered. Of a log that says nothing of
-// the newer one, a restart would take the older one up again.
+// is still kept, since not all of it is answered. If the log did not mention
+// the newer one, a restart would take up the older one again.
 func (a *Agent) supersedesUnsent(i int) bool {
 	return slices.ContainsFunc(a.rollouts[:i], func(q *progress) bool {
 		return q.channel == a.rollouts[i].channel && q.unsent() && !q.sending.unknown

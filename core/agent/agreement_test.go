@@ -49,9 +49,9 @@ func (w *world) newest() []wire.Manifest {
 	return newest
 }
 
-// disagreement says what keeps the world from having come to rest: everywhere
-// the newest rollout of every channel is at its end, plane and agent say the
-// same of it, and nothing is outstanding. It is empty once that is so.
+// disagreement says what has not settled yet: everywhere the newest rollout of
+// every channel is at its end, plane and agent say the same of it, and nothing
+// is outstanding. It is empty once that is so.
 func (w *world) disagreement() string {
 	all := w.planeRecords()
 	for _, m := range w.hosts {

@@ -168,7 +168,7 @@ func soakOf(s *wire.Snapshot) (wire.Count, bool) {
 
 // recoverSteps writes events to the log that lead from where the agent is to
 // where the snapshot is. They get the last numbers that the snapshot covers, so
-// they count as acknowledged, and a plane that is wiped later can be told all
+// they count as acknowledged, and a plane that is wiped later can be sent all
 // of it. If it covers too few, because a confirmation (H4) led there, the rest
 // is sent, and takes the place of the confirmation.
 //
@@ -207,7 +207,7 @@ func (a *Agent) recoverSteps(p *progress, s *wire.Snapshot, out *Output) {
 	}
 	out.Notices = append(out.Notices, Notice{Kind: NoticeRecovered, RolloutID: p.id(), From: p.rec.State, To: s.State, Seq: s.LastEventSeq})
 	for _, step := range steps {
-		a.tellAs(p, seq, step, out)
+		a.appendEventAs(p, seq, step, out)
 		seq++
 	}
 	if s.LastEventSeq > p.acked {

@@ -25,7 +25,7 @@ func (a *Agent) checkRecords() error {
 			return fmt.Errorf("N1: %w", err)
 		}
 		fresh := progress{taken: p.taken, log: p.log}
-		if err := fresh.refold(); err != nil {
+		if err := fresh.rebuildRecord(); err != nil {
 			return fmt.Errorf("N1: the log of %s: %w", p.id(), err)
 		}
 		if got, want := p.rec.AppendJSON(nil), fresh.rec.AppendJSON(nil); !bytes.Equal(got, want) {
@@ -47,7 +47,7 @@ func (a *Agent) checkRollouts() error {
 		later := false
 		for _, q := range a.rollouts[i+1:] {
 			if q.id() == p.id() {
-				return fmt.Errorf("N2: rollout %s stands twice", p.id())
+				return fmt.Errorf("N2: rollout %s is listed twice", p.id())
 			}
 			later = later || q.channel == p.channel
 		}

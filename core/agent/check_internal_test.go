@@ -47,7 +47,7 @@ func TestCheckNamesTheInvariantThatIsBroken(t *testing.T) { // PROTOCOL A: the i
 		{"N1: the record of stable@r1 is", func(a *Agent) { a.rollouts[0].log = a.rollouts[0].log[:2] }},
 		{"N1: stable@r1 has to go back: true", func(a *Agent) { a.rollouts[0].rollback = true }},
 		{"N2: rollout stable@r1 is of host h1 and channel edge", func(a *Agent) { a.rollouts[0].channel = "edge" }},
-		{"N2: rollout stable@r2 stands twice", func(a *Agent) { a.rollouts[0] = a.rollouts[1] }},
+		{"N2: rollout stable@r2 is listed twice", func(a *Agent) { a.rollouts[0] = a.rollouts[1] }},
 		{"N2: rollout stable@r1 is superseded: false", func(a *Agent) { a.rollouts[0].superseded = false }},
 		{"N4: 3 events are open", func(a *Agent) {
 			third := *a.rollouts[0]

@@ -7,13 +7,14 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// Config is what an agent is told about its host and its habits. It is fixed
-// for the life of an agent; zero values mean the defaults where one is given.
+// Config configures an agent. It is fixed once the agent is made; a zero value
+// means the default where one is given.
 type Config struct {
 	// Hostname is the machine ID of the host. Required.
 	Hostname wire.Hostname
-	// Seed starts the generator of all jitter. Hosts must have different
-	// seeds, or their jitter is the same and spreads nothing. Any value.
+	// Seed starts the generator of all jitter. Hosts must have different seeds,
+	// or their jitter is the same and does not spread their requests. Any
+	// value.
 	Seed uint64
 	// HeartbeatInterval is the time between two heartbeats (PROTOCOL A5), and
 	// the cap of every backoff. Default 60 s, at least 1 s.
@@ -45,7 +46,7 @@ type Config struct {
 	// Default 16, at least 1.
 	KeepFinished int
 	// Legacy makes the agent behave like those deployed before this protocol
-	// was written down; legacy.go says how. Default false.
+	// was written down; see legacy.go. Default false.
 	Legacy bool
 }
 

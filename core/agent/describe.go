@@ -7,13 +7,6 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-func orDash[S ~string](s S) string {
-	if s == "" {
-		return "-"
-	}
-	return string(s)
-}
-
 // String returns the way as one lowercase word.
 func (b Boot) String() string {
 	if b == Reboot {
@@ -25,7 +18,7 @@ func (b Boot) String() string {
 var activationWords = [...]string{"?", "completed", "deferred", "failed"}
 
 // String returns the result as one lowercase word.
-func (r ActivationResult) String() string { return word(activationWords[:], r) }
+func (r ActivationResult) String() string { return wire.WordOf(activationWords[:], r) }
 
 // String describes the answer in one stable line.
 func (x Answer) String() string {
@@ -44,7 +37,7 @@ func (x Answer) String() string {
 
 // String implements [Input].
 func (in *Started) String() string {
-	return fmt.Sprintf("started closure=%s boot=%v", orDash(in.CurrentClosure), in.Boot) + nextBoot(in.NextBoot)
+	return fmt.Sprintf("started closure=%s boot=%v", wire.OrDash(in.CurrentClosure), in.Boot) + nextBoot(in.NextBoot)
 }
 
 // nextBoot describes what the next boot brings, if it is something else.
@@ -84,7 +77,7 @@ func (in *PollAnswered) String() string {
 
 // String implements [Input].
 func (in *ActivationEnded) String() string {
-	s := fmt.Sprintf("activation-ended %d: %v closure=%s exit=%d", in.ID, in.Result, orDash(in.CurrentClosure), in.ExitCode)
+	s := fmt.Sprintf("activation-ended %d: %v closure=%s exit=%d", in.ID, in.Result, wire.OrDash(in.CurrentClosure), in.ExitCode)
 	if in.Component != "" {
 		s += " component=" + string(in.Component)
 	}
@@ -93,7 +86,7 @@ func (in *ActivationEnded) String() string {
 
 // String implements [Input].
 func (in *RollbackEnded) String() string {
-	return fmt.Sprintf("rollback-ended %d: closure=%s exit=%d", in.ID, orDash(in.CurrentClosure), in.ExitCode)
+	return fmt.Sprintf("rollback-ended %d: closure=%s exit=%d", in.ID, wire.OrDash(in.CurrentClosure), in.ExitCode)
 }
 
 // String implements [Input].
@@ -116,7 +109,7 @@ func (in *ProbesDeclared) String() string {
 
 // String implements [Input].
 func (in *ClosureObserved) String() string {
-	return "closure-observed " + orDash(in.CurrentClosure) + nextBoot(in.NextBoot)
+	return "closure-observed " + wire.OrDash(in.CurrentClosure) + nextBoot(in.NextBoot)
 }
 
 // String describes the entry in one stable line.
@@ -124,7 +117,7 @@ func (e Entry) String() string {
 	s := e.Kind.String() + " " + string(e.RolloutID)
 	switch e.Kind {
 	case EntryTaken:
-		s += fmt.Sprintf(" target=%s policy=%s", e.Taken.Record.TargetClosure, orDash(e.Taken.Policy.String()))
+		s += fmt.Sprintf(" target=%s policy=%s", e.Taken.Record.TargetClosure, wire.OrDash(e.Taken.Policy.String()))
 	case EntryEvent:
 		s += " " + e.Event.String()
 	case EntryForgotten:
@@ -139,7 +132,7 @@ func (r Request) String() string {
 	s := fmt.Sprintf("%v %d", r.Kind, r.ID)
 	switch r.Kind {
 	case RequestHeartbeat:
-		s += fmt.Sprintf(" rollout=%s closure=%s", orDash(r.Heartbeat.RolloutID), orDash(r.Heartbeat.CurrentClosure))
+		s += fmt.Sprintf(" rollout=%s closure=%s", wire.OrDash(r.Heartbeat.RolloutID), wire.OrDash(r.Heartbeat.CurrentClosure))
 	case RequestEvent:
 		s += fmt.Sprintf(" %s %v", r.Event.RolloutID, r.Event.Event)
 	case RequestPoll:
@@ -183,7 +176,7 @@ func (n Notice) String() string {
 
 // String describes the agent in one stable line.
 func (a *Agent) String() string {
-	s := fmt.Sprintf("%s closure=%s", a.cfg.Hostname, orDash(a.current))
+	s := fmt.Sprintf("%s closure=%s", a.cfg.Hostname, wire.OrDash(a.current))
 	if a.switching.id != 0 {
 		s += fmt.Sprintf(" %v=%s", a.switching.kind, a.switching.closure)
 	}

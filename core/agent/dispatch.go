@@ -61,12 +61,12 @@ func (a *Agent) pollAnswered(in *PollAnswered, out *Output) {
 	switch {
 	case in.Status == 204:
 		l.failures = 0
-		// Again at once; but a plane that does not wait must not make it spin.
+		// Again at once, but not in a busy loop if the plane does not wait.
 		l.at = max(a.last.Mono, l.sent+a.cfg.BackoffBase)
 	case in.Status == 200:
 		a.offered(&in.Dispatch, out)
 	default:
-		a.putOff(&l.line, in.Answer, "poll", out)
+		a.scheduleRetry(&l.line, in.Answer, "poll", out)
 	}
 }
 
@@ -76,7 +76,7 @@ func (a *Agent) offered(d *wire.Dispatch, out *Output) {
 	l := &a.poll
 	if _, err := a.taking(d); err != nil {
 		out.Notices = append(out.Notices, Notice{Kind: NoticeDefect, RolloutID: d.RolloutID, Status: 200, Detail: err.Error()})
-		a.offeredInVain()
+		a.backOffPoll()
 		return
 	}
 	if p := a.find(d.RolloutID); p != nil && !p.superseded {
@@ -86,13 +86,13 @@ func (a *Agent) offered(d *wire.Dispatch, out *Output) {
 			// was acknowledged before: it has lost its own state.
 			a.replay(p, 0, out)
 		}
-		a.offeredInVain()
+		a.backOffPoll()
 		return
 	}
 	for i := range a.waiting {
 		if a.waiting[i].RolloutID == d.RolloutID {
 			out.Notices = append(out.Notices, Notice{Kind: NoticeKnown, RolloutID: d.RolloutID})
-			a.offeredInVain()
+			a.backOffPoll()
 			return
 		}
 	}
@@ -107,9 +107,9 @@ func (a *Agent) offered(d *wire.Dispatch, out *Output) {
 	l.at = a.last.Mono + a.cfg.HeartbeatInterval
 }
 
-// offeredInVain puts off the next poll like after a failure, so that a dispatch
-// that is offered over and over does not make the agent spin.
-func (a *Agent) offeredInVain() {
+// backOffPoll delays the next poll as after a failure, so that a dispatch that
+// is offered again and again causes no busy loop.
+func (a *Agent) backOffPoll() {
 	a.poll.failures = counted(a.poll.failures)
 	if a.cfg.Legacy {
 		a.poll.at = a.nextTick()
@@ -118,8 +118,8 @@ func (a *Agent) offeredInVain() {
 	a.poll.at = a.last.Mono + a.backoff(a.poll.failures, 0)
 }
 
-// taking makes what is kept of a dispatch. The error says what is wrong with
-// the dispatch.
+// taking makes the Taken of a dispatch. The error says what is wrong with the
+// dispatch.
 func (a *Agent) taking(d *wire.Dispatch) (Taken, error) {
 	t := Taken{
 		// The deadline is the plane's own, so it is not computed again.
@@ -164,7 +164,7 @@ func (a *Agent) takeWaiting(out *Output) bool {
 		t, err := a.taking(&d)
 		p := a.find(d.RolloutID)
 		if err != nil || p != nil && !p.superseded {
-			return a.takeWaiting(out) // learned of in another way while it waited
+			return a.takeWaiting(out) // taken up from a snapshot while it waited
 		}
 		if p != nil {
 			a.retake(p, t, out)
@@ -179,8 +179,8 @@ func (a *Agent) takeWaiting(out *Output) bool {
 
 // takeUp begins a rollout. The older ones of its channel are superseded; one
 // that by the plane's own clock was dispatched later is forgotten at once. The
-// plane has lost it (it was put back to a backup, say), and if it ever learns of
-// it again, what the host did about it before must not count.
+// plane has lost it (for instance, it was restored from a backup), and if it
+// opens it again, what the host did about it before must not count.
 func (a *Agent) takeUp(t Taken, out *Output) *progress {
 	channel := t.Record.RolloutID.Channel()
 	for i := len(a.rollouts) - 1; i >= 0; i-- {
@@ -199,9 +199,9 @@ func (a *Agent) takeUp(t Taken, out *Output) *progress {
 	return a.rollouts[len(a.rollouts)-1]
 }
 
-// retake begins a superseded rollout anew, since the plane offers it again: the
-// plane was put back, offered an older one, and was brought forward. Numbers
-// that were used stay used.
+// retake restarts a superseded rollout, since the plane offers it again: the
+// plane was restored from a backup, offered an older rollout, and then this one
+// again. Numbers that were used stay used.
 func (a *Agent) retake(p *progress, t Taken, out *Output) {
 	used := p.lastNumber()
 	a.drop(p, out)

@@ -1,27 +1,28 @@
 // Package agent is the agent's reducer (PROTOCOL A1 to A10): what a host does
-// about the rollouts that it is told of, and how it tells the plane.
+// about the rollouts that are dispatched to it, and how it reports to the
+// plane.
 //
 // It does no I/O, starts no goroutine, reads no clock and logs nothing; its
 // jitter comes from a generator of its own that is seeded by the caller. What
-// happens comes in as an [Input], the time as a [wire.Instant], and what shall
-// happen goes out as an [Output]: data. The real agent and the simulator drive
-// the same code.
+// happened comes in as an [Input], the time as a [wire.Instant], and what is to
+// be done goes out as an [Output], as data. The real agent and the simulator
+// drive the same code.
 //
 // It refuses to guess about its host: what the host runs is what the driver
-// says it runs. And it refuses to trust a plane's memory more than its own log.
+// says it runs. And it trusts its own log more than a plane's memory.
 //
 // # The model
 //
 // The agent is the truth about its host. For each rollout it keeps a log of
 // events, and a record that follows from them by the same state machine as the
-// plane's (rollout.Record): every event that it tells is legal in its own
+// plane's (rollout.Record): every event that it sends is legal in its own
 // record. What is to be done follows from the record's state and from the
 // closure that the host runs, and from nothing else (drive in activation.go),
 // so the agent does the same whether or not a crash came in between.
 //
 // The log is sent in order, one event at a time (A2). An acknowledgement moves
 // a mark forward; a replay moves it back (A3). Both are in the log, so a crash
-// half-way through a replay loses nothing of it.
+// during a replay loses nothing of it.
 //
 // Timers that decide something (the soak, a sustained failure, backoff) run on
 // the monotonic clock. The wall clock dates events, and bridges a restart.
@@ -35,7 +36,7 @@
 //     step: if they are lost, the next start is still the one after the boot.
 //  3. Carry out the [Output] of each batch in the order that its comment
 //     states; above all, send and begin nothing before Appends are durable. If
-//     they cannot be made durable, throw the agent away.
+//     they cannot be made durable, discard the agent.
 //  4. Step [Timer] at [Output.NextTimer]. The last step's counts.
 //  5. Answer every request exactly once, with Status 0 at its Timeout. Step no
 //     answer, and no end of an effect, that belongs to an earlier process.
@@ -58,7 +59,7 @@
 //		}
 //		send(out.Requests)
 //		begin(out.Effects)
-//		tell(out.Notices)
+//		log(out.Notices)
 //		out.Reset()
 //		in := <-inputs // an answer, an end, or agent.Timer at out.NextTimer
 //		a.Step(now(), in, &out)
@@ -80,12 +81,12 @@
 //	5xx, 408,  the same again: full-jitter exponential backoff from 1 s, capped at
 //	429, none  the interval, with Retry-After as a floor (A5, E9)
 //
-// A backoff outlives its rollout, should that be forgotten and taken up anew.
+// A backoff outlives its rollout, if that is forgotten and taken up again.
 //
 // A refused Converged no longer counts for the agent's own record. It is tried
 // again later and later, under a new number, and the probes and their results
-// are told again before it: a plane that was restored from a backup may lack
-// them, and nothing else would show that. A refused ActivationFailed is told
+// are sent again before it: a plane that was restored from a backup may lack
+// them, and nothing else would show that. A refused ActivationFailed is sent
 // once more as Failed, the one failure that a Soaking record takes. Any other
 // refused event stays true.
 //
@@ -125,7 +126,7 @@
 //
 // What is taken up (lines 5 and 9 to 12) is written to the log as the events
 // that lead there, under the last numbers that the snapshot covers. So a plane
-// that is wiped later can be told all of it, and there is only one kind of
+// that is wiped later can be sent all of it, and there is only one kind of
 // history. If the snapshot covers too few numbers, because a confirmation (H4)
 // led there, the rest is sent and takes the confirmation's place.
 //
@@ -159,21 +160,20 @@
 //     a reboot that may be weeks away. A rollback counts as an activation. If the
 //     reboot came and brought something else, the activation has failed.
 //   - A switch that ends well on another closure than the target has failed.
-//   - A result is told only if it differs from the one told before.
+//   - A result gives an event only if it differs from the one before.
 //
 // # What cannot be healed
 //
 // Snapshots are of active records only (H3). An agent that loses its disk while
-// it rolls back leaves the record Failed, and so does a plane that is put back
-// to before it heard of the rollback. A request of an earlier life that arrives
-// after the disk was lost may end a record for good; the agent then keeps trying
-// its Converged, ever more rarely.
+// it rolls back leaves the record Failed, and so does a plane that is restored
+// to a state before the rollback. A request of an earlier life that arrives
+// after the disk was lost may end a record for good; the agent then keeps
+// trying its Converged, ever more rarely.
 //
 // # Glossary
 //
 //	current     the closure that the host runs
 //	staged      the closure that its next boot brings, if it is another
-//	told        written to the log as an event
 //	shown       visible in a snapshot
 //	retracted   refused, and no longer true for the agent itself: a Converged
 //	outstanding unfinished or unacknowledged

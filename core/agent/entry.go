@@ -19,9 +19,9 @@ const (
 	EntryTaken EntryKind = iota + 1
 	// EntryEvent: an event of the agent's own (PROTOCOL A1).
 	EntryEvent
-	// EntryAcknowledged: every event up to Seq has been answered for good. It
-	// need not be durable before anything else: without it events go out once
-	// more than they had to.
+	// EntryAcknowledged: every event up to Seq has its final answer. It need
+	// not be durable before anything else: without it events go out once more
+	// than they had to.
 	EntryAcknowledged
 	// EntryReplay: the events from Seq on are to be sent again (A3), so they
 	// count as unacknowledged.
@@ -41,11 +41,11 @@ const (
 var entryWords = [...]string{"?", "taken", "event", "acknowledged", "replay", "refused", "reserved", "renumbered", "forgotten"}
 
 // String returns the kind as one lowercase word.
-func (k EntryKind) String() string { return word(entryWords[:], k) }
+func (k EntryKind) String() string { return wire.WordOf(entryWords[:], k) }
 
 // Entry is one line of the agent's log. Walking the log through [Agent.Apply],
-// or its lines through [Restore], gives the same durable state. An entry
-// belongs to whoever got it; a step never changes one that it has appended.
+// or its lines through [Restore], gives the same durable state. The caller owns
+// the entries of an output; a step never changes one that it has appended.
 type Entry struct {
 	Kind      EntryKind
 	RolloutID wire.RolloutID
@@ -66,7 +66,7 @@ type Taken struct {
 	// Recovered says that it was taken from a bootstrap snapshot, so that the
 	// soak is over as well when its deadline has passed (A8).
 	Recovered wire.Flag
-	// SoakUnknown says that neither a dispatch nor a snapshot tells the soak
+	// SoakUnknown says that neither a dispatch nor a snapshot gives the soak
 	// time: Record.SoakSeconds means nothing.
 	SoakUnknown wire.Flag
 	// RollingBack says that Record is Failed and that the host has to go back.
@@ -145,7 +145,7 @@ func (a *Agent) applyTaken(e *Entry) error {
 	}
 	p := &progress{channel: rec.RolloutID.Channel(), taken: *e.Taken, acked: rec.LastEventSeq}
 	p.taken.Record = rec.Clone()
-	if err := p.refold(); err != nil {
+	if err := p.rebuildRecord(); err != nil {
 		return err
 	}
 	for _, q := range a.rollouts {
@@ -179,7 +179,7 @@ func (p *progress) applyRefused(seq wire.Seq) error {
 	}
 	l.refused = true
 	if l.retracted() {
-		return p.refold()
+		return p.rebuildRecord()
 	}
 	return nil
 }

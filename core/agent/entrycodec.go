@@ -36,25 +36,18 @@ var bareEntrySchema = wire.Schema[Entry]{Fields: []wire.Field[Entry]{
 	{Name: "rollout_id", Presence: wire.Required, Of: func(e *Entry) wire.Value { return &e.RolloutID }},
 }}
 
-func appendLine[T any](dst []byte, word string, s *wire.Schema[T], doc *T) []byte {
-	dst = append(dst, word...)
-	dst = append(dst, ' ')
-	dst = s.Append(dst, doc)
-	return append(dst, '\n')
-}
-
 // AppendLine appends the entry as one line of a log, with its newline. Equal
 // entries give equal bytes.
 func (e *Entry) AppendLine(dst []byte) []byte {
 	switch e.Kind {
 	case EntryTaken:
-		return appendLine(dst, e.Kind.String(), &takenSchema, e.Taken)
+		return wire.AppendLine(dst, e.Kind.String(), &takenSchema, e.Taken)
 	case EntryEvent:
-		return appendLine(dst, e.Kind.String(), &eventEntrySchema, e)
+		return wire.AppendLine(dst, e.Kind.String(), &eventEntrySchema, e)
 	case EntryForgotten:
-		return appendLine(dst, e.Kind.String(), &bareEntrySchema, e)
+		return wire.AppendLine(dst, e.Kind.String(), &bareEntrySchema, e)
 	default:
-		return appendLine(dst, e.Kind.String(), &numberEntrySchema, e)
+		return wire.AppendLine(dst, e.Kind.String(), &numberEntrySchema, e)
 	}
 }
 

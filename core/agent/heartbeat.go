@@ -23,8 +23,8 @@ func (p *progress) outstanding() bool {
 
 // nameOutstanding returns the rollout that the next heartbeat names: the
 // outstanding one, or each in turn if there are several. One that the plane
-// does not know may be so for ever, so then a heartbeat that names none has its
-// turn as well: only that one is answered with snapshots (H3).
+// does not know may stay unknown for ever, so then a heartbeat that names none
+// has its turn as well: only that one is answered with snapshots (H3).
 func (a *Agent) nameOutstanding() wire.RolloutID {
 	if a.cfg.Legacy {
 		return ""
@@ -80,7 +80,7 @@ func (a *Agent) heartbeatAnswered(in *HeartbeatAnswered, out *Output) {
 	}
 	// A receipt of null says that the plane could not process it.
 	if in.Status != 200 || !in.Response.ReceivedAt.IsSet() {
-		a.putOff(&h.line, in.Answer, "heartbeat", out)
+		a.scheduleRetry(&h.line, in.Answer, "heartbeat", out)
 		return
 	}
 	h.failures = 0
@@ -95,7 +95,8 @@ func (a *Agent) heartbeatAnswered(in *HeartbeatAnswered, out *Output) {
 
 // maxDriftRenumbers bounds how often a process renumbers the events of a
 // rollout because of a drift. Twice would be two earlier lives; more is a plane
-// that does not take what it is told, and numbers must not run away over it.
+// that does not accept the events, and the numbers must not grow without bound
+// because of it.
 const maxDriftRenumbers = 3
 
 // drifted follows a heartbeat's Replay-From (PROTOCOL H2, A3). The plane says
@@ -108,7 +109,7 @@ func (a *Agent) drifted(p *progress, from wire.Seq, closure wire.Closure, out *O
 	if p.sending.renumbers < maxDriftRenumbers {
 		for i := range p.log {
 			l := &p.log[i]
-			if told, tells := wire.ReportedClosure(l.event.Body); tells && told == closure && l.event.Seq <= from {
+			if reported, is := wire.ReportedClosure(l.event.Body); is && reported == closure && l.event.Seq <= from {
 				p.sending.renumbers++
 				a.renumber(p, l.event.Seq, out)
 				return

@@ -15,9 +15,9 @@ type Input interface {
 	isInput()
 }
 
-// Started tells the agent that its process has just come up. It is stepped
-// once, after New, Restore or a log walk, after [ProbesDeclared] and before any
-// other input.
+// Started says that the agent's process has just started. It is stepped once,
+// after New, Restore or a log walk, after [ProbesDeclared] and before any other
+// input.
 type Started struct {
 	// CurrentClosure is what the host really runs now; empty if unknown. An
 	// agent that does not know it takes no work.
@@ -41,8 +41,8 @@ const (
 	Reboot
 )
 
-// Timer tells the agent that the instant of [Output.NextTimer] has come. An
-// early or an extra one is harmless.
+// Timer says that the instant of [Output.NextTimer] has come. An early or an
+// extra one is harmless.
 type Timer struct{}
 
 // Answer is what came back for a request.
@@ -87,8 +87,8 @@ type PollAnswered struct {
 // ActivationResult says how an activation ended.
 type ActivationResult uint8
 
-// The ends of an activation. One that was killed half-way has no end: the
-// agent is told that it started again.
+// The ends of an activation. One that was killed has no end: the agent's next
+// input is [Started].
 const (
 	// ActivationCompleted: the switch ended well. A boot brings what was
 	// switched to as well.
@@ -137,17 +137,17 @@ type Probed struct {
 	SubResults []wire.SubResult
 }
 
-// ProbesDeclared tells the agent which probes the host's configuration has. It
-// is stepped at every start, before [Started], and whenever the configuration
-// changes. Without it the host has no probes.
+// ProbesDeclared lists the probes of the host's configuration. It is stepped at
+// every start, before [Started], and whenever the configuration changes.
+// Without it the host has no probes.
 type ProbesDeclared struct {
 	// Probes is the whole set. Of a name given twice the later one counts.
 	Probes []wire.ProbeDeclaration
 }
 
-// ClosureObserved tells the agent that the host runs another closure than the
-// agent was told last, or would after a boot, and that no effect of the agent's
-// did it: somebody switched by hand.
+// ClosureObserved says that the host runs another closure than the last input
+// said, or would after a boot, and that no effect of the agent did it: the host
+// was switched by hand.
 type ClosureObserved struct {
 	CurrentClosure wire.Closure
 	// NextBoot is as in [Started].

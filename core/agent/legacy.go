@@ -10,11 +10,12 @@ import (
 // rules of PROTOCOL A.
 //
 //   - It never names a rollout in a heartbeat.
-//   - It keeps no event after an answer, whatever the answer below 500 says,
-//     and nothing of a rollout that is finished.
+//   - It keeps no event after an answer below 500, and nothing of a rollout
+//     that is finished.
 //   - It ignores Replay-From and bootstrap snapshots.
 //   - It sends heartbeats by a ticker, at the start and every interval after
-//     it, without jitter or backoff; what failed waits for the next tick.
+//     it, without jitter or backoff; a request that failed is retried at the
+//     next tick.
 //
 // Activation, probes, soak and rollback are those of every other agent.
 
@@ -25,11 +26,11 @@ func (a *Agent) nextTick() time.Duration {
 }
 
 func (a *Agent) legacyEventAnswered(p *progress, seq wire.Seq, x Answer, out *Output) {
-	if remedyOf(x.Status) == retry {
-		p.sending.at = a.sendAgainAt(0, x)
+	if classify(x.Status) == retry {
+		p.sending.at = a.retryAt(0, x)
 		return
 	}
-	a.moveOn(p, seq, out)
+	a.ackThrough(p, seq, out)
 }
 
 // dropAnswered makes what is answered part of the record that the log begins

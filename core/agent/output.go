@@ -7,17 +7,17 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// Output is what a batch of steps asks of the world. Steps append to it; the
-// driver carries it out in this order and then resets it:
+// Output is what a batch of steps asks its driver to do. Steps append to it;
+// the driver carries it out in this order and then resets it:
 //
 //  1. make Appends durable, in their order (PROTOCOL A1). A crash may keep any
-//     prefix of them. If they could not be made durable, the driver throws the
-//     agent away and restores it from what is;
+//     prefix of them. If they could not be made durable, the driver discards
+//     the agent and restores it from what is durable;
 //  2. send the Requests. Each is answered by exactly one input, at the latest
 //     when its Timeout has passed;
 //  3. begin the Effects. Each is ended by the input that its kind names,
 //     unless the process or the host goes down before;
-//  4. tell the Notices.
+//  4. log and count the Notices.
 //
 // Requests and effects may depend on every append of the batch, unless
 // [Output.MustSync] says otherwise.
@@ -80,7 +80,7 @@ const (
 var requestWords = [...]string{"?", "heartbeat", "event", "poll"}
 
 // String returns the kind as one lowercase word.
-func (k RequestKind) String() string { return word(requestWords[:], k) }
+func (k RequestKind) String() string { return wire.WordOf(requestWords[:], k) }
 
 // Request is one request to the plane. At most one heartbeat, one poll and two
 // events are open at a time, and of one rollout at most one event (A2).
@@ -109,7 +109,7 @@ const (
 	// be idempotent, and must not run beside one that survived the crash.
 	EffectActivate EffectKind = iota + 1
 	// EffectRollback switches the host back to Closure; ended by
-	// [RollbackEnded]. What is said of EffectActivate holds here too.
+	// [RollbackEnded]. As EffectActivate, it must be idempotent and run alone.
 	EffectRollback
 	// EffectProbe runs Probes once each; each is ended by [Probed].
 	EffectProbe
@@ -118,7 +118,7 @@ const (
 var effectWords = [...]string{"?", "activate", "rollback", "probe"}
 
 // String returns the kind as one lowercase word.
-func (k EffectKind) String() string { return word(effectWords[:], k) }
+func (k EffectKind) String() string { return wire.WordOf(effectWords[:], k) }
 
 // Effect is one thing to be done on the host.
 type Effect struct {
@@ -152,8 +152,8 @@ const (
 	// NoticeRejected: the plane does not allow an event (E7); it is not sent
 	// again.
 	NoticeRejected
-	// NoticeDefect: the plane could not read a request or an answer of its
-	// could not be read: one side has a defect.
+	// NoticeDefect: the plane could not read a request, or its answer could not
+	// be read: one side has a defect.
 	NoticeDefect
 	// NoticeUnknown: the plane does not know the rollout (E8).
 	NoticeUnknown
@@ -185,6 +185,7 @@ const (
 )
 
 var noticeWords = [NoticeKindCount]string{
+	0:           "?",
 	NoticeTaken: "taken", NoticeWaiting: "waiting", NoticeKnown: "known",
 	NoticeTransition: "transition", NoticeReplay: "replay", NoticeRejected: "rejected",
 	NoticeDefect: "defect", NoticeUnknown: "unknown", NoticeUnauthorised: "unauthorised",
@@ -194,9 +195,9 @@ var noticeWords = [NoticeKindCount]string{
 }
 
 // String returns the stable word of the kind.
-func (k NoticeKind) String() string { return word(noticeWords[:], k) }
+func (k NoticeKind) String() string { return wire.WordOf(noticeWords[:], k) }
 
-// Notice tells people what happened. It changes nothing.
+// Notice reports what happened, for logs and counters. It changes nothing.
 type Notice struct {
 	Kind      NoticeKind
 	RolloutID wire.RolloutID
@@ -208,12 +209,4 @@ type Notice struct {
 	Status int
 	// Detail is a closure or a sentence.
 	Detail string
-}
-
-// word returns the word of a value, or "?".
-func word[E ~uint8](words []string, e E) string {
-	if int(e) < len(words) && words[e] != "" {
-		return words[e]
-	}
-	return "?"
 }

@@ -25,7 +25,7 @@ func (a *Agent) declare(probes []wire.ProbeDeclaration, out *Output) {
 		d := probes[i]
 		named := func(o wire.ProbeDeclaration) bool { return o.ProbeName == d.ProbeName }
 		if d.ProbeName == "" || d.ProbeKind == "" || d.Mode < wire.Enforce || d.Mode > wire.Disabled {
-			out.Notices = append(out.Notices, Notice{Kind: NoticeDefect, Detail: "a probe wants a name, a kind and a mode: " + orDash(d.ProbeName)})
+			out.Notices = append(out.Notices, Notice{Kind: NoticeDefect, Detail: "a probe wants a name, a kind and a mode: " + wire.OrDash(d.ProbeName)})
 		} else if !slices.ContainsFunc(set, named) {
 			set = append(set, d)
 		}
@@ -84,8 +84,8 @@ func (a *Agent) beginRound(out *Output) {
 	for _, p := range a.rollouts {
 		if a.soaking(p) && !p.soak.declared {
 			p.soak.declared = true
-			if p.soak.retell || !p.hasDeclared(a.probes) {
-				a.tell(p, wire.ProbeTopologyDeclared{Probes: a.probes, DeclaredAt: a.last.Wall}, out)
+			if p.soak.resend || !p.hasDeclared(a.probes) {
+				a.appendEvent(p, wire.ProbeTopologyDeclared{Probes: a.probes, DeclaredAt: a.last.Wall}, out)
 			}
 		}
 	}
@@ -149,7 +149,7 @@ func (a *Agent) endRound(id uint64) {
 			continue
 		}
 		if id > p.soak.after {
-			p.soak.fresh, p.soak.retell = true, false
+			p.soak.fresh, p.soak.resend = true, false
 		}
 		if !p.soak.fresh || !p.soak.declared {
 			r.at = a.last.Mono
@@ -162,8 +162,8 @@ func (a *Agent) endRound(id uint64) {
 	}
 }
 
-// observe tells what a probe's result changes. A result like the one before
-// says nothing new, and is not told: a log must not grow with time alone.
+// observe appends events for what a probe's result changes. A result equal to
+// the one before gives no event: a log must not grow with time alone.
 func (a *Agent) observe(p *progress, d *wire.ProbeDeclaration, in *Probed, out *Output) {
 	var known rollout.Probe
 	if i, found := slices.BinarySearchFunc(p.rec.Probes, d.ProbeName, func(o rollout.Probe, name wire.Name) int {
@@ -176,10 +176,10 @@ func (a *Agent) observe(p *progress, d *wire.ProbeDeclaration, in *Probed, out *
 		status, reason = wire.Fail, tail(in.Reason)
 	}
 	if !known.FirstObservedAt.IsSet() {
-		a.tell(p, wire.ProbeObservedFirst{ProbeName: d.ProbeName, Mode: d.Mode, ObservedAt: a.last.Wall}, out)
+		a.appendEvent(p, wire.ProbeObservedFirst{ProbeName: d.ProbeName, Mode: d.Mode, ObservedAt: a.last.Wall}, out)
 	}
-	if known.Status != status || p.soak.retell {
-		a.tell(p, wire.ProbeResult{
+	if known.Status != status || p.soak.resend {
+		a.appendEvent(p, wire.ProbeResult{
 			ProbeName: d.ProbeName, Mode: d.Mode, Status: status, ObservedAt: a.last.Wall,
 			FailureReason: reason, SubResults: slices.Clone(in.SubResults),
 		}, out)
@@ -190,7 +190,7 @@ func (a *Agent) observe(p *progress, d *wire.ProbeDeclaration, in *Probed, out *
 		return
 	}
 	if !known.FirstFailedAt.IsSet() {
-		a.tell(p, wire.ProbeFailureFirst{ProbeName: d.ProbeName, Mode: d.Mode, FirstFailedAt: a.last.Wall}, out)
+		a.appendEvent(p, wire.ProbeFailureFirst{ProbeName: d.ProbeName, Mode: d.Mode, FirstFailedAt: a.last.Wall}, out)
 	}
 	i := slices.IndexFunc(s.failing, func(f failing) bool { return f.probe == d.ProbeName })
 	if i < 0 {
@@ -202,15 +202,15 @@ func (a *Agent) observe(p *progress, d *wire.ProbeDeclaration, in *Probed, out *
 	}
 }
 
-// fail says that the host has failed, and begins its way back if the rollout's
-// policy wants that and there is something to go back to (PROTOCOL A7).
+// fail appends Failed, and begins the rollback if the rollout's policy wants
+// one and there is a closure to go back to (PROTOCOL A7).
 func (a *Agent) fail(p *progress, sustained time.Duration, out *Output) {
 	policy := wire.Halt
 	if before := p.rec.CurrentClosureAtDispatch; p.taken.Policy == wire.RollbackAndHalt && before != "" && before != p.rec.TargetClosure {
 		policy = wire.RollbackAndHalt
 		out.Notices = append(out.Notices, Notice{Kind: NoticeRollback, RolloutID: p.id(), Detail: string(before)})
 	}
-	a.tell(p, wire.HealthFailed{
+	a.appendEvent(p, wire.HealthFailed{
 		FailedAt: a.last.Wall, SustainedDurationSecs: wire.Count(min(sustained/time.Second, 1<<31-1)),
 		FailingProbes: p.rec.FailingProbes(), PolicyApplied: policy,
 	}, out)

@@ -19,7 +19,7 @@ type logged struct {
 
 // retracted reports whether the event no longer counts for the agent's own
 // record. A refused Converged does not: it may be tried again later (E7). Any
-// other refused event remains true, since the agent is the truth about its
+// other refused event stays true, since the agent decides what is true of its
 // host.
 func (l *logged) retracted() bool {
 	return l.refused && l.event.Body.Kind() == wire.KindConverged
@@ -31,7 +31,7 @@ type progress struct {
 	channel  wire.Channel
 	taken    Taken
 	log      []logged // by rising number
-	acked    wire.Seq // every event up to this one has been answered for good
+	acked    wire.Seq // every event up to this one has its final answer
 	reserved wire.Seq // the numbers up to this one may not be used any more
 	// superseded says that a newer rollout of the channel was taken up. What
 	// is not acknowledged is still sent, and nothing new is done.
@@ -137,8 +137,8 @@ func (p *progress) take(ev wire.Event) rollout.Result {
 	return result
 }
 
-// refold derives the record anew.
-func (p *progress) refold() error {
+// rebuildRecord derives the record from the log.
+func (p *progress) rebuildRecord() error {
 	p.rec = p.taken.Record.Clone()
 	p.rollback = bool(p.taken.RollingBack)
 	for i := range p.log {
@@ -151,9 +151,9 @@ func (p *progress) refold() error {
 	return nil
 }
 
-// renumber gives the events from seq on the next free numbers. Refused ones
-// get another chance under the new number, except for a Converged, which is
-// told anew when it is true.
+// renumber gives the events from seq on the next free numbers. Refused ones get
+// another chance under the new number, except for a Converged, which gets a new
+// event when it is true.
 func (p *progress) renumber(seq wire.Seq) error {
 	if seq == 0 {
 		return fmt.Errorf("numbers start at 1")
@@ -172,18 +172,18 @@ func (p *progress) renumber(seq wire.Seq) error {
 	}
 	clear(p.log[len(kept):])
 	p.log = kept
-	return p.refold()
+	return p.rebuildRecord()
 }
 
 // maxLog is how long a log may become, apart from four events for each probe,
-// before results of probes that later ones have overtaken are dropped from it.
+// before outdated results of probes are dropped from it.
 const maxLog = 256
 
-// thin drops what says nothing any more, if the log is long: results of probes
-// that later ones have overtaken, declarations of the same probes, and what was
-// retracted. A probe that flaps through a long soak, or while the plane is
-// away, must not fill the disk. The numbers then have a gap, which a plane
-// takes (PROTOCOL E4). The last event always stays.
+// thin drops outdated events if the log is long: results of probes that have a
+// later result, declarations of the same probes, and what was retracted. A
+// probe that flaps through a long soak, or while the plane is away, must not
+// fill the disk. The numbers then have a gap, which a plane takes (PROTOCOL
+// E4). The last event always stays.
 func (p *progress) thin() {
 	if len(p.log) <= maxLog+4*len(p.rec.Probes) {
 		return

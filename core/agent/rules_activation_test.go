@@ -208,7 +208,7 @@ func TestAfterABootADeferralHasComeIsStillToComeOrHasFailed(t *testing.T) { // P
 		{"the host was booted and the next boot brings it", "c0", "c1", agent.Reboot, wire.Deferred, ""},
 		{"the host was booted into what it ran before", "c0", "", agent.Reboot, wire.Failed, "ActivationFailed#4"},
 		{"the host was booted into something else", "c9", "c9", agent.Reboot, wire.Failed, "ActivationFailed#4"},
-		{"nobody knows what the host runs", "", "", agent.Reboot, wire.Deferred, ""},
+		{"what the host runs is unknown", "", "", agent.Reboot, wire.Deferred, ""},
 	} {
 		r := deferred(t)
 		r.make()

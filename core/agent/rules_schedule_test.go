@@ -153,7 +153,7 @@ func TestAHostThatIsNotAcceptedKeepsEverythingAndTriesAtTheInterval(t *testing.T
 		}
 		equal(t, "history", r.history(r1), "DispatchAck#1 ActivationStarted#2")
 		if r.noticed(agent.NoticeUnauthorised) < 2 {
-			t.Fatal("nobody is told")
+			t.Fatal("no notice says so")
 		}
 	}
 }

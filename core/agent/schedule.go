@@ -7,8 +7,8 @@ import (
 )
 
 // maxRetryAfter bounds what an agent takes from a Retry-After. A plane asks for
-// at most one heartbeat interval (PROTOCOL G4); something between the two may
-// say anything.
+// at most one heartbeat interval (PROTOCOL G4); a proxy in between may ask for
+// anything.
 const maxRetryAfter = time.Hour
 
 // line is what the heartbeat and the poll have in common: one request at a
@@ -56,26 +56,27 @@ func (a *Agent) backoff(failures wire.Count, floor time.Duration) time.Duration 
 	return max(drawn, min(floor, maxRetryAfter))
 }
 
-// counted returns one failure more, without ever running over.
+// counted returns failures plus one, without overflow.
 func counted(failures wire.Count) wire.Count { return min(failures+1, 1<<20) }
 
-// remedy says what the status of an answer asks of its request.
-type remedy uint8
+// answerClass says what an answer's status means for its request.
+type answerClass uint8
 
 const (
 	// done: the plane did what was asked.
-	done remedy = iota
+	done answerClass = iota
 	// retry: the same request again, after a backoff (E9).
 	retry
-	// wait: the same request again, an interval later. Trying sooner could not
-	// help.
+	// wait: the same request again, an interval later. A sooner retry could not
+	// succeed.
 	wait
-	// judged: the answer is about this very document.
+	// judged: the answer is about this document, so the same again would get
+	// the same answer.
 	judged
 )
 
-// remedyOf sorts the status codes.
-func remedyOf(status int) remedy {
+// classify returns the class of a status code.
+func classify(status int) answerClass {
 	switch {
 	case status >= 200 && status < 300:
 		return done
@@ -88,8 +89,8 @@ func remedyOf(status int) remedy {
 	}
 }
 
-// complain tells people of an answer that no retry cures.
-func (a *Agent) complain(id wire.RolloutID, seq wire.Seq, status int, detail string, out *Output) {
+// noticeDefect adds the notice of an answer that no retry can change.
+func (a *Agent) noticeDefect(id wire.RolloutID, seq wire.Seq, status int, detail string, out *Output) {
 	kind := NoticeDefect
 	if status == 401 || status == 403 {
 		kind = NoticeUnauthorised
@@ -97,17 +98,17 @@ func (a *Agent) complain(id wire.RolloutID, seq wire.Seq, status int, detail str
 	out.Notices = append(out.Notices, Notice{Kind: kind, RolloutID: id, Seq: seq, Status: status, Detail: detail})
 }
 
-// putOff sets when a heartbeat or a poll that failed is tried again.
-func (a *Agent) putOff(l *line, x Answer, detail string, out *Output) {
+// scheduleRetry sets when a heartbeat or a poll that failed is retried.
+func (a *Agent) scheduleRetry(l *line, x Answer, detail string, out *Output) {
 	l.failures = counted(l.failures)
 	if a.cfg.Legacy {
 		l.at = a.nextTick()
 		return
 	}
-	if r := remedyOf(x.Status); r == retry || r == done {
+	if r := classify(x.Status); r == retry || r == done {
 		l.at = a.last.Mono + a.backoff(l.failures, x.RetryAfter)
 		return
 	}
-	a.complain("", 0, x.Status, detail, out)
+	a.noticeDefect("", 0, x.Status, detail, out)
 	l.at = a.last.Mono + max(a.interval(), min(x.RetryAfter, maxRetryAfter))
 }

@@ -37,7 +37,7 @@ import (
 //	activated [closure=C] | deferred | failed
 //	rolledback CLOSURE                      ends the rollback
 //	probed NAME=STATUS …                    answers the running round
-//	observed CLOSURE                        somebody switched by hand
+//	observed CLOSURE                        the host was switched by hand
 //	clock D                                 sets the wall clock off by D
 //	state [durable]                         prints the canonical lines
 //	show                                    prints the agent's own description

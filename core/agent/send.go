@@ -32,9 +32,9 @@ type sending struct {
 }
 
 // orphan is what is left of the sending of a rollout that was forgotten: an
-// event without an answer, or the rest of a backoff. Should the rollout be taken
-// up anew, nothing of it is sent before: one event at a time, and no sooner than
-// the plane asked for (PROTOCOL A2, E9).
+// event without an answer, or the rest of a backoff. If the rollout is taken up
+// again, nothing of it is sent before the orphan is done: one event at a time,
+// and no sooner than the plane asked for (PROTOCOL A2, E9).
 type orphan struct {
 	rollout  wire.RolloutID
 	open     uint64        // ID of the open request, or 0
@@ -42,35 +42,35 @@ type orphan struct {
 	failures wire.Count    // answers in a row that called for the same event again
 }
 
-// orphan keeps what of a rollout's sending outlives the rollout.
+// orphan keeps what has to outlive the rollout: its open request and its
+// backoff.
 func (a *Agent) orphan(p *progress) {
 	if s := &p.sending; s.open != 0 || s.at > a.last.Mono {
 		a.orphans = append(a.orphans, orphan{p.id(), s.open, s.at, s.failures})
 	}
 }
 
-// buryOrphans lets go of orphans whose backoff is over.
-func (a *Agent) buryOrphans() {
+// pruneOrphans drops orphans whose backoff is over.
+func (a *Agent) pruneOrphans() {
 	if len(a.orphans) > 0 {
 		a.orphans = slices.DeleteFunc(a.orphans, func(o orphan) bool { return o.open == 0 && o.at <= a.last.Mono })
 	}
 }
 
-// orphanAnswered takes the answer to an event whose rollout is forgotten. What
-// the plane says of the event is of no use any more; how long it wants to be
-// left in peace is.
+// orphanAnswered takes the answer to an event whose rollout is forgotten. Of
+// the answer only the backoff still matters.
 func (a *Agent) orphanAnswered(in *EventAnswered) {
 	for i := range a.orphans {
 		if o := &a.orphans[i]; o.open == in.ID && in.ID != 0 {
 			o.open, o.failures = 0, counted(o.failures)
-			o.at = a.sendAgainAt(o.failures, in.Answer)
+			o.at = a.retryAt(o.failures, in.Answer)
 		}
 	}
 }
 
-// orphansEnd returns when nothing of an earlier life of a rollout holds it up any
-// more; NoTimer while an event of one has no answer.
-func (a *Agent) orphansEnd(id wire.RolloutID) time.Duration {
+// orphansDone returns when no orphan of a rollout delays it any more; NoTimer
+// while an orphan's event has no answer.
+func (a *Agent) orphansDone(id wire.RolloutID) time.Duration {
 	end := time.Duration(0)
 	for _, o := range a.orphans {
 		switch {
@@ -92,9 +92,9 @@ func (p *progress) unsent() bool {
 	return p.sending.open != 0 || p.next(p.acked) != nil
 }
 
-// sendAgainAt returns when the next event may go after an answer to one.
-func (a *Agent) sendAgainAt(failures wire.Count, x Answer) time.Duration {
-	switch r := remedyOf(x.Status); {
+// retryAt returns when the next event may go after an answer to one.
+func (a *Agent) retryAt(failures wire.Count, x Answer) time.Duration {
+	switch r := classify(x.Status); {
 	case r == retry && a.cfg.Legacy:
 		return a.nextTick()
 	case r == retry: // E9
@@ -112,7 +112,7 @@ func (a *Agent) sendDue(p *progress) time.Duration {
 	if s.open != 0 || s.unknown || p.next(p.acked) == nil || a.eventsOpen() >= maxEventsOpen {
 		return NoTimer
 	}
-	return max(s.at, a.orphansEnd(p.id()))
+	return max(s.at, a.orphansDone(p.id()))
 }
 
 func (a *Agent) eventsOpen() int {
@@ -154,10 +154,10 @@ func (a *Agent) eventAnswered(in *EventAnswered, out *Output) {
 		a.legacyEventAnswered(p, seq, in.Answer, out)
 		return
 	}
-	switch r := remedyOf(in.Status); {
+	switch r := classify(in.Status); {
 	case r == done: // E2, E3
 		s.failures, s.gaps = 0, 0
-		a.moveOn(p, seq, out)
+		a.ackThrough(p, seq, out)
 	case in.Status == 404: // E8
 		s.failures = 0
 		s.unknown = true
@@ -168,11 +168,11 @@ func (a *Agent) eventAnswered(in *EventAnswered, out *Output) {
 	case r == judged: // E7, and documents that the plane cannot read
 		s.failures = 0
 		a.refuse(p, seq, in.Status, out)
-	default: // E9, and what no retry cures
+	default: // E9, and what no retry can change
 		s.failures = counted(s.failures)
-		s.at = a.sendAgainAt(s.failures, in.Answer)
+		s.at = a.retryAt(s.failures, in.Answer)
 		if r == wait {
-			a.complain(p.id(), seq, in.Status, "the event is kept", out)
+			a.noticeDefect(p.id(), seq, in.Status, "the event is kept", out)
 		}
 	}
 }
@@ -191,9 +191,9 @@ func (a *Agent) sentBy(id uint64) *progress {
 	return nil
 }
 
-// moveOn notes that an event is answered for good, unless a replay that came
-// while it was on its way has gone back behind it.
-func (a *Agent) moveOn(p *progress, seq wire.Seq, out *Output) {
+// ackThrough acknowledges the events up to one that has its final answer,
+// unless a replay that came while it was in flight starts before it.
+func (a *Agent) ackThrough(p *progress, seq wire.Seq, out *Output) {
 	p.sending.at = a.last.Mono
 	if first := p.next(p.acked); seq > p.acked && (first == nil || first.event.Seq >= seq) {
 		a.commit(Entry{Kind: EntryAcknowledged, RolloutID: p.id(), Seq: seq}, out)
@@ -205,22 +205,22 @@ func (a *Agent) moveOn(p *progress, seq wire.Seq, out *Output) {
 func (a *Agent) refuse(p *progress, seq wire.Seq, status int, out *Output) {
 	l := p.find(seq)
 	if l == nil || l.refused {
-		a.moveOn(p, seq, out)
+		a.ackThrough(p, seq, out)
 		return
 	}
 	kind := l.event.Body.Kind()
 	if status == 409 {
 		out.Notices = append(out.Notices, Notice{Kind: NoticeRejected, RolloutID: p.id(), Seq: seq, Status: status, Detail: kind.String()})
 	} else {
-		a.complain(p.id(), seq, status, kind.String()+" is not sent again", out)
+		a.noticeDefect(p.id(), seq, status, kind.String()+" is not sent again", out)
 	}
 	a.commit(Entry{Kind: EntryRefused, RolloutID: p.id(), Seq: seq}, out)
-	a.moveOn(p, seq, out)
+	a.ackThrough(p, seq, out)
 	switch {
 	case kind == wire.KindConverged:
 		a.convergeLater(p)
 	case kind == wire.KindActivationFailed && status == 409 && p.kind(wire.KindFailed) == nil:
-		a.tellFailedInstead(p, out)
+		a.appendFailed(p, out)
 	}
 }
 
@@ -234,8 +234,8 @@ func (a *Agent) gap(p *progress, seq, from wire.Seq, out *Output) {
 		return
 	}
 	a.beginReplay(p, from, out)
-	// The first replay goes at once. One after the other without an event
-	// taken in between would be a plane that forgets as it reads.
+	// The first replay goes at once. Several in a row without an event accepted
+	// in between mean that the plane does not keep what it reads.
 	s := &p.sending
 	s.at = a.last.Mono
 	if s.gaps = counted(s.gaps); s.gaps > 1 {

@@ -7,7 +7,7 @@ import (
 )
 
 // soak is what a rollout's soak has come to in this process. All instants are
-// on the monotonic clock, which nobody can set.
+// on the monotonic clock, which cannot be set.
 type soak struct {
 	begun bool
 	// since is when the activation ended; it may lie before the process.
@@ -16,11 +16,11 @@ type soak struct {
 	// refusal: rounds of probes with lower ones do not count.
 	after uint64
 	// declared says that the host's probes are declared, fresh that a round of
-	// them has ended. Nothing converges on what an earlier process saw.
+	// them has ended. Results of an earlier process do not count.
 	declared, fresh bool
-	// retell says that probes and results are to be told again, though nothing
-	// about them has changed.
-	retell bool
+	// resend says that the events about probes and results are to be appended
+	// again, though nothing about them has changed.
+	resend bool
 	// failing are the probes that fail, in the order in which they began to.
 	failing []failing
 	// retryAt is when a Converged that was refused may be tried again.
@@ -35,8 +35,9 @@ type failing struct {
 }
 
 // elapsed returns for how long something has lasted since an instant of the
-// wall clock, from 0 to most: all that is left of a monotonic instant after a
-// restart. A clock that was set in between can shorten or stretch it once.
+// wall clock, from 0 to most: the only record of a monotonic instant that
+// survives a restart. A clock that was set in between can shorten or stretch it
+// once.
 func (a *Agent) elapsed(since wire.Time, most time.Duration) time.Duration {
 	if !since.IsSet() {
 		return 0
@@ -60,8 +61,8 @@ func (a *Agent) soaking(p *progress) bool {
 	return p.rec.State == wire.Soaking && p.soak.begun && !p.superseded && a.current == p.rec.TargetClosure
 }
 
-// convergeDue returns when a rollout has converged (PROTOCOL A8), as far as
-// can be told now.
+// convergeDue returns when a rollout has converged (PROTOCOL A8), as far as is
+// known now.
 func (a *Agent) convergeDue(p *progress) time.Duration {
 	if !a.soaking(p) || !p.soak.declared || !p.soak.fresh {
 		return NoTimer
@@ -100,17 +101,17 @@ func (a *Agent) convergeAll(out *Output) {
 	}
 }
 
-// converge tells that the rollout has converged. A wall clock that was set
-// back during the soak would date it before the soak's end, and the plane
-// would refuse it (E1); by the monotonic clock the soak is over, so it is dated
-// at its end.
+// converge appends Converged. A wall clock that was set back during the soak
+// would date it before the soak's end, and the plane would refuse it (E1); by
+// the monotonic clock the soak is over, so Converged is dated at the soak's
+// end.
 func (a *Agent) converge(p *progress, out *Output) {
 	at := a.last.Wall
 	if end := p.rec.ActivationCompletedAt.Add(p.rec.Soak()); at.Before(end) && a.last.Mono >= p.soak.since+p.rec.Soak() {
 		at = end
 	}
 	p.soak.failing = nil
-	a.tell(p, wire.HostConverged{ConvergedAt: at, CurrentClosure: a.current}, out)
+	a.appendEvent(p, wire.HostConverged{ConvergedAt: at, CurrentClosure: a.current}, out)
 }
 
 // maxConvergeRetry bounds the time between two tries of a Converged that the
@@ -120,10 +121,10 @@ const maxConvergeRetry = time.Hour
 // convergeLater prepares the next try of a Converged that was refused (PROTOCOL
 // E7). The plane may know a longer soak than the agent does, so the next try is
 // later. Or it has lost results of probes to an old backup: nothing else would
-// ever bring them back, since the closure shows no drift and the numbers no
-// gap, so they are told again.
+// bring them back, since the closure shows no drift and the numbers no gap, so
+// their events are appended again.
 func (a *Agent) convergeLater(p *progress) {
-	p.soak.after, p.soak.declared, p.soak.fresh, p.soak.retell = a.issued, false, false, true
+	p.soak.after, p.soak.declared, p.soak.fresh, p.soak.resend = a.issued, false, false, true
 	a.round.at = a.last.Mono
 	wait := a.interval()
 	for n := p.soak.refusals; n > 0 && wait < maxConvergeRetry; n-- {

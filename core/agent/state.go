@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -41,7 +40,7 @@ func (a *Agent) AppendDurable(dst []byte) []byte {
 func (a *Agent) AppendState(dst []byte) []byte {
 	dst = a.AppendDurable(dst)
 	h, l, s, r := &a.heartbeat, &a.poll, &a.switching, &a.round
-	dst = appendLine(dst, "process", &processLineSchema, &processLine{
+	dst = wire.AppendLine(dst, "process", &processLineSchema, &processLine{
 		Mono: wire.Nanos(a.last.Mono), Wall: a.last.Wall, Random: wire.Name(strconv.FormatUint(uint64(a.rng), 16)),
 		Started: wire.Flag(a.started), Booted: wire.Flag(a.booted), Current: a.current, Staged: a.staged, Issued: wire.Seq(a.issued),
 		HeartbeatOpen: wire.Seq(h.open), HeartbeatSent: wire.Nanos(h.sent), HeartbeatAt: wire.Nanos(h.at),
@@ -53,30 +52,30 @@ func (a *Agent) AppendState(dst []byte) []byte {
 		RoundID: wire.Seq(r.id), RoundAt: wire.Nanos(r.at),
 	})
 	for i := range a.probes {
-		dst = appendLine(dst, "probe", &probeLineSchema, &probeLine{Probe: a.probes[i]})
+		dst = wire.AppendLine(dst, "probe", &probeLineSchema, &probeLine{Probe: a.probes[i]})
 	}
 	for i := range r.probes {
-		dst = appendLine(dst, "running", &probeLineSchema, &probeLine{Probe: r.probes[i], Ended: wire.Flag(r.ended[i])})
+		dst = wire.AppendLine(dst, "running", &probeLineSchema, &probeLine{Probe: r.probes[i], Ended: wire.Flag(r.ended[i])})
 	}
 	for i := range a.waiting {
-		dst = appendLine(dst, "waiting", &wire.DispatchSchema, &a.waiting[i])
+		dst = wire.AppendLine(dst, "waiting", &wire.DispatchSchema, &a.waiting[i])
 	}
 	for _, o := range a.orphans {
-		dst = appendLine(dst, "orphan", &orphanLineSchema, &orphanLine{o.rollout, wire.Seq(o.open), wire.Nanos(o.at), o.failures})
+		dst = wire.AppendLine(dst, "orphan", &orphanLineSchema, &orphanLine{o.rollout, wire.Seq(o.open), wire.Nanos(o.at), o.failures})
 	}
 	for _, p := range a.rollouts {
 		s, k := &p.sending, &p.soak
-		dst = appendLine(dst, "sending", &sendingLineSchema, &sendingLine{
+		dst = wire.AppendLine(dst, "sending", &sendingLineSchema, &sendingLine{
 			RolloutID: p.id(), ReplayFrom: s.replayFrom, ReplayTo: s.replayTo,
 			Open: wire.Seq(s.open), OpenSeq: s.openSeq, At: wire.Nanos(s.at),
 			Failures: s.failures, Gaps: s.gaps, Renumbers: s.renumbers, Unknown: wire.Flag(s.unknown),
 			Resumed: wire.Flag(p.resumed), RollbackAt: wire.Nanos(p.rollbackAt), RollbackFailures: p.rollbackFailures,
 			SoakBegun: wire.Flag(k.begun), SoakSince: wire.Nanos(k.since), SoakAfter: wire.Seq(k.after),
-			SoakDeclared: wire.Flag(k.declared), SoakFresh: wire.Flag(k.fresh), SoakRetell: wire.Flag(k.retell),
+			SoakDeclared: wire.Flag(k.declared), SoakFresh: wire.Flag(k.fresh), SoakResend: wire.Flag(k.resend),
 			SoakRetryAt: wire.Nanos(k.retryAt), SoakRefusals: k.refusals,
 		})
 		for _, f := range k.failing {
-			dst = appendLine(dst, "failing", &failingLineSchema, &failingLine{p.id(), f.probe, wire.Nanos(f.since)})
+			dst = wire.AppendLine(dst, "failing", &failingLineSchema, &failingLine{p.id(), f.probe, wire.Nanos(f.since)})
 		}
 	}
 	return dst
@@ -93,16 +92,12 @@ func Restore(cfg Config, state []byte) (*Agent, error) {
 		return nil, err
 	}
 	rd := reader{agent: a}
-	number := 0
-	for line := range bytes.Lines(state) {
-		number++
-		line, whole := bytes.CutSuffix(line, []byte("\n"))
-		if !whole {
+	for line := range wire.Lines(state) {
+		if !line.Complete {
 			break
 		}
-		word, doc, _ := bytes.Cut(line, []byte(" "))
-		if err := rd.line(string(word), doc); err != nil {
-			return nil, fmt.Errorf("state line %d (%s): %w", number, word, err)
+		if err := rd.line(line.Word, line.Doc); err != nil {
+			return nil, line.Wrong(err)
 		}
 	}
 	if err := a.Check(); err != nil {
@@ -225,7 +220,7 @@ func (rd *reader) readSending(doc []byte) error {
 	p.rollbackAt, p.rollbackFailures = time.Duration(l.RollbackAt), l.RollbackFailures
 	p.soak = soak{
 		begun: bool(l.SoakBegun), since: time.Duration(l.SoakSince), after: uint64(l.SoakAfter),
-		declared: bool(l.SoakDeclared), fresh: bool(l.SoakFresh), retell: bool(l.SoakRetell),
+		declared: bool(l.SoakDeclared), fresh: bool(l.SoakFresh), resend: bool(l.SoakResend),
 		retryAt: time.Duration(l.SoakRetryAt), refusals: l.SoakRefusals,
 	}
 	return nil

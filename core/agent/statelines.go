@@ -88,7 +88,7 @@ type sendingLine struct {
 	Unknown, Resumed          wire.Flag
 	RollbackFailures          wire.Count
 	SoakBegun, SoakDeclared   wire.Flag
-	SoakFresh, SoakRetell     wire.Flag
+	SoakFresh, SoakResend     wire.Flag
 	SoakSince, SoakRetryAt    wire.Nanos
 	SoakAfter                 wire.Seq
 	SoakRefusals              wire.Count
@@ -113,7 +113,7 @@ var sendingLineSchema = wire.Schema[sendingLine]{Fields: []wire.Field[sendingLin
 	{Name: "soak_after", Presence: wire.Required, Of: func(l *sendingLine) wire.Value { return &l.SoakAfter }},
 	{Name: "soak_declared", Presence: wire.Optional, Of: func(l *sendingLine) wire.Value { return &l.SoakDeclared }},
 	{Name: "soak_fresh", Presence: wire.Optional, Of: func(l *sendingLine) wire.Value { return &l.SoakFresh }},
-	{Name: "soak_retell", Presence: wire.Optional, Of: func(l *sendingLine) wire.Value { return &l.SoakRetell }},
+	{Name: "soak_retell", Presence: wire.Optional, Of: func(l *sendingLine) wire.Value { return &l.SoakResend }},
 	{Name: "soak_retry_at", Presence: wire.Required, Of: func(l *sendingLine) wire.Value { return &l.SoakRetryAt }},
 	{Name: "soak_refusals", Presence: wire.Required, Of: func(l *sendingLine) wire.Value { return &l.SoakRefusals }},
 }}

@@ -7,8 +7,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// View is what an onlooker may know of one rollout of the agent's: a checker,
-// or a person.
+// View is a read-only view of one of the agent's rollouts, for checkers and for
+// people.
 type View struct {
 	// Record is the agent's own; it is to be read only, and is good until the
 	// next step.
@@ -20,13 +20,12 @@ type View struct {
 	Busy bool
 	// Unsent says that events wait to be sent, or to be sent again.
 	Unsent bool
-	// Acknowledged is the number up to which every event has been answered
-	// for good.
+	// Acknowledged is the number up to which every event has its final answer.
 	Acknowledged wire.Seq
 	// Replaying says that a replay is on its way (PROTOCOL A3).
 	Replaying bool
-	// Unknown says that the plane did not know the rollout when it was told
-	// of it last (E8).
+	// Unknown says that the plane did not know the rollout of the last event
+	// (E8).
 	Unknown bool
 }
 
@@ -43,8 +42,8 @@ func (a *Agent) Views(dst []View) []View {
 	return dst
 }
 
-// History appends the events of a rollout that the agent keeps and stands by,
-// by rising number.
+// History appends the events of a rollout that the agent keeps and has not
+// retracted, by rising number.
 func (a *Agent) History(id wire.RolloutID, dst []wire.Event) []wire.Event {
 	for _, p := range a.rollouts {
 		if p.id() != id {

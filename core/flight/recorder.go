@@ -43,7 +43,7 @@ func (l Limits) validate() error {
 	return nil
 }
 
-// step is one step that is kept, or a plane that was built anew.
+// step is one step that is kept, or a plane that was rebuilt.
 type step struct {
 	at wire.Instant
 	in plane.Input // nil for a heartbeat, and for a plane
@@ -53,10 +53,10 @@ type step struct {
 	// returned says that the step was done; replied that it made an outcome.
 	returned, replied bool
 	outcome           wire.Outcome
-	// answer is the outcome as bytes, of those with documents: what the
-	// documents hold is not to be kept alive.
+	// answer is the outcome as bytes, for outcomes with a document, so that the
+	// document is not kept in memory.
 	answer []byte
-	// rebuilt is set if this is no step but a plane that was built anew.
+	// rebuilt is set if this is no step but a plane that was rebuilt.
 	rebuilt *plane.Plane
 	weight  int
 }
@@ -75,8 +75,8 @@ type Recorder struct {
 	first  int    // the oldest
 	count  int
 	weight int
-	// passed is how many steps have left the ring.
-	passed uint64
+	// evicted is how many steps have left the ring.
+	evicted uint64
 	// rebuilt is whether a rebuilt plane is in the ring. There is one at most.
 	rebuilt bool
 	scratch []byte
@@ -97,20 +97,19 @@ func (r *Recorder) Steps() (kept int, before uint64) {
 	if r.rebuilt {
 		kept--
 	}
-	return kept, r.passed
+	return kept, r.evicted
 }
 
-// Rebuilt tells the recorder that the plane was built: at the start, or again
-// since what was in memory could not be relied on. p is the recorder's from now
-// on, and must be in the state of the real one. What happened since the build
-// before last is forgotten.
+// Rebuilt says that the plane was built: at the start, or again after its state
+// in memory could not be trusted. The recorder owns p from now on; p must be in
+// the state of the real plane. Steps before the last but one build are dropped.
 func (r *Recorder) Rebuilt(p *plane.Plane) {
 	if r.base == nil {
 		r.base = p
 		return
 	}
 	for r.rebuilt {
-		r.forget()
+		r.evict()
 	}
 	r.push(step{rebuilt: p, weight: stepWeight})
 	r.rebuilt = true
@@ -169,7 +168,7 @@ func (r *Recorder) grow(s *step, by int) {
 	s.weight += by
 	r.weight += by
 	for r.weight > r.limits.Bytes && r.count > 1 {
-		r.forget()
+		r.evict()
 	}
 }
 
@@ -184,15 +183,15 @@ func (r *Recorder) at(i int) int {
 
 func (r *Recorder) push(s step) {
 	for r.count > 0 && (r.count == len(r.ring) || r.weight+s.weight > r.limits.Bytes) {
-		r.forget()
+		r.evict()
 	}
 	r.ring[r.at(r.count)] = s
 	r.count++
 	r.weight += s.weight
 }
 
-// forget lets the oldest step go: the base takes it.
-func (r *Recorder) forget() {
+// evict drops the oldest step; the base steps it.
+func (r *Recorder) evict() {
 	s := &r.ring[r.first]
 	switch {
 	case s.rebuilt != nil:
@@ -201,11 +200,10 @@ func (r *Recorder) forget() {
 	case s.returned:
 		r.out.Reset()
 		r.base.Step(s.at, s.input(), &r.out)
-		r.passed++
+		r.evicted++
 	default:
-		// It panicked, and would do so again. What follows is a plane that
-		// was built anew.
-		r.passed++
+		// It panicked, and would do so again. A rebuilt plane follows.
+		r.evicted++
 	}
 	r.weight -= s.weight
 	*s = step{}

@@ -235,7 +235,7 @@ func TestAStepThatDidNotReturnIsTheLastOfItsPlane(t *testing.T) {
 	if last := steps[len(steps)-1]; last.Returned || last.Answer != nil || last.Input.String() != "poll guilty" {
 		t.Errorf("the last step is %+v; want the poll, not returned", last)
 	}
-	// When it leaves the ring, nobody makes it again.
+	// When it leaves the ring, it is not made again.
 	r.rebuild()
 	for range 5 {
 		r.step(&plane.Poll{Hostname: "h1"})

@@ -27,7 +27,7 @@ type Header struct {
 	// HeartbeatInterval and StallAfter are the plane's configuration.
 	HeartbeatInterval, StallAfter wire.Nanos
 	// Steps is how many steps follow; Before is how many the plane had made
-	// before them in the life of the process.
+	// before them in this process.
 	Steps, Before wire.Seq
 }
 
@@ -64,14 +64,12 @@ func (r *Recorder) Append(dst []byte, h Header) ([]byte, bool) {
 	kept, before := r.Steps()
 	h.Format, h.Steps, h.Before = Format, wire.Seq(kept), wire.Seq(before)
 	h.HeartbeatInterval, h.StallAfter = wire.Nanos(cfg.HeartbeatInterval), wire.Nanos(cfg.StallAfter)
-	dst = append(dst, "flight "...)
-	dst = append(headerSchema.Append(dst, &h), '\n')
+	dst = wire.AppendLine(dst, "flight", &headerSchema, &h)
 	dst = r.base.AppendState(dst)
 	for i := range r.count {
 		dst = r.ring[r.at(i)].append(dst)
 	}
-	dst = append(dst, "end "...)
-	return append(endSchema.Append(dst, &endLine{wire.Seq(kept)}), '\n'), true
+	return wire.AppendLine(dst, "end", &endSchema, &endLine{wire.Seq(kept)}), true
 }
 
 func (s *step) append(dst []byte) []byte {
@@ -129,14 +127,14 @@ type Step struct {
 	Line int
 	// At is the instant on both clocks.
 	At wire.Instant
-	// Input is what the plane took; nil if the plane was built anew.
+	// Input is what the plane stepped; nil if the plane was rebuilt.
 	Input plane.Input
 	// Returned is false for a step that began and did not return.
 	Returned bool
 	// Answer is what it answered: status, Replay-From and body; nil if a step
 	// of the input does not answer.
 	Answer []byte
-	state  []byte // of a plane that was built anew
+	state  []byte // of a plane that was rebuilt
 }
 
 // Steps are the steps, in order. They are the recording's.
@@ -169,7 +167,7 @@ type parser struct {
 	rec     *Recording
 	decoder wire.Decoder
 	state   *[]byte // where lines of a state go
-	open    bool    // a step waits for what became of it
+	open    bool    // the end of a step is to come
 	ended   bool
 }
 
@@ -192,7 +190,7 @@ func (p *parser) line(number int, line []byte) error {
 	case p.ended:
 		return fmt.Errorf("nothing may follow the line end")
 	case p.open:
-		return p.became(string(word), rest)
+		return p.endStep(string(word), rest)
 	}
 	switch string(word) {
 	case "step":
@@ -233,8 +231,8 @@ func (p *parser) step(number int, rest []byte) error {
 	return nil
 }
 
-// became reads what became of the step before.
-func (p *parser) became(word string, rest []byte) error {
+// endStep reads how the step before ended.
+func (p *parser) endStep(word string, rest []byte) error {
 	s := &p.rec.steps[len(p.rec.steps)-1]
 	p.open = false
 	switch word {

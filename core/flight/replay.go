@@ -7,8 +7,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 )
 
-// Player plays a recording to a plane of its own, a step at a time, so that
-// whoever watches knows in which step something happens, a panic included.
+// Player plays a recording to a plane of its own, a step at a time, so that the
+// caller knows in which step something happens, a panic included.
 type Player struct {
 	rec   *Recording
 	plane *plane.Plane
@@ -27,7 +27,7 @@ func (r *Recording) Play() (*Player, error) {
 	return &Player{rec: r, plane: p}, nil
 }
 
-// Plane is the plane as it is now. It is the player's: look, change nothing.
+// Plane is the plane as it is now, to be read only.
 func (p *Player) Plane() *plane.Plane { return p.plane }
 
 // Peek returns the step that [Player.Next] will make, and false at the end.
@@ -39,8 +39,8 @@ func (p *Player) Peek() (*Step, bool) {
 }
 
 // Next makes one step. It must not be called at the end. A step that did not
-// return in production is made like every other: what happened then happens
-// again. The error is about the state of a plane that was built anew.
+// return in production is made like every other. The error is about the state
+// of a plane that was rebuilt.
 func (p *Player) Next() error {
 	s := &p.rec.steps[p.next]
 	p.next++

@@ -72,8 +72,8 @@ func BenchmarkOfferTakeSettle(b *testing.B) {
 	}
 }
 
-// BenchmarkOfferSaturated is a refusal of a caller that has a promise (known)
-// and of one that gets a new slot (new), while the inbox is full.
+// BenchmarkOfferSaturated is a refusal of a caller that has a reservation (known)
+// and of one that gets a new one (new), while the inbox is full.
 func BenchmarkOfferSaturated(b *testing.B) {
 	for _, c := range []struct {
 		name    string

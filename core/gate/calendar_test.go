@@ -29,9 +29,9 @@ func TestEachRefusedCallerGetsItsOwnLaterSlot(t *testing.T) {
 	c := makeCalendar(60 * time.Second)
 	var got []time.Duration
 	for i := range 6 {
-		got = append(got, c.slot(0, numbered(i), 400*time.Millisecond)/time.Second)
+		got = append(got, c.returnAfter(0, numbered(i), 400*time.Millisecond)/time.Second)
 	}
-	// The slots are at 1.0, 1.4, 1.8, 2.2, 2.6 and 3.0 s.
+	// The instants are at 1.0, 1.4, 1.8, 2.2, 2.6 and 3.0 s.
 	if want := []time.Duration{1, 2, 2, 3, 3, 3}; !slices.Equal(got, want) {
 		t.Errorf("got %d, want %d seconds", got, want)
 	}
@@ -41,9 +41,9 @@ func TestEachRefusedCallerGetsItsOwnLaterSlot(t *testing.T) {
 func TestACallerRefusedAgainBeforeItsSlotIsHeldToIt(t *testing.T) {
 	c := makeCalendar(60 * time.Second)
 	for i := range 5 {
-		c.slot(0, numbered(i), time.Second)
+		c.returnAfter(0, numbered(i), time.Second)
 	}
-	// h4 was promised 5 s.
+	// h4 was given 5 s.
 	for _, q := range []struct{ now, want time.Duration }{
 		{0, 5 * time.Second},
 		{1, 5 * time.Second},
@@ -51,12 +51,12 @@ func TestACallerRefusedAgainBeforeItsSlotIsHeldToIt(t *testing.T) {
 		{3*time.Second + 1, 2 * time.Second},
 		{5*time.Second - 1, time.Second},
 	} {
-		if got := c.slot(q.now, "h4", time.Second); got != q.want {
+		if got := c.returnAfter(q.now, "h4", time.Second); got != q.want {
 			t.Errorf("at %s: got %s, want %s", q.now, got, q.want)
 		}
 	}
-	// Nobody was pushed back by it.
-	if got := c.slot(4*time.Second, "new", time.Second); got != 2*time.Second {
+	// No other caller was pushed back by it.
+	if got := c.returnAfter(4*time.Second, "new", time.Second); got != 2*time.Second {
 		t.Errorf("the next caller: got %s, want 2s", got)
 	}
 }
@@ -64,11 +64,11 @@ func TestACallerRefusedAgainBeforeItsSlotIsHeldToIt(t *testing.T) {
 // PROTOCOL G4
 func TestAPromiseWhoseSlotHasComeIsPast(t *testing.T) {
 	c := makeCalendar(60 * time.Second)
-	c.slot(0, "a", time.Second) // 1 s
-	c.slot(0, "b", time.Second) // 2 s
-	c.slot(0, "c", time.Second) // 3 s
-	// At 2 s the slot of b has come; the free slot is at 4 s.
-	if got := c.slot(2*time.Second, "b", time.Second); got != 2*time.Second {
+	c.returnAfter(0, "a", time.Second) // 1 s
+	c.returnAfter(0, "b", time.Second) // 2 s
+	c.returnAfter(0, "c", time.Second) // 3 s
+	// At 2 s the instant of b has come; the free one is at 4 s.
+	if got := c.returnAfter(2*time.Second, "b", time.Second); got != 2*time.Second {
 		t.Errorf("got %s, want 2s", got)
 	}
 }
@@ -77,14 +77,14 @@ func TestAPromiseWhoseSlotHasComeIsPast(t *testing.T) {
 func TestAPromiseWhoseSlotHasComeIsPastEvenBehindOneThatHolds(t *testing.T) {
 	c := makeCalendar(3 * time.Second)
 	for i := range 4 {
-		c.slot(0, numbered(i), time.Second) // 1 s, 2 s, 3 s, and 1 s again
+		c.returnAfter(0, numbered(i), time.Second) // 1 s, 2 s, 3 s, and 1 s again
 	}
-	// At 1 s the promise to h1 still holds and stands before that to h3.
-	if got := c.slot(time.Second, "h3", time.Second); got != time.Second {
-		t.Errorf("got %s, want the next free slot, 1s", got)
+	// At 1 s the reservation of h1 still holds and stands before that of h3.
+	if got := c.returnAfter(time.Second, "h3", time.Second); got != time.Second {
+		t.Errorf("got %s, want the next free instant, 1s", got)
 	}
 	if c.next != 3*time.Second || c.size() != 4 {
-		t.Errorf("the next slot is %s with %d promises, want 3s and 4", c.next, c.size())
+		t.Errorf("the next instant is %s with %d reservations, want 3s and 4", c.next, c.size())
 	}
 	if err := c.check(); err != nil {
 		t.Error(err)
@@ -94,12 +94,12 @@ func TestAPromiseWhoseSlotHasComeIsPastEvenBehindOneThatHolds(t *testing.T) {
 // PROTOCOL G4
 func TestAForgottenPromiseLeavesItsSlotUnused(t *testing.T) {
 	c := makeCalendar(60 * time.Second)
-	c.slot(0, "a", time.Second) // 1 s
-	c.slot(0, "b", time.Second) // 2 s
+	c.returnAfter(0, "a", time.Second) // 1 s
+	c.returnAfter(0, "b", time.Second) // 2 s
 	c.forget("a")
 	c.forget("a")
-	c.forget("nobody")
-	if got := c.slot(0, "a", time.Second); got != 3*time.Second {
+	c.forget("unknown")
+	if got := c.returnAfter(0, "a", time.Second); got != 3*time.Second {
 		t.Errorf("got %s, want 3s", got)
 	}
 	if err := c.check(); err != nil {
@@ -112,7 +112,7 @@ func TestTheCalendarStartsAgainAtTheFrontBeyondTheWidestSlot(t *testing.T) {
 	c := makeCalendar(3 * time.Second)
 	var got []time.Duration
 	for i := range 5 {
-		got = append(got, c.slot(7, numbered(i), time.Second)/time.Second)
+		got = append(got, c.returnAfter(7, numbered(i), time.Second)/time.Second)
 	}
 	if want := []time.Duration{1, 2, 3, 1, 2}; !slices.Equal(got, want) {
 		t.Errorf("got %d, want %d seconds", got, want)
@@ -122,14 +122,14 @@ func TestTheCalendarStartsAgainAtTheFrontBeyondTheWidestSlot(t *testing.T) {
 // PROTOCOL G4
 func TestNoSlotIsEarlierThanASecondFromNow(t *testing.T) {
 	c := makeCalendar(60 * time.Second)
-	c.slot(0, "a", 100*time.Millisecond)
-	// The free slot is at 1.1 s, which is past or too near from 0.1 s on.
+	c.returnAfter(0, "a", 100*time.Millisecond)
+	// The free instant is at 1.1 s, which is past or too near from 0.1 s on.
 	for i, now := range []time.Duration{200 * time.Millisecond, 10 * time.Second} {
-		if got := c.slot(now, numbered(i), 100*time.Millisecond); got != time.Second {
+		if got := c.returnAfter(now, numbered(i), 100*time.Millisecond); got != time.Second {
 			t.Errorf("at %s: got %s, want 1s", now, got)
 		}
 		if want := now + 1100*time.Millisecond; c.next != want {
-			t.Errorf("at %s: the next slot is %s, want %s", now, c.next, want)
+			t.Errorf("at %s: the next instant is %s, want %s", now, c.next, want)
 		}
 	}
 }
@@ -142,11 +142,11 @@ func TestRefusedCallersDoNotComeBackTogether(t *testing.T) {
 		c := makeCalendar(60 * time.Second)
 		arrivals := map[time.Duration]int{}
 		for i := range hosts {
-			arrivals[c.slot(0, numbered(i), gap)]++
+			arrivals[c.returnAfter(0, numbered(i), gap)]++
 		}
 		perSecond := int(time.Second/gap) + 1
-		slots := int(59*time.Second/gap) + 1
-		sweeps := (hosts + slots - 1) / slots
+		instants := int(59*time.Second/gap) + 1
+		sweeps := (hosts + instants - 1) / instants
 		for after, n := range arrivals {
 			if n > perSecond*sweeps {
 				t.Errorf("gap %s: %d hosts come back after %s, want at most %d in %d sweeps", gap, n, after, perSecond, sweeps)
@@ -167,15 +167,15 @@ func TestSlotsFollowEachOtherWithinASweep(t *testing.T) {
 		for i := range rapid.IntRange(1, 60).Draw(t, "callers") {
 			now += time.Duration(rapid.Int64Range(0, int64(2*time.Second)).Draw(t, "later"))
 			gap := time.Duration(rapid.Int64Range(int64(time.Millisecond), int64(3*time.Second)).Draw(t, "gap"))
-			after := c.slot(now, numbered(i), gap)
-			slot := c.next - gap
+			after := c.returnAfter(now, numbered(i), gap)
+			at := c.next - gap
 			switch {
 			case after < time.Second || after > c.widest || after%time.Second != 0:
 				t.Fatalf("retry after %s, the widest is %s", after, c.widest)
-			case slot-now > after || after-(slot-now) >= time.Second:
-				t.Fatalf("retry after %s for a slot %s away", after, slot-now)
-			case slot < last && slot != now+time.Second:
-				t.Fatalf("the slot after %s is %s and does not start a sweep at %s", last, slot, now+time.Second)
+			case at-now > after || after-(at-now) >= time.Second:
+				t.Fatalf("retry after %s for an instant %s away", after, at-now)
+			case at < last && at != now+time.Second:
+				t.Fatalf("the instant after %s is %s and does not start a sweep at %s", last, at, now+time.Second)
 			}
 			last = c.next
 			if err := c.check(); err != nil {
@@ -188,20 +188,20 @@ func TestSlotsFollowEachOtherWithinASweep(t *testing.T) {
 // PROTOCOL G4
 func TestTheMemoryOfPromisesIsBounded(t *testing.T) {
 	c := makeCalendar(60 * time.Second)
-	c.slot(0, "first", time.Second)
-	c.slot(0, "second", time.Second)
-	for i := range maxPromises - 1 {
-		c.slot(0, numbered(i), time.Second)
+	c.returnAfter(0, "first", time.Second)
+	c.returnAfter(0, "second", time.Second)
+	for i := range maxReservations - 1 {
+		c.returnAfter(0, numbered(i), time.Second)
 	}
-	if c.size() != maxPromises || len(c.byCaller) != maxPromises || len(c.ring) != maxPromises {
-		t.Fatalf("%d promises in a ring of %d, %d callers; want %d of each", c.size(), len(c.ring), len(c.byCaller), maxPromises)
+	if c.size() != maxReservations || len(c.byCaller) != maxReservations || len(c.ring) != maxReservations {
+		t.Fatalf("%d reservations in a ring of %d, %d callers; want %d of each", c.size(), len(c.ring), len(c.byCaller), maxReservations)
 	}
-	// The oldest promise was forgotten, the second oldest was not.
+	// The oldest reservation was forgotten, the second oldest was not.
 	if _, ok := c.byCaller["first"]; ok {
-		t.Error("the first promise is remembered, want it forgotten")
+		t.Error("the first reservation is remembered, want it forgotten")
 	}
-	if got := c.slot(0, "second", time.Second); got != 2*time.Second {
-		t.Errorf("got %s, want the promised 2s", got)
+	if got := c.returnAfter(0, "second", time.Second); got != 2*time.Second {
+		t.Errorf("got %s, want the reserved 2s", got)
 	}
 	if err := c.check(); err != nil {
 		t.Error(err)
@@ -212,12 +212,12 @@ func TestTheMemoryOfPromisesIsBounded(t *testing.T) {
 func TestPastPromisesAreForgottenWithoutBeingAskedFor(t *testing.T) {
 	c := makeCalendar(60 * time.Second)
 	for i := range 1000 {
-		c.slot(0, numbered(i), 10*time.Millisecond)
+		c.returnAfter(0, numbered(i), 10*time.Millisecond)
 	}
 	c.forget(numbered(999))
-	c.slot(11*time.Second, "late", time.Second)
+	c.returnAfter(11*time.Second, "late", time.Second)
 	if c.size() != 1 || len(c.byCaller) != 1 {
-		t.Errorf("%d promises to %d callers, want 1", c.size(), len(c.byCaller))
+		t.Errorf("%d reservations to %d callers, want 1", c.size(), len(c.byCaller))
 	}
 	for _, p := range c.ring {
 		if p.caller != "" && p.caller != "late" {

@@ -6,9 +6,9 @@ import (
 )
 
 // Check verifies the invariants that are numbered in the comment of [Gate]. An
-// error names the number of the one that does not hold, and is a defect of
-// this package. It takes time proportional to Capacity and to the number of
-// promises.
+// error names the number of the one that does not hold, and is a defect of this
+// package. It takes time proportional to Capacity and to the number of
+// reservations.
 func (g *Gate[T]) Check() error {
 	// The list is checked first: the others walk along it.
 	for _, check := range []struct {
@@ -234,25 +234,25 @@ func (g *Gate[T]) checkDrain() error {
 
 func (c *calendar) check() error {
 	size := c.tail - c.head
-	if c.tail < c.head || size > maxPromises || size > uint64(len(c.ring)) {
-		return fmt.Errorf("promises %d to %d are in a ring of %d, the bound is %d", c.head, c.tail, len(c.ring), maxPromises)
+	if c.tail < c.head || size > maxReservations || size > uint64(len(c.ring)) {
+		return fmt.Errorf("reservations %d to %d are in a ring of %d, the bound is %d", c.head, c.tail, len(c.ring), maxReservations)
 	}
 	live := 0
 	for n := c.head; n < c.tail; n++ {
 		p := c.at(n)
-		if p.slot == 0 {
+		if p.at == 0 {
 			continue
 		}
 		live++
 		if found, ok := c.byCaller[p.caller]; !ok || found != n {
-			return fmt.Errorf("promise %d to %s is found as %d", n, p.caller, found)
+			return fmt.Errorf("reservation %d of %s is found as %d", n, p.caller, found)
 		}
-		if p.slot >= c.next+c.widest {
-			return fmt.Errorf("promise %d to %s is for %s, the next slot is %s", n, p.caller, p.slot, c.next)
+		if p.at >= c.next+c.widest {
+			return fmt.Errorf("reservation %d of %s is for %s, the next instant is %s", n, p.caller, p.at, c.next)
 		}
 	}
 	if live != len(c.byCaller) {
-		return fmt.Errorf("%d promises are in the ring, %d callers have one", live, len(c.byCaller))
+		return fmt.Errorf("%d reservations are in the ring, %d callers have one", live, len(c.byCaller))
 	}
 	return nil
 }

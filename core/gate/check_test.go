@@ -10,7 +10,7 @@ import (
 
 // brokenRig is a gate in the midst of its work: t1 is settled; t2 is taken and
 // answered, t3 taken, t4 and t5 queued, in slots 1 to 4 of 8 and free slots 0,
-// 5, 6 and 7; one caller has a promise.
+// 5, 6 and 7; one caller has a reservation.
 func brokenRig(t testing.TB) rig {
 	r := openRig(t, Config{Capacity: 8, HeartbeatReserve: 5, PerHost: 2})
 	first := r.admit(0, "a", Bulk)
@@ -97,16 +97,16 @@ func TestEveryInvariantCanFire(t *testing.T) {
 		{"10: the last progress was at 1h0m0s, it is 5.000000001s", func(g *Gate[string]) { g.progress = time.Hour }},
 		{"10: 2 inputs finished lately, 1 in all", func(g *Gate[string]) { g.drain.counts[0]++ }},
 
-		{"11: promises 2 to 1 are in a ring of 64, the bound is 65536", func(g *Gate[string]) { g.calendar.head = 2 }},
-		{"11: promises 0 to 65 are in a ring of 64, the bound is 65536", func(g *Gate[string]) { g.calendar.tail = 65 }},
-		{"11: promises 0 to 65537 are in a ring of 131072, the bound is 65536", func(g *Gate[string]) {
-			g.calendar.tail = maxPromises + 1
-			g.calendar.ring = make([]promise, 2*maxPromises)
+		{"11: reservations 2 to 1 are in a ring of 64, the bound is 65536", func(g *Gate[string]) { g.calendar.head = 2 }},
+		{"11: reservations 0 to 65 are in a ring of 64, the bound is 65536", func(g *Gate[string]) { g.calendar.tail = 65 }},
+		{"11: reservations 0 to 65537 are in a ring of 131072, the bound is 65536", func(g *Gate[string]) {
+			g.calendar.tail = maxReservations + 1
+			g.calendar.ring = make([]reservation, 2*maxReservations)
 		}},
-		{"11: promise 0 to b is found as 0", func(g *Gate[string]) { delete(g.calendar.byCaller, "b") }},
-		{"11: promise 0 to b is found as 7", func(g *Gate[string]) { g.calendar.byCaller["b"] = 7 }},
-		{"11: promise 0 to b is for 1m7.000000001s, the next slot is 7.000000001s", func(g *Gate[string]) { g.calendar.ring[0].slot = 67*second + 1 }},
-		{"11: 1 promises are in the ring, 2 callers have one", func(g *Gate[string]) { g.calendar.byCaller["gone"] = 0 }},
+		{"11: reservation 0 of b is found as 0", func(g *Gate[string]) { delete(g.calendar.byCaller, "b") }},
+		{"11: reservation 0 of b is found as 7", func(g *Gate[string]) { g.calendar.byCaller["b"] = 7 }},
+		{"11: reservation 0 of b is for 1m7.000000001s, the next instant is 7.000000001s", func(g *Gate[string]) { g.calendar.ring[0].at = 67*second + 1 }},
+		{"11: 1 reservations are in the ring, 2 callers have one", func(g *Gate[string]) { g.calendar.byCaller["gone"] = 0 }},
 	} {
 		r := brokenRig(t)
 		c.spoil(r.Gate)

@@ -27,7 +27,7 @@ type Config struct {
 
 	// MaxRetryAfter is the longest Retry-After that is ever given (PROTOCOL
 	// G4), in whole seconds, 1 s to 24 h. Where the calendar would reach beyond
-	// it, it starts again at the front. Default 60 s.
+	// it, it starts again one second from now. Default 60 s.
 	MaxRetryAfter time.Duration
 }
 

@@ -25,10 +25,10 @@
 //	  │                                Discard: timeout went out
 //	  └──Flush (closed gate only)────▶ closed, unless timeout went out
 //
-// [Gate.Expire] answers timeout to everybody whose deadline has come. It does
-// not end an input's way: an expired input keeps its slot and counts against
+// [Gate.Expire] answers timeout to every caller whose deadline has come. It
+// does not remove the input: an expired input keeps its slot and counts against
 // its caller's cap until the reducer has finished it. Otherwise a wedged plane
-// would go on admitting what it cannot do.
+// would go on admitting what it cannot process.
 //
 // # The caller's duties
 //
@@ -44,8 +44,8 @@
 //  5. Settle or Drop every input that was taken, once. A ticket that the gate
 //     does not know, or that was not taken, is a defect of the driver and a
 //     panic.
-//  6. Ask [Gate.Refuse] for the slot of any other 503, so that it is counted
-//     and has its place in the calendar.
+//  6. Ask [Gate.Refuse] for the Retry-After of any other 503, so that it is
+//     counted and has its place in the calendar.
 //  7. Write the log lines of G8: error for closed, dropped_reply and a wedge,
 //     warn for saturated and not_started. [Gate.Stats] has the counters.
 //
@@ -75,7 +75,7 @@
 //			batch[i].Payload.reply()
 //		case gate.Refuse:
 //			batch[i].Payload.refuse(refusal)
-//		case gate.Discard: // somebody has answered already
+//		case gate.Discard: // the caller was answered already
 //		}
 //	}
 //	unlock()
@@ -91,16 +91,15 @@
 // # Shutting down
 //
 // Close, answer the waiting polls with Refuse, then go on taking and settling
-// until Depth is 0 or the driver's patience ends; then Flush what was never
-// taken. Of a flushed input nothing was applied, so its caller may trust the
-// reason closed.
+// until Depth is 0 or the driver's shutdown timeout has passed; then Flush what
+// was never taken. Of a flushed input nothing was applied, so its caller may
+// trust the reason closed.
 //
 // # Glossary
 //
 //	inbox      all inputs that were admitted and are not finished
 //	input      a request after its admission
-//	slot       a place in the inbox; also, in the calendar, an instant at which
-//	           one refused caller shall come back
+//	slot       a place in the inbox
 //	ticket     the name of one input
 //	queued     admitted and not yet taken by the reducer
 //	answered   the caller has its answer, though the input may still be inside
@@ -108,7 +107,7 @@
 //	late       a reply at or after the input's deadline
 //	reserve    slots that only heartbeats may use (G5)
 //	cap        the number of inputs one caller may have inside (G6)
-//	calendar   the slots that refused callers were given (G4)
+//	calendar   the instants at which refused callers shall come back (G4)
 //	drain      the pace at which inputs finish while there are any
 //	wedged     not empty, and nothing finished for longer than the reply
 //	           timeout (G7)

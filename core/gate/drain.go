@@ -11,11 +11,11 @@ const (
 
 // drain measures how fast inputs finish while there are any. It has a clock of
 // its own, the busy clock, which runs only while the inbox is not empty, and
-// counts finishes in windows of one second of it. An idle night therefore does
-// not make the plane look slow, and a wedge does, second by second.
+// counts finishes in windows of one second of it. A long idle time therefore
+// does not make the plane look slow, and a wedge does, second by second.
 //
-// Reading the pace changes nothing. What a gate answers thus never depends on
-// how often somebody looked.
+// Reading the pace changes nothing. So a gate's answers do not depend on how
+// often the pace is read.
 type drain struct {
 	busy    time.Duration // the busy clock, up to since
 	since   time.Duration // when the inbox became non-empty, if running
@@ -51,8 +51,8 @@ func (d *drain) finish(now time.Duration) {
 
 // measure returns the number of inputs that finished in the last windows, the
 // running one included, and the length of these windows. A length below one
-// window counts as one, so that the first few inputs of a plane's life, which
-// say little, do not make it look fast.
+// window counts as one, so that the first few inputs after a start, which say
+// little, do not make the plane look fast.
 func (d *drain) measure(now time.Duration) (finished uint64, span time.Duration) {
 	clock := d.clock(now)
 	window := int64(clock / drainWindow)
@@ -63,15 +63,15 @@ func (d *drain) measure(now time.Duration) (finished uint64, span time.Duration)
 	return finished, max(clock-time.Duration(oldest)*drainWindow, drainWindow)
 }
 
-// pace bounds the distance of two slots in the calendar.
+// pace bounds the distance of two reservations in the calendar.
 type pace struct{ quickest, slowest time.Duration }
 
 // paceOf derives the bounds from the configuration:
 //
 //   - quickest is one inbox-full a second. Retry-After has whole seconds, so
-//     everybody refused in one instant and sent to the same second comes back
-//     in one instant; more than an inbox-full of them would be refused again,
-//     however fast the reducer is.
+//     all callers that are refused in one instant and given the same second
+//     come back in one instant; more than an inbox-full of them would be
+//     refused again, however fast the reducer is.
 //   - slowest is one inbox-full in MaxRetryAfter, and never slower than one a
 //     second. It holds before anything was measured and during a wedge: the
 //     callers are spread over the whole calendar, and one sweep of it does not
@@ -83,8 +83,8 @@ func paceOf(cfg Config) pace {
 	}
 }
 
-// gap is the distance of two slots in the calendar now: the time that one
-// input takes by the measured drain, within the bounds.
+// gap is the distance of two reservations in the calendar now: the time that
+// one input takes by the measured drain, within the bounds.
 func (p pace) gap(d *drain, now time.Duration) time.Duration {
 	finished, span := d.measure(now)
 	if finished == 0 {

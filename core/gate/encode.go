@@ -13,7 +13,7 @@ import (
 // other's tickets. The encoding is for hashes and comparisons within one build;
 // it cannot be read back.
 func (g *Gate[T]) AppendState(dst []byte) []byte {
-	dst = append(dst, byte(g.state), bit(g.unheard, 0))
+	dst = append(dst, byte(g.state), bit(g.impaired, 0))
 	dst = appendTime(dst, g.clock)
 	dst = appendTime(dst, g.progress)
 	dst = g.inbox.appendState(dst)
@@ -51,7 +51,7 @@ func (c *calendar) appendState(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(c.size()))
 	for n := c.head; n < c.tail; n++ {
 		p := c.at(n)
-		dst = appendTime(dst, p.slot)
+		dst = appendTime(dst, p.at)
 		dst = appendCaller(dst, p.caller)
 	}
 	return dst

@@ -42,7 +42,7 @@ func TestEveryPartOfTheStateIsInItsEncoding(t *testing.T) {
 	before := string(brokenRig(t).AppendState(nil))
 	for i, change := range []func(g *Gate[string]){
 		func(g *Gate[string]) { g.state = Closed },
-		func(g *Gate[string]) { g.unheard = true },
+		func(g *Gate[string]) { g.impaired = true },
 		func(g *Gate[string]) { g.clock++ },
 		func(g *Gate[string]) { g.progress++ },
 		func(g *Gate[string]) { g.inbox.admitted++ },
@@ -60,7 +60,7 @@ func TestEveryPartOfTheStateIsInItsEncoding(t *testing.T) {
 		func(g *Gate[string]) { g.drain.counts[7]++ },
 		func(g *Gate[string]) { g.calendar.next++ },
 		func(g *Gate[string]) { g.calendar.head++ },
-		func(g *Gate[string]) { g.calendar.ring[0].slot++ },
+		func(g *Gate[string]) { g.calendar.ring[0].at++ },
 		func(g *Gate[string]) { g.calendar.ring[0].caller = "B" },
 		func(g *Gate[string]) { g.stats.Offered++ },
 		func(g *Gate[string]) { g.stats.Admitted++ },
@@ -116,8 +116,8 @@ func TestNamesAndListsAreEncodedWithTheirLength(t *testing.T) {
 	}
 	c := makeCalendar(60 * second)
 	empty := len(c.appendState(nil))
-	c.remember(promise{"a", second})
-	c.remember(promise{"b", second})
+	c.remember(reservation{"a", second})
+	c.remember(reservation{"b", second})
 	want := appendTime(nil, 0)
 	want = append(want, 2) // promises
 	for _, caller := range []Caller{"a", "b"} {

@@ -7,9 +7,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// Gate is the bounded inbox and everything that PROTOCOL G says of it. T is
-// what the driver attaches to a request and gets back with it. Make one with
-// [New].
+// Gate is the bounded inbox of PROTOCOL G. T is what the driver attaches to a
+// request and gets back with it. Make one with [New].
 //
 // The instants handed in are durations since some fixed instant of the driver's
 // monotonic clock, from 0 to a hundred years. A now before an earlier one is a
@@ -39,9 +38,9 @@ import (
 //  10. The busy clock runs exactly while something is inside; neither it nor
 //     the last progress is ahead of the clock; no more inputs are in its windows
 //     than finished.
-//  11. The calendar's ring is no larger than its bound, and the promises in it
-//     are exactly those found by caller; none reaches further than the widest
-//     Retry-After.
+//  11. The calendar's ring is no larger than its bound, and the reservations in
+//     it are exactly those found by caller; none reaches further than the
+//     longest Retry-After.
 type Gate[T any] struct {
 	cfg       Config
 	bulkShare int
@@ -50,7 +49,7 @@ type Gate[T any] struct {
 	state    State
 	clock    time.Duration // the latest now
 	progress time.Duration // the last finish, or when the inbox became non-empty
-	unheard  bool          // see Impaired
+	impaired bool          // see Impaired
 	inbox    inbox[T]
 	drain    drain
 	calendar calendar
@@ -77,17 +76,17 @@ func New[T any](cfg Config) (*Gate[T], error) {
 func (g *Gate[T]) Config() Config { return g.cfg }
 
 // Start opens a gate that is not started. It does nothing to one that is open
-// or closed: closing is for good, even if it overtakes the start.
+// or closed: a closed gate stays closed, even if Close comes before Start.
 func (g *Gate[T]) Start(now time.Duration) {
 	g.advance(now)
 	if g.state == NotStarted {
 		g.state = Open
-		g.unheard = false // whoever was turned away before has a whole silence from now on
+		g.impaired = false // for a host refused before, liveness counts from now
 	}
 }
 
-// Close stops admission for good. What is inside is still taken, settled,
-// dropped and expired.
+// Close ends admission; a closed gate cannot be opened again. What is inside is
+// still taken, settled, dropped and expired.
 func (g *Gate[T]) Close(now time.Duration) {
 	g.advance(now)
 	g.state = Closed
@@ -106,21 +105,21 @@ func (g *Gate[T]) Offer(now time.Duration, caller Caller, class Class, payload T
 	inside := g.inbox.callers[caller]
 	switch {
 	case g.state == NotStarted:
-		g.unheard = true
+		g.impaired = true
 		return Ticket{}, g.refuse(now, caller, wire.NotStarted)
 	case g.state == Closed:
-		g.unheard = true
+		g.impaired = true
 		return Ticket{}, g.refuse(now, caller, wire.Closed)
 	case int(inside) >= g.cfg.PerHost:
 		// Before the checks for room: a caller at its cap would be refused in
-		// an empty inbox as well, so this is its own doing and not the plane's.
+		// an empty inbox as well, so the caller is the cause and not the plane.
 		g.stats.RefusedByCap++
 		return Ticket{}, g.refuse(now, caller, wire.Saturated)
 	case g.inbox.depth >= g.cfg.Capacity:
-		g.unheard = true
+		g.impaired = true
 		return Ticket{}, g.refuse(now, caller, wire.Saturated)
 	case class == Bulk && g.inbox.bulk >= g.bulkShare:
-		// The reserve is there, so the caller's heartbeats are heard.
+		// The reserve is free, so the caller's heartbeats come in.
 		g.stats.RefusedByReserve++
 		return Ticket{}, g.refuse(now, caller, wire.Saturated)
 	}
@@ -147,7 +146,7 @@ func (g *Gate[T]) Take(now time.Duration, limit int, dst []Taken[T]) []Taken[T] 
 
 // Settle says that the reducer has finished a taken input and has a reply to
 // it. Deliver: the reply goes to the caller. Refuse: it is at or past its
-// deadline and nobody has answered, so the caller is refused with Timeout.
+// deadline and has no answer yet, so the caller is refused with Timeout.
 // Discard: the caller has been answered. A reply at the deadline is late
 // (PROTOCOL G2). The ticket is used up.
 func (g *Gate[T]) Settle(now time.Duration, ticket Ticket) (Disposal, Refusal) {
@@ -167,10 +166,10 @@ func (g *Gate[T]) Settle(now time.Duration, ticket Ticket) (Disposal, Refusal) {
 	}
 }
 
-// Drop says that the reducer let go of a taken input without a reply. Refuse:
-// the caller is refused with DroppedReply, or with Timeout at or past the
-// deadline. Discard: the caller has been answered. The input may have been
-// applied (PROTOCOL G2). The ticket is used up.
+// Drop says that the reducer dropped a taken input without a reply. Refuse: the
+// caller is refused with DroppedReply, or with Timeout at or past the deadline.
+// Discard: the caller has been answered. The input may have been applied
+// (PROTOCOL G2). The ticket is used up.
 func (g *Gate[T]) Drop(now time.Duration, ticket Ticket) (Disposal, Refusal) {
 	now = g.advance(now)
 	caller, deadline, answered := g.finish(now, "Drop", ticket)
@@ -208,10 +207,10 @@ func (g *Gate[T]) remove(now time.Duration, slot int32) {
 	}
 }
 
-// Expire answers everybody whose deadline has come, in order of deadline, and
-// appends the answers, all refused with Timeout, to dst. Each comes out once
-// (PROTOCOL G3). The inputs stay inside, queued or taken, until the reducer has
-// finished them.
+// Expire answers every request whose deadline has come, in order of deadline,
+// and appends the answers, all refused with Timeout, to dst. Each is returned
+// once (PROTOCOL G3). The inputs stay inside, queued or taken, until the
+// reducer has finished them.
 func (g *Gate[T]) Expire(now time.Duration, dst []Expired[T]) []Expired[T] {
 	now = g.advance(now)
 	for g.inbox.waiting != none && g.inbox.slots[g.inbox.waiting].deadline <= now {
@@ -238,15 +237,16 @@ func (g *Gate[T]) Flush(now time.Duration, dst []Expired[T]) []Expired[T] {
 			dst = append(dst, Expired[T]{Ticket{s.number, i}, s.payload, g.refuse(now, s.caller, wire.Closed)})
 		}
 		g.stats.Flushed++
-		g.unheard = true
+		g.impaired = true
 		g.remove(now, i)
 	}
 	return dst
 }
 
 // Refuse counts a 503 that is given outside the inbox, for instance to a poll
-// that waits when the plane shuts down (PROTOCOL D3), and gives its caller a
-// slot. code is one of [wire.UnavailableCodes]; any other is a panic.
+// that waits when the plane shuts down (PROTOCOL D3), and makes a reservation
+// in the calendar for its caller. code is one of [wire.UnavailableCodes]; any
+// other is a panic.
 func (g *Gate[T]) Refuse(now time.Duration, caller Caller, code wire.Code) Refusal {
 	if !code.Unavailable() {
 		panic("gate: Refuse with " + code.String() + ": want one of the five 503 codes")
@@ -258,7 +258,7 @@ func (g *Gate[T]) Refuse(now time.Duration, caller Caller, code wire.Code) Refus
 
 func (g *Gate[T]) refuse(now time.Duration, caller Caller, code wire.Code) Refusal {
 	g.stats.Refused[code-wire.NotStarted]++
-	return Refusal{code, g.calendar.slot(now, caller, g.pace.gap(&g.drain, now))}
+	return Refusal{code, g.calendar.returnAfter(now, caller, g.pace.gap(&g.drain, now))}
 }
 
 // advance moves the clock to now and returns it. It never goes back.
@@ -305,19 +305,20 @@ func (g *Gate[T]) offered(slot int32) time.Duration {
 	return g.inbox.slots[slot].deadline - g.cfg.ReplyTimeout
 }
 
-// State returns how far the gate is in its life.
+// State returns whether the gate is not started, open or closed.
 func (g *Gate[T]) State() State { return g.state }
 
-// Impaired reports whether, since it was last called or since the start, some
-// host may have gone unheard through the plane's own fault: an offer was
-// refused since the gate was not started or closed, or since the whole inbox
-// was full; or a flush removed an input. The plane credits such time to its
-// hosts (PROTOCOL L2). Refusals by the per-host cap do not count, since
-// otherwise one flooding host could switch the judgement of all hosts off; nor
-// do those by the reserve, which is what keeps hosts heard while others replay.
+// Impaired reports whether, since it was last called or since the start,
+// requests of some host may have been refused through the plane's own fault: an
+// offer was refused since the gate was not started or closed, or since the
+// whole inbox was full; or a flush removed an input. The plane credits such
+// time to its hosts (PROTOCOL L2). Refusals by the per-host cap do not count,
+// since otherwise one flooding host could switch off the liveness judgement of
+// all hosts; nor do those by the reserve, which lets heartbeats in while other
+// hosts replay.
 func (g *Gate[T]) Impaired() bool {
-	unheard := g.unheard
-	g.unheard = false
+	unheard := g.impaired
+	g.impaired = false
 	return unheard
 }
 

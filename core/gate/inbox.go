@@ -105,7 +105,7 @@ func (b *inbox[T]) answer() (Ticket, *slot[T]) {
 	return Ticket{number: s.number, slot: i}, s
 }
 
-// release frees slot i, whose input is done with.
+// release frees slot i, whose input is finished.
 func (b *inbox[T]) release(i int32) {
 	s := &b.slots[i]
 	if b.queued == i {
@@ -133,6 +133,6 @@ func (b *inbox[T]) release(i int32) {
 	} else {
 		delete(b.callers, s.caller)
 	}
-	*s = slot[T]{next: b.free} // lets go of the payload and the caller
+	*s = slot[T]{next: b.free} // drops the payload and the caller
 	b.free = i
 }

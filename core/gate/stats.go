@@ -20,7 +20,7 @@ type Stats struct {
 	Dropped uint64
 	Flushed uint64
 	// Delivered and LateReplies are the two ends of a reply: LateReplies were
-	// thrown away since they came at or after their deadline (PROTOCOL G2).
+	// discarded since they came at or after their deadline (PROTOCOL G2).
 	// Together they are Settled.
 	Delivered   uint64
 	LateReplies uint64

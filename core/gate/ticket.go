@@ -7,7 +7,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// Caller is who asks. The cap (PROTOCOL G6) and the calendar (G4) go by it.
+// Caller identifies who sent a request, for the cap (PROTOCOL G6) and the
+// calendar (G4).
 type Caller string
 
 // Host is the caller of a host's requests.
@@ -28,17 +29,10 @@ const (
 	Bulk
 )
 
+var classWords = [...]string{"?", "heartbeat", "bulk"}
+
 // String returns "heartbeat" or "bulk".
-func (c Class) String() string {
-	switch c {
-	case Heartbeat:
-		return "heartbeat"
-	case Bulk:
-		return "bulk"
-	default:
-		return "?"
-	}
-}
+func (c Class) String() string { return wire.WordOf(classWords[:], c) }
 
 // Ticket names one input of one gate. Tickets are comparable, and those of a
 // gate are all different. The zero Ticket names nothing.
@@ -67,35 +61,26 @@ func (r Refusal) String() string {
 	return r.Code.String() + " retry-after=" + r.RetryAfter.String()
 }
 
-// Disposal says what the driver does about the caller of an input that has
-// just finished.
+// Disposal says what the driver does with the caller of an input that has just
+// finished.
 type Disposal uint8
 
 // The disposals.
 const (
 	// Deliver: the reducer's reply goes to the caller, now.
 	Deliver Disposal = iota + 1
-	// Refuse: the refusal goes to the caller, now; a reply is thrown away.
+	// Refuse: the refusal goes to the caller, now; a reply is discarded.
 	Refuse
-	// Discard: the caller has its answer already; a reply is thrown away.
+	// Discard: the caller has its answer already; a reply is discarded.
 	Discard
 )
 
-// String returns "deliver", "refuse" or "discard".
-func (d Disposal) String() string {
-	switch d {
-	case Deliver:
-		return "deliver"
-	case Refuse:
-		return "refuse"
-	case Discard:
-		return "discard"
-	default:
-		return "?"
-	}
-}
+var disposalWords = [...]string{"?", "deliver", "refuse", "discard"}
 
-// State is how far the gate is in its life. It only ever goes forward.
+// String returns "deliver", "refuse" or "discard".
+func (d Disposal) String() string { return wire.WordOf(disposalWords[:], d) }
+
+// State is the stage of a gate. It only goes forward.
 type State uint8
 
 // The states of a gate.
@@ -108,19 +93,10 @@ const (
 	Closed
 )
 
+var stateWords = [...]string{"not_started", "open", "closed"}
+
 // String returns "not_started", "open" or "closed".
-func (s State) String() string {
-	switch s {
-	case NotStarted:
-		return "not_started"
-	case Open:
-		return "open"
-	case Closed:
-		return "closed"
-	default:
-		return "?"
-	}
-}
+func (s State) String() string { return wire.WordOf(stateWords[:], s) }
 
 // Taken is an input on its way to the reducer.
 type Taken[T any] struct {

@@ -31,17 +31,13 @@ const (
 
 // tableWords are the words of the tables' lines.
 var tableWords = [...]string{
+	0:             "?",
 	TableRollouts: "rollout", TableRecords: "record", TableQuarantine: "quarantine",
 	TableRevocations: "revocation", TableRetired: "retired",
 }
 
 // String returns the word that the table's lines in a state start with.
-func (t Table) String() string {
-	if int(t) < len(tableWords) && tableWords[t] != "" {
-		return tableWords[t]
-	}
-	return "?"
-}
+func (t Table) String() string { return wire.WordOf(tableWords[:], t) }
 
 // Change names a row of the durable state that a step has changed, made or
 // taken away. A row may be named more than once in a batch, and also without

@@ -6,17 +6,10 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-func orDash[S ~string](s S) string {
-	if s == "" {
-		return "-"
-	}
-	return string(s)
-}
-
 // String implements [Input].
 func (in *Heartbeat) String() string {
 	r := &in.Request
-	return fmt.Sprintf("heartbeat %s rollout=%s closure=%s at=%v", r.Hostname, orDash(r.RolloutID), orDash(r.CurrentClosure), r.At)
+	return fmt.Sprintf("heartbeat %s rollout=%s closure=%s at=%v", r.Hostname, wire.OrDash(r.RolloutID), wire.OrDash(r.CurrentClosure), r.At)
 }
 
 // String implements [Input].
@@ -57,17 +50,17 @@ func (in *QueryHost) String() string { return "query-host " + string(in.Hostname
 
 // String implements [Input].
 func (in *QueryHosts) String() string {
-	return fmt.Sprintf("query-hosts after=%s limit=%d", orDash(in.After), in.Limit)
+	return fmt.Sprintf("query-hosts after=%s limit=%d", wire.OrDash(in.After), in.Limit)
 }
 
 // String implements [Input].
 func (in *QueryRollout) String() string {
-	return fmt.Sprintf("query-rollout %s after=%s limit=%d", in.RolloutID, orDash(in.After), in.Limit)
+	return fmt.Sprintf("query-rollout %s after=%s limit=%d", in.RolloutID, wire.OrDash(in.After), in.Limit)
 }
 
 // String implements [Input].
 func (in *QueryRollouts) String() string {
-	return fmt.Sprintf("query-rollouts after=%s limit=%d", orDash(in.After), in.Limit)
+	return fmt.Sprintf("query-rollouts after=%s limit=%d", wire.OrDash(in.After), in.Limit)
 }
 
 // String implements [Input].
@@ -108,8 +101,8 @@ func (r Reply) String() string {
 	if o.Detail != "" {
 		s += fmt.Sprintf(" (%s)", o.Detail)
 	}
-	if r.Needs > 0 {
-		s += fmt.Sprintf(" needs=%d", r.Needs)
+	if r.AfterEntries > 0 {
+		s += fmt.Sprintf(" needs=%d", r.AfterEntries)
 	}
 	return s
 }

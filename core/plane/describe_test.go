@@ -61,11 +61,11 @@ func TestANoticeDescribesItself(t *testing.T) {
 func TestAReplyAndAnEntryDescribeThemselves(t *testing.T) {
 	for want, r := range map[string]plane.Reply{
 		"200 ok":                                 {},
-		"204 no_content needs=3":                 {Outcome: wire.Outcome{Code: wire.NoContent}, Needs: 3},
+		"204 no_content needs=3":                 {Outcome: wire.Outcome{Code: wire.NoContent}, AfterEntries: 3},
 		"409 gap replay-from=0 (a sentence)":     {Outcome: wire.Outcome{Code: wire.Gap, Replay: true, Detail: "a sentence"}},
 		"200 ok dispatch=stable@r1 closure=c2":   {Outcome: wire.Outcome{Document: &wire.Dispatch{RolloutID: "stable@r1", TargetClosure: "c2"}}},
 		"200 ok replay-from=7 bootstrap=2":       {Outcome: wire.Outcome{Replay: true, ReplayFrom: 7, Heartbeat: wire.HeartbeatResponse{Bootstrap: make([]wire.Snapshot, 2)}}},
-		"404 unknown_host (no host) needs=1":     {Outcome: wire.Refuse(wire.UnknownHost, "hostname", "no host"), Needs: 1},
+		"404 unknown_host (no host) needs=1":     {Outcome: wire.Refuse(wire.UnknownHost, "hostname", "no host"), AfterEntries: 1},
 		"409 manifest_conflict (choose another)": {Outcome: wire.Refuse(wire.ManifestConflict, "x", "choose another")},
 	} {
 		equal(t, "the reply", r.String(), want)

@@ -21,7 +21,7 @@ func TestWhatIsTakenIsAnEntryAndWaitsForIt(t *testing.T) { // PROTOCOL E2, E4, E
 	} {
 		in := event("h1", "stable@r1", c.seq, c.body)
 		r := b.want(wire.NoContent, in)
-		equal(t, "needs of "+in.String(), r.Needs, 1)
+		equal(t, "needs of "+in.String(), r.AfterEntries, 1)
 		if len(b.out.Entries) != 1 {
 			t.Fatalf("%v: %d entries", in, len(b.out.Entries))
 		}
@@ -42,7 +42,7 @@ func TestADuplicateChangesNothing(t *testing.T) { // PROTOCOL E3
 		for seq := wire.Seq(1); seq <= b.record("stable@r1", "h1").Snapshot.LastEventSeq; seq++ {
 			for _, body := range []wire.EventBody{acked, begun, putOff, switched, broken, unhealthy, rolledBack, arrived} {
 				r := b.want(wire.NoContent, event("h1", "stable@r1", seq, body))
-				equal(t, "needs", r.Needs, 0)
+				equal(t, "needs", r.AfterEntries, 0)
 				equal(t, "entries", len(b.out.Entries), 0)
 				equal(t, "notices", len(b.out.Notices), 0)
 				equal(t, "the durable state", b.durable(), before)

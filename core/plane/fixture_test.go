@@ -207,7 +207,7 @@ func text(o *plane.Output) string {
 	}
 	for i := range o.Replies {
 		r := &o.Replies[i]
-		fmt.Fprintf(&s, "reply needs=%d %s\n", r.Needs, outcomeText(&r.Outcome))
+		fmt.Fprintf(&s, "reply needs=%d %s\n", r.AfterEntries, outcomeText(&r.Outcome))
 	}
 	for _, h := range o.Wakes {
 		fmt.Fprintf(&s, "wake %s\n", h)

@@ -150,7 +150,7 @@ func (f *fleet) step(batch []request) {
 		}
 		reply := out.Replies[next]
 		next++
-		if r.replied != nil && (!crash || reply.Needs == 0) {
+		if r.replied != nil && (!crash || reply.AfterEntries == 0) {
 			r.replied(reply)
 		}
 	}
@@ -235,7 +235,7 @@ func (f *fleet) count(in plane.Input, out *plane.Output) {
 		if d, ok := r.Outcome.Document.(*wire.Dispatch); ok && d.RolloutID != "" {
 			f.seen["dispatch"]++
 		}
-		if _, beats := in.(*plane.Heartbeat); beats && r.Needs > len(out.Entries) {
+		if _, beats := in.(*plane.Heartbeat); beats && r.AfterEntries > len(out.Entries) {
 			f.seen["a heartbeat that needs an earlier entry of its batch"]++
 		}
 	}

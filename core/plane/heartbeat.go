@@ -29,18 +29,18 @@ func (p *Plane) heartbeat(req *wire.HeartbeatRequest, out *Output) {
 		h := &p.table.hosts[i]
 		list := h.bootstrap()
 		answer.Outcome.Heartbeat.Bootstrap = list
-		answer.Needs = dependsOn(out, h.name)
+		answer.AfterEntries = dependsOn(out, h.name)
 		if slices.ContainsFunc(list, queued) {
 			// Another host's entry may have made the dispatch, by letting the
 			// next wave go.
-			answer.Needs = len(out.Entries)
+			answer.AfterEntries = len(out.Entries)
 		}
 	case req.RolloutID != "" && req.CurrentClosure != "":
 		h := &p.table.hosts[i]
 		if ref, known := h.find(req.RolloutID); known && ref.record().Drifted(req.CurrentClosure) { // H2
 			from := ref.record().LastEventSeq
 			answer.Outcome.Replay, answer.Outcome.ReplayFrom = true, from
-			answer.Needs = dependsOn(out, h.name)
+			answer.AfterEntries = dependsOn(out, h.name)
 			p.askReplay(h.name, ref.rollout.id, from, out)
 		}
 	}

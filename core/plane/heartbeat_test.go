@@ -107,7 +107,7 @@ func TestAConfirmationGoesAsFarAsSoaking(t *testing.T) { // PROTOCOL H4
 		equal(t, s.String()+": the number", after.Snapshot.LastEventSeq, before.Snapshot.LastEventSeq)
 		equal(t, s.String()+": the reply's snapshot", r.Outcome.Heartbeat.Bootstrap[0], after.Snapshot)
 		equal(t, s.String()+": the entry", b.out.Entries[0].Kind, "confirmed")
-		equal(t, s.String()+": needs", r.Needs, 1)
+		equal(t, s.String()+": needs", r.AfterEntries, 1)
 	}
 }
 
@@ -163,7 +163,7 @@ func TestAnsweringTheSameHeartbeatTwiceIsHarmless(t *testing.T) { // PROTOCOL H7
 			what := s.String() + ", " + beat.String()
 			equal(t, what+": the second answer", outcomeText(&second.Outcome), outcomeText(&first.Outcome))
 			equal(t, what+": the state", string(b.plane.AppendState(nil)), state)
-			equal(t, what+": needs", second.Needs, 0)
+			equal(t, what+": needs", second.AfterEntries, 0)
 		}
 	}
 }

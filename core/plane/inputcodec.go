@@ -63,29 +63,29 @@ var pageOfSchema = wire.Schema[pageOf]{Fields: []wire.Field[pageOf]{
 func AppendInput(dst []byte, in Input) []byte {
 	switch in := in.(type) {
 	case *Heartbeat:
-		return appendWord(dst, "heartbeat", &wire.HeartbeatRequestSchema, &in.Request)
+		return wire.AppendTagged(dst, "heartbeat", &wire.HeartbeatRequestSchema, &in.Request)
 	case *Event:
-		return appendWord(dst, "event", &wire.EventEnvelopeSchema, &in.Envelope)
+		return wire.AppendTagged(dst, "event", &wire.EventEnvelopeSchema, &in.Envelope)
 	case *Poll:
-		return appendWord(dst, "poll", &pollSchema, in)
+		return wire.AppendTagged(dst, "poll", &pollSchema, in)
 	case *OpenRollout:
-		return appendWord(dst, "open", &wire.ManifestSchema, &in.Manifest)
+		return wire.AppendTagged(dst, "open", &wire.ManifestSchema, &in.Manifest)
 	case *ResumeRollout:
-		return appendWord(dst, "resume", &resumeSchema, in)
+		return wire.AppendTagged(dst, "resume", &resumeSchema, in)
 	case *ClearQuarantine:
-		return appendWord(dst, "clear", &clearSchema, in)
+		return wire.AppendTagged(dst, "clear", &clearSchema, in)
 	case *Revoke:
-		return appendWord(dst, "revoke", &revokeSchema, in)
+		return wire.AppendTagged(dst, "revoke", &revokeSchema, in)
 	case *Confirm:
-		return appendWord(dst, "confirm", &confirmSchema, in)
+		return wire.AppendTagged(dst, "confirm", &confirmSchema, in)
 	case *QueryHost:
-		return appendWord(dst, "query_host", &queryHostSchema, in)
+		return wire.AppendTagged(dst, "query_host", &queryHostSchema, in)
 	case *QueryHosts:
-		return appendWord(dst, "query_hosts", &pageOfSchema, &pageOf{Hosts: in.After, Limit: wire.Int(in.Limit)})
+		return wire.AppendTagged(dst, "query_hosts", &pageOfSchema, &pageOf{Hosts: in.After, Limit: wire.Int(in.Limit)})
 	case *QueryRollout:
-		return appendWord(dst, "query_rollout", &pageOfSchema, &pageOf{RolloutID: in.RolloutID, Hosts: in.After, Limit: wire.Int(in.Limit)})
+		return wire.AppendTagged(dst, "query_rollout", &pageOfSchema, &pageOf{RolloutID: in.RolloutID, Hosts: in.After, Limit: wire.Int(in.Limit)})
 	case *QueryRollouts:
-		return appendWord(dst, "query_rollouts", &pageOfSchema, &pageOf{Rollouts: in.After, Limit: wire.Int(in.Limit)})
+		return wire.AppendTagged(dst, "query_rollouts", &pageOfSchema, &pageOf{Rollouts: in.After, Limit: wire.Int(in.Limit)})
 	case *QueryQuarantine:
 		return append(dst, "query_quarantine {}"...)
 	case *QueryRevocations:
@@ -93,16 +93,10 @@ func AppendInput(dst []byte, in Input) []byte {
 	case *Started:
 		return append(dst, "started {}"...)
 	case *Tick:
-		return appendWord(dst, "tick", &tickSchema, in)
+		return wire.AppendTagged(dst, "tick", &tickSchema, in)
 	default:
 		panic(fmt.Sprintf("plane: an input of type %T has no line", in))
 	}
-}
-
-func appendWord[T any](dst []byte, word string, s *wire.Schema[T], doc *T) []byte {
-	dst = append(dst, word...)
-	dst = append(dst, ' ')
-	return s.Append(dst, doc)
 }
 
 // ParseInput reads a line that [AppendInput] wrote. The input shares nothing

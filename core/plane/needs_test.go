@@ -15,24 +15,24 @@ func TestASteadyHeartbeatNeedsNothing(t *testing.T) { // PROTOCOL E2, H5
 	b.tell("h1", "stable@r1", acked, switched)
 	b.out.Reset()
 	b.add(event("h2", "stable@r1", 1, acked))
-	equal(t, "a heartbeat with its rollout", b.add(heartbeat("h1", "stable@r1", "c2")).Needs, 0)
-	equal(t, "a heartbeat of a host without records", b.add(heartbeat("h3", "", "c2")).Needs, 0)
+	equal(t, "a heartbeat with its rollout", b.add(heartbeat("h1", "stable@r1", "c2")).AfterEntries, 0)
+	equal(t, "a heartbeat of a host without records", b.add(heartbeat("h3", "", "c2")).AfterEntries, 0)
 	b.tell("h1", "stable@r1", arrived)
 	b.out.Reset()
 	b.add(event("h2", "stable@r1", 2, begun))
-	equal(t, "a heartbeat of a converged host", b.add(heartbeat("h1", "", "c2")).Needs, 0)
-	equal(t, "a poll without work", b.add(&plane.Poll{Hostname: "h1"}).Needs, 0)
-	equal(t, "an event of an unknown pair", b.add(event("h3", "stable@r1", 1, acked)).Needs, 0)
+	equal(t, "a heartbeat of a converged host", b.add(heartbeat("h1", "", "c2")).AfterEntries, 0)
+	equal(t, "a poll without work", b.add(&plane.Poll{Hostname: "h1"}).AfterEntries, 0)
+	equal(t, "an event of an unknown pair", b.add(event("h3", "stable@r1", 1, acked)).AfterEntries, 0)
 }
 
 func TestAnEventNeedsItsOwnEntryAndThoseBefore(t *testing.T) { // PROTOCOL E2
 	b := started(t)
 	b.step(open("stable@r1", "h1=c2 h2=c2"))
 	b.out.Reset()
-	equal(t, "the first event", b.add(event("h1", "stable@r1", 1, acked)).Needs, 1)
-	equal(t, "the second event", b.add(event("h2", "stable@r1", 1, acked)).Needs, 2)
-	equal(t, "an absorbed event", b.add(event("h1", "stable@r1", 2, acked)).Needs, 3)
-	equal(t, "an event that dispatches nothing further", b.add(event("h2", "stable@r1", 2, putOff)).Needs, 4)
+	equal(t, "the first event", b.add(event("h1", "stable@r1", 1, acked)).AfterEntries, 1)
+	equal(t, "the second event", b.add(event("h2", "stable@r1", 1, acked)).AfterEntries, 2)
+	equal(t, "an absorbed event", b.add(event("h1", "stable@r1", 2, acked)).AfterEntries, 3)
+	equal(t, "an event that dispatches nothing further", b.add(event("h2", "stable@r1", 2, putOff)).AfterEntries, 4)
 }
 
 func TestADuplicateWaitsForTheFirstOfItsBatch(t *testing.T) { // PROTOCOL E2, E3
@@ -41,34 +41,34 @@ func TestADuplicateWaitsForTheFirstOfItsBatch(t *testing.T) { // PROTOCOL E2, E3
 	b.out.Reset()
 	b.add(event("h1", "stable@r1", 1, acked))
 	b.add(event("h2", "stable@r1", 1, acked))
-	equal(t, "a duplicate in the batch", b.add(event("h1", "stable@r1", 1, acked)).Needs, 1)
-	equal(t, "a duplicate in a later batch", b.step(event("h1", "stable@r1", 1, acked)).Needs, 0)
+	equal(t, "a duplicate in the batch", b.add(event("h1", "stable@r1", 1, acked)).AfterEntries, 1)
+	equal(t, "a duplicate in a later batch", b.step(event("h1", "stable@r1", 1, acked)).AfterEntries, 0)
 }
 
 func TestARefusalWaitsForWhatItIsJudgedBy(t *testing.T) { // PROTOCOL E6, E7
 	b := started(t)
 	b.step(open("stable@r1", "h1=c2 h2=c2"))
-	equal(t, "a gap", b.step(event("h1", "stable@r1", 5, arrived)).Needs, 0)
+	equal(t, "a gap", b.step(event("h1", "stable@r1", 5, arrived)).AfterEntries, 0)
 	b.out.Reset()
 	b.add(event("h1", "stable@r1", 1, acked))
 	b.add(event("h2", "stable@r1", 1, acked))
-	equal(t, "a gap after an event of the batch", b.add(event("h1", "stable@r1", 5, arrived)).Needs, 1)
-	equal(t, "a rejection after an event of the batch", b.add(event("h1", "stable@r1", 2, arrived)).Needs, 1)
-	equal(t, "drift after an event of the batch", b.add(heartbeat("h1", "stable@r1", "c2")).Needs, 1)
+	equal(t, "a gap after an event of the batch", b.add(event("h1", "stable@r1", 5, arrived)).AfterEntries, 1)
+	equal(t, "a rejection after an event of the batch", b.add(event("h1", "stable@r1", 2, arrived)).AfterEntries, 1)
+	equal(t, "drift after an event of the batch", b.add(heartbeat("h1", "stable@r1", "c2")).AfterEntries, 1)
 }
 
 func TestABootstrapWaitsForWhatItTells(t *testing.T) { // PROTOCOL H3, H4
 	b := started(t)
 	b.add(open("stable@r1", "h1=c2", "h2=c2"))
-	equal(t, "after the opening, in its batch", b.add(heartbeat("h1", "", "c1")).Needs, 1)
-	equal(t, "after the opening, of a later wave", b.add(heartbeat("h2", "", "c1")).Needs, 1)
-	equal(t, "in a later batch", b.step(heartbeat("h1", "", "c1")).Needs, 0)
+	equal(t, "after the opening, in its batch", b.add(heartbeat("h1", "", "c1")).AfterEntries, 1)
+	equal(t, "after the opening, of a later wave", b.add(heartbeat("h2", "", "c1")).AfterEntries, 1)
+	equal(t, "in a later batch", b.step(heartbeat("h1", "", "c1")).AfterEntries, 0)
 	b.out.Reset()
 	b.add(event("h1", "stable@r1", 1, acked))
-	equal(t, "after an event of another host", b.add(heartbeat("h2", "", "c1")).Needs, 0)
-	equal(t, "after an event of its own", b.add(heartbeat("h1", "", "c1")).Needs, 1)
-	equal(t, "with a confirmation", b.add(heartbeat("h1", "", "c2")).Needs, 2)
-	equal(t, "after a confirmation of the batch", b.add(heartbeat("h1", "", "c2")).Needs, 2)
+	equal(t, "after an event of another host", b.add(heartbeat("h2", "", "c1")).AfterEntries, 0)
+	equal(t, "after an event of its own", b.add(heartbeat("h1", "", "c1")).AfterEntries, 1)
+	equal(t, "with a confirmation", b.add(heartbeat("h1", "", "c2")).AfterEntries, 2)
+	equal(t, "after a confirmation of the batch", b.add(heartbeat("h1", "", "c2")).AfterEntries, 2)
 }
 
 // What lets a wave go is another host's entry, and a snapshot shows the dispatch.
@@ -80,7 +80,7 @@ func TestABootstrapWaitsForTheEventThatMadeItsDispatch(t *testing.T) { // PROTOC
 	b.add(event("h1", "stable@r1", 2, putOff))
 	r := b.add(heartbeat("h2", "", "c1"))
 	equal(t, "the snapshot's dispatch", r.Outcome.Heartbeat.Bootstrap[0].DispatchedAt, at(0))
-	equal(t, "needs", r.Needs, 1)
+	equal(t, "needs", r.AfterEntries, 1)
 }
 
 func TestPollsAndQueriesWaitForTheWholeBatch(t *testing.T) { // PROTOCOL D1, R5
@@ -95,15 +95,15 @@ func TestPollsAndQueriesWaitForTheWholeBatch(t *testing.T) { // PROTOCOL D1, R5
 		open("stable@r1", "h1=c2", "h2=c2"), open("stable@r1", "h1=c2"),
 	}
 	for _, q := range queries {
-		equal(t, "alone: "+q.String(), b.step(q).Needs, 0)
+		equal(t, "alone: "+q.String(), b.step(q).AfterEntries, 0)
 	}
 	b.out.Reset()
 	b.add(event("h1", "stable@r1", 1, acked))
 	b.add(event("h1", "stable@r1", 2, putOff)) // dispatches the second wave
 	for _, q := range queries {
-		equal(t, "in a batch: "+q.String(), b.add(q).Needs, 2)
+		equal(t, "in a batch: "+q.String(), b.add(q).AfterEntries, 2)
 	}
-	equal(t, "a poll with work", b.add(&plane.Poll{Hostname: "h2"}).Needs, 2)
+	equal(t, "a poll with work", b.add(&plane.Poll{Hostname: "h2"}).AfterEntries, 2)
 }
 
 // TestAReplyIsTrueOfWhatItNeeds takes a random batch apart: of the entries of a
@@ -122,19 +122,19 @@ func TestAReplyIsTrueOfWhatItNeeds(t *testing.T) { // PROTOCOL E2
 					}
 					reply := out.Replies[next]
 					next++
-					if len(out.Entries) == 0 || reply.Needs > len(out.Entries) {
-						equal(f.t, "needs of "+in.String(), reply.Needs, 0)
+					if len(out.Entries) == 0 || reply.AfterEntries > len(out.Entries) {
+						equal(f.t, "needs of "+in.String(), reply.AfterEntries, 0)
 						continue
 					}
 					p := restored(f.t, f.cfg, durable)
-					for _, e := range out.Entries[:reply.Needs] {
+					for _, e := range out.Entries[:reply.AfterEntries] {
 						if err := p.Apply(e); err != nil {
 							f.t.Fatal(err)
 						}
 					}
 					if got, want := again(step.now, p, in, reply.Outcome); got != want {
 						f.t.Fatalf("%v was answered, needing %d of %d entries,\n%s\nbut from what it needs follows\n%s",
-							in, reply.Needs, len(out.Entries), want, got)
+							in, reply.AfterEntries, len(out.Entries), want, got)
 					}
 				}
 			},

@@ -6,7 +6,7 @@ import "github.com/refrain-fleet/refrain/core/wire"
 // driver carries it out in this order and then resets it:
 //
 //  1. make Entries durable, all or none;
-//  2. deliver Replies: those with Needs == 0 may go before 1, the others only
+//  2. deliver Replies: those with AfterEntries == 0 may go before 1, the others only
 //     after it succeeded; if it failed they are not delivered at all (the
 //     driver answers dropped_reply) and the plane is restored from what is
 //     durable;
@@ -34,14 +34,14 @@ func (o *Output) Reset() {
 	clear(o.Entries)
 	o.Entries = o.Entries[:0]
 	o.Changes = o.Changes[:0]
-	o.Next()
+	o.BeginBatch()
 }
 
-// Next lets another batch begin while entries are not durable yet: it empties
-// all but Entries and Changes. The replies of the new batch count the entries
+// BeginBatch lets another batch begin while entries are not durable yet: it
+// empties all but Entries and Changes. The replies of the new batch count the entries
 // that were there before it among those they need, so that a driver may step
 // on while it makes entries durable.
-func (o *Output) Next() {
+func (o *Output) BeginBatch() {
 	clear(o.Replies)
 	o.Replies = o.Replies[:0]
 	o.Wakes = o.Wakes[:0]
@@ -49,10 +49,10 @@ func (o *Output) Next() {
 	o.RevocationsChanged = false
 }
 
-// Settle takes away the first n entries, which are durable now: nothing that is
-// stepped from now on waits for them. The Needs of replies that are there
+// MarkDurable takes away the first n entries, which are durable now: nothing
+// that is stepped from now on waits for them. The AfterEntries of replies that are there
 // already count from the entries as they were.
-func (o *Output) Settle(n int) {
+func (o *Output) MarkDurable(n int) {
 	rest := copy(o.Entries, o.Entries[n:])
 	clear(o.Entries[rest:])
 	o.Entries = o.Entries[:rest]
@@ -96,10 +96,10 @@ func (e *Entry) Logged() wire.LoggedEvent {
 // Reply is the answer to one input.
 type Reply struct {
 	Outcome wire.Outcome
-	// Needs is how many of the batch's Entries must be durable before the
+	// AfterEntries is how many of the batch's Entries must be durable before the
 	// reply may be delivered: it depends on nothing after them. Zero means
 	// that it waits for no disk.
-	Needs int
+	AfterEntries int
 }
 
 // NoticeKind says what a notice is about.

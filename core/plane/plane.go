@@ -182,7 +182,7 @@ func (p *Plane) log(out *Output, e Entry) {
 
 // reply appends a reply that depends on the batch's first needs entries.
 func reply(out *Output, needs int, o wire.Outcome) {
-	out.Replies = append(out.Replies, Reply{Outcome: o, Needs: needs})
+	out.Replies = append(out.Replies, Reply{Outcome: o, AfterEntries: needs})
 }
 
 // dependsOn returns how many entries of the batch have to be durable before

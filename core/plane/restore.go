@@ -1,7 +1,6 @@
 package plane
 
 import (
-	"bytes"
 	"fmt"
 	"time"
 
@@ -17,17 +16,16 @@ func Restore(cfg Config, state []byte) (*Plane, error) {
 	if err != nil {
 		return nil, err
 	}
-	number := 0
-	for line := range bytes.Lines(state) {
-		number++
-		word, doc, _ := bytes.Cut(bytes.TrimSuffix(line, []byte("\n")), []byte(" "))
-		if err := rd.Line(string(word), doc); err != nil {
-			return nil, fmt.Errorf("state line %d (%s): %w", number, word, err)
+	var last int
+	for line := range wire.Lines(state) {
+		if err := rd.Line(line.Word, line.Doc); err != nil {
+			return nil, line.Wrong(err)
 		}
+		last = line.Number
 	}
 	p, err := rd.Plane()
 	if err != nil && rd.missing > 0 {
-		return nil, fmt.Errorf("state line %d: %w", number, err)
+		return nil, fmt.Errorf("state line %d: %w", last, err)
 	}
 	return p, err
 }

@@ -105,31 +105,27 @@ var hostLineSchema = wire.Schema[hostLine]{Fields: []wire.Field[hostLine]{
 	{Name: "gone", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.Gone }},
 }}
 
-func appendLine[T any](dst []byte, word string, s *wire.Schema[T], doc *T) []byte {
-	return append(appendWord(dst, word, s, doc), '\n')
-}
-
 // AppendDurable appends the canonical bytes of the durable state: what a walk
 // over the log gives again. Hosts are in it by their records only.
 func (p *Plane) AppendDurable(dst []byte) []byte {
-	dst = appendLine(dst, "log", &logLineSchema, &logLine{p.logged})
+	dst = wire.AppendLine(dst, "log", &logLineSchema, &logLine{p.logged})
 	for _, r := range p.rollouts {
 		line := r.line()
-		dst = appendLine(dst, "rollout", &rolloutLineSchema, &line)
+		dst = wire.AppendLine(dst, "rollout", &rolloutLineSchema, &line)
 		for i := range r.records {
-			dst = appendLine(dst, "record", &recordLineSchema, &recordLine{r.records[i], wire.Flag(r.isExcused(i))})
+			dst = wire.AppendLine(dst, "record", &recordLineSchema, &recordLine{r.records[i], wire.Flag(r.isExcused(i))})
 		}
 	}
 	for _, key := range p.quarantineKeys() {
 		entry := p.quarantine[key]
-		dst = appendLine(dst, "quarantine", &wire.QuarantineEntrySchema, &entry)
+		dst = wire.AppendLine(dst, "quarantine", &wire.QuarantineEntrySchema, &entry)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.revocations)) {
-		dst = appendLine(dst, "revocation", &wire.RevocationSchema, &wire.Revocation{CommonName: name, RevokedBefore: p.revocations[name]})
+		dst = wire.AppendLine(dst, "revocation", &wire.RevocationSchema, &wire.Revocation{CommonName: name, RevokedBefore: p.revocations[name]})
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.retired)) {
 		line := p.retired[id]
-		dst = appendLine(dst, "retired", &retiredLineSchema, &line)
+		dst = wire.AppendLine(dst, "retired", &retiredLineSchema, &line)
 	}
 	return dst
 }
@@ -139,14 +135,14 @@ func (p *Plane) AppendDurable(dst []byte) []byte {
 func (p *Plane) AppendState(dst []byte) []byte {
 	dst = p.AppendDurable(dst)
 	l := &p.liveness
-	dst = appendLine(dst, "clock", &clockLineSchema, &clockLine{
+	dst = wire.AppendLine(dst, "clock", &clockLineSchema, &clockLine{
 		Mono: wire.Nanos(p.last.Mono), Wall: p.last.Wall, Impaired: wire.Nanos(l.impaired),
 		LastTick: wire.Nanos(l.lastTick), Credited: wire.Nanos(l.credited), QuietUntil: wire.Nanos(l.quietUntil),
 		JudgeAt: wire.Nanos(l.judgeAt), Suspecting: wire.Flag(l.suspecting),
 	})
 	for _, i := range p.hostsByName() {
 		h, v := &p.table.hosts[i], &p.table.vitals[i]
-		dst = appendLine(dst, "host", &hostLineSchema, &hostLine{
+		dst = wire.AppendLine(dst, "host", &hostLineSchema, &hostLine{
 			Hostname: h.name, LastHeartbeatAt: v.lastHeartbeatAt, Closure: h.closure,
 			Heard: wire.Nanos(v.heard), Gone: wire.Flag(v.gone),
 		})

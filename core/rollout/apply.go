@@ -2,8 +2,8 @@ package rollout
 
 import "github.com/refrain-fleet/refrain/core/wire"
 
-// Apply takes an event of the agent (PROTOCOL E1 to E7): the one place where an
-// agent's word changes a record. See [Record.Judge] for the verdict. On
+// Apply takes an event of the agent (PROTOCOL E1 to E7): the only place where
+// an agent's event changes a record. See [Record.Judge] for the verdict. On
 // Duplicate, Gap and Rejected nothing changes.
 //
 // An Absorbed event advances the sequence, fills in what the record lacks and
@@ -27,9 +27,9 @@ func (r *Record) apply(body wire.EventBody) {
 	switch b := body.(type) {
 	case wire.ActivationCompleted:
 		r.Probes = nil // probes of an earlier closure say nothing about this one
-		r.tell(b)
+		r.fillIn(b)
 	case wire.ActivationFailed:
-		r.takeBack()
+		r.undoConfirmation()
 	case wire.ProbeTopologyDeclared:
 		r.declare(b.Probes)
 	case wire.ProbeObservedFirst:
@@ -44,7 +44,7 @@ func (r *Record) apply(body wire.EventBody) {
 		r.setClosure(b.CurrentClosure)
 		r.Probes = nil // they pass, by E1
 	default:
-		r.tell(body)
+		r.fillIn(body)
 	}
 	r.State = transitions[body.Kind()].to
 	if !r.State.Active() {
@@ -54,16 +54,16 @@ func (r *Record) apply(body wire.EventBody) {
 
 // absorb carries out E5.
 func (r *Record) absorb(body wire.EventBody) {
-	r.tell(body)
+	r.fillIn(body)
 	if transitions[body.Kind()].to == r.State && !r.State.Active() && !r.EndedAt.IsSet() {
 		r.EndedAt = body.At()
 	}
 }
 
-// tell puts in what an event says of the way to Soaking, where the record lacks
-// it or has it only from a confirmation. It serves events applied and absorbed
-// alike, so that a record comes out the same either way.
-func (r *Record) tell(body wire.EventBody) {
+// fillIn sets what an event says of the way to Soaking, where the record lacks
+// it or has it only from a confirmation. Applied and absorbed events both use
+// it, so that they give the same record.
+func (r *Record) fillIn(body wire.EventBody) {
 	switch b := body.(type) {
 	case wire.DispatchAck:
 		r.stamp(&r.DispatchAckedAt, MarkDispatchAckedAt, b.ReceivedAt)

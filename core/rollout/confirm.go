@@ -7,8 +7,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// Marks is the set of a record's values that a confirmation put in and that the
-// agent has not yet told itself (PROTOCOL H4).
+// Marks is the set of a record's values that a confirmation set and that no
+// event of the agent has reported yet (PROTOCOL H4).
 type Marks uint8
 
 // The values that a confirmation may put in.
@@ -66,10 +66,10 @@ func (r *Record) Synthesised() bool {
 	return r.State == wire.Soaking && r.Marks.Has(MarkActivationCompletedAt)
 }
 
-// takeBack undoes what a confirmation said of the activation, because the agent
-// says that the activation failed. That the host had taken up the dispatch
-// remains true. In Activating and Deferred there is nothing to undo.
-func (r *Record) takeBack() {
+// undoConfirmation undoes what a confirmation set about the activation, because
+// the agent reports that the activation failed. That the host had taken up the
+// dispatch remains true. In Activating and Deferred there is nothing to undo.
+func (r *Record) undoConfirmation() {
 	r.ActivationCompletedAt = wire.Time{}
 	r.CurrentClosure = ""
 	r.Probes = nil

@@ -42,16 +42,16 @@
 //   - E1 and gaps: a Converged that breaks E1 and leaves a gap is a Gap, not
 //     Rejected, since the missing events may be just what E1 lacks. Otherwise a
 //     plane that was restored from an old backup would refuse it for ever.
-//   - A confirmation (H4) is the plane's inference, and the agent's own word
-//     outranks it. On a record whose Soaking is synthesised, ActivationFailed is
-//     legal and takes back what the confirmation put in, and ActivationCompleted
-//     is absorbed whatever closure it reports. ActivationDeferred is absorbed:
-//     the host will complete later.
+//   - A confirmation (H4) is the plane's inference, and the agent's own events
+//     take precedence. On a record whose Soaking is synthesised,
+//     ActivationFailed is legal and undoes what the confirmation set, and
+//     ActivationCompleted is absorbed whatever closure it reports.
+//     ActivationDeferred is absorbed: the host will complete later.
 //   - ActivationCompleted fills in an unset SoakDueAt, with its completedAt plus
 //     the wave's soak time. E1 is not changed by it; a record that was never
 //     dispatched by this plane has a deadline to show.
-//   - Instants are stamped by the first event that tells them. A second
-//     ActivationStarted is taken and changes nothing.
+//   - Instants are set by the first event that reports them. A second
+//     ActivationStarted is accepted and changes nothing.
 //   - After its end a record no longer changes what it knows of probes. A
 //     Converged record drops them: every enforce-mode probe passes by
 //     definition. Failed and Reverted keep them, since they say why.
@@ -97,7 +97,7 @@
 //	path          the states that a record has gone through to reach its own
 //	past          an event whose work the record's state already contains
 //	confirmation  the inference of H4 from a heartbeat's closure
-//	synthesised   put in by a confirmation, not yet told by the agent
+//	synthesised   set by a confirmation, not yet reported by the agent
 //	mark          the bit that says that a value is synthesised
 //	gap           numbers between LastEventSeq and an event's seq
 //	soak          the time a host runs its target before it may converge

@@ -26,12 +26,7 @@ const (
 var outcomeWords = [...]string{"no outcome", "duplicate", "applied", "absorbed", "gap", "rejected"}
 
 // String returns the outcome as one lowercase word.
-func (o Outcome) String() string {
-	if int(o) < len(outcomeWords) {
-		return outcomeWords[o]
-	}
-	return "?"
-}
+func (o Outcome) String() string { return wire.WordOf(outcomeWords[:], o) }
 
 // Result is a verdict on an event.
 type Result struct {
@@ -48,8 +43,8 @@ type Result struct {
 // that report none always agree. ActivationCompleted has to report the current
 // closure, or the target where the current closure is unset; in Reverted, where
 // the current closure is what the host went back to, it has to report the
-// target, which the event was about. A current closure that a confirmation put
-// in is no obstacle, since the agent's own replaces it. RollbackComplete and
+// target, which the event was about. A current closure that a confirmation set
+// always agrees, since the agent's own replaces it. RollbackComplete and
 // Converged have to report the current closure, which in their states is always
 // set.
 func (r *Record) Judge(ev wire.Event) Result {
@@ -79,7 +74,7 @@ func (r *Record) Judge(ev wire.Event) Result {
 	return Result{Outcome: Absorbed}
 }
 
-// refuse tells a gap (E6) from a plain refusal (E7).
+// refuse distinguishes a gap (E6) from a plain refusal (E7).
 func (r *Record) refuse(seq wire.Seq, gap bool, problem string) Result {
 	if !gap {
 		return Result{Outcome: Rejected, Detail: problem}

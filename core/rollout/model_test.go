@@ -153,7 +153,7 @@ func (m *plain) fill(name string, t wire.Time) {
 	}
 }
 
-// learn is what an event tells of the way to Soaking.
+// learn is what an event reports of the way to Soaking.
 func (m *plain) learn(body wire.EventBody) {
 	switch b := body.(type) {
 	case wire.DispatchAck:

@@ -24,7 +24,7 @@ type Probe struct {
 	// FirstFailedAt is since when the probe has been failing, if the agent said
 	// so; a pass unsets it (A7).
 	FirstFailedAt wire.Time
-	// Mode is the one told last.
+	// Mode is the one reported last.
 	Mode wire.Mode
 	// Status is the last result; unset before the first.
 	Status wire.ProbeStatus
@@ -62,7 +62,7 @@ func (p *Probe) result(status wire.ProbeStatus, at wire.Time) {
 }
 
 // failedFirst stamps once per failure. A probe that passes by its last result
-// is not failing, and an instant told late is not kept.
+// is not failing, and an instant reported late is not kept.
 func (p *Probe) failedFirst(at wire.Time) {
 	if !p.Passes() && !p.FirstFailedAt.IsSet() {
 		p.FirstFailedAt = at
@@ -76,8 +76,8 @@ func find(probes []Probe, name wire.Name) (int, bool) {
 	})
 }
 
-// probe returns the probe of that name, with the mode told last. One that was
-// never declared is added: the agent is the truth about its host.
+// probe returns the probe of that name, with the mode reported last. One that
+// was never declared is added: the agent knows its host's probes.
 func (r *Record) probe(name wire.Name, mode wire.Mode) *Probe {
 	i, known := find(r.Probes, name)
 	if !known {

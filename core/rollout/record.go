@@ -39,7 +39,7 @@ type Record struct {
 	// CurrentClosureAtDispatch is what the host ran when it took up the
 	// dispatch; unset until its DispatchAck.
 	CurrentClosureAtDispatch wire.Closure
-	// CurrentClosure is what the host said last that it runs, as far as this
+	// CurrentClosure is what the host last reported to run, as far as this
 	// rollout is concerned; unset until its activation has completed. It may
 	// differ from the target (E: ActivationCompleted reports what it observed).
 	CurrentClosure wire.Closure
@@ -95,8 +95,8 @@ func (r *Record) Dispatch(at wire.Time) {
 	r.SoakDueAt = at.Add(r.Soak())
 }
 
-// Drifted reports whether a host that says it runs closure has gone on without
-// the record hearing of it (PROTOCOL H2): the record's current closure is unset
+// Drifted reports whether a host that says it runs closure has changed without
+// the record being updated (PROTOCOL H2): the record's current closure is unset
 // or differs.
 func (r *Record) Drifted(closure wire.Closure) bool {
 	return r.CurrentClosure == "" || r.CurrentClosure != closure

@@ -168,7 +168,7 @@ func TestAReplayLeavesThePlaneWithTheAgentsOwnRecord(t *testing.T) { // PROTOCOL
 // stays unknown (E3). The state, the closure and every instant that was told
 // are the agent's own all the same. One thing can stand in the way: a Converged
 // that E1 refuses, for a pass that was jumped over or an activation that only a
-// confirmation tells of. Telling each result again and trying Converged later
+// confirmation reports. Telling each result again and trying Converged later
 // (E7) removes it.
 func TestAReplayAfterJumpsEndsInTheAgentsOwnState(t *testing.T) { // PROTOCOL E1, E3, E4, E7, S4
 	rapid.Check(t, func(t *rapid.T) {

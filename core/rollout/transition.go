@@ -21,7 +21,7 @@ const (
 
 func (s stateSet) has(state wire.State) bool { return s&(1<<state) != 0 }
 
-// String lists the states the way people do: "Activating or Deferred".
+// String lists the states in words: "Activating or Deferred".
 func (s stateSet) String() string {
 	var words []string
 	for _, state := range wire.States {
@@ -65,9 +65,8 @@ var earlier = [...]stateSet{
 	wire.Reverted:   pending | activating | deferred | soaking | failed,
 }
 
-// Legal reports whether a record in state s takes an event of kind k
-// (PROTOCOL E4). Converged has to keep E1 besides. An unknown state or kind is
-// never legal.
+// Legal reports whether a record in state s takes an event of kind k (PROTOCOL
+// E4). Converged also has to keep E1. An unknown state or kind is never legal.
 func Legal(s wire.State, k wire.EventKind) bool {
 	return int(k) < len(transitions) && transitions[k].from.has(s)
 }

@@ -25,6 +25,9 @@
 // Writing is canonical: equal values give equal bytes, without white space,
 // and what was written reads back to an equal value.
 //
+// Logs, states and recordings consist of such documents, one a line, each after
+// a word that says what it is; [AppendLine] and [Lines] write and split them.
+//
 // # Outcomes
 //
 // An [Outcome] says what became of a request; [Outcome.Write] is the one place

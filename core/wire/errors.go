@@ -131,8 +131,8 @@ func join(path, member string) string {
 	}
 }
 
-// fieldPath writes a JSON pointer the way people write paths:
-// /event/probes/2/mode becomes event.probes[2].mode.
+// fieldPath writes a JSON pointer as a path: /event/probes/2/mode becomes
+// event.probes[2].mode.
 func fieldPath(p jsontext.Pointer, dropLast bool) string {
 	var parts []string
 	for token := range p.Tokens() {

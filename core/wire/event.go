@@ -35,7 +35,7 @@ var kindWords = []string{
 }
 
 // String returns the word of the protocol.
-func (k EventKind) String() string { return wordOf(kindWords, k) }
+func (k EventKind) String() string { return WordOf(kindWords, k) }
 
 // DecodeValue implements [Value].
 func (k *EventKind) DecodeValue(d *Decoder) error { return decodeWord(d, kindWords, k) }
@@ -46,12 +46,12 @@ func (k *EventKind) AppendValue(dst []byte) []byte { return appendWord(dst, kind
 // IsUnset implements [Value].
 func (k *EventKind) IsUnset() bool { return *k == 0 }
 
-// EventBody is what an event says besides its number: one of the twelve
-// structs of this file.
+// EventBody is an event without its number: one of the twelve structs of this
+// file.
 type EventBody interface {
-	// Kind tells which struct it is.
+	// Kind says which struct it is.
 	Kind() EventKind
-	// At is the agent's instant of what the event tells.
+	// At is the instant of what the event reports, by the agent's clock.
 	At() Time
 	isEventBody()
 }

@@ -16,8 +16,7 @@ type eventCodec interface {
 
 type kindCodec[B EventBody] struct{ schema Schema[tagged[B]] }
 
-// forKind builds the codec of one kind from the fields that it has besides
-// kind and seq.
+// forKind builds the codec of one kind from its fields other than kind and seq.
 func forKind[B EventBody](fields ...Field[B]) eventCodec {
 	c := &kindCodec[B]{}
 	c.schema.Fields = []Field[tagged[B]]{

@@ -114,7 +114,7 @@ type RecordStatus struct {
 	Snapshot Snapshot
 	Wave     Count
 	// Synthesised says that the state was inferred from a heartbeat (H4) and
-	// not yet told by the agent's events.
+	// not yet reported by the agent's events.
 	Synthesised Flag
 	// EndedAt is when the host converged, failed or reverted, by its clock.
 	EndedAt Time
@@ -138,10 +138,10 @@ type HostStatus struct {
 	// LastHeartbeatAt is the `at` of the last heartbeat, by the host's clock
 	// (H1); unset before the first one.
 	LastHeartbeatAt Time
-	// SilentSeconds is for how long the plane has not heard from the host in
-	// any way. Time of the plane's own impairment does not count (L2).
+	// SilentSeconds is how long ago the host was last seen by any request. Time
+	// of the plane's own impairment does not count (L2).
 	SilentSeconds Count
-	// CurrentClosure is what the host said last that it runs.
+	// CurrentClosure is what the host last reported to run.
 	CurrentClosure Closure
 	// Records are the host's records, ordered by rollout ID.
 	Records []RecordStatus

@@ -25,7 +25,7 @@ const (
 	Saturated
 	// Closed: the inbox is closed for shutdown (G1).
 	Closed
-	// DroppedReply: the reducer let go of the request (G2).
+	// DroppedReply: the reducer dropped the request without a reply (G2).
 	DroppedReply
 	// Timeout: no reply before the deadline (G2).
 	Timeout
@@ -97,7 +97,7 @@ var codes = [CodeCount]struct {
 	NotStarted:   {503, "not_started", "The plane is starting"},
 	Saturated:    {503, "saturated", "The inbox is full"},
 	Closed:       {503, "closed", "The plane is shutting down"},
-	DroppedReply: {503, "dropped_reply", "The request was let go without a reply"},
+	DroppedReply: {503, "dropped_reply", "The request was dropped without a reply"},
 	Timeout:      {503, "timeout", "No reply in time"},
 
 	Gap:               {409, "gap", "Events are missing before this one"},
@@ -162,8 +162,8 @@ type Outcome struct {
 	// Replay says that the answer carries X-Nixfleet-Replay-From: ReplayFrom.
 	Replay     bool
 	ReplayFrom Seq
-	// RetryAfter is the slot of a 503 (G4). It is written in whole seconds,
-	// rounded up, at least one.
+	// RetryAfter is the Retry-After of a 503 (G4). It is written in whole
+	// seconds, rounded up, at least one.
 	RetryAfter time.Duration
 	// Heartbeat is the body of a 200 without a Document.
 	Heartbeat HeartbeatResponse
@@ -182,7 +182,7 @@ func Refuse(code Code, field, detail string) Outcome {
 	return Outcome{Code: code, Field: field, Detail: detail}
 }
 
-// Unavailable makes one of the five 503 outcomes, with its slot.
+// Unavailable makes one of the five 503 outcomes, with its Retry-After.
 func Unavailable(code Code, retryAfter time.Duration) Outcome {
 	return Outcome{Code: code, RetryAfter: retryAfter, Detail: unavailableDetails[code]}
 }
@@ -206,7 +206,7 @@ type Answer struct {
 	Body   []byte
 }
 
-// Write turns the outcome into an answer: the one place where an outcome
+// Write turns the outcome into an answer: the only place where an outcome
 // becomes status, headers and body. requestID goes into problem documents and
 // may be empty.
 func (o *Outcome) Write(requestID string, a *Answer) {
@@ -255,11 +255,11 @@ func (o *Outcome) writeProblem(requestID string, a *Answer) {
 	a.Body = ProblemSchema.Append(a.Body, &p)
 }
 
-// retryAfterSeconds rounds up, since nobody may come back before the slot, and
-// gives at least one (PROTOCOL G4).
-func retryAfterSeconds(slot time.Duration) int64 {
-	seconds := int64(slot / time.Second)
-	if slot%time.Second > 0 {
+// retryAfterSeconds rounds up, since no caller may come back earlier, and gives
+// at least one (PROTOCOL G4).
+func retryAfterSeconds(d time.Duration) int64 {
+	seconds := int64(d / time.Second)
+	if d%time.Second > 0 {
 		seconds++
 	}
 	return max(seconds, 1)

@@ -18,8 +18,8 @@ type Time struct {
 }
 
 // Instant is what a driver hands to a reducer as "now": the same moment on two
-// clocks. Mono never runs backwards and means nothing outside its process;
-// Wall can be set by anybody and is for people and for documents.
+// clocks. Mono never runs backwards and means nothing outside its process; Wall
+// can be set at any time and is for people and for documents.
 type Instant struct {
 	Mono time.Duration
 	Wall Time
@@ -108,7 +108,7 @@ func (s *timeScanner) take(c byte) bool {
 	return true
 }
 
-// fraction takes nothing, or a point and one to nine digits, in nanoseconds.
+// fraction takes an optional point with one to nine digits, in nanoseconds.
 func (s *timeScanner) fraction() int32 {
 	if !s.take('.') {
 		return 0

@@ -2,8 +2,8 @@ package wire
 
 import "strings"
 
-// word decodes a string that must be one of a fixed set. The index into words
-// is the value; words[0] is always "", the unset one.
+// decodeWord decodes a string that must be one of a fixed set. The index into
+// words is the value; words[0] is always "", the unset one.
 func decodeWord[E ~uint8](d *Decoder, words []string, into *E) error {
 	raw, err := d.text()
 	if err != nil {
@@ -20,15 +20,25 @@ func decodeWord[E ~uint8](d *Decoder, words []string, into *E) error {
 
 func appendWord[E ~uint8](dst []byte, words []string, e E) []byte {
 	dst = append(dst, '"')
-	dst = append(dst, wordOf(words, e)...)
+	dst = append(dst, WordOf(words, e)...)
 	return append(dst, '"')
 }
 
-func wordOf[E ~uint8](words []string, e E) string {
+// WordOf returns the word of a value of an enumeration, words[e], or "?" if e is
+// none of its values. What stands at words[0] is the word of the unset value.
+func WordOf[E ~uint8](words []string, e E) string {
 	if int(e) < len(words) {
 		return words[e]
 	}
 	return "?"
+}
+
+// OrDash returns the text, or "-" if it is empty.
+func OrDash[S ~string](s S) string {
+	if s == "" {
+		return "-"
+	}
+	return string(s)
 }
 
 func orList(words []string) string {
@@ -60,7 +70,7 @@ var States = [...]State{Pending, Activating, Deferred, Soaking, Converged, Faile
 var stateWords = []string{"", "Pending", "Activating", "Deferred", "Soaking", "Converged", "Failed", "Reverted"}
 
 // String returns the word of the protocol.
-func (s State) String() string { return wordOf(stateWords, s) }
+func (s State) String() string { return WordOf(stateWords, s) }
 
 // Active reports whether the host still has something to do: Pending,
 // Activating, Deferred or Soaking (PROTOCOL H3).
@@ -88,7 +98,7 @@ const (
 var modeWords = []string{"", "enforce", "observe", "disabled"}
 
 // String returns the word of the protocol.
-func (m Mode) String() string { return wordOf(modeWords, m) }
+func (m Mode) String() string { return WordOf(modeWords, m) }
 
 // DecodeValue implements [Value].
 func (m *Mode) DecodeValue(d *Decoder) error { return decodeWord(d, modeWords, m) }
@@ -111,7 +121,7 @@ const (
 var statusWords = []string{"", "pass", "fail"}
 
 // String returns the word of the protocol.
-func (s ProbeStatus) String() string { return wordOf(statusWords, s) }
+func (s ProbeStatus) String() string { return WordOf(statusWords, s) }
 
 // DecodeValue implements [Value].
 func (s *ProbeStatus) DecodeValue(d *Decoder) error { return decodeWord(d, statusWords, s) }
@@ -135,7 +145,7 @@ const (
 var policyWords = []string{"", "halt", "rollback-and-halt"}
 
 // String returns the word of the protocol.
-func (p HealthPolicy) String() string { return wordOf(policyWords, p) }
+func (p HealthPolicy) String() string { return WordOf(policyWords, p) }
 
 // DecodeValue implements [Value].
 func (p *HealthPolicy) DecodeValue(d *Decoder) error { return decodeWord(d, policyWords, p) }
@@ -169,7 +179,7 @@ const (
 var rolloutStateWords = []string{"", "Opening", "Active", "Converging", "Terminal", "Halted", "Superseded"}
 
 // String returns the word of the protocol.
-func (s RolloutState) String() string { return wordOf(rolloutStateWords, s) }
+func (s RolloutState) String() string { return WordOf(rolloutStateWords, s) }
 
 // DecodeValue implements [Value].
 func (s *RolloutState) DecodeValue(d *Decoder) error { return decodeWord(d, rolloutStateWords, s) }
@@ -194,7 +204,7 @@ const (
 var reachabilityWords = []string{"", "reachable", "unreachable"}
 
 // String returns the word of the protocol.
-func (r Reachability) String() string { return wordOf(reachabilityWords, r) }
+func (r Reachability) String() string { return WordOf(reachabilityWords, r) }
 
 // DecodeValue implements [Value].
 func (r *Reachability) DecodeValue(d *Decoder) error { return decodeWord(d, reachabilityWords, r) }

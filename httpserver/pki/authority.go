@@ -17,20 +17,20 @@ import (
 	"github.com/benbjohnson/clock"
 )
 
-// Defaults of validity, and the hour that hides a slow clock.
+// Default lifetimes, and the allowance for slow clocks.
 const (
-	// DefaultCAValidity is how long a CA is good.
+	// DefaultCAValidity is how long a CA is valid.
 	DefaultCAValidity = 3650 * 24 * time.Hour
 	// DefaultLeafValidity is how long a server's, an agent's or an operator's
-	// certificate is good.
+	// certificate is valid.
 	DefaultLeafValidity = 365 * 24 * time.Hour
-	// Backdating is how long before their issue the CA's and the server's
-	// certificates are good already.
+	// Backdating is how long before their time of issue the CA's and the server's
+	// certificates are valid.
 	Backdating = time.Hour
 )
 
-// caCommonName marks the CAs of this package; the suffix is the organization
-// beside it.
+// caCommonName marks the CAs of this package. The subject's organization is the
+// suffix.
 const caCommonName = "Refrain fleet CA"
 
 const (
@@ -38,17 +38,16 @@ const (
 	keyBlock         = "PRIVATE KEY" // PKCS #8, RFC 5958
 )
 
-// Config is what a new CA needs.
+// Config configures a new CA.
 type Config struct {
-	// Suffix is what the common names of agents and operators end in, without
-	// the dot before it: 1 to 253 letters, digits, '-', '.' and '_'. There is no
-	// default.
+	// Suffix is the end of the common names of agents and operators, without the
+	// dot before it: 1 to 253 letters, digits, '-', '.' and '_'. It is required.
 	Suffix string
-	// ValidFor is how long the CA is good, in whole seconds. Default:
+	// ValidFor is how long the CA is valid, in whole seconds. Default:
 	// DefaultCAValidity.
 	ValidFor time.Duration
-	// Clock tells the time of issue, the CA's own and that of every leaf.
-	// Default: the system's.
+	// Clock is the source of the time of issue, the CA's and that of every leaf.
+	// Default: the system clock.
 	Clock clock.Clock
 }
 
@@ -62,26 +61,25 @@ func (c *Config) validate() error {
 // checkValidFor checks a lifetime; 0 stands for the default.
 func checkValidFor(d time.Duration) error {
 	if d < 0 || d > 0 && d < time.Second {
-		return fmt.Errorf("valid for %v: want at least 1s", d)
+		return fmt.Errorf("lifetime is %v; want at least 1s", d)
 	}
 	return nil
 }
 
-// Validity is when a leaf is good. X.509 counts whole seconds, so fractions are
-// cut off. The zero value means: from now on, for DefaultLeafValidity, but not
-// longer than the CA.
+// Validity is the period in which a leaf is valid. X.509 counts whole seconds, so
+// fractions are truncated. The zero value means: from now on, for
+// DefaultLeafValidity, but not longer than the CA.
 type Validity struct {
 	// NotBefore is the first instant. Default: now for clients; Backdating
 	// earlier for the server.
 	NotBefore time.Time
 	// NotAfter is the last instant. Default: DefaultLeafValidity from now, or
-	// the CA's own end if that is earlier. A value that is given is taken as it
-	// is, even beyond the CA's end.
+	// the CA's own end if that is earlier. A value that is set is used as it is,
+	// even beyond the CA's end.
 	NotAfter time.Time
 }
 
-// An Authority is the CA of a fleet. It is immutable and may be used by several
-// goroutines at once.
+// An Authority is the CA of a fleet. It is immutable and safe for concurrent use.
 type Authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
@@ -89,7 +87,7 @@ type Authority struct {
 	clock       clock.Clock
 }
 
-// New makes a CA with a new key. Its certificate signs leaves and nothing else
+// New creates a CA with a new key. Its certificate may sign leaves and no other CA
 // (path length 0).
 func New(config Config) (*Authority, error) {
 	if err := config.validate(); err != nil {
@@ -127,9 +125,9 @@ func New(config Config) (*Authority, error) {
 	return &Authority{certificate, key, config.Suffix, config.Clock}, nil
 }
 
-// Parse reads a CA that [New] made from the PEM of its certificate and key. A
-// nil clk is the system's clock. It refuses a CA that another tool made, since
-// that says no suffix, and one that has expired.
+// Parse reads a CA that [New] made from the PEM of its certificate and key. A nil
+// clk means the system clock. It refuses a CA that another tool made, since that
+// has no suffix, and one that has expired.
 func Parse(certificatePEM, keyPEM []byte, clk clock.Clock) (*Authority, error) {
 	if clk == nil {
 		clk = clock.New()
@@ -144,25 +142,25 @@ func Parse(certificatePEM, keyPEM []byte, clk clock.Clock) (*Authority, error) {
 	}
 	subject := certificate.Subject
 	if subject.CommonName != caCommonName || len(subject.Organization) != 1 {
-		return nil, fmt.Errorf("certificate: the subject is %q, want \"CN=%s,O=<suffix>\": another tool made it", subject, caCommonName)
+		return nil, fmt.Errorf("certificate: subject is %q; want \"CN=%s,O=<suffix>\", as refrain pki init makes it", subject, caCommonName)
 	}
 	suffix := subject.Organization[0]
 	if err := checkLabels("cn suffix", suffix); err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
 	if !certificate.IsCA || certificate.KeyUsage&x509.KeyUsageCertSign == 0 {
-		return nil, errors.New("certificate: it may not sign others, want a CA")
+		return nil, errors.New("certificate: not a CA certificate; want one that may sign others")
 	}
 	if !key.PublicKey.Equal(certificate.PublicKey) {
-		return nil, errors.New("key: it belongs to another certificate")
+		return nil, errors.New("key: does not match the certificate")
 	}
 	if now := clk.Now(); now.After(certificate.NotAfter) {
-		return nil, fmt.Errorf("certificate: it expired at %s, want a new CA", certificate.NotAfter.Format(time.RFC3339))
+		return nil, fmt.Errorf("certificate: expired at %s; want a new CA", certificate.NotAfter.Format(time.RFC3339))
 	}
 	return &Authority{certificate, key, suffix, clk}, nil
 }
 
-// Suffix returns what the common names of the fleet end in, without the dot.
+// Suffix returns the end of the fleet's common names, without the dot.
 func (a *Authority) Suffix() string { return a.suffix }
 
 // Certificate returns the CA's certificate, which the caller must not change.
@@ -186,7 +184,7 @@ func (a *Authority) Pair() tls.Certificate {
 // servers only.
 func (a *Authority) IssueServer(names []string, validity Validity) (tls.Certificate, error) {
 	if len(names) == 0 {
-		return tls.Certificate{}, errors.New("server names: want at least one DNS name or IP address")
+		return tls.Certificate{}, errors.New("server names: none given; want at least one DNS name or IP address")
 	}
 	if err := repeated("server name", names); err != nil {
 		return tls.Certificate{}, err
@@ -203,8 +201,8 @@ func (a *Authority) IssueServer(names []string, validity Validity) (tls.Certific
 			template.DNSNames = append(template.DNSNames, name)
 		}
 	}
-	// Verifiers look at the alternative names alone; the common name is for
-	// people, and left out where it would be too long.
+	// Verifiers use the alternative names only. The common name is for people, and
+	// is omitted if it would be too long.
 	if len(names[0]) <= UpperBoundCommonName {
 		template.Subject.CommonName = names[0]
 	}
@@ -212,8 +210,8 @@ func (a *Authority) IssueServer(names []string, validity Validity) (tls.Certific
 }
 
 // IssueAgent issues the certificate of a host: agent-<host>.<suffix>
-// (PROTOCOL T2). host is a hostname by T11, without a dot that separates
-// nothing. A bad one is a [*NameError].
+// (PROTOCOL T2). host is a hostname by T11 in which every dot separates two
+// labels. The error for an invalid host is a [*NameError].
 func (a *Authority) IssueAgent(host string, validity Validity) (tls.Certificate, error) {
 	commonName, err := agentRole.commonName(host, a.suffix)
 	if err != nil {
@@ -224,7 +222,7 @@ func (a *Authority) IssueAgent(host string, validity Validity) (tls.Certificate,
 
 // IssueOperator issues the certificate of an operator:
 // operator-<name>.<suffix> (PROTOCOL T4). The name follows the rules of a
-// hostname. A bad one is a [*NameError].
+// hostname. The error for an invalid name is a [*NameError].
 func (a *Authority) IssueOperator(name string, validity Validity) (tls.Certificate, error) {
 	commonName, err := operatorRole.commonName(name, a.suffix)
 	if err != nil {
@@ -234,8 +232,9 @@ func (a *Authority) IssueOperator(name string, validity Validity) (tls.Certifica
 }
 
 // IssueClient issues a client certificate with any common name of 1 to 512
-// printable ASCII characters. Hosts of older fleets have bare names (PROTOCOL
-// T2); tests want strange ones. It authenticates clients only.
+// printable ASCII characters: hosts of older fleets have names without prefix and
+// suffix (PROTOCOL T2), and tests need invalid ones. It authenticates clients
+// only.
 func (a *Authority) IssueClient(commonName string, validity Validity) (tls.Certificate, error) {
 	if err := checkCommonName(commonName); err != nil {
 		return tls.Certificate{}, err
@@ -262,7 +261,7 @@ func (a *Authority) issue(template *x509.Certificate, validity Validity, backdat
 		}
 	}
 	if !template.NotBefore.Before(template.NotAfter) {
-		return tls.Certificate{}, fmt.Errorf("not after %s: want it later than not before, %s",
+		return tls.Certificate{}, fmt.Errorf("not after is %s; want an instant later than not before, %s",
 			template.NotAfter.Format(time.RFC3339), template.NotBefore.Format(time.RFC3339))
 	}
 	key, serial, err := newKeyAndSerial()
@@ -283,20 +282,20 @@ func (a *Authority) issue(template *x509.Certificate, validity Validity, backdat
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, nil
 }
 
-// wholeSecond cuts off what X.509 cannot say. It keeps the zero time zero.
+// wholeSecond truncates to the precision of X.509. The zero time stays zero.
 func wholeSecond(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
-// newKeyAndSerial draws a key and a serial number of 128 random bits, which is
+// newKeyAndSerial generates a key and a serial number of 128 random bits, which is
 // within the 20 bytes that RFC 5280 allows.
 func newKeyAndSerial() (*ecdsa.PrivateKey, *big.Int, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, nil, fmt.Errorf("draw a key: %w", err)
+		return nil, nil, fmt.Errorf("generate a key: %w", err)
 	}
 	for {
 		serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 128))
 		if err != nil {
-			return nil, nil, fmt.Errorf("draw a serial number: %w", err)
+			return nil, nil, fmt.Errorf("generate a serial number: %w", err)
 		}
 		// A serial number must be positive.
 		if serial.Sign() > 0 {
@@ -318,7 +317,7 @@ func EncodePair(pair tls.Certificate) (certificatePEM, keyPEM []byte, err error)
 func parseCertificate(text []byte) (*x509.Certificate, error) {
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != certificateBlock {
-		return nil, errors.New("want a PEM block CERTIFICATE")
+		return nil, errors.New("no PEM block CERTIFICATE found")
 	}
 	return x509.ParseCertificate(block.Bytes)
 }
@@ -326,7 +325,7 @@ func parseCertificate(text []byte) (*x509.Certificate, error) {
 func parseKey(text []byte) (*ecdsa.PrivateKey, error) {
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != keyBlock {
-		return nil, errors.New("want a PEM block PRIVATE KEY")
+		return nil, errors.New("no PEM block PRIVATE KEY found")
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
@@ -335,5 +334,5 @@ func parseKey(text []byte) (*ecdsa.PrivateKey, error) {
 	if key, ok := key.(*ecdsa.PrivateKey); ok {
 		return key, nil
 	}
-	return nil, fmt.Errorf("want an ECDSA key, have %T", key)
+	return nil, fmt.Errorf("the key is a %T; want an ECDSA key", key)
 }

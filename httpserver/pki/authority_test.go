@@ -319,15 +319,15 @@ func TestParseRefusesWhatIsNoCAOfOurs(t *testing.T) {
 		clock            clock.Clock
 		want             string
 	}{
-		{"no PEM", []byte("hello"), key, clk, "certificate: want a PEM block CERTIFICATE"},
-		{"key for certificate", key, key, clk, "certificate: want a PEM block CERTIFICATE"},
-		{"certificate for key", certificate, certificate, clk, "key: want a PEM block PRIVATE KEY"},
-		{"another key", certificate, otherKey, clk, "key: it belongs to another certificate"},
-		{"a leaf", leafCertificate, leafKey, clk, "another tool made it"},
-		{"a leaf that poses as a CA", posing, posingKey, clk, "another tool made it"},
+		{"no PEM", []byte("hello"), key, clk, "certificate: no PEM block CERTIFICATE found"},
+		{"key for certificate", key, key, clk, "certificate: no PEM block CERTIFICATE found"},
+		{"certificate for key", certificate, certificate, clk, "key: no PEM block PRIVATE KEY found"},
+		{"another key", certificate, otherKey, clk, "key: does not match the certificate"},
+		{"a leaf", leafCertificate, leafKey, clk, "as refrain pki init makes it"},
+		{"a leaf that poses as a CA", posing, posingKey, clk, "as refrain pki init makes it"},
 		{"broken certificate", []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), key, clk, "certificate: x509:"},
 		{"broken key", certificate, []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), clk, "key: "},
-		{"expired", certificate, key, clockAt(noon.Add(4000 * 24 * time.Hour)), "certificate: it expired at "},
+		{"expired", certificate, key, clockAt(noon.Add(4000 * 24 * time.Hour)), "certificate: expired at "},
 	} {
 		if _, err := pki.Parse(test.certificate, test.key, test.clock); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %q", test.name, err, test.want)

@@ -9,13 +9,13 @@ import (
 	"path/filepath"
 )
 
-// member is a pair to be written, and the stem of its files' names.
+// member is a pair to be written, and the stem of its file names.
 type member struct {
 	name string
 	pair tls.Certificate
 }
 
-// write puts pairs into dir, or its directory sub, all of them or none.
+// write writes pairs into dir, or into its subdirectory sub, all or none.
 func write(dir, sub string, members []member, suffix string, options Options) ([]Issued, error) {
 	if err := checkDirectory(dir); err != nil {
 		return nil, err
@@ -49,8 +49,9 @@ func write(dir, sub string, members []member, suffix string, options Options) ([
 			NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
 			Replaced: present[m.name],
 		})
-		// The key first: a crash between the two leaves a key alone, which the
-		// next run notices, and no certificate that looks usable.
+		// The key first: a crash between the two leaves a key without a
+		// certificate, which the next run reports, and no certificate that looks
+		// usable.
 		changes.add(stem+".key", key, 0o600)
 		changes.add(stem+".crt", certificate, 0o644)
 	}
@@ -72,8 +73,9 @@ func write(dir, sub string, members []member, suffix string, options Options) ([
 	return issued, nil
 }
 
-// survey looks at what lies where the pairs of names shall go, and tells all
-// that is in the way. It returns the names that have files already.
+// survey checks the files where the pairs of names are to be written. The error
+// joins everything that prevents it; present has the names that have files
+// already.
 func survey(target string, names []string, force bool) (present map[string]bool, err error) {
 	if _, err := os.Lstat(target); err == nil {
 		if err := checkDirectory(target); err != nil {
@@ -111,9 +113,9 @@ func survey(target string, names []string, force bool) (present map[string]bool,
 	return present, errors.Join(problems...)
 }
 
-// regular reports whether a file is there. Anything there that is not a regular
-// file is an error, even with Force: a symbolic link says that someone keeps
-// the file elsewhere, and a rename would cut that off.
+// regular reports whether a regular file exists at path. Anything else is an error,
+// even with Force: a symbolic link means that the file is kept elsewhere, and a
+// rename would replace the link.
 func regular(path string) (bool, error) {
 	info, err := os.Lstat(path)
 	switch {
@@ -122,14 +124,14 @@ func regular(path string) (bool, error) {
 	case err != nil:
 		return false, err
 	case !info.Mode().IsRegular():
-		return false, fmt.Errorf("%s: want a regular file or none, have %s", path, info.Mode().Type())
+		return false, fmt.Errorf("%s is not a regular file (%s); want a regular file, or none", path, info.Mode().Type())
 	}
 	return true, nil
 }
 
-// A batch replaces files, all or none: everything that is likely to fail, such
-// as a full disk, does so before the first rename; after that the renames that
-// were done are undone. A crash half-way leaves some files new and some old.
+// A batch replaces files, all or none: what is likely to fail, such as writing to
+// a full disk, happens before the first rename; if a rename fails, the earlier
+// ones are undone. A crash in between leaves some files new and some old.
 type batch struct{ changes []change }
 
 type change struct {
@@ -159,7 +161,7 @@ func (b *batch) commit(rename func(from, to string) error) (err error) {
 				continue
 			}
 			if undoErr := c.undo(); undoErr != nil {
-				err = errors.Join(err, fmt.Errorf("%s: not put back as it was: %w", c.path, undoErr))
+				err = errors.Join(err, fmt.Errorf("%s: could not be restored: %w", c.path, undoErr))
 			}
 		}
 	}()
@@ -199,7 +201,7 @@ func (c *change) undo() error {
 
 // writeTemp writes data to a new file beside path and makes it durable.
 func writeTemp(path string, data []byte, mode fs.FileMode) (temp string, err error) {
-	// A short name: path's own may be as long as a name can be.
+	// A short name, since that of path may have the maximal length already.
 	file, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return "", err
@@ -224,7 +226,7 @@ func writeTemp(path string, data []byte, mode fs.FileMode) (temp string, err err
 }
 
 // syncDirectories makes the renames durable. Some file systems cannot sync a
-// directory; there a power cut may lose a pair, which is then issued again.
+// directory; there a power failure may lose a pair, which has to be issued again.
 func syncDirectories(dirs ...string) {
 	for _, dir := range dirs {
 		if file, err := os.Open(dir); err == nil {

@@ -12,25 +12,25 @@ import (
 	"github.com/benbjohnson/clock"
 )
 
-// What may lie where a pair shall go. Force puts the new pair there.
+// What may be present where a pair is to be written. Force replaces it.
 var (
-	// ErrExists says that a pair is in place.
+	// ErrExists means that a pair is present.
 	ErrExists = errors.New("exists already")
-	// ErrHalfPresent says that half a pair is in place.
+	// ErrHalfPresent means that half of a pair is present.
 	ErrHalfPresent = errors.New("is half of a pair")
 )
 
-// Options are what every command on a directory takes.
+// Options are the options of every operation on a directory.
 type Options struct {
-	// ValidFor is how long the certificates are good, in whole seconds; a leaf
-	// may not outlive the CA. Default: DefaultCAValidity for the CA,
-	// DefaultLeafValidity for a leaf, or the rest of the CA's life if that is
-	// shorter.
+	// ValidFor is how long the certificates are valid, in whole seconds. A leaf
+	// must not be valid longer than the CA. Default: DefaultCAValidity for the
+	// CA; DefaultLeafValidity for a leaf, or until the CA expires if that is
+	// earlier.
 	ValidFor time.Duration
-	// Force replaces pairs that are in place, and halves of pairs. Default: they
+	// Force replaces pairs that are present, and halves of pairs. Default: they
 	// are an error.
 	Force bool
-	// Clock tells the time of issue. Default: the system's.
+	// Clock is the source of the time of issue. Default: the system clock.
 	Clock clock.Clock
 }
 
@@ -45,25 +45,26 @@ func (o *Options) validate() error {
 type Issued struct {
 	// Name is the host or the operator; "ca" or "server" for those two.
 	Name string
-	// CommonName is the certificate's.
+	// CommonName is that of the certificate.
 	CommonName string
-	// Suffix is the fleet's.
+	// Suffix is that of the fleet.
 	Suffix string
-	// Certificate and Key are the files' paths, in the directory as it was
-	// given.
+	// Certificate and Key are the paths of the files, which begin with the
+	// directory as the caller gave it.
 	Certificate, Key string
-	// NotBefore and NotAfter are when the certificate is good, in UTC.
+	// NotBefore and NotAfter are the period of validity, in UTC.
 	NotBefore, NotAfter time.Time
 	// Replaced reports that Force replaced a file.
 	Replaced bool
 }
 
-// Init makes a CA for the fleet whose common names end in suffix, and puts it
-// into dir. It makes dir if its parent is there. Replacing a CA by Force makes
-// every certificate of the old one worthless; they stay where they are.
+// Init creates a CA for the fleet whose common names end in suffix, in dir. It
+// creates dir if its parent exists. Replacing a CA with Force makes every
+// certificate of the old one invalid; their files stay.
 //
-// A bad suffix is a [*NameError]; a CA in place is [ErrExists], half of one
-// [ErrHalfPresent]. After an error nothing has changed.
+// The error is a [*NameError] for an invalid suffix, [ErrExists] if there is a CA,
+// and [ErrHalfPresent] if there is half of one. After an error nothing has
+// changed.
 func Init(dir, suffix string, options Options) (Issued, error) {
 	if err := options.validate(); err != nil {
 		return Issued{}, err
@@ -73,7 +74,7 @@ func Init(dir, suffix string, options Options) (Issued, error) {
 		return Issued{}, err
 	}
 	if dir == "" {
-		return Issued{}, errors.New("directory: want a path, have nothing")
+		return Issued{}, errEmptyPath
 	}
 	made := false
 	if err := os.Mkdir(dir, 0o700); err == nil {
@@ -91,11 +92,12 @@ func Init(dir, suffix string, options Options) (Issued, error) {
 	return issued[0], nil
 }
 
-// Server issues the server's certificate under names, which are DNS names or IP
-// addresses, and puts it into dir. It is for a directory that [Init] made.
+// Server issues the server's certificate for names, which are DNS names or IP
+// addresses, into dir, which [Init] has prepared.
 //
-// A bad name is a [*NameError]; a pair in place is [ErrExists], half of one
-// [ErrHalfPresent]. After an error nothing has changed.
+// The error is a [*NameError] for an invalid name, [ErrExists] if there is a pair,
+// and [ErrHalfPresent] if there is half of one. After an error nothing has
+// changed.
 func Server(dir string, names []string, options Options) (Issued, error) {
 	if err := options.validate(); err != nil {
 		return Issued{}, err
@@ -119,23 +121,25 @@ func Server(dir string, names []string, options Options) (Issued, error) {
 	return issued[0], nil
 }
 
-// Agent issues a certificate for each of the hosts and puts it into dir/agents.
-// It is for a directory that [Init] made. It waits for the next whole second,
-// so that revocations which came before do not touch the new certificates
-// (PROTOCOL T5).
+// Agent issues a certificate for each of the hosts into dir/agents, where [Init]
+// has prepared dir. It waits for the next whole second, so that earlier
+// revocations do not apply to the new certificates (PROTOCOL T5).
 //
-// A bad host is a [*NameError]; a pair in place is [ErrExists], half of one
-// [ErrHalfPresent]. The problems of all hosts are told at once, joined, one a
-// line. After an error nothing has changed.
+// The error joins the problems of all hosts, one per line: a [*NameError] for an
+// invalid host, [ErrExists] if there is a pair, [ErrHalfPresent] if there is half
+// of one. After an error nothing has changed.
 func Agent(dir string, hosts []string, options Options) ([]Issued, error) {
 	return clients(agentRole, dir, hosts, options, (*Authority).IssueAgent)
 }
 
-// Operator issues a certificate for each of the operators and puts it into
-// dir/operators. For the rest it is as [Agent].
+// Operator issues a certificate for each of the operators into dir/operators.
+// Otherwise it is like [Agent].
 func Operator(dir string, names []string, options Options) ([]Issued, error) {
 	return clients(operatorRole, dir, names, options, (*Authority).IssueOperator)
 }
+
+// errEmptyPath is the error for an empty path of a directory.
+var errEmptyPath = errors.New("directory: the path is empty; want a directory")
 
 type issuer func(*Authority, string, Validity) (tls.Certificate, error)
 
@@ -144,7 +148,7 @@ func clients(role role, dir string, names []string, options Options, issue issue
 		return nil, err
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("%s: want at least one name", role.what)
+		return nil, fmt.Errorf("%s: no name given; want at least one", role.what)
 	}
 	authority, err := load(dir, options.Clock)
 	if err != nil {
@@ -155,7 +159,7 @@ func clients(role role, dir string, names []string, options Options, issue issue
 		if _, err := role.commonName(name, authority.suffix); err != nil {
 			problems = append(problems, err)
 		} else if len(name) > maxFileStem {
-			problems = append(problems, &NameError{role.what, name, fmt.Sprintf("want at most %d bytes, so that its file can have a name", maxFileStem)})
+			problems = append(problems, &NameError{role.what, name, fmt.Sprintf("too long for a file name; want at most %d bytes", maxFileStem)})
 		}
 	}
 	if err := repeated(role.what, names); err != nil {
@@ -164,7 +168,7 @@ func clients(role role, dir string, names []string, options Options, issue issue
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-	// Look before the wait, so that a refusal comes at once. write looks again
+	// Check before the wait, so that a refusal comes at once. write checks again
 	// under its lock.
 	if _, err := survey(filepath.Join(dir, role.directory), names, options.Force); err != nil {
 		return nil, err
@@ -185,9 +189,8 @@ func clients(role role, dir string, names []string, options Options, issue issue
 	return write(dir, role.directory, pairs, authority.suffix, options)
 }
 
-// waitForWholeSecond lets what X.509 cannot say of the current second pass: a
-// NotBefore cut off to the second would lie before a revocation of the same
-// second.
+// waitForWholeSecond waits until the next whole second begins: a NotBefore that is
+// truncated to the current one would be earlier than a revocation within it.
 func waitForWholeSecond(clk clock.Clock) {
 	now := clk.Now()
 	if next := wholeSecond(now).Add(time.Second); now.Nanosecond() != 0 {
@@ -195,15 +198,15 @@ func waitForWholeSecond(clk clock.Clock) {
 	}
 }
 
-// validity turns a lifetime into a leaf's validity. A lifetime that was asked
-// for must fit into the CA's; the default is shortened to fit.
+// validity turns a lifetime into a leaf's validity. An explicit lifetime must not
+// go beyond the CA's; the default is shortened to it.
 func (a *Authority) validity(validFor time.Duration) (Validity, error) {
 	if validFor == 0 {
 		return Validity{}, nil
 	}
 	end := wholeSecond(a.clock.Now()).Add(validFor)
 	if end.After(a.certificate.NotAfter) {
-		return Validity{}, fmt.Errorf("valid for %v: want less, the CA itself ends at %s",
+		return Validity{}, fmt.Errorf("lifetime is %v, longer than that of the CA, which expires at %s; want a shorter one",
 			validFor, a.certificate.NotAfter.Format(time.RFC3339))
 	}
 	return Validity{NotAfter: end}, nil
@@ -212,7 +215,7 @@ func (a *Authority) validity(validFor time.Duration) (Validity, error) {
 // load reads the CA of a directory.
 func load(dir string, clk clock.Clock) (*Authority, error) {
 	if dir == "" {
-		return nil, errors.New("directory: want a path, have nothing")
+		return nil, errEmptyPath
 	}
 	if err := checkDirectory(dir); err != nil {
 		return nil, err
@@ -222,7 +225,7 @@ func load(dir string, clk clock.Clock) (*Authority, error) {
 	key, keyErr := os.ReadFile(keyPath)
 	switch {
 	case errors.Is(certificateErr, fs.ErrNotExist) && errors.Is(keyErr, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: no CA there, want one made by init", dir)
+		return nil, fmt.Errorf("%s: no CA found; create one with refrain pki init", dir)
 	case errors.Is(certificateErr, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s is half of a pair: %s", keyPath, halfAdvice(certificatePath))
 	case errors.Is(keyErr, fs.ErrNotExist):
@@ -239,19 +242,20 @@ func load(dir string, clk clock.Clock) (*Authority, error) {
 	return authority, nil
 }
 
-func halfAdvice(missing string) string { return "put " + missing + " back" }
+// halfAdvice says what to do about half of a pair.
+func halfAdvice(missing string) string { return missing + " is missing; restore it" }
 
-// checkDirectory refuses what is no directory, and one that others than its
-// owner can write to: they could put keys of their own there.
+// checkDirectory refuses a path that is no directory, and a directory that users
+// other than its owner can write to: they could place keys of their own there.
 func checkDirectory(dir string) error {
 	info, err := os.Stat(dir)
 	switch {
 	case err != nil:
 		return fmt.Errorf("directory: %w", err)
 	case !info.IsDir():
-		return fmt.Errorf("directory: %s is a file, want a directory", dir)
+		return fmt.Errorf("directory: %s is a file; want a directory", dir)
 	case info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("directory: others may write to %s (mode %04o), want 0700", dir, info.Mode().Perm())
+		return fmt.Errorf("directory: %s is writable by group or others (mode %04o); want 0700", dir, info.Mode().Perm())
 	}
 	return nil
 }

@@ -194,12 +194,12 @@ func TestHalfAPairIsRefused(t *testing.T) {
 		left, want string
 		issue      func(dir string, o pki.Options) error
 	}{
-		{"server.key", "server.key is half of a pair: put DIR/server.crt back",
+		{"server.key", "server.key is half of a pair: DIR/server.crt is missing; restore it",
 			func(dir string, o pki.Options) error {
 				_, err := pki.Server(dir, []string{"plane.test"}, o)
 				return err
 			}},
-		{"agents/web-1.crt", "agents/web-1.crt is half of a pair: put DIR/agents/web-1.key back",
+		{"agents/web-1.crt", "agents/web-1.crt is half of a pair: DIR/agents/web-1.key is missing; restore it",
 			func(dir string, o pki.Options) error {
 				_, err := pki.Agent(dir, []string{"web-2", "web-1"}, o)
 				return err
@@ -232,7 +232,7 @@ func TestHalfACAIssuesNothing(t *testing.T) {
 		}
 		// Force is about what is issued, and cannot make up for a CA.
 		_, err := pki.Agent(dir, []string{"web-1"}, forced())
-		if err == nil || !strings.HasSuffix(err.Error(), "is half of a pair: put "+filepath.Join(dir, missing)+" back") {
+		if err == nil || !strings.HasSuffix(err.Error(), "is half of a pair: "+filepath.Join(dir, missing)+" is missing; restore it") {
 			t.Errorf("without %s: %v", missing, err)
 		}
 		if _, err := pki.Init(dir, suffix, options()); !errors.Is(err, pki.ErrHalfPresent) {
@@ -254,12 +254,12 @@ func TestOneBadNameOfSeveralIssuesNothing(t *testing.T) {
 		hosts []string
 		want  []string
 	}{
-		{nil, []string{"host: want at least one name"}},
+		{nil, []string{"host: no name given; want at least one"}},
 		{[]string{"web-1", ""}, []string{`host ""`}},
 		{[]string{"web-1", "a/b", ".."}, []string{`host "a/b"`, `host ".."`}},
 		{[]string{"web-1", "nul\x00"}, []string{`host "nul\x00"`}},
 		{[]string{"web-1", strings.Repeat("h", 254)}, []string{"want 1 to 253"}},
-		{[]string{"web-1", strings.Repeat("h", 252)}, []string{"want at most 251 bytes, so that its file can have a name"}},
+		{[]string{"web-1", strings.Repeat("h", 252)}, []string{"too long for a file name; want at most 251 bytes"}},
 		{[]string{"web-1", "web-2", "web-1"}, []string{`host "web-1": given twice`}},
 		{[]string{"web-1", "web-9", "web-2"}, []string{"web-9.crt exists already"}},
 	} {
@@ -301,16 +301,16 @@ func TestTheDirectoryMustBeFit(t *testing.T) {
 		dir  string
 		want string
 	}{
-		{"init", initialise, "", "want a path"},
-		{"init", initialise, file, "is a file, want a directory"},
-		{"init", initialise, open, "(mode 0770), want 0700"},
+		{"init", initialise, "", "the path is empty; want a directory"},
+		{"init", initialise, file, "is a file; want a directory"},
+		{"init", initialise, open, "(mode 0770); want 0700"},
 		{"init", initialise, filepath.Join(missing, "pki"), "no such file or directory"},
 		{"init", initialise, filepath.Join(file, "pki"), "not a directory"},
 		{"init", initialise, "a\x00b", "invalid argument"},
-		{"agent", agent, "", "want a path"},
-		{"agent", agent, file, "is a file, want a directory"},
+		{"agent", agent, "", "the path is empty; want a directory"},
+		{"agent", agent, file, "is a file; want a directory"},
 		{"agent", agent, missing, "no such file or directory"},
-		{"agent", agent, empty, "no CA there, want one made by init"},
+		{"agent", agent, empty, "no CA found; create one with refrain pki init"},
 		{"server", server, missing, "no such file or directory"},
 	} {
 		if err := test.run(test.dir); err == nil || !strings.Contains(err.Error(), test.want) {
@@ -327,20 +327,20 @@ func TestTheDirectoryMustBeFit(t *testing.T) {
 func TestWhatIsInTheWayIsRefusedEvenByForce(t *testing.T) {
 	dir := initialised(t)
 	writeFile(t, filepath.Join(dir, "agents"))
-	if _, err := pki.Agent(dir, []string{"web-1"}, forced()); err == nil || !strings.Contains(err.Error(), "agents is a file, want a directory") {
+	if _, err := pki.Agent(dir, []string{"web-1"}, forced()); err == nil || !strings.Contains(err.Error(), "agents is a file; want a directory") {
 		t.Errorf("a file in the place of a directory: %v", err)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "operators", "ada.key"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pki.Operator(dir, []string{"bob", "ada"}, forced()); err == nil || !strings.Contains(err.Error(), "ada.key: want a regular file or none") {
+	if _, err := pki.Operator(dir, []string{"bob", "ada"}, forced()); err == nil || !strings.Contains(err.Error(), "ada.key is not a regular file (d") {
 		t.Errorf("a directory in the place of a file: %v", err)
 	}
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
 	if err := os.Symlink(elsewhere, filepath.Join(dir, "server.key")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pki.Server(dir, []string{"plane.test"}, forced()); err == nil || !strings.Contains(err.Error(), "server.key: want a regular file or none") {
+	if _, err := pki.Server(dir, []string{"plane.test"}, forced()); err == nil || !strings.Contains(err.Error(), "server.key is not a regular file (L") {
 		t.Errorf("a symbolic link in the place of a file: %v", err)
 	}
 	if _, err := os.Lstat(filepath.Join(dir, "operators", "bob.key")); !errors.Is(err, fs.ErrNotExist) {
@@ -359,9 +359,9 @@ func TestLifetimes(t *testing.T) {
 		validFor time.Duration
 		want     string
 	}{
-		{-day, "valid for -24h0m0s: want at least 1s"},
-		{time.Millisecond, "valid for 1ms: want at least 1s"},
-		{3651 * day, "want less, the CA itself ends at 2036-01-29T12:00:00Z"},
+		{-day, "lifetime is -24h0m0s; want at least 1s"},
+		{time.Millisecond, "lifetime is 1ms; want at least 1s"},
+		{3651 * day, "longer than that of the CA, which expires at 2036-01-29T12:00:00Z; want a shorter one"},
 	} {
 		_, err := pki.Agent(dir, []string{"web-2"}, pki.Options{Clock: clockAt(noon), ValidFor: test.validFor})
 		if err == nil || !strings.Contains(err.Error(), test.want) {
@@ -373,7 +373,7 @@ func TestLifetimes(t *testing.T) {
 		t.Errorf("got %+v, %v, want the default cut off at the CA's end", issued, err)
 	}
 	over := pki.Options{Clock: clockAt(noon.Add(3651 * day))}
-	if _, err := pki.Agent(dir, []string{"web-4"}, over); err == nil || !strings.Contains(err.Error(), "it expired at 2036-01-29T12:00:00Z") {
+	if _, err := pki.Agent(dir, []string{"web-4"}, over); err == nil || !strings.Contains(err.Error(), "expired at 2036-01-29T12:00:00Z") {
 		t.Errorf("after the CA's end: %v", err)
 	}
 }

@@ -15,38 +15,39 @@
 //
 // # The suffix
 //
-// The suffix of the fleet's common names is said once, to [Init]. It becomes
-// the organization of the CA's subject: whoever has the CA has the suffix, and
-// the two cannot drift apart as two files could. A CA that another tool made
+// The suffix of the fleet's common names is an argument of [Init] and of nothing
+// else. It is stored as the organization of the CA's subject, so that CA and
+// suffix cannot disagree, as they could in two files. A CA that another tool made
 // has no suffix and is refused.
 //
 // # Revocation
 //
 // A revocation names a common name and an instant, and refuses the
 // certificates of that name whose NotBefore is earlier (PROTOCOL T5). So the
-// NotBefore of a client certificate says when it was issued, and is never
-// backdated. X.509 counts whole seconds. An [Authority] cuts the fraction off:
-// within the second of a revocation a new certificate is taken for an old one,
-// never an old one for a new one. [Agent] and [Operator] wait for the next
-// whole second before they issue, at most one second, so that a certificate
-// asked for after a revocation is always good.
+// NotBefore of a client certificate is its time of issue, and is never
+// backdated. X.509 counts whole seconds, so an [Authority] truncates the fraction:
+// a certificate that is issued in the second of a revocation may count as revoked,
+// but a revoked one never counts as new. [Agent] and [Operator] wait for the next
+// whole second before they issue, at most one second, so that a certificate that
+// is requested after a revocation is always accepted.
 //
-// Certificates of the server and the CA are backdated by an hour, for hosts
-// whose clock is slow.
+// Certificates of the server and the CA are backdated by an hour, for hosts with
+// a slow clock.
 //
 // # What it refuses to do
 //
-// It overwrites nothing without Force, and with half a pair in place (a
-// certificate without its key, or a key without its certificate) it does
-// nothing at all. A batch with one bad name issues nothing. It revokes
-// nothing: that is the server's affair. It issues no intermediate CA.
+// It overwrites nothing without Force, and it issues nothing if half of a pair is
+// present (a certificate without its key, or a key without its certificate). A
+// batch with one invalid name issues nothing. It does not revoke: the server
+// does. It issues no intermediate CA.
 //
 // # The caller's duties
 //
-//  1. Keep ca.key off the fleet. Whoever has it is every host and operator.
-//  2. Give the CA and the server the same clock, roughly: a client certificate
-//     is good from the second of its issue on, by the server's clock.
-//  3. Issue leaves anew before they expire; nothing here reminds of it.
+//  1. Keep ca.key off the fleet. With it, anyone can act as any host or operator.
+//  2. Keep the clocks of the CA and the server roughly equal: a client
+//     certificate is valid from the second of its issue on, by the server's
+//     clock.
+//  3. Issue new leaves before the old ones expire; nothing here warns of it.
 //
 // A fleet on disk:
 //
@@ -66,5 +67,5 @@
 //	CA        the fleet's certificate authority, the root of every chain
 //	leaf      a certificate that signs no other: server, agent or operator
 //	pair      a certificate and its private key
-//	suffix    what the common names of a fleet end in, without the dot
+//	suffix    the end of the common names of a fleet, without the dot
 package pki

@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// lock keeps two runs from mixing their pairs: each would rename a key and a
-// certificate, in any order. The lock goes with the process, so a crash leaves
-// none behind.
+// lock prevents two runs from mixing their pairs, since each renames a key and a
+// certificate, in any order. The kernel releases the lock when the process ends,
+// so a crash leaves none behind.
 func lock(dir string) (unlock func(), err error) {
 	file, err := os.Open(dir)
 	if err != nil {
@@ -20,9 +20,9 @@ func lock(dir string) (unlock func(), err error) {
 	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		file.Close()
-		return nil, fmt.Errorf("directory: another process is writing to %s, want to be alone", dir)
+		return nil, fmt.Errorf("directory: another process is writing to %s; try again when it has ended", dir)
 	}
-	// Any other error is of a file system that cannot lock a directory. What is
-	// lost there is the guard, not the work.
+	// Any other error means that the file system cannot lock a directory. The
+	// run goes on without the guard.
 	return func() { file.Close() }, nil
 }

@@ -68,7 +68,7 @@ func TestBadNamesAreRefused(t *testing.T) {
 	longFleet := func(name string) error { _, err := long.IssueAgent(name, pki.Validity{}); return err }
 
 	const alphabet = "want 1 to 253 letters, digits, '-', '.' or '_'"
-	const dots = "want no dot at the start, at the end or next to another"
+	const dots = "want no dot at the start or the end, and no two in a row"
 	const dns = "want a DNS name or an IP address, without a port"
 	for _, test := range []struct {
 		issue      func(string) error
@@ -88,7 +88,7 @@ func TestBadNamesAreRefused(t *testing.T) {
 		{hosts, "host", "a..b", dots},
 		{hosts, "host", ".web", dots},
 		{hosts, "host", "web.", dots},
-		{longFleet, "host", strings.Repeat("h", 253), "want a shorter one: its common name would have 513 bytes, and 512 at most can be revoked"},
+		{longFleet, "host", strings.Repeat("h", 253), "too long: the common name would have 513 bytes; want at most 512, or it could not be revoked"},
 		{operators, "operator", "", alphabet},
 		{operators, "operator", "a/b", alphabet},
 		{operators, "operator", "..", dots},
@@ -113,8 +113,8 @@ func TestBadNamesAreRefused(t *testing.T) {
 		{servers, "server name", strings.Repeat("p", 64) + ".test", dns},
 		{servers, "server name", strings.Repeat("p.", 127), dns},
 		{servers, "server name", "*.test", "want at least two labels after the wildcard"},
-		{servers, "server name", "10.0.0", "want a whole IP address, or a DNS name whose last label is not a number"},
-		{servers, "server name", "10.0.0.256", "want a whole IP address, or a DNS name whose last label is not a number"},
+		{servers, "server name", "10.0.0", "want a complete IP address, or a DNS name whose last label is not a number"},
+		{servers, "server name", "10.0.0.256", "want a complete IP address, or a DNS name whose last label is not a number"},
 		{servers, "server name", "fe80::1%eth0", "want an address without a zone"},
 	} {
 		err := test.issue(test.name)
@@ -129,7 +129,7 @@ func TestBadNamesAreRefused(t *testing.T) {
 	if err := func() error {
 		_, err := authority.IssueServer([]string{"a.test", "a.test"}, pki.Validity{})
 		return err
-	}(); err == nil || err.Error() != `server name "a.test": given twice, want it once` {
+	}(); err == nil || err.Error() != `server name "a.test": given twice; want it once` {
 		t.Errorf("a repeated server name: %v", err)
 	}
 }

@@ -1,37 +1,57 @@
-// Package store keeps the plane's durable truth in a SQLite database: the log of
-// everything that was ever acknowledged, and the tables that follow from it.
+// Package store defines where the plane's event log is kept. It holds the
+// interface that the server uses and the contract behind it. The
+// implementations are packages of their own, each with a type of its own name:
 //
-// # What is in a file
+//	httpserver/store/sqlite     sqlite.DB: one SQLite file, for production
+//	httpserver/store/memory     memory.Log: no disk, for tests and demos
+//	httpserver/store/storetest  the contract as tests; every implementation
+//	                            passes storetest.Run
 //
-//	event_log             the canonical history: every durable input, with its
-//	                      number, its instant and what it did
-//	rollouts              the plane's durable state after the last entry of the
-//	host_rollout_records  log, a row per rollout, record, quarantined closure,
-//	quarantined_closures  revoked name and retired rollout
-//	revocations
-//	retired_rollouts
-//	plane_settings        how far the tables and the checkpoint are
-//	checkpoint            the state that a walk over the log starts from, if the
-//	                      log does not reach back to the beginning
-//	dispatches            a view: the work that a poll is offered (PROTOCOL D2)
+// # Contract
 //
-// The rows of a table are the lines of the plane's state ([plane.Plane.AppendDurable])
-// in their canonical encoding, in the column document. The columns beside it
-// that say the same for people are virtual: they cannot disagree with it.
+//  1. The log is the truth. The plane in memory is derived from it, and so is
+//     every table that an implementation keeps beside it.
+//  2. A commit is atomic: after it, all entries of the batch are in the log, or
+//     none is.
+//  3. Commit returns nil only when the entries are durable (PROTOCOL E2): they
+//     survive whatever the implementation says that it survives. For
+//     sqlite.DB that is the death of the process and a power failure, for
+//     memory.Log neither.
+//  4. After an error from Commit the outcome is indeterminate: the entries may
+//     be in the log or not. Load determines it, and the answer stays the same
+//     from then on. An implementation may refuse every Commit until Load has
+//     returned nil.
+//  5. Load returns the state after the last entry of the log, byte for byte
+//     ([plane.Plane.AppendDurable]), in a plane that belongs to the caller.
+//  6. Events returns the history of one rollout, page by page. Old entries may
+//     be missing from it (an implementation may bound or compact its history);
+//     their effect on the state is never missing.
+//  7. One process at a time writes to a log. An implementation refuses to open
+//     a log that another process has open, or makes the commits of all but one
+//     of them fail.
 //
-// # What it promises
+// # The caller's duties
 //
-// A commit is one transaction: the entries of a batch and the rows that they
-// changed, wholly or not at all. When [Store.Commit] returns nil it survives the
-// death of the process and of the machine (write-ahead log, full synchronous
-// mode). When it returns an error nobody knows, and [Store.Load] says what is so.
+//  1. Load before the first Commit, and again after each Commit that failed.
+//  2. Call Load, Commit and Close one at a time. Events may run beside each of
+//     them; once Close was called it may return an error.
+//  3. Commit entries in order: the first one follows the last entry of the log.
+//  4. Leave the inputs of committed entries unchanged.
 //
-// One process at a time has a file ([ErrInUse]). A file of a newer schema or of
-// another program is refused before anything is written to it; one of an older
-// schema is migrated.
+// # Adding an implementation
 //
-// # What it refuses to do
+// A store in PostgreSQL would be a package httpserver/store/postgres with one
+// exported type that implements [Store]. Beside the package itself it needs:
 //
-// It decides nothing and steps nothing while it serves: the walk over the log is
-// for [Audit]. It never repairs by itself. It does not retry: the server does.
+//   - a test that calls storetest.Run with it;
+//   - a row in the table of rooms (core/rooms_test.go, docs/architecture.md);
+//   - a case in cmd/refrain/database.go, where the value of --db is mapped to
+//     an implementation.
+//
+// A database that several processes can reach cannot rely on a file lock for
+// promise 7: it needs an epoch that each commit checks in its own transaction.
+//
+// The audit, and the report that it makes, are in package sqlite, the only
+// implementation with tables. What of them is not about SQLite belongs here as
+// soon as a second implementation has tables.
 package store

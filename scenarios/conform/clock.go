@@ -16,7 +16,8 @@ type drivenClock struct {
 	began time.Time
 	now   time.Duration // since the world began
 	tick  *deferred     // the loop's
-	late  []*deferred   // the others
+	front *deferred     // the front's, for its next deadline
+	retry []*deferred   // the loop's, for loading again
 	// ticks says that the next function is the loop's tick.
 	ticks bool
 }
@@ -52,10 +53,13 @@ func (c *drivenClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
 		if p.clock != c {
 			return
 		}
-		if c.ticks {
-			c.tick, c.ticks = &deferred{t, f}, false
-		} else {
-			c.late = append(c.late, &deferred{t, f})
+		switch d := (&deferred{t, f}); {
+		case c.ticks:
+			c.tick, c.ticks = d, false
+		case c.front == nil: // a load fails after a request was admitted
+			c.front = d
+		default:
+			c.retry = append(c.retry, d)
 		}
 	})
 	return t
@@ -68,22 +72,36 @@ func (c *drivenClock) Timer(d time.Duration) *clock.Timer {
 	return t
 }
 
-// moveTo moves the clock and lets the loop know that a tick is due.
+// moveTo moves the clock.
 func (c *drivenClock) moveTo(at time.Duration) {
-	if at > c.now {
-		c.now = at
-	}
+	c.now = max(c.now, at)
 	c.Mock.Set(c.began.Add(c.now))
-	if c.tick != nil && c.tick.due() {
-		c.tick.run()
-	}
 }
 
-// expire runs the gate's deadline if it has come.
-func (c *drivenClock) expire() {
-	for _, d := range c.late {
+// tickDue lets the loop know that a tick is due. It reports false if none is.
+func (c *drivenClock) tickDue() bool {
+	if c.tick == nil || !c.tick.due() {
+		return false
+	}
+	c.tick.run()
+	return true
+}
+
+// retryDue lets the loop know that its next attempt to load is due. It reports
+// false if none is.
+func (c *drivenClock) retryDue() bool {
+	for _, d := range c.retry {
 		if d.due() {
 			d.run()
+			return true
 		}
+	}
+	return false
+}
+
+// expire runs the front's deadline if it has come.
+func (c *drivenClock) expire() {
+	if c.front != nil && c.front.due() {
+		c.front.run()
 	}
 }

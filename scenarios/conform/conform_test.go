@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/generate"
@@ -169,6 +170,9 @@ func TestATapeThatDoesSomethingElseIsFoundOut(t *testing.T) {
 	kind := func(k sim.TapeKind) func(*sim.TapeStep) bool {
 		return func(s *sim.TapeStep) bool { return s.Kind == k }
 	}
+	work := func(w driver.Work) func(*sim.TapeStep) bool {
+		return func(s *sim.TapeStep) bool { return s.Kind == sim.TapeWork && s.Work == w }
+	}
 	for _, test := range []struct {
 		lie   string
 		likes func(*sim.TapeStep) bool
@@ -177,11 +181,11 @@ func TestATapeThatDoesSomethingElseIsFoundOut(t *testing.T) {
 	}{
 		{"a refused request was admitted", func(s *sim.TapeStep) bool { return s.Kind == sim.TapeOffer && s.N == 0 }, func(s *sim.TapeStep) { s.N = 1 }, "lets the request in, the server's does not"},
 		{"an admitted request was refused", func(s *sim.TapeStep) bool { return s.Kind == sim.TapeOffer && s.N == 1 }, func(s *sim.TapeStep) { s.N = 0 }, "the server's lets it in"},
-		{"another was stepped", kind(sim.TapeStepped), func(s *sim.TapeStep) { s.Request++ }, "the server's is about to step"},
-		{"one entry more was committed", kind(sim.TapeCommit), func(s *sim.TapeStep) { s.N++ }, "entries, the server's commits"},
+		{"another was stepped", work(driver.Step), func(s *sim.TapeStep) { s.Request++ }, "the server's is about to step"},
+		{"one entry more was committed", kind(sim.TapeCommit), func(s *sim.TapeStep) { s.N++ }, "entries, the server"},
 		{"one more was inside at a commit", kind(sim.TapeCommit), func(s *sim.TapeStep) { s.Depth++ }, "inside the server's"},
-		{"one more was inside", kind(sim.TapeTake), func(s *sim.TapeStep) { s.Depth++ }, "inside the server's"},
-		{"a tick came in place of a step", kind(sim.TapeStepped), func(s *sim.TapeStep) { s.Kind = sim.TapeTick }, "the simulator's loop ticks, the server's is about to step"},
+		{"one more was inside", work(driver.Take), func(s *sim.TapeStep) { s.Depth++ }, "inside the server's"},
+		{"a tick came in place of a step", work(driver.Step), func(s *sim.TapeStep) { s.Work, s.Request = driver.Tick, -1 }, "the simulator's loop does tick, the server's is about to step"},
 		{"a handshake was refused", kind(sim.TapeArrive), func(s *sim.TapeStep) { s.Kind = sim.TapeHandshake }, "refuses in the handshake"},
 		{"the plane's state is another", func(s *sim.TapeStep) bool { return s.Kind == sim.TapeState && s.At > 100*time.Second }, func(s *sim.TapeStep) { s.State = append(s.State, "more\n"...) }, "the planes' states differ"},
 	} {

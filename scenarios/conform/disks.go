@@ -5,15 +5,16 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/memory"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 // Stores is the disk of a server that is played to: it outlives the processes.
 // One process has it open at a time, and closes it at its end.
 type Stores interface {
 	// Open opens the disk's store for a process.
-	Open() (httpserver.Store, error)
+	Open() (store.Store, error)
 	// Wipe loses everything; no process is up.
 	Wipe() error
 	// Discard is called when nobody needs the disk any more.
@@ -21,14 +22,14 @@ type Stores interface {
 }
 
 // memoryStores is a disk in memory.
-type memoryStores struct{ store *httpserver.MemoryStore }
+type memoryStores struct{ store *memory.Log }
 
 // NewMemoryStores returns a disk in memory.
-func NewMemoryStores() Stores { return &memoryStores{httpserver.NewMemoryStore(0)} }
+func NewMemoryStores() Stores { return &memoryStores{memory.New(0)} }
 
-func (m *memoryStores) Open() (httpserver.Store, error) { return m.store, nil }
-func (m *memoryStores) Wipe() error                     { m.store = httpserver.NewMemoryStore(0); return nil }
-func (m *memoryStores) Discard() error                  { return nil }
+func (m *memoryStores) Open() (store.Store, error) { return m.store, nil }
+func (m *memoryStores) Wipe() error                { m.store = memory.New(0); return nil }
+func (m *memoryStores) Discard() error             { return nil }
 
 // fileStores is a database of the real store, in a directory of its own.
 type fileStores struct{ dir string }
@@ -43,8 +44,8 @@ func NewFileStores(dir string) (Stores, error) {
 	return &fileStores{own}, nil
 }
 
-func (f *fileStores) Open() (httpserver.Store, error) {
-	return store.Open(context.Background(), filepath.Join(f.dir, "plane.db"))
+func (f *fileStores) Open() (store.Store, error) {
+	return sqlite.Open(context.Background(), filepath.Join(f.dir, "plane.db"))
 }
 
 func (f *fileStores) Wipe() error {

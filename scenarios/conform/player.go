@@ -47,10 +47,14 @@ type life struct {
 	// offers are those who are about to ask the gate, offered those whom it has
 	// let in.
 	offers, offered map[plane.Input]*httpserver.Held
-	// loop is where the loop stands, call who waits for the store. At most one
-	// is set.
-	loop *httpserver.Held
-	call *storeCall
+	// loop is where the loop stands, loading its call if it waits for its log to
+	// be loaded: at most one is set. committing is the committer's call.
+	loop                *httpserver.Held
+	loading, committing *storeCall
+	// serving: the gate was opened.
+	serving bool
+	// told says that the loop was told how a commit has ended.
+	told bool
 	// started and ended take what [httpserver.Server.Start] and Shutdown say.
 	started, ended *error
 	timers         []time.Duration
@@ -63,9 +67,6 @@ type life struct {
 	files     map[plane.Input]bool
 	file      plane.Input
 	filesLeft int
-	// refused says that the loop was told that its disk cannot be read, and tries
-	// again.
-	refused bool
 }
 
 // Play plays a tape to a real server with a memory store.
@@ -117,14 +118,22 @@ func (p *player) play(s *sim.TapeStep) (*Difference, error) {
 	}
 	switch s.Kind {
 	case sim.TapeStart:
-		return p.start(s)
+		return p.start()
 	case sim.TapeHandshake, sim.TapeArrive:
 		return p.arrive(s)
 	case sim.TapeOffer:
 		return p.offer(s)
-	case sim.TapeTake, sim.TapeStepped, sim.TapeDropped, sim.TapeReplied, sim.TapeTick:
-		return p.loopStep(s)
-	case sim.TapeCommit, sim.TapeCommitLost, sim.TapeCommitFailed, sim.TapeRebuild:
+	case sim.TapeWork:
+		return p.work(s)
+	case sim.TapeTickDue:
+		if !p.clock.tickDue() {
+			return p.differ("the server's next tick is not due"), nil
+		}
+	case sim.TapeRetryDue:
+		if !p.clock.retryDue() {
+			return p.differ("the server's next attempt to load is not due"), nil
+		}
+	case sim.TapeCommit, sim.TapeCommitLost, sim.TapeCommitFailed:
 		return p.disk(s)
 	case sim.TapeExpire:
 		p.clock.moveTo(p.clock.now) // a timer may have been set to now
@@ -145,7 +154,7 @@ func (p *player) play(s *sim.TapeStep) (*Difference, error) {
 	case sim.TapeWipe:
 		return nil, p.stores.Wipe()
 	case sim.TapeState:
-		return p.state(s)
+		return p.compare(s.State), nil
 	}
 	return nil, nil
 }
@@ -190,6 +199,9 @@ func (p *player) held(l *httpserver.Faults, h *httpserver.Held) {
 		p.offers[h.Input] = h
 	case httpserver.AfterOffer:
 		p.offered[h.Input] = h
+	case httpserver.AfterCommit:
+		p.told = true
+		h.Release()
 	default:
 		p.loop = h
 	}
@@ -201,48 +213,30 @@ func (p *player) storeAsks(c *storeCall) {
 		c.verdict <- errDead
 		return
 	}
-	p.call = c
-}
-
-// loopGoes lets the loop go on and waits until it stands again.
-func (p *player) loopGoes(drop bool) bool {
-	h := p.loop
-	p.loop = nil
-	if drop {
-		h.Drop()
+	if c.load {
+		p.loading = c
 	} else {
-		h.Release()
+		p.committing = c
 	}
-	return p.until(p.stands)
 }
 
 // stands reports whether the loop stands where the player can see it.
-func (p *player) stands() bool { return p.loop != nil || p.call != nil }
+func (p *player) stands() bool { return p.loop != nil || p.loading != nil }
 
-// storeSays lets a loop go on that waits for its store, and waits until it stands
-// again.
-func (p *player) storeSays(err error) bool {
-	c := p.call
-	p.call = nil
-	c.verdict <- err
-	return p.until(p.stands)
-}
+// isAt reports whether the loop stands at a point.
+func (p *player) isAt(at httpserver.FaultPoint) bool { return p.loop != nil && p.loop.At == at }
 
 // position says where the loop stands.
 func (p *player) position() string {
 	switch {
-	case p.call != nil && p.call.load:
+	case p.loading != nil:
 		return "loads its log"
-	case p.call != nil:
-		return fmt.Sprintf("commits %d entries", len(p.call.entries))
 	case p.loop == nil:
 		return "has nothing to do"
 	}
 	switch p.loop.At {
-	case httpserver.BeforeBatch:
-		return "is about to take a batch"
-	case httpserver.AfterBatch:
-		return "is done with a batch"
+	case httpserver.BetweenSections:
+		return "has done " + p.loop.Did.String()
 	case httpserver.BeforeStep:
 		return "is about to step " + p.nameOf(p.loop.Input)
 	default:

@@ -18,8 +18,8 @@ import (
 
 // points are where everybody is held.
 var points = []httpserver.FaultPoint{
-	httpserver.BeforeOffer, httpserver.AfterOffer, httpserver.BeforeBatch,
-	httpserver.BeforeStep, httpserver.BeforeReply, httpserver.AfterBatch,
+	httpserver.BeforeOffer, httpserver.AfterOffer, httpserver.BeforeStep, httpserver.BeforeReply,
+	httpserver.BetweenSections, httpserver.AfterCommit,
 }
 
 // comeUp starts a process: it listens. It is made when the world begins, by its
@@ -84,8 +84,8 @@ func (p *player) skew() time.Duration {
 	return 0
 }
 
-// start lets the process load its log and take requests.
-func (p *player) start(s *sim.TapeStep) (*Difference, error) {
+// start starts the process's loop, which loads its log next.
+func (p *player) start() (*Difference, error) {
 	server, ctx, clock := p.server, p.ctx, p.clock
 	clock.ticks = true
 	go func() {
@@ -96,17 +96,11 @@ func (p *player) start(s *sim.TapeStep) (*Difference, error) {
 			}
 		})
 	}()
-	if !p.until(func() bool { return p.stands() || p.started != nil }) || p.call == nil || !p.call.load {
-		return p.differ("the server does not load its log: its loop %s", p.position()), nil
-	}
-	if !p.storeSays(nil) || !p.isAt(httpserver.AfterBatch) {
-		return p.differ("the server does not start: its loop %s", p.position()), nil
-	}
-	if d := p.compareState(); d != nil {
-		return d, nil
-	}
-	p.loop.Release()
-	p.loop = nil
+	return nil, nil
+}
+
+// opened comes when the gate was opened for the first time.
+func (p *player) opened() (*Difference, error) {
 	if !p.until(func() bool { return p.started != nil }) {
 		return p.differ("the server does not come up"), nil
 	}
@@ -152,12 +146,11 @@ func (p *player) down() (*Difference, error) {
 		switch {
 		case p.ended != nil:
 			return true
-		case p.loop != nil && (p.loop.At == httpserver.AfterBatch || p.loop.At == httpserver.BeforeBatch):
+		case p.isAt(httpserver.BetweenSections) || p.loop != nil && p.drainWasOver():
 			p.loop.Release()
 			p.loop = nil
-		case p.call != nil && p.drainWasOver():
-			p.call.verdict <- errDead
-			p.call = nil
+		case p.drainWasOver():
+			p.loseCalls()
 		}
 		p.clients.closeIdle()
 		return false
@@ -197,9 +190,7 @@ func (p *player) bury() error {
 	if p.loop != nil {
 		p.loop.Release()
 	}
-	if p.call != nil {
-		p.call.verdict <- errDead
-	}
+	p.loseCalls()
 	if p.ended == nil {
 		p.kill()
 		go func() {
@@ -218,4 +209,14 @@ func (p *player) bury() error {
 		return errors.New("the server does not let go of its requests")
 	}
 	return nil
+}
+
+// loseCalls lets those go who wait for the store of a process that is dead.
+func (p *player) loseCalls() {
+	for _, call := range []**storeCall{&p.loading, &p.committing} {
+		if *call != nil {
+			(*call).verdict <- errDead
+			*call = nil
+		}
+	}
 }

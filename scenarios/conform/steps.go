@@ -1,8 +1,9 @@
 package conform
 
 import (
-	"errors"
+	"fmt"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/sim"
@@ -147,145 +148,121 @@ func (p *player) offer(s *sim.TapeStep) (*Difference, error) {
 	return nil, nil
 }
 
-// isAt reports whether the loop stands at a point.
-func (p *player) isAt(at httpserver.FaultPoint) bool { return p.loop != nil && p.loop.At == at }
-
-// comeTo lets a loop that is between two batches go on until it stands somewhere
-// else than where it may be left standing.
-func (p *player) comeTo(there func() bool) bool {
-	return p.until(func() bool {
-		if there() {
-			return true
+// work lets the loop carry out its next section, and compares it.
+func (p *player) work(s *sim.TapeStep) (*Difference, error) {
+	for {
+		if !p.until(func() bool { return p.isAt(httpserver.BetweenSections) }) {
+			return p.differ("the simulator's loop does %s, the server's %s", p.does(s), p.position()), nil
 		}
-		if p.isAt(httpserver.AfterBatch) || p.isAt(httpserver.BeforeBatch) {
-			h := p.loop
-			p.loop = nil
-			h.Release()
-			return false
+		h := p.loop
+		p.loop = nil
+		h.Release()
+		if d := p.section(s); d != nil {
+			return d, nil
 		}
-		return p.stands()
-	}) && there()
-}
-
-// loopStep lets the loop do what it does next by itself.
-func (p *player) loopStep(s *sim.TapeStep) (*Difference, error) {
-	switch s.Kind {
-	case sim.TapeTake:
-		if !p.comeTo(func() bool { return p.isAt(httpserver.BeforeBatch) }) {
-			return p.differ("the simulator's loop takes %d inputs, the server's %s", s.N, p.position()), nil
+		// A loop that is rung once more than needed rests, or finds nothing.
+		if did := p.loop.Did; did != driver.Rest && !(did == driver.Take && p.loop.Took == 0) {
+			break
 		}
-		if depth := p.server.InboxDepth(); depth != s.Depth {
-			return p.differ("%d inputs are inside the simulator's inbox, %d inside the server's", s.Depth, depth), nil
-		}
-		if !p.loopGoes(false) {
-			return p.differ("the simulator's loop takes %d inputs, the server's finds none", s.N), nil
-		}
-		return nil, nil
-	case sim.TapeTick:
-		ticks := func() bool {
-			if !p.isAt(httpserver.BeforeStep) {
-				return false
-			}
-			_, tick := p.loop.Input.(*plane.Tick)
-			return tick
-		}
-		if !p.comeTo(ticks) || !p.loopGoes(false) || !p.isAt(httpserver.AfterBatch) {
-			return p.differ("the simulator's loop ticks, the server's %s", p.position()), nil
-		}
-		return nil, nil
 	}
-	at, does := httpserver.BeforeStep, "steps"
-	switch s.Kind {
-	case sim.TapeDropped:
-		does = "lets go of"
-	case sim.TapeReplied:
-		at, does = httpserver.BeforeReply, "replies to"
+	depth := p.server.InboxDepth()
+	switch {
+	case p.loop.Did != s.Work:
+		return p.differ("the simulator's loop does %s, the server's %s", p.does(s), p.position()), nil
+	case s.Work == driver.Take && p.loop.Took != s.N:
+		return p.differ("the simulator's loop takes %d inputs, the server's %d", s.N, p.loop.Took), nil
+	case s.Work == driver.Take && depth != s.Depth:
+		return p.differ("%d inputs are inside the simulator's inbox, %d inside the server's", s.Depth, depth), nil
 	}
-	drop := s.Kind == sim.TapeDropped || s.Kind == sim.TapeReplied && s.N == 1
-	number, known := -1, false
-	if p.isAt(at) {
-		number, known = p.inputs[p.loop.Input]
-	}
-	if !known || number != s.Request {
-		return p.differ("the simulator's loop %s m%d, the server's %s", does, p.tape.Requests[s.Request].Message, p.position()), nil
-	}
-	if !p.loopGoes(drop) {
-		return p.differ("the server's loop comes to nothing after this"), nil
+	if s.Work == driver.Open && !p.serving && !p.closing {
+		p.serving = true
+		return p.opened()
 	}
 	return nil, nil
 }
 
-// disk lets the store do what the tape says.
-func (p *player) disk(s *sim.TapeStep) (*Difference, error) {
-	if s.Kind == sim.TapeRebuild {
-		return p.rebuild(s)
+// section sees a loop that was let go through its section, until it stands
+// between two sections again.
+func (p *player) section(s *sim.TapeStep) *Difference {
+	for {
+		if !p.until(p.stands) {
+			return p.differ("the simulator's loop does %s, the server's %s", p.does(s), p.position())
+		}
+		switch {
+		case p.loading != nil:
+			if s.Work != driver.Load {
+				return p.differ("the simulator's loop does %s, the server's %s", p.does(s), p.position())
+			}
+			verdict := errDisk
+			if s.N == 1 {
+				verdict = nil
+			}
+			p.loading.verdict <- verdict
+			p.loading = nil
+		case p.loop.At == httpserver.BetweenSections:
+			return nil
+		default:
+			if !p.isAbout(s) {
+				return p.differ("the simulator's loop does %s, the server's %s", p.does(s), p.position())
+			}
+			h := p.loop
+			p.loop = nil
+			if s.N == 1 {
+				h.Drop()
+			} else {
+				h.Release()
+			}
+		}
 	}
-	if p.call == nil || p.call.load || len(p.call.entries) != s.N {
-		return p.differ("the simulator's loop commits %d entries, the server's %s", s.N, p.position()), nil
+}
+
+// isAbout reports whether the loop is about to step the input, or to reply to
+// it, that the tape says.
+func (p *player) isAbout(s *sim.TapeStep) bool {
+	switch {
+	case s.Work == driver.Tick:
+		_, tick := p.loop.Input.(*plane.Tick)
+		return tick
+	case s.Work == driver.Step && p.loop.At == httpserver.BeforeStep, s.Work == driver.Reply && p.loop.At == httpserver.BeforeReply:
+		number, known := p.inputs[p.loop.Input]
+		return known && number == s.Request
+	}
+	return false
+}
+
+// does says what the loop does by the tape.
+func (p *player) does(s *sim.TapeStep) string {
+	if s.Request < 0 {
+		return s.Work.String()
+	}
+	return fmt.Sprintf("%v of m%d", s.Work, p.tape.Requests[s.Request].Message)
+}
+
+// disk lets the store do what the tape says. The loop goes on meanwhile.
+func (p *player) disk(s *sim.TapeStep) (*Difference, error) {
+	if !p.until(func() bool { return p.committing != nil }) || len(p.committing.entries) != s.N {
+		entries := 0
+		if p.committing != nil {
+			entries = len(p.committing.entries)
+		}
+		return p.differ("the simulator commits %d entries, the server %d", s.N, entries), nil
 	}
 	if depth := p.server.InboxDepth(); depth != s.Depth {
 		return p.differ("before the commit is done %d inputs are inside the simulator's inbox, %d inside the server's", s.Depth, depth), nil
 	}
-	switch s.Kind {
-	case sim.TapeCommitLost:
-		// Nobody is told: the loop stands until the process is dead.
-		return nil, p.store.inner.Commit(p.call.entries, p.call.rows)
-	case sim.TapeCommitFailed:
-		if !p.storeSays(errDisk) || p.call == nil || !p.call.load {
-			return p.differ("after a commit that failed the server's loop %s; want that it loads the log", p.position()), nil
-		}
-	default:
-		if !p.storeSays(nil) {
-			return p.differ("the server's loop comes to nothing after the commit"), nil
-		}
+	if s.Kind == sim.TapeCommitLost {
+		// The loop is not told until the process is dead.
+		return nil, p.store.inner.Commit(p.committing.entries, p.committing.rows)
+	}
+	var verdict error
+	if s.Kind == sim.TapeCommitFailed {
+		verdict = errDisk
+	}
+	p.told = false
+	p.committing.verdict <- verdict
+	p.committing = nil
+	if !p.until(func() bool { return p.told }) {
+		return p.differ("the server's loop is not told how its commit has ended"), nil
 	}
 	return nil, nil
-}
-
-// rebuild lets the server's plane be built again, or not. The server tries again
-// in times of its own; what it finds is what the tape says in the end.
-func (p *player) rebuild(s *sim.TapeStep) (*Difference, error) {
-	if s.N == 0 {
-		if p.call == nil || p.refused {
-			return nil, nil // it waits for its next attempt
-		}
-		made := len(p.timers)
-		c := p.call
-		p.call, p.refused = nil, true
-		c.verdict <- errDisk
-		if !p.until(func() bool { return len(p.timers) > made || p.ended != nil }) {
-			return p.differ("the server does not wait before it loads again"), nil
-		}
-		return nil, nil
-	}
-	p.refused = false
-	if !p.until(func() bool { return p.call != nil }) || !p.call.load {
-		return nil, errors.New("the server has not come to load its log again; plane.start of the scenario is shorter than the server waits")
-	}
-	if !p.storeSays(nil) || !p.isAt(httpserver.AfterBatch) {
-		return p.differ("the server does not build its plane again: its loop %s", p.position()), nil
-	}
-	if !p.loopGoes(false) {
-		return p.differ("the server's loop comes to nothing after it has built its plane again"), nil
-	}
-	return nil, nil
-}
-
-// state compares the planes. The loop has just ticked, and stands.
-func (p *player) state(*sim.TapeStep) (*Difference, error) {
-	if p.tape.Steps[p.at-1].Kind == sim.TapeStart {
-		return nil, nil // start has compared it
-	}
-	if !p.isAt(httpserver.AfterBatch) {
-		return p.differ("the server's loop %s; want that it has just ticked", p.position()), nil
-	}
-	return p.compare(p.tape.Steps[p.at].State), nil
-}
-
-// compareState compares the planes after a load, if the tape has a state there.
-func (p *player) compareState() *Difference {
-	if next := p.at + 1; next < len(p.tape.Steps) && p.tape.Steps[next].Kind == sim.TapeState {
-		return p.compare(p.tape.Steps[next].State)
-	}
-	return nil
 }

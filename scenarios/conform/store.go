@@ -6,7 +6,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/httpserver"
+	"github.com/refrain-fleet/refrain/httpserver/store"
 )
 
 // errDisk is what a disk says that the tape lets fail.
@@ -18,7 +18,7 @@ var errDead = errors.New("the process is dead")
 // heldStore is a store that holds the loop until the tape says what becomes of a
 // commit or a load. It is that of one life.
 type heldStore struct {
-	inner httpserver.Store
+	inner store.Store
 	mail  *mailbox
 }
 
@@ -37,7 +37,7 @@ func (s *heldStore) ask(c *storeCall) error {
 	return <-c.verdict
 }
 
-// Load implements [httpserver.Store].
+// Load implements [store.Store].
 func (s *heldStore) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) {
 	if err := s.ask(&storeCall{load: true}); err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (s *heldStore) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, e
 	return s.inner.Load(ctx, cfg)
 }
 
-// Commit implements [httpserver.Store].
+// Commit implements [store.Store].
 func (s *heldStore) Commit(entries []plane.Entry, rows []plane.Row) error {
 	if err := s.ask(&storeCall{entries: entries, rows: rows}); err != nil {
 		return err
@@ -53,10 +53,10 @@ func (s *heldStore) Commit(entries []plane.Entry, rows []plane.Row) error {
 	return s.inner.Commit(entries, rows)
 }
 
-// Events implements [httpserver.Store].
+// Events implements [store.Store].
 func (s *heldStore) Events(id wire.RolloutID, after wire.Seq, limit int) ([]wire.LoggedEvent, wire.Seq, error) {
 	return s.inner.Events(id, after, limit)
 }
 
-// Close implements [httpserver.Store].
+// Close implements [store.Store].
 func (s *heldStore) Close() error { return s.inner.Close() }

@@ -7,23 +7,23 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/plane"
-	"github.com/refrain-fleet/refrain/httpserver"
+	"github.com/refrain-fleet/refrain/httpserver/store"
 )
 
-// disk is the plane's store with what a bad disk does to it.
+// disk is the plane's store with the faults of a disk.
 type disk struct {
-	httpserver.Store
+	store.Store
 
 	mu      sync.Mutex
-	slow    time.Duration // what a commit takes more
+	slow    time.Duration // how much longer a commit takes
 	failing bool          // nothing can be read or written
 	fails   int           // so many commits fail
-	dead    bool          // the process that used it is
+	dead    bool          // its process has crashed
 }
 
-var errDisk = errors.New("the disk fails, as the scenario has it")
+var errDisk = errors.New("the disk fails, by a fault of the scenario")
 
-// Load implements [httpserver.Store].
+// Load implements [store.Store].
 func (d *disk) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) {
 	d.mu.Lock()
 	bad := d.failing || d.dead
@@ -34,7 +34,7 @@ func (d *disk) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error)
 	return d.Store.Load(ctx, cfg)
 }
 
-// Commit implements [httpserver.Store].
+// Commit implements [store.Store].
 func (d *disk) Commit(entries []plane.Entry, rows []plane.Row) error {
 	d.mu.Lock()
 	slow, bad := d.slow, d.failing || d.dead

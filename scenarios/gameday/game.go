@@ -15,8 +15,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpagent"
-	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
+	"github.com/refrain-fleet/refrain/httpserver/store"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -28,10 +28,10 @@ type Config struct {
 	// runs, at least 1. It must leave the heartbeat interval whole seconds.
 	// Default 1.
 	Speed int
-	// Story takes a line for everything that happens, as it happens. Default
-	// nobody.
-	Story io.Writer
-	// Logger takes the server's log lines. Default nobody.
+	// Progress gets a line for everything that happens, as it happens. Default
+	// none.
+	Progress io.Writer
+	// Logger gets the server's log lines. Default none.
 	Logger *slog.Logger
 }
 
@@ -40,7 +40,7 @@ type Game struct {
 	plan    *plan
 	dir     string
 	log     *slog.Logger
-	wrap    func(httpserver.Store) httpserver.Store // for tests
+	wrap    func(store.Store) store.Store // for tests
 	ca      *pki.Authority
 	clock   *httpagent.Clock
 	process *process
@@ -49,12 +49,12 @@ type Game struct {
 	watcher *watcher
 	began   time.Time
 
-	tale sync.Mutex
-	to   io.Writer
+	outMu sync.Mutex
+	out   io.Writer
 
 	mu         sync.Mutex
 	answers    map[answer]int
-	strikes    []*Strike
+	injections []*Injection
 	violations []Violation
 	opened     []wire.RolloutID
 	resumed    map[wire.RolloutID]bool
@@ -69,20 +69,20 @@ type answer struct {
 	reason string
 }
 
-// Violation is something that must not be, whatever the machine does.
+// Violation is a broken rule, one that holds on any machine.
 type Violation struct {
 	Rule   string        `json:"rule"`
 	At     time.Duration `json:"at_nanos"` // of the scenario
 	Detail string        `json:"detail"`
 }
 
-// New judges a scenario. The error says why it cannot be played.
+// New validates a scenario. The error says why it cannot be played.
 func New(cfg Config) (*Game, error) {
 	p, err := newPlan(cfg.Scenario, max(cfg.Speed, 1))
 	if err != nil {
 		return nil, fmt.Errorf("gameday: %w", err)
 	}
-	g := &Game{plan: p, log: cfg.Logger, to: cfg.Story, answers: map[answer]int{}, resumed: map[wire.RolloutID]bool{}}
+	g := &Game{plan: p, log: cfg.Logger, out: cfg.Progress, answers: map[answer]int{}, resumed: map[wire.RolloutID]bool{}}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
@@ -90,8 +90,8 @@ func New(cfg Config) (*Game, error) {
 }
 
 // Play plays the scenario and returns what happened. An error is about the
-// machine: nothing can be said of the plane then. When ctx ends, what was seen
-// so far is the result.
+// machine and says nothing about the plane. When ctx ends, the result is what
+// was seen so far.
 func (g *Game) Play(ctx context.Context) (*Result, error) {
 	var err error
 	if g.dir, err = os.MkdirTemp("", "refrain-gameday-"); err != nil {
@@ -111,9 +111,9 @@ func (g *Game) Play(ctx context.Context) (*Result, error) {
 		if err := h.start(playing); err != nil {
 			return nil, fmt.Errorf("gameday: %w", err)
 		}
-		sleep(ctx, 2*time.Millisecond) // handshakes are as slow as ever
+		sleep(ctx, 2*time.Millisecond) // TLS handshakes are not sped up
 	}
-	g.tell("%d hosts are up, time runs %d times as fast", len(g.hosts), g.plan.speed)
+	g.progress("%d hosts are up, time runs %d times as fast", len(g.hosts), g.plan.speed)
 	running.Go(func() { g.watch(playing) })
 	g.perform(playing, &running)
 	g.heal(playing)
@@ -166,26 +166,26 @@ func (g *Game) close() {
 	}
 	g.asks.client.CloseIdleConnections()
 	if err := g.process.stop(context.Background()); err != nil {
-		g.violate("shutdown", err.Error())
+		g.addViolation("shutdown", err.Error())
 	}
 }
 
 // now is the time of the scenario.
 func (g *Game) now() time.Duration { return time.Since(g.began) * time.Duration(g.plan.speed) }
 
-// tell adds a line to the story.
-func (g *Game) tell(format string, args ...any) {
-	if g.to == nil {
+// progress adds a line to the story.
+func (g *Game) progress(format string, args ...any) {
+	if g.out == nil {
 		return
 	}
 	now := g.now().Round(100 * time.Millisecond)
-	g.tale.Lock()
-	defer g.tale.Unlock()
-	fmt.Fprintf(g.to, "%10v  %s\n", now, fmt.Sprintf(format, args...))
+	g.outMu.Lock()
+	defer g.outMu.Unlock()
+	fmt.Fprintf(g.out, "%10v  %s\n", now, fmt.Sprintf(format, args...))
 }
 
-// violate notes that something is as it must not be. The same is noted once.
-func (g *Game) violate(rule, detail string) {
+// addViolation records a violation, the same one only once.
+func (g *Game) addViolation(rule, detail string) {
 	g.mu.Lock()
 	for _, v := range g.violations {
 		if v.Rule == rule && v.Detail == detail {
@@ -195,10 +195,10 @@ func (g *Game) violate(rule, detail string) {
 	}
 	g.violations = append(g.violations, Violation{rule, g.now(), detail})
 	g.mu.Unlock()
-	g.tell("VIOLATED %s: %s", rule, detail)
+	g.progress("VIOLATED %s: %s", rule, detail)
 }
 
-// routes are the words for what agents ask.
+// routes are the words for the requests of agents.
 var routes = map[agent.RequestKind]string{
 	agent.RequestHeartbeat: "heartbeat", agent.RequestEvent: "event", agent.RequestPoll: "poll",
 }
@@ -209,24 +209,24 @@ func (g *Game) exchanged(h *host, x httpagent.Exchange) {
 	g.mu.Lock()
 	first := g.answers[a] == 0
 	g.answers[a]++
-	for _, s := range g.strikes {
-		s.saw(a)
+	for _, s := range g.injections {
+		s.count(a)
 	}
 	healed := g.healed
 	g.mu.Unlock()
 	switch {
 	case x.Defect:
-		g.violate("wire", fmt.Sprintf("%s cannot read an answer: %v", h.name, x.Err))
+		g.addViolation("wire", fmt.Sprintf("%s cannot read an answer: %v", h.name, x.Err))
 	case x.Status == 503 && x.RetryAfter < time.Second:
-		g.violate("G4", fmt.Sprintf("%s was answered 503 %s with a Retry-After of %v", h.name, x.Reason, x.RetryAfter))
+		g.addViolation("G4", fmt.Sprintf("%s was answered 503 %s with a Retry-After of %v", h.name, x.Reason, x.RetryAfter))
 	case x.Status >= 500 && x.Status != 503:
-		g.violate("T7", fmt.Sprintf("%s was answered %d %s", h.name, x.Status, x.Reason))
+		g.addViolation("T7", fmt.Sprintf("%s was answered %d %s", h.name, x.Status, x.Reason))
 	case first && x.Status >= 400 || first && x.Status == 0 && !healed:
-		g.tell("%-6s is answered %s, the first time", h.name, a.words())
+		g.progress("%-6s is answered %s, the first time", h.name, a.words())
 	}
 }
 
-// words are what a host was answered, for people.
+// words describes what a host was answered, for people.
 func (a answer) words() string {
 	switch {
 	case a.status == 0:
@@ -238,8 +238,8 @@ func (a answer) words() string {
 	}
 }
 
-// chosen are the hosts of a fault.
-func (g *Game) chosen(of scenario.Hosts) (list []*host) {
+// hostsOf are the hosts of a fault.
+func (g *Game) hostsOf(of scenario.Hosts) (list []*host) {
 	for _, h := range g.hosts {
 		if of.Has(h.number) {
 			list = append(list, h)
@@ -252,22 +252,22 @@ func (g *Game) chosen(of scenario.Hosts) (list []*host) {
 func (g *Game) open(ctx context.Context, r *scenario.Rollout) {
 	manifest := g.plan.scenario.Manifest(r)
 	body := manifest.AppendJSON(nil)
-	status, answer, err := g.asks.insist(ctx, "/v1/operator/rollouts", body)
+	status, answer, err := g.asks.postUntilAnswered(ctx, "/v1/operator/rollouts", body)
 	switch {
 	case err != nil:
 		return // the gameday is over
 	case status != 200 && status != 201:
-		g.violate("R1", fmt.Sprintf("opening %s is answered %d %s", r.ID, status, answer))
+		g.addViolation("R1", fmt.Sprintf("opening %s is answered %d %s", r.ID, status, answer))
 		return
 	}
 	g.mu.Lock()
 	g.opened = append(g.opened, r.ID)
 	n := len(g.opened)
 	g.mu.Unlock()
-	g.tell("operator opens %s", r.ID)
+	g.progress("operator opens %s", r.ID)
 	if dir := g.process.manifests(); dir != "" {
 		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%03d.json", n)), body, 0o600); err != nil {
-			g.violate("gameday", err.Error())
+			g.addViolation("gameday", err.Error())
 		}
 	}
 }

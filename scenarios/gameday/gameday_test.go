@@ -9,7 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/refrain-fleet/refrain/core/plane"
-	"github.com/refrain-fleet/refrain/httpserver"
+	"github.com/refrain-fleet/refrain/httpserver/store"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -22,7 +22,7 @@ func play(t *testing.T, text string, edits ...func(*Game)) *Result {
 		t.Fatal(err)
 	}
 	var story strings.Builder
-	g, err := New(Config{Scenario: file.Scenario, Speed: 60, Story: &story})
+	g, err := New(Config{Scenario: file.Scenario, Speed: 60, Progress: &story})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func play(t *testing.T, text string, edits ...func(*Game)) *Result {
 	return r
 }
 
-func TestFaultsStrikeARealPlaneAndTheFleetComesToRest(t *testing.T) {
+func TestFaultsAreInjectedIntoARealPlaneAndTheFleetSettles(t *testing.T) {
 	r := play(t, `fleet 3
 plane reply-timeout=30s
 rollout stable@r1 at=5s target=c1 waves=0s,0s
@@ -69,8 +69,8 @@ expect notice observer_suspect
 		}
 	}
 	for i, word := range []string{"dropped_reply", "timeout", "nothing"} {
-		if r.Strikes[i].Seen[word] == 0 {
-			t.Errorf("%s: saw %v; want %s", r.Strikes[i].Fault, r.Strikes[i].Seen, word)
+		if r.Injections[i].Seen[word] == 0 {
+			t.Errorf("%s: saw %v; want %s", r.Injections[i].Fault, r.Injections[i].Seen, word)
 		}
 	}
 }
@@ -101,13 +101,13 @@ func TestNoKindOfFaultIsSkippedSilently(t *testing.T) {
 	if !r.Passed() {
 		t.Errorf("settled %t (%s), violations %v\n%s", r.Settled, r.Unsettled, r.Violations, text.String())
 	}
-	if len(r.Left) != left || left == 0 || len(r.Strikes) != len(scenario.FaultKinds())-left {
-		t.Errorf("%d of %d kinds were played and %d left out; want %d left out: %v", len(r.Strikes), len(scenario.FaultKinds()), len(r.Left), left, r.Left)
+	if len(r.NotPlayed) != left || left == 0 || len(r.Injections) != len(scenario.FaultKinds())-left {
+		t.Errorf("%d of %d kinds were played and %d left out; want %d left out: %v", len(r.Injections), len(scenario.FaultKinds()), len(r.NotPlayed), left, r.NotPlayed)
 	}
 }
 
 // forgetful acknowledges what it does not keep.
-type forgetful struct{ httpserver.Store }
+type forgetful struct{ store.Store }
 
 func (f forgetful) Commit(entries []plane.Entry, rows []plane.Row) error {
 	if slices.ContainsFunc(entries, func(e plane.Entry) bool { return e.Kind == "opened" }) {
@@ -123,7 +123,7 @@ rollout stable@r1 at=1s target=c1 waves=0s
 at 1m plane crash for=5s
 active 70s
 converge within=10m
-`, func(g *Game) { g.wrap = func(s httpserver.Store) httpserver.Store { return forgetful{s} } })
+`, func(g *Game) { g.wrap = func(s store.Store) store.Store { return forgetful{s} } })
 	if r.Passed() || !slices.ContainsFunc(r.Violations, func(v Violation) bool { return v.Rule == "S1" || v.Rule == "S2" }) {
 		t.Errorf("violations %v; want S1 or S2", r.Violations)
 	}

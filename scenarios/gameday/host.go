@@ -33,13 +33,12 @@ type host struct {
 	// faults in force, the newest last.
 	failing int
 	results []agent.ActivationResult
-	// views are what the agent has of its rollouts, acked the numbers that the
-	// plane has answered 204 or otherwise for good.
+	// views are the agent's views of its rollouts.
 	views    map[wire.RolloutID]agentView
-	rejected bool // an event of its was refused: acked says less then
+	rejected bool // an event was refused, so acknowledged numbers may not be applied ones
 }
 
-// agentView is what an agent says of one rollout.
+// agentView is an agent's view of one rollout.
 type agentView struct {
 	state        wire.State
 	busy, unsent bool
@@ -98,7 +97,7 @@ func (h *host) start(ctx context.Context) error {
 	go func() {
 		defer close(ended)
 		if err := driver.Run(ctx); err != nil {
-			h.game.violate("agent", fmt.Sprintf("%s: %v", h.name, err))
+			h.game.addViolation("agent", fmt.Sprintf("%s: %v", h.name, err))
 		}
 	}()
 	return nil
@@ -125,7 +124,7 @@ func (h *host) restart(boot agent.Boot, down time.Duration) {
 	}
 }
 
-// forget takes the agent's log away; its process comes up again after down.
+// forget ends the agent and deletes its log; it starts again after down.
 func (h *host) forget(ctx context.Context, down time.Duration) error {
 	h.end()
 	sleep(ctx, h.game.plan.real(down))
@@ -135,7 +134,7 @@ func (h *host) forget(ctx context.Context, down time.Duration) error {
 	return h.start(ctx)
 }
 
-// pair is where the host's certificate and key are, without their endings.
+// pair is the path of the host's certificate and key, without their extensions.
 func (h *host) pair() string { return filepath.Join(h.game.process.dir, string(h.name)) }
 
 // issue gives the host a new certificate. Its driver reads the files for every
@@ -152,7 +151,7 @@ func (h *host) issue() error {
 	return errors.Join(os.WriteFile(h.pair()+".crt", certificate, 0o600), os.WriteFile(h.pair()+".key", key, 0o600))
 }
 
-// script makes the machine take closures as the faults in force have it.
+// script changes the faults in force and sets the machine's scripts by them.
 func (h *host) script(change func(*host)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -176,9 +175,9 @@ func (h *host) Exchanged(x httpagent.Exchange) { h.game.exchanged(h, x) }
 func (h *host) Noticed(n agent.Notice) {
 	switch n.Kind {
 	case agent.NoticeTransition:
-		h.game.tell("%-6s %s is %v", h.name, n.RolloutID, n.To)
+		h.game.progress("%-6s %s is %v", h.name, n.RolloutID, n.To)
 	case agent.NoticeDefect:
-		h.game.violate("agent", fmt.Sprintf("%s: a defect: %s", h.name, n.Detail))
+		h.game.addViolation("agent", fmt.Sprintf("%s: a defect: %s", h.name, n.Detail))
 	case agent.NoticeRejected:
 		h.mu.Lock()
 		h.rejected = true
@@ -196,7 +195,7 @@ func (h *host) Changed(a *agent.Agent) {
 	}
 }
 
-// view returns what the agent says of a rollout.
+// view returns the agent's view of a rollout.
 func (h *host) view(id wire.RolloutID) (v agentView, known bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -204,8 +203,8 @@ func (h *host) view(id wire.RolloutID) (v agentView, known bool) {
 	return v, known
 }
 
-// acknowledged returns how far the plane has taken the host's events of a
-// rollout, as far as it can be told from outside.
+// acknowledged returns the number up to which the plane has applied the host's
+// events of a rollout, as far as it can be seen from outside.
 func (h *host) acknowledged(id wire.RolloutID) wire.Seq {
 	h.mu.Lock()
 	defer h.mu.Unlock()

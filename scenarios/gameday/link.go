@@ -9,8 +9,8 @@ import (
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
-// link is the way of one host to the plane: a proxy that carries bytes, and does
-// to connections what networks do to them.
+// link is a proxy between one host and the plane: it carries bytes, and delays,
+// blocks and cuts connections as networks do.
 type link struct {
 	listener net.Listener
 	to       string // the plane's address
@@ -18,9 +18,9 @@ type link struct {
 
 	mu      sync.Mutex
 	changed *sync.Cond
-	blocked [2]int // by direction: how many partitions hold it
+	blocked [2]int // by direction: how many partitions block it
 	delay   time.Duration
-	cut     int // of a thousand pieces that are carried, so many end their connection
+	cut     int // how many of a thousand pieces end their connection
 	resets  [2]int
 	conns   map[net.Conn]bool
 	closed  bool
@@ -99,7 +99,7 @@ func (l *link) carry(from, to net.Conn, way int, pieces *[2]int) {
 	}
 }
 
-// pass lets a piece go its way, when it may; false ends the connection.
+// pass returns when a piece may be forwarded; false ends the connection.
 func (l *link) pass(way int, pieces *[2]int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -140,7 +140,7 @@ func (l *link) set(change func(*link)) {
 	l.changed.Broadcast()
 }
 
-// block holds a direction, or lets go of it with by -1.
+// block blocks a direction, or unblocks it with by -1.
 func (l *link) block(dir scenario.Dir, by int) {
 	l.set(func(l *link) {
 		if dir != scenario.Down {

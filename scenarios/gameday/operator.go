@@ -14,7 +14,7 @@ import (
 	"github.com/refrain-fleet/refrain/httpserver/pki"
 )
 
-// operator asks the plane what an operator may ask, directly.
+// operator sends an operator's requests to the plane, without a link.
 type operator struct {
 	client  *http.Client
 	address func() string
@@ -52,8 +52,8 @@ func (o *operator) ask(ctx context.Context, method, path string, body []byte) (s
 	return response.StatusCode, answer, err
 }
 
-// insist does an act until the plane has taken it, or refuses it for good.
-func (o *operator) insist(ctx context.Context, path string, body []byte) (status int, answer []byte, err error) {
+// postUntilAnswered repeats a POST until the answer is no 503.
+func (o *operator) postUntilAnswered(ctx context.Context, path string, body []byte) (status int, answer []byte, err error) {
 	for {
 		status, answer, err = o.ask(ctx, http.MethodPost, path, body)
 		if err == nil && status != http.StatusServiceUnavailable {
@@ -66,8 +66,8 @@ func (o *operator) insist(ctx context.Context, path string, body []byte) (status
 	}
 }
 
-// look asks for one document; nil if the plane knows of none.
-func look[T any](ctx context.Context, o *operator, path string, schema *wire.Schema[T]) (*T, error) {
+// get reads one document; nil if the plane answers 404.
+func get[T any](ctx context.Context, o *operator, path string, schema *wire.Schema[T]) (*T, error) {
 	status, body, err := o.ask(ctx, http.MethodGet, path, nil)
 	switch {
 	case err != nil:
@@ -81,12 +81,12 @@ func look[T any](ctx context.Context, o *operator, path string, schema *wire.Sch
 	return doc, wire.DecodeDocument(new(wire.Decoder), schema, body, doc)
 }
 
-// rollout looks at a rollout and its hosts.
+// rollout reads a rollout and its hosts.
 func (o *operator) rollout(ctx context.Context, id wire.RolloutID) (*wire.RolloutStatus, error) {
-	return look(ctx, o, "/v1/operator/rollouts/"+url.PathEscape(string(id))+"?limit=1000", &wire.RolloutStatusSchema)
+	return get(ctx, o, "/v1/operator/rollouts/"+url.PathEscape(string(id))+"?limit=1000", &wire.RolloutStatusSchema)
 }
 
-// host looks at a host.
+// host reads a host.
 func (o *operator) host(ctx context.Context, name wire.Hostname) (*wire.HostStatus, error) {
-	return look(ctx, o, "/v1/operator/hosts/"+string(name), &wire.HostStatusSchema)
+	return get(ctx, o, "/v1/operator/hosts/"+string(name), &wire.HostStatusSchema)
 }

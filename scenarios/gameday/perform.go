@@ -35,7 +35,7 @@ func (g *Game) perform(ctx context.Context, running *sync.WaitGroup) {
 		list = append(list, scheduled{a.At, func(ctx context.Context) { g.act(ctx, a) }})
 	}
 	for _, f := range g.plan.faults {
-		list = append(list, scheduled{f.At, func(ctx context.Context) { g.strike(ctx, f) }})
+		list = append(list, scheduled{f.At, func(ctx context.Context) { g.inject(ctx, f) }})
 	}
 	slices.SortStableFunc(list, func(a, b scheduled) int { return cmp.Compare(a.at, b.at) })
 	active, over := context.WithTimeout(ctx, time.Until(g.began.Add(g.plan.real(s.Active))))
@@ -52,22 +52,23 @@ func (g *Game) perform(ctx context.Context, running *sync.WaitGroup) {
 	acting.Wait()
 }
 
-// heal ends what is still in force: the plane is up, with its own capacity.
+// heal ends the faults that are still in force: the plane is up, with its own
+// capacity.
 func (g *Game) heal(ctx context.Context) {
 	g.mu.Lock()
 	g.healed = true
 	g.mu.Unlock()
 	if ctx.Err() == nil {
 		if err := g.process.up(ctx, 0); err != nil {
-			g.violate("gameday", fmt.Sprintf("the plane does not come up: %v", err))
+			g.addViolation("gameday", fmt.Sprintf("the plane does not start: %v", err))
 		}
 	}
-	g.tell("healed: no fault is in force from here on")
+	g.progress("healed: no fault is in force from here on")
 }
 
 // act does an act of the operator.
 func (g *Game) act(ctx context.Context, a scenario.Act) {
-	g.tell("operator: %v", a)
+	g.progress("operator: %v", a)
 	var path string
 	var body []byte
 	switch a.Kind {
@@ -84,44 +85,45 @@ func (g *Game) act(ctx context.Context, a scenario.Act) {
 		name := wire.CommonName("agent-" + string(scenario.HostName(a.Hosts.First)) + "." + suffix)
 		body = wire.RevocationSchema.Append(nil, &wire.Revocation{CommonName: name})
 	}
-	status, answer, err := g.asks.insist(ctx, path, body)
+	status, answer, err := g.asks.postUntilAnswered(ctx, path, body)
 	if err != nil {
 		return
 	}
 	if status >= 300 {
-		g.tell("operator: %v is answered %d %s", a, status, answer)
+		g.progress("operator: %v is answered %d %s", a, status, answer)
 	}
 	if a.Kind == scenario.ActRevoke && a.For > 0 {
-		// A certificate counts whole seconds, and has to be from after the
+		// A certificate's NotBefore has whole seconds, and has to be after the
 		// revocation.
 		sleep(ctx, max(g.plan.real(a.For), 1100*time.Millisecond))
-		for _, h := range g.chosen(a.Hosts) {
+		for _, h := range g.hostsOf(a.Hosts) {
 			if err := h.issue(); err != nil {
-				g.violate("gameday", err.Error())
+				g.addViolation("gameday", err.Error())
 			}
 		}
 	}
 }
 
-// Strike is a fault that was played, and what the hosts were answered meanwhile.
-type Strike struct {
+// Injection is a fault that was injected, and what the hosts were answered
+// meanwhile.
+type Injection struct {
 	// Fault is its line.
 	Fault string `json:"fault"`
-	// Expected are the words for what it is known for, Seen how often each was
-	// met while it was in force and a little longer.
+	// Expected are the answers by which the fault shows, Seen how often each
+	// was seen while it was in force and a little longer.
 	Expected []string       `json:"expected"`
 	Seen     map[string]int `json:"seen"`
 	open     bool
 }
 
-// saw counts an answer, if it is one that the fault is known for.
-func (s *Strike) saw(a answer) {
+// count counts an answer, if it is one of the expected ones.
+func (s *Injection) count(a answer) {
 	if word := cmp.Or(a.reason, a.words()); s.open && slices.Contains(s.Expected, word) {
 		s.Seen[word]++
 	}
 }
 
-// known is what a fault is known for, seen by the hosts.
+// known are the answers by which hosts notice a fault.
 var known = map[scenario.FaultKind][]string{
 	scenario.ReducerWedge: {"timeout", "nothing"}, scenario.ReducerSlow: {"timeout", "saturated", "nothing"}, scenario.ReplyDrop: {"dropped_reply"},
 	scenario.GateCapacity: {"saturated", "nothing"}, scenario.PlaneRestart: {"closed", "not_started", "nothing"},
@@ -130,20 +132,20 @@ var known = map[scenario.FaultKind][]string{
 	scenario.NetDrop: {"nothing"}, scenario.NetPartition: {"nothing"}, scenario.NetReset: {"nothing"},
 }
 
-// strike plays a fault, from its beginning to its end.
-func (g *Game) strike(ctx context.Context, f scenario.Fault) {
-	record := &Strike{Fault: f.String(), Expected: known[f.Kind], Seen: map[string]int{}, open: true}
+// inject injects a fault and returns after its end.
+func (g *Game) inject(ctx context.Context, f scenario.Fault) {
+	record := &Injection{Fault: f.String(), Expected: known[f.Kind], Seen: map[string]int{}, open: true}
 	g.mu.Lock()
-	g.strikes = append(g.strikes, record)
+	g.injections = append(g.injections, record)
 	g.mu.Unlock()
-	g.tell("fault   %v", f)
-	if err := g.play(ctx, f); err != nil && ctx.Err() == nil {
-		g.violate("gameday", fmt.Sprintf("%v: %v", f, err))
+	g.progress("fault   %v", f)
+	if err := g.apply(ctx, f); err != nil && ctx.Err() == nil {
+		g.addViolation("gameday", fmt.Sprintf("%v: %v", f, err))
 	}
 	if !f.Kind.Instant() || f.For > 0 {
-		g.tell("over    %v", f)
+		g.progress("over    %v", f)
 	}
-	// Who was hit last hears of it a client timeout later.
+	// The last request that was hit ends a client timeout later.
 	linger, stop := context.WithTimeout(context.WithoutCancel(ctx), g.plan.real(agent.DefaultRequestTimeout))
 	defer stop()
 	sleep(linger, g.plan.real(agent.DefaultRequestTimeout))
@@ -152,8 +154,8 @@ func (g *Game) strike(ctx context.Context, f scenario.Fault) {
 	g.mu.Unlock()
 }
 
-// last waits as long as a fault is in force.
-func (g *Game) last(ctx context.Context, f scenario.Fault) {
+// hold waits while a fault is in force.
+func (g *Game) hold(ctx context.Context, f scenario.Fault) {
 	if f.For > 0 {
 		sleep(ctx, g.plan.real(f.For))
 		return
@@ -161,8 +163,8 @@ func (g *Game) last(ctx context.Context, f scenario.Fault) {
 	<-ctx.Done() // until the scenario is healed
 }
 
-// play makes a fault happen and takes it back.
-func (g *Game) play(ctx context.Context, f scenario.Fault) error {
+// apply applies a fault and reverts it at its end.
+func (g *Game) apply(ctx context.Context, f scenario.Fault) error {
 	p := g.process
 	each := g.plan.real(f.Each)
 	switch f.Kind {
@@ -177,43 +179,43 @@ func (g *Game) play(ctx context.Context, f scenario.Fault) error {
 			return err
 		}
 		sleep(ctx, g.plan.real(f.For))
-		return g.rise(context.WithoutCancel(ctx))
+		return g.bringUp(context.WithoutCancel(ctx))
 	case scenario.PlaneRestart:
 		if err := p.stop(context.WithoutCancel(ctx)); err != nil {
-			g.tell("the shutdown says: %v", err)
+			g.progress("the shutdown failed: %v", err)
 		}
 		sleep(ctx, g.plan.real(f.For))
-		return g.rise(context.WithoutCancel(ctx))
+		return g.bringUp(context.WithoutCancel(ctx))
 	case scenario.PlaneLate:
 		if err := p.crash(false); err != nil {
 			return err
 		}
 		return p.up(ctx, g.plan.real(f.For))
 	case scenario.GateCapacity:
-		return g.capacity(ctx, f)
+		return g.changeCapacity(ctx, f)
 	case scenario.DiskSlow:
 		p.setDisk(func(d *disk) { d.slow += each })
-		g.last(ctx, f)
+		g.hold(ctx, f)
 		p.setDisk(func(d *disk) { d.slow -= each })
 	case scenario.DiskFail:
 		if f.Count > 0 {
 			p.setDisk(func(d *disk) { d.fails += f.Count })
-			g.last(ctx, f)
+			g.hold(ctx, f)
 			p.setDisk(func(d *disk) { d.fails = 0 })
 			return nil
 		}
 		p.setDisk(func(d *disk) { d.failing = true })
-		g.last(ctx, f)
+		g.hold(ctx, f)
 		p.setDisk(func(d *disk) { d.failing = false })
 	default:
-		return g.playHosts(ctx, f, each)
+		return g.applyToHosts(ctx, f, each)
 	}
 	return nil
 }
 
-// rise brings the plane up again, and looks at it before any host does: what the
-// agents send again would soon hide what a crash has taken.
-func (g *Game) rise(ctx context.Context) error {
+// bringUp starts the plane again, and checks it before any host connects: what
+// the agents send again would soon hide what a crash has lost.
+func (g *Game) bringUp(ctx context.Context) error {
 	for _, h := range g.hosts {
 		h.link.block(scenario.Both, 1)
 		defer h.link.block(scenario.Both, -1)
@@ -232,10 +234,10 @@ func dropPoint(f scenario.Fault) httpserver.FaultPoint {
 	return httpserver.BeforeStep
 }
 
-// from picks the inputs of hosts.
+// from returns a filter for the inputs of hosts.
 func (g *Game) from(hosts scenario.Hosts) func(plane.Input) bool {
 	names := map[wire.Hostname]bool{}
-	for _, h := range g.chosen(hosts) {
+	for _, h := range g.hostsOf(hosts) {
 		names[h.name] = true
 	}
 	return func(in plane.Input) bool {
@@ -252,13 +254,13 @@ func (g *Game) from(hosts scenario.Hosts) func(plane.Input) bool {
 	}
 }
 
-// loopFault puts a fault of the server's loop in force while it lasts. One that
-// has a count and no end lasts until it is used up.
+// loopFault installs a fault of the server's loop while it lasts. One that has
+// a count and no end lasts until the count is used up.
 func (g *Game) loopFault(ctx context.Context, f scenario.Fault, fault httpserver.Fault) {
 	rule := g.process.faults.Install(fault)
 	defer rule.Lift()
 	if f.For > 0 || f.Count == 0 {
-		g.last(ctx, f)
+		g.hold(ctx, f)
 		return
 	}
 	for rule.Hits() < f.Count && ctx.Err() == nil {
@@ -266,9 +268,9 @@ func (g *Game) loopFault(ctx context.Context, f scenario.Fault, fault httpserver
 	}
 }
 
-// capacity starts the plane again with another inbox, and with its own when the
-// fault ends.
-func (g *Game) capacity(ctx context.Context, f scenario.Fault) error {
+// changeCapacity restarts the plane with another inbox capacity, and with its
+// own when the fault ends.
+func (g *Game) changeCapacity(ctx context.Context, f scenario.Fault) error {
 	again := func(size int) error {
 		if err := g.process.crash(false); err != nil {
 			return err
@@ -276,23 +278,23 @@ func (g *Game) capacity(ctx context.Context, f scenario.Fault) error {
 		g.process.mu.Lock()
 		g.process.capacity = size
 		g.process.mu.Unlock()
-		return g.rise(context.WithoutCancel(ctx))
+		return g.bringUp(context.WithoutCancel(ctx))
 	}
 	if err := again(f.Size); err != nil {
 		return err
 	}
-	g.last(ctx, f)
+	g.hold(ctx, f)
 	return again(g.plan.scenario.Plane.Capacity)
 }
 
-// playHosts makes faults of links and hosts happen.
-func (g *Game) playHosts(ctx context.Context, f scenario.Fault, each time.Duration) error {
-	hosts := g.chosen(f.Hosts)
+// applyToHosts applies faults of links and hosts.
+func (g *Game) applyToHosts(ctx context.Context, f scenario.Fault, each time.Duration) error {
+	hosts := g.hostsOf(f.Hosts)
 	during := func(begin, end func(*host)) {
 		for _, h := range hosts {
 			begin(h)
 		}
-		g.last(ctx, f)
+		g.hold(ctx, f)
 		for _, h := range hosts {
 			end(h)
 		}
@@ -342,7 +344,8 @@ func (g *Game) playHosts(ctx context.Context, f scenario.Fault, each time.Durati
 	return nil
 }
 
-// probe asks the ops listener and returns the status; 0 if nobody answers.
+// probe sends a request to the ops listener and returns the status; 0 if there
+// is no answer.
 func (g *Game) probe(ctx context.Context, path string) int {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, g.process.opsURL()+path, nil)
 	if err != nil {

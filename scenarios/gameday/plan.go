@@ -14,8 +14,8 @@ import (
 // several connections in this process.
 const maxHosts = 200
 
-// Left is something of a scenario that is not played, and why.
-type Left struct {
+// NotPlayed is a part of a scenario that is not played, and why.
+type NotPlayed struct {
 	What string `json:"what"`
 	Why  string `json:"why"`
 }
@@ -34,14 +34,13 @@ var reasons = map[scenario.FaultKind]string{
 
 // plan is what is played of a scenario.
 type plan struct {
-	scenario scenario.Scenario // with its defaults
-	speed    int
-	faults   []scenario.Fault
-	left     []Left
+	scenario  scenario.Scenario // with its defaults
+	speed     int
+	faults    []scenario.Fault
+	notPlayed []NotPlayed
 }
 
-// newPlan judges whether a scenario can be played at a speed. The error says
-// what would be right.
+// newPlan validates a scenario at a speed. The error says what would be right.
 func newPlan(s scenario.Scenario, speed int) (*plan, error) {
 	s = s.Filled()
 	p := &plan{scenario: s, speed: speed}
@@ -57,15 +56,15 @@ func newPlan(s scenario.Scenario, speed int) (*plan, error) {
 		return nil, fmt.Errorf("the scenario starts from a recorded state; a gameday starts with a plane that knows nothing")
 	}
 	if s.Fleet.Hostile > 0 {
-		p.left = append(p.left, Left{fmt.Sprintf("%d hostile hosts", s.Fleet.Hostile), "they have no agent that could be driven"})
+		p.notPlayed = append(p.notPlayed, NotPlayed{fmt.Sprintf("%d hostile hosts", s.Fleet.Hostile), "they have no agent"})
 	}
 	for _, f := range s.Faults {
 		if why, is := reasons[f.Kind]; is {
-			p.left = append(p.left, Left{f.String(), why})
+			p.notPlayed = append(p.notPlayed, NotPlayed{f.String(), why})
 			continue
 		}
 		if f.Phase != scenario.AtOnce {
-			p.left = append(p.left, Left{"the phase of " + f.String(), "from outside, a commit cannot be met; it is played at once"})
+			p.notPlayed = append(p.notPlayed, NotPlayed{"the phase of " + f.String(), "from outside, a crash cannot be timed to a commit; it is injected at once"})
 			f.Phase = scenario.AtOnce
 		}
 		p.faults = append(p.faults, f)
@@ -74,7 +73,7 @@ func newPlan(s scenario.Scenario, speed int) (*plan, error) {
 	return p, nil
 }
 
-// divisor is the largest speed up to a wish that leaves whole seconds.
+// divisor is the largest speed up to a given one that leaves whole seconds.
 func divisor(interval time.Duration, wish int) int {
 	for ; wish > 1; wish-- {
 		if interval%(time.Duration(wish)*time.Second) == 0 {

@@ -15,12 +15,13 @@ import (
 	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
 	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
 const suffix = "gameday.test"
 
-// process is the plane's process: a server that can die and come up again on
-// the same addresses and the same database.
+// process is the plane's process: a server that can crash and restart on the
+// same addresses and the same database.
 type process struct {
 	plan        *plan
 	ca          *pki.Authority
@@ -31,18 +32,18 @@ type process struct {
 	ops         string
 	faults      *httpserver.Faults
 
-	life sync.Mutex // held while the process comes up or goes down
+	transition sync.Mutex // held while the process starts or ends
 
 	mu       sync.Mutex // guards what follows
 	capacity int
 	server   *httpserver.Server // nil while it is down
 	listener *cuttable
 	disk     *disk
-	bad      disk // what a disk of the next life does, too
-	lives    int
+	bad      disk // the faults of the disk, also after a restart
+	starts   int
 	wipes    int
 	// wrap stands between the disk and its database, for tests; may be nil.
-	wrap func(httpserver.Store) httpserver.Store
+	wrap func(store.Store) store.Store
 }
 
 func newProcess(p *plan, ca *pki.Authority, dir string, log *slog.Logger) (*process, error) {
@@ -66,20 +67,20 @@ func (p *process) manifests() string {
 	return filepath.Join(p.dir, "manifests")
 }
 
-// up begins a life of the process: it listens, and is ready after late.
+// up starts the process: it listens, and is ready after late.
 func (p *process) up(ctx context.Context, late time.Duration) error {
-	p.life.Lock()
-	defer p.life.Unlock()
+	p.transition.Lock()
+	defer p.transition.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.server != nil {
 		return nil
 	}
-	opened, err := store.Open(ctx, p.database())
+	opened, err := sqlite.Open(ctx, p.database())
 	if err != nil {
 		return err
 	}
-	var under httpserver.Store = opened
+	var under store.Store = opened
 	if p.wrap != nil {
 		under = p.wrap(under)
 	}
@@ -103,7 +104,7 @@ func (p *process) up(ctx context.Context, late time.Duration) error {
 	if err := server.Listen(); err != nil {
 		return errors.Join(err, server.Shutdown(ctx))
 	}
-	if p.lives == 0 { // every life has the addresses of the first
+	if p.starts == 0 { // every start uses the addresses of the first
 		p.address, p.ops = server.Addr().String(), server.OpsAddr().String()
 	}
 	if late > 0 {
@@ -115,12 +116,12 @@ func (p *process) up(ctx context.Context, late time.Duration) error {
 		return errors.Join(err, server.Shutdown(context.WithoutCancel(ctx)))
 	}
 	p.server = server
-	p.lives++
+	p.starts++
 	return nil
 }
 
-// listen opens the plane's listener. The addresses of the life before may be
-// held for a moment by connections that are not quite gone.
+// listen opens the plane's listener. The addresses may be in use for a moment
+// by closing connections of the process before.
 func (p *process) listen() (l net.Listener, err error) {
 	for range 50 {
 		if l, err = net.Listen("tcp", p.address); err == nil {
@@ -134,8 +135,8 @@ func (p *process) listen() (l net.Listener, err error) {
 // crash ends the process at once: connections are reset, and nothing that it
 // had begun reaches the disk any more.
 func (p *process) crash(wipe bool) error {
-	p.life.Lock()
-	defer p.life.Unlock()
+	p.transition.Lock()
+	defer p.transition.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.server != nil {
@@ -143,7 +144,7 @@ func (p *process) crash(wipe bool) error {
 		p.listener.cut()
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
-		_ = p.server.Shutdown(ended) // it says that it was cut short, which is the point
+		_ = p.server.Shutdown(ended) // its error says that it was cut short, as intended
 		p.server = nil
 	}
 	if !wipe {
@@ -158,10 +159,10 @@ func (p *process) crash(wipe bool) error {
 	return nil
 }
 
-// stop shuts the process down in good order.
+// stop shuts the process down gracefully.
 func (p *process) stop(ctx context.Context) error {
-	p.life.Lock()
-	defer p.life.Unlock()
+	p.transition.Lock()
+	defer p.transition.Unlock()
 	p.mu.Lock()
 	server := p.server
 	p.server = nil
@@ -172,7 +173,7 @@ func (p *process) stop(ctx context.Context) error {
 	return server.Shutdown(ctx)
 }
 
-// setDisk changes what the disk does, in this life and the next.
+// setDisk changes the faults of the disk, now and after a restart.
 func (p *process) setDisk(change func(*disk)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -182,14 +183,14 @@ func (p *process) setDisk(change func(*disk)) {
 	}
 }
 
-// epoch is how often the plane came up, and how often it lost its disk.
-func (p *process) epoch() (lives, wipes int) {
+// epoch is how often the plane started, and how often it lost its disk.
+func (p *process) epoch() (starts, wipes int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.lives, p.wipes
+	return p.starts, p.wipes
 }
 
-// opsURL is where the ops listener is.
+// opsURL is the URL of the ops listener.
 func (p *process) opsURL() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -224,7 +225,7 @@ func (l *cuttable) cut() {
 	}
 }
 
-// tracked forgets itself when it is closed.
+// tracked removes itself from its listener when it is closed.
 type tracked struct {
 	net.Conn
 	of *cuttable

@@ -18,19 +18,19 @@ type Result struct {
 	// clock's.
 	Played, Wall time.Duration
 	Hosts        int
-	Strikes      []*Strike
-	Left         []Left
-	Expects      []Met
+	Injections   []*Injection
+	NotPlayed    []NotPlayed
+	Expects      []ExpectResult
 	Violations   []Violation
-	// Settled says that the fleet came to rest, Unsettled what had not.
+	// Settled says that the fleet settled, Unsettled what had not.
 	Settled   bool
 	Unsettled string
 	// Answers are how many requests were answered how, by route.
 	Answers map[string]map[string]int
 }
 
-// Met says what became of an expectation.
-type Met struct {
+// ExpectResult is the result of an expectation.
+type ExpectResult struct {
 	Expect string `json:"expect"`
 	// Verdict is met, unmet or "not judged".
 	Verdict string `json:"verdict"`
@@ -38,22 +38,23 @@ type Met struct {
 	Saw string `json:"saw"`
 }
 
-// The verdicts of [Met].
+// The verdicts of [ExpectResult].
 const (
 	VerdictMet       = "met"
 	VerdictUnmet     = "unmet"
 	VerdictNotJudged = "not judged"
 )
 
-// Passed reports whether everything is as it must be and as it was expected.
+// Passed reports whether the fleet settled without a violation and no
+// expectation is unmet.
 func (r *Result) Passed() bool {
 	return r.Settled && len(r.Violations) == 0 &&
-		!slices.ContainsFunc(r.Expects, func(m Met) bool { return m.Verdict == VerdictUnmet })
+		!slices.ContainsFunc(r.Expects, func(m ExpectResult) bool { return m.Verdict == VerdictUnmet })
 }
 
 func (g *Game) result(ctx context.Context, settled bool, why string) *Result {
 	r := &Result{
-		Played: g.now(), Wall: time.Since(g.began), Hosts: len(g.hosts), Left: g.plan.left, Settled: settled, Unsettled: why,
+		Played: g.now(), Wall: time.Since(g.began), Hosts: len(g.hosts), NotPlayed: g.plan.notPlayed, Settled: settled, Unsettled: why,
 		Answers: map[string]map[string]int{},
 	}
 	for _, e := range g.plan.scenario.Expects {
@@ -61,7 +62,7 @@ func (g *Game) result(ctx context.Context, settled bool, why string) *Result {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	r.Strikes, r.Violations = g.strikes, slices.Clone(g.violations)
+	r.Injections, r.Violations = g.injections, slices.Clone(g.violations)
 	for a, n := range g.answers {
 		if r.Answers[a.route] == nil {
 			r.Answers[a.route] = map[string]int{}
@@ -71,12 +72,12 @@ func (g *Game) result(ctx context.Context, settled bool, why string) *Result {
 	return r
 }
 
-// judge says what became of an expectation.
-func (g *Game) judge(ctx context.Context, e scenario.Expect) Met {
-	m := Met{Expect: e.String(), Verdict: VerdictNotJudged}
+// judge returns the result of an expectation.
+func (g *Game) judge(ctx context.Context, e scenario.Expect) ExpectResult {
+	m := ExpectResult{Expect: e.String(), Verdict: VerdictNotJudged}
 	switch {
 	case e.At.Given && e.Kind.Looks():
-		m.Saw = "at an instant of the scenario the real fleet may be a little ahead or behind"
+		m.Saw = "the real fleet may be a little ahead of or behind an instant of the scenario"
 		return m
 	case e.Kind == scenario.ExpectAnswer:
 		return g.judgeAnswer(e, m)
@@ -94,7 +95,7 @@ func (g *Game) judge(ctx context.Context, e scenario.Expect) Met {
 		}
 		return m
 	case e.Kind == scenario.ExpectHost:
-		return g.each(e, m, func(h *host) string {
+		return g.judgeEach(e, m, func(h *host) string {
 			status, err := g.asks.host(ctx, h.name)
 			switch {
 			case err != nil:
@@ -106,9 +107,9 @@ func (g *Game) judge(ctx context.Context, e scenario.Expect) Met {
 			}
 		})
 	case e.Kind == scenario.ExpectClosure:
-		return g.each(e, m, func(h *host) string { return string(h.machine.CurrentClosure()) })
+		return g.judgeEach(e, m, func(h *host) string { return string(h.machine.CurrentClosure()) })
 	case e.Kind == scenario.ExpectViolation:
-		m.Saw = "a checker of the simulator does not look at a real fleet"
+		m.Saw = "the simulator's checkers do not run on a real fleet"
 		return m
 	default:
 		m.Saw = "it cannot be seen from outside"
@@ -116,17 +117,17 @@ func (g *Game) judge(ctx context.Context, e scenario.Expect) Met {
 	}
 }
 
-func (m *Met) found(saw, want string) {
+func (m *ExpectResult) found(saw, want string) {
 	m.Saw, m.Verdict = saw, VerdictUnmet
 	if saw == want {
 		m.Verdict = VerdictMet
 	}
 }
 
-// each judges that all of the hosts show one word.
-func (g *Game) each(e scenario.Expect, m Met, show func(*host) string) Met {
+// judgeEach judges whether all of the hosts show one word.
+func (g *Game) judgeEach(e scenario.Expect, m ExpectResult, show func(*host) string) ExpectResult {
 	m.Verdict, m.Saw = VerdictMet, e.Is
-	for _, h := range g.chosen(e.Hosts) {
+	for _, h := range g.hostsOf(e.Hosts) {
 		if saw := show(h); saw != e.Is {
 			m.Verdict, m.Saw = VerdictUnmet, fmt.Sprintf("%s: %s", h.name, saw)
 			return m
@@ -138,13 +139,13 @@ func (g *Game) each(e scenario.Expect, m Met, show func(*host) string) Met {
 // judgeAnswer counts answers. What they were about, and when they came, is not
 // seen from outside; how many there are depends on the machine, so that only
 // whether there were any is judged, and that there were none if none was to be.
-func (g *Game) judgeAnswer(e scenario.Expect, m Met) Met {
+func (g *Game) judgeAnswer(e scenario.Expect, m ExpectResult) ExpectResult {
 	if e.Event != "" || e.Rollout != "" || e.Nth > 0 || e.Seq.Given || e.At.Given || e.Took.Given || e.RetryAfter.Given || e.ReplayFrom.Given || e.Bootstrap.Given {
-		m.Saw = "of an answer only the host, the route, the status and the reason are seen"
+		m.Saw = "only the host, the route, the status and the reason of an answer are seen"
 		return m
 	}
 	if slices.Contains([]string{"operator", "manifest", "garbage"}, e.Route) {
-		m.Saw = "only what agents were answered is counted"
+		m.Saw = "only answers to agents are counted"
 		return m
 	}
 	seen := 0
@@ -177,13 +178,13 @@ func (a answer) is(word string) bool {
 	return word == a.reason || word == strconv.Itoa(a.status)
 }
 
-// judgeRecord looks at a record on both sides, as far as it is asked for.
-func (g *Game) judgeRecord(ctx context.Context, e scenario.Expect, m Met) Met {
+// judgeRecord compares a record on the sides that the expectation names.
+func (g *Game) judgeRecord(ctx context.Context, e scenario.Expect, m ExpectResult) ExpectResult {
 	if e.Seq.Given || e.Closure != "" || e.Confirmed != "" {
-		m.Saw = "of a record only the state is compared"
+		m.Saw = "only the state of a record is compared"
 		return m
 	}
-	return g.each(e, m, func(h *host) string {
+	return g.judgeEach(e, m, func(h *host) string {
 		var sides []string
 		if e.Side != "agent" {
 			sides = append(sides, g.planeState(ctx, h, e.Rollout))

@@ -11,11 +11,11 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// lookEvery is the time between two looks, by the real clock.
+// lookEvery is the time between two checks, by the real clock.
 const lookEvery = 200 * time.Millisecond
 
-// watch looks at the plane from outside until ctx ends, and judges what must be
-// so whatever happens.
+// watch checks the plane from outside until ctx ends, for rules that hold in
+// any case.
 func (g *Game) watch(ctx context.Context) {
 	alive := true
 	for {
@@ -25,7 +25,7 @@ func (g *Game) watch(ctx context.Context) {
 		}
 		if live := g.probe(ctx, "/livez"); live != 0 && (live == http.StatusOK) != alive {
 			alive = live == http.StatusOK
-			g.tell("/livez says %d", live)
+			g.progress("/livez answers %d", live)
 		}
 		g.watcher.lookAll(ctx)
 	}
@@ -41,7 +41,7 @@ type waveOf struct {
 	wave wire.Count
 }
 
-// watcher remembers what was seen.
+// watcher keeps what was seen.
 type watcher struct {
 	game *Game
 
@@ -55,7 +55,7 @@ func newWatcher(g *Game) *watcher {
 	return &watcher{game: g, last: map[recordOf]wire.Seq{}, dispatched: map[waveOf]bool{}}
 }
 
-// lookAll looks at every rollout that was opened.
+// lookAll checks every rollout that was opened.
 func (w *watcher) lookAll(ctx context.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -70,9 +70,9 @@ func (g *Game) rollouts() []wire.RolloutID {
 	return slices.Clone(g.opened)
 }
 
-// look looks at one rollout. What was acknowledged is asked of the agents before
-// the plane is asked, so the plane must know at least as much; a look during
-// which the plane lost its disk says nothing.
+// look checks one rollout. The acknowledged numbers are read from the agents
+// before the plane is queried, so the plane must know at least as much; a check
+// during which the plane lost its disk is ignored.
 func (w *watcher) look(ctx context.Context, id wire.RolloutID) {
 	g := w.game
 	acked := map[wire.Hostname]wire.Seq{}
@@ -94,7 +94,7 @@ func (w *watcher) look(ctx context.Context, id wire.RolloutID) {
 	}
 	if status == nil {
 		if wipes == 0 {
-			g.violate("S1", fmt.Sprintf("%s was opened, and the plane does not know it", id))
+			g.addViolation("S1", fmt.Sprintf("%s was opened, and the plane does not know it", id))
 		}
 		return
 	}
@@ -102,21 +102,21 @@ func (w *watcher) look(ctx context.Context, id wire.RolloutID) {
 		s := &status.Hosts[i].Snapshot
 		key := recordOf{id, s.Hostname}
 		if s.LastEventSeq < w.last[key] {
-			g.violate("S2", fmt.Sprintf("%s in %s: the last event number fell from %d to %d", s.Hostname, id, w.last[key], s.LastEventSeq))
+			g.addViolation("S2", fmt.Sprintf("%s in %s: the last event number fell from %d to %d", s.Hostname, id, w.last[key], s.LastEventSeq))
 		}
 		w.last[key] = s.LastEventSeq
 		if s.LastEventSeq < acked[s.Hostname] {
-			g.violate("S1", fmt.Sprintf("%s in %s: event %d was acknowledged, and the plane has those up to %d", s.Hostname, id, acked[s.Hostname], s.LastEventSeq))
+			g.addViolation("S1", fmt.Sprintf("%s in %s: event %d was acknowledged, and the plane has those up to %d", s.Hostname, id, acked[s.Hostname], s.LastEventSeq))
 		}
 	}
 	w.waves(status)
 }
 
-// waves judges that no wave is dispatched before the one before it is through
-// (PROTOCOL R2). A host that was Deferred when its wave was through may be
-// Soaking at the next look, and so may one whose failure was excused be
-// anything; only a wave that is seen dispatched first is judged, by hosts that
-// have not begun.
+// waves checks that no wave is dispatched before the one before it is done
+// (PROTOCOL R2). A host that was Deferred when its wave was done may be Soaking
+// at the next check, and one whose failure was excused may be in any state; so
+// a wave is judged only when it is first seen dispatched, by hosts that have
+// not begun.
 func (w *watcher) waves(status *wire.RolloutStatus) {
 	pending := map[wire.Count]wire.Hostname{}
 	for i := range status.Hosts {
@@ -133,21 +133,21 @@ func (w *watcher) waves(status *wire.RolloutStatus) {
 		}
 		w.dispatched[key] = true
 		if host, holds := pending[r.Wave-1]; holds {
-			w.game.violate("S14", fmt.Sprintf("%s of wave %d of %s is dispatched, and %s of the wave before has not begun to soak",
+			w.game.addViolation("S14", fmt.Sprintf("%s of wave %d of %s is dispatched, and %s of the wave before has not begun to soak",
 				r.Snapshot.Hostname, r.Wave, status.RolloutID, host))
 		}
 	}
 }
 
-// settle waits until the fleet has come to rest, or the scenario's budget is
-// used up. why says what is not at rest then.
+// settle waits until the fleet has settled, or the scenario's budget is used
+// up. why says what has not settled then.
 func (g *Game) settle(ctx context.Context) (settled bool, why string) {
 	s := &g.plan.scenario
 	budget, over := context.WithTimeout(ctx, time.Until(g.began.Add(g.plan.real(s.Active+s.Converge))))
 	defer over()
 	for {
 		if why = g.unsettled(budget); why == "" {
-			g.tell("at rest")
+			g.progress("at rest")
 			return true, ""
 		}
 		sleep(budget, lookEvery)
@@ -157,15 +157,15 @@ func (g *Game) settle(ctx context.Context) (settled bool, why string) {
 	}
 }
 
-// unsettled says what is not at rest; empty if everything is.
+// unsettled says what has not settled; empty if everything has.
 func (g *Game) unsettled(ctx context.Context) string {
 	if status := g.probe(ctx, "/readyz"); status != http.StatusOK {
-		return fmt.Sprintf("L3: /readyz says %d", status)
+		return fmt.Sprintf("L3: /readyz answers %d", status)
 	}
 	for _, h := range g.hosts {
 		host, err := g.asks.host(ctx, h.name)
 		if err != nil {
-			return fmt.Sprintf("L3: an operator's question about %s: %v", h.name, err)
+			return fmt.Sprintf("L3: an operator's query about %s: %v", h.name, err)
 		}
 		if host == nil || host.Reachability != wire.Reachable {
 			return fmt.Sprintf("L4: %s is not known as reachable", h.name)
@@ -179,7 +179,7 @@ func (g *Game) unsettled(ctx context.Context) string {
 		status, err := g.asks.rollout(ctx, id)
 		switch {
 		case err != nil:
-			return fmt.Sprintf("L3: an operator's question about %s: %v", id, err)
+			return fmt.Sprintf("L3: an operator's query about %s: %v", id, err)
 		case status == nil:
 			return fmt.Sprintf("L1: the plane does not know %s", id)
 		case status.State == wire.Superseded:
@@ -195,8 +195,8 @@ func (g *Game) unsettled(ctx context.Context) string {
 }
 
 // disagreement says what of a record is unfinished, or differs between plane
-// and agent. Of a legacy agent only the plane's word is asked, and it may wait
-// for ever (docs/findings.md).
+// and agent. Records of legacy agents are not compared, since they may wait for
+// ever (docs/findings.md).
 func (g *Game) disagreement(status *wire.RolloutStatus, r *wire.RecordStatus) string {
 	s := &r.Snapshot
 	for _, h := range g.hosts {

@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -98,6 +99,7 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	if p.Shape != nil {
 		p.Shape(&s, &r)
 	}
+	drawPipeline(&s, p)
 	span := r.Between(4*time.Minute, 25*time.Minute).Truncate(time.Second)
 	for i := range between(&r, p.Rollouts) {
 		s.Rollouts = append(s.Rollouts, drawRollout(&s, &r, i, span))
@@ -193,7 +195,7 @@ func drawFaults(s *scenario.Scenario, p Profile, r *random.Stream, span time.Dur
 	for range between(r, p.Faults) {
 		s.Faults = append(s.Faults, scenario.DrawFault(r, kinds[r.IntN(len(kinds))], s.Fleet.Hosts, span))
 	}
-	slices.SortStableFunc(s.Faults, func(a, b scenario.Fault) int { return int(a.At - b.At) })
+	slices.SortStableFunc(s.Faults, func(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) })
 }
 
 // drawActs lets an operator look after what went wrong.
@@ -217,5 +219,22 @@ func drawActs(s *scenario.Scenario, r *random.Stream, span time.Duration) {
 			At: r.Between(time.Second, span).Truncate(time.Second), Kind: scenario.ActRevoke, Hosts: scenario.Hosts{First: n, Last: n},
 			For: r.Between(time.Second, 5*time.Minute).Truncate(time.Second),
 		})
+	}
+}
+
+// drawPipeline draws what the loop and the disk do beside each other: for how
+// long the loop is interrupted, how long commits take, and how much is stepped
+// at once.
+func drawPipeline(s *scenario.Scenario, p Profile) {
+	r := random.New(s.Seed, "generate/"+p.Name+"/pipeline", 0)
+	if r.Chance(750) {
+		longest := []time.Duration{time.Millisecond, 20 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second}
+		s.Plane.Pause = longest[r.IntN(len(longest))]
+	}
+	if r.Chance(400) {
+		s.Plane.Commit = scenario.Range{Min: time.Millisecond, Max: r.Between(10*time.Millisecond, 3*time.Second).Truncate(time.Millisecond)}
+	}
+	if r.Chance(300) {
+		s.Plane.Batch = 1 + r.IntN(8)
 	}
 }

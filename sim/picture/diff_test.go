@@ -19,7 +19,7 @@ func lines(t testing.TB, step uint64, text ...string) []Line {
 	var list []Line
 	for i, s := range text {
 		words := strings.SplitN(s, " ", 3)
-		at, err := strconv.Atoi(words[0])
+		at, err := strconv.ParseInt(words[0], 10, 64)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,8 +37,13 @@ func (s *Stream) IntN(n int) int {
 	if n <= 0 {
 		panic("random: IntN wants at least 1")
 	}
-	hi, _ := bits.Mul64(s.Uint64(), uint64(n)) // the bias is below n/2⁶⁴
-	return int(hi)
+	return int(s.below(uint64(n)))
+}
+
+// below returns a number from 0 to n-1.
+func (s *Stream) below(n uint64) uint64 {
+	hi, _ := bits.Mul64(s.Uint64(), n) // the bias is below n/2⁶⁴
+	return hi
 }
 
 // Between returns a duration from lo to hi, both included.
@@ -46,7 +51,7 @@ func (s *Stream) Between(lo, hi time.Duration) time.Duration {
 	if hi <= lo {
 		return lo
 	}
-	return lo + time.Duration(s.IntN(int(hi-lo)+1))
+	return lo + time.Duration(s.below(uint64(hi-lo)+1))
 }
 
 // Chance reports true perMille times in a thousand. It draws nothing if the

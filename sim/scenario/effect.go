@@ -19,6 +19,9 @@ const (
 	EffectSlowStep
 	EffectAppliedNotReplied
 	EffectPollWoken
+	EffectInterrupted
+	EffectSteppedMeanwhile
+	EffectDiscardedMore
 
 	EffectPlaneCrash
 	EffectPlaneWipe
@@ -88,6 +91,7 @@ var effectWords = [EffectCount]string{
 	EffectNotStarted: "not_started", EffectSaturated: "saturated", EffectClosed: "closed",
 	EffectDroppedReply: "dropped_reply", EffectTimeout: "timeout", EffectLateReply: "late reply",
 	EffectWedged: "wedged", EffectSlowStep: "slow step", EffectAppliedNotReplied: "applied and not replied", EffectPollWoken: "poll woken",
+	EffectInterrupted: "loop interrupted", EffectSteppedMeanwhile: "stepped during a commit", EffectDiscardedMore: "discarded with a failed commit",
 	EffectPlaneCrash: "plane crash", EffectPlaneWipe: "plane wipe", EffectPlaneRestart: "plane restart",
 	EffectPlaneClock: "plane clock", EffectSuspended: "suspended",
 	EffectCrashBeforeCommit: "crash before commit", EffectCrashInsideCommit: "crash inside commit", EffectCrashAfterCommit: "crash after commit",

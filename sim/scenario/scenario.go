@@ -71,6 +71,9 @@ type PlaneModel struct {
 	Service time.Duration
 	// Commit is how long a commit takes. Default 1 ms to 8 ms.
 	Commit Range
+	// Pause is for how long the loop is interrupted, at most, where it is: before
+	// one section of the driver in sixteen. Default 0: never.
+	Pause time.Duration
 	// Start is how long the plane takes to come up again after a crash, when
 	// its process runs already. Default 200 ms.
 	Start time.Duration

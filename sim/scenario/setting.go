@@ -146,11 +146,19 @@ type Bounds[T ~int | ~int64] struct {
 	Min, Max T
 }
 
+// largest is the largest value of T. An int has 32 bits on some machines.
+func largest[T ~int | ~int64]() T {
+	if wide := int64(math.MaxInt64); int64(T(wide)) == wide {
+		return T(wide)
+	}
+	return T(math.MaxInt32)
+}
+
 // Exactly allows one value.
 func Exactly[T ~int | ~int64](v T) Bounds[T] { return Bounds[T]{true, v, v} }
 
 // AtLeast allows a value and what is larger.
-func AtLeast[T ~int | ~int64](v T) Bounds[T] { return Bounds[T]{true, v, T(math.MaxInt64)} }
+func AtLeast[T ~int | ~int64](v T) Bounds[T] { return Bounds[T]{true, v, largest[T]()} }
 
 // AtMost allows a value and what is smaller.
 func AtMost[T ~int | ~int64](v T) Bounds[T] { return Bounds[T]{true, 0, v} }
@@ -163,7 +171,7 @@ func (b Bounds[T]) Moved(v T) Bounds[T] {
 	switch {
 	case !b.Given || b.Has(v):
 		return b
-	case b.Max == T(math.MaxInt64):
+	case b.Max == largest[T]():
 		return AtLeast(v)
 	case b.Min == 0 && b.Max > 0:
 		return AtMost(v)
@@ -179,7 +187,7 @@ func (b Bounds[T]) text(print func(T) string) string {
 		return ""
 	case b.Min == b.Max:
 		return print(b.Min)
-	case b.Max == T(math.MaxInt64):
+	case b.Max == largest[T]():
 		return ">=" + print(b.Min)
 	case b.Min == 0:
 		return "<=" + print(b.Max)
@@ -197,7 +205,7 @@ func parseBounds[T ~int | ~int64](s string, parse func(string) (T, error)) (Boun
 	switch {
 	case hasLeast:
 		b.Min, err = parse(least)
-		b.Max = T(math.MaxInt64)
+		b.Max = largest[T]()
 	case hasMost:
 		b.Max, err = parse(most)
 	case isRange:

@@ -51,6 +51,8 @@ var planeSettings = []setting[PlaneModel]{
 		withAbout("how long one step takes"),
 	rangeSetting("commit", "1ms..8ms", func(p *PlaneModel) *Range { return &p.Commit }).
 		withAbout("how long a commit takes"),
+	durationSetting("pause", "2ms", func(p *PlaneModel) *time.Duration { return &p.Pause }).
+		withAbout("for how long the loop is interrupted, at most, between two sections of the driver"),
 	durationSetting("start", "200ms", func(p *PlaneModel) *time.Duration { return &p.Start }).
 		withAbout("how long a process that came up takes to load its log"),
 	{key: "manifests", example: "yes", about: "whether opened rollouts lie in a directory that the plane reads at its start",

@@ -98,6 +98,8 @@ func (p *PlaneModel) validate(s *Scenario) error {
 		return &keyError{"batch", fmt.Errorf("plane: batch is %d; want at least 1", p.Batch)}
 	case p.Service <= 0 || p.Service > longest:
 		return &keyError{"service", fmt.Errorf("plane: service is %v; want more than 0s and at most %v", p.Service, longest)}
+	case p.Pause < 0 || p.Pause > longest:
+		return &keyError{"pause", fmt.Errorf("plane: pause is %v; want 0s to %v", p.Pause, longest)}
 	case p.Start <= 0 || p.Start > longest:
 		return &keyError{"start", fmt.Errorf("plane: start is %v; want more than 0s and at most %v", p.Start, longest)}
 	}

@@ -1,0 +1,171 @@
+package driver
+
+import "fmt"
+
+// Check verifies the invariants of the driver between two sections, and those of
+// the gate. The error names the one that does not hold. It needs the guard and
+// that the worker stands still.
+//
+//  1. Turns that are free and turns that polls have are all turns there are.
+//  2. The poll of a host is the newest that waits or asks; a poll that waits is
+//     the poll of its host, is not answered, and has a deadline.
+//  3. As many polls wait as are counted; those in line were woken and wait, and
+//     there are none while a turn is free.
+//  4. When the worker rests and no commit is under way, no reply waits and
+//     nothing that was logged is not durable: nothing is held at rest.
+//  5. A reply waits for an entry that is logged and not durable.
+//  6. The published revocations are those of entries that are durable: no newer
+//     ones than the plane's.
+//  7. Buffers that are used again are empty: the group that is spare, the news
+//     when there is nothing to announce.
+func (f *Front[T]) Check(w *Worker[T]) error {
+	if err := f.gate.Check(); err != nil {
+		return err
+	}
+	for i, check := range []func(*Front[T], *Worker[T]) error{
+		checkTurns[T], checkPolls[T], checkLine[T], checkRest[T], checkParked[T], checkRevocations[T], checkBuffers[T],
+	} {
+		if err := check(f, w); err != nil {
+			return fmt.Errorf("driver: invariant %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// every lists the requests that the driver holds as polls: those of hosts, and
+// those that were replaced while they were asking.
+func (f *Front[T]) every(w *Worker[T], visit func(*Request[T])) {
+	for _, h := range f.polls.hosts() {
+		visit(f.polls.byHost[h])
+	}
+	for _, r := range f.polls.deadlines {
+		if f.polls.byHost[hostOf(r)] != r {
+			visit(r)
+		}
+	}
+}
+
+func checkTurns[T any](f *Front[T], w *Worker[T]) error {
+	held := 0
+	f.every(w, func(r *Request[T]) {
+		if r.poll.turn {
+			held++
+		}
+	})
+	if f.polls.turns+held != f.polls.allTurns {
+		return fmt.Errorf("%d turns are free and %d held; there are %d", f.polls.turns, held, f.polls.allTurns)
+	}
+	return nil
+}
+
+func checkPolls[T any](f *Front[T], _ *Worker[T]) error {
+	for _, h := range f.polls.hosts() {
+		r := f.polls.byHost[h]
+		switch {
+		case hostOf(r) != h:
+			return fmt.Errorf("the poll of %s is listed for %s", hostOf(r), h)
+		case r.answered:
+			return fmt.Errorf("the poll of %s is answered and still listed", h)
+		case r.poll.replaced:
+			return fmt.Errorf("the poll of %s was replaced and is still listed", h)
+		case r.poll.waits && r.poll.heapIndex < 0:
+			return fmt.Errorf("the poll of %s waits without a deadline", h)
+		}
+	}
+	for i, r := range f.polls.deadlines {
+		switch {
+		case r.poll.heapIndex != i:
+			return fmt.Errorf("the poll of %s is at place %d of the deadlines and says %d", hostOf(r), i, r.poll.heapIndex)
+		case r.poll.waits && f.polls.byHost[hostOf(r)] != r:
+			return fmt.Errorf("a poll of %s waits and is not listed", hostOf(r))
+		case i > 0 && f.polls.deadlines.Less(i, (i-1)/2):
+			return fmt.Errorf("the deadline at place %d comes before that above it", i)
+		}
+	}
+	return nil
+}
+
+func checkLine[T any](f *Front[T], _ *Worker[T]) error {
+	waiting, queued := 0, 0
+	for _, r := range f.polls.byHost { // order-free: counts
+		if r.poll.waits {
+			waiting++
+		}
+		if r.poll.queued {
+			queued++
+		}
+	}
+	if waiting != f.polls.waiting {
+		return fmt.Errorf("%d polls wait, %d are counted", waiting, f.polls.waiting)
+	}
+	inLine := 0
+	for r := f.polls.first; r != nil; r = r.poll.next {
+		inLine++
+		if !r.poll.waits || !r.poll.woken {
+			return fmt.Errorf("the poll of %s stands in line and was not woken while it waits", hostOf(r))
+		}
+	}
+	if inLine != queued {
+		return fmt.Errorf("%d polls stand in line, %d say so", inLine, queued)
+	}
+	if inLine > 0 && f.polls.turns > 0 {
+		return fmt.Errorf("%d polls stand in line though %d turns are free", inLine, f.polls.turns)
+	}
+	return nil
+}
+
+func checkRest[T any](f *Front[T], w *Worker[T]) error {
+	if w.stage != stageServing || w.Next() != Rest || w.flying != nil {
+		return nil
+	}
+	if len(f.parked) > 0 || len(w.out.Entries) > 0 || !w.next.news.empty() || !w.due.empty() {
+		return fmt.Errorf("the worker rests with %d replies that wait, %d entries that are not durable, %d wakes and %d notices",
+			len(f.parked), len(w.out.Entries), len(w.next.news.wakes)+len(w.due.wakes), len(w.next.news.notices)+len(w.due.notices))
+	}
+	return nil
+}
+
+func checkParked[T any](f *Front[T], w *Worker[T]) error {
+	if w.stage == stageDelivering || w.failed {
+		return nil
+	}
+	for i := range f.parked {
+		p := &f.parked[i]
+		if n := len(w.out.Entries); n == 0 || p.after < w.out.Entries[0].Number || p.after > w.out.Entries[n-1].Number {
+			return fmt.Errorf("a reply waits for entry %d, which is not among the %d that are not durable", p.after, n)
+		}
+	}
+	return nil
+}
+
+func checkRevocations[T any](f *Front[T], w *Worker[T]) error {
+	if w.stage != stageServing || len(w.out.Entries) > 0 {
+		return nil
+	}
+	if now := w.plane.Revocations(); !same(now, f.revocations) {
+		return fmt.Errorf("%d names are revoked and durable, %d are published", len(now), len(f.revocations))
+	}
+	return nil
+}
+
+func same(a Revocations, b Revocations) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for name, at := range a { // order-free: every name has to be there
+		if other, there := b[name]; !there || other != at {
+			return false
+		}
+	}
+	return true
+}
+
+func checkBuffers[T any](_ *Front[T], w *Worker[T]) error {
+	if g := w.spare; g != nil && (len(g.Entries) > 0 || len(g.Rows) > 0 || g.revocations != nil || !g.news.empty()) {
+		return fmt.Errorf("the spare group is not empty")
+	}
+	if w.stage == stageServing && !w.due.empty() {
+		return fmt.Errorf("the worker is between two batches with news to announce")
+	}
+	return nil
+}

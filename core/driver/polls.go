@@ -1,0 +1,281 @@
+package driver
+
+import (
+	"cmp"
+	"container/heap"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// poll is what the driver keeps of a request that is a dispatch poll which may
+// wait (PROTOCOL D1).
+type poll[T any] struct {
+	until     time.Duration // when it is answered 204
+	number    uint64        // in the order of arrival
+	heapIndex int           // in polls.deadlines; -1: not there
+
+	waits    bool // for work; otherwise it is asking, or answered
+	woken    bool // since it last asked: many wakes are one
+	turn     bool // it asks by a turn
+	replaced bool // a newer poll of the host has come
+	gone     bool // its client is gone
+
+	queued     bool // it stands in line for a turn
+	prev, next *Request[T]
+}
+
+// polls are the polls that wait for work. One that waits holds no slot of the
+// inbox and none of the plane's time (PROTOCOL D3).
+//
+// A host has one: a newer poll of it answers the older one 204. The older is
+// most likely one whose connection was lost without a word.
+//
+// A poll that is woken asks when it has a turn. Opening a rollout wakes a whole
+// fleet; without a bound on the turns they would fill the inbox, and most would
+// be sent away with 503. Turns are given in the order in which polls are woken.
+type polls[T any] struct {
+	byHost    map[wire.Hostname]*Request[T]
+	deadlines deadlines[T]
+	arrived   uint64
+	waiting   int
+
+	allTurns, turns int // how many there are, and how many are free
+	first, last     *Request[T]
+	giving          bool // giveTurns is at work
+}
+
+// newPolls shares a quarter of the inbox out as turns.
+func newPolls[T any](capacity int) polls[T] {
+	turns := max(1, capacity/4)
+	return polls[T]{byHost: make(map[wire.Hostname]*Request[T]), allTurns: turns, turns: turns}
+}
+
+func hostOf[T any](r *Request[T]) wire.Hostname { return r.Input.(*plane.Poll).Hostname }
+
+// enter puts a poll on the list as soon as it asks for the first time, so that no
+// wake is lost before it waits.
+func (f *Front[T]) enter(now wire.Instant, r *Request[T]) {
+	p := &f.polls
+	p.arrived++
+	r.poll.until, r.poll.number = now.Mono+r.Wait, p.arrived
+	heap.Push(&p.deadlines, r)
+	older := p.byHost[hostOf(r)]
+	p.byHost[hostOf(r)] = r
+	if older != nil {
+		older.poll.replaced = true
+		if older.poll.waits {
+			f.answerWithoutWork(now, older)
+		}
+	}
+}
+
+// answerWithoutWork answers a poll 204.
+func (f *Front[T]) answerWithoutWork(now wire.Instant, r *Request[T]) {
+	r.Outcome, r.Finished = wire.Outcome{Code: wire.NoContent}, true
+	f.answer(now, r)
+}
+
+// leave takes a poll that is answered off the list and out of the line, and
+// passes its turn on.
+func (f *Front[T]) leave(now wire.Instant, r *Request[T]) {
+	p := &f.polls
+	if p.byHost[hostOf(r)] == r {
+		delete(p.byHost, hostOf(r))
+	}
+	if r.poll.heapIndex >= 0 {
+		heap.Remove(&p.deadlines, r.poll.heapIndex)
+	}
+	p.dequeue(r)
+	if r.poll.waits {
+		r.poll.waits = false
+		p.waiting--
+	}
+	f.endTurn(now, r)
+}
+
+// await lets a poll that found no work wait, if it still may.
+func (f *Front[T]) await(now wire.Instant, r *Request[T]) {
+	f.endTurn(now, r)
+	switch {
+	case f.gate.State() == gate.Closed:
+		f.refusePoll(now, r)
+	case r.poll.gone || r.poll.replaced || now.Mono >= r.poll.until:
+		f.answerWithoutWork(now, r)
+	default:
+		r.poll.waits = true
+		f.polls.waiting++
+		if r.poll.woken {
+			f.polls.enqueue(r)
+			f.giveTurns(now)
+		}
+	}
+}
+
+// wake tells the polls of hosts that there may be work for them.
+func (f *Front[T]) wake(now wire.Instant, hosts []wire.Hostname) {
+	for _, h := range hosts {
+		if r := f.polls.byHost[h]; r != nil && !r.poll.woken {
+			r.poll.woken = true
+			if r.poll.waits {
+				f.polls.enqueue(r)
+			}
+		}
+	}
+	f.giveTurns(now)
+}
+
+// wakeAll wakes every poll, in the order of the hosts' names.
+func (f *Front[T]) wakeAll(now wire.Instant) { f.wake(now, f.polls.hosts()) }
+
+// hosts returns the hosts that have a poll, in the order of their names.
+func (p *polls[T]) hosts() []wire.Hostname { return slices.Sorted(maps.Keys(p.byHost)) }
+
+// giveTurns lets those ask who are first in line, as far as there are turns. A
+// certificate may have been revoked or have expired while its poll waited.
+func (f *Front[T]) giveTurns(now wire.Instant) {
+	p := &f.polls
+	if p.giving {
+		return // the call that is at work comes to this poll, too
+	}
+	p.giving = true
+	for p.turns > 0 && p.first != nil {
+		r := p.first
+		p.dequeue(r)
+		if now.Mono >= r.poll.until {
+			f.answerWithoutWork(now, r)
+			continue
+		}
+		p.turns--
+		p.waiting--
+		r.poll.waits, r.poll.woken, r.poll.turn = false, false, true
+		f.note(Woken, r)
+		if refusal, good := f.revocations.Check(&r.Certificate, now.Wall); !good {
+			r.Outcome, r.Finished = refusal, true
+			f.answer(now, r)
+			continue
+		}
+		f.offer(now, r)
+	}
+	p.giving = false
+}
+
+// endTurn passes on the turn of a poll that has asked.
+func (f *Front[T]) endTurn(now wire.Instant, r *Request[T]) {
+	if r.poll.turn {
+		r.poll.turn = false
+		f.polls.turns++
+		f.giveTurns(now)
+	}
+}
+
+// expirePolls answers the polls that have waited long enough. One that is asking
+// just then is answered when it has asked.
+func (f *Front[T]) expirePolls(now wire.Instant) {
+	for {
+		r := f.polls.deadlines.first()
+		if r == nil || r.poll.until > now.Mono {
+			return
+		}
+		heap.Remove(&f.polls.deadlines, r.poll.heapIndex)
+		if r.poll.waits {
+			f.answerWithoutWork(now, r)
+		}
+	}
+}
+
+// closePolls refuses every poll that waits when the gate closes, in the order of
+// the hosts' names. Those that are asking are refused when they would wait
+// again.
+func (f *Front[T]) closePolls(now wire.Instant) {
+	for _, h := range f.polls.hosts() {
+		if r := f.polls.byHost[h]; r.poll.waits {
+			f.refusePoll(now, r)
+		}
+	}
+}
+
+// refusePoll answers a poll that may not wait any more, since the gate is closed.
+func (f *Front[T]) refusePoll(now wire.Instant, r *Request[T]) {
+	f.refuse(now, r, f.gate.Refuse(now.Mono, r.Caller, wire.Closed), PollRefused)
+}
+
+// nextDeadline returns when the first poll has waited long enough.
+func (p *polls[T]) nextDeadline() (time.Duration, bool) {
+	if r := p.deadlines.first(); r != nil {
+		return r.poll.until, true
+	}
+	return 0, false
+}
+
+// enqueue puts a woken poll last in line.
+func (p *polls[T]) enqueue(r *Request[T]) {
+	r.poll.queued, r.poll.prev, r.poll.next = true, p.last, nil
+	if p.last != nil {
+		p.last.poll.next = r
+	} else {
+		p.first = r
+	}
+	p.last = r
+}
+
+// dequeue takes a poll out of the line, if it stands there.
+func (p *polls[T]) dequeue(r *Request[T]) {
+	if !r.poll.queued {
+		return
+	}
+	if r.poll.prev != nil {
+		r.poll.prev.poll.next = r.poll.next
+	} else {
+		p.first = r.poll.next
+	}
+	if r.poll.next != nil {
+		r.poll.next.poll.prev = r.poll.prev
+	} else {
+		p.last = r.poll.prev
+	}
+	r.poll.queued, r.poll.prev, r.poll.next = false, nil, nil
+}
+
+// deadlines is a heap of polls, the one that is answered first on top.
+type deadlines[T any] []*Request[T]
+
+func (d deadlines[T]) first() *Request[T] {
+	if len(d) == 0 {
+		return nil
+	}
+	return d[0]
+}
+
+func (d deadlines[T]) Len() int { return len(d) }
+
+func (d deadlines[T]) Less(i, j int) bool {
+	a, b := &d[i].poll, &d[j].poll
+	return cmp.Or(cmp.Compare(a.until, b.until), cmp.Compare(a.number, b.number)) < 0
+}
+
+func (d deadlines[T]) Swap(i, j int) {
+	d[i], d[j] = d[j], d[i]
+	d[i].poll.heapIndex, d[j].poll.heapIndex = i, j
+}
+
+// Push implements [heap.Interface].
+func (d *deadlines[T]) Push(x any) {
+	r := x.(*Request[T])
+	r.poll.heapIndex = len(*d)
+	*d = append(*d, r)
+}
+
+// Pop implements [heap.Interface].
+func (d *deadlines[T]) Pop() any {
+	last := len(*d) - 1
+	r := (*d)[last]
+	(*d)[last] = nil
+	*d = (*d)[:last]
+	r.poll.heapIndex = -1
+	return r
+}

@@ -1,0 +1,75 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// Events implements [store.Store] (PROTOCOL R5). What [DB.Compact] removed is not
+// in the history.
+func (db *DB) Events(id wire.RolloutID, after wire.Seq, limit int) (events []wire.LoggedEvent, next wire.Seq, err error) {
+	db.reading.RLock()
+	defer db.reading.RUnlock()
+	if db.pool == nil {
+		return nil, 0, errors.New("sqlite: the database is not open")
+	}
+	ctx := context.Background()
+	conn, err := db.pool.Conn(ctx)
+	if err != nil {
+		return nil, 0, fmt.Errorf("sqlite: %s: %w", db.path, err)
+	}
+	defer conn.Close()
+	err = eachEntry(ctx, conn, "WHERE rollout_id = ? AND number > ? ORDER BY number LIMIT ?", []any{string(id), int64(after), limit + 1}, func(e *plane.Entry, _ []byte) error {
+		events = append(events, e.Logged())
+		return nil
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("sqlite: %s: %w", db.path, err)
+	}
+	if len(events) > limit {
+		events = events[:limit]
+		return events, events[limit-1].Number, nil
+	}
+	return events, 0, nil
+}
+
+// eachEntry calls f with the entries of the log that rest, the end of a query,
+// selects, and with the input as it is stored. Both are valid until f returns;
+// the entry's decoded Input stays valid.
+func eachEntry(ctx context.Context, q querier, rest string, args []any, f func(e *plane.Entry, input []byte) error) error {
+	rows, err := q.QueryContext(ctx, "SELECT number, at, kind, hostname, rollout_id, outcome, input, checksum FROM event_log "+rest, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var decoder wire.Decoder
+	for rows.Next() {
+		var number, sum int64
+		var at, kind, hostname, rollout, outcome string
+		var input []byte
+		if err := rows.Scan(&number, &at, &kind, &hostname, &rollout, &outcome, &input, &sum); err != nil {
+			return err
+		}
+		e := plane.Entry{
+			Number: wire.Seq(number), Kind: wire.Name(kind), Hostname: wire.Hostname(hostname),
+			RolloutID: wire.RolloutID(rollout), Outcome: wire.Name(outcome),
+		}
+		if e.At, err = wire.ParseTime(at); err != nil {
+			return entryDifference(&e, "at", at, err.Error())
+		}
+		if want := checksum(&e, input); int64(want) != sum {
+			return entryDifference(&e, "checksum", fmt.Sprint(sum), fmt.Sprintf("%d, computed from its other columns: the row is damaged", want))
+		}
+		if err := e.DecodeInput(&decoder, input); err != nil {
+			return entryDifference(&e, "input", string(input), err.Error())
+		}
+		if err := f(&e, input); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,14 @@
+//go:build !unix
+
+package sqlite
+
+import (
+	"errors"
+	"os"
+)
+
+// tryLock refuses: two planes on one file would both assign its entry numbers, so
+// a file that cannot be locked is not opened.
+func tryLock(*os.File) error {
+	return errors.New("a database file needs a Unix system, whose file locks end with the process")
+}

@@ -1,0 +1,85 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// Reader is a database file that is open for reading, possibly while a plane has
+// it open for writing. It sees one state of the file until it is closed, and
+// changes nothing.
+type Reader struct {
+	path string
+	pool *sql.DB
+	conn *sql.Conn
+	tx   *sql.Tx
+}
+
+// OpenReader opens the database file at path for reading. It refuses a file that
+// is not one of refrain's, or that has another schema than this build's.
+func OpenReader(ctx context.Context, path string) (*Reader, error) {
+	r, err := openReader(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
+	}
+	return r, nil
+}
+
+func openReader(ctx context.Context, path string) (*Reader, error) {
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, errors.New("no such file")
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, errors.New("is a directory; want a file")
+	}
+	real, err := realPath(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{path: real}
+	if r.pool, err = sql.Open("sqlite", dsn(real, "ro")); err != nil {
+		return nil, err
+	}
+	if err := r.begin(ctx); err != nil {
+		_ = r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Reader) begin(ctx context.Context) (err error) {
+	if r.conn, err = firstConn(ctx, r.pool); err != nil {
+		return err
+	}
+	switch version, err := identify(ctx, r.conn); {
+	case err != nil:
+		return err
+	case version == 0:
+		return fmt.Errorf("%w: the file is empty", ErrForeign)
+	case version < len(migrations):
+		return fmt.Errorf("its schema version is %d, this build needs %d; refrain serve migrates it at the next start", version, len(migrations))
+	}
+	// The transaction sees the state of its first read.
+	if r.tx, err = r.conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}); err != nil {
+		return err
+	}
+	var one int
+	return r.tx.QueryRowContext(ctx, "SELECT count(*) FROM plane_settings").Scan(&one)
+}
+
+// Close closes the file.
+func (r *Reader) Close() error {
+	if r.tx != nil {
+		_ = r.tx.Rollback() // nothing was written
+	}
+	if r.conn != nil {
+		_ = r.conn.Close()
+	}
+	return r.pool.Close()
+}
