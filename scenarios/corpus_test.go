@@ -74,7 +74,7 @@ func TestEveryFileOfTheCorpusRunsAsItExpects(t *testing.T) {
 	}
 }
 
-func run(t *testing.T, s scenario.Scenario, o sim.Options) sim.Result {
+func run(t *testing.T, s scenario.Scenario, o sim.Options) sim.Verdict {
 	t.Helper()
 	r, err := sim.Run(s, o)
 	if err != nil {

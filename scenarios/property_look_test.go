@@ -16,7 +16,7 @@ import (
 type run struct {
 	*sim.Witness
 	world  *sim.World
-	result sim.Result
+	result sim.Verdict
 }
 
 // maxSteps is more than any scenario of a property has: a run that needs more
@@ -45,11 +45,11 @@ func observe(v *verdict, s scenario.Scenario, each func(*sim.World, []sim.Sight)
 		}
 		more = w.Next()
 		if each != nil && len(r.Sights) > seen {
-			each(w, r.Sights[seen:])
+			each(w.World, r.Sights[seen:])
 			seen = len(r.Sights)
 		}
 	}
-	r.world, r.result = w, w.Result()
+	r.world, r.result = w.World, w.Verdict()
 	if r.result.Violation != nil {
 		v.errorf("a checker fired: %v", r.result.Violation)
 	}

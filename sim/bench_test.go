@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -74,7 +73,7 @@ func BenchmarkMemoryPerVirtualHost(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		for w.now < 5*time.Minute && w.Next() {
+		for w.Now() < 5*time.Minute && w.Next() {
 		}
 		runtime.GC()
 		runtime.ReadMemStats(&after)
@@ -114,10 +113,10 @@ func BenchmarkAMillionHosts(b *testing.B) {
 		}
 		start := time.Now()
 		for minute := time.Minute; w.Next(); {
-			if w.now >= minute {
+			if w.Now() >= minute {
 				took := time.Since(start)
 				b.Logf("%v simulated in %v, %v of a processor: %d events, %.0f/s",
-					minute, took.Round(time.Second), processorTime(b).Round(time.Second), w.step, float64(w.step)/took.Seconds())
+					minute, took.Round(time.Second), processorTime(b).Round(time.Second), w.Step(), float64(w.Step())/took.Seconds())
 				minute += time.Minute
 			}
 		}
@@ -132,40 +131,4 @@ func BenchmarkAMillionHosts(b *testing.B) {
 
 // BenchmarkWorldWithFaults is 50 hosts, three rollouts and faults of many kinds
 // in two hours.
-func BenchmarkWorldWithFaults(b *testing.B) { runAll(b, faultyFleet()) }
-
-func faultyFleet() scenario.Scenario {
-	s := scenario.Scenario{
-		Seed: 1, Fleet: scenario.Fleet{Hosts: 50}, Network: scenario.NetworkModel{Loss: 10, Dup: 5},
-		Active: 2 * time.Hour,
-		Rollouts: []scenario.Rollout{
-			{At: 30 * time.Second, ID: "stable@r1", Target: "c1", Waves: []time.Duration{2 * time.Minute, 5 * time.Minute}},
-			{At: 40 * time.Minute, ID: "stable@r2", Target: "c2", Policy: wire.RollbackAndHalt},
-			{At: 80 * time.Minute, ID: "stable@r3", Target: "c3"},
-		},
-	}
-	for _, line := range []string{
-		"at 2m reply drop count=20",
-		"at 3m reducer wedge for=12s",
-		"at 5m net drop host=h1..h20 for=3m rate=300",
-		"at 10m plane crash for=10s phase=after-commit",
-		"at 15m net partition host=h30..h50 for=6m dir=up",
-		"at 22m disk fail for=5s",
-		"at 25m agent crash host=h4 for=20s",
-		"at 41m agent amnesia host=h7..h9 for=5s",
-		"at 42m probe fail host=h11 for=5m",
-		"at 50m gate capacity for=5m size=4",
-		"at 60m plane wipe for=30s",
-		"at 70m clock skew host=h1..h25 for=30m each=-3h",
-		"at 82m net dup for=10m rate=200",
-		"at 90m net reorder for=10m each=4s",
-		"at 100m host reboot host=h1..h50 for=1m",
-	} {
-		f, err := scenario.ParseFault(line)
-		if err != nil {
-			panic(err)
-		}
-		s.Faults = append(s.Faults, f)
-	}
-	return s
-}
+func BenchmarkWorldWithFaults(b *testing.B) { runAll(b, FaultyStory()) }

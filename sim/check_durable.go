@@ -38,7 +38,7 @@ type checkDurable struct {
 func newCheckDurable(s *Checks) {
 	c := &checkDurable{acked: make(map[recordKey]wire.Seq), next: 1}
 	c.wipe()
-	c.adopt(s.World.adopted)
+	c.adopt(s.World.Start())
 
 	s.on(EventCommitted, c.committed)
 	s.on(EventAnswered, c.answered)

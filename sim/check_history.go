@@ -52,7 +52,7 @@ type renumbered struct {
 func newCheckHistory(s *Checks) {
 	n := s.World.Scenario().Fleet.Hosts + 1
 	c := &checkHistory{l: s.ledger(), written: make([][]ownHistory, n), lost: make([]bool, n)}
-	if len(s.World.adopted.Rollouts) > 0 { // what hosts wrote before the scenario is not known
+	if len(s.World.Start().Rollouts) > 0 { // what hosts wrote before the scenario is not known
 		for i := range c.lost {
 			c.lost[i] = true
 		}

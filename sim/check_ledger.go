@@ -91,7 +91,7 @@ func newLedger(s *Checks) *ledger {
 	for i := 1; i <= n; i++ {
 		l.names[i] = scenario.HostName(i)
 	}
-	l.adopt(w.adopted)
+	l.adopt(w.Start())
 	s.on(EventStepping, l.stepping)
 	s.on(EventStepDone, l.stepDone)
 	s.on(EventCommitted, l.committed)

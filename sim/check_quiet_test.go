@@ -11,16 +11,16 @@ import (
 )
 
 func TestEveryCheckerPassesAQuietFleet(t *testing.T) {
-	if v := runWith(t, quietStory(), nil, nil); v != nil {
+	if v := runWith(t, QuietStory(), nil, nil); v != nil {
 		t.Error(v)
 	}
 }
 
 func TestEveryCheckerPassesAFleetWithFaultsOfManyKinds(t *testing.T) {
 	for name, s := range map[string]func() scenario.Scenario{
-		"wiped": wipedStory, "crashed": crashedStory, "wedged": wedgedStory, "dropped": droppedStory, "crowded": crowdedStory,
-		"failing": failingStory, "hostile": hostileStory, "silent": silentStory, "slow": slowStory, "flooded": floodedStory,
-		"forgetful": forgetfulStory, "many": faultyFleet,
+		"wiped": WipedStory, "crashed": CrashedStory, "wedged": WedgedStory, "dropped": DroppedStory, "crowded": CrowdedStory,
+		"failing": FailingStory, "hostile": HostileStory, "silent": SilentStory, "slow": SlowStory, "flooded": FloodedStory,
+		"forgetful": ForgetfulStory, "many": FaultyStory,
 	} {
 		if v := runWith(t, s(), nil, nil); v != nil {
 			t.Errorf("%s: %v", name, v)
@@ -31,7 +31,7 @@ func TestEveryCheckerPassesAFleetWithFaultsOfManyKinds(t *testing.T) {
 // A host's closure need not change from one rollout to the next: a heartbeat
 // confirms its record before the turn of its wave (PROTOCOL H4, A4).
 func TestAFleetConvergesOnAClosureThatItRunsAlready(t *testing.T) {
-	s := quietStory()
+	s := QuietStory()
 	s.Rollouts = append(s.Rollouts, scenario.Rollout{
 		At: 8 * time.Minute, ID: "stable@r2", Target: "c1", Waves: []time.Duration{5 * time.Minute, time.Minute, time.Minute},
 	})
@@ -42,7 +42,7 @@ func TestAFleetConvergesOnAClosureThatItRunsAlready(t *testing.T) {
 
 // PROTOCOL D3
 func TestAPollWithAnotherHostsCertificateWaitsInThatHostsPlace(t *testing.T) {
-	s := story(3, "at 2m cert wrong host=h1 for=4m")
+	s := Story(3, "at 2m cert wrong host=h1 for=4m")
 	if v := runWith(t, s, checkerNumbered(t, "S5"), nil); v != nil {
 		t.Error(v)
 	}
@@ -63,15 +63,9 @@ func TestEveryCheckerHasANumberOfItsOwnAndCitesItsRule(t *testing.T) {
 
 // Checkers look and change nothing: the hash of a run does not depend on them.
 func TestCheckersDoNotChangeARun(t *testing.T) {
-	for _, s := range []scenario.Scenario{wipedStory(), crowdedStory(), faultyFleet()} {
-		with, err := Run(s, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		without, err := Run(s, Options{Checkers: []Checker{}})
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, s := range []scenario.Scenario{WipedStory(), CrowdedStory(), FaultyStory()} {
+		_, with := judgedRun(t, s, nil)
+		_, without := judgedRun(t, s, []Checker{})
 		if with.Hash != without.Hash || with.Events != without.Events {
 			t.Errorf("hash %016x after %d events with checkers, %016x after %d without", with.Hash, with.Events, without.Hash, without.Events)
 		}
@@ -100,13 +94,13 @@ func corrupt(t *testing.T, of any, path ...string) {
 
 func TestTheInvariantsOfTheReducersAreChecked(t *testing.T) {
 	for name, breaks := range map[string]func(w *World){
-		"plane": func(w *World) { corrupt(t, w.plane.worker.Plane(), "stats", "HostsUnreachable") },
-		"gate":  func(w *World) { corrupt(t, w.plane.front.Gate(), "stats", "Delivered") },
-		"agent": func(w *World) { corrupt(t, w.hosts[0].agent, "switching", "id") },
+		"plane": func(w *World) { corrupt(t, w.Plane(), "stats", "HostsUnreachable") },
+		"gate":  func(w *World) { corrupt(t, w.Tamper().Gate(), "stats", "Delivered") },
+		"agent": func(w *World) { corrupt(t, w.Agent(1), "switching", "id") },
 	} {
 		done := false
-		v := runWith(t, quietStory(), checkerNumbered(t, "INV"), &saboteur{onStepped: func(w *World) {
-			if !done && w.now > 5*time.Minute {
+		v := runWith(t, QuietStory(), checkerNumbered(t, "INV"), &Saboteur{OnStepped: func(w *World) {
+			if !done && w.Now() > 5*time.Minute {
 				done = true
 				breaks(w)
 			}

@@ -18,6 +18,24 @@ type Checks struct {
 
 	sharedLedger *ledger
 	sharedInbox  *inboxModel
+	expects      *expectJudge // nil if nothing is expected
+}
+
+// Attach has checkers judge a world, and compares the run with what its scenario
+// expects; nil means every checker. It is to be called before the world's first
+// step.
+func Attach(w *World, checkers []Checker) *Checks {
+	s := &Checks{World: w}
+	if checkers == nil {
+		checkers = Checkers()
+	}
+	for _, c := range checkers {
+		c.New(s)
+	}
+	if len(w.Scenario().Expects) > 0 {
+		s.expects = newExpectJudge(w)
+	}
+	return s
 }
 
 // on subscribes a checker to a kind of event.

@@ -129,9 +129,9 @@ func onSimulator(b *testing.B, hosts int) int {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for w.now < clockWorkload && w.Next() {
+	for w.Now() < clockWorkload && w.Next() {
 	}
-	return int(w.messages)
+	return int(w.Messages())
 }
 
 // onSynctest runs it in a bubble of testing/synctest, whose time is false.

@@ -1,4 +1,4 @@
-package sim
+package sim_test
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -38,7 +39,7 @@ type drawn struct {
 }
 
 func (d drawn) scenario(t *testing.T) scenario.Scenario {
-	return generate.Scenario(d.seed, mustProfile(t, d.profile))
+	return generate.Scenario(d.seed, profileNamed(d.profile))
 }
 
 // again is how the run is made once more.
@@ -62,9 +63,9 @@ type outcome struct {
 	effects scenario.Effects
 }
 
-func runOnce(t *testing.T, d drawn, o Options) outcome {
+func runOnce(t *testing.T, d drawn, o sim.Options) outcome {
 	t.Helper()
-	r, err := Run(d.scenario(t), o)
+	r, err := sim.Run(d.scenario(t), o)
 	if err != nil {
 		t.Fatalf("%v: %v\n%s", d, err, d.again())
 	}
@@ -75,7 +76,7 @@ func runOnce(t *testing.T, d drawn, o Options) outcome {
 }
 
 // compareRun holds a run to the one before, and says where they part.
-func compareRun(t *testing.T, d drawn, how string, o Options, want outcome) {
+func compareRun(t *testing.T, d drawn, how string, o sim.Options, want outcome) {
 	t.Helper()
 	got := runOnce(t, d, o)
 	if got == want {
@@ -83,8 +84,15 @@ func compareRun(t *testing.T, d drawn, how string, o Options, want outcome) {
 	}
 	t.Errorf("%v, %s: %d events, hash %016x; want %d, %016x\n%s", d, how, got.events, got.hash, want.events, want.hash, d.again())
 	s := d.scenario(t)
-	a, b := twoWorlds(t, s, Options{Checkers: []Checker{}}, o)
-	if divergence := Diverge(a, b); divergence != nil {
+	a, err := sim.New(s, sim.Options{Checkers: []sim.Checker{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := sim.New(s, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if divergence := sim.Diverge(a.World, b.World); divergence != nil {
 		t.Error(divergence)
 	}
 }
@@ -92,16 +100,16 @@ func compareRun(t *testing.T, d drawn, how string, o Options, want outcome) {
 func TestNothingButTheScenarioDecidesARun(t *testing.T) {
 	hashes := make(map[uint64]drawn)
 	for _, d := range comparedRuns(comparedSeeds()) {
-		want := runOnce(t, d, Options{Checkers: []Checker{}})
+		want := runOnce(t, d, sim.Options{Checkers: []sim.Checker{}})
 		if other, there := hashes[want.hash]; there {
 			t.Errorf("%v and %v have the same hash: it tells nothing", d, other)
 		}
 		hashes[want.hash] = d
-		compareRun(t, d, "again", Options{Checkers: []Checker{}}, want)
-		compareRun(t, d, "with the checkers", Options{}, want)
-		compareRun(t, d, "on the wire", Options{Wire: true}, want)
-		compareRun(t, d, "traced", Options{Trace: io.Discard, Changes: io.Discard, Checkers: []Checker{}}, want)
-		compareRun(t, d, "traced from half-way on", Options{Trace: io.Discard, TraceFrom: want.events / 2, Checkers: []Checker{}}, want)
+		compareRun(t, d, "again", sim.Options{Checkers: []sim.Checker{}}, want)
+		compareRun(t, d, "with the checkers", sim.Options{}, want)
+		compareRun(t, d, "on the wire", sim.Options{Wire: true}, want)
+		compareRun(t, d, "traced", sim.Options{Trace: io.Discard, Changes: io.Discard, Checkers: []sim.Checker{}}, want)
+		compareRun(t, d, "traced from half-way on", sim.Options{Trace: io.Discard, TraceFrom: want.events / 2, Checkers: []sim.Checker{}}, want)
 	}
 }
 
@@ -110,25 +118,25 @@ func TestNothingButTheScenarioDecidesARun(t *testing.T) {
 func TestAStepNumberMeansTheSameInEveryRun(t *testing.T) {
 	for _, d := range comparedRuns(2) {
 		var whole bytes.Buffer
-		w, err := New(d.scenario(t), Options{Trace: &whole, Checkers: []Checker{}})
+		w, err := sim.New(d.scenario(t), sim.Options{Trace: &whole, Checkers: []sim.Checker{}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		const until = 300
-		for w.step < until && w.Next() {
+		for w.Step() < until && w.Next() {
 		}
-		there, hash, length := w.step, w.hash, whole.Len()
+		there, hash, length := w.Step(), w.Hash(), whole.Len()
 		for w.Next() {
 		}
 		var part bytes.Buffer
-		stopped, err := New(d.scenario(t), Options{Trace: &part})
+		stopped, err := sim.New(d.scenario(t), sim.Options{Trace: &part})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for stopped.step < until && stopped.Next() {
+		for stopped.Step() < until && stopped.Next() {
 		}
-		if stopped.step != there || stopped.hash != hash {
-			t.Errorf("%v: at step %d the hash is %016x, and was %016x at step %d\n%s", d, stopped.step, stopped.hash, hash, there, d.again())
+		if stopped.Step() != there || stopped.Hash() != hash {
+			t.Errorf("%v: at step %d the hash is %016x, and was %016x at step %d\n%s", d, stopped.Step(), stopped.Hash(), hash, there, d.again())
 		}
 		if part.String() != whole.String()[:length] {
 			t.Errorf("%v: the trace of the first %d steps differs\n%s", d, until, d.again())
@@ -142,7 +150,7 @@ func TestManyWorldsSideBySideAreWhatTheyAreOneByOne(t *testing.T) {
 	runs := comparedRuns(8)
 	want := make([]outcome, len(runs))
 	for i, d := range runs {
-		want[i] = runOnce(t, d, Options{})
+		want[i] = runOnce(t, d, sim.Options{})
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for _, processors := range []int{1, 2, 8} {
@@ -151,7 +159,7 @@ func TestManyWorldsSideBySideAreWhatTheyAreOneByOne(t *testing.T) {
 		var each sync.WaitGroup
 		for i, d := range runs {
 			each.Go(func() {
-				if r, err := Run(generate.Scenario(d.seed, profileNamed(d.profile)), Options{}); err == nil {
+				if r, err := sim.Run(generate.Scenario(d.seed, profileNamed(d.profile)), sim.Options{}); err == nil {
 					got[i] = outcome{r.Events, r.Hash, r.Effects}
 				}
 			})
@@ -183,7 +191,7 @@ func TestMain(m *testing.M) {
 				fmt.Fprintln(os.Stderr, run, err)
 				os.Exit(2)
 			}
-			r, err := Run(generate.Scenario(d.seed, profileNamed(d.profile)), Options{Until: until})
+			r, err := sim.Run(generate.Scenario(d.seed, profileNamed(d.profile)), sim.Options{Until: until})
 			if err != nil {
 				fmt.Fprintln(os.Stderr, run, err)
 				os.Exit(2)
@@ -222,7 +230,7 @@ func hashesOf(t *testing.T, binary string, runs []drawn, until uint64, environme
 func compareProcesses(t *testing.T, binary string, runs []drawn, environment ...string) {
 	t.Helper()
 	line := func(d drawn, until uint64) string {
-		r, err := Run(d.scenario(t), Options{Until: until})
+		r, err := sim.Run(d.scenario(t), sim.Options{Until: until})
 		if err != nil {
 			t.Fatal(err)
 		}

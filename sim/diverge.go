@@ -46,26 +46,26 @@ func Diverge(a, b *World) *Divergence {
 	var traces [2]bytes.Buffer
 	worlds := [2]*World{a, b}
 	for i, w := range worlds {
-		w.record(&traces[i])
+		Text(w, &traces[i], 0)
 	}
 	for {
 		var more [2]bool
 		for i, w := range worlds {
 			traces[i].Reset()
-			more[i] = w.advance()
+			more[i] = advance(w)
 		}
-		if a.hash == b.hash && a.step == b.step && more == [2]bool{true, true} {
+		if a.Hash() == b.Hash() && a.Step() == b.Step() && more == [2]bool{true, true} {
 			continue
 		}
-		d := &Divergence{Step: max(a.step, b.step)}
-		d.A, d.B = a.moment(&traces[0]), b.moment(&traces[1])
-		if a.hash != b.hash || a.step != b.step || a.violationText() != b.violationText() {
+		d := &Divergence{Step: max(a.Step(), b.Step())}
+		d.A, d.B = momentOf(a, &traces[0]), momentOf(b, &traces[1])
+		if a.Hash() != b.Hash() || a.Step() != b.Step() || violationText(a) != violationText(b) {
 			return d
 		}
 		if more[0] || more[1] {
 			continue // one of them has still to notice that it is over
 		}
-		if d.A.What = a.compareFinal(b); d.A.What == "" {
+		if d.A.What = compareFinal(a, b); d.A.What == "" {
 			return nil
 		}
 		d.Step++
@@ -75,18 +75,10 @@ func Diverge(a, b *World) *Divergence {
 	}
 }
 
-// record traces the world into a buffer.
-func (w *World) record(to *bytes.Buffer) {
-	if w.trace == nil {
-		w.trace = newTextTrace(w, nil, 0, nil)
-	}
-	w.trace.to, w.trace.from = to, 0
-}
-
 // advance goes on until a step was made. It reports false when the
 // run has ended.
-func (w *World) advance() bool {
-	for before := w.step; w.step == before; {
+func advance(w *World) bool {
+	for before := w.Step(); w.Step() == before; {
 		if !w.Next() {
 			return false
 		}
@@ -94,38 +86,38 @@ func (w *World) advance() bool {
 	return true
 }
 
-// moment describes the step that was made last.
-func (w *World) moment(trace *bytes.Buffer) Moment {
-	m := Moment{At: w.now, Hash: w.hash, What: w.last.String()}
+// momentOf describes the step that was made last.
+func momentOf(w *World, trace *bytes.Buffer) Moment {
+	m := Moment{At: w.Now(), Hash: w.Hash(), What: w.Timer().String()}
 	for line := range strings.Lines(trace.String()) {
 		m.Trace = append(m.Trace, strings.TrimRight(line, "\n"))
 	}
 	switch {
-	case w.violation != nil:
-		m.What += ", and the run ends: " + w.violation.String()
-	case w.settled:
+	case w.Violation() != nil:
+		m.What += ", and the run ends: " + w.Violation().String()
+	case w.Settled():
 		m.What += ", and the run ends at rest"
-	case w.queue.len() == 0:
+	case w.Planned() == 0:
 		m.What += ", and nothing is left to happen"
 	}
 	return m
 }
 
-func (w *World) violationText() string {
-	if w.violation == nil {
+func violationText(w *World) string {
+	if w.Violation() == nil {
 		return ""
 	}
-	return w.violation.String()
+	return w.Violation().String()
 }
 
 // compareFinal names the first node whose final states differ, or nothing.
-func (w *World) compareFinal(other *World) string {
-	if !bytes.Equal(w.plane.appendState(nil), other.plane.appendState(nil)) {
+func compareFinal(a, b *World) string {
+	if !bytes.Equal(a.AppendPlaneState(nil), b.AppendPlaneState(nil)) {
 		return "the final state of the plane"
 	}
-	for i := range w.hosts {
-		if i >= len(other.hosts) || !bytes.Equal(w.hosts[i].appendState(nil), other.hosts[i].appendState(nil)) {
-			return "the final state of " + string(scenario.HostName(i+1))
+	for n := 1; n <= a.Scenario().Fleet.Hosts; n++ {
+		if n > b.Scenario().Fleet.Hosts || !bytes.Equal(a.AppendHostState(n, nil), b.AppendHostState(n, nil)) {
+			return "the final state of " + string(scenario.HostName(n))
 		}
 	}
 	return ""
@@ -142,25 +134,4 @@ func (d *Divergence) String() string {
 		}
 	}
 	return b.String()
-}
-
-// timerWords are the kinds of timers in words.
-var timerWords = [...]string{
-	0: "nothing yet", dueRequest: "request", dueSection: "section", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick",
-	dueRetry: "retry", duePlaneUp: "process up", duePlaneStart: "start", duePlaneDown: "process down",
-	dueManifest: "manifest", dueAnswer: "answer", dueNoAnswer: "no answer", dueAgentTimer: "timer", dueActivationEnd: "end of a switch",
-	dueProbeEnd: "end of a round of probes", dueHostUp: "process up", dueReboot: "reboot", dueHostile: "hostile act", dueReissue: "new certificate",
-	dueOperator: "act", dueFaultBegin: "fault", dueFaultEnd: "end of a fault", dueHeal: "healing", dueJudge: "judgement",
-}
-
-// String names a timer's kind and node: "timer of h3".
-func (e timer) String() string { return timerWords[e.kind] + " of " + nodeName(e.node) }
-
-// timerNames are the kinds of timers in a JSON trace.
-var timerNames = [...]string{
-	dueRequest: "request", dueSection: "section", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick",
-	dueRetry: "retry", duePlaneUp: "plane_up", duePlaneStart: "plane_start", duePlaneDown: "drain_over", dueManifest: "manifest",
-	dueAnswer: "answer", dueNoAnswer: "no_answer", dueAgentTimer: "agent_timer", dueActivationEnd: "switch_end", dueProbeEnd: "probe_end",
-	dueHostUp: "host_up", dueReboot: "reboot", dueHostile: "hostile_act", dueReissue: "reissue", dueOperator: "operator_act",
-	dueFaultBegin: "fault_begin", dueFaultEnd: "fault_end", dueHeal: "heal", dueJudge: "judge",
 }

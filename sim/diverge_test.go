@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/refrain-fleet/refrain/core/gate"
-	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/random"
 	"github.com/refrain-fleet/refrain/sim/repro"
@@ -23,16 +21,16 @@ type disorder struct {
 
 func (d *disorder) stepped(e *Event) {
 	w := e.World
-	if w.step != d.step {
+	if w.Step() != d.step {
 		return
 	}
 	hosts := make(map[int]bool)
-	for n := range w.hosts {
+	for n := 1; n <= w.Scenario().Fleet.Hosts; n++ {
 		hosts[n] = true
 	}
 	for n := range hosts { // this is the point
-		if w.hosts[n].up {
-			w.hosts[n].goDown(w, d.s.Between(time.Second, time.Minute))
+		if w.Agent(n) != nil {
+			w.Tamper().Host(n).Crash(d.s.Between(time.Second, time.Minute))
 		}
 	}
 }
@@ -60,7 +58,7 @@ func twoWorlds(t *testing.T, s scenario.Scenario, a, b Options) (*World, *World)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return first, second
+	return first.World, second.World
 }
 
 func TestAnUnorderedMapIsCaughtAtTheStepWhereItShows(t *testing.T) {
@@ -118,12 +116,12 @@ func TestADifferenceOfTheFinalStatesIsNamed(t *testing.T) {
 		spoil func(*World)
 		want  string
 	}{
-		{func(w *World) { w.hosts[1].running = "c9" }, "the final state of h2"},
-		{func(w *World) { w.plane.front.Gate().Refuse(w.now, gate.Host("nobody"), wire.Closed) }, "the final state of the plane"},
+		{func(w *World) { w.Tamper().Host(2).Run("c9") }, "the final state of h2"},
+		{func(w *World) { w.Tamper().Refuse("nobody") }, "the final state of the plane"},
 	} {
 		a, b := twoWorlds(t, eventful(), Options{Checkers: []Checker{}}, Options{Checkers: []Checker{}})
 		b.Subscribe(EventStepEnded, func(*Event) {
-			if b.settled {
+			if b.Settled() {
 				c.spoil(b)
 			}
 		})
@@ -159,7 +157,7 @@ func TestRunsOfTwoSeedsDifferAtTheFirstStep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := Diverge(a, b); d == nil || d.Step != 1 {
+	if d := Diverge(a.World, b.World); d == nil || d.Step != 1 {
 		t.Errorf("%v, want a difference at step 1", d)
 	}
 }

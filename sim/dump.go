@@ -12,23 +12,6 @@ import (
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
-// DumpState runs a scenario to a step and returns the whole state of its world
-// then, as [World.AppendDump] writes it. The error says what is wrong with the
-// scenario, or at which step the run ends before.
-func DumpState(s scenario.Scenario, o Options, step uint64) ([]byte, error) {
-	w, err := New(s, o)
-	if err != nil {
-		return nil, err
-	}
-	if step > 0 {
-		w.run(step)
-	}
-	if w.step < step {
-		return nil, fmt.Errorf("the run ends at step %d; want a step of 0 to that", w.step)
-	}
-	return w.AppendDump(nil), nil
-}
-
 // AppendDump appends the whole state of the world, as indented JSON: the same
 // bytes for the same scenario and step. Where the reducers have a canonical
 // state, its lines are what is written, under the words that they begin with.
@@ -144,7 +127,7 @@ func dumpMessage(m *message) messageDump {
 		d.Request, _ = json.Marshal(fmt.Sprint(m.operator))
 	}
 	if m.answered {
-		d.Answer = m.outcome.Code.String() + retryText(&m.outcome)
+		d.Answer = m.AnswerText()
 	}
 	return d
 }

@@ -66,7 +66,8 @@ type Event struct {
 	Wiped  bool
 	Ending Ending
 
-	timer timer // that went off
+	// Timer is the one that went off.
+	Timer timer
 }
 
 // EventKind says what happened.
@@ -74,7 +75,7 @@ type EventKind uint8
 
 // The kinds of events, and the fields that each sets.
 const (
-	// EventStepBegan: a timer has gone off. [Event.Timer] says which.
+	// EventStepBegan: a timer has gone off. Timer, and Message if it is about one.
 	EventStepBegan EventKind = iota
 	// EventStepEnded: everything that the step brought about has happened. It is
 	// not emitted once a rule is broken.
@@ -181,10 +182,10 @@ const (
 	// Notices are not repeated as effects. Effect.
 	EventEffect
 
-	eventKindCount
+	EventKindCount
 )
 
-var eventNames = [eventKindCount]string{
+var eventNames = [EventKindCount]string{
 	EventStepBegan: "step_began", EventStepEnded: "step_ended",
 	EventSent: "sent", EventVanished: "vanished", EventHeard: "heard",
 	EventHandshakeRefused: "handshake_refused", EventArrived: "arrived", EventAdmitted: "admitted", EventRefused: "refused",
@@ -217,9 +218,3 @@ var endingWords = [...]string{Crashed: "crashed", Closed: "closed", WasDown: "wa
 
 // String returns the ending as one word.
 func (e Ending) String() string { return endingWords[e] }
-
-// Timer names the timer whose step this is, and its node: "timer of h3".
-func (e *Event) Timer() string { return e.timer.String() }
-
-// host is the host that the event is about.
-func (e *Event) host() *hostNode { return &e.World.hosts[e.Host-1] }

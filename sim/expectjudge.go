@@ -3,7 +3,6 @@ package sim
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +18,7 @@ import (
 // expectJudge is a consumer of events that compares a run with what its scenario
 // expects. It is there only if something is expected.
 type expectJudge struct {
+	w    *World
 	seen []seen
 	// looks are the expectations that are looked at at an instant, in the order
 	// of those; next is the first that was not looked at yet.
@@ -59,8 +59,10 @@ type occurrence struct {
 	bootstrap        int
 }
 
-func newExpectJudge(list []scenario.Expect) *expectJudge {
-	j := &expectJudge{seen: make([]seen, len(list))}
+// newExpectJudge subscribes a judge.
+func newExpectJudge(w *World) *expectJudge {
+	list := w.Scenario().Expects
+	j := &expectJudge{w: w, seen: make([]seen, len(list))}
 	for i, e := range list {
 		j.seen[i].expect = e
 		if e.Kind.Looks() && e.At.Given {
@@ -68,37 +70,26 @@ func newExpectJudge(list []scenario.Expect) *expectJudge {
 		}
 	}
 	slices.SortStableFunc(j.looks, func(a, b int) int { return cmp.Compare(list[a].At.Min, list[b].At.Min) })
-	return j
-}
-
-// subscribe lets it see what may be expected.
-func (j *expectJudge) subscribe(w *World) {
 	w.Subscribe(EventAnswered, j.answered)
 	w.Subscribe(EventNoticed, j.noticed)
 	w.Subscribe(EventCommitted, j.committed)
-}
-
-// lookAt is the instant of the next look; never, if there is none.
-func (j *expectJudge) lookAt() time.Duration {
-	if j == nil || j.next == len(j.looks) {
-		return math.MaxInt64
+	if len(j.looks) > 0 {
+		w.Subscribe(EventStepBegan, j.stepBegan)
 	}
-	return j.seen[j.looks[j.next]].expect.At.Min
+	return j
 }
 
-// lookBefore looks at everything whose instant is over before the next event,
-// which is at now.
-func (w *World) lookBefore(now time.Duration) {
-	for at := w.expects.lookAt(); at < now; at = w.expects.lookAt() {
-		w.expects.lookNext(w)
+// stepBegan: everything whose instant is over is looked at. The step has not
+// changed anything yet.
+func (j *expectJudge) stepBegan(e *Event) {
+	for j.next < len(j.looks) {
+		s := &j.seen[j.looks[j.next]]
+		if s.expect.At.Min >= e.At {
+			return
+		}
+		j.next++
+		j.judge(s, s.expect.At.Min)
 	}
-	w.nextLook = w.expects.lookAt()
-}
-
-func (j *expectJudge) lookNext(w *World) {
-	s := &j.seen[j.looks[j.next]]
-	j.next++
-	j.judge(w, s, s.expect.At.Min)
 }
 
 // answered: the plane answered a request.
@@ -107,8 +98,8 @@ func (j *expectJudge) answered(e *Event) {
 	for i := range j.seen {
 		s := &j.seen[i]
 		if e := &s.expect; e.Kind == scenario.ExpectAnswer && chooses(e, m) {
-			o := &m.outcome
-			s.note(occurrence{what: o.Code.String(), whose: nodeName(m.node), at: w.now, answer: true, took: w.now - m.arrivedAt,
+			o := m.Outcome()
+			s.note(occurrence{what: o.Code.String(), whose: m.Sender(), at: w.Now(), answer: true, took: w.Now() - m.ArrivedAt(),
 				retryAfter: o.RetryAfter, unavailable: o.Code.Unavailable(), replay: o.Replay, replayFrom: int(o.ReplayFrom),
 				bootstrap: len(o.Heartbeat.Bootstrap)}, e.Is == "*" || e.Is == o.Code.String() || e.Is == strconv.Itoa(o.Code.Status()))
 		}
@@ -117,26 +108,26 @@ func (j *expectJudge) answered(e *Event) {
 
 // chooses reports whether an expectation is about the answer to a request,
 // whatever the answer is.
-func chooses(e *scenario.Expect, m *message) bool {
-	route := m.kind.String()
-	if m.node == manifestNodeID {
+func chooses(e *scenario.Expect, m *Message) bool {
+	route := m.Kind().String()
+	if m.FromManifests() {
 		route = "manifest"
 	}
-	if e.Route != "" && e.Route != route || e.Hosts != (scenario.Hosts{}) && (m.node < 0 || !e.Hosts.Has(int(m.node)+1)) {
+	if e.Route != "" && e.Route != route || e.Hosts != (scenario.Hosts{}) && (m.Host() == 0 || !e.Hosts.Has(m.Host())) {
 		return false
 	}
 	if e.Event == "" && e.Rollout == "" && !e.Seq.Given {
 		return true
 	}
-	switch m.kind {
+	switch m.Kind() {
 	case scenario.RouteEvent:
-		v := &m.event.Envelope
+		v := &m.Event().Envelope
 		return (e.Event == "" || e.Event == v.Event.Body.Kind().String()) &&
 			(e.Rollout == "" || e.Rollout == v.RolloutID) && e.Seq.Has(int(v.Event.Seq))
 	case scenario.RouteHeartbeat:
-		return e.Event == "" && !e.Seq.Given && e.Rollout == m.heartbeat.Request.RolloutID
+		return e.Event == "" && !e.Seq.Given && e.Rollout == m.Heartbeat().Request.RolloutID
 	case scenario.RoutePoll:
-		d, offered := m.outcome.Document.(*wire.Dispatch)
+		d, offered := m.Outcome().Document.(*wire.Dispatch)
 		return e.Event == "" && !e.Seq.Given && offered && e.Rollout == d.RolloutID
 	}
 	return false
@@ -149,7 +140,7 @@ func (j *expectJudge) noticed(e *Event) {
 		s := &j.seen[i]
 		e := &s.expect
 		if e.Kind == scenario.ExpectNotice && e.Is == n.Kind.String() && about(e, n.Hostname, n.RolloutID, n.Seq) && (e.To == "" || e.To == n.To.String()) {
-			s.note(occurrence{what: n.String(), whose: "the plane", at: w.now}, true)
+			s.note(occurrence{what: n.String(), whose: "the plane", at: w.Now()}, true)
 		}
 	}
 }
@@ -166,7 +157,7 @@ func (j *expectJudge) committed(e *Event) {
 		for k := range entries {
 			x := &entries[k]
 			if e.Is == string(x.Kind) && about(e, x.Hostname, x.RolloutID, seqOf(x)) && (e.Outcome == "" || e.Outcome == string(x.Outcome)) {
-				s.note(occurrence{what: x.String(), whose: "the disk", at: w.now}, true)
+				s.note(occurrence{what: x.String(), whose: "the disk", at: w.Now()}, true)
 			}
 		}
 	}
@@ -209,8 +200,8 @@ func measures(e *scenario.Expect, o *occurrence) bool {
 }
 
 // judge looks at what is so at an instant.
-func (j *expectJudge) judge(w *World, s *seen, at time.Duration) {
-	e := &s.expect
+func (j *expectJudge) judge(s *seen, at time.Duration) {
+	w, e := j.w, &s.expect
 	s.looked = true
 	var wrong []string
 	note := func(met bool, whose, state string) {
@@ -220,9 +211,9 @@ func (j *expectJudge) judge(w *World, s *seen, at time.Duration) {
 	}
 	first, last := max(e.Hosts.First, 1), e.Hosts.Last
 	if last == 0 {
-		last = len(w.hosts)
+		last = w.Scenario().Fleet.Hosts
 	}
-	p := w.plane.current()
+	p := w.CurrentPlane()
 	switch e.Kind {
 	case scenario.ExpectRollout:
 		state := scenario.None
@@ -231,7 +222,7 @@ func (j *expectJudge) judge(w *World, s *seen, at time.Duration) {
 		}
 		note(state == e.Is, "", state)
 	case scenario.ExpectPlane:
-		state := w.plane.condition(at)
+		state := w.PlaneStateAt(at).String()
 		note(state == e.Is, "", state)
 	case scenario.ExpectHost:
 		for n := first; n <= last; n++ {
@@ -243,7 +234,7 @@ func (j *expectJudge) judge(w *World, s *seen, at time.Duration) {
 		}
 	case scenario.ExpectClosure:
 		for n := first; n <= last; n++ {
-			c := w.hosts[n-1].running
+			c := w.Runs(n)
 			note(string(c) == e.Is, string(scenario.HostName(n)), string(c))
 		}
 	case scenario.ExpectRecord:
@@ -255,7 +246,7 @@ func (j *expectJudge) judge(w *World, s *seen, at time.Duration) {
 				note(met, name, state+" at the plane")
 			}
 			if e.Side != "plane" {
-				r, there := j.own(&w.hosts[n-1], e.Rollout)
+				r, there := j.own(n, e.Rollout)
 				met, state := s.record(&r, there, "")
 				note(met, name, state+" at the agent")
 			}
@@ -265,11 +256,12 @@ func (j *expectJudge) judge(w *World, s *seen, at time.Duration) {
 }
 
 // own is an agent's own record. Of one that is down it is the one that it had.
-func (j *expectJudge) own(h *hostNode, id wire.RolloutID) (rollout.Record, bool) {
-	if h.agent == nil {
+func (j *expectJudge) own(n int, id wire.RolloutID) (rollout.Record, bool) {
+	a := j.w.LastAgent(n)
+	if a == nil {
 		return rollout.Record{}, false
 	}
-	j.views = h.agent.Views(j.views[:0])
+	j.views = a.Views(j.views[:0])
 	for i := range j.views {
 		if r := j.views[i].Record; r.RolloutID == id {
 			return *r, true
@@ -305,38 +297,4 @@ func (s *seen) record(r *rollout.Record, there bool, wantConfirmed string) (met 
 		state += " confirmed=" + confirmed
 	}
 	return met, state
-}
-
-// current is the plane's reducer; of a plane that is down, what its disk has.
-func (p *planeNode) current() *plane.Plane {
-	if loaded := p.worker.Plane(); p.serving() {
-		return loaded
-	}
-	return p.walked
-}
-
-// serving reports whether the process is up and has a plane that it takes
-// requests for.
-func (p *planeNode) serving() bool {
-	return p.up && p.opened && !p.front.Rebuilding() && p.worker.Plane() != nil
-}
-
-// condition says in what state the process is.
-func (p *planeNode) condition(at time.Duration) string {
-	switch {
-	case p.suspended:
-		return "suspended"
-	case !p.up:
-		return "down"
-	case !p.opened:
-		return "starting"
-	case p.front.Rebuilding():
-		return "rebuilding"
-	case p.front.Closed():
-		return "closing"
-	case p.front.Wedged(at):
-		return "wedged"
-	default:
-		return "serving"
-	}
 }

@@ -37,10 +37,7 @@ func judged(t *testing.T, text string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Run(f.Scenario, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, r := judgedRun(t, f.Scenario, nil)
 	unmet := make(map[int]Unmet)
 	for _, u := range r.Unmet {
 		unmet[u.Index] = u
@@ -69,10 +66,7 @@ func judged(t *testing.T, text string) string {
 		fmt.Fprintf(&b, "violated: %s\n", r.Violation.Checker)
 	}
 	// What is proposed is met, and the run is the same with it or without.
-	again, err := Run(f.Scenario, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, again := judgedRun(t, f.Scenario, nil)
 	for _, u := range again.Unmet {
 		if unmet[u.Index].Instead != nil {
 			t.Errorf("%s was proposed, and saw %s", u.Expect, u.Saw)
@@ -80,10 +74,7 @@ func judged(t *testing.T, text string) string {
 	}
 	plain := f.Scenario
 	plain.Expects = nil
-	without, err := Run(plain, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, without := judgedRun(t, plain, nil)
 	if r.Hash != again.Hash || r.Hash != without.Hash || r.Events != without.Events {
 		t.Errorf("expectations change the run: hash %016x, without %016x", r.Hash, without.Hash)
 	}

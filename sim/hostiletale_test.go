@@ -19,10 +19,7 @@ func TestTalesOfHostileHostsReachEveryEndAndAreRejectedOnTheWay(t *testing.T) {
 			Rollouts: []scenario.Rollout{{At: time.Second, ID: "hostile@r1", Target: "c9", Targets: scenario.Hosts{First: 2, Last: 6}, Waves: []time.Duration{0, time.Minute}}},
 			Acts:     []scenario.Act{{At: 5 * time.Minute, Kind: scenario.ActResume, Rollout: "hostile@r1"}},
 		}
-		w, err := New(s, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := checked(t, s)
 		for w.Next() {
 		}
 		if w.violation != nil {

@@ -90,7 +90,7 @@ func TestTheExamplesOfTheReferenceRun(t *testing.T) {
 }
 
 // stopped is the world of a drawn scenario after some steps.
-func stopped(t *testing.T, profile string, seed, steps uint64) *World {
+func stopped(t *testing.T, profile string, seed, steps uint64) *Simulation {
 	t.Helper()
 	p, err := generate.FindProfile(profile)
 	if err != nil {
@@ -100,7 +100,7 @@ func stopped(t *testing.T, profile string, seed, steps uint64) *World {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.run(steps)
+	w.Run(steps)
 	return w
 }
 
@@ -112,10 +112,10 @@ func TestAnyRecordedStateIsAStart(t *testing.T) {
 		for seed := range uint64(10) {
 			for _, steps := range []uint64{200, 1500, 6000} {
 				w := stopped(t, p.Name, seed, steps)
-				if !w.plane.started || w.plane.worker.Plane() == nil {
+				if !w.PlaneStarted() || w.Plane() == nil {
 					continue
 				}
-				s, names, err := scenario.StartFrom(w.plane.worker.Plane(), w.wallAt(0))
+				s, names, err := scenario.StartFrom(w.Plane(), w.Scenario().Start.At.Add(w.Now()))
 				if err != nil {
 					if strings.Contains(err.Error(), "knows no host") {
 						continue

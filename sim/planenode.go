@@ -260,3 +260,17 @@ func (p *planeNode) appendState(b []byte) []byte {
 	}
 	return p.front.Gate().AppendState(b)
 }
+
+// current is the plane's reducer; of a plane that is down, what its disk has.
+func (p *planeNode) current() *plane.Plane {
+	if loaded := p.worker.Plane(); p.serving() {
+		return loaded
+	}
+	return p.walked
+}
+
+// serving reports whether the process is up and has a plane that it takes
+// requests for.
+func (p *planeNode) serving() bool {
+	return p.up && p.opened && !p.front.Rebuilding() && p.worker.Plane() != nil
+}

@@ -5,22 +5,6 @@ import (
 	"time"
 )
 
-// timer is something that is due at an instant of virtual time, for a node: a
-// message that arrives, a step that is done, an agent's own timer. Timers of one
-// instant go off in the order in which they were set.
-type timer struct {
-	at   time.Duration // not below 0
-	kind timerKind
-	// node is a host's index, or one of the nodes that are no host.
-	node int32
-	// epoch is the life of the node in which the timer was set: what a
-	// process planned dies with it.
-	epoch uint32
-	// arg is what the kind says it is: a message's slot in the world's pool,
-	// the ID of an agent's effect, an index in the scenario.
-	arg uint64
-}
-
 // queued is a timer in the queue. It is 32 bytes without a pointer: a heap
 // moves its elements about all the time, and the garbage collector wants to
 // know of every pointer that is moved.

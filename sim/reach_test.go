@@ -12,7 +12,7 @@ const reachable = `fleet 3 activation=10s
 rollout stable@r1 at=30s target=c1 hosts=h1
 `
 
-func runText(t *testing.T, text string) Result {
+func runText(t *testing.T, text string) Verdict {
 	t.Helper()
 	s, err := scenario.ParseScenario(text)
 	if err != nil {

@@ -31,6 +31,7 @@ type Recorder struct {
 	ofHost  [][]*RecordTrack // by host's index
 	step    *StepTrack       // the one that happens
 	series  series
+	faulted bool // a fault began in this step
 
 	looked []*rollout.Record
 	views  []agent.View
@@ -41,54 +42,51 @@ type recordOf struct {
 	host    int
 }
 
-// NewRecorder returns a recorder for [Options.Record]. Limits that are 0 are
-// the defaults.
+// NewRecorder returns a recorder. Limits that are 0 are the defaults.
 func NewRecorder(limits RecordLimits) *Recorder {
 	limits.Messages, limits.Steps = cmp.Or(limits.Messages, 150_000), cmp.Or(limits.Steps, 150_000)
 	return &Recorder{limits: limits, open: make(map[uint64]*MessageTrack), records: make(map[recordOf]*RecordTrack)}
 }
 
-// begin comes once, when the world is made.
-func (r *Recorder) begin(w *World) {
+// Attach has the recorder receive what it records, and every line of the text
+// trace. It is to be called once, before the world's first step.
+func (r *Recorder) Attach(w *World) {
 	if r.w != nil {
-		panic("sim: a recorder serves one run")
+		panic("record: a recorder serves one run")
 	}
 	r.w = w
-	r.rec.Scenario = w.scenario
-	r.series.Width, r.series.Capacity = firstBucket, w.scenario.Plane.Capacity
-	r.ofHost = make([][]*RecordTrack, len(w.hosts))
-	r.rec.Hosts = make([]HostTrack, len(w.hosts))
-	for i := range w.hosts {
-		r.rec.Hosts[i] = HostTrack{Name: scenario.HostName(i + 1), Kind: w.hosts[i].kind}
-		r.lookAtHost(&w.hosts[i])
+	newTextTrace(w, nil, 0, r)
+	r.subscribe(w)
+	r.rec.Scenario = *w.Scenario()
+	r.series.Width, r.series.Capacity = firstBucket, w.Scenario().Plane.Capacity
+	r.ofHost = make([][]*RecordTrack, w.Scenario().Fleet.Hosts)
+	r.rec.Hosts = make([]HostTrack, w.Scenario().Fleet.Hosts)
+	for i := range r.rec.Hosts {
+		r.rec.Hosts[i] = HostTrack{Name: scenario.HostName(i + 1), Kind: w.HostKind(i + 1)}
+		r.lookAtHost(i + 1)
 	}
 	r.lookAtPlane()
 }
 
-// Recording returns what was recorded so far. It may be called when the run is
-// over; the recording is the caller's then.
-func (r *Recorder) Recording() *Recording {
+// Recording returns what was recorded so far of a run with a verdict. It may be
+// called when the run is over; the recording is the caller's then.
+func (r *Recorder) Recording(v Verdict) *Recording {
 	r.endStep()
-	r.look(r.w) // the last step, if a violation ended it
-	r.rec.Result = r.w.Result()
-	if r.w.healed {
-		r.rec.Healed = r.w.healedAt
-	}
+	r.look() // the last step, if a violation ended it
+	r.rec.Result = v
+	r.rec.Healed = r.w.HealedAt()
 	r.rec.Series = r.series.Series
 	r.rec.Focus = r.focus()
 	return &r.rec
 }
 
-func (r *Recorder) now() Stamp { return Stamp{r.w.step, r.w.now} }
+func (r *Recorder) now() Stamp { return Stamp{r.w.Step(), r.w.Now()} }
 
 // here returns the track of the step that happens.
 func (r *Recorder) here() *StepTrack {
-	if r.step == nil || r.step.Step != r.w.step {
+	if r.step == nil || r.step.Step != r.w.Step() {
 		r.endStep()
-		r.step = &StepTrack{Stamp: r.now(), timer: r.w.last, plain: true}
-		if n := r.w.last.node; n >= 0 {
-			r.step.Host = int(n) + 1
-		}
+		r.step = &StepTrack{Stamp: r.now(), Host: r.w.Timer().Host(), timer: r.w.Timer(), plain: true}
 	}
 	return r.step
 }
@@ -147,18 +145,15 @@ func thin[T any](list []T, limit int, look func(T) (routine bool, at time.Durati
 }
 
 // track returns the track of a message.
-func (r *Recorder) track(m *message) *MessageTrack {
-	if t := r.open[m.id]; t != nil {
+func (r *Recorder) track(m *Message) *MessageTrack {
+	if t := r.open[m.ID()]; t != nil {
 		return t
 	}
-	t := &MessageTrack{ID: m.id, Kind: m.kind, Duplicate: m.duplicate, Text: describe(m), node: m.node}
-	if m.node >= 0 {
-		t.Host = int(m.node) + 1
+	t := &MessageTrack{ID: m.ID(), Kind: m.Kind(), Duplicate: m.Duplicate(), Host: m.Host(), Text: describe(m)}
+	if m.Kind() == scenario.RouteEvent {
+		t.Rollout = m.Event().Envelope.RolloutID
 	}
-	if m.kind == scenario.RouteEvent {
-		t.Rollout = m.event.Envelope.RolloutID
-	}
-	r.open[m.id] = t
+	r.open[m.ID()] = t
 	r.rec.Messages = append(r.rec.Messages, t)
 	if len(r.rec.Messages) > r.limits.Messages {
 		kept, gone, before := thin(r.rec.Messages, r.limits.Messages*3/4, func(t *MessageTrack) (bool, time.Duration) {
@@ -172,7 +167,7 @@ func (r *Recorder) track(m *message) *MessageTrack {
 }
 
 // about says that the step is about a message.
-func (r *Recorder) about(m *message) *MessageTrack {
+func (r *Recorder) about(m *Message) *MessageTrack {
 	t := r.track(m)
 	s := r.here()
 	s.message, s.Message = t, t.ID
@@ -184,29 +179,29 @@ func (r *Recorder) about(m *message) *MessageTrack {
 
 // close forgets a message to which nothing more can happen.
 func (r *Recorder) close(t *MessageTrack) {
-	over := t.Heard.Happened() || t.Answered.Happened() && (t.Duplicate || t.node < 0)
+	over := t.Heard.Happened() || t.Answered.Happened() && (t.Duplicate || t.Host == 0)
 	if over && !t.inside {
 		delete(r.open, t.ID)
 	}
 }
 
 // describe says what a request says, in a few words.
-func describe(m *message) string {
-	switch m.kind {
+func describe(m *Message) string {
+	switch m.Kind() {
 	case scenario.RouteHeartbeat:
-		h := &m.heartbeat.Request
+		h := &m.Heartbeat().Request
 		s := "closure=" + orNone(string(h.CurrentClosure))
 		if h.RolloutID != "" {
 			s += " rollout=" + string(h.RolloutID)
 		}
 		return s
 	case scenario.RouteEvent:
-		e := &m.event.Envelope
+		e := &m.Event().Envelope
 		return fmt.Sprintf("%s %v", e.RolloutID, e.Event)
 	case scenario.RoutePoll:
-		return fmt.Sprintf("wait=%v", m.wait)
+		return fmt.Sprintf("wait=%v", m.Wait())
 	case scenario.RouteOperator:
-		return m.operator.String()
+		return m.Operator().String()
 	default:
 		return "garbage"
 	}
@@ -217,24 +212,4 @@ func orNone(s string) string {
 		return "-"
 	}
 	return s
-}
-
-// state says what the plane's process is doing.
-func (p *planeNode) state() PlaneState {
-	switch {
-	case !p.up:
-		return PlaneDown
-	case p.suspended:
-		return PlaneSuspended
-	case !p.opened:
-		return PlaneStarting
-	case p.front.Rebuilding():
-		return PlaneRebuilding
-	case p.wedged:
-		return PlaneWedged
-	case p.front.Closed():
-		return PlaneClosing
-	default:
-		return PlaneServing
-	}
 }

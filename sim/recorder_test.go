@@ -10,14 +10,42 @@ import (
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
-// record runs a scenario with a recorder.
-func record(t *testing.T, s scenario.Scenario, limits RecordLimits) *Recording {
+// recordingOf runs a scenario with a recorder.
+func recordingOf(t *testing.T, s scenario.Scenario, limits RecordLimits) *Recording {
 	t.Helper()
 	r := NewRecorder(limits)
-	if _, err := Run(s, Options{Record: r}); err != nil {
+	_, v := observed(t, s, r.Attach)
+	return r.Recording(v)
+}
+
+// observed runs a scenario with a consumer of its events.
+func observed(t *testing.T, s scenario.Scenario, attach func(*World)) (*World, Verdict) {
+	t.Helper()
+	w, err := NewWorld(s, WorldOptions{Rest: Rest})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return r.Recording()
+	attach(w)
+	c := Attach(w, nil)
+	w.Run(0)
+	return w, c.Verdict()
+}
+
+// unobserved runs a scenario without one.
+func unobserved(t *testing.T, s scenario.Scenario) Verdict {
+	t.Helper()
+	_, v := observed(t, s, func(*World) {})
+	return v
+}
+
+// profiled draws a scenario of a profile.
+func profiled(t *testing.T, seed uint64, profile string) scenario.Scenario {
+	t.Helper()
+	p, err := generate.FindProfile(profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return generate.Scenario(seed, p)
 }
 
 func mustParse(t *testing.T, text string) scenario.Scenario {
@@ -32,11 +60,8 @@ func mustParse(t *testing.T, text string) scenario.Scenario {
 func TestARunThatIsRecordedIsTheSameRun(t *testing.T) {
 	for _, p := range generate.Profiles() {
 		s := generate.Scenario(5, p)
-		plain, err := Run(s, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := record(t, s, RecordLimits{}).Result; got.Hash != plain.Hash || got.Events != plain.Events {
+		plain := unobserved(t, s)
+		if got := recordingOf(t, s, RecordLimits{}).Result; got.Hash != plain.Hash || got.Events != plain.Events {
 			t.Errorf("%s: recorded, %d events and hash %016x; want %d and %016x", p.Name, got.Events, got.Hash, plain.Events, plain.Hash)
 		}
 	}
@@ -44,19 +69,17 @@ func TestARunThatIsRecordedIsTheSameRun(t *testing.T) {
 
 // The lines of a recording are those of the trace.
 func TestARecordingHasTheLinesOfTheTrace(t *testing.T) {
-	s := generate.Scenario(2, mustProfile(t, "smoke"))
+	s := profiled(t, 2, "smoke")
 	var trace strings.Builder
 	r := NewRecorder(RecordLimits{})
-	if _, err := Run(s, Options{Record: r, Trace: &trace}); err != nil {
-		t.Fatal(err)
-	}
+	_, v := observed(t, s, func(w *World) {
+		r.Attach(w)
+		Text(w, &trace, 0)
+	})
 	var lines strings.Builder
-	w := &World{}
-	text := &textTrace{w: w, to: &lines}
-	for _, step := range r.Recording().Steps {
-		w.step, w.now = step.Step, step.At
+	for _, step := range r.Recording(v).Steps {
 		for _, l := range step.Lines {
-			text.line(l.Where, "%s", l.Text)
+			writeLine(&lines, step.Step, step.At, l.Where, l.Text)
 		}
 	}
 	if lines.String() != trace.String() {
@@ -65,7 +88,7 @@ func TestARecordingHasTheLinesOfTheTrace(t *testing.T) {
 }
 
 func TestAMessageIsFollowedToItsEnd(t *testing.T) {
-	rec := record(t, mustParse(t, `
+	rec := recordingOf(t, mustParse(t, `
 seed 3
 fleet 2
 at 2m reducer wedge for=70s
@@ -120,16 +143,12 @@ at 10m plane crash for=70s
 // themselves; before, every version differs from the one before it.
 func TestARecordingKnowsEveryVersionOfARecord(t *testing.T) {
 	for seed := uint64(1); seed <= 4; seed++ {
-		s := generate.Scenario(seed, mustProfile(t, "amnesia"))
+		s := profiled(t, seed, "amnesia")
 		r := NewRecorder(RecordLimits{})
-		w, err := New(s, Options{Record: r})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.run(0)
-		rec := r.Recording()
+		w, v := observed(t, s, r.Attach)
+		rec := r.Recording(v)
 		for _, track := range rec.Records {
-			planes, there := w.plane.worker.Plane().Record(track.Rollout, scenario.HostName(track.Host))
+			planes, there := w.Plane().Record(track.Rollout, scenario.HostName(track.Host))
 			last := RecordVersion{}
 			if n := len(track.Plane); n > 0 {
 				last = track.Plane[n-1]
@@ -143,8 +162,8 @@ func TestARecordingKnowsEveryVersionOfARecord(t *testing.T) {
 				}
 			}
 		}
-		for i := range w.hosts {
-			for _, v := range w.hosts[i].agent.Views(nil) {
+		for i := range s.Fleet.Hosts {
+			for _, v := range w.LastAgent(i + 1).Views(nil) {
 				track := r.records[recordOf{v.Record.RolloutID, i + 1}]
 				if track == nil || len(track.Agent) == 0 {
 					t.Fatalf("seed %d: nothing is known of %s on h%d", seed, v.Record.RolloutID, i+1)
@@ -158,13 +177,13 @@ func TestARecordingKnowsEveryVersionOfARecord(t *testing.T) {
 }
 
 func TestARecordingStaysInItsLimits(t *testing.T) {
-	s := generate.Scenario(7, mustProfile(t, "storm"))
-	whole := record(t, s, RecordLimits{})
+	s := profiled(t, 7, "storm")
+	whole := recordingOf(t, s, RecordLimits{})
 	if whole.Omitted != (Omitted{}) {
 		t.Fatalf("a storm does not fit: %+v", whole.Omitted)
 	}
 	limits := RecordLimits{Messages: len(whole.Messages) / 3, Steps: len(whole.Steps) / 3}
-	rec := record(t, s, limits)
+	rec := recordingOf(t, s, limits)
 	if len(rec.Messages) > limits.Messages || len(rec.Steps) > limits.Steps {
 		t.Errorf("%d messages and %d steps are kept; want at most %+v", len(rec.Messages), len(rec.Steps), limits)
 	}
@@ -200,8 +219,8 @@ func TestThinningTakesTheOldestRoutineFirst(t *testing.T) {
 
 // A bucket's counts are the same however often the series was halved.
 func TestASeriesCountsTheSameHoweverWideItsBuckets(t *testing.T) {
-	s := generate.Scenario(3, mustProfile(t, "storm"))
-	rec := record(t, s, RecordLimits{})
+	s := profiled(t, 3, "storm")
+	rec := recordingOf(t, s, RecordLimits{})
 	answered, refused, deepest := 0, 0, 0
 	for _, m := range rec.Messages {
 		if m.Answered.Happened() {
@@ -239,17 +258,15 @@ func TestAViolationIsFocussedOnWhatItNames(t *testing.T) {
 	} {
 		s := mustParse(t, "seed 1\nfleet 3\nrollout stable@r1 at=1s target=c1\n")
 		r := NewRecorder(RecordLimits{})
-		w, err := New(s, Options{Record: r})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.Subscribe(EventStepEnded, func(*Event) {
-			if w.now > time.Minute && w.last.node == 0 && w.recorder.step != nil {
-				w.Violate("S0", "%s", c.detail)
-			}
+		_, v := observed(t, s, func(w *World) {
+			r.Attach(w)
+			w.Subscribe(EventStepEnded, func(e *Event) {
+				if e.At > time.Minute && w.Timer().Host() == 1 && r.step != nil {
+					w.Violate("S0", "%s", c.detail)
+				}
+			})
 		})
-		w.run(0)
-		if got := r.Recording().Focus; got != c.want {
+		if got := r.Recording(v).Focus; got != c.want {
 			t.Errorf("%q: %+v, want %+v", c.detail, got, c.want)
 		}
 	}

@@ -29,6 +29,7 @@ func (r *Recorder) subscribe(w *World) {
 	w.Subscribe(EventPlaneDown, r.planeDown)
 	w.Subscribe(EventHostStepped, r.hostStepped)
 	w.Subscribe(EventHostLost, r.hostLost)
+	w.Subscribe(EventFaultBegan, r.faultBegan)
 	w.Subscribe(EventStepEnded, r.stepEnded)
 }
 
@@ -110,9 +111,9 @@ func (r *Recorder) noticed(e *Event) {
 func (r *Recorder) answered(e *Event) {
 	w, m := e.World, e.Message
 	t := r.about(m)
-	t.Answered, t.Code = r.now(), m.outcome.Code
-	t.RetryAfter, t.Replay, t.ReplayFrom = m.outcome.RetryAfter, m.outcome.Replay, m.outcome.ReplayFrom
-	r.series.answered(w.now, m.outcome.Code)
+	t.Answered, t.Code = r.now(), m.Outcome().Code
+	t.RetryAfter, t.Replay, t.ReplayFrom = m.Outcome().RetryAfter, m.Outcome().Replay, m.Outcome().ReplayFrom
+	r.series.answered(w.Now(), m.Outcome().Code)
 	r.close(t)
 }
 
@@ -134,48 +135,47 @@ func (r *Recorder) planeDown(e *Event) {
 }
 
 func (r *Recorder) hostStepped(e *Event) {
-	h := e.host()
-	if len(h.out.Appends)+len(h.out.Effects)+len(h.out.Notices) > 0 {
+	if out := e.AgentOutput; len(out.Appends)+len(out.Effects)+len(out.Notices) > 0 {
 		r.here().plain = false
 	}
-	r.lookAtAgent(h)
+	r.lookAtAgent(e.Host)
 }
 
 func (r *Recorder) hostLost(e *Event) {
-	h := e.host()
-	for _, t := range r.ofHost[h.index] {
+	for _, t := range r.ofHost[e.Host-1] {
 		if n := len(t.Agent); n > 0 && t.Agent[n-1].There {
 			t.Agent = append(t.Agent, AgentVersion{RecordVersion: RecordVersion{Stamp: r.now()}})
 		}
 	}
 }
 
-func (r *Recorder) stepEnded(e *Event) { r.look(e.World) }
+func (r *Recorder) faultBegan(*Event) { r.faulted = true }
+func (r *Recorder) stepEnded(*Event)  { r.look() }
 
 // look looks at what the step has changed.
-func (r *Recorder) look(w *World) {
+func (r *Recorder) look() {
 	r.lookAtPlane()
-	switch {
-	case w.last.kind == dueFaultBegin:
-		for i := range w.hosts {
-			r.lookAtHost(&w.hosts[i])
+	if r.faulted {
+		for i := range r.rec.Hosts {
+			r.lookAtHost(i + 1)
 		}
-	case w.last.node >= 0:
-		r.lookAtHost(&w.hosts[w.last.node])
+	} else if n := r.w.Timer().Host(); n > 0 {
+		r.lookAtHost(n)
 	}
-	r.series.sample(w)
+	r.faulted = false
+	r.series.sample(r.w)
 }
 
 func (r *Recorder) lookAtPlane() {
-	state := r.w.plane.state()
+	state := r.w.PlaneState()
 	if n := len(r.rec.Plane); n == 0 || r.rec.Plane[n-1].State != state {
 		r.rec.Plane = append(r.rec.Plane, PlaneChange{r.now(), state})
 	}
 }
 
-func (r *Recorder) lookAtHost(h *hostNode) {
-	t := &r.rec.Hosts[h.index]
-	c := HostChange{Stamp: r.now(), Up: h.up, Running: h.running, Switching: h.switching.closure}
+func (r *Recorder) lookAtHost(host int) {
+	t := &r.rec.Hosts[host-1]
+	c := HostChange{Stamp: r.now(), Up: r.w.Agent(host) != nil, Running: r.w.Runs(host), Switching: r.w.Switching(host)}
 	if n := len(t.Process); n > 0 {
 		last := t.Process[n-1]
 		if last.Up == c.Up && last.Running == c.Running && last.Switching == c.Switching {
@@ -196,7 +196,7 @@ func (r *Recorder) lookAtReach(name wire.Hostname) {
 	if !known || n > len(r.rec.Hosts) {
 		return
 	}
-	status, _ := r.w.plane.current().Host(name)
+	status, _ := r.w.CurrentPlane().Host(name)
 	t := &r.rec.Hosts[n-1]
 	last := wire.Reachability(0)
 	if len(t.Reach) > 0 {
@@ -221,7 +221,7 @@ func (r *Recorder) lookAtMirror(name wire.Hostname) {
 		return
 	}
 	r.lookAtReach(name)
-	r.looked = r.w.plane.current().Look(name, r.looked[:0])
+	r.looked = r.w.CurrentPlane().Look(name, r.looked[:0])
 	for _, rec := range r.looked {
 		r.mirror(r.record(rec.RolloutID, n), rec)
 	}
@@ -245,10 +245,10 @@ func (r *Recorder) mirror(t *RecordTrack, rec *rollout.Record) {
 }
 
 // lookAtAgent looks at what an agent has.
-func (r *Recorder) lookAtAgent(h *hostNode) {
-	r.views = h.agent.Views(r.views[:0])
+func (r *Recorder) lookAtAgent(host int) {
+	r.views = r.w.Agent(host).Views(r.views[:0])
 	for _, v := range r.views {
-		t := r.record(v.Record.RolloutID, h.index+1)
+		t := r.record(v.Record.RolloutID, host)
 		rec := v.Record
 		v.Record = nil
 		if n := len(t.Agent); n > 0 && t.Agent[n-1].There && t.Agent[n-1].View == v && alike(&t.Agent[n-1].Record, rec) {
@@ -256,7 +256,7 @@ func (r *Recorder) lookAtAgent(h *hostNode) {
 		}
 		t.Agent = append(t.Agent, AgentVersion{RecordVersion{r.now(), true, rec.Clone()}, v})
 	}
-	for _, t := range r.ofHost[h.index] {
+	for _, t := range r.ofHost[host-1] {
 		if n := len(t.Agent); n == 0 || !t.Agent[n-1].There {
 			continue
 		}
@@ -299,7 +299,7 @@ var (
 // focus finds out what the violation is about: what it names, or else what the
 // step was about.
 func (r *Recorder) focus() Focus {
-	v := r.w.violation
+	v := r.w.Violation()
 	if v == nil {
 		return Focus{}
 	}

@@ -14,7 +14,7 @@ import (
 type Recording struct {
 	// Scenario is the run's, with its defaults filled in.
 	Scenario scenario.Scenario
-	Result   Result
+	Result   Verdict
 	// Healed is when faults ended; 0 if the run ended before.
 	Healed time.Duration
 	// Focus is what the violation is about.
@@ -98,7 +98,6 @@ type MessageTrack struct {
 
 	bootstraps bool
 	inside     bool // the gate has it
-	node       int32
 }
 
 // Routine reports whether nothing is special about a message that has run its
@@ -135,25 +134,6 @@ func (s *StepTrack) What() string { return s.timer.String() }
 
 // TraceLine is a line of the trace without its step and instant.
 type TraceLine struct{ Where, Text string }
-
-// PlaneState is what the plane's process is doing.
-type PlaneState uint8
-
-// The states of the plane's process.
-const (
-	PlaneDown PlaneState = iota
-	PlaneStarting
-	PlaneServing
-	PlaneClosing
-	PlaneRebuilding
-	PlaneWedged
-	PlaneSuspended
-)
-
-var planeStateWords = [...]string{"down", "starting", "serving", "closing", "rebuilding", "wedged", "suspended"}
-
-// String returns the state as one word.
-func (s PlaneState) String() string { return planeStateWords[s] }
 
 // PlaneChange is a change of the plane's process.
 type PlaneChange struct {

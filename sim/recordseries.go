@@ -58,20 +58,19 @@ func (s *series) halve() {
 
 // sample looks at the world at the end of a step.
 func (s *series) sample(w *World) {
-	b := s.at(w.now)
-	p := &w.plane
+	b := s.at(w.Now())
 	b.inside = 0
-	if p.up {
-		b.inside = p.front.Gate().Depth()
+	if w.PlaneUp() {
+		b.inside = w.InboxDepth()
 	}
 	b.Depth = max(b.Depth, b.inside)
 	b.Up = s.up
 	b.Known, b.Reachable = -1, 0
 	b.Records = [len(wire.States)]int{}
-	if !p.serving() {
+	if !w.PlaneServing() {
 		return
 	}
-	stats := p.worker.Plane().Stats()
+	stats := w.Plane().Stats()
 	b.Known, b.Reachable = stats.HostsReachable+stats.HostsUnreachable, stats.HostsReachable
 	for i, state := range wire.States {
 		b.Records[i] = stats.Records[state]

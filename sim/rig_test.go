@@ -45,6 +45,30 @@ type rig struct {
 	states   map[int32][]wire.State // of each host's newest record at the plane, as they change
 }
 
+// attachCheckers attaches every checker to a world, and atRest is the rest
+// function that goes with them. Both are above this package: checkers_test.go
+// sets them.
+var (
+	attachCheckers func(*World)
+	atRest         func(*World) (rule, why string)
+)
+
+// UseCheckers sets them.
+func UseCheckers(attach func(*World), rest func(*World) (rule, why string)) {
+	attachCheckers, atRest = attach, rest
+}
+
+// checked makes the world of a scenario, with every checker.
+func checked(t *testing.T, s scenario.Scenario) *World {
+	t.Helper()
+	w, err := NewWorld(s, WorldOptions{Rest: atRest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	attachCheckers(w)
+	return w
+}
+
 // play makes the world of a scenario that is written as text.
 func play(t *testing.T, text string) *rig {
 	t.Helper()
@@ -58,17 +82,13 @@ func play(t *testing.T, text string) *rig {
 func playScenario(t *testing.T, s scenario.Scenario) *rig {
 	t.Helper()
 	r := &rig{t: t, place: make(map[uint64]int), states: make(map[int32][]wire.State)}
-	w, err := New(s, Options{Checkers: append(Checkers(), Checker{Number: "rig", New: func(s *Checks) {
-		s.on(EventArrived, r.arrived)
-		s.on(EventStepDone, r.stepDone)
-		s.on(EventAnswered, r.answered)
-		s.on(EventCommitted, r.committed)
-		s.on(EventPlaneStarted, r.planeStarted)
-		s.on(EventNoticed, r.noticed)
-	}})})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := checked(t, s)
+	w.Subscribe(EventArrived, r.arrived)
+	w.Subscribe(EventStepDone, r.stepDone)
+	w.Subscribe(EventAnswered, r.answered)
+	w.Subscribe(EventCommitted, r.committed)
+	w.Subscribe(EventPlaneStarted, r.planeStarted)
+	w.Subscribe(EventNoticed, r.noticed)
 	r.w = w
 	return r
 }

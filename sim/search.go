@@ -37,7 +37,7 @@ type Finding struct {
 	Profile string
 	// Scenario is what was run, if the run broke a rule.
 	Scenario scenario.Scenario
-	Result   Result
+	Result   Verdict
 	Err      error
 }
 

@@ -35,7 +35,7 @@ type Shrink struct {
 	Each func(ShrinkProgress)
 
 	// run is for tests, which run worlds that are broken on purpose.
-	run func(scenario.Scenario, Options) (Result, error)
+	run func(scenario.Scenario, Options) (Verdict, error)
 }
 
 // ShrinkProgress is how far a shrink has come.
@@ -94,7 +94,7 @@ func (o Shrink) Run(ctx context.Context, s scenario.Scenario) (Shrunk, error) {
 	case first.Violation == nil:
 		return Shrunk{}, fmt.Errorf("shrink: the scenario breaks no rule")
 	}
-	r := &shrinking{Shrink: o, ctx: ctx, best: s.Clone(), violation: first.Violation, wanted: first.Violation.Kind(), used: 1, tried: make(map[string]bool)}
+	r := &shrinking{Shrink: o, ctx: ctx, best: s.Clone(), violation: first.Violation, wanted: Kind(first.Violation), used: 1, tried: make(map[string]bool)}
 	// A scenario that takes far longer to break is not simpler, whatever else
 	// it is; and one that breaks nothing need not be run to its end.
 	r.Options.Until = 2*first.Events + 5000
@@ -138,7 +138,7 @@ type candidate struct {
 	text     string
 	weight   weight
 	edit     int // its place in the pass
-	result   Result
+	result   Verdict
 	err      error
 }
 
@@ -160,7 +160,7 @@ func (r *shrinking) pass(edits func(*scenario.Scenario) []edit) (kept bool) {
 			c := &batch[i]
 			r.used++
 			r.tried[c.text] = true
-			same := c.err == nil && c.result.Violation != nil && c.result.Violation.Kind() == r.wanted
+			same := c.err == nil && c.result.Violation != nil && Kind(c.result.Violation) == r.wanted
 			if same {
 				r.best, r.weight, r.violation = c.scenario, c.weight, c.result.Violation
 			}

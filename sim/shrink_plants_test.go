@@ -7,7 +7,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
@@ -17,15 +16,15 @@ type plant struct {
 	name, profile string
 	// seed is the first of the profile's that breaks a rule, or one below it.
 	seed uint64
-	by   func() *saboteur
+	by   func() *Saboteur
 }
 
 // onceSeen breaks a rule once every one of some effects was seen so often.
-func onceSeen(checker string, needs map[scenario.Effect]uint64) func() *saboteur {
-	return func() *saboteur {
-		return &saboteur{onStepped: func(w *World) {
+func onceSeen(checker string, needs map[scenario.Effect]uint64) func() *Saboteur {
+	return func() *Saboteur {
+		return &Saboteur{OnStepped: func(w *World) {
 			for effect, n := range needs {
-				if w.effects[effect] < n {
+				if w.Effects()[effect] < n {
 					return
 				}
 			}
@@ -35,8 +34,8 @@ func onceSeen(checker string, needs map[scenario.Effect]uint64) func() *saboteur
 }
 
 // whenever does something to a world after every step.
-func whenever(do func(*World)) func() *saboteur {
-	return func() *saboteur { return &saboteur{onStepped: do} }
+func whenever(do func(*World)) func() *Saboteur {
+	return func() *Saboteur { return &Saboteur{OnStepped: do} }
 }
 
 // plantsOf are twenty bugs: of the gate, the loop, the reducer, the disk, the
@@ -59,27 +58,23 @@ func plantsOf(t *testing.T) []plant {
 		named("S8", "a replay is not asked for in spite of drift", "amnesia", 2),
 		named("S9", "a snapshot tells an older number", "swarm", 5),
 		named("S10", "a revoked certificate is accepted", "swarm", 5),
-		{"a host whose request was cut off never wakes again", "swarm", 1, func() *saboteur {
-			return &saboteur{onPlaneDown: func(w *World) {
-				for i := range w.hosts {
-					if w.hosts[i].timerAt > w.now+30*time.Second {
-						w.hosts[i].timerAt = 0 // it seems to be planned
-					}
+		{"a host whose request was cut off never wakes again", "swarm", 1, func() *Saboteur {
+			return &Saboteur{OnPlaneDown: func(w *World) {
+				for n := 1; n <= w.Scenario().Fleet.Hosts; n++ {
+					w.Tamper().Host(n).LoseTimer(30 * time.Second)
 				}
 			}}
 		}},
-		{"a wipe of the plane makes hosts forget what the next boot holds", "amnesia", 4, func() *saboteur {
-			return &saboteur{onPlaneDown: func(w *World) {
-				for i := range w.hosts {
-					if h := &w.hosts[i]; h.nextBoot != "" && h.nextBoot != rebooted {
-						h.nextBoot = ""
-					}
+		{"a wipe of the plane makes hosts forget what the next boot holds", "amnesia", 4, func() *Saboteur {
+			return &Saboteur{OnPlaneDown: func(w *World) {
+				for n := 1; n <= w.Scenario().Fleet.Hosts; n++ {
+					w.Tamper().Host(n).ForgetNextBoot()
 				}
 			}}
 		}},
 		{"a rollback while the plane is away is a panic", "swarm", 5, whenever(func(w *World) {
-			for i := range w.hosts {
-				if w.hosts[i].switching.kind == agent.EffectRollback && !w.plane.up {
+			for n := 1; n <= w.Scenario().Fleet.Hosts; n++ {
+				if w.RollingBack(n) && !w.PlaneUp() {
 					panic("no plane to tell")
 				}
 			}
@@ -87,9 +82,9 @@ func plantsOf(t *testing.T) []plant {
 		{"two wipes and an activation that failed", "swarm", 34, onceSeen("S2", map[scenario.Effect]uint64{scenario.EffectPlaneWipe: 2, scenario.EffectActivationFailed: 1})},
 		{"a replay and a late reply", "swarm", 6, onceSeen("S11", map[scenario.Effect]uint64{scenario.EffectLateReply: 1, scenario.EffectReplayAsked: 2})},
 		{"an absorbed event in front of a full inbox", "swarm", 21, onceSeen("S7", map[scenario.Effect]uint64{scenario.EffectAbsorbed: 1, scenario.EffectSaturated: 1})},
-		{"a reboot, a crash at a commit, and a poll that is offered nothing", "swarm", 36, func() *saboteur {
-			return &saboteur{onAnswered: func(w *World, m *message) {
-				if m.kind == scenario.RoutePoll && m.outcome.Code == wire.NoContent && w.effects[scenario.EffectReboot] > 0 && w.effects[scenario.EffectCrashAfterCommit] > 0 {
+		{"a reboot, a crash at a commit, and a poll that is offered nothing", "swarm", 36, func() *Saboteur {
+			return &Saboteur{OnAnswered: func(w *World, m *Message) {
+				if m.Kind() == scenario.RoutePoll && m.Outcome().Code == wire.NoContent && w.Effects()[scenario.EffectReboot] > 0 && w.Effects()[scenario.EffectCrashAfterCommit] > 0 {
 					w.Violate("S13", "planted")
 				}
 			}}
@@ -121,7 +116,7 @@ func TestTwentyPlantedFailuresBecomeSmall(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if shrunk.After > smallEnough || shrunk.Exhausted || shrunk.Violation.Kind() != violation.Kind() {
+		if shrunk.After > smallEnough || shrunk.Exhausted || Kind(shrunk.Violation) != Kind(violation) {
 			t.Errorf("%s: %d lines, want %d; exhausted %v; %v was %v\n%s", p.name, shrunk.After, smallEnough, shrunk.Exhausted,
 				shrunk.Violation, violation, shrunk.Scenario.Brief())
 		}

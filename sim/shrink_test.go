@@ -13,32 +13,33 @@ import (
 )
 
 // runBroken runs scenarios in worlds that are broken.
-func runBroken(by func() *saboteur) func(scenario.Scenario, Options) (Result, error) {
-	return func(s scenario.Scenario, o Options) (Result, error) {
-		w, err := New(s, o)
+func runBroken(by func() *Saboteur) func(scenario.Scenario, Options) (Verdict, error) {
+	return func(s scenario.Scenario, o Options) (Verdict, error) {
+		w, err := NewWorld(s, WorldOptions{Wire: o.Wire, Rest: Rest})
 		if err != nil {
-			return Result{}, err
+			return Verdict{}, err
 		}
-		by().attach(w)
-		w.run(o.Until)
-		return w.Result(), nil
+		by().Attach(w)
+		c := Attach(w, o.Checkers)
+		w.Run(o.Until)
+		return c.Verdict(), nil
 	}
 }
 
 // sabotageNamed returns one of the worlds that are broken.
-func sabotageNamed(t *testing.T, checker, name string) func() *saboteur {
+func sabotageNamed(t *testing.T, checker, name string) func() *Saboteur {
 	t.Helper()
-	list := sabotages()
-	at := slices.IndexFunc(list, func(s sabotage) bool { return s.checker == checker && s.name == name })
+	list := All()
+	at := slices.IndexFunc(list, func(s Sabotage) bool { return s.Checker == checker && s.Name == name })
 	if at < 0 {
 		t.Fatalf("no sabotage %q", name)
 	}
-	return list[at].by
+	return list[at].By
 }
 
 // firstBroken draws the first scenario of a profile that breaks a rule, from a
 // seed on.
-func firstBroken(t *testing.T, profile string, first uint64, run func(scenario.Scenario, Options) (Result, error)) (uint64, scenario.Scenario, *Violation) {
+func firstBroken(t *testing.T, profile string, first uint64, run func(scenario.Scenario, Options) (Verdict, error)) (uint64, scenario.Scenario, *Violation) {
 	t.Helper()
 	p, err := generate.FindProfile(profile)
 	if err != nil {
@@ -72,7 +73,7 @@ func TestAShrunkScenarioStillBreaksTheSameRuleAndNoLineOfItCanGo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if shrunk.Violation.Kind() != violation.Kind() {
+			if Kind(shrunk.Violation) != Kind(violation) {
 				t.Errorf("%v was %v", shrunk.Violation, violation)
 			}
 			if shrunk.After > smallEnough || shrunk.Exhausted {
@@ -96,7 +97,7 @@ func TestAShrunkScenarioStillBreaksTheSameRuleAndNoLineOfItCanGo(t *testing.T) {
 					continue
 				}
 				result, err := run(less, Options{})
-				if err == nil && result.Violation != nil && result.Violation.Kind() == violation.Kind() {
+				if err == nil && result.Violation != nil && Kind(result.Violation) == Kind(violation) {
 					t.Errorf("it is broken without %q as well", lines[i])
 				}
 			}
@@ -137,7 +138,7 @@ func TestAShrinkRunsNoMoreWorldsThanItMay(t *testing.T) {
 		if err != nil || shrunk.Executions != bound || !shrunk.Exhausted || reports != bound-1 {
 			t.Errorf("%d executions and %d reports, exhausted %v, %v; want %d", shrunk.Executions, reports, shrunk.Exhausted, err, bound)
 		}
-		if shrunk.Violation.Kind() != violation.Kind() {
+		if Kind(shrunk.Violation) != Kind(violation) {
 			t.Errorf("%v was %v", shrunk.Violation, violation)
 		}
 	}
@@ -145,14 +146,14 @@ func TestAShrinkRunsNoMoreWorldsThanItMay(t *testing.T) {
 
 // A scenario with less in it may break another rule. That is another failure.
 func TestAShrinkDoesNotSlipFromOneRuleToAnother(t *testing.T) {
-	run := func(s scenario.Scenario, _ Options) (Result, error) {
+	run := func(s scenario.Scenario, _ Options) (Verdict, error) {
 		v := &Violation{Checker: "S4", Detail: "with a fault"}
 		if len(s.Faults) == 0 {
 			v = &Violation{Checker: "S3", Detail: "without"}
 		}
-		return Result{Violation: v}, nil
+		return Verdict{Result: Result{Violation: v}}, nil
 	}
-	shrunk, err := Shrink{run: run}.Run(t.Context(), faultyFleet())
+	shrunk, err := Shrink{run: run}.Run(t.Context(), FaultyStory())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,16 +177,16 @@ func TestAShrinkEndsWithItsContext(t *testing.T) {
 }
 
 func TestAScenarioThatBreaksNothingIsNotShrunk(t *testing.T) {
-	if _, err := (Shrink{}).Run(t.Context(), quietStory()); err == nil || err.Error() != "shrink: the scenario breaks no rule" {
+	if _, err := (Shrink{}).Run(t.Context(), QuietStory()); err == nil || err.Error() != "shrink: the scenario breaks no rule" {
 		t.Errorf("the error is %v", err)
 	}
 	if _, err := (Shrink{}).Run(t.Context(), scenario.Scenario{}); err == nil || !strings.Contains(err.Error(), "fleet: hosts is 0") {
 		t.Errorf("the error is %v", err)
 	}
-	if _, err := (Shrink{Executions: -1}).Run(t.Context(), quietStory()); err == nil || err.Error() != "shrink: executions is -1; want at least 1" {
+	if _, err := (Shrink{Executions: -1}).Run(t.Context(), QuietStory()); err == nil || err.Error() != "shrink: executions is -1; want at least 1" {
 		t.Errorf("the error is %v", err)
 	}
-	if _, err := (Shrink{Workers: -1}).Run(t.Context(), quietStory()); err == nil || err.Error() != "shrink: workers is -1; want at least 1" {
+	if _, err := (Shrink{Workers: -1}).Run(t.Context(), QuietStory()); err == nil || err.Error() != "shrink: workers is -1; want at least 1" {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -193,7 +194,7 @@ func TestAScenarioThatBreaksNothingIsNotShrunk(t *testing.T) {
 // Anything is stuck if one does not wait for it: that a fleet is not at rest
 // after a second says nothing.
 func TestAShrinkLeavesAFleetItsTimeToComeToRest(t *testing.T) {
-	s := quietStory()
+	s := QuietStory()
 	s.Converge, s.Rollouts[0].Waves = 10*time.Minute, []time.Duration{40 * time.Minute}
 	shrunk, err := Shrink{}.Run(t.Context(), s)
 	if err != nil {

@@ -146,8 +146,8 @@ func TestViolationsOfOneKindDifferOnlyInNames(t *testing.T) {
 		{Violation{Checker: "PANIC", Detail: "index 7 of 3\n\tplane.f:12\n\tsim.g:9"}, Violation{Checker: "PANIC", Detail: "index 9 of 2\n\tplane.f:12\n\tsim.h:4"}, true},
 		{Violation{Checker: "PANIC", Detail: "index 7 of 3\n\tplane.f:12\n"}, Violation{Checker: "PANIC", Detail: "index 7 of 3\n\tplane.g:12\n"}, false},
 	} {
-		if same := c.a.Kind() == c.b.Kind(); same != c.same {
-			t.Errorf("%q and %q: one kind is %v, want %v", c.a.Kind(), c.b.Kind(), same, c.same)
+		if same := Kind(&c.a) == Kind(&c.b); same != c.same {
+			t.Errorf("%q and %q: one kind is %v, want %v", Kind(&c.a), Kind(&c.b), same, c.same)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 // the same rule. A liveness rule says of anything that is not at rest that it
 // is stuck, so of those the kind is what is stuck, and how: in which states,
 // not on which host. A panic is of the kind of its words and its place.
-func (v *Violation) Kind() string {
+func Kind(v *Violation) string {
 	switch {
 	case strings.HasPrefix(v.Checker, "L"):
 		_, stuck, _ := strings.Cut(v.Detail, "after healing: ")

@@ -11,7 +11,7 @@ import (
 type stream struct {
 	// wanted has a bit for each kind that somebody subscribed to.
 	wanted    uint64
-	consumers [eventKindCount][]func(*Event)
+	consumers [EventKindCount][]func(*Event)
 	// events are used again: one, and one more for each consumer that makes the
 	// world emit another event meanwhile.
 	events []*Event
@@ -73,7 +73,13 @@ func (w *World) emitStepBegan() {
 }
 
 //go:noinline
-func (w *World) stepBeganEvent() { w.emit(Event{Kind: EventStepBegan, timer: w.last}) }
+func (w *World) stepBeganEvent() {
+	e := Event{Kind: EventStepBegan, Timer: w.last}
+	if w.last.kind.aboutMessage() {
+		e.Message = w.message(&w.last)
+	}
+	w.emit(e)
+}
 
 // emitHeard emits that a sender is given the answer, or the news that none will
 // come.

@@ -10,14 +10,14 @@ import (
 // TestEveryEventKindHasAName finds a kind that was added to the constants alone.
 func TestEveryEventKindHasAName(t *testing.T) {
 	seen := map[string]bool{}
-	for kind := EventKind(0); kind < eventKindCount; kind++ {
+	for kind := EventKind(0); kind < EventKindCount; kind++ {
 		if name := kind.String(); name == "" || seen[name] {
 			t.Errorf("kind %d is called %q, which is empty or taken", kind, name)
 		}
 		seen[kind.String()] = true
 	}
-	if eventKindCount > 64 {
-		t.Errorf("%d kinds do not fit into the bits of stream.wanted", eventKindCount)
+	if EventKindCount > 64 {
+		t.Errorf("%d kinds do not fit into the bits of stream.wanted", EventKindCount)
 	}
 }
 

@@ -143,7 +143,7 @@ type TapeOptions struct {
 	Until time.Duration
 	// StateEvery is the least time between two states on the tape. Default 1 min.
 	StateEvery time.Duration
-	// Checkers are those of [Options]. Default none: what broke a rule is compared
+	// Checkers are those of [Attach]. Default none: what broke a rule is compared
 	// all the same.
 	Checkers []Checker
 }
@@ -155,13 +155,14 @@ func Record(s scenario.Scenario, o TapeOptions) (*Tape, error) {
 		o.Checkers = []Checker{}
 	}
 	o.StateEvery = cmp.Or(o.StateEvery, time.Minute)
-	w, err := New(s, Options{Checkers: o.Checkers})
+	w, err := NewWorld(s, WorldOptions{Rest: Rest})
 	if err != nil {
 		return nil, err
 	}
-	r := newTapeWriter(w, &Tape{Scenario: w.scenario}, o.StateEvery)
+	Attach(w, o.Checkers)
+	r := newTapeWriter(w, &Tape{Scenario: *w.Scenario()}, o.StateEvery)
 	full := func() bool {
-		return o.Requests > 0 && len(r.tape.Requests) >= o.Requests || o.Until > 0 && w.now >= o.Until
+		return o.Requests > 0 && len(r.tape.Requests) >= o.Requests || o.Until > 0 && w.Now() >= o.Until
 	}
 	for w.Next() {
 		if full() {
@@ -171,7 +172,7 @@ func Record(s scenario.Scenario, o TapeOptions) (*Tape, error) {
 			break
 		}
 	}
-	r.tape.Violation = w.violation
+	r.tape.Violation = w.Violation()
 	r.tape.plan()
 	return r.tape, nil
 }

@@ -25,7 +25,7 @@ type tapeWriter struct {
 	ended  bool
 }
 
-// newTapeWriter subscribes a tape. The plane's process is up already.
+// newTapeWriter subscribes a tape.
 func newTapeWriter(w *World, tape *Tape, every time.Duration) *tapeWriter {
 	r := &tapeWriter{tape: tape, every: every, onTape: make(map[*Message]int), asked: make(map[*Message]bool)}
 	on := func(kind EventKind, write func(*Event)) {
@@ -55,7 +55,6 @@ func newTapeWriter(w *World, tape *Tape, every time.Duration) *tapeWriter {
 	on(EventDrainOver, func(e *Event) { r.note(e, TapeDrainOver) })
 	on(EventPlaneDown, r.planeDown)
 	on(EventPlaneClock, func(e *Event) { r.note(e, TapeClock).For = e.For })
-	r.planeUp(&Event{Kind: EventPlaneUp, World: w})
 	return r
 }
 
@@ -81,7 +80,7 @@ func (r *tapeWriter) about(e *Event, k TapeKind, n int) {
 // into the directory while the process was up: when a process sees that is the
 // file system's to say.
 func (r *tapeWriter) arrived(e *Event) {
-	if m := e.Message; m.node == manifestNodeID && int(m.call) >= e.World.plane.manifests {
+	if m := e.Message; m.FromManifests() && int(m.Call()) >= e.World.ManifestsRead() {
 		r.ended = true
 		return
 	}
@@ -118,7 +117,7 @@ func (r *tapeWriter) section(e *Event) {
 	if e.Section == driver.Take && e.Count == 0 {
 		return
 	}
-	starts := e.Section == driver.Load && !e.World.plane.opened
+	starts := e.Section == driver.Load && !e.World.PlaneOpened()
 	if starts {
 		r.note(e, TapeStart)
 	}
@@ -132,7 +131,7 @@ func (r *tapeWriter) section(e *Event) {
 // its place on the tape stays known until the message is used again.
 func (r *tapeWriter) answered(e *Event) {
 	var a wire.Answer
-	e.Message.outcome.Write("", &a)
+	e.Message.Outcome().Write("", &a)
 	request := &r.tape.Requests[r.onTape[e.Message]]
 	request.Answer, request.AnsweredAt = &a, e.At
 	r.about(e, TapeAnswer, 0)
@@ -177,11 +176,11 @@ func (r *tapeWriter) planeUp(e *Event) {
 	w := e.World
 	s := r.note(e, TapeUp)
 	s.N = w.Capacity()
-	if w.scenario.Plane.NoManifests {
+	if w.Scenario().Plane.NoManifests {
 		return
 	}
-	for _, i := range w.operator.opened {
-		m := w.scenario.Manifest(&w.scenario.Rollouts[i])
+	for _, i := range w.Opened() {
+		m := w.Scenario().Manifest(&w.Scenario().Rollouts[i])
 		s.Manifests = append(s.Manifests, wire.ManifestSchema.Append(nil, &m))
 	}
 }
@@ -199,26 +198,26 @@ func (r *tapeWriter) planeDown(e *Event) {
 }
 
 // tapeRequest is a message as an HTTP request.
-func tapeRequest(m *message) TapeRequest {
+func tapeRequest(m *Message) TapeRequest {
 	t := TapeRequest{
-		Message:     m.id,
-		Certificate: TapeCertificate{m.identity.CommonName, m.notBefore},
+		Message:     m.ID(),
+		Certificate: TapeCertificate{m.Identity().CommonName, m.NotBefore()},
 		Header:      []wire.HeaderField{{Name: wire.HeaderProtocol, Value: strconv.Itoa(wire.ProtocolVersion)}},
 		Method:      "POST",
 	}
-	switch m.kind {
+	switch m.Kind() {
 	case scenario.RouteHeartbeat:
 		t.Path = "/v1/agent/heartbeat"
-		t.Body = wire.HeartbeatRequestSchema.Append(nil, &m.heartbeat.Request)
+		t.Body = wire.HeartbeatRequestSchema.Append(nil, &m.Heartbeat().Request)
 	case scenario.RouteEvent:
 		t.Path = "/v1/agent/events"
-		t.Body = wire.EventEnvelopeSchema.Append(nil, &m.event.Envelope)
+		t.Body = wire.EventEnvelopeSchema.Append(nil, &m.Event().Envelope)
 	case scenario.RouteGarbage:
 		t.Path = "/v1/agent/heartbeat"
-		t.Body = []byte(garbageBody(m.garbage))
+		t.Body = []byte(m.Garbage())
 	case scenario.RoutePoll:
 		t.Method, t.Path = "GET", "/v1/agent/dispatch"
-		t.Query = "wait=" + strconv.Itoa(int(m.wait/time.Second))
+		t.Query = "wait=" + strconv.Itoa(int(m.Wait()/time.Second))
 		return t
 	case scenario.RouteOperator:
 		operatorRequest(&t, m)
@@ -231,12 +230,12 @@ func tapeRequest(m *message) TapeRequest {
 }
 
 // operatorRequest is the request of an operator's input.
-func operatorRequest(t *TapeRequest, m *message) {
-	switch in := m.operator.(type) {
+func operatorRequest(t *TapeRequest, m *Message) {
+	switch in := m.Operator().(type) {
 	case *plane.OpenRollout:
 		t.Path = "/v1/operator/rollouts"
 		t.Body = wire.ManifestSchema.Append(nil, &in.Manifest)
-		t.Manifest = m.node == manifestNodeID
+		t.Manifest = m.FromManifests()
 	case *plane.ResumeRollout:
 		t.Path = "/v1/operator/rollouts/" + url.PathEscape(string(in.RolloutID)) + "/resume"
 	case *plane.ClearQuarantine:

@@ -3,9 +3,9 @@ package sim
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/plane"
-	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -19,6 +19,10 @@ type textTrace struct {
 	// recorder takes every line; nil if there is none.
 	recorder *Recorder
 }
+
+// Text writes one line for most of what happens in a world, from a step on. What
+// the writer makes of it is the caller's to know.
+func Text(w *World, to io.Writer, from uint64) { newTextTrace(w, to, from, nil) }
 
 // newTextTrace subscribes a trace.
 func newTextTrace(w *World, to io.Writer, from uint64, recorder *Recorder) *textTrace {
@@ -50,11 +54,15 @@ func (t *textTrace) line(node, format string, args ...any) {
 	if t.recorder != nil {
 		t.recorder.line(node, text)
 	}
-	if t.to != nil && t.w.step >= t.from {
-		// What the writer makes of it is the caller's to know; a trace that
-		// cannot be written does not change the run.
-		_, _ = fmt.Fprintf(t.to, "%8d %14.6f %-6s %s\n", t.w.step, t.w.now.Seconds(), node, text)
+	if t.to != nil && t.w.Step() >= t.from {
+		writeLine(t.to, t.w.Step(), t.w.Now(), node, text)
 	}
+}
+
+// writeLine writes a line. What the writer makes of it is the caller's to know; a
+// trace that cannot be written does not change the run.
+func writeLine(to io.Writer, step uint64, at time.Duration, node, text string) {
+	_, _ = fmt.Fprintf(to, "%8d %14.6f %-6s %s\n", step, at.Seconds(), node, text)
 }
 
 func (t *textTrace) fault(e *Event) {
@@ -73,18 +81,18 @@ func (t *textTrace) hostNoticed(e *Event) {
 
 func (t *textTrace) arrived(e *Event) {
 	m := e.Message
-	t.line("plane", "> m%d %s from %s", m.id, m.kind, nodeName(m.node))
+	t.line("plane", "> m%d %s from %s", m.ID(), m.Kind(), m.Sender())
 }
 
 func (t *textTrace) stepDone(e *Event) {
 	if e.Reply != nil {
-		t.line("plane", "= m%d %v → %v", e.Message.id, e.Input, e.Reply)
+		t.line("plane", "= m%d %v → %v", e.Message.ID(), e.Input, e.Reply)
 	}
 }
 
 func (t *textTrace) answered(e *Event) {
 	m := e.Message
-	t.line("plane", "< m%d %v%s", m.id, m.outcome.Code, retryText(&m.outcome))
+	t.line("plane", "< m%d %s", m.ID(), m.AnswerText())
 }
 
 func (t *textTrace) committed(e *Event) {
@@ -104,35 +112,9 @@ func (t *textTrace) hostStepped(e *Event) {
 	}
 }
 
-func retryText(o *wire.Outcome) string {
-	s := ""
-	if o.Code.Unavailable() {
-		s += fmt.Sprintf(" retry-after=%v", o.RetryAfter)
-	}
-	if o.Replay {
-		s += fmt.Sprintf(" replay-from=%d", o.ReplayFrom)
-	}
-	return s
-}
-
-func nodeName(node int32) string {
-	switch node {
-	case operatorNodeID:
-		return "operator"
-	case manifestNodeID:
-		return "manifests"
-	case planeNodeID:
-		return "plane"
-	case worldNodeID:
-		return "world"
-	default:
-		return string(scenario.HostName(int(node) + 1))
-	}
-}
-
-// subscribeChangeLog writes a line for every change that a person would want to
+// Changes writes a line for every change that a person would want to
 // hear of.
-func subscribeChangeLog(w *World, to io.Writer) {
+func Changes(w *World, to io.Writer) {
 	line := func(e *Event, format string, args ...any) {
 		_, _ = fmt.Fprintf(to, "%8d %14.6f %s\n", e.Step, e.At.Seconds(), fmt.Sprintf(format, args...))
 	}

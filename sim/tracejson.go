@@ -3,22 +3,12 @@ package sim
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-)
-
-// TraceFormat is the form of a trace.
-type TraceFormat uint8
-
-const (
-	// TraceText is one line of text for most of what happens, for people.
-	TraceText TraceFormat = iota
-	// TraceJSON is one JSON object for each event, between a header and the
-	// result, for programs: docs/simulation.md describes it.
-	TraceJSON
 )
 
 // The first line of a JSON trace names them. A reader that knows the version
@@ -29,26 +19,26 @@ const (
 	traceFormatVersion = 1
 )
 
-// jsonTrace is a consumer of events that writes each of them as a JSON object.
-// The same scenario, options and build give the same bytes.
-type jsonTrace struct {
-	w      *World
+// JSONTrace is a consumer of events that writes each of them as a JSON object.
+// The same scenario and build give the same bytes.
+type JSONTrace struct {
 	to     *json.Encoder
 	events uint64 // written so far
 	line   traceLine
 }
 
-// newJSONTrace writes the header and subscribes to everything.
-func newJSONTrace(w *World, o *Options) *jsonTrace {
-	t := &jsonTrace{w: w, to: json.NewEncoder(o.Trace)}
+// JSON writes a header, which names the scenario, and then every event of a
+// world from a step on.
+func JSON(w *World, to io.Writer, from uint64, name string) *JSONTrace {
+	t := &JSONTrace{to: json.NewEncoder(to)}
 	t.to.SetEscapeHTML(false)
 	t.encode(&traceHeader{
-		Format: traceFormatName, Version: traceFormatVersion, Scenario: o.TraceName, Seed: w.scenario.Seed, Build: repro.Build(), FromStep: o.TraceFrom,
+		Format: traceFormatName, Version: traceFormatVersion, Scenario: name, Seed: w.Scenario().Seed, Build: repro.Build(), FromStep: from,
 	})
-	for kind := EventKind(0); kind < eventKindCount; kind++ {
+	for kind := EventKind(0); kind < EventKindCount; kind++ {
 		fill := eventForms[kind].fill
 		w.Subscribe(kind, func(e *Event) {
-			if e.Step < o.TraceFrom {
+			if e.Step < from {
 				return
 			}
 			t.events++
@@ -60,35 +50,21 @@ func newJSONTrace(w *World, o *Options) *jsonTrace {
 	return t
 }
 
-// end writes the result.
-func (t *jsonTrace) end(r *Result) {
+// End writes the result, which is the last line.
+func (t *JSONTrace) End(v *Verdict) {
 	line := traceResult{
-		Kind: "result", Verdict: r.verdict(), Hash: fmt.Sprintf("%016x", r.Hash),
-		Steps: r.Events, Events: t.events, Simulated: int64(r.Simulated), Settled: int64(r.Settled),
+		Kind: "result", Verdict: v.Word(), Hash: fmt.Sprintf("%016x", v.Hash),
+		Steps: v.Events, Events: t.events, Simulated: int64(v.Simulated), Settled: int64(v.Settled),
 	}
-	if v := r.Violation; v != nil {
-		line.Violation = &traceViolation{v.Checker, v.Step, int64(v.At), v.Detail}
+	if broken := v.Violation; broken != nil {
+		line.Violation = &traceViolation{broken.Checker, broken.Step, int64(broken.At), broken.Detail}
 	}
 	t.encode(&line)
 }
 
 // encode writes a line. What the writer makes of it is the caller's to know; a
 // trace that cannot be written does not change the run.
-func (t *jsonTrace) encode(line any) { _ = t.to.Encode(line) }
-
-// verdict is the result in one word.
-func (r *Result) verdict() string {
-	switch {
-	case r.Violation != nil && !r.Expected:
-		return "violation"
-	case len(r.Unmet) > 0:
-		return "unmet"
-	case !r.Ended:
-		return "stopped"
-	default:
-		return "passed"
-	}
-}
+func (t *JSONTrace) encode(line any) { _ = t.to.Encode(line) }
 
 // traceHeader is the first line.
 type traceHeader struct {
@@ -179,7 +155,7 @@ type traceEntry struct {
 }
 
 // eventForms say how each kind of event is written, and what it is about.
-var eventForms = [eventKindCount]struct {
+var eventForms = [EventKindCount]struct {
 	about string
 	fill  func(*traceLine, *Event)
 }{
@@ -238,15 +214,15 @@ func (l *traceLine) ofPlane(*Event) { l.Node = "plane" }
 func (l *traceLine) ofHost(e *Event) { l.Node = string(scenario.HostName(e.Host)) }
 
 func (l *traceLine) stepBegan(e *Event) {
-	l.Node, l.Timer = nodeName(e.timer.node), timerNames[e.timer.kind]
-	if e.timer.kind.aboutMessage() {
-		l.about(e.World.message(&e.timer))
+	l.Node, l.Timer = e.Timer.Node(), e.Timer.Name()
+	if e.Message != nil {
+		l.about(e.Message)
 	}
 }
 
 // about names a message.
 func (l *traceLine) about(m *Message) {
-	l.Message, l.Type, l.From, l.Duplicate = m.id, m.kind.String(), nodeName(m.node), m.duplicate
+	l.Message, l.Type, l.From, l.Duplicate = m.ID(), m.Kind().String(), m.Sender(), m.Duplicate()
 }
 
 func (l *traceLine) atPlane(e *Event) {
@@ -268,27 +244,27 @@ func (l *traceLine) outcome(o *wire.Outcome) {
 
 func (l *traceLine) withOutcome(e *Event) {
 	l.atPlane(e)
-	l.outcome(&e.Message.outcome)
+	l.outcome(e.Message.Outcome())
 }
 
 func (l *traceLine) sent(e *Event) {
 	m := e.Message
-	l.Node = nodeName(m.node)
+	l.Node = m.Sender()
 	l.about(m)
-	switch m.kind {
+	switch m.Kind() {
 	case scenario.RouteHeartbeat:
-		l.Document = wire.HeartbeatRequestSchema.Append(nil, &m.heartbeat.Request)
+		l.Document = wire.HeartbeatRequestSchema.Append(nil, &m.Heartbeat().Request)
 	case scenario.RouteEvent:
-		l.Document = wire.EventEnvelopeSchema.Append(nil, &m.event.Envelope)
+		l.Document = wire.EventEnvelopeSchema.Append(nil, &m.Event().Envelope)
 	case scenario.RoutePoll:
-		l.Wait = int64(m.wait)
+		l.Wait = int64(m.Wait())
 	case scenario.RouteOperator:
-		l.Text = m.operator.String()
+		l.Text = m.Operator().String()
 	}
 }
 
 func (l *traceLine) vanished(e *Event) {
-	l.Node = nodeName(e.Message.node)
+	l.Node = e.Message.Sender()
 	l.about(e.Message)
 	l.Direction, l.Reason = "up", snake(e.Effect)
 	if e.Dir == scenario.Down {
@@ -297,16 +273,16 @@ func (l *traceLine) vanished(e *Event) {
 }
 
 func (l *traceLine) heard(e *Event) {
-	l.Node = nodeName(e.Message.node)
+	l.Node = e.Message.Sender()
 	l.about(e.Message)
 	if l.Answered = e.Answered; e.Answered {
-		l.outcome(&e.Message.outcome)
+		l.outcome(e.Message.Outcome())
 	}
 }
 
 func (l *traceLine) admitted(e *Event) {
 	l.atPlane(e)
-	l.Deadline, l.InboxDepth = int64(e.Message.deadline), e.World.InboxDepth()
+	l.Deadline, l.InboxDepth = int64(e.Message.Deadline()), e.World.InboxDepth()
 }
 
 func (l *traceLine) counted(e *Event) {

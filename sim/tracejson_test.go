@@ -15,27 +15,32 @@ import (
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
-// jsonTraceOf runs a scenario and returns its JSON trace.
-func jsonTraceOf(t *testing.T, s scenario.Scenario, o Options) (string, Result) {
+// jsonTraceOf runs a scenario up to a step and returns its JSON trace from a step
+// on.
+func jsonTraceOf(t *testing.T, s scenario.Scenario, name string, from, until uint64) (string, Verdict) {
 	t.Helper()
-	var b strings.Builder
-	o.Trace, o.TraceFormat = &b, TraceJSON
-	r, err := Run(s, o)
+	return jsonTraceIn(t, s, false, name, from, until)
+}
+
+func jsonTraceIn(t *testing.T, s scenario.Scenario, wire bool, name string, from, until uint64) (string, Verdict) {
+	t.Helper()
+	w, err := NewWorld(s, WorldOptions{Wire: wire, Rest: Rest})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b.String(), r
+	var b strings.Builder
+	trace := JSON(w, &b, from, name)
+	c := Attach(w, []Checker{})
+	w.Run(until)
+	v := c.Verdict()
+	trace.End(&v)
+	return b.String(), v
 }
 
 func TestJSONTrace_EveryEventKindHasAForm(t *testing.T) {
-	for kind := EventKind(0); kind < eventKindCount; kind++ {
+	for kind := EventKind(0); kind < EventKindCount; kind++ {
 		if form := eventForms[kind]; form.fill == nil || form.about == "" {
 			t.Errorf("%v has no form, or its form says nothing about it", kind)
-		}
-	}
-	for kind := range timerWords {
-		if kind > 0 && (kind >= len(timerNames) || timerNames[kind] == "") {
-			t.Errorf("the timer %q has no name", timerWords[kind])
 		}
 	}
 }
@@ -44,8 +49,8 @@ func TestJSONTrace_EveryEventKindHasAForm(t *testing.T) {
 // that every line has.
 func TestJSONTrace_EveryEventKindIsSeen(t *testing.T) {
 	missing := make(map[string]bool)
-	for _, name := range eventNames {
-		missing[name] = true
+	for kind := EventKind(0); kind < EventKindCount; kind++ {
+		missing[kind.String()] = true
 	}
 	// The rare kinds, and then a few drawn scenarios.
 	scenarios := []scenario.Scenario{
@@ -54,10 +59,10 @@ func TestJSONTrace_EveryEventKindIsSeen(t *testing.T) {
 		mustParse(t, "fleet 2\nat 10s reply drop for=1m\n"),
 	}
 	for seed := uint64(1); seed <= 6; seed++ {
-		scenarios = append(scenarios, generate.Scenario(seed, mustProfile(t, "swarm")))
+		scenarios = append(scenarios, profiled(t, seed, "swarm"))
 	}
 	for _, s := range scenarios {
-		trace, _ := jsonTraceOf(t, s, Options{Checkers: []Checker{}})
+		trace, _ := jsonTraceOf(t, s, "", 0, 0)
 		lines := strings.Split(strings.TrimSuffix(trace, "\n"), "\n")
 		for _, line := range lines[1 : len(lines)-1] {
 			var e struct {
@@ -80,14 +85,9 @@ func TestJSONTrace_EveryEventKindIsSeen(t *testing.T) {
 func TestJSONTrace_TwoRunsGiveEqualBytes(t *testing.T) {
 	for _, p := range generate.Profiles() {
 		s := generate.Scenario(3, p)
-		plain, err := Run(s, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		o := Options{TraceName: "a <b> & c"}
-		first, result := jsonTraceOf(t, s, o)
-		o.Wire, o.Checkers = true, []Checker{}
-		if again, _ := jsonTraceOf(t, s, o); again != first {
+		plain := unobserved(t, s)
+		first, result := jsonTraceOf(t, s, "a <b> & c", 0, 0)
+		if again, _ := jsonTraceIn(t, s, true, "a <b> & c", 0, 0); again != first {
 			t.Errorf("%s: two traces differ", p.Name)
 		}
 		if result.Hash != plain.Hash {
@@ -105,9 +105,9 @@ func TestJSONTrace_TwoRunsGiveEqualBytes(t *testing.T) {
 }
 
 func TestJSONTrace_BeginsAndStopsAtSteps(t *testing.T) {
-	s := generate.Scenario(3, mustProfile(t, "smoke"))
-	whole, _ := jsonTraceOf(t, s, Options{})
-	part, _ := jsonTraceOf(t, s, Options{TraceFrom: 20, Until: 30})
+	s := profiled(t, 3, "smoke")
+	whole, _ := jsonTraceOf(t, s, "", 0, 0)
+	part, _ := jsonTraceOf(t, s, "", 20, 30)
 	var want []string
 	for line := range strings.Lines(whole) {
 		var e struct {
@@ -130,7 +130,7 @@ func TestJSONTrace_BeginsAndStopsAtSteps(t *testing.T) {
 }
 
 func TestJSONTrace_ResultOfABrokenRunNamesTheViolation(t *testing.T) {
-	trace, result := jsonTraceOf(t, mustParse(t, "seed 1\nfleet 1 activation=5m..5m\nrollout stable@r1 at=30s target=c2\nactive 1m\nconverge within=1m\n"), Options{})
+	trace, result := jsonTraceOf(t, mustParse(t, "seed 1\nfleet 1 activation=5m..5m\nrollout stable@r1 at=30s target=c2\nactive 1m\nconverge within=1m\n"), "", 0, 0)
 	if result.Violation == nil {
 		t.Fatal("nothing is violated")
 	}
@@ -164,7 +164,7 @@ func TestJSONTrace_DocumentationIsMadeOfTheEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trace, _ := jsonTraceOf(t, generate.Scenario(3, mustProfile(t, "smoke")), Options{TraceName: "seed 3 of profile smoke"})
+	trace, _ := jsonTraceOf(t, profiled(t, 3, "smoke"), "seed 3 of profile smoke", 0, 0)
 	lines := strings.SplitAfter(buildOf.ReplaceAllString(trace, `"build":"unknown go1.26 linux/amd64"`), "\n")
 	var sample bytes.Buffer
 	for i, line := range lines {

@@ -3,50 +3,9 @@ package sim
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
-
-// Violation says which rule was broken, when, and how.
-type Violation struct {
-	// Checker is its number: S8, L1.
-	Checker string
-	Step    uint64
-	At      time.Duration
-	Detail  string
-}
-
-// String writes the violation in one line.
-func (v *Violation) String() string {
-	return fmt.Sprintf("%s at step %d, %v: %s", v.Checker, v.Step, v.At, v.Detail)
-}
-
-// Result is how a run ended.
-type Result struct {
-	Violation *Violation
-	// Expected says that the scenario expects that violation.
-	Expected bool
-	// Unmet are the scenario's expectations that the run did not meet.
-	Unmet []Unmet
-	Seed  uint64
-	// Events is how many events happened, Simulated how much time passed.
-	Events    uint64
-	Simulated time.Duration
-	// Settled is when after the healing the fleet had come to rest.
-	Settled time.Duration
-	// Ended says that the run came to its end, and was not stopped before.
-	Ended   bool
-	Hash    uint64
-	Effects scenario.Effects
-	// Reached is how often each of the scenario's faults took effect: a fault
-	// that never did might as well not be there.
-	Reached []uint64
-}
-
-// Failed reports whether the run is not as its scenario wants it: a rule was
-// broken that was not expected to be, or an expectation is unmet.
-func (r *Result) Failed() bool { return r.Violation != nil && !r.Expected || len(r.Unmet) > 0 }
 
 // Unmet is an expectation that a run did not meet.
 type Unmet struct {
@@ -63,39 +22,74 @@ type Unmet struct {
 // String writes the expectation and what was seen, in one line.
 func (u *Unmet) String() string { return u.Expect.String() + ": saw " + u.Saw }
 
-// verdict compares the run with what its scenario expects.
-func (w *World) verdict(r *Result) {
-	for i := range w.scenario.Expects {
-		e := &w.scenario.Expects[i]
-		if e.Kind == scenario.ExpectViolation && w.violation != nil && w.violation.Checker == e.Is {
-			r.Expected = true
+// Verdict is the result of a run, compared with what its scenario expects.
+type Verdict struct {
+	Result
+	// Expected says that the scenario expects the violation.
+	Expected bool
+	// Unmet are the scenario's expectations that the run did not meet.
+	Unmet []Unmet
+}
+
+// Failed reports whether the run is not as its scenario wants it: a rule was
+// broken that was not expected to be, or an expectation is unmet.
+func (v *Verdict) Failed() bool { return v.Violation != nil && !v.Expected || len(v.Unmet) > 0 }
+
+// Word is the verdict in one word: passed, violation, unmet, or stopped if the
+// run was stopped before its end.
+func (v *Verdict) Word() string {
+	switch {
+	case v.Violation != nil && !v.Expected:
+		return "violation"
+	case len(v.Unmet) > 0:
+		return "unmet"
+	case !v.Ended:
+		return "stopped"
+	default:
+		return "passed"
+	}
+}
+
+// Verdict returns how the run went so far.
+func (s *Checks) Verdict() Verdict {
+	v := Verdict{Result: s.World.Result()}
+	if s.expects == nil {
+		return v
+	}
+	for i, seen := range s.expects.seen { // a copy: what is written there is for this verdict only
+		e := &seen.expect
+		if e.Kind == scenario.ExpectViolation && v.Violation != nil && v.Violation.Checker == e.Is {
+			v.Expected = true
 		}
-		s := w.expects.seen[i] // what is written here is for this result only
-		if saw, instead := w.unmet(&s, r.Ended); saw != "" {
-			r.Unmet = append(r.Unmet, Unmet{Index: i, Expect: *e, Saw: saw, Instead: instead})
+		if saw, instead := s.expects.unmet(&seen, &v.Result); saw != "" {
+			v.Unmet = append(v.Unmet, Unmet{Index: i, Expect: *e, Saw: saw, Instead: instead})
 		}
 	}
+	return v
 }
 
 // unmet says what there was in place of what was expected, and how the
 // expectation would be met; nothing if it is. Of a run that was stopped before
 // its end only that is judged which is over.
-func (w *World) unmet(s *seen, ended bool) (saw string, instead *scenario.Expect) {
+func (j *expectJudge) unmet(s *seen, r *Result) (saw string, instead *scenario.Expect) {
 	e := s.expect
 	switch {
-	case !ended:
+	case !r.Ended:
 		if s.looked && !s.met {
 			return s.state, withSeq(e, s)
 		}
 		return "", nil
 	case e.Kind == scenario.ExpectViolation:
-		return w.unmetViolation(e)
+		return unmetViolation(e, r.Violation)
 	case e.Kind.Looks():
-		if e.At.Given && !s.looked && e.At.Min > w.now {
-			return fmt.Sprintf("that the run was over at %s", scenario.FormatDuration(w.now)), nil
+		at := r.Simulated
+		if e.At.Given && !s.looked {
+			if at = e.At.Min; at > r.Simulated {
+				return fmt.Sprintf("that the run was over at %s", scenario.FormatDuration(r.Simulated)), nil
+			}
 		}
 		if !s.looked {
-			w.expects.judge(w, s, w.now)
+			j.judge(s, at)
 		}
 		if s.met {
 			return "", nil
@@ -103,13 +97,12 @@ func (w *World) unmet(s *seen, ended bool) (saw string, instead *scenario.Expect
 		return s.state, withSeq(e, s)
 	case e.Kind == scenario.ExpectEffect:
 		effect, _ := scenario.EffectNamed(e.Is)
-		s.count = int(w.effects[effect])
+		s.count = int(r.Effects[effect])
 	}
 	return s.counted()
 }
 
-func (w *World) unmetViolation(e scenario.Expect) (saw string, instead *scenario.Expect) {
-	v := w.violation
+func unmetViolation(e scenario.Expect, v *Violation) (saw string, instead *scenario.Expect) {
 	switch {
 	case v == nil:
 		return "no violation", nil

@@ -75,12 +75,6 @@ func (c *wipeWatch) stepped(e *Event) {
 // PROTOCOL R6, H2, H3, A3, A4
 func TestAThousandHostsAreVisibleAgainWithinTwoIntervalsOfAWipe(t *testing.T) {
 	watch := &wipeWatch{}
-	checkers := append(Checkers(), Checker{Number: "watch", New: func(s *Checks) {
-		s.on(EventPlaneDown, watch.planeDown)
-		s.on(EventPlaneStarted, watch.planeStarted)
-		s.on(EventStepDone, watch.stepDone)
-		s.on(EventStepEnded, watch.stepped)
-	}})
 	s := scenario.Scenario{
 		Seed:  1,
 		Fleet: scenario.Fleet{Hosts: 1000},
@@ -89,10 +83,13 @@ func TestAThousandHostsAreVisibleAgainWithinTwoIntervalsOfAWipe(t *testing.T) {
 		},
 		Faults: []scenario.Fault{{At: 10 * time.Minute, Kind: scenario.PlaneWipe, For: 5 * time.Second}},
 	}
-	r, err := Run(s, Options{Checkers: checkers})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := checked(t, s)
+	w.Subscribe(EventPlaneDown, watch.planeDown)
+	w.Subscribe(EventPlaneStarted, watch.planeStarted)
+	w.Subscribe(EventStepDone, watch.stepDone)
+	w.Subscribe(EventStepEnded, watch.stepped)
+	w.Run(0)
+	r := w.Result()
 	if r.Violation != nil {
 		t.Fatal(r.Violation)
 	}

@@ -12,8 +12,8 @@ import (
 // Witness writes down what could be seen of a run from outside: what reached
 // the plane's door, what was answered, and what the hosts heard. It judges
 // nothing and changes nothing, the hash included. It is for those who hold a
-// run to a property of their own; hand an empty one over in [Options], and read
-// it between two calls of [World.Next], or at the end.
+// run to a property of their own; attach an empty one to a world, and read it
+// between two calls of [World.Next], or at the end.
 //
 // It keeps everything, so it is for worlds of some ten hosts and some hours.
 type Witness struct {
@@ -31,7 +31,7 @@ type Witness struct {
 
 // call is a request as its host numbers it.
 type call struct {
-	node int32
+	host int
 	id   uint64
 }
 
@@ -107,8 +107,9 @@ type Sight struct {
 	Exchange *Exchange
 }
 
-// subscribe lets it see what it writes down.
-func (o *Witness) subscribe(w *World) {
+// Attach has it see what it writes down. It is to be called before the world's
+// first step.
+func (o *Witness) Attach(w *World) {
 	w.Subscribe(EventArrived, o.arrived)
 	w.Subscribe(EventAdmitted, o.admitted)
 	w.Subscribe(EventRefused, o.refused)
@@ -123,34 +124,34 @@ func (o *Witness) subscribe(w *World) {
 }
 
 func (o *Witness) note(w *World, k SightKind, x *Exchange) {
-	o.Sights = append(o.Sights, Sight{Kind: k, Step: w.step, At: w.now, Exchange: x})
+	o.Sights = append(o.Sights, Sight{Kind: k, Step: w.Step(), At: w.Now(), Exchange: x})
 }
 
 func (o *Witness) arrived(e *Event) {
 	w, m := e.World, e.Message
 	x := &Exchange{
-		Kind: m.kind, Duplicate: m.duplicate, Wait: m.wait, SentAt: m.sentAt, ArrivedAt: w.now,
+		Kind: m.Kind(), Duplicate: m.Duplicate(), Wait: m.Wait(), SentAt: m.SentAt(), ArrivedAt: w.Now(),
 		AdmittedAt: Never, SteppedAt: Never, FinishedAt: Never, AnsweredAt: Never, HeardAt: Never,
 	}
-	switch m.kind {
+	switch m.Kind() {
 	case scenario.RouteHeartbeat:
-		r := &m.heartbeat.Request
+		r := &m.Heartbeat().Request
 		x.Rollout, x.Closure = r.RolloutID, r.CurrentClosure
 	case scenario.RouteEvent:
-		e := &m.event.Envelope
+		e := &m.Event().Envelope
 		x.Rollout, x.Event, x.Seq = e.RolloutID, e.Event.Body.Kind(), e.Event.Seq
 	}
 	if o.byMessage == nil {
 		o.byMessage, o.byCall = make(map[uint64]*Exchange), make(map[call]*Exchange)
 	}
-	o.byMessage[m.id] = x
+	o.byMessage[m.ID()] = x
 	switch {
-	case m.node == manifestNodeID:
+	case m.FromManifests():
 		x.Host = -1
-	case m.node >= 0:
-		x.Host = int(m.node) + 1
-		if !m.duplicate {
-			o.byCall[call{m.node, m.call}] = x
+	case m.Host() > 0:
+		x.Host = m.Host()
+		if !m.Duplicate() {
+			o.byCall[call{m.Host(), m.Call()}] = x
 		}
 	}
 	o.Exchanges = append(o.Exchanges, x)
@@ -159,43 +160,43 @@ func (o *Witness) arrived(e *Event) {
 
 func (o *Witness) admitted(e *Event) {
 	w, m := e.World, e.Message
-	x := o.byMessage[m.id]
-	x.AdmittedAt, x.FinishedAt = w.now, Never
+	x := o.byMessage[m.ID()]
+	x.AdmittedAt, x.FinishedAt = w.Now(), Never
 	o.note(w, SightAdmitted, x)
 }
 
-func (o *Witness) refused(e *Event) { o.note(e.World, SightRefused, o.byMessage[e.Message.id]) }
+func (o *Witness) refused(e *Event) { o.note(e.World, SightRefused, o.byMessage[e.Message.ID()]) }
 
 func (o *Witness) stepDone(e *Event) {
 	w, m := e.World, e.Message
 	if m == nil {
 		return // a tick
 	}
-	x := o.byMessage[m.id]
-	x.SteppedAt = w.now
+	x := o.byMessage[m.ID()]
+	x.SteppedAt = w.Now()
 	o.note(w, SightStepped, x)
 }
 
-func (o *Witness) dropped(e *Event) { o.note(e.World, SightDropped, o.byMessage[e.Message.id]) }
+func (o *Witness) dropped(e *Event) { o.note(e.World, SightDropped, o.byMessage[e.Message.ID()]) }
 
 func (o *Witness) finished(e *Event) {
 	w, m := e.World, e.Message
-	x := o.byMessage[m.id]
-	x.FinishedAt = w.now
+	x := o.byMessage[m.ID()]
+	x.FinishedAt = w.Now()
 	o.note(w, SightFinished, x)
-	if m.answered {
-		delete(o.byMessage, m.id)
+	if m.Answered() {
+		delete(o.byMessage, m.ID())
 	}
 }
 
 func (o *Witness) answered(e *Event) {
 	w, m := e.World, e.Message
-	x := o.byMessage[m.id]
-	x.AnsweredAt, x.Outcome = w.now, m.outcome
-	x.Outcome.Heartbeat.Bootstrap = append([]wire.Snapshot(nil), m.outcome.Heartbeat.Bootstrap...)
+	x := o.byMessage[m.ID()]
+	x.AnsweredAt, x.Outcome = w.Now(), *m.Outcome()
+	x.Outcome.Heartbeat.Bootstrap = append([]wire.Snapshot(nil), m.Outcome().Heartbeat.Bootstrap...)
 	o.note(w, SightAnswered, x)
 	if x.AdmittedAt == Never || x.FinishedAt != Never {
-		delete(o.byMessage, m.id)
+		delete(o.byMessage, m.ID())
 	}
 }
 
@@ -217,26 +218,25 @@ func (o *Witness) planeDown(e *Event) {
 func (o *Witness) planeStarted(e *Event) { o.note(e.World, SightStarted, nil) }
 
 func (o *Witness) hostStepped(e *Event) {
-	w, h, in := e.World, e.host(), e.AgentInput
-	switch in := in.(type) {
+	switch in := e.AgentInput.(type) {
 	case *agent.HeartbeatAnswered:
-		o.heard(w, h, in.ID, in.Answer)
+		o.heard(e, in.ID, in.Answer)
 	case *agent.EventAnswered:
-		o.heard(w, h, in.ID, in.Answer)
+		o.heard(e, in.ID, in.Answer)
 	case *agent.PollAnswered:
-		o.heard(w, h, in.ID, in.Answer)
+		o.heard(e, in.ID, in.Answer)
 	}
 }
 
 // heard notes what a host was told of a request, if the request ever reached
 // the plane.
-func (o *Witness) heard(w *World, h *hostNode, id uint64, a agent.Answer) {
-	key := call{int32(h.index), id}
+func (o *Witness) heard(e *Event, id uint64, a agent.Answer) {
+	key := call{e.Host, id}
 	x := o.byCall[key]
 	if x == nil {
 		return
 	}
 	delete(o.byCall, key)
-	x.HeardAt, x.Heard = w.now, a
-	o.note(w, SightHeard, x)
+	x.HeardAt, x.Heard = e.At, a
+	o.note(e.World, SightHeard, x)
 }

@@ -3,7 +3,6 @@ package sim
 import (
 	"reflect"
 	"testing"
-	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -26,24 +25,15 @@ at 4m1s reducer slow each=1s for=59s
 active 6m
 `
 
-func watch(t *testing.T, text string) (*Witness, Result) {
+func watch(t *testing.T, text string) (*Witness, Verdict) {
 	t.Helper()
-	s, err := scenario.ParseScenario(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := mustParse(t, text)
 	witness := &Witness{}
-	seen, err := Run(s, Options{Witness: witness})
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, seen := observed(t, s, witness.Attach)
 	if seen.Violation != nil {
 		t.Fatal(seen.Violation)
 	}
-	unseen, err := Run(s, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	unseen := unobserved(t, s)
 	if !reflect.DeepEqual(seen, unseen) {
 		t.Errorf("with a witness the run is another:\n%+v\n%+v", seen, unseen)
 	}
@@ -65,8 +55,9 @@ func TestAWitnessSeesWhatTheRunCountsAndChangesNothing(t *testing.T) {
 			t.Errorf("no sight of kind %d", k)
 		}
 	}
-	for code, effect := range unavailableEffects {
-		if c := wire.Code(code); c.Unavailable() && answers[c] != result.Effects[effect] {
+	for _, c := range wire.UnavailableCodes {
+		effect, named := scenario.EffectNamed(c.String())
+		if !named || answers[c] != result.Effects[effect] {
 			t.Errorf("%d answers %v were seen, the run counts %d", answers[c], c, result.Effects[effect])
 		}
 	}
@@ -97,29 +88,5 @@ func TestAWitnessKnowsWhatBecameOfARequest(t *testing.T) {
 	}
 	if heard == 0 {
 		t.Error("no host heard anything")
-	}
-}
-
-func TestOnlyALivingPlaneAndALivingAgentCanBeLookedAt(t *testing.T) {
-	s, err := scenario.ParseScenario("fleet 2\nat 1m plane crash for=5s\nat 1m agent crash host=h1 for=5s\nactive 2m\n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := New(s, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	down := 0
-	for w.Next() {
-		died := time.Minute <= w.Now() && w.Now() < time.Minute+5*time.Second
-		if (w.Agent(1) == nil) != died && w.Now() > 0 && w.Now() != time.Minute && w.Now() != time.Minute+5*time.Second {
-			t.Fatalf("at %v there is an agent: %v", w.Now(), w.Agent(1) != nil)
-		}
-		if w.Plane() == nil && w.Now() > 0 {
-			down++
-		}
-	}
-	if down == 0 || w.Agent(2) == nil || w.Plane() == nil || w.Runs(1) != "c0" {
-		t.Errorf("%d steps without a plane; at the end h1 runs %s", down, w.Runs(1))
 	}
 }

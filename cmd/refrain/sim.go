@@ -90,7 +90,7 @@ type simUnmet struct {
 }
 
 // expectations takes in what a file expects. An expected violation is none.
-func (r *simReport) expectations(result *sim.Result) {
+func (r *simReport) expectations(result *sim.Verdict) {
 	for i := range result.Unmet {
 		u := &result.Unmet[i]
 		line := 0

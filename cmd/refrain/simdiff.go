@@ -131,7 +131,7 @@ func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 		if err != nil {
 			return nil, usageError(s.name + ": " + err.Error())
 		}
-		worlds[i] = w
+		worlds[i] = w.World
 	}
 	d := &picture.Difference{}
 	parted := sim.Diverge(worlds[0], worlds[1])
@@ -153,7 +153,8 @@ func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 		}
 		recorder := sim.NewRecorder(sim.RecordLimits{})
 		// Not every step has lines, so a few more are run than are shown.
-		if _, err := sim.Run(s.of.scenario, sim.Options{Wire: s.of.wire, Record: recorder, Until: max(d.Step, 1) + 4*uint64(steps)}); err != nil {
+		part, err := sim.Run(s.of.scenario, sim.Options{Wire: s.of.wire, Record: recorder, Until: max(d.Step, 1) + 4*uint64(steps)})
+		if err != nil {
 			return nil, err
 		}
 		again := s.of.from.again
@@ -161,7 +162,7 @@ func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 			again += " --wire"
 		}
 		s.to.Name, s.to.Whole = s.of.name, whole
-		s.to.Run = picture.Run{Recording: recorder.Recording(), Profile: s.of.from.profile, File: s.of.from.file, Build: buildIdentity(), Again: again}
+		s.to.Run = picture.Run{Recording: recorder.Recording(part), Profile: s.of.from.profile, File: s.of.from.file, Build: buildIdentity(), Again: again}
 	}
 	if parted == nil {
 		d.Same = d.A.Whole.Events

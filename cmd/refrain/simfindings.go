@@ -28,10 +28,10 @@ func (c *simSearchCommand) shrinkFindings(ctx context.Context, io stdio, finding
 	seen := make(map[string]bool)
 	for i := range findings {
 		f := &findings[i]
-		if f.Err != nil || seen[f.Result.Violation.Kind()] {
+		if f.Err != nil || seen[sim.Kind(f.Result.Violation)] {
 			continue
 		}
-		seen[f.Result.Violation.Kind()] = true
+		seen[sim.Kind(f.Result.Violation)] = true
 		file := filepath.Join(c.Out, fmt.Sprintf("%s-%s-%d.scenario", strings.ToLower(f.Result.Violation.Checker), f.Profile, f.Seed))
 		shrink := sim.Shrink{Workers: c.Workers, Options: sim.Options{Wire: c.Wire}}
 		r, err := runShrink(ctx, io, shrink, f.Scenario, seedOrigin(f.Seed, f.Profile).from(), file)

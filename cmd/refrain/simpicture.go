@@ -52,12 +52,12 @@ func (f *simPictureFlags) begin() (*simDrawing, error) {
 }
 
 // finish draws the run into the files.
-func (d *simDrawing) finish(report *simReport) error {
+func (d *simDrawing) finish(verdict sim.Verdict, report *simReport) error {
 	if d.recorder == nil {
 		return nil
 	}
 	run := picture.Run{
-		Recording: d.recorder.Recording(), Profile: report.Profile, File: report.File, Build: report.Build, Again: report.Again,
+		Recording: d.recorder.Recording(verdict), Profile: report.Profile, File: report.File, Build: report.Build, Again: report.Again,
 	}
 	for _, p := range d.pages {
 		b := bufio.NewWriterSize(p.file, 1<<16)

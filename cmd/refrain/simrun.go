@@ -93,7 +93,7 @@ func (c *simRunCommand) Run(io stdio) error {
 	report.SimSeconds, report.WallSeconds = result.Simulated.Seconds(), wall.Seconds()
 	report.rates()
 	report.effects(&result.Effects)
-	if err := drawing.finish(report); err != nil {
+	if err := drawing.finish(result, report); err != nil {
 		return err
 	}
 	switch {
@@ -184,7 +184,7 @@ func openTrace(path string, out io.Writer) (to io.Writer, flush func() error, er
 }
 
 // printRun prints the result of a run.
-func printRun(w io.Writer, r *simReport, result *sim.Result) {
+func printRun(w io.Writer, r *simReport, result *sim.Verdict) {
 	for _, u := range r.Unmet {
 		fmt.Fprintf(w, "UNMET    %s (line %d): saw %s\n", u.Expect, u.Line, u.Saw)
 	}

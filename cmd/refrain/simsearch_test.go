@@ -48,7 +48,7 @@ func TestASearchWritesWhatItFindsAsSmallScenarios(t *testing.T) {
 		t.Fatal(err)
 	}
 	result, err := sim.Run(s, sim.Options{})
-	if err != nil || result.Violation == nil || result.Violation.Kind() != findings[0].Result.Violation.Kind() {
+	if err != nil || result.Violation == nil || sim.Kind(result.Violation) != sim.Kind(findings[0].Result.Violation) {
 		t.Errorf("the file runs to %v, %v; want %v", result.Violation, err, findings[0].Result.Violation)
 	}
 	if len(s.Faults) > 0 || s.Fleet.Hosts != 1 {

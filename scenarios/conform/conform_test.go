@@ -72,7 +72,7 @@ at 80s plane restart for=2s each=1s
 active 4m
 `
 
-func record(t *testing.T, text string, requests int) *sim.Tape {
+func recordTape(t *testing.T, text string, requests int) *sim.Tape {
 	t.Helper()
 	scenario, err := scenario.ParseScenario(text)
 	if err != nil {
@@ -146,7 +146,7 @@ func TestATapeThatLiesIsFoundOutWhereItLies(t *testing.T) {
 		{"the body is another", func(a *wire.Answer) bool { return a.Status == 200 }, func(a *wire.Answer) { a.Body = append(a.Body, ' ') }, "the bodies differ"},
 	} {
 		t.Run(test.lie, func(t *testing.T) {
-			tape := record(t, crowded, 0)
+			tape := recordTape(t, crowded, 0)
 			at := firstAnswer(t, tape, test.likes)
 			test.tell(tape.Requests[tape.Steps[at].Request].Answer)
 			d := play(t, tape)
@@ -190,7 +190,7 @@ func TestATapeThatDoesSomethingElseIsFoundOut(t *testing.T) {
 		{"the plane's state is another", func(s *sim.TapeStep) bool { return s.Kind == sim.TapeState && s.At > 100*time.Second }, func(s *sim.TapeStep) { s.State = append(s.State, "more\n"...) }, "the planes' states differ"},
 	} {
 		t.Run(test.lie, func(t *testing.T) {
-			tape := record(t, crowded, 0)
+			tape := recordTape(t, crowded, 0)
 			at := find(tape, test.likes)
 			if at < 0 {
 				t.Fatal("there is no such step on the tape")
@@ -204,7 +204,7 @@ func TestATapeThatDoesSomethingElseIsFoundOut(t *testing.T) {
 }
 
 func TestADifferenceSaysWhatBothDidAndWhichScenario(t *testing.T) {
-	tape := record(t, crowded, 0)
+	tape := recordTape(t, crowded, 0)
 	at := firstAnswer(t, tape, has(wire.HeaderRetryAfter))
 	setHeader(tape.Requests[tape.Steps[at].Request].Answer, wire.HeaderRetryAfter, func(string) string { return "59" })
 	text := play(t, tape).String()
@@ -219,7 +219,7 @@ func TestADifferenceSaysWhatBothDidAndWhichScenario(t *testing.T) {
 }
 
 func TestAScenarioThatStartsFromARecordingCannotBePlayed(t *testing.T) {
-	tape := record(t, crowded, 10)
+	tape := recordTape(t, crowded, 10)
 	tape.Scenario.Start.State = []string{"log {}"}
 	c, err := NewCertificates()
 	if err != nil {

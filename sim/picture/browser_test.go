@@ -311,7 +311,7 @@ func broken(t *testing.T, text string, after int, detail string) Run {
 			w.Violate("S8", "%s", detail)
 		}
 	}
-	return Run{Recording: r.Recording(), Profile: "swarm", Build: "a build", Again: "refrain sim run --seed 5 --profile swarm"}
+	return Run{Recording: r.Recording(w.Verdict()), Profile: "swarm", Build: "a build", Again: "refrain sim run --seed 5 --profile swarm"}
 }
 
 func TestAPageOpensOnTheViolation(t *testing.T) {
@@ -511,10 +511,11 @@ func TestAPageSaysWhatWasLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := sim.NewRecorder(sim.RecordLimits{Messages: 200, Steps: 300})
-	if _, err := sim.Run(s, sim.Options{Record: r}); err != nil {
+	v, err := sim.Run(s, sim.Options{Record: r})
+	if err != nil {
 		t.Fatal(err)
 	}
-	b := open(t, drawn(t, Run{Recording: r.Recording()}), "picture")
+	b := open(t, drawn(t, Run{Recording: r.Recording(v)}), "picture")
 	b.want(`document.querySelector(".notice").textContent.includes("left out")`)
 	// A line of the story whose step is gone leads to the nearest that is kept.
 	value[bool](b, `(document.querySelector("#story button").click(), true)`)
@@ -527,10 +528,11 @@ func TestAPageOfAWorldInWhichNothingHappensIsShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := sim.NewRecorder(sim.RecordLimits{})
-	if _, err := sim.Run(s, sim.Options{Record: r, Until: 1}); err != nil {
+	v, err := sim.Run(s, sim.Options{Record: r, Until: 1})
+	if err != nil {
 		t.Fatal(err)
 	}
-	b := open(t, drawn(t, Run{Recording: r.Recording()}), "picture")
+	b := open(t, drawn(t, Run{Recording: r.Recording(v)}), "picture")
 	b.want(`document.getElementById("verdict").textContent === "■ STOPPED"`)
 	for _, key := range strings.Split("v n p [ ] + - t ?", " ") {
 		b.press(key)

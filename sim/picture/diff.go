@@ -25,7 +25,7 @@ type Side struct {
 	// Run has a recording of the steps around the first that differs. Whole is
 	// how the run ends when it is left to itself.
 	Run   Run
-	Whole sim.Result
+	Whole sim.Verdict
 	// What is the step that differs, in words.
 	What string
 }

@@ -66,7 +66,7 @@ func sign(r Row) rune {
 }
 
 // ending says how a run ends.
-func ending(r *sim.Result) string {
+func ending(r *sim.Verdict) string {
 	switch {
 	case r.Violation != nil:
 		return "VIOLATED " + r.Violation.String()

@@ -9,9 +9,9 @@
 // the directory page is what the browser gets.
 //
 //	recorder := sim.NewRecorder(sim.RecordLimits{})
-//	result, err := sim.Run(scenario, sim.Options{Record: recorder})
+//	verdict, err := sim.Run(scenario, sim.Options{Record: recorder})
 //	...
-//	err = picture.Write(file, picture.Run{Recording: recorder.Recording()})
+//	err = picture.Write(file, picture.Run{Recording: recorder.Recording(verdict)})
 //
 // The same recording gives the same bytes.
 package picture

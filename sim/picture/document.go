@@ -160,7 +160,7 @@ const (
 	stopped  = "stopped"
 )
 
-func verdict(r *sim.Result) string {
+func verdict(r *sim.Verdict) string {
 	switch {
 	case r.Violation != nil:
 		return violated

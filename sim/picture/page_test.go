@@ -35,10 +35,11 @@ func recorded(t testing.TB, text string) Run {
 		t.Fatal(err)
 	}
 	r := sim.NewRecorder(sim.RecordLimits{})
-	if _, err := sim.Run(s, sim.Options{Record: r}); err != nil {
+	v, err := sim.Run(s, sim.Options{Record: r})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return Run{Recording: r.Recording(), File: "a scenario", Build: "a build", Again: "refrain sim run 'a scenario' </script>"}
+	return Run{Recording: r.Recording(v), File: "a scenario", Build: "a build", Again: "refrain sim run 'a scenario' </script>"}
 }
 
 func drawn(t testing.TB, run Run) string {

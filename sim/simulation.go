@@ -1,0 +1,113 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
+)
+
+// TraceFormat is the form of a trace.
+type TraceFormat uint8
+
+const (
+	// TraceText is one line of text for most of what happens, for people.
+	TraceText TraceFormat = iota
+	// TraceJSON is one JSON object for each event, between a header and the
+	// result, for programs: docs/simulation.md describes it.
+	TraceJSON
+)
+
+// Options are how a scenario is run. None of them changes its hash.
+type Options struct {
+	// Wire encodes and decodes every document on its way, strictly.
+	Wire bool
+	// Trace takes the trace, from step TraceFrom on, in the form of TraceFormat.
+	// TraceName is what a trace calls the scenario.
+	Trace       io.Writer
+	TraceFrom   uint64
+	TraceFormat TraceFormat
+	TraceName   string
+	// Changes takes one line per change of a record's, a rollout's or a host's
+	// state.
+	Changes io.Writer
+	// Record collects everything that a picture of the run needs.
+	Record *Recorder
+	// Until ends the run after that step; 0 means never.
+	Until uint64
+	// Checkers are those to look after every step; nil means all of them.
+	Checkers []Checker
+	// Witness, if set, writes down what can be seen from outside.
+	Witness *Witness
+}
+
+// Simulation is a run of a scenario that is judged: a world, and those who
+// receive what happens in it.
+type Simulation struct {
+	*World
+	checks *Checks
+	json   *JSONTrace // nil if nothing wants one
+}
+
+// New makes a simulation. The error names what is wrong with the scenario.
+func New(s scenario.Scenario, o Options) (*Simulation, error) {
+	w, err := NewWorld(s, WorldOptions{Wire: o.Wire, Rest: Rest})
+	if err != nil {
+		return nil, err
+	}
+	sim := &Simulation{World: w}
+	if o.Trace != nil {
+		switch o.TraceFormat {
+		case TraceJSON:
+			sim.json = JSON(w, o.Trace, o.TraceFrom, o.TraceName)
+		default:
+			Text(w, o.Trace, o.TraceFrom)
+		}
+	}
+	if o.Record != nil {
+		o.Record.Attach(w)
+	}
+	if o.Changes != nil {
+		Changes(w, o.Changes)
+	}
+	if o.Witness != nil {
+		o.Witness.Attach(w)
+	}
+	sim.checks = Attach(w, o.Checkers)
+	return sim, nil
+}
+
+// Verdict returns how the run went so far.
+func (s *Simulation) Verdict() Verdict { return s.checks.Verdict() }
+
+// Run runs a scenario to its end. The error names what is wrong with the
+// scenario; what is wrong with the run is in the verdict.
+func Run(s scenario.Scenario, o Options) (Verdict, error) {
+	sim, err := New(s, o)
+	if err != nil {
+		return Verdict{}, err
+	}
+	sim.Run(o.Until)
+	v := sim.Verdict()
+	if sim.json != nil {
+		sim.json.End(&v)
+	}
+	return v, nil
+}
+
+// DumpState runs a scenario to a step and returns the whole state of its world
+// then, as [World.AppendDump] writes it. The error says what is wrong with the
+// scenario, or at which step the run ends before.
+func DumpState(s scenario.Scenario, o Options, step uint64) ([]byte, error) {
+	w, err := New(s, o)
+	if err != nil {
+		return nil, err
+	}
+	if step > 0 {
+		w.Run(step)
+	}
+	if w.Step() < step {
+		return nil, fmt.Errorf("the run ends at step %d; want a step of 0 to that", w.Step())
+	}
+	return w.AppendDump(nil), nil
+}
