@@ -20,7 +20,6 @@ var allowedImports = []struct {
 }{
 	{"bytes", "", "compares and collects bytes"},
 	{"cmp", "", "orders values"},
-	{"container/heap", "core/driver", "orders the deadlines of polls"},
 	{"encoding/binary", "", "writes canonical encodings of a fixed byte order"},
 	{"errors", "", "makes and tells apart errors"},
 	{"fmt", "", "makes texts of refusals and descriptions; it prints maps in key order"},

@@ -3,7 +3,7 @@
 // certificates, clocks, goroutines, the store, the log, the metrics.
 //
 // It decides nothing about hosts or rollouts (core/plane does), nothing about who
-// is admitted, late or wedged (core/gate), and defines no status and no body of
+// is admitted, late or wedged (core/gate, core/driver), and defines no status and no body of
 // its own (core/wire, Outcome.Write). It does not connect to agents (PROTOCOL
 // D1), does not trust a name that a caller sends (T3), and does not acknowledge
 // anything that a crash could undo (E2).
@@ -14,14 +14,19 @@
 //	             every other refusal, since the middleware wraps the router
 //	checks       certificate, revocation, protocol, media type, body, document,
 //	             identity: the first one that fails determines the answer
-//	gate         admitted, or 503: admission.go guards the gate with one mutex
-//	loop         one goroutine steps the plane in batches, commits what has to
-//	             be durable, settles the tickets: loop.go
+//	admission    admitted, or 503: admission.go guards the front of core/driver
+//	             with one mutex, and has its timer
+//	loop         one goroutine carries out the sections of the driver's worker:
+//	             loop.go. Another one commits: commit.go
 //	answer       the handler wakes and writes what core/wire made of the outcome
 //
+// What waits for what, and what happens when something fails, is decided in
+// core/driver; this package adds the mutex, the goroutines, the timers, the store
+// and the sockets.
+//
 // Handlers wait for the one answer that the gate promises (G3). They watch neither
-// the clock nor the connection, so a caller that disconnects changes nothing. A
-// dispatch poll waits outside of the gate: waiters.go.
+// the clock nor the connection, so a caller that disconnects changes nothing, but
+// for a dispatch poll that waits outside of the gate: it is taken off the list.
 //
 // # The caller's duties
 //
@@ -65,8 +70,7 @@
 //	exchange   one request and its answer, with the buffers between them
 //	pending    an admitted request: an input on its way to the loop
 //	bell       the channel that wakes the loop
-//	batch      the inputs that are stepped between two commits
+//	section    one indivisible piece of the driver's work
+//	guard      the mutex around the driver's front
 //	rebuild    loading the plane from the store again
-//	turn       the right of a woken poll to ask the plane; few polls have it at a
-//	           time, so that many woken at once do not fill the inbox
 package httpserver

@@ -110,6 +110,9 @@ func (c *checkIsolation) revokedSince(m *Message, code wire.Code) bool {
 
 func (c *checkIsolation) admitted(e *Event) {
 	w, m := e.World, e.Message
+	if revoked, there := c.inForce[wire.CommonName(m.Identity().CommonName)]; m != c.asked && there && m.NotBefore().Before(revoked) {
+		w.Violate("S10", "m%d, a %v of %s that waited, asks again; want it refused certificate_revoked", m.ID(), m.Kind(), m.Identity().Name)
+	}
 	if m == c.asked && c.expected != wire.OK && !c.vague {
 		w.Violate("S10", "m%d, a %v of %s, is admitted; want it refused %v", m.ID(), m.Kind(), m.Identity().Name, c.expected)
 	}

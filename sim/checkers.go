@@ -2,7 +2,7 @@ package sim
 
 // Checker is one numbered rule that runs are held to.
 type Checker struct {
-	// Number is that of its rule: S1 to S17 or INV. RuleText says what the rule
+	// Number is that of its rule: S1 to S18 or INV. RuleText says what the rule
 	// holds to.
 	Number string
 	// New makes a fresh checker for a world. It subscribes to the events that it
@@ -79,6 +79,7 @@ func Checkers() []Checker {
 		{"S15", newCheckWedge},
 		{"S16", newCheckSpread},
 		{"S17", newCheckAgent},
+		{"S18", newCheckWakes},
 		{"INV", newCheckInvariants},
 	}
 }

@@ -43,7 +43,7 @@ func roundTrip[T any](w *World, what string, s *wire.Schema[T], doc T) T {
 // what an agent reads.
 func (w *World) answerOverTheWire(m *message, a *agent.Answer) {
 	var answer wire.Answer
-	m.outcome.Write("", &answer)
+	m.request.Outcome.Write("", &answer)
 	read := agent.Answer{Status: answer.Status}
 	if text := answer.Get(wire.HeaderReplayFrom); text != "" {
 		from, err := wire.ParseSeq(text)
@@ -67,10 +67,10 @@ func (w *World) answerOverTheWire(m *message, a *agent.Answer) {
 	}
 	switch m.kind {
 	case scenario.RouteHeartbeat:
-		m.outcome.Heartbeat = decodeBody(w, &wire.HeartbeatResponseSchema, answer.Body)
+		m.request.Outcome.Heartbeat = decodeBody(w, &wire.HeartbeatResponseSchema, answer.Body)
 	case scenario.RoutePoll:
 		dispatch := decodeBody(w, &wire.DispatchSchema, answer.Body)
-		m.outcome.Document = &dispatch
+		m.request.Outcome.Document = &dispatch
 	}
 }
 

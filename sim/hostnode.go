@@ -233,9 +233,9 @@ func (h *hostNode) hear(w *World, m *message, answered bool) {
 	}
 	a := agent.Answer{}
 	if answered {
-		a.Status = m.outcome.Code.Status()
-		a.Replay, a.ReplayFrom = m.outcome.Replay, m.outcome.ReplayFrom
-		a.RetryAfter = m.outcome.RetryAfter
+		a.Status = m.request.Outcome.Code.Status()
+		a.Replay, a.ReplayFrom = m.request.Outcome.Replay, m.request.Outcome.ReplayFrom
+		a.RetryAfter = m.request.Outcome.RetryAfter
 		if w.wire {
 			w.answerOverTheWire(m, &a)
 		}
@@ -244,7 +244,7 @@ func (h *hostNode) hear(w *World, m *message, answered bool) {
 	case scenario.RouteHeartbeat:
 		in.heartbeat = agent.HeartbeatAnswered{ID: m.call, Answer: a}
 		if a.Status == 200 {
-			in.heartbeat.Response = m.outcome.Heartbeat
+			in.heartbeat.Response = m.request.Outcome.Heartbeat
 		}
 		h.step(w, &in.heartbeat)
 	case scenario.RouteEvent:
@@ -253,7 +253,7 @@ func (h *hostNode) hear(w *World, m *message, answered bool) {
 	case scenario.RoutePoll:
 		in.poll = agent.PollAnswered{ID: m.call, Answer: a}
 		if a.Status == 200 {
-			in.poll.Dispatch = *m.outcome.Document.(*wire.Dispatch)
+			in.poll.Dispatch = *m.request.Outcome.Document.(*wire.Dispatch)
 		}
 		h.step(w, &in.poll)
 	}

@@ -79,6 +79,9 @@ func (w *World) PlaneIdle() bool {
 	return p.up && p.opened && !p.planned && !p.worker.Committing() && p.worker.Plane() != nil && p.worker.Next() == driver.Rest
 }
 
+// Open are the requests that are at the plane and not answered, in no order.
+func (w *World) Open() []*Message { return w.plane.open }
+
 // PlaneWall is what the plane's wall clock shows.
 func (w *World) PlaneWall() wire.Time { return w.wallAt(w.plane.wallOffset) }
 
@@ -149,8 +152,14 @@ func (m *Message) Operator() plane.Input { return m.operator }
 // Wait is how long a poll waits, at most.
 func (m *Message) Wait() time.Duration { return m.wait }
 
+// Waits reports whether it is a poll that waits for work.
+func (m *Message) Waits() bool { return m.request.Waits() }
+
+// PolledFor is the host that a poll asks work for.
+func (m *Message) PolledFor() wire.Hostname { return m.poll.Hostname }
+
 // ArrivedAt is when it reached the plane.
 func (m *Message) ArrivedAt() time.Duration { return m.arrivedAt }
 
 // Outcome is its answer, once it has one.
-func (m *Message) Outcome() *wire.Outcome { return &m.outcome }
+func (m *Message) Outcome() *wire.Outcome { return &m.request.Outcome }

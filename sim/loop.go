@@ -97,6 +97,7 @@ func (p *planeNode) carryOut(w *World, work driver.Work) {
 		w.emitSection(work, nil, n)
 	case driver.Step:
 		p.step(w, now)
+		return // nothing of the front has changed
 	case driver.Park:
 		m := p.worker.Current().For
 		p.worker.Park()
@@ -141,6 +142,7 @@ func (p *planeNode) step(w *World, now wire.Instant) {
 	if w.faults.strikingAt(scenario.ReplyDrop, int(m.node)+1, m.kind, false) != nil {
 		w.emitMessage(EventSkipped, m)
 		p.worker.Skip(now)
+		p.afterFront(w)
 		return
 	}
 	if p.worker.Committing() {
@@ -199,10 +201,10 @@ func (p *planeNode) retry(w *World) {
 // tick lets the plane judge liveness; the next is due that much later.
 func (p *planeNode) tick(w *World, now wire.Instant) {
 	w.push(dueTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
-	in := plane.Tick{Impaired: p.front.Impaired()}
-	w.emitInput(EventStepping, nil, &in, nil, &noOutput)
-	p.worker.Tick(now, in.Impaired)
-	w.emitInput(EventStepDone, nil, &in, nil, p.worker.TickOutput())
+	p.ticked.Impaired = p.front.Impaired()
+	w.emitInput(EventStepping, nil, &p.ticked, nil, &noOutput)
+	p.worker.Tick(now, p.ticked.Impaired)
+	w.emitInput(EventStepDone, nil, &p.ticked, nil, p.worker.TickOutput())
 }
 
 var noOutput plane.Output // before a tick
@@ -329,7 +331,6 @@ func (p *planeNode) openGate(w *World, now wire.Instant) {
 
 // observed is called with what becomes of a request in the driver.
 func (p *planeNode) observed(w *World, fate driver.Fate, m *message) {
-	m.outcome = m.request.Outcome
 	switch fate {
 	case driver.Admitted:
 		m.admitted = true
@@ -350,7 +351,7 @@ func (p *planeNode) observed(w *World, fate driver.Fate, m *message) {
 		w.emitMessage(EventFinished, m)
 		w.pool.release(m)
 	case driver.Answered:
-		if code := m.outcome.Code; code.Unavailable() {
+		if code := m.request.Outcome.Code; code.Unavailable() {
 			w.effect(effectOfCode(code))
 			if code == wire.Saturated {
 				w.faults.tookAll(scenario.GateCapacity, 0, 0)

@@ -52,7 +52,6 @@ type Message struct {
 	admitted  bool
 	// pollUntil is when a poll is answered 204.
 	pollUntil time.Duration
-	outcome   wire.Outcome
 	answered  bool
 	at        int // place in the plane's list of what it has open
 }

@@ -99,8 +99,8 @@ func (w *World) answer(m *message) {
 	}
 	m.answered = true
 	w.emitMessage(EventAnswered, m)
-	w.mix(uint64(m.outcome.Code)<<32|uint64(m.outcome.RetryAfter/time.Second), uint64(m.outcome.ReplayFrom))
-	if m.outcome.Replay {
+	w.mix(uint64(m.request.Outcome.Code)<<32|uint64(m.request.Outcome.RetryAfter/time.Second), uint64(m.request.Outcome.ReplayFrom))
+	if m.request.Outcome.Replay {
 		w.mix(1)
 	}
 	if m.duplicate {

@@ -68,18 +68,18 @@ func (w *World) actInput(a *scenario.Act) plane.Input {
 // hear takes the plane's answer, or tries again.
 func (o *operatorNode) hear(w *World, m *message, answered bool) {
 	i := int(m.call)
-	if !answered || m.outcome.Code.Unavailable() {
+	if !answered || m.request.Outcome.Code.Unavailable() {
 		w.queue.push(timer{at: w.now + operatorRetry, kind: dueOperator, node: operatorNodeID, arg: m.call})
 		return
 	}
 	if i < len(w.scenario.Rollouts) {
-		if m.outcome.Code == wire.Created || m.outcome.Code == wire.OK {
+		if m.request.Outcome.Code == wire.Created || m.request.Outcome.Code == wire.OK {
 			o.note(w, i)
 		}
 		return
 	}
 	a := &w.scenario.Acts[i-len(w.scenario.Rollouts)]
-	if a.Kind != scenario.ActRevoke || m.outcome.Code != wire.OK {
+	if a.Kind != scenario.ActRevoke || m.request.Outcome.Code != wire.OK {
 		return
 	}
 	w.effect(scenario.EffectRevoked)

@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -176,6 +177,7 @@ func (w *World) beginFault(i int) {
 		w.effect(scenario.EffectPlaneClock)
 		w.reached(i)
 		p.wallOffset += f.Each
+		p.now = wire.Instant{}
 		w.emit(Event{Kind: EventPlaneClock, For: p.wallOffset})
 		return
 	case scenario.AgentCrash, scenario.HostReboot, scenario.AgentAmnesia:

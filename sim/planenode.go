@@ -31,7 +31,9 @@ type planeNode struct {
 	group      int           // how many entries the last commit began with
 	revoked    driver.Revocations
 	wallOffset time.Duration
+	now        wire.Instant // when it was asked for last
 
+	ticked     plane.Tick
 	planned    bool           // the loop goes on when a timer goes off
 	wedged     bool           // it goes on when a fault ends
 	crashPhase scenario.Phase // a crash that waits for the next commit
@@ -108,8 +110,12 @@ func (p *planeNode) start(w *World) {
 	p.proceed(w)
 }
 
+// instant is the instant that the plane's clocks show.
 func (p *planeNode) instant(w *World) wire.Instant {
-	return wire.Instant{Mono: w.now, Wall: w.wallAt(p.wallOffset)}
+	if p.now.Mono != w.now || !p.now.Wall.IsSet() {
+		p.now = wire.Instant{Mono: w.now, Wall: w.wallAt(p.wallOffset)}
+	}
+	return p.now
 }
 
 // arrive takes a request at the door.
@@ -141,7 +147,7 @@ func (p *planeNode) arrive(w *World, m *message) {
 	}
 	p.receive(w, m)
 	if refusal, ok := p.door(w, m); !ok {
-		m.outcome = refusal
+		m.request.Outcome = refusal
 		p.answer(w, m)
 		return
 	}
@@ -191,7 +197,7 @@ func (p *planeNode) offer(w *World, m *message) {
 	p.proceed(w)
 }
 
-// answer sends the answer that m.outcome is.
+// answer sends the answer that m.request.Outcome is.
 func (p *planeNode) answer(w *World, m *message) {
 	if m.answered {
 		w.Violate("S5", "m%d, a %v, is answered twice", m.id, m.kind)
@@ -206,8 +212,8 @@ func (p *planeNode) answer(w *World, m *message) {
 	if m.node == manifestNodeID {
 		m.answered = true
 		w.emitMessage(EventAnswered, m)
-		if m.outcome.Code.Unavailable() {
-			p.planManifest(w, w.now+m.outcome.RetryAfter, int(m.call))
+		if m.request.Outcome.Code.Unavailable() {
+			p.planManifest(w, w.now+m.request.Outcome.RetryAfter, int(m.call))
 		} else if next := int(m.call) + 1; next < p.manifests {
 			p.planManifest(w, w.now+w.scenario.Plane.Start, next)
 		}

@@ -116,7 +116,7 @@ func (r *rig) answered(e *Event) {
 	if n.answered {
 		r.t.Errorf("request %d is answered twice", m.id)
 	}
-	n.answered, n.answeredAt, n.code, n.retryAfter = true, w.now, m.outcome.Code, m.outcome.RetryAfter
+	n.answered, n.answeredAt, n.code, n.retryAfter = true, w.now, m.request.Outcome.Code, m.request.Outcome.RetryAfter
 }
 
 func (r *rig) committed(e *Event)    { r.commits = append(r.commits, e.World.now) }

@@ -99,16 +99,16 @@ var admissionBroken = []Sabotage{
 		}
 	})},
 	{"S6", "a slot lies beyond the interval", CrowdedStory, func() *Saboteur {
-		return &Saboteur{OnRefused: func(w *World, m *Message) { w.Tamper().DriverOutcome(m).RetryAfter = 61 * time.Second }}
+		return &Saboteur{OnRefused: func(w *World, m *Message) { m.Outcome().RetryAfter = 61 * time.Second }}
 	}},
 	{"S6", "a slot is not in whole seconds", CrowdedStory, func() *Saboteur {
-		return &Saboteur{OnRefused: func(w *World, m *Message) { w.Tamper().DriverOutcome(m).RetryAfter = 1500 * time.Millisecond }}
+		return &Saboteur{OnRefused: func(w *World, m *Message) { m.Outcome().RetryAfter = 1500 * time.Millisecond }}
 	}},
 	{"S6", "a host that asks again loses its slot", FloodedStory, func() *Saboteur {
 		n := time.Duration(0)
 		return &Saboteur{OnRefused: func(w *World, m *Message) {
 			n++
-			w.Tamper().DriverOutcome(m).RetryAfter = n%60*time.Second + time.Second
+			m.Outcome().RetryAfter = n%60*time.Second + time.Second
 		}}
 	}},
 

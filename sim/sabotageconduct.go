@@ -6,6 +6,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
@@ -15,13 +16,16 @@ func onHost(change func(*agent.Output, agent.Input)) func() *Saboteur {
 	}
 }
 
-// Worlds in which wedge, slots or agents are not as they should be: S15 to S17.
+// Worlds in which wedge, slots or agents are not as they should be: S15 to S18.
 var conductBroken = []Sabotage{
 	{"S15", "a wedge is seen too late", WedgedStory, anotherGate(func(c *gate.Config) { c.ReplyTimeout = 10 * time.Second })},
 	{"S16", "everybody is told the same second", CrowdedStory, onAnswer(func(_ *World, m *Message) {
 		if m.Outcome().Code.Unavailable() {
 			m.Outcome().RetryAfter = time.Second
 		}
+	})},
+	{"S18", "a poll is not woken for the work that has come", QuietStory, onReply(func(w *World, _ plane.Input, _ *plane.Reply) {
+		w.Tamper().Output().Wakes = w.Tamper().Output().Wakes[:0]
 	})},
 	{"S17", "a host does not keep away from heartbeats as long as it was told", CrowdedStory, onHost(func(_ *agent.Output, in agent.Input) {
 		if x, is := in.(*agent.HeartbeatAnswered); is && x.Status == 503 {

@@ -36,15 +36,11 @@ func (t Tamper) SetIdentity(m *Message, id *wire.Identity) { m.identity = id }
 // SetWait changes how long a poll waits.
 func (t Tamper) SetWait(m *Message, d time.Duration) { m.wait = d }
 
-// DriverOutcome is the answer to a message as the driver has it, which it copies
-// into the message later.
-func (t Tamper) DriverOutcome(m *Message) *wire.Outcome { return &m.request.Outcome }
-
 // AnswerPoll answers the first poll that waits, as if its wait were over.
 func (t Tamper) AnswerPoll() {
 	for _, m := range t.w.plane.open {
 		if m.request.Waits() {
-			m.outcome = wire.Outcome{Code: wire.NoContent}
+			*m.Outcome() = wire.Outcome{Code: wire.NoContent}
 			t.w.plane.answer(t.w, m)
 			return
 		}

@@ -111,7 +111,7 @@ func (m *Message) Garbage() string { return garbageBody(m.garbage) }
 
 // AnswerText is its answer in words, once it has one: "timeout retry-after=1s".
 func (m *Message) AnswerText() string {
-	o := &m.outcome
+	o := m.Outcome()
 	s := o.Code.String()
 	if o.Code.Unavailable() {
 		s += fmt.Sprintf(" retry-after=%v", o.RetryAfter)

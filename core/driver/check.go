@@ -23,7 +23,7 @@ func (f *Front[T]) Check(w *Worker[T]) error {
 		return err
 	}
 	for i, check := range []func(*Front[T], *Worker[T]) error{
-		checkTurns[T], checkPolls[T], checkLine[T], checkRest[T], checkParked[T], checkRevocations[T], checkBuffers[T],
+		checkTurns[T], checkPolls[T], checkLine[T], checkRest[T], checkParked[T], checkRevocations[T], checkBuffers[T], checkHands[T],
 	} {
 		if err := check(f, w); err != nil {
 			return fmt.Errorf("driver: invariant %d: %w", i+1, err)
@@ -36,10 +36,10 @@ func (f *Front[T]) Check(w *Worker[T]) error {
 // those that were replaced while they were asking.
 func (f *Front[T]) every(w *Worker[T], visit func(*Request[T])) {
 	for _, h := range f.polls.hosts() {
-		visit(f.polls.byHost[h])
+		visit(f.polls.of(h))
 	}
-	for _, r := range f.polls.deadlines {
-		if f.polls.byHost[hostOf(r)] != r {
+	for _, r := range f.polls.deadlines.all() {
+		if f.polls.of(hostOf(r)) != r {
 			visit(r)
 		}
 	}
@@ -60,7 +60,7 @@ func checkTurns[T any](f *Front[T], w *Worker[T]) error {
 
 func checkPolls[T any](f *Front[T], _ *Worker[T]) error {
 	for _, h := range f.polls.hosts() {
-		r := f.polls.byHost[h]
+		r := f.polls.of(h)
 		switch {
 		case hostOf(r) != h:
 			return fmt.Errorf("the poll of %s is listed for %s", hostOf(r), h)
@@ -68,18 +68,17 @@ func checkPolls[T any](f *Front[T], _ *Worker[T]) error {
 			return fmt.Errorf("the poll of %s is answered and still listed", h)
 		case r.poll.replaced:
 			return fmt.Errorf("the poll of %s was replaced and is still listed", h)
-		case r.poll.waits && r.poll.heapIndex < 0:
+		case r.poll.waits && r.poll.deadline == nil:
 			return fmt.Errorf("the poll of %s waits without a deadline", h)
 		}
 	}
-	for i, r := range f.polls.deadlines {
-		switch {
-		case r.poll.heapIndex != i:
-			return fmt.Errorf("the poll of %s is at place %d of the deadlines and says %d", hostOf(r), i, r.poll.heapIndex)
-		case r.poll.waits && f.polls.byHost[hostOf(r)] != r:
+	timed := f.polls.deadlines.all()
+	if len(timed) != f.polls.deadlines.live {
+		return fmt.Errorf("%d polls have a deadline, %d are counted", len(timed), f.polls.deadlines.live)
+	}
+	for _, r := range timed {
+		if r.poll.waits && f.polls.of(hostOf(r)) != r {
 			return fmt.Errorf("a poll of %s waits and is not listed", hostOf(r))
-		case i > 0 && f.polls.deadlines.Less(i, (i-1)/2):
-			return fmt.Errorf("the deadline at place %d comes before that above it", i)
 		}
 	}
 	return nil
@@ -87,11 +86,11 @@ func checkPolls[T any](f *Front[T], _ *Worker[T]) error {
 
 func checkLine[T any](f *Front[T], _ *Worker[T]) error {
 	waiting, queued := 0, 0
-	for _, r := range f.polls.byHost { // order-free: counts
-		if r.poll.waits {
+	for _, at := range f.polls.byHost { // order-free: counts
+		if at.poll != nil && at.poll.poll.waits {
 			waiting++
 		}
-		if r.poll.queued {
+		if at.poll != nil && at.poll.poll.queued {
 			queued++
 		}
 	}
@@ -166,6 +165,19 @@ func checkBuffers[T any](_ *Front[T], w *Worker[T]) error {
 	}
 	if w.stage == stageServing && !w.due.empty() {
 		return fmt.Errorf("the worker is between two batches with news to announce")
+	}
+	return nil
+}
+
+func checkHands[T any](_ *Front[T], w *Worker[T]) error {
+	var finished *Request[T]
+	w.Each(func(r *Request[T], _ bool) {
+		if r.Finished {
+			finished = r
+		}
+	})
+	if finished != nil {
+		return fmt.Errorf("a request of %s is finished, and the worker has it", finished.Caller)
 	}
 	return nil
 }

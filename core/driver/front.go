@@ -20,8 +20,9 @@ type Front[T any] struct {
 	// the gate meanwhile; all are refused not_started (PROTOCOL G1).
 	rebuilding bool
 	// abandoned: the worker is not waited for any more.
-	abandoned   bool
-	revocations Revocations
+	abandoned    bool
+	revocations  Revocations
+	replyTimeout time.Duration
 
 	// batch is what the worker has taken, parked what it has stepped and whose
 	// replies wait for the disk. A Payload is nil once the input is finished,
@@ -37,6 +38,7 @@ type Front[T any] struct {
 	rings    bool
 	armed    bool
 	armedFor time.Duration
+	sooner   bool // a deadline may have come up that is before armedFor
 }
 
 // Fate is what becomes of a request inside the driver, for observers: the
@@ -84,7 +86,7 @@ func newFront[T any](cfg Config) (*Front[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Front[T]{gate: g, polls: newPolls[T](g.Config().Capacity)}, nil
+	return &Front[T]{gate: g, replyTimeout: g.Config().ReplyTimeout, polls: newPolls[T](g.Config().Capacity)}, nil
 }
 
 // Gate returns the gate, for its figures: capacity, depth, counters. The guard
@@ -95,7 +97,7 @@ func (f *Front[T]) Gate() *gate.Gate[*Request[T]] { return f.gate }
 // gate admitted it; if not, it is among the answers.
 func (f *Front[T]) Arrive(now wire.Instant, r *Request[T]) (admitted bool) {
 	r.Outcome, r.Finished, r.answered = wire.Outcome{}, false, false
-	r.poll = poll[T]{heapIndex: -1}
+	r.poll = poll[T]{}
 	admitted = f.offer(now, r)
 	if admitted && r.Wait > 0 {
 		f.enter(now, r)
@@ -118,6 +120,7 @@ func (f *Front[T]) offer(now wire.Instant, r *Request[T]) (admitted bool) {
 	}
 	f.note(Admitted, r)
 	f.rings = true
+	f.deadline(now.Mono + f.replyTimeout)
 	return true
 }
 
@@ -165,9 +168,13 @@ func (f *Front[T]) Rings() bool {
 // the order of the requests, so that in a busy plane the timer is set once per
 // reply timeout and not once per request.
 func (f *Front[T]) Alarm() (at time.Duration, set bool) {
+	if !f.sooner {
+		return 0, false
+	}
+	f.sooner = false
 	at, waiting := f.gate.NextDeadline()
-	if poll, some := f.polls.nextDeadline(); some && (!waiting || poll < at) {
-		at, waiting = poll, true
+	if poll := f.polls.deadlines.first(); poll != nil && (!waiting || poll.poll.until < at) {
+		at, waiting = poll.poll.until, true
 	}
 	if !waiting || f.abandoned || f.armed && f.armedFor <= at {
 		return 0, false
@@ -176,11 +183,16 @@ func (f *Front[T]) Alarm() (at time.Duration, set bool) {
 	return at, true
 }
 
+// deadline notes that there is a deadline.
+func (f *Front[T]) deadline(at time.Duration) {
+	f.sooner = f.sooner || !f.armed || at < f.armedFor
+}
+
 // Expire answers every request whose deadline has come: those inside the gate
 // with 503 timeout (PROTOCOL G2), polls that have waited long enough with 204
 // (D1). It is called when the timer goes off.
 func (f *Front[T]) Expire(now wire.Instant) {
-	f.armed = false
+	f.armed, f.sooner = false, true
 	f.expired = f.gate.Expire(now.Mono, f.expired[:0])
 	f.answerExpired(now, Expired)
 	f.expirePolls(now)
@@ -277,11 +289,12 @@ func (f *Front[T]) settle(now wire.Instant, taken *gate.Taken[*Request[T]], outc
 	f.note(Finished, r)
 	switch disposal {
 	case gate.Deliver:
-		r.Outcome, r.Finished = *outcome, true
+		r.Outcome = *outcome
 		if r.Wait > 0 && outcome.Code == wire.NoContent {
 			f.await(now, r)
 			break
 		}
+		r.Finished = true
 		f.answer(now, r)
 	case gate.Refuse:
 		f.refuse(now, r, refusal, Late)

@@ -1,8 +1,6 @@
 package driver
 
 import (
-	"cmp"
-	"container/heap"
 	"maps"
 	"slices"
 	"time"
@@ -15,9 +13,9 @@ import (
 // poll is what the driver keeps of a request that is a dispatch poll which may
 // wait (PROTOCOL D1).
 type poll[T any] struct {
-	until     time.Duration // when it is answered 204
-	number    uint64        // in the order of arrival
-	heapIndex int           // in polls.deadlines; -1: not there
+	until    time.Duration // when it is answered 204
+	number   uint64        // in the order of arrival
+	deadline *deadline[T]  // its entry in polls.deadlines, if it has one
 
 	waits    bool // for work; otherwise it is asking, or answered
 	woken    bool // since it last asked: many wakes are one
@@ -25,9 +23,14 @@ type poll[T any] struct {
 	replaced bool // a newer poll of the host has come
 	gone     bool // its client is gone
 
-	queued     bool // it stands in line for a turn
+	place      *place[T] // its host's
+	queued     bool      // it stands in line for a turn
 	prev, next *Request[T]
 }
+
+// place is where the poll of a host is, if it has one. It is kept for as long as
+// the driver lives: hosts come back every minute.
+type place[T any] struct{ poll *Request[T] }
 
 // polls are the polls that wait for work. One that waits holds no slot of the
 // inbox and none of the plane's time (PROTOCOL D3).
@@ -39,7 +42,7 @@ type poll[T any] struct {
 // fleet; without a bound on the turns they would fill the inbox, and most would
 // be sent away with 503. Turns are given in the order in which polls are woken.
 type polls[T any] struct {
-	byHost    map[wire.Hostname]*Request[T]
+	byHost    map[wire.Hostname]*place[T]
 	deadlines deadlines[T]
 	arrived   uint64
 	waiting   int
@@ -52,7 +55,7 @@ type polls[T any] struct {
 // newPolls shares a quarter of the inbox out as turns.
 func newPolls[T any](capacity int) polls[T] {
 	turns := max(1, capacity/4)
-	return polls[T]{byHost: make(map[wire.Hostname]*Request[T]), allTurns: turns, turns: turns}
+	return polls[T]{byHost: make(map[wire.Hostname]*place[T]), allTurns: turns, turns: turns}
 }
 
 func hostOf[T any](r *Request[T]) wire.Hostname { return r.Input.(*plane.Poll).Hostname }
@@ -63,9 +66,15 @@ func (f *Front[T]) enter(now wire.Instant, r *Request[T]) {
 	p := &f.polls
 	p.arrived++
 	r.poll.until, r.poll.number = now.Mono+r.Wait, p.arrived
-	heap.Push(&p.deadlines, r)
-	older := p.byHost[hostOf(r)]
-	p.byHost[hostOf(r)] = r
+	p.deadlines.push(r)
+	f.deadline(r.poll.until)
+	at := p.byHost[hostOf(r)]
+	if at == nil {
+		at = new(place[T])
+		p.byHost[hostOf(r)] = at
+	}
+	older := at.poll
+	at.poll, r.poll.place = r, at
 	if older != nil {
 		older.poll.replaced = true
 		if older.poll.waits {
@@ -84,12 +93,10 @@ func (f *Front[T]) answerWithoutWork(now wire.Instant, r *Request[T]) {
 // passes its turn on.
 func (f *Front[T]) leave(now wire.Instant, r *Request[T]) {
 	p := &f.polls
-	if p.byHost[hostOf(r)] == r {
-		delete(p.byHost, hostOf(r))
+	if at := r.poll.place; at != nil && at.poll == r {
+		at.poll = nil
 	}
-	if r.poll.heapIndex >= 0 {
-		heap.Remove(&p.deadlines, r.poll.heapIndex)
-	}
+	p.deadlines.remove(r)
 	p.dequeue(r)
 	if r.poll.waits {
 		r.poll.waits = false
@@ -119,7 +126,7 @@ func (f *Front[T]) await(now wire.Instant, r *Request[T]) {
 // wake tells the polls of hosts that there may be work for them.
 func (f *Front[T]) wake(now wire.Instant, hosts []wire.Hostname) {
 	for _, h := range hosts {
-		if r := f.polls.byHost[h]; r != nil && !r.poll.woken {
+		if r := f.polls.of(h); r != nil && !r.poll.woken {
 			r.poll.woken = true
 			if r.poll.waits {
 				f.polls.enqueue(r)
@@ -133,7 +140,18 @@ func (f *Front[T]) wake(now wire.Instant, hosts []wire.Hostname) {
 func (f *Front[T]) wakeAll(now wire.Instant) { f.wake(now, f.polls.hosts()) }
 
 // hosts returns the hosts that have a poll, in the order of their names.
-func (p *polls[T]) hosts() []wire.Hostname { return slices.Sorted(maps.Keys(p.byHost)) }
+func (p *polls[T]) hosts() []wire.Hostname {
+	hosts := slices.Sorted(maps.Keys(p.byHost))
+	return slices.DeleteFunc(hosts, func(h wire.Hostname) bool { return p.byHost[h].poll == nil })
+}
+
+// of returns the poll of a host; nil if it has none.
+func (p *polls[T]) of(h wire.Hostname) *Request[T] {
+	if at := p.byHost[h]; at != nil {
+		return at.poll
+	}
+	return nil
+}
 
 // giveTurns lets those ask who are first in line, as far as there are turns. A
 // certificate may have been revoked or have expired while its poll waited.
@@ -181,7 +199,7 @@ func (f *Front[T]) expirePolls(now wire.Instant) {
 		if r == nil || r.poll.until > now.Mono {
 			return
 		}
-		heap.Remove(&f.polls.deadlines, r.poll.heapIndex)
+		f.polls.deadlines.remove(r)
 		if r.poll.waits {
 			f.answerWithoutWork(now, r)
 		}
@@ -193,7 +211,7 @@ func (f *Front[T]) expirePolls(now wire.Instant) {
 // again.
 func (f *Front[T]) closePolls(now wire.Instant) {
 	for _, h := range f.polls.hosts() {
-		if r := f.polls.byHost[h]; r.poll.waits {
+		if r := f.polls.of(h); r.poll.waits {
 			f.refusePoll(now, r)
 		}
 	}
@@ -202,14 +220,6 @@ func (f *Front[T]) closePolls(now wire.Instant) {
 // refusePoll answers a poll that may not wait any more, since the gate is closed.
 func (f *Front[T]) refusePoll(now wire.Instant, r *Request[T]) {
 	f.refuse(now, r, f.gate.Refuse(now.Mono, r.Caller, wire.Closed), PollRefused)
-}
-
-// nextDeadline returns when the first poll has waited long enough.
-func (p *polls[T]) nextDeadline() (time.Duration, bool) {
-	if r := p.deadlines.first(); r != nil {
-		return r.poll.until, true
-	}
-	return 0, false
 }
 
 // enqueue puts a woken poll last in line.
@@ -239,43 +249,4 @@ func (p *polls[T]) dequeue(r *Request[T]) {
 		p.last = r.poll.prev
 	}
 	r.poll.queued, r.poll.prev, r.poll.next = false, nil, nil
-}
-
-// deadlines is a heap of polls, the one that is answered first on top.
-type deadlines[T any] []*Request[T]
-
-func (d deadlines[T]) first() *Request[T] {
-	if len(d) == 0 {
-		return nil
-	}
-	return d[0]
-}
-
-func (d deadlines[T]) Len() int { return len(d) }
-
-func (d deadlines[T]) Less(i, j int) bool {
-	a, b := &d[i].poll, &d[j].poll
-	return cmp.Or(cmp.Compare(a.until, b.until), cmp.Compare(a.number, b.number)) < 0
-}
-
-func (d deadlines[T]) Swap(i, j int) {
-	d[i], d[j] = d[j], d[i]
-	d[i].poll.heapIndex, d[j].poll.heapIndex = i, j
-}
-
-// Push implements [heap.Interface].
-func (d *deadlines[T]) Push(x any) {
-	r := x.(*Request[T])
-	r.poll.heapIndex = len(*d)
-	*d = append(*d, r)
-}
-
-// Pop implements [heap.Interface].
-func (d *deadlines[T]) Pop() any {
-	last := len(*d) - 1
-	r := (*d)[last]
-	(*d)[last] = nil
-	*d = (*d)[:last]
-	r.poll.heapIndex = -1
-	return r
 }

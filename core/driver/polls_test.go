@@ -260,3 +260,24 @@ func TestWake_LostWithAPlaneIsMadeUpFor(t *testing.T) { // PROTOCOL D1
 	r.want(open, wire.DroppedReply)
 	r.want(q, wire.OK)
 }
+
+func TestPoll_ThatExpiresWhenItAsksAgainIsTheWorkers(t *testing.T) { // PROTOCOL G2
+	r := started(t, nil)
+	q := r.poll("h1", time.Minute)
+	r.settle()
+	r.opened("r1", "h2") // wakes nobody
+	r.open("r2", "h1")
+	r.settle()
+	r.commit(nil)
+	r.until(driver.Announce)
+	r.section()
+	r.until(driver.Step)
+	r.now = 5 * time.Second
+	r.front.Expire(r.instant())
+	r.hear()
+	r.want(q, wire.Timeout)
+	if q.Finished {
+		t.Error("the poll is finished, and the worker has it")
+	}
+	r.settle()
+}

@@ -52,7 +52,8 @@ func (w *Worker[T]) Open(now wire.Instant) {
 func (w *Worker[T]) Tick(now wire.Instant, impaired bool) {
 	w.tickDue = false
 	w.alone.Reset()
-	w.plane.Step(now, &plane.Tick{Impaired: impaired}, &w.alone)
+	w.tick.Impaired = impaired
+	w.plane.Step(now, &w.tick, &w.alone)
 	w.bring(&w.alone)
 }
 

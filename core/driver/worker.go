@@ -110,6 +110,7 @@ type Worker[T any] struct {
 	loads   uint64
 	out     plane.Output // its Entries are those that are not durable
 	alone   plane.Output // of the driver's own inputs
+	tick    plane.Tick
 	batch   []*Request[T]
 	at      int  // in the batch, or in the parked replies
 	more    bool // there may be something in the inbox

@@ -51,17 +51,29 @@ func (p *Plane) offered(r *rolloutState, rec *rollout.Record) bool {
 		!r.superseded() && !r.halted() && !p.quarantined(r, rec)
 }
 
-// poll answers a host that asks for work with the dispatch, of those queued for
-// it, whose rollout was opened first. It stays queued until its DispatchAck is
-// applied (D2).
-func (p *Plane) poll(name wire.Hostname, out *Output) {
-	h := &p.table.hosts[p.touch(name, out)]
-	var next recordRef
+// next is the record that a host that asks for work is given; its rollout is nil
+// if there is none.
+func (p *Plane) next(h *host) (next recordRef) {
 	for _, ref := range h.records {
 		if p.offered(ref.rollout, ref.record()) && (next.rollout == nil || ref.rollout.order < next.rollout.order) {
 			next = ref
 		}
 	}
+	return next
+}
+
+// HasWork reports whether a poll of a host would be given work now. It changes
+// nothing; it is for observers.
+func (p *Plane) HasWork(name wire.Hostname) bool {
+	at, known := p.table.find(name)
+	return known && p.next(&p.table.hosts[at]).rollout != nil
+}
+
+// poll answers a host that asks for work with the dispatch, of those queued for
+// it, whose rollout was opened first. It stays queued until its DispatchAck is
+// applied (D2).
+func (p *Plane) poll(name wire.Hostname, out *Output) {
+	next := p.next(&p.table.hosts[p.touch(name, out)])
 	if next.rollout == nil {
 		reply(out, 0, wire.Outcome{Code: wire.NoContent})
 		return

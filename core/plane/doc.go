@@ -25,12 +25,14 @@
 //  4. Hand in instants whose Mono never runs backwards after [Started].
 //  5. Carry out the [Output] of a batch in the order that its comment states;
 //     above all, deliver no reply before the entries it needs are durable.
-//  6. If entries could not be made durable, throw the plane away and build it
-//     again from what is: it is ahead of the truth.
+//  6. If entries could not be made durable, discard the plane and load it again
+//     from what is: it is ahead of the disk.
 //  7. Check who the caller is, and that it may ask what it asks, before the
 //     input is stepped. The plane trusts the hostname of an input.
 //
-// # The driver's loop
+// # The loop around it
+//
+// Package driver carries these duties out. The least that has to be done is:
 //
 //	p, _ := plane.New(cfg)
 //	for _, e := range log {
@@ -49,7 +51,7 @@
 //		publish(p.Revocations()) // if out.RevocationsChanged
 //		deliver(the other out.Replies)
 //		wake(out.Wakes)
-//		tell(out.Notices)
+//		log(out.Notices)
 //	}
 //
 // # Durable and volatile

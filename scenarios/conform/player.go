@@ -249,6 +249,9 @@ func (p *player) nameOf(in plane.Input) string {
 	if n, known := p.inputs[in]; known {
 		return fmt.Sprintf("m%d", p.tape.Requests[n].Message)
 	}
+	if in == nil {
+		return "no input"
+	}
 	return in.String()
 }
 
