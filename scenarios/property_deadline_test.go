@@ -9,6 +9,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 const (
@@ -34,7 +35,7 @@ func drawDeadline(t *rapid.T) scenario.Scenario {
 	off := time.Duration(number(t, "nanoseconds off", -1, 1))
 	which := number(t, "which event", 0, 5)
 	witness := &sim.Witness{}
-	if _, err := sim.Run(s, sim.Options{Witness: witness, Checkers: []sim.Checker{}}); err != nil {
+	if _, err := simulation.Run(s, simulation.Options{Witness: witness, Checkers: []sim.Checker{}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, x := range witness.Exchanges {

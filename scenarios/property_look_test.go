@@ -10,6 +10,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // run is a scenario that was run, and what was seen of it.
@@ -28,11 +29,11 @@ const maxSteps = 1_000_000
 func observe(v *verdict, s scenario.Scenario, each func(*sim.World, []sim.Sight)) *run {
 	r := &run{Witness: &sim.Witness{}}
 	// A quarter of the scenarios has every document encoded and read back.
-	options := sim.Options{Witness: r.Witness, Wire: s.Seed%4 == 0}
+	options := simulation.Options{Witness: r.Witness, Wire: s.Seed%4 == 0}
 	if *ownEyes {
 		options.Checkers = []sim.Checker{}
 	}
-	w, err := sim.New(s, options)
+	w, err := simulation.New(s, options)
 	if err != nil {
 		v.errorf("the scenario was refused: %v", err)
 		return nil

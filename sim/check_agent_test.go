@@ -33,7 +33,7 @@ func TestHeartbeatsWithoutJitterAreSeen(t *testing.T) {
 		{"a backoff beyond the cap", time.Second, []time.Duration{61 * time.Second}, lost, "at most 1m0s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w, err := NewWorld(QuietStory(), WorldOptions{})
+			w, err := New(QuietStory(), Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

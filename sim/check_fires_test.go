@@ -40,7 +40,7 @@ func TestCheckersFireWhenTheirModelIsWrong(t *testing.T) {
 		}},
 	} {
 		t.Run(c.checker+" "+c.name, func(t *testing.T) {
-			w, err := NewWorld(c.story(), WorldOptions{Rest: Rest})
+			w, err := New(c.story(), Options{Rest: Rest})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -22,7 +22,7 @@ func checkerNumbered(t *testing.T, number string) []Checker {
 // returns the violation.
 func runWith(t *testing.T, s scenario.Scenario, checkers []Checker, breaks *Saboteur) *Violation {
 	t.Helper()
-	w, err := NewWorld(s, WorldOptions{Rest: Rest})
+	w, err := New(s, Options{Rest: Rest})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func runWith(t *testing.T, s scenario.Scenario, checkers []Checker, breaks *Sabo
 // judgedRun runs a scenario under some checkers; nil means all of them.
 func judgedRun(t *testing.T, s scenario.Scenario, checkers []Checker) (*World, Verdict) {
 	t.Helper()
-	w, err := NewWorld(s, WorldOptions{Rest: Rest})
+	w, err := New(s, Options{Rest: Rest})
 	if err != nil {
 		t.Fatal(err)
 	}

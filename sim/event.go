@@ -67,7 +67,7 @@ type Event struct {
 	Ending Ending
 
 	// Timer is the one that went off.
-	Timer timer
+	Timer Timer
 }
 
 // EventKind says what happened.

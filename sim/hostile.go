@@ -56,7 +56,7 @@ func (h *hostNode) misbehave(w *World) {
 
 func (h *hostNode) thinkAgain(w *World) {
 	if !w.healed { // a host that never stops flooding never lets the fleet rest
-		w.queue.push(timer{at: w.now + h.machine.Between(200*time.Millisecond, 20*time.Second), kind: dueHostile, node: int32(h.index)})
+		w.queue.push(Timer{at: w.now + h.machine.Between(200*time.Millisecond, 20*time.Second), kind: dueHostile, node: int32(h.index)})
 	}
 }
 

@@ -78,7 +78,7 @@ func (h *hostNode) init(w *World, i int) {
 	switch {
 	case n > f.Hosts-f.Hostile:
 		h.kind = HostileHost
-		w.queue.push(timer{at: h.machine.Between(0, f.Interval), kind: dueHostile, node: int32(i)})
+		w.queue.push(Timer{at: h.machine.Between(0, f.Interval), kind: dueHostile, node: int32(i)})
 		return
 	case n > f.Hosts-f.Hostile-f.Legacy:
 		h.kind = LegacyHost
@@ -86,7 +86,7 @@ func (h *hostNode) init(w *World, i int) {
 	seeds := random.New(w.scenario.Seed, "agent", n)
 	h.cfg = w.scenario.AgentConfig(n)
 	h.cfg.Seed, h.cfg.Legacy = seeds.Uint64(), h.kind == LegacyHost
-	w.queue.push(timer{at: 0, kind: dueHostUp, node: int32(i)})
+	w.queue.push(Timer{at: 0, kind: dueHostUp, node: int32(i)})
 }
 
 // instant is now on the host's clocks. Its wall clock may be off.
@@ -312,7 +312,7 @@ func (h *hostNode) goDown(w *World, down time.Duration) {
 	h.switching, h.probing = switching{}, 0
 	h.up, h.crashAtAppend = false, false
 	h.epoch++
-	w.queue.push(timer{at: w.now + down, kind: dueHostUp, node: int32(h.index)})
+	w.queue.push(Timer{at: w.now + down, kind: dueHostUp, node: int32(h.index)})
 }
 
 // plannedReboot is the reboot that a deferred activation waits for. It is put
@@ -322,7 +322,7 @@ func (h *hostNode) plannedReboot(w *World) {
 	switch {
 	case h.nextBoot == "" || h.nextBoot == rebooted:
 	case !h.up || h.switching.id != 0:
-		w.queue.push(timer{at: w.now + time.Minute, kind: dueReboot, node: int32(h.index)})
+		w.queue.push(Timer{at: w.now + time.Minute, kind: dueReboot, node: int32(h.index)})
 	default:
 		h.reboot(w, h.machine.Between(20*time.Second, 90*time.Second))
 	}

@@ -25,10 +25,10 @@ func (h *hostNode) begin(w *World, e *agent.Effect) {
 			takes += slow
 		}
 		w.effect(scenario.EffectSwitch)
-		w.queue.push(timer{at: w.now + takes, kind: dueActivationEnd, node: int32(h.index), epoch: h.epoch, arg: e.ID})
+		w.queue.push(Timer{at: w.now + takes, kind: dueActivationEnd, node: int32(h.index), epoch: h.epoch, arg: e.ID})
 	case agent.EffectProbe:
 		h.probing = e.ID
-		w.queue.push(timer{at: w.now + probeTakes, kind: dueProbeEnd, node: int32(h.index), epoch: h.epoch, arg: e.ID})
+		w.queue.push(Timer{at: w.now + probeTakes, kind: dueProbeEnd, node: int32(h.index), epoch: h.epoch, arg: e.ID})
 	}
 }
 
@@ -54,7 +54,7 @@ func (h *hostNode) switchEnded(w *World, id uint64) {
 		w.effect(scenario.EffectActivationDeferred)
 		in.Result, in.Component = agent.ActivationDeferred, "kernel"
 		h.nextBoot = s.closure
-		w.queue.push(timer{at: w.now + h.machine.Between(2*time.Minute, 15*time.Minute), kind: dueReboot, node: int32(h.index)})
+		w.queue.push(Timer{at: w.now + h.machine.Between(2*time.Minute, 15*time.Minute), kind: dueReboot, node: int32(h.index)})
 	default:
 		h.running, h.nextBoot = s.closure, "" // a switch sets what is booted, too
 	}

@@ -28,10 +28,10 @@ func (o *operatorNode) init(w *World) {
 	o.stream = random.New(w.scenario.Seed, "operator", 0)
 	o.identity = wire.Identity{CommonName: "operator-sim.sim", Operator: true, Name: "sim"}
 	for i := range w.scenario.Rollouts {
-		w.queue.push(timer{at: w.scenario.Rollouts[i].At, kind: dueOperator, node: operatorNodeID, arg: uint64(i)})
+		w.queue.push(Timer{at: w.scenario.Rollouts[i].At, kind: dueOperator, node: operatorNodeID, arg: uint64(i)})
 	}
 	for i := range w.scenario.Acts {
-		w.queue.push(timer{at: w.scenario.Acts[i].At, kind: dueOperator, node: operatorNodeID, arg: uint64(len(w.scenario.Rollouts) + i)})
+		w.queue.push(Timer{at: w.scenario.Acts[i].At, kind: dueOperator, node: operatorNodeID, arg: uint64(len(w.scenario.Rollouts) + i)})
 	}
 }
 
@@ -69,7 +69,7 @@ func (w *World) actInput(a *scenario.Act) plane.Input {
 func (o *operatorNode) hear(w *World, m *message, answered bool) {
 	i := int(m.call)
 	if !answered || m.request.Outcome.Code.Unavailable() {
-		w.queue.push(timer{at: w.now + operatorRetry, kind: dueOperator, node: operatorNodeID, arg: m.call})
+		w.queue.push(Timer{at: w.now + operatorRetry, kind: dueOperator, node: operatorNodeID, arg: m.call})
 		return
 	}
 	if i < len(w.scenario.Rollouts) {
@@ -88,7 +88,7 @@ func (o *operatorNode) hear(w *World, m *message, answered bool) {
 		// knows no fractions, and one from the future is refused (PROTOCOL T5).
 		late := time.Duration(w.wallAt(w.plane.wallOffset + a.For).Std().Nanosecond())
 		at := w.now + a.For + (time.Second-late)%time.Second
-		w.queue.push(timer{at: at, kind: dueReissue, node: int32(max(a.Hosts.First, 1) - 1)})
+		w.queue.push(Timer{at: at, kind: dueReissue, node: int32(max(a.Hosts.First, 1) - 1)})
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 func TestAPanicOfWhatIsSimulatedIsAViolation(t *testing.T) {
 	for range 2 {
-		w, err := sim.NewWorld(sim.QuietStory(), sim.WorldOptions{})
+		w, err := sim.New(sim.QuietStory(), sim.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +33,7 @@ func TestAPanicOfWhatIsSimulatedIsAViolation(t *testing.T) {
 
 // PROTOCOL G3
 func TestASecondAnswerIsAViolationAndNotSent(t *testing.T) {
-	w, err := sim.NewWorld(sim.QuietStory(), sim.WorldOptions{})
+	w, err := sim.New(sim.QuietStory(), sim.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

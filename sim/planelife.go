@@ -86,7 +86,7 @@ func (p *planeNode) drainOver(w *World) {
 // asleep puts an event off while the plane's machine is suspended.
 func (p *planeNode) asleep(w *World, kind timerKind, arg uint64) bool {
 	if p.suspended {
-		p.postpone(timer{kind: kind, node: planeNodeID, epoch: p.epoch, arg: arg})
+		p.postpone(Timer{kind: kind, node: planeNodeID, epoch: p.epoch, arg: arg})
 	}
 	return p.suspended
 }
@@ -135,12 +135,12 @@ func (p *planeNode) unwedge(w *World) {
 }
 
 // postpone keeps a timer until the plane's machine goes on.
-func (p *planeNode) postpone(t timer) { p.postponed = append(p.postponed, t) }
+func (p *planeNode) postpone(t Timer) { p.postponed = append(p.postponed, t) }
 
 // postponeMessage keeps a timer about a message, which it holds.
 func (p *planeNode) postponeMessage(w *World, kind timerKind, node int32, epoch uint32, m *message) {
 	w.pool.hold(m)
-	p.postpone(timer{kind: kind, node: node, epoch: epoch, arg: uint64(m.slot)})
+	p.postpone(Timer{kind: kind, node: node, epoch: epoch, arg: uint64(m.slot)})
 }
 
 // beginFault brings a fault into force.
@@ -151,7 +151,7 @@ func (w *World) beginFault(i int) {
 	}
 	p := &w.plane
 	if f.Kind == scenario.PlaneRestart && p.suspended { // nobody there hears of it yet
-		p.postpone(timer{kind: dueFaultBegin, node: worldNodeID, arg: uint64(i)})
+		p.postpone(Timer{kind: dueFaultBegin, node: worldNodeID, arg: uint64(i)})
 		return
 	}
 	w.emit(Event{Kind: EventFaultBegan, Fault: &w.scenario.Faults[i]})
@@ -191,7 +191,7 @@ func (w *World) beginFault(i int) {
 	// Faults that last.
 	w.faults.begin(f, i)
 	if f.For > 0 {
-		w.queue.push(timer{at: w.now + f.For, kind: dueFaultEnd, node: worldNodeID, arg: uint64(i)})
+		w.queue.push(Timer{at: w.now + f.For, kind: dueFaultEnd, node: worldNodeID, arg: uint64(i)})
 	}
 	switch f.Kind {
 	case scenario.PlaneSuspend:
@@ -267,5 +267,5 @@ func (w *World) heal() {
 	if p.up && !p.started { // it may have been told to be late
 		w.push(duePlaneStart, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
 	}
-	w.queue.push(timer{at: w.now + w.scenario.Fleet.Interval, kind: dueJudge, node: worldNodeID})
+	w.queue.push(Timer{at: w.now + w.scenario.Fleet.Interval, kind: dueJudge, node: worldNodeID})
 }

@@ -47,7 +47,7 @@ type planeNode struct {
 	alarm     time.Duration // what the front's timer is set to
 	open      []*message    // at the plane and not answered
 	manifests int           // how many lay in the directory when the process came up
-	postponed []timer       // while the machine was suspended
+	postponed []Timer       // while the machine was suspended
 	disk      random.Stream
 	schedule  random.Stream // of the loop
 }
@@ -228,7 +228,7 @@ var manifestsIdentity = wire.Identity{CommonName: "manifests", Operator: true, N
 // planManifest plans the opening of the manifest of a place in the directory:
 // they are opened one after the other.
 func (p *planeNode) planManifest(w *World, at time.Duration, i int) {
-	w.queue.push(timer{at: at, kind: dueManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(i)})
+	w.queue.push(Timer{at: at, kind: dueManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(i)})
 }
 
 // readManifest opens a rollout whose manifest lies in the plane's directory

@@ -49,7 +49,7 @@ const (
 func (q *queue) len() int { return q.size }
 
 // push adds a timer and gives it its place among those of its instant.
-func (q *queue) push(e timer) {
+func (q *queue) push(e Timer) {
 	n := queued{at: e.at, order: q.next<<kindBits | uint64(e.kind), arg: e.arg, node: e.node, epoch: e.epoch}
 	q.next++
 	q.size++
@@ -86,7 +86,7 @@ func (q *queue) putOff(slot int64, n *queued) {
 }
 
 // pop removes the next timer. The queue must not be empty.
-func (q *queue) pop() timer {
+func (q *queue) pop() Timer {
 	q.size--
 	if q.hasFront {
 		q.hasFront = false
@@ -156,6 +156,6 @@ func before(a, b *queued) uint64 {
 	return less
 }
 
-func (n *queued) timer() timer {
-	return timer{at: n.at, kind: timerKind(n.order & (1<<kindBits - 1)), node: n.node, epoch: n.epoch, arg: n.arg}
+func (n *queued) timer() Timer {
+	return Timer{at: n.at, kind: timerKind(n.order & (1<<kindBits - 1)), node: n.node, epoch: n.epoch, arg: n.arg}
 }

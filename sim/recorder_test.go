@@ -21,7 +21,7 @@ func recordingOf(t *testing.T, s scenario.Scenario, limits RecordLimits) *Record
 // observed runs a scenario with a consumer of its events.
 func observed(t *testing.T, s scenario.Scenario, attach func(*World)) (*World, Verdict) {
 	t.Helper()
-	w, err := NewWorld(s, WorldOptions{Rest: Rest})
+	w, err := New(s, Options{Rest: Rest})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,7 +124,7 @@ type StepTrack struct {
 	Message uint64
 	Lines   []TraceLine
 
-	timer   timer
+	timer   Timer
 	message *MessageTrack
 	plain   bool // nothing but a message passing by, or a timer
 }

@@ -16,7 +16,7 @@ func (w *World) judge() {
 	}
 	// Not a whole interval: hosts that tick without jitter would else be looked
 	// at in the middle of the same request every time.
-	w.queue.push(timer{at: w.now + w.scenario.Fleet.Interval + time.Second, kind: dueJudge, node: worldNodeID})
+	w.queue.push(Timer{at: w.now + w.scenario.Fleet.Interval + time.Second, kind: dueJudge, node: worldNodeID})
 }
 
 // judgeEnd comes when the budget is used up.

@@ -61,7 +61,7 @@ func UseCheckers(attach func(*World), rest func(*World) (rule, why string)) {
 // checked makes the world of a scenario, with every checker.
 func checked(t *testing.T, s scenario.Scenario) *World {
 	t.Helper()
-	w, err := NewWorld(s, WorldOptions{Rest: atRest})
+	w, err := New(s, Options{Rest: atRest})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -155,7 +155,7 @@ func Record(s scenario.Scenario, o TapeOptions) (*Tape, error) {
 		o.Checkers = []Checker{}
 	}
 	o.StateEvery = cmp.Or(o.StateEvery, time.Minute)
-	w, err := NewWorld(s, WorldOptions{Rest: Rest})
+	w, err := New(s, Options{Rest: Rest})
 	if err != nil {
 		return nil, err
 	}

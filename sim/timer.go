@@ -9,7 +9,7 @@ import (
 // timer is something that is due at an instant of virtual time, for a node: a
 // message that arrives, a step that is done, an agent's own timer. Timers of one
 // instant go off in the order in which they were set.
-type timer struct {
+type Timer struct {
 	at   time.Duration // not below 0
 	kind timerKind
 	// node is a host's index, or one of the nodes that are no host.
@@ -23,17 +23,17 @@ type timer struct {
 }
 
 // String names a timer's kind and node: "timer of h3".
-func (e timer) String() string { return timerWords[e.kind] + " of " + nodeName(e.node) }
+func (e Timer) String() string { return timerWords[e.kind] + " of " + nodeName(e.node) }
 
 // Name is the timer's kind in one word, as JSON traces have it.
-func (e timer) Name() string { return timerNames[e.kind] }
+func (e Timer) Name() string { return timerNames[e.kind] }
 
 // Node is the name of the node that the timer is for.
-func (e timer) Node() string { return nodeName(e.node) }
+func (e Timer) Node() string { return nodeName(e.node) }
 
 // Host is the number of the host that the timer is for, from 1; 0 if it is for
 // no host.
-func (e timer) Host() int { return max(int(e.node)+1, 0) }
+func (e Timer) Host() int { return max(int(e.node)+1, 0) }
 
 // timerKind says what a timer is for.
 type timerKind uint8

@@ -24,7 +24,7 @@ func jsonTraceOf(t *testing.T, s scenario.Scenario, name string, from, until uin
 
 func jsonTraceIn(t *testing.T, s scenario.Scenario, wire bool, name string, from, until uint64) (string, Verdict) {
 	t.Helper()
-	w, err := NewWorld(s, WorldOptions{Wire: wire, Rest: Rest})
+	w, err := New(s, Options{Wire: wire, Rest: Rest})
 	if err != nil {
 		t.Fatal(err)
 	}

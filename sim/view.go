@@ -46,7 +46,7 @@ func (w *World) PlaneOpened() bool { return w.plane.opened }
 func (w *World) ManifestsRead() int { return w.plane.manifests }
 
 // Timer is the one that went off last.
-func (w *World) Timer() timer { return w.last }
+func (w *World) Timer() Timer { return w.last }
 
 // HealedAt is when the scenario was healed; 0 if it was not yet.
 func (w *World) HealedAt() time.Duration { return w.healedAt }

@@ -40,11 +40,11 @@ type World struct {
 	rest      func(*World) (rule, why string)
 	effects   scenario.Effects
 	violation *Violation
-	last      timer // that went off
+	last      Timer // that went off
 }
 
 // Options are how a world is made.
-type WorldOptions struct {
+type Options struct {
 	// Wire encodes and decodes every document on its way, strictly. It does not
 	// change the hash.
 	Wire bool
@@ -56,7 +56,7 @@ type WorldOptions struct {
 }
 
 // NewWorld makes the world of a scenario. The error names what is wrong with it.
-func NewWorld(s scenario.Scenario, o WorldOptions) (*World, error) {
+func New(s scenario.Scenario, o Options) (*World, error) {
 	s = s.Filled()
 	if err := s.Validate(); err != nil {
 		return nil, fmt.Errorf("scenario: %w", err)
@@ -77,9 +77,9 @@ func NewWorld(s scenario.Scenario, o WorldOptions) (*World, error) {
 	w.operator.init(w)
 	w.faults.reached = make([]uint64, len(s.Faults))
 	for i := range s.Faults {
-		w.queue.push(timer{at: s.Faults[i].At, kind: dueFaultBegin, node: worldNodeID, arg: uint64(i)})
+		w.queue.push(Timer{at: s.Faults[i].At, kind: dueFaultBegin, node: worldNodeID, arg: uint64(i)})
 	}
-	w.queue.push(timer{at: s.Active, kind: dueHeal, node: worldNodeID})
+	w.queue.push(Timer{at: s.Active, kind: dueHeal, node: worldNodeID})
 	return w, nil
 }
 
@@ -123,7 +123,7 @@ func (w *World) Next() bool {
 }
 
 // stale reports whether the life in which a timer was set is over.
-func (w *World) stale(e *timer) bool {
+func (w *World) stale(e *Timer) bool {
 	switch {
 	case e.node >= 0:
 		h := &w.hosts[e.node]
@@ -141,7 +141,7 @@ func (w *World) stale(e *timer) bool {
 }
 
 // dispatch does what a timer is for.
-func (w *World) dispatch(e *timer) {
+func (w *World) dispatch(e *Timer) {
 	switch e.kind {
 	case dueRequest:
 		w.plane.arrive(w, w.message(e))
@@ -207,18 +207,18 @@ func (w *World) deliver(node int32, m *message, answered bool) {
 
 // push sets a timer of a life of its node.
 func (w *World) push(kind timerKind, node int32, at time.Duration, epoch uint32) {
-	w.queue.push(timer{at: at, kind: kind, node: node, epoch: epoch})
+	w.queue.push(Timer{at: at, kind: kind, node: node, epoch: epoch})
 }
 
 // pushMessage sets a timer about a message, and so holds it.
 func (w *World) pushMessage(kind timerKind, node int32, at time.Duration, epoch uint32, m *message) {
 	w.pool.hold(m)
-	w.queue.push(timer{at: at, kind: kind, node: node, epoch: epoch, arg: uint64(m.slot)})
+	w.queue.push(Timer{at: at, kind: kind, node: node, epoch: epoch, arg: uint64(m.slot)})
 }
 
 // forget ends the hold of a timer that has gone off, and those that were released
 // meanwhile.
-func (w *World) forget(e *timer) {
+func (w *World) forget(e *Timer) {
 	if e.kind.aboutMessage() {
 		w.pool.release(w.message(e))
 	}
@@ -226,7 +226,7 @@ func (w *World) forget(e *timer) {
 }
 
 // message is what a timer of a kind that is about a message is about.
-func (w *World) message(e *timer) *message { return w.pool.slots[e.arg] }
+func (w *World) message(e *Timer) *message { return w.pool.slots[e.arg] }
 
 // reached notes that a fault of the scenario took effect.
 func (w *World) reached(i int) { w.faults.reached[i]++ }

@@ -10,6 +10,8 @@ import (
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/picture"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/search"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // simDiffCommand compares two runs.
@@ -127,14 +129,14 @@ func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 	b.wire = c.Wire
 	var worlds [2]*sim.World
 	for i, s := range []*diffSide{a, b} {
-		w, err := sim.New(s.scenario, sim.Options{Wire: s.wire})
+		w, err := simulation.New(s.scenario, simulation.Options{Wire: s.wire})
 		if err != nil {
 			return nil, usageError(s.name + ": " + err.Error())
 		}
 		worlds[i] = w.World
 	}
 	d := &picture.Difference{}
-	parted := sim.Diverge(worlds[0], worlds[1])
+	parted := search.Diverge(worlds[0], worlds[1])
 	if parted != nil {
 		d.Step, d.Same = parted.Step, parted.Step-1
 		d.A.What, d.B.What = parted.A.What, parted.B.What
@@ -147,13 +149,13 @@ func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 		of *diffSide
 		to *picture.Side
 	}{{a, &d.A}, {b, &d.B}} {
-		whole, err := sim.Run(s.of.scenario, sim.Options{Wire: s.of.wire})
+		whole, err := simulation.Run(s.of.scenario, simulation.Options{Wire: s.of.wire})
 		if err != nil {
 			return nil, err
 		}
 		recorder := sim.NewRecorder(sim.RecordLimits{})
 		// Not every step has lines, so a few more are run than are shown.
-		part, err := sim.Run(s.of.scenario, sim.Options{Wire: s.of.wire, Record: recorder, Until: max(d.Step, 1) + 4*uint64(steps)})
+		part, err := simulation.Run(s.of.scenario, simulation.Options{Wire: s.of.wire, Record: recorder, Until: max(d.Step, 1) + 4*uint64(steps)})
 		if err != nil {
 			return nil, err
 		}

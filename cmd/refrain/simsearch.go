@@ -14,10 +14,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/search"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // simSearchCommand runs many seeds.
@@ -50,12 +51,12 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 		searching, stop = context.WithTimeout(ctx, c.For)
 		defer stop()
 	}
-	progress := &searchProgress{started: time.Now(), to: io.Err, total: c.Seeds * uint64(len(profiles)), probes: sim.Probes(profiles), shown: isTerminal(io.Err)}
-	var sample []sim.Finding
-	summary := sim.Search{
+	progress := &searchProgress{started: time.Now(), to: io.Err, total: c.Seeds * uint64(len(profiles)), probes: search.Probes(profiles), shown: isTerminal(io.Err)}
+	var sample []search.Finding
+	summary := search.Search{
 		Profiles: profiles, First: c.First, Seeds: c.Seeds, Workers: c.Workers, GoOn: c.GoOn,
-		Options: sim.Options{Wire: c.Wire},
-		Each: func(f sim.Finding) {
+		Options: simulation.Options{Wire: c.Wire},
+		Each: func(f search.Finding) {
 			if len(sample) < c.Sample && !f.Failed() {
 				sample = append(sample, f)
 			}
@@ -123,7 +124,7 @@ type difference struct{ what, again string }
 
 // compare repeats a sample in a second process, with another number of
 // processors, and returns what differs.
-func (c *simSearchCommand) compare(sample []sim.Finding) ([]difference, error) {
+func (c *simSearchCommand) compare(sample []search.Finding) ([]difference, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -162,10 +163,10 @@ type searchProgress struct {
 	runs    uint64
 	events  uint64
 	effects scenario.Effects
-	probes  []sim.Probe
+	probes  []search.Probe
 }
 
-func (p *searchProgress) add(f *sim.Finding) {
+func (p *searchProgress) add(f *search.Finding) {
 	p.runs++
 	p.events += f.Result.Events
 	for i, n := range f.Result.Effects {
@@ -196,7 +197,7 @@ func (p *searchProgress) clear() {
 }
 
 // print prints the result of a search: the verdict comes last.
-func (c *simSearchCommand) print(w io.Writer, r *simReport, s *sim.Summary, shrunk map[int]*shrinkReport, differing []difference, sampled int) {
+func (c *simSearchCommand) print(w io.Writer, r *simReport, s *search.Summary, shrunk map[int]*shrinkReport, differing []difference, sampled int) {
 	fmt.Fprintf(w, "runs     %d, %.0f/h\n", s.Runs, float64(s.Runs)/s.Wall.Hours())
 	fmt.Fprintf(w, "time     %v simulated in %v, %.0f times as fast\n", roughly(s.Simulated), s.Wall.Round(time.Millisecond), r.Ratio)
 	fmt.Fprintf(w, "events   %d, %.0f/s on %d processors\n", s.Events, r.EventsPerSecond, runtime.GOMAXPROCS(0))

@@ -7,9 +7,10 @@ import (
 	"os"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/search"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // simShrinkCommand shrinks a failing scenario.
@@ -54,7 +55,7 @@ func (c *simShrinkCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	shrink := sim.Shrink{Executions: c.Executions, Workers: c.Workers, Options: sim.Options{Wire: c.Wire}}
+	shrink := search.Shrink{Executions: c.Executions, Workers: c.Workers, Options: simulation.Options{Wire: c.Wire}}
 	report, err := runShrink(ctx, io, shrink, scenario, origin.from(), c.Output)
 	if err != nil {
 		return err
@@ -75,10 +76,10 @@ func (c *simShrinkCommand) Run(ctx context.Context, io stdio) error {
 
 // runShrink shrinks a scenario and writes the result to a file, unless that is
 // empty or "-". Progress is shown on a terminal.
-func runShrink(ctx context.Context, io stdio, shrink sim.Shrink, s scenario.Scenario, from, file string) (*shrinkReport, error) {
+func runShrink(ctx context.Context, io stdio, shrink search.Shrink, s scenario.Scenario, from, file string) (*shrinkReport, error) {
 	if isTerminal(io.Err) {
 		var last time.Time
-		shrink.Each = func(p sim.ShrinkProgress) {
+		shrink.Each = func(p search.ShrinkProgress) {
 			if now := time.Now(); now.Sub(last) > 100*time.Millisecond {
 				last = now
 				fmt.Fprintf(io.Err, "\r\033[Kshrinking: lines %d, hosts %d, executions %d of at most %d", p.Lines, p.Hosts, p.Executions, p.Limit)

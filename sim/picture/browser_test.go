@@ -25,6 +25,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // These tests look at pages in a real browser. 'make e2e' runs them, and
@@ -302,7 +303,7 @@ func broken(t *testing.T, text string, after int, detail string) Run {
 		t.Fatal(err)
 	}
 	r := sim.NewRecorder(sim.RecordLimits{})
-	w, err := sim.New(s, sim.Options{Record: r})
+	w, err := simulation.New(s, simulation.Options{Record: r})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -511,7 +512,7 @@ func TestAPageSaysWhatWasLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := sim.NewRecorder(sim.RecordLimits{Messages: 200, Steps: 300})
-	v, err := sim.Run(s, sim.Options{Record: r})
+	v, err := simulation.Run(s, simulation.Options{Record: r})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -528,7 +529,7 @@ func TestAPageOfAWorldInWhichNothingHappensIsShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := sim.NewRecorder(sim.RecordLimits{})
-	v, err := sim.Run(s, sim.Options{Record: r, Until: 1})
+	v, err := simulation.Run(s, simulation.Options{Record: r, Until: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

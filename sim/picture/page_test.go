@@ -13,6 +13,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // scenarioText has a wedge, so replies that come too late, and ends in a
@@ -35,7 +36,7 @@ func recorded(t testing.TB, text string) Run {
 		t.Fatal(err)
 	}
 	r := sim.NewRecorder(sim.RecordLimits{})
-	v, err := sim.Run(s, sim.Options{Record: r})
+	v, err := simulation.Run(s, simulation.Options{Record: r})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package sim
+package simulation
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -21,7 +22,7 @@ func runAll(b *testing.B, s scenario.Scenario) {
 	var events uint64
 	var simulated time.Duration
 	for b.Loop() {
-		r, err := Run(s, Options{Checkers: []Checker{}})
+		r, err := Run(s, Options{Checkers: []sim.Checker{}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -69,7 +70,7 @@ func BenchmarkMemoryPerVirtualHost(b *testing.B) {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		w, err := New(s, Options{Checkers: []Checker{}})
+		w, err := New(s, Options{Checkers: []sim.Checker{}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -107,7 +108,7 @@ func BenchmarkAMillionHosts(b *testing.B) {
 	// fast enough to take them.
 	s.Plane.Capacity, s.Plane.Service = 1<<16, time.Microsecond
 	for b.Loop() {
-		w, err := New(s, Options{Checkers: []Checker{}})
+		w, err := New(s, Options{Checkers: []sim.Checker{}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -131,4 +132,4 @@ func BenchmarkAMillionHosts(b *testing.B) {
 
 // BenchmarkWorldWithFaults is 50 hosts, three rollouts and faults of many kinds
 // in two hours.
-func BenchmarkWorldWithFaults(b *testing.B) { runAll(b, FaultyStory()) }
+func BenchmarkWorldWithFaults(b *testing.B) { runAll(b, sim.FaultyStory()) }

@@ -1,4 +1,4 @@
-package sim
+package search
 
 import (
 	"cmp"
@@ -8,8 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // Search runs many seeds of some profiles, several at a time.
@@ -24,7 +26,7 @@ type Search struct {
 	// Workers is how many worlds run at a time. Default one per processor.
 	Workers int
 	// Options are those of every run.
-	Options Options
+	Options simulation.Options
 	// GoOn goes on after a violation.
 	GoOn bool
 	// Each, if set, is called once a run has ended, by one goroutine at a time.
@@ -37,7 +39,7 @@ type Finding struct {
 	Profile string
 	// Scenario is what was run, if the run broke a rule.
 	Scenario scenario.Scenario
-	Result   Verdict
+	Result   sim.Verdict
 	Err      error
 }
 
@@ -103,10 +105,10 @@ func (s Search) Run(ctx context.Context) Summary {
 				if !more {
 					return
 				}
-				scenario := generate.Scenario(seed, p)
+				drawn := generate.Scenario(seed, p)
 				f := Finding{Seed: seed, Profile: p.Name}
-				if f.Result, f.Err = Run(scenario, s.Options); f.Failed() {
-					f.Scenario = scenario
+				if f.Result, f.Err = simulation.Run(drawn, s.Options); f.Failed() {
+					f.Scenario = drawn
 				}
 				give(f)
 			}

@@ -1,4 +1,4 @@
-package sim
+package search
 
 import (
 	"context"
@@ -9,7 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // Shrink makes a scenario that breaks a rule as small as it can: it works on
@@ -17,7 +19,7 @@ import (
 // hosts, resets what need not be set, fixes what need not be drawn, takes a
 // smaller seed, and shortens and rounds times, as long as the same rule stays
 // broken: the same checker finds a violation, and of a liveness rule or a
-// panic one of the same kind (see [Violation.Kind]).
+// panic one of the same kind (see [sim.Violation.Kind]).
 //
 // Every change that is kept makes the scenario simpler by one measure: fewer
 // lines, then fewer hosts, fewer settings, fewer draws, fewer characters, less
@@ -29,13 +31,13 @@ type Shrink struct {
 	// Workers is how many worlds run at a time. Default one per processor.
 	Workers int
 	// Options are those of every run. Until is not used.
-	Options Options
+	Options simulation.Options
 	// Each, if set, is called after every execution, by one goroutine at a
 	// time.
 	Each func(ShrinkProgress)
 
 	// run is for tests, which run worlds that are broken on purpose.
-	run func(scenario.Scenario, Options) (Verdict, error)
+	run func(scenario.Scenario, simulation.Options) (sim.Verdict, error)
 }
 
 // ShrinkProgress is how far a shrink has come.
@@ -52,7 +54,7 @@ type Shrunk struct {
 	// nothing else.
 	Scenario scenario.Scenario
 	// Violation is what running it ends with.
-	Violation *Violation
+	Violation *sim.Violation
 	// Before and After are the lines of the scenario as it was given, and as
 	// it is now, both as [scenario.Scenario.Brief] writes them, expectations included.
 	Before, After int
@@ -84,7 +86,7 @@ func (o Shrink) Run(ctx context.Context, s scenario.Scenario) (Shrunk, error) {
 		return Shrunk{}, fmt.Errorf("shrink: workers is %d; want at least 1", o.Workers)
 	}
 	if o.run == nil {
-		o.run = Run
+		o.run = simulation.Run
 	}
 	o.Options.Until = 0
 	first, err := o.run(s, o.Options)
@@ -123,8 +125,8 @@ type shrinking struct {
 	ctx       context.Context
 	best      scenario.Scenario
 	weight    weight
-	violation *Violation // of best
-	wanted    string     // its kind
+	violation *sim.Violation // of best
+	wanted    string         // its kind
 	used      int
 	tried     map[string]bool // by what Brief writes
 }
@@ -138,7 +140,7 @@ type candidate struct {
 	text     string
 	weight   weight
 	edit     int // its place in the pass
-	result   Verdict
+	result   sim.Verdict
 	err      error
 }
 

@@ -1,4 +1,4 @@
-package sim
+package simulation
 
 import (
 	"slices"
@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
-
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -125,7 +125,7 @@ const clockWorkload = 10 * time.Minute
 // onSimulator runs the workload in a world, and returns its requests.
 func onSimulator(b *testing.B, hosts int) int {
 	w, err := New(scenario.Scenario{Seed: 1, Fleet: scenario.Fleet{Hosts: hosts}, Network: scenario.NetworkModel{Delay: scenario.Range{Min: 10 * time.Millisecond, Max: 10 * time.Millisecond}},
-		Active: clockWorkload + time.Minute}, Options{Checkers: []Checker{}})
+		Active: clockWorkload + time.Minute}, Options{Checkers: []sim.Checker{}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package sim
+package search
 
 import (
 	"context"
@@ -8,29 +8,31 @@ import (
 	"testing"
 	"time"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // runBroken runs scenarios in worlds that are broken.
-func runBroken(by func() *Saboteur) func(scenario.Scenario, Options) (Verdict, error) {
-	return func(s scenario.Scenario, o Options) (Verdict, error) {
-		w, err := NewWorld(s, WorldOptions{Wire: o.Wire, Rest: Rest})
+func runBroken(by func() *sim.Saboteur) func(scenario.Scenario, simulation.Options) (sim.Verdict, error) {
+	return func(s scenario.Scenario, o simulation.Options) (sim.Verdict, error) {
+		w, err := sim.New(s, sim.Options{Wire: o.Wire, Rest: sim.Rest})
 		if err != nil {
-			return Verdict{}, err
+			return sim.Verdict{}, err
 		}
 		by().Attach(w)
-		c := Attach(w, o.Checkers)
+		c := sim.Attach(w, o.Checkers)
 		w.Run(o.Until)
 		return c.Verdict(), nil
 	}
 }
 
 // sabotageNamed returns one of the worlds that are broken.
-func sabotageNamed(t *testing.T, checker, name string) func() *Saboteur {
+func sabotageNamed(t *testing.T, checker, name string) func() *sim.Saboteur {
 	t.Helper()
-	list := All()
-	at := slices.IndexFunc(list, func(s Sabotage) bool { return s.Checker == checker && s.Name == name })
+	list := sim.All()
+	at := slices.IndexFunc(list, func(s sim.Sabotage) bool { return s.Checker == checker && s.Name == name })
 	if at < 0 {
 		t.Fatalf("no sabotage %q", name)
 	}
@@ -39,7 +41,7 @@ func sabotageNamed(t *testing.T, checker, name string) func() *Saboteur {
 
 // firstBroken draws the first scenario of a profile that breaks a rule, from a
 // seed on.
-func firstBroken(t *testing.T, profile string, first uint64, run func(scenario.Scenario, Options) (Verdict, error)) (uint64, scenario.Scenario, *Violation) {
+func firstBroken(t *testing.T, profile string, first uint64, run func(scenario.Scenario, simulation.Options) (sim.Verdict, error)) (uint64, scenario.Scenario, *sim.Violation) {
 	t.Helper()
 	p, err := generate.FindProfile(profile)
 	if err != nil {
@@ -47,7 +49,7 @@ func firstBroken(t *testing.T, profile string, first uint64, run func(scenario.S
 	}
 	for seed := first; seed < first+200; seed++ {
 		s := generate.Scenario(seed, p)
-		result, err := run(s, Options{})
+		result, err := run(s, simulation.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +81,7 @@ func TestAShrunkScenarioStillBreaksTheSameRuleAndNoLineOfItCanGo(t *testing.T) {
 			if shrunk.After > smallEnough || shrunk.Exhausted {
 				t.Errorf("%d lines after %d executions, want at most %d\n%s", shrunk.After, shrunk.Executions, smallEnough, shrunk.Scenario.Brief())
 			}
-			again, err := run(shrunk.Scenario, Options{})
+			again, err := run(shrunk.Scenario, simulation.Options{})
 			if err != nil || !reflect.DeepEqual(again.Violation, shrunk.Violation) {
 				t.Errorf("run again it ends with %v, %v; want %v", again.Violation, err, shrunk.Violation)
 			}
@@ -96,7 +98,7 @@ func TestAShrunkScenarioStillBreaksTheSameRuleAndNoLineOfItCanGo(t *testing.T) {
 				if err != nil {
 					continue
 				}
-				result, err := run(less, Options{})
+				result, err := run(less, simulation.Options{})
 				if err == nil && result.Violation != nil && Kind(result.Violation) == Kind(violation) {
 					t.Errorf("it is broken without %q as well", lines[i])
 				}
@@ -146,14 +148,14 @@ func TestAShrinkRunsNoMoreWorldsThanItMay(t *testing.T) {
 
 // A scenario with less in it may break another rule. That is another failure.
 func TestAShrinkDoesNotSlipFromOneRuleToAnother(t *testing.T) {
-	run := func(s scenario.Scenario, _ Options) (Verdict, error) {
-		v := &Violation{Checker: "S4", Detail: "with a fault"}
+	run := func(s scenario.Scenario, _ simulation.Options) (sim.Verdict, error) {
+		v := &sim.Violation{Checker: "S4", Detail: "with a fault"}
 		if len(s.Faults) == 0 {
-			v = &Violation{Checker: "S3", Detail: "without"}
+			v = &sim.Violation{Checker: "S3", Detail: "without"}
 		}
-		return Verdict{Result: Result{Violation: v}}, nil
+		return sim.Verdict{Result: sim.Result{Violation: v}}, nil
 	}
-	shrunk, err := Shrink{run: run}.Run(t.Context(), FaultyStory())
+	shrunk, err := Shrink{run: run}.Run(t.Context(), sim.FaultyStory())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,16 +179,16 @@ func TestAShrinkEndsWithItsContext(t *testing.T) {
 }
 
 func TestAScenarioThatBreaksNothingIsNotShrunk(t *testing.T) {
-	if _, err := (Shrink{}).Run(t.Context(), QuietStory()); err == nil || err.Error() != "shrink: the scenario breaks no rule" {
+	if _, err := (Shrink{}).Run(t.Context(), sim.QuietStory()); err == nil || err.Error() != "shrink: the scenario breaks no rule" {
 		t.Errorf("the error is %v", err)
 	}
 	if _, err := (Shrink{}).Run(t.Context(), scenario.Scenario{}); err == nil || !strings.Contains(err.Error(), "fleet: hosts is 0") {
 		t.Errorf("the error is %v", err)
 	}
-	if _, err := (Shrink{Executions: -1}).Run(t.Context(), QuietStory()); err == nil || err.Error() != "shrink: executions is -1; want at least 1" {
+	if _, err := (Shrink{Executions: -1}).Run(t.Context(), sim.QuietStory()); err == nil || err.Error() != "shrink: executions is -1; want at least 1" {
 		t.Errorf("the error is %v", err)
 	}
-	if _, err := (Shrink{Workers: -1}).Run(t.Context(), QuietStory()); err == nil || err.Error() != "shrink: workers is -1; want at least 1" {
+	if _, err := (Shrink{Workers: -1}).Run(t.Context(), sim.QuietStory()); err == nil || err.Error() != "shrink: workers is -1; want at least 1" {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -194,7 +196,7 @@ func TestAScenarioThatBreaksNothingIsNotShrunk(t *testing.T) {
 // Anything is stuck if one does not wait for it: that a fleet is not at rest
 // after a second says nothing.
 func TestAShrinkLeavesAFleetItsTimeToComeToRest(t *testing.T) {
-	s := QuietStory()
+	s := sim.QuietStory()
 	s.Converge, s.Rollouts[0].Waves = 10*time.Minute, []time.Duration{40 * time.Minute}
 	shrunk, err := Shrink{}.Run(t.Context(), s)
 	if err != nil {

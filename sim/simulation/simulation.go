@@ -1,9 +1,10 @@
-package sim
+package simulation
 
 import (
 	"fmt"
 	"io"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -32,71 +33,71 @@ type Options struct {
 	// state.
 	Changes io.Writer
 	// Record collects everything that a picture of the run needs.
-	Record *Recorder
+	Record *sim.Recorder
 	// Until ends the run after that step; 0 means never.
 	Until uint64
 	// Checkers are those to look after every step; nil means all of them.
-	Checkers []Checker
+	Checkers []sim.Checker
 	// Witness, if set, writes down what can be seen from outside.
-	Witness *Witness
+	Witness *sim.Witness
 }
 
 // Simulation is a run of a scenario that is judged: a world, and those who
 // receive what happens in it.
 type Simulation struct {
-	*World
-	checks *Checks
-	json   *JSONTrace // nil if nothing wants one
+	*sim.World
+	checks *sim.Checks
+	json   *sim.JSONTrace // nil if nothing wants one
 }
 
 // New makes a simulation. The error names what is wrong with the scenario.
 func New(s scenario.Scenario, o Options) (*Simulation, error) {
-	w, err := NewWorld(s, WorldOptions{Wire: o.Wire, Rest: Rest})
+	w, err := sim.New(s, sim.Options{Wire: o.Wire, Rest: sim.Rest})
 	if err != nil {
 		return nil, err
 	}
-	sim := &Simulation{World: w}
+	run := &Simulation{World: w}
 	if o.Trace != nil {
 		switch o.TraceFormat {
 		case TraceJSON:
-			sim.json = JSON(w, o.Trace, o.TraceFrom, o.TraceName)
+			run.json = sim.JSON(w, o.Trace, o.TraceFrom, o.TraceName)
 		default:
-			Text(w, o.Trace, o.TraceFrom)
+			sim.Text(w, o.Trace, o.TraceFrom)
 		}
 	}
 	if o.Record != nil {
 		o.Record.Attach(w)
 	}
 	if o.Changes != nil {
-		Changes(w, o.Changes)
+		sim.Changes(w, o.Changes)
 	}
 	if o.Witness != nil {
 		o.Witness.Attach(w)
 	}
-	sim.checks = Attach(w, o.Checkers)
-	return sim, nil
+	run.checks = sim.Attach(w, o.Checkers)
+	return run, nil
 }
 
 // Verdict returns how the run went so far.
-func (s *Simulation) Verdict() Verdict { return s.checks.Verdict() }
+func (s *Simulation) Verdict() sim.Verdict { return s.checks.Verdict() }
 
 // Run runs a scenario to its end. The error names what is wrong with the
 // scenario; what is wrong with the run is in the verdict.
-func Run(s scenario.Scenario, o Options) (Verdict, error) {
-	sim, err := New(s, o)
+func Run(s scenario.Scenario, o Options) (sim.Verdict, error) {
+	run, err := New(s, o)
 	if err != nil {
-		return Verdict{}, err
+		return sim.Verdict{}, err
 	}
-	sim.Run(o.Until)
-	v := sim.Verdict()
-	if sim.json != nil {
-		sim.json.End(&v)
+	run.Run(o.Until)
+	v := run.Verdict()
+	if run.json != nil {
+		run.json.End(&v)
 	}
 	return v, nil
 }
 
 // DumpState runs a scenario to a step and returns the whole state of its world
-// then, as [World.AppendDump] writes it. The error says what is wrong with the
+// then, as [sim.World.AppendDump] writes it. The error says what is wrong with the
 // scenario, or at which step the run ends before.
 func DumpState(s scenario.Scenario, o Options, step uint64) ([]byte, error) {
 	w, err := New(s, o)

@@ -1,4 +1,4 @@
-package sim
+package search
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -35,18 +36,18 @@ type Moment struct {
 
 // Diverge runs two worlds side by side, one step at a time, and returns
 // the first step after which they differ; nil if they end alike. The worlds are
-// made by [New], in the same or in different fidelities, and nothing of them has
+// made by [simulation.New], in the same or in different fidelities, and nothing of them has
 // happened yet. They are traced for it, which makes them slower and changes
 // nothing else.
 //
 // The step that is named is where the difference shows in the hash. Its cause
 // is there or not long before: the order of a list that nobody has used so far
 // does not show.
-func Diverge(a, b *World) *Divergence {
+func Diverge(a, b *sim.World) *Divergence {
 	var traces [2]bytes.Buffer
-	worlds := [2]*World{a, b}
+	worlds := [2]*sim.World{a, b}
 	for i, w := range worlds {
-		Text(w, &traces[i], 0)
+		sim.Text(w, &traces[i], 0)
 	}
 	for {
 		var more [2]bool
@@ -77,7 +78,7 @@ func Diverge(a, b *World) *Divergence {
 
 // advance goes on until a step was made. It reports false when the
 // run has ended.
-func advance(w *World) bool {
+func advance(w *sim.World) bool {
 	for before := w.Step(); w.Step() == before; {
 		if !w.Next() {
 			return false
@@ -87,7 +88,7 @@ func advance(w *World) bool {
 }
 
 // momentOf describes the step that was made last.
-func momentOf(w *World, trace *bytes.Buffer) Moment {
+func momentOf(w *sim.World, trace *bytes.Buffer) Moment {
 	m := Moment{At: w.Now(), Hash: w.Hash(), What: w.Timer().String()}
 	for line := range strings.Lines(trace.String()) {
 		m.Trace = append(m.Trace, strings.TrimRight(line, "\n"))
@@ -103,7 +104,7 @@ func momentOf(w *World, trace *bytes.Buffer) Moment {
 	return m
 }
 
-func violationText(w *World) string {
+func violationText(w *sim.World) string {
 	if w.Violation() == nil {
 		return ""
 	}
@@ -111,7 +112,7 @@ func violationText(w *World) string {
 }
 
 // compareFinal names the first node whose final states differ, or nothing.
-func compareFinal(a, b *World) string {
+func compareFinal(a, b *sim.World) string {
 	if !bytes.Equal(a.AppendPlaneState(nil), b.AppendPlaneState(nil)) {
 		return "the final state of the plane"
 	}

@@ -1,4 +1,4 @@
-package sim_test
+package simulation_test
 
 import (
 	"bytes"
@@ -19,6 +19,8 @@ import (
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/search"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // The same scenario gives the same run: however often, in whatever fidelity,
@@ -63,9 +65,9 @@ type outcome struct {
 	effects scenario.Effects
 }
 
-func runOnce(t *testing.T, d drawn, o sim.Options) outcome {
+func runOnce(t *testing.T, d drawn, o simulation.Options) outcome {
 	t.Helper()
-	r, err := sim.Run(d.scenario(t), o)
+	r, err := simulation.Run(d.scenario(t), o)
 	if err != nil {
 		t.Fatalf("%v: %v\n%s", d, err, d.again())
 	}
@@ -76,7 +78,7 @@ func runOnce(t *testing.T, d drawn, o sim.Options) outcome {
 }
 
 // compareRun holds a run to the one before, and says where they part.
-func compareRun(t *testing.T, d drawn, how string, o sim.Options, want outcome) {
+func compareRun(t *testing.T, d drawn, how string, o simulation.Options, want outcome) {
 	t.Helper()
 	got := runOnce(t, d, o)
 	if got == want {
@@ -84,15 +86,15 @@ func compareRun(t *testing.T, d drawn, how string, o sim.Options, want outcome) 
 	}
 	t.Errorf("%v, %s: %d events, hash %016x; want %d, %016x\n%s", d, how, got.events, got.hash, want.events, want.hash, d.again())
 	s := d.scenario(t)
-	a, err := sim.New(s, sim.Options{Checkers: []sim.Checker{}})
+	a, err := simulation.New(s, simulation.Options{Checkers: []sim.Checker{}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := sim.New(s, o)
+	b, err := simulation.New(s, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if divergence := sim.Diverge(a.World, b.World); divergence != nil {
+	if divergence := search.Diverge(a.World, b.World); divergence != nil {
 		t.Error(divergence)
 	}
 }
@@ -100,16 +102,16 @@ func compareRun(t *testing.T, d drawn, how string, o sim.Options, want outcome) 
 func TestNothingButTheScenarioDecidesARun(t *testing.T) {
 	hashes := make(map[uint64]drawn)
 	for _, d := range comparedRuns(comparedSeeds()) {
-		want := runOnce(t, d, sim.Options{Checkers: []sim.Checker{}})
+		want := runOnce(t, d, simulation.Options{Checkers: []sim.Checker{}})
 		if other, there := hashes[want.hash]; there {
 			t.Errorf("%v and %v have the same hash: it tells nothing", d, other)
 		}
 		hashes[want.hash] = d
-		compareRun(t, d, "again", sim.Options{Checkers: []sim.Checker{}}, want)
-		compareRun(t, d, "with the checkers", sim.Options{}, want)
-		compareRun(t, d, "on the wire", sim.Options{Wire: true}, want)
-		compareRun(t, d, "traced", sim.Options{Trace: io.Discard, Changes: io.Discard, Checkers: []sim.Checker{}}, want)
-		compareRun(t, d, "traced from half-way on", sim.Options{Trace: io.Discard, TraceFrom: want.events / 2, Checkers: []sim.Checker{}}, want)
+		compareRun(t, d, "again", simulation.Options{Checkers: []sim.Checker{}}, want)
+		compareRun(t, d, "with the checkers", simulation.Options{}, want)
+		compareRun(t, d, "on the wire", simulation.Options{Wire: true}, want)
+		compareRun(t, d, "traced", simulation.Options{Trace: io.Discard, Changes: io.Discard, Checkers: []sim.Checker{}}, want)
+		compareRun(t, d, "traced from half-way on", simulation.Options{Trace: io.Discard, TraceFrom: want.events / 2, Checkers: []sim.Checker{}}, want)
 	}
 }
 
@@ -118,7 +120,7 @@ func TestNothingButTheScenarioDecidesARun(t *testing.T) {
 func TestAStepNumberMeansTheSameInEveryRun(t *testing.T) {
 	for _, d := range comparedRuns(2) {
 		var whole bytes.Buffer
-		w, err := sim.New(d.scenario(t), sim.Options{Trace: &whole, Checkers: []sim.Checker{}})
+		w, err := simulation.New(d.scenario(t), simulation.Options{Trace: &whole, Checkers: []sim.Checker{}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +131,7 @@ func TestAStepNumberMeansTheSameInEveryRun(t *testing.T) {
 		for w.Next() {
 		}
 		var part bytes.Buffer
-		stopped, err := sim.New(d.scenario(t), sim.Options{Trace: &part})
+		stopped, err := simulation.New(d.scenario(t), simulation.Options{Trace: &part})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +152,7 @@ func TestManyWorldsSideBySideAreWhatTheyAreOneByOne(t *testing.T) {
 	runs := comparedRuns(8)
 	want := make([]outcome, len(runs))
 	for i, d := range runs {
-		want[i] = runOnce(t, d, sim.Options{})
+		want[i] = runOnce(t, d, simulation.Options{})
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for _, processors := range []int{1, 2, 8} {
@@ -159,7 +161,7 @@ func TestManyWorldsSideBySideAreWhatTheyAreOneByOne(t *testing.T) {
 		var each sync.WaitGroup
 		for i, d := range runs {
 			each.Go(func() {
-				if r, err := sim.Run(generate.Scenario(d.seed, profileNamed(d.profile)), sim.Options{}); err == nil {
+				if r, err := simulation.Run(generate.Scenario(d.seed, profileNamed(d.profile)), simulation.Options{}); err == nil {
 					got[i] = outcome{r.Events, r.Hash, r.Effects}
 				}
 			})
@@ -191,7 +193,7 @@ func TestMain(m *testing.M) {
 				fmt.Fprintln(os.Stderr, run, err)
 				os.Exit(2)
 			}
-			r, err := sim.Run(generate.Scenario(d.seed, profileNamed(d.profile)), sim.Options{Until: until})
+			r, err := simulation.Run(generate.Scenario(d.seed, profileNamed(d.profile)), simulation.Options{Until: until})
 			if err != nil {
 				fmt.Fprintln(os.Stderr, run, err)
 				os.Exit(2)
@@ -230,7 +232,7 @@ func hashesOf(t *testing.T, binary string, runs []drawn, until uint64, environme
 func compareProcesses(t *testing.T, binary string, runs []drawn, environment ...string) {
 	t.Helper()
 	line := func(d drawn, until uint64) string {
-		r, err := sim.Run(d.scenario(t), sim.Options{Until: until})
+		r, err := simulation.Run(d.scenario(t), simulation.Options{Until: until})
 		if err != nil {
 			t.Fatal(err)
 		}

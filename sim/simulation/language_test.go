@@ -1,4 +1,4 @@
-package sim
+package simulation
 
 import (
 	"os"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -54,7 +55,7 @@ func TestEveryGeneratedScenarioRunsToTheSameHashWhenItIsReadBack(t *testing.T) {
 	}
 }
 
-const reference = "../docs/scenarios.md"
+const reference = "../../docs/scenarios.md"
 
 // Every example is a scenario in its canonical form, and runs as it expects.
 func TestTheExamplesOfTheReferenceRun(t *testing.T) {
@@ -96,7 +97,7 @@ func stopped(t *testing.T, profile string, seed, steps uint64) *Simulation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := New(generate.Scenario(seed, p), Options{Checkers: []Checker{}})
+	w, err := New(generate.Scenario(seed, p), Options{Checkers: []sim.Checker{}})
 	if err != nil {
 		t.Fatal(err)
 	}

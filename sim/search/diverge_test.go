@@ -1,14 +1,16 @@
-package sim
+package search
 
 import (
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/random"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // disorder is a hook that spoils a world: at a step it lets the agents of all
@@ -19,7 +21,7 @@ type disorder struct {
 	s    random.Stream
 }
 
-func (d *disorder) stepped(e *Event) {
+func (d *disorder) stepped(e *sim.Event) {
 	w := e.World
 	if w.Step() != d.step {
 		return
@@ -48,13 +50,13 @@ func eventful() scenario.Scenario {
 	}
 }
 
-func twoWorlds(t *testing.T, s scenario.Scenario, a, b Options) (*World, *World) {
+func twoWorlds(t *testing.T, s scenario.Scenario, a, b simulation.Options) (*sim.World, *sim.World) {
 	t.Helper()
-	first, err := New(s, a)
+	first, err := simulation.New(s, a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := New(s, b)
+	second, err := simulation.New(s, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,9 +66,9 @@ func twoWorlds(t *testing.T, s scenario.Scenario, a, b Options) (*World, *World)
 func TestAnUnorderedMapIsCaughtAtTheStepWhereItShows(t *testing.T) {
 	const spoiled = 400
 	s := generate.Scenario(3, mustProfile(t, "storm"))
-	a, b := twoWorlds(t, s, Options{}, Options{})
-	for _, w := range []*World{a, b} {
-		w.Subscribe(EventStepEnded, (&disorder{step: spoiled, s: random.New(1, "disorder", 0)}).stepped)
+	a, b := twoWorlds(t, s, simulation.Options{}, simulation.Options{})
+	for _, w := range []*sim.World{a, b} {
+		w.Subscribe(sim.EventStepEnded, (&disorder{step: spoiled, s: random.New(1, "disorder", 0)}).stepped)
 	}
 	d := Diverge(a, b)
 	if d == nil {
@@ -102,7 +104,7 @@ func mustProfile(t *testing.T, name string) generate.Profile {
 func TestTheTwoFidelitiesTakeTheSameSteps(t *testing.T) {
 	for _, p := range generate.Profiles() {
 		for seed := uint64(1); seed <= 3; seed++ {
-			a, b := twoWorlds(t, generate.Scenario(seed, p), Options{}, Options{Wire: true})
+			a, b := twoWorlds(t, generate.Scenario(seed, p), simulation.Options{}, simulation.Options{Wire: true})
 			if d := Diverge(a, b); d != nil {
 				t.Errorf("%s seed %d: %v\n%s", p.Name, seed, d, repro.Again(repro.RunSeed(seed, p.Name)))
 			}
@@ -113,14 +115,14 @@ func TestTheTwoFidelitiesTakeTheSameSteps(t *testing.T) {
 // A difference of the states alone shows when the runs are over.
 func TestADifferenceOfTheFinalStatesIsNamed(t *testing.T) {
 	for _, c := range []struct {
-		spoil func(*World)
+		spoil func(*sim.World)
 		want  string
 	}{
-		{func(w *World) { w.Tamper().Host(2).Run("c9") }, "the final state of h2"},
-		{func(w *World) { w.Tamper().Refuse("nobody") }, "the final state of the plane"},
+		{func(w *sim.World) { w.Tamper().Host(2).Run("c9") }, "the final state of h2"},
+		{func(w *sim.World) { w.Tamper().Refuse("nobody") }, "the final state of the plane"},
 	} {
-		a, b := twoWorlds(t, eventful(), Options{Checkers: []Checker{}}, Options{Checkers: []Checker{}})
-		b.Subscribe(EventStepEnded, func(*Event) {
+		a, b := twoWorlds(t, eventful(), simulation.Options{Checkers: []sim.Checker{}}, simulation.Options{Checkers: []sim.Checker{}})
+		b.Subscribe(sim.EventStepEnded, func(*sim.Event) {
 			if b.Settled() {
 				c.spoil(b)
 			}
@@ -134,8 +136,8 @@ func TestADifferenceOfTheFinalStatesIsNamed(t *testing.T) {
 
 // A violation in one of two runs is a difference.
 func TestAViolationOfOneOfTwoRunsIsADifference(t *testing.T) {
-	a, b := twoWorlds(t, eventful(), Options{}, Options{})
-	b.Subscribe(EventStepEnded, func(e *Event) {
+	a, b := twoWorlds(t, eventful(), simulation.Options{}, simulation.Options{})
+	b.Subscribe(sim.EventStepEnded, func(e *sim.Event) {
 		if e.Step == 70 {
 			b.Violate("S0", "made up")
 		}
@@ -148,12 +150,12 @@ func TestAViolationOfOneOfTwoRunsIsADifference(t *testing.T) {
 
 func TestRunsOfTwoSeedsDifferAtTheFirstStep(t *testing.T) {
 	s := eventful()
-	a, err := New(s, Options{})
+	a, err := simulation.New(s, simulation.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Seed++
-	b, err := New(s, Options{})
+	b, err := simulation.New(s, simulation.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,10 @@
-package sim
+package simulation
 
 import (
 	"strings"
 	"testing"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -12,7 +13,7 @@ const reachable = `fleet 3 activation=10s
 rollout stable@r1 at=30s target=c1 hosts=h1
 `
 
-func runText(t *testing.T, text string) Verdict {
+func runText(t *testing.T, text string) sim.Verdict {
 	t.Helper()
 	s, err := scenario.ParseScenario(text)
 	if err != nil {
