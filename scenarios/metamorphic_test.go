@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -72,7 +72,7 @@ func TestADuplicatedMessageChangesNothing(t *testing.T) {
 				switch {
 				case x.Duplicate && x.Kind != scenario.RouteEvent:
 					v.reach(doublePoll)
-				case x.Kind == scenario.RouteEvent && x.SteppedAt != sim.Never:
+				case x.Kind == scenario.RouteEvent && x.SteppedAt != record.Never:
 					if stepped[keyOf(x)]++; stepped[keyOf(x)] == 2 {
 						v.reach(doubleEvent)
 					}
@@ -181,7 +181,7 @@ func TestTheOrderOfSimultaneousArrivalsChangesNoFinalState(t *testing.T) {
 			if changed == nil {
 				return
 			}
-			var before []*sim.Exchange
+			var before []*record.Exchange
 			then := firstArrivals(changed)
 			for _, x := range plain.Exchanges {
 				if x.Kind != scenario.RouteEvent {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -69,7 +70,7 @@ type ledger struct {
 	open   bool // the rollout
 }
 
-func (l *ledger) take(x *sim.Exchange) {
+func (l *ledger) take(x *record.Exchange) {
 	at := place{x.Rollout, x.Host}
 	switch {
 	case x.Host == 0 && x.Kind == scenario.RouteOperator && (x.Outcome.Code == wire.Created || x.Outcome.Code == wire.OK):
@@ -122,25 +123,25 @@ func judgeCrash(v *verdict, s scenario.Scenario) {
 	l := ledger{places: make(map[place]told)}
 	var met standings
 	untold := make(map[key]bool) // stepped, and not answered when the plane died
-	inHand := make(map[*sim.Exchange]bool)
-	r := observe(v, s, func(w *sim.World, sights []sim.Sight) {
+	inHand := make(map[*record.Exchange]bool)
+	r := observe(v, s, func(w *sim.World, sights []record.Sight) {
 		met.look(v, w, sights)
 		for _, sight := range sights {
 			x := sight.Exchange
 			switch sight.Kind {
-			case sim.SightStepped:
+			case record.SightStepped:
 				inHand[x] = x.Kind == scenario.RouteEvent
-			case sim.SightAnswered:
+			case record.SightAnswered:
 				delete(inHand, x)
 				l.take(x)
-			case sim.SightDown:
+			case record.SightDown:
 				for x, event := range inHand {
 					if event {
 						untold[keyOf(x)] = true
 					}
 				}
 				clear(inHand)
-			case sim.SightStarted:
+			case record.SightStarted:
 				if l.compare(v, w); len(l.places) > 0 {
 					v.reach(survived)
 				}
@@ -179,23 +180,23 @@ func TestAPlaneThatLostItsDiskSeesItsFleetAgainByItself(t *testing.T) { wipeCont
 var wipeContract = property{drawWipe, judgeWipe, []string{seenDown}}
 
 func judgeWipe(v *verdict, s scenario.Scenario) {
-	due := sim.Never // when everybody has to have been seen
+	due := record.Never // when everybody has to have been seen
 	wiped, asked := false, 0
-	r := observe(v, s, func(w *sim.World, sights []sim.Sight) {
+	r := observe(v, s, func(w *sim.World, sights []record.Sight) {
 		for _, sight := range sights {
 			switch {
-			case sight.Kind == sim.SightWiped:
-				wiped, due = true, sim.Never
-			case sight.Kind == sim.SightStarted && wiped:
+			case sight.Kind == record.SightWiped:
+				wiped, due = true, record.Never
+			case sight.Kind == record.SightStarted && wiped:
 				due = sight.At + w.Scenario().Fleet.Interval*5/2
-			case sight.Kind == sim.SightArrived && wiped && sight.Exchange.Host == 0:
+			case sight.Kind == record.SightArrived && wiped && sight.Exchange.Host == 0:
 				asked++
 			}
 		}
-		if due == sim.Never || w.Now() < due {
+		if due == record.Never || w.Now() < due {
 			return
 		}
-		due = sim.Never
+		due = record.Never
 		for n := 1; n <= s.Fleet.Hosts; n++ {
 			status, known := w.Plane().Host(scenario.HostName(n))
 			if !known || status.Reachability != wire.Reachable {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/simulation"
 )
@@ -34,7 +35,7 @@ func drawDeadline(t *rapid.T) scenario.Scenario {
 	s.Plane.ReplyTimeout = between(t, "reply timeout", 500*time.Millisecond, 8*time.Second, time.Nanosecond)
 	off := time.Duration(number(t, "nanoseconds off", -1, 1))
 	which := number(t, "which event", 0, 5)
-	witness := &sim.Witness{}
+	witness := &record.Witness{}
 	if _, err := simulation.Run(s, simulation.Options{Witness: witness, Checkers: []sim.Checker{}}); err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func judgeDeadline(v *verdict, s scenario.Scenario) {
 	timeout := r.world.Scenario().Plane.ReplyTimeout
 	late := make(map[key]bool)
 	for _, x := range r.Exchanges {
-		if x.Kind != scenario.RouteEvent || x.FinishedAt == sim.Never {
+		if x.Kind != scenario.RouteEvent || x.FinishedAt == record.Never {
 			continue
 		}
 		deadline := x.AdmittedAt + timeout

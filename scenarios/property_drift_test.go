@@ -9,6 +9,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -68,7 +69,7 @@ type asked struct {
 
 // has reports whether a host has something to tell again of what it was asked
 // for. It is given an interval for it, the longest backoff there is (A5).
-func has(w *sim.World, x *sim.Exchange) bool {
+func has(w *sim.World, x *record.Exchange) bool {
 	events := w.Agent(x.Host).History(x.Rollout, nil)
 	return len(events) > 0 && events[len(events)-1].Seq > x.Heard.ReplayFrom
 }
@@ -78,7 +79,7 @@ func judgeDrift(v *verdict, s scenario.Scenario) {
 		replay bool
 		from   wire.Seq
 	}
-	wants := make(map[*sim.Exchange]want)
+	wants := make(map[*record.Exchange]want)
 	var replays []asked
 	// Until when something has to be told again. Where messages overtake one
 	// another, what a host hears may be long past, and so is not judged.
@@ -86,13 +87,13 @@ func judgeDrift(v *verdict, s scenario.Scenario) {
 	steady := !slices.ContainsFunc(s.Faults, func(f scenario.Fault) bool { return f.Kind == scenario.NetReorder })
 	taken := make(map[key]time.Duration) // when it was last heard to be taken
 	var met standings
-	r := observe(v, s, func(w *sim.World, sights []sim.Sight) {
+	r := observe(v, s, func(w *sim.World, sights []record.Sight) {
 		met.look(v, w, sights)
 		for _, sight := range sights {
 			x := sight.Exchange
 			switch {
 			case x == nil || x.Host <= 0:
-			case sight.Kind == sim.SightStepped:
+			case sight.Kind == record.SightStepped:
 				// Neither a heartbeat that names a rollout nor an event that is
 				// refused moves the record, so this is what it stood at.
 				rec := recordOf(w, x.Rollout, x.Host)
@@ -107,7 +108,7 @@ func judgeDrift(v *verdict, s scenario.Scenario) {
 				if x.Kind == scenario.RouteEvent && rec != nil {
 					wants[x] = want{false, rec.LastEventSeq}
 				}
-			case sight.Kind == sim.SightAnswered:
+			case sight.Kind == record.SightAnswered:
 				wanted := wants[x]
 				if x.Kind == scenario.RouteEvent {
 					wanted.replay = x.Outcome.Code == wire.Gap
@@ -125,7 +126,7 @@ func judgeDrift(v *verdict, s scenario.Scenario) {
 				default:
 					v.reach(fromMiddle)
 				}
-			case sight.Kind == sim.SightHeard:
+			case sight.Kind == record.SightHeard:
 				if x.Heard.Status != 0 && (x.Heard.Replay != x.Outcome.Replay || x.Heard.ReplayFrom != x.Outcome.ReplayFrom) {
 					v.errorf("h%d heard Replay-From %v (%d), the plane said %v (%d)", x.Host, x.Heard.Replay, x.Heard.ReplayFrom, x.Outcome.Replay, x.Outcome.ReplayFrom)
 				}
@@ -143,9 +144,9 @@ func judgeDrift(v *verdict, s scenario.Scenario) {
 				}
 			}
 			switch {
-			case sight.Kind == sim.SightWiped:
+			case sight.Kind == record.SightWiped:
 				clear(owing) // nobody is there to tell it to
-			case sight.Kind == sim.SightArrived && x.Kind == scenario.RouteEvent:
+			case sight.Kind == record.SightArrived && x.Kind == scenario.RouteEvent:
 				delete(owing, place{x.Rollout, x.Host})
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -52,26 +53,26 @@ type key struct {
 	seq wire.Seq
 }
 
-func keyOf(x *sim.Exchange) key { return key{place{x.Rollout, x.Host}, x.Seq} }
+func keyOf(x *record.Exchange) key { return key{place{x.Rollout, x.Host}, x.Seq} }
 
 func judgeDrop(v *verdict, s scenario.Scenario) {
 	var met standings
 	records := make(map[place]*rollout.Record) // as they were before this event
 	owed := make(map[key]time.Duration)        // dropped, and not taken since
-	drops := make(map[*sim.Exchange]bool)
-	r := observe(v, s, func(w *sim.World, sights []sim.Sight) {
-		stepped := make(map[*sim.Exchange]bool)
+	drops := make(map[*record.Exchange]bool)
+	r := observe(v, s, func(w *sim.World, sights []record.Sight) {
+		stepped := make(map[*record.Exchange]bool)
 		for _, sight := range sights {
 			x := sight.Exchange
 			switch sight.Kind {
-			case sim.SightStepped:
+			case record.SightStepped:
 				stepped[x] = true
-			case sim.SightDropped:
+			case record.SightDropped:
 				drops[x] = true
 				switch {
 				case x.Kind != scenario.RouteEvent:
 					v.reach(droppedOther)
-				case x.SteppedAt != sim.Never:
+				case x.SteppedAt != record.Never:
 					v.reach(droppedAfter)
 				default:
 					v.reach(droppedBefore)
@@ -83,14 +84,14 @@ func judgeDrop(v *verdict, s scenario.Scenario) {
 				if x.Kind == scenario.RouteEvent {
 					owed[keyOf(x)] = sight.At
 				}
-			case sim.SightAnswered:
+			case record.SightAnswered:
 				if unavailable := x.Outcome.Code.Unavailable(); unavailable != drops[x] || unavailable && x.Outcome.Code != wire.DroppedReply {
 					v.errorf("at %v the %v of h%d was answered %v; its reply was dropped: %v", sight.At, x.Kind, x.Host, x.Outcome.Code, drops[x])
 				}
 				if drops[x] && x.AnsweredAt != x.FinishedAt {
 					v.errorf("the %v of h%d was let go of at %v and answered at %v", x.Kind, x.Host, x.FinishedAt, x.AnsweredAt)
 				}
-			case sim.SightHeard:
+			case record.SightHeard:
 				if drops[x] && x.Heard.Status != 503 {
 					v.errorf("h%d heard %d of its %v, whose reply was dropped", x.Host, x.Heard.Status, x.Kind)
 				}

@@ -9,6 +9,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -37,7 +38,7 @@ const laterWave = "a host of a later wave was given its dispatch"
 
 // look notes where the records of whoever was seen stand now, and verifies that
 // nobody was given a dispatch before the wave before was done (PROTOCOL R2).
-func (c *standings) look(v *verdict, w *sim.World, sights []sim.Sight) {
+func (c *standings) look(v *verdict, w *sim.World, sights []record.Sight) {
 	if c.seen == nil {
 		c.seen, c.now = make(map[place]map[standing]bool), make(map[place]standing)
 	}
@@ -46,7 +47,7 @@ func (c *standings) look(v *verdict, w *sim.World, sights []sim.Sight) {
 			continue
 		}
 		s := *w.Scenario()
-		if x := sight.Exchange; sight.Kind == sim.SightAnswered && x.Kind == scenario.RoutePoll && x.Outcome.Code == wire.OK {
+		if x := sight.Exchange; sight.Kind == record.SightAnswered && x.Kind == scenario.RoutePoll && x.Outcome.Code == wire.OK {
 			inTurn(v, w, &s.Rollouts[0], x.Host)
 		}
 		for i := range s.Rollouts {

@@ -9,13 +9,14 @@ import (
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // run is a scenario that was run, and what was seen of it.
 type run struct {
-	*sim.Witness
+	*record.Witness
 	world  *sim.World
 	result sim.Verdict
 }
@@ -26,8 +27,8 @@ const maxSteps = 1_000_000
 
 // observe runs a scenario under every checker. each, if given, is called after
 // every event that anything was seen of, with what was seen.
-func observe(v *verdict, s scenario.Scenario, each func(*sim.World, []sim.Sight)) *run {
-	r := &run{Witness: &sim.Witness{}}
+func observe(v *verdict, s scenario.Scenario, each func(*sim.World, []record.Sight)) *run {
+	r := &run{Witness: &record.Witness{}}
 	// A quarter of the scenarios has every document encoded and read back.
 	options := simulation.Options{Witness: r.Witness, Wire: s.Seed%4 == 0}
 	if *ownEyes {
@@ -169,12 +170,12 @@ func (r *run) activatedOnce(v *verdict) {
 // answeredOnce verifies that whatever came in while the plane lived was
 // answered once, and was heard once at most (PROTOCOL G3).
 func (r *run) answeredOnce(v *verdict) {
-	answers, heard := make(map[*sim.Exchange]int), make(map[*sim.Exchange]int)
+	answers, heard := make(map[*record.Exchange]int), make(map[*record.Exchange]int)
 	for _, sight := range r.Sights {
 		switch sight.Kind {
-		case sim.SightAnswered:
+		case record.SightAnswered:
 			answers[sight.Exchange]++
-		case sim.SightHeard:
+		case record.SightHeard:
 			heard[sight.Exchange]++
 		}
 	}
@@ -194,7 +195,7 @@ func (r *run) comesBackLater(v *verdict) {
 		kind    scenario.Route
 		rollout wire.RolloutID
 	}
-	lineOf := func(x *sim.Exchange) line {
+	lineOf := func(x *record.Exchange) line {
 		if x.Kind == scenario.RouteEvent {
 			return line{x.Host, x.Kind, x.Rollout}
 		}
@@ -205,7 +206,7 @@ func (r *run) comesBackLater(v *verdict) {
 	type moment struct {
 		at    time.Duration
 		heard bool
-		x     *sim.Exchange
+		x     *record.Exchange
 	}
 	var moments []moment
 	for _, x := range r.Exchanges {
@@ -213,7 +214,7 @@ func (r *run) comesBackLater(v *verdict) {
 			continue
 		}
 		moments = append(moments, moment{x.SentAt, false, x})
-		if x.HeardAt != sim.Never && x.Heard.Status == 503 {
+		if x.HeardAt != record.Never && x.Heard.Status == 503 {
 			moments = append(moments, moment{x.HeardAt, true, x})
 		}
 	}
@@ -238,24 +239,24 @@ func (r *run) comesBackLater(v *verdict) {
 type inside struct {
 	all, bulk int
 	of        map[int]int // by host
-	since     map[*sim.Exchange]time.Duration
+	since     map[*record.Exchange]time.Duration
 }
 
-func (i *inside) take(sight sim.Sight) {
+func (i *inside) take(sight record.Sight) {
 	switch sight.Kind {
-	case sim.SightAdmitted:
+	case record.SightAdmitted:
 		i.count(sight.Exchange, 1)
 		i.since[sight.Exchange] = sight.At
-	case sim.SightFinished:
+	case record.SightFinished:
 		i.count(sight.Exchange, -1)
-	case sim.SightDown, sim.SightWiped:
+	case record.SightDown, record.SightWiped:
 		*i = inside{}
 	}
 }
 
-func (i *inside) count(x *sim.Exchange, by int) {
+func (i *inside) count(x *record.Exchange, by int) {
 	if i.of == nil {
-		i.of, i.since = make(map[int]int), make(map[*sim.Exchange]time.Duration)
+		i.of, i.since = make(map[int]int), make(map[*record.Exchange]time.Duration)
 	}
 	if by < 0 {
 		delete(i.since, x)
@@ -268,7 +269,7 @@ func (i *inside) count(x *sim.Exchange, by int) {
 }
 
 // late reports whether an exchange that is inside is past its deadline.
-func (i *inside) late(x *sim.Exchange, now, timeout time.Duration) bool {
+func (i *inside) late(x *record.Exchange, now, timeout time.Duration) bool {
 	since, there := i.since[x]
 	return there && now > since+timeout
 }

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -59,12 +59,12 @@ func judgeWedge(v *verdict, s scenario.Scenario) {
 	var in inside
 	for _, sight := range r.Sights {
 		x := sight.Exchange
-		if sight.Kind == sim.SightRefused && in.of[x.Host] < 4 {
+		if sight.Kind == record.SightRefused && in.of[x.Host] < 4 {
 			v.errorf("at %v h%d was refused with %d of its requests inside", sight.At, x.Host, in.of[x.Host])
 		}
 		in.take(sight)
 		switch {
-		case sight.Kind == sim.SightAdmitted && whole(sight.At):
+		case sight.Kind == record.SightAdmitted && whole(sight.At):
 			v.reach(wedgedOut)
 			if x.Kind == scenario.RouteEvent {
 				v.reach(wedgeEvent)
@@ -79,9 +79,9 @@ func judgeWedge(v *verdict, s scenario.Scenario) {
 			if x.SteppedAt > x.AnsweredAt {
 				v.reach(appliedLate)
 			}
-		case sight.Kind == sim.SightAnswered && in.late(x, sight.At, timeout):
+		case sight.Kind == record.SightAnswered && in.late(x, sight.At, timeout):
 			v.errorf("the %v of h%d that came in at %v was answered %v at %v, after its deadline", x.Kind, x.Host, in.since[x], x.Outcome.Code, sight.At)
-		case sight.Kind == sim.SightAnswered && x.Outcome.Code.Unavailable() && x.Outcome.Code != wire.Timeout && x.Outcome.Code != wire.Saturated:
+		case sight.Kind == record.SightAnswered && x.Outcome.Code.Unavailable() && x.Outcome.Code != wire.Timeout && x.Outcome.Code != wire.Saturated:
 			v.errorf("at %v h%d was answered %v, in a scenario that has only wedges", sight.At, x.Host, x.Outcome.Code)
 		}
 	}

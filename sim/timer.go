@@ -6,7 +6,7 @@ import (
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
-// timer is something that is due at an instant of virtual time, for a node: a
+// Timer is something that is due at an instant of virtual time, for a node: a
 // message that arrives, a step that is done, an agent's own timer. Timers of one
 // instant go off in the order in which they were set.
 type Timer struct {

@@ -55,7 +55,7 @@ type Options struct {
 	Rest func(*World) (rule, why string)
 }
 
-// NewWorld makes the world of a scenario. The error names what is wrong with it.
+// New makes the world of a scenario. The error names what is wrong with it.
 func New(s scenario.Scenario, o Options) (*World, error) {
 	s = s.Filled()
 	if err := s.Validate(); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/picture"
+	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/search"
 	"github.com/refrain-fleet/refrain/sim/simulation"
@@ -153,7 +154,7 @@ func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 		if err != nil {
 			return nil, err
 		}
-		recorder := sim.NewRecorder(sim.RecordLimits{})
+		recorder := record.NewRecorder(record.Limits{})
 		// Not every step has lines, so a few more are run than are shown.
 		part, err := simulation.Run(s.of.scenario, simulation.Options{Wire: s.of.wire, Record: recorder, Until: max(d.Step, 1) + 4*uint64(steps)})
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/picture"
+	"github.com/refrain-fleet/refrain/sim/record"
 )
 
 // simPictureFlags say how a run is drawn.
@@ -17,7 +18,7 @@ type simPictureFlags struct {
 
 // simDrawing is a run that is going to be drawn. The zero value draws nothing.
 type simDrawing struct {
-	recorder *sim.Recorder
+	recorder *record.Recorder
 	pages    []drawnFile
 }
 
@@ -46,7 +47,7 @@ func (f *simPictureFlags) begin() (*simDrawing, error) {
 		d.pages = append(d.pages, drawnFile{file, want.draw})
 	}
 	if len(d.pages) > 0 {
-		d.recorder = sim.NewRecorder(sim.RecordLimits{})
+		d.recorder = record.NewRecorder(record.Limits{})
 	}
 	return d, nil
 }

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -58,7 +58,7 @@ func (o *Outcome) Failed() bool { return o.Difference != nil || o.Err != nil }
 // nil means one in memory.
 func Compare(c Case, requests int, certificates *Certificates, stores func() (Stores, error)) Outcome {
 	o := Outcome{Case: c, Codes: make(map[int]int)}
-	tape, err := sim.Record(c.Scenario, sim.TapeOptions{Requests: requests})
+	tape, err := record.NewTape(c.Scenario, record.TapeOptions{Requests: requests})
 	if err != nil {
 		o.Err = err
 		return o
@@ -78,9 +78,9 @@ func Compare(c Case, requests int, certificates *Certificates, stores func() (St
 	for i := range tape.Steps {
 		o.Virtual = tape.Steps[i].At
 		switch tape.Steps[i].Kind {
-		case sim.TapeAnswer:
+		case record.TapeAnswer:
 			o.Codes[tape.Requests[tape.Steps[i].Request].Answer.Status]++
-		case sim.TapeUp:
+		case record.TapeUp:
 			o.Restarts++
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/benbjohnson/clock"
 
 	"github.com/refrain-fleet/refrain/httpserver/pki"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -29,7 +29,7 @@ type Certificates struct {
 	server    tls.Certificate
 
 	mu     sync.Mutex
-	issued map[sim.TapeCertificate]*tls.Certificate
+	issued map[record.TapeCertificate]*tls.Certificate
 }
 
 // NewCertificates makes a CA and the server's certificate.
@@ -45,12 +45,12 @@ func NewCertificates() (*Certificates, error) {
 		return nil, err
 	}
 	return &Certificates{
-		authority: authority, pool: authority.Pool(), server: server, issued: make(map[sim.TapeCertificate]*tls.Certificate),
+		authority: authority, pool: authority.Pool(), server: server, issued: make(map[record.TapeCertificate]*tls.Certificate),
 	}, nil
 }
 
 // of returns the certificate that a request came with.
-func (c *Certificates) of(t sim.TapeCertificate) (*tls.Certificate, error) {
+func (c *Certificates) of(t record.TapeCertificate) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if cert := c.issued[t]; cert != nil {

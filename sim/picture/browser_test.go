@@ -23,7 +23,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/simulation"
 )
@@ -302,7 +302,7 @@ func broken(t *testing.T, text string, after int, detail string) Run {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := sim.NewRecorder(sim.RecordLimits{})
+	r := record.NewRecorder(record.Limits{})
 	w, err := simulation.New(s, simulation.Options{Record: r})
 	if err != nil {
 		t.Fatal(err)
@@ -511,7 +511,7 @@ func TestAPageSaysWhatWasLeftOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := sim.NewRecorder(sim.RecordLimits{Messages: 200, Steps: 300})
+	r := record.NewRecorder(record.Limits{Messages: 200, Steps: 300})
 	v, err := simulation.Run(s, simulation.Options{Record: r})
 	if err != nil {
 		t.Fatal(err)
@@ -528,7 +528,7 @@ func TestAPageOfAWorldInWhichNothingHappensIsShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := sim.NewRecorder(sim.RecordLimits{})
+	r := record.NewRecorder(record.Limits{})
 	v, err := simulation.Run(s, simulation.Options{Record: r, Until: 1})
 	if err != nil {
 		t.Fatal(err)

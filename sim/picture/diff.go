@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 )
 
 // Difference is where two runs part, and what they do around it.
@@ -32,8 +33,8 @@ type Side struct {
 
 // Line is one line of a run's trace.
 type Line struct {
-	sim.Stamp
-	sim.TraceLine
+	record.Stamp
+	record.TraceLine
 	// Host is the number of the host that its step is about, or 0.
 	Host int
 }
@@ -191,9 +192,9 @@ func roughly(l Line) string { return l.Where + "\t" + anyNumber.ReplaceAllString
 
 // Lines lists the lines of a recording from a step on, of at most so many
 // steps; 0 is all of them.
-func Lines(r *sim.Recording, from uint64, steps int) []Line {
+func Lines(r *record.Recording, from uint64, steps int) []Line {
 	var list []Line
-	i, _ := slices.BinarySearchFunc(r.Steps, from, func(s *sim.StepTrack, step uint64) int {
+	i, _ := slices.BinarySearchFunc(r.Steps, from, func(s *record.StepTrack, step uint64) int {
 		if s.Step < step {
 			return -1
 		}

@@ -10,7 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 )
 
 // lines reads "time where text" from each of some words.
@@ -23,7 +23,7 @@ func lines(t testing.TB, step uint64, text ...string) []Line {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, Line{Stamp: sim.Stamp{Step: step + uint64(i), At: time.Duration(at)}, TraceLine: sim.TraceLine{Where: words[1], Text: words[2]}})
+		list = append(list, Line{Stamp: record.Stamp{Step: step + uint64(i), At: time.Duration(at)}, TraceLine: record.TraceLine{Where: words[1], Text: words[2]}})
 	}
 	return list
 }
@@ -77,8 +77,8 @@ func TestRowsHaveEveryLineOnceAndInOrder(t *testing.T) {
 			for i := range rapid.IntRange(0, 30).Draw(t, name) {
 				at += time.Duration(rapid.IntRange(0, 2).Draw(t, "later"))
 				list = append(list, Line{
-					Stamp:     sim.Stamp{Step: uint64(i + 1), At: at},
-					TraceLine: sim.TraceLine{Where: rapid.SampledFrom([]string{"h1", "h2", "plane"}).Draw(t, "where"), Text: rapid.SampledFrom([]string{"= timer", "> m1 poll", "> m2 poll", "ok 7"}).Draw(t, "text")},
+					Stamp:     record.Stamp{Step: uint64(i + 1), At: at},
+					TraceLine: record.TraceLine{Where: rapid.SampledFrom([]string{"h1", "h2", "plane"}).Draw(t, "where"), Text: rapid.SampledFrom([]string{"= timer", "> m1 poll", "> m2 poll", "ok 7"}).Draw(t, "text")},
 				})
 			}
 			return list

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 )
 
 // WriteDifferenceText writes a difference for a terminal of so many columns:
@@ -154,7 +155,7 @@ func scenarioLines(d *Difference) []scenarioLine {
 	lines := func(s *Side) []Line {
 		var list []Line
 		for text := range strings.Lines(s.Run.Recording.Scenario.String()) {
-			list = append(list, Line{TraceLine: sim.TraceLine{Text: strings.TrimSuffix(text, "\n")}})
+			list = append(list, Line{TraceLine: record.TraceLine{Text: strings.TrimSuffix(text, "\n")}})
 		}
 		return list
 	}

@@ -9,12 +9,13 @@ import (
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Run is a run to be drawn, and what its maker knows of it.
 type Run struct {
-	Recording *sim.Recording
+	Recording *record.Recording
 	// Profile is the one that the scenario was drawn in, File where it was read
 	// from; one of them may be empty, or both.
 	Profile, File string
@@ -48,7 +49,7 @@ type document struct {
 	Steps    steps
 	Fields   []string
 	Extras   []string
-	Records  []record
+	Records  []recordTracks
 	Series   series
 	Omitted  *omitted
 }
@@ -114,7 +115,7 @@ type steps struct {
 }
 
 // record has rows of step, time, a state (0: not there), then the fields.
-type record struct {
+type recordTracks struct {
 	Rollout      string
 	Host         int
 	Plane, Agent [][]int64
@@ -240,7 +241,7 @@ func facts(run *Run) [][2]string {
 
 var hostKinds = map[sim.HostKind]string{sim.FullHost: "", sim.LegacyHost: "legacy", sim.HostileHost: "hostile"}
 
-func describeHost(h *sim.HostTrack, t *table) host {
+func describeHost(h *record.HostTrack, t *table) host {
 	d := host{Name: string(h.Name), Kind: hostKinds[h.Kind]}
 	for _, c := range h.Process {
 		up := int64(0)
@@ -264,8 +265,8 @@ var (
 	extraNames = [...]string{"answered up to", "busy", "events to send", "replaying", "superseded", "plane does not know it"}
 )
 
-func describeRecord(r *sim.RecordTrack, t *table) record {
-	d := record{Rollout: string(r.Rollout), Host: r.Host}
+func describeRecord(r *record.RecordTrack, t *table) recordTracks {
+	d := recordTracks{Rollout: string(r.Rollout), Host: r.Host}
 	for i := range r.Plane {
 		d.Plane = append(d.Plane, describeVersion(&r.Plane[i], t))
 	}
@@ -292,7 +293,7 @@ func yes(b bool) string {
 	return ""
 }
 
-func describeVersion(v *sim.RecordVersion, t *table) []int64 {
+func describeVersion(v *record.RecordVersion, t *table) []int64 {
 	row := []int64{int64(v.Step), int64(v.At), 0}
 	if !v.There {
 		return row

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/simulation"
 )
@@ -35,7 +35,7 @@ func recorded(t testing.TB, text string) Run {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := sim.NewRecorder(sim.RecordLimits{})
+	r := record.NewRecorder(record.Limits{})
 	v, err := simulation.Run(s, simulation.Options{Record: r})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -47,7 +48,7 @@ func Diverge(a, b *sim.World) *Divergence {
 	var traces [2]bytes.Buffer
 	worlds := [2]*sim.World{a, b}
 	for i, w := range worlds {
-		sim.Text(w, &traces[i], 0)
+		record.Text(w, &traces[i], 0)
 	}
 	for {
 		var more [2]bool

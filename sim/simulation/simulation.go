@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -33,13 +34,13 @@ type Options struct {
 	// state.
 	Changes io.Writer
 	// Record collects everything that a picture of the run needs.
-	Record *sim.Recorder
+	Record *record.Recorder
 	// Until ends the run after that step; 0 means never.
 	Until uint64
 	// Checkers are those to look after every step; nil means all of them.
 	Checkers []sim.Checker
 	// Witness, if set, writes down what can be seen from outside.
-	Witness *sim.Witness
+	Witness *record.Witness
 }
 
 // Simulation is a run of a scenario that is judged: a world, and those who
@@ -47,7 +48,7 @@ type Options struct {
 type Simulation struct {
 	*sim.World
 	checks *sim.Checks
-	json   *sim.JSONTrace // nil if nothing wants one
+	json   *record.JSONTrace // nil if nothing wants one
 }
 
 // New makes a simulation. The error names what is wrong with the scenario.
@@ -60,16 +61,16 @@ func New(s scenario.Scenario, o Options) (*Simulation, error) {
 	if o.Trace != nil {
 		switch o.TraceFormat {
 		case TraceJSON:
-			run.json = sim.JSON(w, o.Trace, o.TraceFrom, o.TraceName)
+			run.json = record.JSON(w, o.Trace, o.TraceFrom, o.TraceName)
 		default:
-			sim.Text(w, o.Trace, o.TraceFrom)
+			record.Text(w, o.Trace, o.TraceFrom)
 		}
 	}
 	if o.Record != nil {
 		o.Record.Attach(w)
 	}
 	if o.Changes != nil {
-		sim.Changes(w, o.Changes)
+		record.Changes(w, o.Changes)
 	}
 	if o.Witness != nil {
 		o.Witness.Attach(w)

@@ -1,4 +1,4 @@
-package sim
+package record
 
 import (
 	"strings"
@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // recordingOf runs a scenario with a recorder.
-func recordingOf(t *testing.T, s scenario.Scenario, limits RecordLimits) *Recording {
+func recordingOf(t *testing.T, s scenario.Scenario, limits Limits) *Recording {
 	t.Helper()
 	r := NewRecorder(limits)
 	_, v := observed(t, s, r.Attach)
@@ -19,22 +20,22 @@ func recordingOf(t *testing.T, s scenario.Scenario, limits RecordLimits) *Record
 }
 
 // observed runs a scenario with a consumer of its events.
-func observed(t *testing.T, s scenario.Scenario, attach func(*World)) (*World, Verdict) {
+func observed(t *testing.T, s scenario.Scenario, attach func(*sim.World)) (*sim.World, sim.Verdict) {
 	t.Helper()
-	w, err := New(s, Options{Rest: Rest})
+	w, err := sim.New(s, sim.Options{Rest: sim.Rest})
 	if err != nil {
 		t.Fatal(err)
 	}
 	attach(w)
-	c := Attach(w, nil)
+	c := sim.Attach(w, nil)
 	w.Run(0)
 	return w, c.Verdict()
 }
 
 // unobserved runs a scenario without one.
-func unobserved(t *testing.T, s scenario.Scenario) Verdict {
+func unobserved(t *testing.T, s scenario.Scenario) sim.Verdict {
 	t.Helper()
-	_, v := observed(t, s, func(*World) {})
+	_, v := observed(t, s, func(*sim.World) {})
 	return v
 }
 
@@ -61,7 +62,7 @@ func TestARunThatIsRecordedIsTheSameRun(t *testing.T) {
 	for _, p := range generate.Profiles() {
 		s := generate.Scenario(5, p)
 		plain := unobserved(t, s)
-		if got := recordingOf(t, s, RecordLimits{}).Result; got.Hash != plain.Hash || got.Events != plain.Events {
+		if got := recordingOf(t, s, Limits{}).Result; got.Hash != plain.Hash || got.Events != plain.Events {
 			t.Errorf("%s: recorded, %d events and hash %016x; want %d and %016x", p.Name, got.Events, got.Hash, plain.Events, plain.Hash)
 		}
 	}
@@ -71,8 +72,8 @@ func TestARunThatIsRecordedIsTheSameRun(t *testing.T) {
 func TestARecordingHasTheLinesOfTheTrace(t *testing.T) {
 	s := profiled(t, 2, "smoke")
 	var trace strings.Builder
-	r := NewRecorder(RecordLimits{})
-	_, v := observed(t, s, func(w *World) {
+	r := NewRecorder(Limits{})
+	_, v := observed(t, s, func(w *sim.World) {
 		r.Attach(w)
 		Text(w, &trace, 0)
 	})
@@ -96,7 +97,7 @@ at 4m net drop host=h1 rate=1000 for=70s
 at 6m net partition host=h2 dir=down for=70s
 at 8m reply drop host=h1 for=70s
 at 10m plane crash for=70s
-`), RecordLimits{})
+`), Limits{})
 	seen := map[string]int{}
 	for _, m := range rec.Messages {
 		switch {
@@ -134,7 +135,7 @@ at 10m plane crash for=70s
 			t.Errorf("no message is %s: %v", want, seen)
 		}
 	}
-	if len(rec.Plane) < 5 || rec.Plane[len(rec.Plane)-1].State != PlaneServing {
+	if len(rec.Plane) < 5 || rec.Plane[len(rec.Plane)-1].State != sim.PlaneServing {
 		t.Errorf("the plane's process: %+v", rec.Plane)
 	}
 }
@@ -144,7 +145,7 @@ at 10m plane crash for=70s
 func TestARecordingKnowsEveryVersionOfARecord(t *testing.T) {
 	for seed := uint64(1); seed <= 4; seed++ {
 		s := profiled(t, seed, "amnesia")
-		r := NewRecorder(RecordLimits{})
+		r := NewRecorder(Limits{})
 		w, v := observed(t, s, r.Attach)
 		rec := r.Recording(v)
 		for _, track := range rec.Records {
@@ -178,11 +179,11 @@ func TestARecordingKnowsEveryVersionOfARecord(t *testing.T) {
 
 func TestARecordingStaysInItsLimits(t *testing.T) {
 	s := profiled(t, 7, "storm")
-	whole := recordingOf(t, s, RecordLimits{})
+	whole := recordingOf(t, s, Limits{})
 	if whole.Omitted != (Omitted{}) {
 		t.Fatalf("a storm does not fit: %+v", whole.Omitted)
 	}
-	limits := RecordLimits{Messages: len(whole.Messages) / 3, Steps: len(whole.Steps) / 3}
+	limits := Limits{Messages: len(whole.Messages) / 3, Steps: len(whole.Steps) / 3}
 	rec := recordingOf(t, s, limits)
 	if len(rec.Messages) > limits.Messages || len(rec.Steps) > limits.Steps {
 		t.Errorf("%d messages and %d steps are kept; want at most %+v", len(rec.Messages), len(rec.Steps), limits)
@@ -220,7 +221,7 @@ func TestThinningTakesTheOldestRoutineFirst(t *testing.T) {
 // A bucket's counts are the same however often the series was halved.
 func TestASeriesCountsTheSameHoweverWideItsBuckets(t *testing.T) {
 	s := profiled(t, 3, "storm")
-	rec := recordingOf(t, s, RecordLimits{})
+	rec := recordingOf(t, s, Limits{})
 	answered, refused, deepest := 0, 0, 0
 	for _, m := range rec.Messages {
 		if m.Answered.Happened() {
@@ -257,10 +258,10 @@ func TestAViolationIsFocussedOnWhatItNames(t *testing.T) {
 		{"h99 is nobody", Focus{1, "stable@r1"}},
 	} {
 		s := mustParse(t, "seed 1\nfleet 3\nrollout stable@r1 at=1s target=c1\n")
-		r := NewRecorder(RecordLimits{})
-		_, v := observed(t, s, func(w *World) {
+		r := NewRecorder(Limits{})
+		_, v := observed(t, s, func(w *sim.World) {
 			r.Attach(w)
-			w.Subscribe(EventStepEnded, func(e *Event) {
+			w.Subscribe(sim.EventStepEnded, func(e *sim.Event) {
 				if e.At > time.Minute && w.Timer().Host() == 1 && r.step != nil {
 					w.Violate("S0", "%s", c.detail)
 				}

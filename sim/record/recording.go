@@ -1,4 +1,4 @@
-package sim
+package record
 
 import (
 	"time"
@@ -6,6 +6,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -14,7 +15,7 @@ import (
 type Recording struct {
 	// Scenario is the run's, with its defaults filled in.
 	Scenario scenario.Scenario
-	Result   Verdict
+	Result   sim.Verdict
 	// Healed is when faults ended; 0 if the run ended before.
 	Healed time.Duration
 	// Focus is what the violation is about.
@@ -124,7 +125,7 @@ type StepTrack struct {
 	Message uint64
 	Lines   []TraceLine
 
-	timer   Timer
+	timer   sim.Timer
 	message *MessageTrack
 	plain   bool // nothing but a message passing by, or a timer
 }
@@ -138,13 +139,13 @@ type TraceLine struct{ Where, Text string }
 // PlaneChange is a change of the plane's process.
 type PlaneChange struct {
 	Stamp
-	State PlaneState
+	State sim.PlaneState
 }
 
 // HostTrack is what became of one host.
 type HostTrack struct {
 	Name wire.Hostname
-	Kind HostKind
+	Kind sim.HostKind
 	// Process is every change of its agent's process or of what it runs.
 	Process []HostChange
 	// Reach is every change of what the plane believes of its liveness.

@@ -1,10 +1,11 @@
-package sim
+package record
 
 import (
 	"reflect"
 	"testing"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -25,7 +26,7 @@ at 4m1s reducer slow each=1s for=59s
 active 6m
 `
 
-func watch(t *testing.T, text string) (*Witness, Verdict) {
+func watch(t *testing.T, text string) (*Witness, sim.Verdict) {
 	t.Helper()
 	s := mustParse(t, text)
 	witness := &Witness{}

@@ -1,4 +1,4 @@
-package sim
+package record
 
 import (
 	"net/url"
@@ -8,6 +8,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -17,61 +18,61 @@ type tapeWriter struct {
 	tape  *Tape
 	every time.Duration
 
-	onTape map[*Message]int  // of each message, the index in tape.Requests of its last request
-	asked  map[*Message]bool // the gate has said something about it
-	stated time.Duration     // the instant of the last state
-	began  bool              // there is a state
-	last   bool              // the tape ends with the next tick
+	onTape map[*sim.Message]int  // of each message, the index in tape.Requests of its last request
+	asked  map[*sim.Message]bool // the gate has said something about it
+	stated time.Duration         // the instant of the last state
+	began  bool                  // there is a state
+	last   bool                  // the tape ends with the next tick
 	ended  bool
 }
 
 // newTapeWriter subscribes a tape.
-func newTapeWriter(w *World, tape *Tape, every time.Duration) *tapeWriter {
-	r := &tapeWriter{tape: tape, every: every, onTape: make(map[*Message]int), asked: make(map[*Message]bool)}
-	on := func(kind EventKind, write func(*Event)) {
-		w.Subscribe(kind, func(e *Event) {
+func newTapeWriter(w *sim.World, tape *Tape, every time.Duration) *tapeWriter {
+	r := &tapeWriter{tape: tape, every: every, onTape: make(map[*sim.Message]int), asked: make(map[*sim.Message]bool)}
+	on := func(kind sim.EventKind, write func(*sim.Event)) {
+		w.Subscribe(kind, func(e *sim.Event) {
 			if !r.ended {
 				write(e)
 			}
 		})
 	}
-	on(EventHandshakeRefused, func(e *Event) { r.request(e, TapeHandshake) })
-	on(EventArrived, r.arrived)
-	on(EventAdmitted, func(e *Event) { r.offered(e, 1) })
-	on(EventRefused, func(e *Event) { r.offered(e, 0) })
-	on(EventDeadline, func(e *Event) { r.note(e, TapeExpire) })
-	on(EventAnswered, r.answered)
-	on(EventTickDue, func(e *Event) { r.note(e, TapeTickDue) })
-	on(EventRetryDue, func(e *Event) { r.note(e, TapeRetryDue) })
-	on(EventSection, r.section)
-	on(EventSkipped, func(e *Event) { r.work(e, driver.Step, 1) })
-	on(EventStepDone, r.stepDone)
-	on(EventReplied, r.replied)
-	on(EventCommitted, r.committed)
-	on(EventCommitFailed, func(e *Event) { r.number(e, TapeCommitFailed, e.Count) })
-	on(EventRebuildFailed, func(e *Event) { r.work(e, driver.Load, 0) })
-	on(EventPlaneUp, r.planeUp)
-	on(EventPlaneClosing, func(e *Event) { r.note(e, TapeClose).Drain = e.For })
-	on(EventDrainOver, func(e *Event) { r.note(e, TapeDrainOver) })
-	on(EventPlaneDown, r.planeDown)
-	on(EventPlaneClock, func(e *Event) { r.note(e, TapeClock).For = e.For })
+	on(sim.EventHandshakeRefused, func(e *sim.Event) { r.request(e, TapeHandshake) })
+	on(sim.EventArrived, r.arrived)
+	on(sim.EventAdmitted, func(e *sim.Event) { r.offered(e, 1) })
+	on(sim.EventRefused, func(e *sim.Event) { r.offered(e, 0) })
+	on(sim.EventDeadline, func(e *sim.Event) { r.note(e, TapeExpire) })
+	on(sim.EventAnswered, r.answered)
+	on(sim.EventTickDue, func(e *sim.Event) { r.note(e, TapeTickDue) })
+	on(sim.EventRetryDue, func(e *sim.Event) { r.note(e, TapeRetryDue) })
+	on(sim.EventSection, r.section)
+	on(sim.EventSkipped, func(e *sim.Event) { r.work(e, driver.Step, 1) })
+	on(sim.EventStepDone, r.stepDone)
+	on(sim.EventReplied, r.replied)
+	on(sim.EventCommitted, r.committed)
+	on(sim.EventCommitFailed, func(e *sim.Event) { r.number(e, TapeCommitFailed, e.Count) })
+	on(sim.EventRebuildFailed, func(e *sim.Event) { r.work(e, driver.Load, 0) })
+	on(sim.EventPlaneUp, r.planeUp)
+	on(sim.EventPlaneClosing, func(e *sim.Event) { r.note(e, TapeClose).Drain = e.For })
+	on(sim.EventDrainOver, func(e *sim.Event) { r.note(e, TapeDrainOver) })
+	on(sim.EventPlaneDown, r.planeDown)
+	on(sim.EventPlaneClock, func(e *sim.Event) { r.note(e, TapeClock).For = e.For })
 	return r
 }
 
 // note adds a step.
-func (r *tapeWriter) note(e *Event, k TapeKind) *TapeStep {
+func (r *tapeWriter) note(e *sim.Event, k TapeKind) *TapeStep {
 	r.tape.Steps = append(r.tape.Steps, TapeStep{At: e.At, Kind: k, Step: e.Step, Request: -1})
 	return &r.tape.Steps[len(r.tape.Steps)-1]
 }
 
 // number notes something with a number.
-func (r *tapeWriter) number(e *Event, k TapeKind, n int) {
+func (r *tapeWriter) number(e *sim.Event, k TapeKind, n int) {
 	s := r.note(e, k)
 	s.N, s.Depth = n, e.World.InboxDepth()
 }
 
 // about notes something about a request.
-func (r *tapeWriter) about(e *Event, k TapeKind, n int) {
+func (r *tapeWriter) about(e *sim.Event, k TapeKind, n int) {
 	s := r.note(e, k)
 	s.Request, s.N = r.onTape[e.Message], n
 }
@@ -79,7 +80,7 @@ func (r *tapeWriter) about(e *Event, k TapeKind, n int) {
 // arrived notes a request at the plane. The tape ends before a manifest that came
 // into the directory while the process was up: when a process sees that is the
 // file system's to say.
-func (r *tapeWriter) arrived(e *Event) {
+func (r *tapeWriter) arrived(e *sim.Event) {
 	if m := e.Message; m.FromManifests() && int(m.Call()) >= e.World.ManifestsRead() {
 		r.ended = true
 		return
@@ -87,7 +88,7 @@ func (r *tapeWriter) arrived(e *Event) {
 	r.request(e, TapeArrive)
 }
 
-func (r *tapeWriter) request(e *Event, k TapeKind) {
+func (r *tapeWriter) request(e *sim.Event, k TapeKind) {
 	r.onTape[e.Message], r.asked[e.Message] = len(r.tape.Requests), false
 	r.tape.Requests = append(r.tape.Requests, tapeRequest(e.Message))
 	r.about(e, k, 0)
@@ -95,7 +96,7 @@ func (r *tapeWriter) request(e *Event, k TapeKind) {
 
 // offered notes what the gate said. A poll that waited asks again in the middle
 // of a section, which the section says enough of.
-func (r *tapeWriter) offered(e *Event, admitted int) {
+func (r *tapeWriter) offered(e *sim.Event, admitted int) {
 	if !r.asked[e.Message] {
 		r.asked[e.Message] = true
 		r.about(e, TapeOffer, admitted)
@@ -103,7 +104,7 @@ func (r *tapeWriter) offered(e *Event, admitted int) {
 }
 
 // work notes a section.
-func (r *tapeWriter) work(e *Event, section driver.Work, n int) {
+func (r *tapeWriter) work(e *sim.Event, section driver.Work, n int) {
 	s := r.note(e, TapeWork)
 	s.Work, s.N, s.Depth = section, n, e.World.InboxDepth()
 	if e.Message != nil {
@@ -113,7 +114,7 @@ func (r *tapeWriter) work(e *Event, section driver.Work, n int) {
 
 // section notes a section; a first Load is the start of the process. A batch of
 // none is none: how often the loop looks for one is no part of the tape.
-func (r *tapeWriter) section(e *Event) {
+func (r *tapeWriter) section(e *sim.Event) {
 	if e.Section == driver.Take && e.Count == 0 {
 		return
 	}
@@ -129,7 +130,7 @@ func (r *tapeWriter) section(e *Event) {
 
 // answered notes an answer. The reducer may not be done with the request yet, so
 // its place on the tape stays known until the message is used again.
-func (r *tapeWriter) answered(e *Event) {
+func (r *tapeWriter) answered(e *sim.Event) {
 	var a wire.Answer
 	e.Message.Outcome().Write("", &a)
 	request := &r.tape.Requests[r.onTape[e.Message]]
@@ -138,7 +139,7 @@ func (r *tapeWriter) answered(e *Event) {
 }
 
 // stepDone notes a step, or a tick and after it, now and then, the state.
-func (r *tapeWriter) stepDone(e *Event) {
+func (r *tapeWriter) stepDone(e *sim.Event) {
 	if e.Message != nil {
 		r.work(e, driver.Step, 0)
 		return
@@ -150,12 +151,12 @@ func (r *tapeWriter) stepDone(e *Event) {
 	}
 }
 
-func (r *tapeWriter) state(e *Event) {
+func (r *tapeWriter) state(e *sim.Event) {
 	r.began, r.stated = true, e.At
 	r.note(e, TapeState).State = e.World.Plane().AppendState(nil)
 }
 
-func (r *tapeWriter) replied(e *Event) {
+func (r *tapeWriter) replied(e *sim.Event) {
 	n := 0
 	if e.ReplyLost {
 		n = 1
@@ -163,7 +164,7 @@ func (r *tapeWriter) replied(e *Event) {
 	r.work(e, driver.Reply, n)
 }
 
-func (r *tapeWriter) committed(e *Event) {
+func (r *tapeWriter) committed(e *sim.Event) {
 	k := TapeCommit
 	if e.ReplyLost {
 		k = TapeCommitLost
@@ -172,7 +173,7 @@ func (r *tapeWriter) committed(e *Event) {
 }
 
 // planeUp notes that the process listens, and the manifests that it finds.
-func (r *tapeWriter) planeUp(e *Event) {
+func (r *tapeWriter) planeUp(e *sim.Event) {
 	w := e.World
 	s := r.note(e, TapeUp)
 	s.N = w.Capacity()
@@ -185,11 +186,11 @@ func (r *tapeWriter) planeUp(e *Event) {
 	}
 }
 
-func (r *tapeWriter) planeDown(e *Event) {
+func (r *tapeWriter) planeDown(e *sim.Event) {
 	switch e.Ending {
-	case Crashed:
+	case sim.Crashed:
 		r.note(e, TapeCrash)
-	case Closed:
+	case sim.Closed:
 		r.note(e, TapeDown)
 	}
 	if e.Wiped {
@@ -198,7 +199,7 @@ func (r *tapeWriter) planeDown(e *Event) {
 }
 
 // tapeRequest is a message as an HTTP request.
-func tapeRequest(m *Message) TapeRequest {
+func tapeRequest(m *sim.Message) TapeRequest {
 	t := TapeRequest{
 		Message:     m.ID(),
 		Certificate: TapeCertificate{m.Identity().CommonName, m.NotBefore()},
@@ -230,7 +231,7 @@ func tapeRequest(m *Message) TapeRequest {
 }
 
 // operatorRequest is the request of an operator's input.
-func operatorRequest(t *TapeRequest, m *Message) {
+func operatorRequest(t *TapeRequest, m *sim.Message) {
 	switch in := m.Operator().(type) {
 	case *plane.OpenRollout:
 		t.Path = "/v1/operator/rollouts"

@@ -1,4 +1,4 @@
-package sim
+package record
 
 import (
 	"bytes"
@@ -11,26 +11,27 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // jsonTraceOf runs a scenario up to a step and returns its JSON trace from a step
 // on.
-func jsonTraceOf(t *testing.T, s scenario.Scenario, name string, from, until uint64) (string, Verdict) {
+func jsonTraceOf(t *testing.T, s scenario.Scenario, name string, from, until uint64) (string, sim.Verdict) {
 	t.Helper()
 	return jsonTraceIn(t, s, false, name, from, until)
 }
 
-func jsonTraceIn(t *testing.T, s scenario.Scenario, wire bool, name string, from, until uint64) (string, Verdict) {
+func jsonTraceIn(t *testing.T, s scenario.Scenario, wire bool, name string, from, until uint64) (string, sim.Verdict) {
 	t.Helper()
-	w, err := New(s, Options{Wire: wire, Rest: Rest})
+	w, err := sim.New(s, sim.Options{Wire: wire, Rest: sim.Rest})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
 	trace := JSON(w, &b, from, name)
-	c := Attach(w, []Checker{})
+	c := sim.Attach(w, []sim.Checker{})
 	w.Run(until)
 	v := c.Verdict()
 	trace.End(&v)
@@ -38,7 +39,7 @@ func jsonTraceIn(t *testing.T, s scenario.Scenario, wire bool, name string, from
 }
 
 func TestJSONTrace_EveryEventKindHasAForm(t *testing.T) {
-	for kind := EventKind(0); kind < EventKindCount; kind++ {
+	for kind := sim.EventKind(0); kind < sim.EventKindCount; kind++ {
 		if form := eventForms[kind]; form.fill == nil || form.about == "" {
 			t.Errorf("%v has no form, or its form says nothing about it", kind)
 		}
@@ -49,7 +50,7 @@ func TestJSONTrace_EveryEventKindHasAForm(t *testing.T) {
 // that every line has.
 func TestJSONTrace_EveryEventKindIsSeen(t *testing.T) {
 	missing := make(map[string]bool)
-	for kind := EventKind(0); kind < EventKindCount; kind++ {
+	for kind := sim.EventKind(0); kind < sim.EventKindCount; kind++ {
 		missing[kind.String()] = true
 	}
 	// The rare kinds, and then a few drawn scenarios.
@@ -150,7 +151,9 @@ func TestJSONTrace_ResultOfABrokenRunNamesTheViolation(t *testing.T) {
 	}
 }
 
-const simulationFile = "../docs/simulation.md"
+const simulationFile = "../../docs/simulation.md"
+
+var rewrite = flag.Bool("rewrite", false, "rewrite the tables and the sample of docs/simulation.md")
 
 var madeOfEvents = regexp.MustCompile(`(?s)<!-- made of the events: ([a-z-]+) -->\n.*?<!-- end -->\n`)
 
@@ -175,7 +178,7 @@ func TestJSONTrace_DocumentationIsMadeOfTheEvents(t *testing.T) {
 	var kinds strings.Builder
 	kinds.WriteString("| kind | what happened |\n|---|---|\n")
 	for kind, form := range eventForms {
-		fmt.Fprintf(&kinds, "| `%s` | %s |\n", EventKind(kind), form.about)
+		fmt.Fprintf(&kinds, "| `%s` | %s |\n", sim.EventKind(kind), form.about)
 	}
 	sections := map[string]string{"sample": "```json\n" + sample.String() + "```\n", "kinds": kinds.String()}
 	seen := 0
@@ -187,12 +190,12 @@ func TestJSONTrace_DocumentationIsMadeOfTheEvents(t *testing.T) {
 	if seen != len(sections) {
 		t.Errorf("%s has %d parts made of the events, want %d", simulationFile, seen, len(sections))
 	}
-	if flag.Lookup("rewrite").Value.String() == "true" {
+	if *rewrite {
 		if err := os.WriteFile(simulationFile, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	} else if want != string(text) {
-		t.Errorf("%s is not what the events say: run go test ./sim -run Documentation -rewrite", simulationFile)
+		t.Errorf("%s is not what the events say: run go test ./sim/record -run Documentation -rewrite", simulationFile)
 	}
 	for _, line := range []any{traceHeader{}, traceLine{}, traceResult{}} {
 		for i := range reflect.TypeOf(line).NumField() {

@@ -1,4 +1,4 @@
-package sim
+package record
 
 import (
 	"time"
@@ -6,6 +6,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -13,7 +14,7 @@ import (
 // the plane's door, what was answered, and what the hosts heard. It judges
 // nothing and changes nothing, the hash included. It is for those who hold a
 // run to a property of their own; attach an empty one to a world, and read it
-// between two calls of [World.Next], or at the end.
+// between two calls of [sim.World.Next], or at the end.
 //
 // It keeps everything, so it is for worlds of some ten hosts and some hours.
 type Witness struct {
@@ -109,25 +110,25 @@ type Sight struct {
 
 // Attach has it see what it writes down. It is to be called before the world's
 // first step.
-func (o *Witness) Attach(w *World) {
-	w.Subscribe(EventArrived, o.arrived)
-	w.Subscribe(EventAdmitted, o.admitted)
-	w.Subscribe(EventRefused, o.refused)
-	w.Subscribe(EventStepDone, o.stepDone)
-	w.Subscribe(EventDropped, o.dropped)
-	w.Subscribe(EventFinished, o.finished)
-	w.Subscribe(EventAnswered, o.answered)
-	w.Subscribe(EventCommitted, o.committed)
-	w.Subscribe(EventPlaneDown, o.planeDown)
-	w.Subscribe(EventPlaneStarted, o.planeStarted)
-	w.Subscribe(EventHostStepped, o.hostStepped)
+func (o *Witness) Attach(w *sim.World) {
+	w.Subscribe(sim.EventArrived, o.arrived)
+	w.Subscribe(sim.EventAdmitted, o.admitted)
+	w.Subscribe(sim.EventRefused, o.refused)
+	w.Subscribe(sim.EventStepDone, o.stepDone)
+	w.Subscribe(sim.EventDropped, o.dropped)
+	w.Subscribe(sim.EventFinished, o.finished)
+	w.Subscribe(sim.EventAnswered, o.answered)
+	w.Subscribe(sim.EventCommitted, o.committed)
+	w.Subscribe(sim.EventPlaneDown, o.planeDown)
+	w.Subscribe(sim.EventPlaneStarted, o.planeStarted)
+	w.Subscribe(sim.EventHostStepped, o.hostStepped)
 }
 
-func (o *Witness) note(w *World, k SightKind, x *Exchange) {
+func (o *Witness) note(w *sim.World, k SightKind, x *Exchange) {
 	o.Sights = append(o.Sights, Sight{Kind: k, Step: w.Step(), At: w.Now(), Exchange: x})
 }
 
-func (o *Witness) arrived(e *Event) {
+func (o *Witness) arrived(e *sim.Event) {
 	w, m := e.World, e.Message
 	x := &Exchange{
 		Kind: m.Kind(), Duplicate: m.Duplicate(), Wait: m.Wait(), SentAt: m.SentAt(), ArrivedAt: w.Now(),
@@ -158,16 +159,16 @@ func (o *Witness) arrived(e *Event) {
 	o.note(w, SightArrived, x)
 }
 
-func (o *Witness) admitted(e *Event) {
+func (o *Witness) admitted(e *sim.Event) {
 	w, m := e.World, e.Message
 	x := o.byMessage[m.ID()]
 	x.AdmittedAt, x.FinishedAt = w.Now(), Never
 	o.note(w, SightAdmitted, x)
 }
 
-func (o *Witness) refused(e *Event) { o.note(e.World, SightRefused, o.byMessage[e.Message.ID()]) }
+func (o *Witness) refused(e *sim.Event) { o.note(e.World, SightRefused, o.byMessage[e.Message.ID()]) }
 
-func (o *Witness) stepDone(e *Event) {
+func (o *Witness) stepDone(e *sim.Event) {
 	w, m := e.World, e.Message
 	if m == nil {
 		return // a tick
@@ -177,9 +178,9 @@ func (o *Witness) stepDone(e *Event) {
 	o.note(w, SightStepped, x)
 }
 
-func (o *Witness) dropped(e *Event) { o.note(e.World, SightDropped, o.byMessage[e.Message.ID()]) }
+func (o *Witness) dropped(e *sim.Event) { o.note(e.World, SightDropped, o.byMessage[e.Message.ID()]) }
 
-func (o *Witness) finished(e *Event) {
+func (o *Witness) finished(e *sim.Event) {
 	w, m := e.World, e.Message
 	x := o.byMessage[m.ID()]
 	x.FinishedAt = w.Now()
@@ -189,7 +190,7 @@ func (o *Witness) finished(e *Event) {
 	}
 }
 
-func (o *Witness) answered(e *Event) {
+func (o *Witness) answered(e *sim.Event) {
 	w, m := e.World, e.Message
 	x := o.byMessage[m.ID()]
 	x.AnsweredAt, x.Outcome = w.Now(), *m.Outcome()
@@ -200,12 +201,12 @@ func (o *Witness) answered(e *Event) {
 	}
 }
 
-func (o *Witness) committed(e *Event) {
+func (o *Witness) committed(e *sim.Event) {
 	entries := e.Entries
 	o.Entries = append(o.Entries, entries...)
 }
 
-func (o *Witness) planeDown(e *Event) {
+func (o *Witness) planeDown(e *sim.Event) {
 	w, wiped := e.World, e.Wiped
 	k := SightDown
 	if wiped {
@@ -215,9 +216,9 @@ func (o *Witness) planeDown(e *Event) {
 	clear(o.byMessage) // nobody there has any of them any more
 }
 
-func (o *Witness) planeStarted(e *Event) { o.note(e.World, SightStarted, nil) }
+func (o *Witness) planeStarted(e *sim.Event) { o.note(e.World, SightStarted, nil) }
 
-func (o *Witness) hostStepped(e *Event) {
+func (o *Witness) hostStepped(e *sim.Event) {
 	switch in := e.AgentInput.(type) {
 	case *agent.HeartbeatAnswered:
 		o.heard(e, in.ID, in.Answer)
@@ -230,7 +231,7 @@ func (o *Witness) hostStepped(e *Event) {
 
 // heard notes what a host was told of a request, if the request ever reached
 // the plane.
-func (o *Witness) heard(e *Event, id uint64, a agent.Answer) {
+func (o *Witness) heard(e *sim.Event, id uint64, a agent.Answer) {
 	key := call{e.Host, id}
 	x := o.byCall[key]
 	if x == nil {

@@ -1,4 +1,4 @@
-package sim
+package record
 
 import (
 	"cmp"
@@ -8,12 +8,13 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
-// RecordLimits bound a recording. Beyond them the oldest routine messages are
+// Limits bound a recording. Beyond them the oldest routine messages are
 // left out first, and then the oldest of all.
-type RecordLimits struct {
+type Limits struct {
 	// Messages is how many messages are kept. Default 150,000.
 	Messages int
 	// Steps is how many steps are kept with their trace lines. Default 150,000.
@@ -22,8 +23,8 @@ type RecordLimits struct {
 
 // Recorder is a consumer of events that collects a [Recording]. It serves one run.
 type Recorder struct {
-	limits RecordLimits
-	w      *World
+	limits Limits
+	w      *sim.World
 	rec    Recording
 
 	open    map[uint64]*MessageTrack // by ID, until nothing more can happen to it
@@ -43,14 +44,14 @@ type recordOf struct {
 }
 
 // NewRecorder returns a recorder. Limits that are 0 are the defaults.
-func NewRecorder(limits RecordLimits) *Recorder {
+func NewRecorder(limits Limits) *Recorder {
 	limits.Messages, limits.Steps = cmp.Or(limits.Messages, 150_000), cmp.Or(limits.Steps, 150_000)
 	return &Recorder{limits: limits, open: make(map[uint64]*MessageTrack), records: make(map[recordOf]*RecordTrack)}
 }
 
 // Attach has the recorder receive what it records, and every line of the text
 // trace. It is to be called once, before the world's first step.
-func (r *Recorder) Attach(w *World) {
+func (r *Recorder) Attach(w *sim.World) {
 	if r.w != nil {
 		panic("record: a recorder serves one run")
 	}
@@ -70,7 +71,7 @@ func (r *Recorder) Attach(w *World) {
 
 // Recording returns what was recorded so far of a run with a verdict. It may be
 // called when the run is over; the recording is the caller's then.
-func (r *Recorder) Recording(v Verdict) *Recording {
+func (r *Recorder) Recording(v sim.Verdict) *Recording {
 	r.endStep()
 	r.look() // the last step, if a violation ended it
 	r.rec.Result = v
@@ -145,7 +146,7 @@ func thin[T any](list []T, limit int, look func(T) (routine bool, at time.Durati
 }
 
 // track returns the track of a message.
-func (r *Recorder) track(m *Message) *MessageTrack {
+func (r *Recorder) track(m *sim.Message) *MessageTrack {
 	if t := r.open[m.ID()]; t != nil {
 		return t
 	}
@@ -167,7 +168,7 @@ func (r *Recorder) track(m *Message) *MessageTrack {
 }
 
 // about says that the step is about a message.
-func (r *Recorder) about(m *Message) *MessageTrack {
+func (r *Recorder) about(m *sim.Message) *MessageTrack {
 	t := r.track(m)
 	s := r.here()
 	s.message, s.Message = t, t.ID
@@ -186,7 +187,7 @@ func (r *Recorder) close(t *MessageTrack) {
 }
 
 // describe says what a request says, in a few words.
-func describe(m *Message) string {
+func describe(m *sim.Message) string {
 	switch m.Kind() {
 	case scenario.RouteHeartbeat:
 		h := &m.Heartbeat().Request

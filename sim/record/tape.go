@@ -1,4 +1,4 @@
-package sim
+package record
 
 import (
 	"cmp"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -23,7 +24,7 @@ type Tape struct {
 	Requests []TapeRequest
 	Steps    []TapeStep
 	// Violation is the rule that the run broke before the tape ended, if it did.
-	Violation *Violation
+	Violation *sim.Violation
 }
 
 // TapeCertificate says which client certificate a request came with.
@@ -143,23 +144,23 @@ type TapeOptions struct {
 	Until time.Duration
 	// StateEvery is the least time between two states on the tape. Default 1 min.
 	StateEvery time.Duration
-	// Checkers are those of [Attach]. Default none: what broke a rule is compared
+	// Checkers are those of [sim.Attach]. Default none: what broke a rule is compared
 	// all the same.
-	Checkers []Checker
+	Checkers []sim.Checker
 }
 
-// Record runs a scenario and records the plane. The tape ends with a tick, and
+// NewTape runs a scenario and records the plane. The tape ends with a tick, and
 // so with a state, as far as the run gets to one.
-func Record(s scenario.Scenario, o TapeOptions) (*Tape, error) {
+func NewTape(s scenario.Scenario, o TapeOptions) (*Tape, error) {
 	if o.Checkers == nil {
-		o.Checkers = []Checker{}
+		o.Checkers = []sim.Checker{}
 	}
 	o.StateEvery = cmp.Or(o.StateEvery, time.Minute)
-	w, err := New(s, Options{Rest: Rest})
+	w, err := sim.New(s, sim.Options{Rest: sim.Rest})
 	if err != nil {
 		return nil, err
 	}
-	Attach(w, o.Checkers)
+	sim.Attach(w, o.Checkers)
 	r := newTapeWriter(w, &Tape{Scenario: *w.Scenario()}, o.StateEvery)
 	full := func() bool {
 		return o.Requests > 0 && len(r.tape.Requests) >= o.Requests || o.Until > 0 && w.Now() >= o.Until

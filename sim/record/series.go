@@ -1,9 +1,10 @@
-package sim
+package record
 
 import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
 )
 
 // A series has at most maxBuckets buckets. When a run outgrows them, every two
@@ -57,7 +58,7 @@ func (s *series) halve() {
 }
 
 // sample looks at the world at the end of a step.
-func (s *series) sample(w *World) {
+func (s *series) sample(w *sim.World) {
 	b := s.at(w.Now())
 	b.inside = 0
 	if w.PlaneUp() {
