@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -51,7 +51,7 @@ func Corpus() ([]*scenario.File, error) {
 // if the run is as it should be, and else a line for each thing that is not,
 // with its place. A fault that never took effect makes a file stale: it does
 // not put to the test what it says it does.
-func Judge(f *scenario.File, r *sim.Verdict) []string {
+func Judge(f *scenario.File, r *check.Verdict) []string {
 	var wrong []string
 	at := func(line int, format string, args ...any) {
 		wrong = append(wrong, fmt.Sprintf("%s:%d: ", f.Name, line)+fmt.Sprintf(format, args...))

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/simulation"
@@ -75,7 +75,7 @@ func TestEveryFileOfTheCorpusRunsAsItExpects(t *testing.T) {
 	}
 }
 
-func run(t *testing.T, s scenario.Scenario, o simulation.Options) sim.Verdict {
+func run(t *testing.T, s scenario.Scenario, o simulation.Options) check.Verdict {
 	t.Helper()
 	r, err := simulation.Run(s, o)
 	if err != nil {

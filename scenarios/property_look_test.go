@@ -9,6 +9,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/simulation"
@@ -18,7 +19,7 @@ import (
 type run struct {
 	*record.Witness
 	world  *sim.World
-	result sim.Verdict
+	result check.Verdict
 }
 
 // maxSteps is more than any scenario of a property has: a run that needs more
@@ -32,7 +33,7 @@ func observe(v *verdict, s scenario.Scenario, each func(*sim.World, []record.Sig
 	// A quarter of the scenarios has every document encoded and read back.
 	options := simulation.Options{Witness: r.Witness, Wire: s.Seed%4 == 0}
 	if *ownEyes {
-		options.Checkers = []sim.Checker{}
+		options.Checkers = []check.Checker{}
 	}
 	w, err := simulation.New(s, options)
 	if err != nil {

@@ -99,7 +99,7 @@ func (p *planeNode) dumpLoop() loopDump {
 		Next: p.worker.Next().String(), Wedged: p.wedged, Committing: p.worker.Committing(),
 		Batch: []takenDump{}, Uncommitted: []string{}, CrashPhase: phaseWords[p.crashPhase],
 	}
-	p.worker.Each(func(r *driver.Request[*message], stepped bool) {
+	p.worker.Each(func(r *driver.Request[*Message], stepped bool) {
 		d.Batch = append(d.Batch, takenDump{stepped, dumpMessage(r.For)})
 	})
 	for i := range p.worker.Output().Entries {

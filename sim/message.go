@@ -46,7 +46,7 @@ type Message struct {
 	resetAnswer bool
 
 	// At the plane.
-	request   driver.Request[*message]
+	request   driver.Request[*Message]
 	arrivedAt time.Duration
 	deadline  time.Duration
 	admitted  bool

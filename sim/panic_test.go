@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/sabotage"
 )
 
 func TestAPanicOfWhatIsSimulatedIsAViolation(t *testing.T) {
 	for range 2 {
-		w, err := sim.New(sim.QuietStory(), sim.Options{})
+		w, err := sim.New(sabotage.QuietStory(), sim.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +34,7 @@ func TestAPanicOfWhatIsSimulatedIsAViolation(t *testing.T) {
 
 // PROTOCOL G3
 func TestASecondAnswerIsAViolationAndNotSent(t *testing.T) {
-	w, err := sim.New(sim.QuietStory(), sim.Options{})
+	w, err := sim.New(sabotage.QuietStory(), sim.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

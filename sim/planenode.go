@@ -21,8 +21,8 @@ type planeNode struct {
 	suspended           bool
 	capacity            int
 
-	front      *driver.Front[*message]
-	worker     *driver.Worker[*message]
+	front      *driver.Front[*Message]
+	worker     *driver.Worker[*Message]
 	base       []byte        // what the disk had at first
 	log        []plane.Entry // the disk, since then
 	walked     *plane.Plane  // what a walk over log gives
@@ -79,13 +79,13 @@ func (p *planeNode) comeUp(w *World) {
 	if p.asleep(w, duePlaneUp, 0) {
 		return
 	}
-	front, worker, err := driver.New[*message](driver.Config{
+	front, worker, err := driver.New[*Message](driver.Config{
 		Gate: w.scenario.GateConfig(p.capacity), Batch: w.scenario.Plane.Batch,
 	})
 	if err != nil {
 		panic(err) // the scenario was validated
 	}
-	front.Observe(func(fate driver.Fate, r *driver.Request[*message]) { p.observed(w, fate, r.For) })
+	front.Observe(func(fate driver.Fate, r *driver.Request[*Message]) { p.observed(w, fate, r.For) })
 	p.front, p.worker = front, worker
 	p.up, p.started, p.opened = true, false, false
 	p.planned, p.wedged, p.flying, p.alarm = false, false, nil, 0

@@ -58,7 +58,7 @@ func (t Tamper) GateConfig() gate.Config { return t.w.plane.front.Gate().Config(
 
 // SetGate replaces the plane's gate by an empty one that is not open.
 func (t Tamper) SetGate(cfg gate.Config) {
-	other, err := gate.New[*driver.Request[*message]](cfg)
+	other, err := gate.New[*driver.Request[*Message]](cfg)
 	if err != nil {
 		panic(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/scenarios/conform"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -90,7 +91,7 @@ type simUnmet struct {
 }
 
 // expectations takes in what a file expects. An expected violation is none.
-func (r *simReport) expectations(result *sim.Verdict) {
+func (r *simReport) expectations(result *check.Verdict) {
 	for i := range result.Unmet {
 		u := &result.Unmet[i]
 		line := 0

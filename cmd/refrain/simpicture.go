@@ -5,7 +5,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/picture"
 	"github.com/refrain-fleet/refrain/sim/record"
 )
@@ -53,7 +53,7 @@ func (f *simPictureFlags) begin() (*simDrawing, error) {
 }
 
 // finish draws the run into the files.
-func (d *simDrawing) finish(verdict sim.Verdict, report *simReport) error {
+func (d *simDrawing) finish(verdict check.Verdict, report *simReport) error {
 	if d.recorder == nil {
 		return nil
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -185,7 +185,7 @@ func openTrace(path string, out io.Writer) (to io.Writer, flush func() error, er
 }
 
 // printRun prints the result of a run.
-func printRun(w io.Writer, r *simReport, result *sim.Verdict) {
+func printRun(w io.Writer, r *simReport, result *check.Verdict) {
 	for _, u := range r.Unmet {
 		fmt.Fprintf(w, "UNMET    %s (line %d): saw %s\n", u.Expect, u.Line, u.Saw)
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/record"
 )
 
@@ -26,7 +26,7 @@ type Side struct {
 	// Run has a recording of the steps around the first that differs. Whole is
 	// how the run ends when it is left to itself.
 	Run   Run
-	Whole sim.Verdict
+	Whole check.Verdict
 	// What is the step that differs, in words.
 	What string
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/record"
 )
 
@@ -67,7 +67,7 @@ func sign(r Row) rune {
 }
 
 // ending says how a run ends.
-func ending(r *sim.Verdict) string {
+func ending(r *check.Verdict) string {
 	switch {
 	case r.Violation != nil:
 		return "VIOLATED " + r.Violation.String()

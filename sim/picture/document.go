@@ -9,6 +9,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
@@ -161,7 +162,7 @@ const (
 	stopped  = "stopped"
 )
 
-func verdict(r *sim.Verdict) string {
+func verdict(r *check.Verdict) string {
 	switch {
 	case r.Violation != nil:
 		return violated

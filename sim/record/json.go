@@ -8,6 +8,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
@@ -52,7 +53,7 @@ func JSON(w *sim.World, to io.Writer, from uint64, name string) *JSONTrace {
 }
 
 // End writes the result, which is the last line.
-func (t *JSONTrace) End(v *sim.Verdict) {
+func (t *JSONTrace) End(v *check.Verdict) {
 	line := traceResult{
 		Kind: "result", Verdict: v.Word(), Hash: fmt.Sprintf("%016x", v.Hash),
 		Steps: v.Events, Events: t.events, Simulated: int64(v.Simulated), Settled: int64(v.Settled),

@@ -12,26 +12,27 @@ import (
 	"testing"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // jsonTraceOf runs a scenario up to a step and returns its JSON trace from a step
 // on.
-func jsonTraceOf(t *testing.T, s scenario.Scenario, name string, from, until uint64) (string, sim.Verdict) {
+func jsonTraceOf(t *testing.T, s scenario.Scenario, name string, from, until uint64) (string, check.Verdict) {
 	t.Helper()
 	return jsonTraceIn(t, s, false, name, from, until)
 }
 
-func jsonTraceIn(t *testing.T, s scenario.Scenario, wire bool, name string, from, until uint64) (string, sim.Verdict) {
+func jsonTraceIn(t *testing.T, s scenario.Scenario, wire bool, name string, from, until uint64) (string, check.Verdict) {
 	t.Helper()
-	w, err := sim.New(s, sim.Options{Wire: wire, Rest: sim.Rest})
+	w, err := sim.New(s, sim.Options{Wire: wire, Rest: check.Rest})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
 	trace := JSON(w, &b, from, name)
-	c := sim.Attach(w, []sim.Checker{})
+	c := check.Attach(w, []check.Checker{})
 	w.Run(until)
 	v := c.Verdict()
 	trace.End(&v)

@@ -9,6 +9,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -71,7 +72,7 @@ func (r *Recorder) Attach(w *sim.World) {
 
 // Recording returns what was recorded so far of a run with a verdict. It may be
 // called when the run is over; the recording is the caller's then.
-func (r *Recorder) Recording(v sim.Verdict) *Recording {
+func (r *Recorder) Recording(v check.Verdict) *Recording {
 	r.endStep()
 	r.look() // the last step, if a violation ended it
 	r.rec.Result = v

@@ -7,6 +7,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
@@ -20,20 +21,20 @@ func recordingOf(t *testing.T, s scenario.Scenario, limits Limits) *Recording {
 }
 
 // observed runs a scenario with a consumer of its events.
-func observed(t *testing.T, s scenario.Scenario, attach func(*sim.World)) (*sim.World, sim.Verdict) {
+func observed(t *testing.T, s scenario.Scenario, attach func(*sim.World)) (*sim.World, check.Verdict) {
 	t.Helper()
-	w, err := sim.New(s, sim.Options{Rest: sim.Rest})
+	w, err := sim.New(s, sim.Options{Rest: check.Rest})
 	if err != nil {
 		t.Fatal(err)
 	}
 	attach(w)
-	c := sim.Attach(w, nil)
+	c := check.Attach(w, nil)
 	w.Run(0)
 	return w, c.Verdict()
 }
 
 // unobserved runs a scenario without one.
-func unobserved(t *testing.T, s scenario.Scenario) sim.Verdict {
+func unobserved(t *testing.T, s scenario.Scenario) check.Verdict {
 	t.Helper()
 	_, v := observed(t, s, func(*sim.World) {})
 	return v

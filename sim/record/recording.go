@@ -7,6 +7,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -15,7 +16,7 @@ import (
 type Recording struct {
 	// Scenario is the run's, with its defaults filled in.
 	Scenario scenario.Scenario
-	Result   sim.Verdict
+	Result   check.Verdict
 	// Healed is when faults ended; 0 if the run ended before.
 	Healed time.Duration
 	// Focus is what the violation is about.

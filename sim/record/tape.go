@@ -8,6 +8,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -144,23 +145,23 @@ type TapeOptions struct {
 	Until time.Duration
 	// StateEvery is the least time between two states on the tape. Default 1 min.
 	StateEvery time.Duration
-	// Checkers are those of [sim.Attach]. Default none: what broke a rule is compared
+	// Checkers are those of [check.Attach]. Default none: what broke a rule is compared
 	// all the same.
-	Checkers []sim.Checker
+	Checkers []check.Checker
 }
 
 // NewTape runs a scenario and records the plane. The tape ends with a tick, and
 // so with a state, as far as the run gets to one.
 func NewTape(s scenario.Scenario, o TapeOptions) (*Tape, error) {
 	if o.Checkers == nil {
-		o.Checkers = []sim.Checker{}
+		o.Checkers = []check.Checker{}
 	}
 	o.StateEvery = cmp.Or(o.StateEvery, time.Minute)
-	w, err := sim.New(s, sim.Options{Rest: sim.Rest})
+	w, err := sim.New(s, sim.Options{Rest: check.Rest})
 	if err != nil {
 		return nil, err
 	}
-	sim.Attach(w, o.Checkers)
+	check.Attach(w, o.Checkers)
 	r := newTapeWriter(w, &Tape{Scenario: *w.Scenario()}, o.StateEvery)
 	full := func() bool {
 		return o.Requests > 0 && len(r.tape.Requests) >= o.Requests || o.Until > 0 && w.Now() >= o.Until

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -26,7 +26,7 @@ at 4m1s reducer slow each=1s for=59s
 active 6m
 `
 
-func watch(t *testing.T, text string) (*Witness, sim.Verdict) {
+func watch(t *testing.T, text string) (*Witness, check.Verdict) {
 	t.Helper()
 	s := mustParse(t, text)
 	witness := &Witness{}

@@ -181,3 +181,16 @@ func TestEveryFormIsAnExpectation(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryRuleHasATextAndANumberOfItsOwn(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, r := range Rules() {
+		if r.Number == "" || seen[r.Number] || RuleText(r.Number) != r.Text || r.Text == "" {
+			t.Errorf("%+v is empty, or there twice", r)
+		}
+		seen[r.Number] = true
+	}
+	if text := RuleText("S99"); text != "" {
+		t.Errorf("S99 has the text %q", text)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/random"
 	"github.com/refrain-fleet/refrain/sim/repro"
@@ -121,7 +122,7 @@ func TestADifferenceOfTheFinalStatesIsNamed(t *testing.T) {
 		{func(w *sim.World) { w.Tamper().Host(2).Run("c9") }, "the final state of h2"},
 		{func(w *sim.World) { w.Tamper().Refuse("nobody") }, "the final state of the plane"},
 	} {
-		a, b := twoWorlds(t, eventful(), simulation.Options{Checkers: []sim.Checker{}}, simulation.Options{Checkers: []sim.Checker{}})
+		a, b := twoWorlds(t, eventful(), simulation.Options{Checkers: []check.Checker{}}, simulation.Options{Checkers: []check.Checker{}})
 		b.Subscribe(sim.EventStepEnded, func(*sim.Event) {
 			if b.Settled() {
 				c.spoil(b)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/sabotage"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -17,13 +18,13 @@ type plant struct {
 	name, profile string
 	// seed is the first of the profile's that breaks a rule, or one below it.
 	seed uint64
-	by   func() *sim.Saboteur
+	by   func() *sabotage.Saboteur
 }
 
 // onceSeen breaks a rule once every one of some effects was seen so often.
-func onceSeen(checker string, needs map[scenario.Effect]uint64) func() *sim.Saboteur {
-	return func() *sim.Saboteur {
-		return &sim.Saboteur{OnStepped: func(w *sim.World) {
+func onceSeen(checker string, needs map[scenario.Effect]uint64) func() *sabotage.Saboteur {
+	return func() *sabotage.Saboteur {
+		return &sabotage.Saboteur{OnStepped: func(w *sim.World) {
 			for effect, n := range needs {
 				if w.Effects()[effect] < n {
 					return
@@ -35,8 +36,8 @@ func onceSeen(checker string, needs map[scenario.Effect]uint64) func() *sim.Sabo
 }
 
 // whenever does something to a world after every step.
-func whenever(do func(*sim.World)) func() *sim.Saboteur {
-	return func() *sim.Saboteur { return &sim.Saboteur{OnStepped: do} }
+func whenever(do func(*sim.World)) func() *sabotage.Saboteur {
+	return func() *sabotage.Saboteur { return &sabotage.Saboteur{OnStepped: do} }
 }
 
 // plantsOf are twenty bugs: of the gate, the loop, the reducer, the disk, the
@@ -59,15 +60,15 @@ func plantsOf(t *testing.T) []plant {
 		named("S8", "a replay is not asked for in spite of drift", "amnesia", 2),
 		named("S9", "a snapshot tells an older number", "swarm", 5),
 		named("S10", "a revoked certificate is accepted", "swarm", 5),
-		{"a host whose request was cut off never wakes again", "swarm", 1, func() *sim.Saboteur {
-			return &sim.Saboteur{OnPlaneDown: func(w *sim.World) {
+		{"a host whose request was cut off never wakes again", "swarm", 1, func() *sabotage.Saboteur {
+			return &sabotage.Saboteur{OnPlaneDown: func(w *sim.World) {
 				for n := 1; n <= w.Scenario().Fleet.Hosts; n++ {
 					w.Tamper().Host(n).LoseTimer(30 * time.Second)
 				}
 			}}
 		}},
-		{"a wipe of the plane makes hosts forget what the next boot holds", "amnesia", 4, func() *sim.Saboteur {
-			return &sim.Saboteur{OnPlaneDown: func(w *sim.World) {
+		{"a wipe of the plane makes hosts forget what the next boot holds", "amnesia", 4, func() *sabotage.Saboteur {
+			return &sabotage.Saboteur{OnPlaneDown: func(w *sim.World) {
 				for n := 1; n <= w.Scenario().Fleet.Hosts; n++ {
 					w.Tamper().Host(n).ForgetNextBoot()
 				}
@@ -83,8 +84,8 @@ func plantsOf(t *testing.T) []plant {
 		{"two wipes and an activation that failed", "swarm", 34, onceSeen("S2", map[scenario.Effect]uint64{scenario.EffectPlaneWipe: 2, scenario.EffectActivationFailed: 1})},
 		{"a replay and a late reply", "swarm", 6, onceSeen("S11", map[scenario.Effect]uint64{scenario.EffectLateReply: 1, scenario.EffectReplayAsked: 2})},
 		{"an absorbed event in front of a full inbox", "swarm", 21, onceSeen("S7", map[scenario.Effect]uint64{scenario.EffectAbsorbed: 1, scenario.EffectSaturated: 1})},
-		{"a reboot, a crash at a commit, and a poll that is offered nothing", "swarm", 36, func() *sim.Saboteur {
-			return &sim.Saboteur{OnAnswered: func(w *sim.World, m *sim.Message) {
+		{"a reboot, a crash at a commit, and a poll that is offered nothing", "swarm", 36, func() *sabotage.Saboteur {
+			return &sabotage.Saboteur{OnAnswered: func(w *sim.World, m *sim.Message) {
 				if m.Kind() == scenario.RoutePoll && m.Outcome().Code == wire.NoContent && w.Effects()[scenario.EffectReboot] > 0 && w.Effects()[scenario.EffectCrashAfterCommit] > 0 {
 					w.Violate("S13", "planted")
 				}

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/simulation"
@@ -39,7 +39,7 @@ type Finding struct {
 	Profile string
 	// Scenario is what was run, if the run broke a rule.
 	Scenario scenario.Scenario
-	Result   sim.Verdict
+	Result   check.Verdict
 	Err      error
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/simulation"
 )
@@ -37,7 +38,7 @@ type Shrink struct {
 	Each func(ShrinkProgress)
 
 	// run is for tests, which run worlds that are broken on purpose.
-	run func(scenario.Scenario, simulation.Options) (sim.Verdict, error)
+	run func(scenario.Scenario, simulation.Options) (check.Verdict, error)
 }
 
 // ShrinkProgress is how far a shrink has come.
@@ -140,7 +141,7 @@ type candidate struct {
 	text     string
 	weight   weight
 	edit     int // its place in the pass
-	result   sim.Verdict
+	result   check.Verdict
 	err      error
 }
 

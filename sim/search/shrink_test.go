@@ -9,30 +9,32 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/sabotage"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // runBroken runs scenarios in worlds that are broken.
-func runBroken(by func() *sim.Saboteur) func(scenario.Scenario, simulation.Options) (sim.Verdict, error) {
-	return func(s scenario.Scenario, o simulation.Options) (sim.Verdict, error) {
-		w, err := sim.New(s, sim.Options{Wire: o.Wire, Rest: sim.Rest})
+func runBroken(by func() *sabotage.Saboteur) func(scenario.Scenario, simulation.Options) (check.Verdict, error) {
+	return func(s scenario.Scenario, o simulation.Options) (check.Verdict, error) {
+		w, err := sim.New(s, sim.Options{Wire: o.Wire, Rest: check.Rest})
 		if err != nil {
-			return sim.Verdict{}, err
+			return check.Verdict{}, err
 		}
 		by().Attach(w)
-		c := sim.Attach(w, o.Checkers)
+		c := check.Attach(w, o.Checkers)
 		w.Run(o.Until)
 		return c.Verdict(), nil
 	}
 }
 
 // sabotageNamed returns one of the worlds that are broken.
-func sabotageNamed(t *testing.T, checker, name string) func() *sim.Saboteur {
+func sabotageNamed(t *testing.T, checker, name string) func() *sabotage.Saboteur {
 	t.Helper()
-	list := sim.All()
-	at := slices.IndexFunc(list, func(s sim.Sabotage) bool { return s.Checker == checker && s.Name == name })
+	list := sabotage.All()
+	at := slices.IndexFunc(list, func(s sabotage.Bug) bool { return s.Checker == checker && s.Name == name })
 	if at < 0 {
 		t.Fatalf("no sabotage %q", name)
 	}
@@ -41,7 +43,7 @@ func sabotageNamed(t *testing.T, checker, name string) func() *sim.Saboteur {
 
 // firstBroken draws the first scenario of a profile that breaks a rule, from a
 // seed on.
-func firstBroken(t *testing.T, profile string, first uint64, run func(scenario.Scenario, simulation.Options) (sim.Verdict, error)) (uint64, scenario.Scenario, *sim.Violation) {
+func firstBroken(t *testing.T, profile string, first uint64, run func(scenario.Scenario, simulation.Options) (check.Verdict, error)) (uint64, scenario.Scenario, *sim.Violation) {
 	t.Helper()
 	p, err := generate.FindProfile(profile)
 	if err != nil {
@@ -148,14 +150,14 @@ func TestAShrinkRunsNoMoreWorldsThanItMay(t *testing.T) {
 
 // A scenario with less in it may break another rule. That is another failure.
 func TestAShrinkDoesNotSlipFromOneRuleToAnother(t *testing.T) {
-	run := func(s scenario.Scenario, _ simulation.Options) (sim.Verdict, error) {
+	run := func(s scenario.Scenario, _ simulation.Options) (check.Verdict, error) {
 		v := &sim.Violation{Checker: "S4", Detail: "with a fault"}
 		if len(s.Faults) == 0 {
 			v = &sim.Violation{Checker: "S3", Detail: "without"}
 		}
-		return sim.Verdict{Result: sim.Result{Violation: v}}, nil
+		return check.Verdict{Result: sim.Result{Violation: v}}, nil
 	}
-	shrunk, err := Shrink{run: run}.Run(t.Context(), sim.FaultyStory())
+	shrunk, err := Shrink{run: run}.Run(t.Context(), sabotage.FaultyStory())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,16 +181,16 @@ func TestAShrinkEndsWithItsContext(t *testing.T) {
 }
 
 func TestAScenarioThatBreaksNothingIsNotShrunk(t *testing.T) {
-	if _, err := (Shrink{}).Run(t.Context(), sim.QuietStory()); err == nil || err.Error() != "shrink: the scenario breaks no rule" {
+	if _, err := (Shrink{}).Run(t.Context(), sabotage.QuietStory()); err == nil || err.Error() != "shrink: the scenario breaks no rule" {
 		t.Errorf("the error is %v", err)
 	}
 	if _, err := (Shrink{}).Run(t.Context(), scenario.Scenario{}); err == nil || !strings.Contains(err.Error(), "fleet: hosts is 0") {
 		t.Errorf("the error is %v", err)
 	}
-	if _, err := (Shrink{Executions: -1}).Run(t.Context(), sim.QuietStory()); err == nil || err.Error() != "shrink: executions is -1; want at least 1" {
+	if _, err := (Shrink{Executions: -1}).Run(t.Context(), sabotage.QuietStory()); err == nil || err.Error() != "shrink: executions is -1; want at least 1" {
 		t.Errorf("the error is %v", err)
 	}
-	if _, err := (Shrink{Workers: -1}).Run(t.Context(), sim.QuietStory()); err == nil || err.Error() != "shrink: workers is -1; want at least 1" {
+	if _, err := (Shrink{Workers: -1}).Run(t.Context(), sabotage.QuietStory()); err == nil || err.Error() != "shrink: workers is -1; want at least 1" {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -196,7 +198,7 @@ func TestAScenarioThatBreaksNothingIsNotShrunk(t *testing.T) {
 // Anything is stuck if one does not wait for it: that a fleet is not at rest
 // after a second says nothing.
 func TestAShrinkLeavesAFleetItsTimeToComeToRest(t *testing.T) {
-	s := sim.QuietStory()
+	s := sabotage.QuietStory()
 	s.Converge, s.Rollouts[0].Waves = 10*time.Minute, []time.Duration{40 * time.Minute}
 	shrunk, err := Shrink{}.Run(t.Context(), s)
 	if err != nil {

@@ -180,17 +180,6 @@ func TestTheTextOfAShrunkScenarioSaysWhatItShows(t *testing.T) {
 	}
 }
 
-func TestEveryCheckerHasARule(t *testing.T) {
-	for _, number := range []string{"S1", "S14", "INV", "L1", "L2", "L3", "L4", "G4", "WIRE", "PANIC"} {
-		if scenario.RuleText(number) == "" {
-			t.Errorf("%s has no rule", number)
-		}
-	}
-	if rule := scenario.RuleText("S99"); rule != "" {
-		t.Errorf("S99 has the rule %q", rule)
-	}
-}
-
 // The order of what happens at one instant matters to a run, so it stays.
 func TestTidyingPutsThingsInTheOrderInWhichTheyHappen(t *testing.T) {
 	s, err := scenario.ParseScenario(`fleet 4 hostile=1

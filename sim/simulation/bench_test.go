@@ -9,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
+	"github.com/refrain-fleet/refrain/sim/sabotage"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -22,7 +23,7 @@ func runAll(b *testing.B, s scenario.Scenario) {
 	var events uint64
 	var simulated time.Duration
 	for b.Loop() {
-		r, err := Run(s, Options{Checkers: []sim.Checker{}})
+		r, err := Run(s, Options{Checkers: []check.Checker{}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -70,7 +71,7 @@ func BenchmarkMemoryPerVirtualHost(b *testing.B) {
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		w, err := New(s, Options{Checkers: []sim.Checker{}})
+		w, err := New(s, Options{Checkers: []check.Checker{}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -108,7 +109,7 @@ func BenchmarkAMillionHosts(b *testing.B) {
 	// fast enough to take them.
 	s.Plane.Capacity, s.Plane.Service = 1<<16, time.Microsecond
 	for b.Loop() {
-		w, err := New(s, Options{Checkers: []sim.Checker{}})
+		w, err := New(s, Options{Checkers: []check.Checker{}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -132,4 +133,4 @@ func BenchmarkAMillionHosts(b *testing.B) {
 
 // BenchmarkWorldWithFaults is 50 hosts, three rollouts and faults of many kinds
 // in two hours.
-func BenchmarkWorldWithFaults(b *testing.B) { runAll(b, sim.FaultyStory()) }
+func BenchmarkWorldWithFaults(b *testing.B) { runAll(b, sabotage.FaultyStory()) }

@@ -11,7 +11,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -125,7 +125,7 @@ const clockWorkload = 10 * time.Minute
 // onSimulator runs the workload in a world, and returns its requests.
 func onSimulator(b *testing.B, hosts int) int {
 	w, err := New(scenario.Scenario{Seed: 1, Fleet: scenario.Fleet{Hosts: hosts}, Network: scenario.NetworkModel{Delay: scenario.Range{Min: 10 * time.Millisecond, Max: 10 * time.Millisecond}},
-		Active: clockWorkload + time.Minute}, Options{Checkers: []sim.Checker{}})
+		Active: clockWorkload + time.Minute}, Options{Checkers: []check.Checker{}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -86,7 +86,7 @@ func compareRun(t *testing.T, d drawn, how string, o simulation.Options, want ou
 	}
 	t.Errorf("%v, %s: %d events, hash %016x; want %d, %016x\n%s", d, how, got.events, got.hash, want.events, want.hash, d.again())
 	s := d.scenario(t)
-	a, err := simulation.New(s, simulation.Options{Checkers: []sim.Checker{}})
+	a, err := simulation.New(s, simulation.Options{Checkers: []check.Checker{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,16 +102,16 @@ func compareRun(t *testing.T, d drawn, how string, o simulation.Options, want ou
 func TestNothingButTheScenarioDecidesARun(t *testing.T) {
 	hashes := make(map[uint64]drawn)
 	for _, d := range comparedRuns(comparedSeeds()) {
-		want := runOnce(t, d, simulation.Options{Checkers: []sim.Checker{}})
+		want := runOnce(t, d, simulation.Options{Checkers: []check.Checker{}})
 		if other, there := hashes[want.hash]; there {
 			t.Errorf("%v and %v have the same hash: it tells nothing", d, other)
 		}
 		hashes[want.hash] = d
-		compareRun(t, d, "again", simulation.Options{Checkers: []sim.Checker{}}, want)
+		compareRun(t, d, "again", simulation.Options{Checkers: []check.Checker{}}, want)
 		compareRun(t, d, "with the checkers", simulation.Options{}, want)
 		compareRun(t, d, "on the wire", simulation.Options{Wire: true}, want)
-		compareRun(t, d, "traced", simulation.Options{Trace: io.Discard, Changes: io.Discard, Checkers: []sim.Checker{}}, want)
-		compareRun(t, d, "traced from half-way on", simulation.Options{Trace: io.Discard, TraceFrom: want.events / 2, Checkers: []sim.Checker{}}, want)
+		compareRun(t, d, "traced", simulation.Options{Trace: io.Discard, Changes: io.Discard, Checkers: []check.Checker{}}, want)
+		compareRun(t, d, "traced from half-way on", simulation.Options{Trace: io.Discard, TraceFrom: want.events / 2, Checkers: []check.Checker{}}, want)
 	}
 }
 
@@ -120,7 +120,7 @@ func TestNothingButTheScenarioDecidesARun(t *testing.T) {
 func TestAStepNumberMeansTheSameInEveryRun(t *testing.T) {
 	for _, d := range comparedRuns(2) {
 		var whole bytes.Buffer
-		w, err := simulation.New(d.scenario(t), simulation.Options{Trace: &whole, Checkers: []sim.Checker{}})
+		w, err := simulation.New(d.scenario(t), simulation.Options{Trace: &whole, Checkers: []check.Checker{}})
 		if err != nil {
 			t.Fatal(err)
 		}

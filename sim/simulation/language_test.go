@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -97,7 +97,7 @@ func stopped(t *testing.T, profile string, seed, steps uint64) *Simulation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := New(generate.Scenario(seed, p), Options{Checkers: []sim.Checker{}})
+	w, err := New(generate.Scenario(seed, p), Options{Checkers: []check.Checker{}})
 	if err != nil {
 		t.Fatal(err)
 	}

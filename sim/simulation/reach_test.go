@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -13,7 +13,7 @@ const reachable = `fleet 3 activation=10s
 rollout stable@r1 at=30s target=c1 hosts=h1
 `
 
-func runText(t *testing.T, text string) sim.Verdict {
+func runText(t *testing.T, text string) check.Verdict {
 	t.Helper()
 	s, err := scenario.ParseScenario(text)
 	if err != nil {

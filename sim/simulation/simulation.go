@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
@@ -38,7 +39,7 @@ type Options struct {
 	// Until ends the run after that step; 0 means never.
 	Until uint64
 	// Checkers are those to look after every step; nil means all of them.
-	Checkers []sim.Checker
+	Checkers []check.Checker
 	// Witness, if set, writes down what can be seen from outside.
 	Witness *record.Witness
 }
@@ -47,13 +48,13 @@ type Options struct {
 // receive what happens in it.
 type Simulation struct {
 	*sim.World
-	checks *sim.Checks
+	checks *check.Checks
 	json   *record.JSONTrace // nil if nothing wants one
 }
 
 // New makes a simulation. The error names what is wrong with the scenario.
 func New(s scenario.Scenario, o Options) (*Simulation, error) {
-	w, err := sim.New(s, sim.Options{Wire: o.Wire, Rest: sim.Rest})
+	w, err := sim.New(s, sim.Options{Wire: o.Wire, Rest: check.Rest})
 	if err != nil {
 		return nil, err
 	}
@@ -75,19 +76,19 @@ func New(s scenario.Scenario, o Options) (*Simulation, error) {
 	if o.Witness != nil {
 		o.Witness.Attach(w)
 	}
-	run.checks = sim.Attach(w, o.Checkers)
+	run.checks = check.Attach(w, o.Checkers)
 	return run, nil
 }
 
 // Verdict returns how the run went so far.
-func (s *Simulation) Verdict() sim.Verdict { return s.checks.Verdict() }
+func (s *Simulation) Verdict() check.Verdict { return s.checks.Verdict() }
 
 // Run runs a scenario to its end. The error names what is wrong with the
 // scenario; what is wrong with the run is in the verdict.
-func Run(s scenario.Scenario, o Options) (sim.Verdict, error) {
+func Run(s scenario.Scenario, o Options) (check.Verdict, error) {
 	run, err := New(s, o)
 	if err != nil {
-		return sim.Verdict{}, err
+		return check.Verdict{}, err
 	}
 	run.Run(o.Until)
 	v := run.Verdict()

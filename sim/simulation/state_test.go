@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/sabotage"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"pgregory.net/rapid"
 )
@@ -21,7 +22,7 @@ func TestTheStateAtAStepIsTheSameInEveryRun(t *testing.T) {
 		if err != nil {
 			t.Skip(err) // the run is shorter
 		}
-		again, err := DumpState(s, Options{Wire: true, Checkers: []sim.Checker{}}, step)
+		again, err := DumpState(s, Options{Wire: true, Checkers: []check.Checker{}}, step)
 		if err != nil || !bytes.Equal(once, again) {
 			t.Fatalf("%v\n%s\n%s", err, once, again)
 		}
@@ -32,7 +33,7 @@ func TestTheStateAtAStepIsTheSameInEveryRun(t *testing.T) {
 }
 
 func TestTheStateOfAStepThatNeverComesIsAnError(t *testing.T) {
-	text, err := DumpState(sim.QuietStory(), Options{}, 0)
+	text, err := DumpState(sabotage.QuietStory(), Options{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +45,7 @@ func TestTheStateOfAStepThatNeverComesIsAnError(t *testing.T) {
 	if err := json.Unmarshal(text, &d); err != nil || d.Step != 0 || d.At != "0s" || len(d.Hosts) != 3 {
 		t.Errorf("before the first step it is %+v, %v", d, err)
 	}
-	if _, err := DumpState(sim.QuietStory(), Options{}, 1_000_000); err == nil || !strings.HasPrefix(err.Error(), "the run ends at step ") {
+	if _, err := DumpState(sabotage.QuietStory(), Options{}, 1_000_000); err == nil || !strings.HasPrefix(err.Error(), "the run ends at step ") {
 		t.Errorf("the error is %v", err)
 	}
 	if _, err := DumpState(scenario.Scenario{}, Options{}, 1); err == nil || !strings.Contains(err.Error(), "fleet: hosts is 0") {
