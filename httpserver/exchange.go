@@ -43,7 +43,7 @@ type exchange struct {
 	decoder wire.Decoder
 	pending *pending
 	outcome wire.Outcome
-	// gone says that the caller went away and there is nobody to answer.
+	// gone says that the client disconnected, so that nothing is answered.
 	gone     bool
 	answered bool
 
@@ -140,7 +140,7 @@ func (e *exchange) write() {
 	}
 	e.w.WriteHeader(e.answer.Status)
 	if len(e.answer.Body) > 0 {
-		// An error means that the caller is gone, and there is nobody to tell.
+		// An error means that the client has disconnected.
 		_, _ = e.w.Write(e.answer.Body)
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // Faults makes the loop of a running server misbehave in the ways in which a
-// reducer can: it stands still, it is slow, it lets go of a request without a
+// reducer can: it stands still, it is slow, it drops a request without a
 // reply. With a [Hold] a test decides when each thing happens, and so in which
 // order. It is for tests; a production server has none. The zero value is
 // ready, and all methods may be called from any goroutine at any time.
@@ -32,11 +32,11 @@ const (
 	// BeforeStep: nothing of the input is applied yet.
 	BeforeStep FaultPoint = iota
 	// BeforeReply: the input is applied, and durable if it has to be, but
-	// nobody was told.
+	// no caller was answered.
 	BeforeReply
 	// BeforeOffer: the input has passed every check and is about to ask the
 	// gate, or to be refused for a poll that waits when the plane shuts down.
-	// Not the loop is stopped but whoever brings the input.
+	// Not the loop is stopped but the handler of the request.
 	BeforeOffer
 	// AfterOffer: the gate has let the input in.
 	AfterOffer
@@ -57,10 +57,10 @@ const (
 	Wedge FaultKind = iota
 	// Delay stops the loop for the rule's For, by the server's clock.
 	Delay
-	// Drop lets go of the input without a reply: before the step it is not
+	// Drop drops the input without a reply: before the step it is not
 	// applied at all, before the reply it is applied wholly (PROTOCOL G2).
 	Drop
-	// Hold stops whoever comes to the point, each time anew, until the test
+	// Hold stops the goroutine that comes to the point, each time anew, until the test
 	// lets it go: see [Held].
 	Hold
 )
@@ -72,7 +72,7 @@ type Fault struct {
 	// Match picks the inputs; nil means every input. It runs in the loop and
 	// must keep nothing of the input. It is not asked where there is no input.
 	Match func(plane.Input) bool
-	// OnHold is told of everybody that a Hold has stopped, in the goroutine that
+	// OnHold is called for each goroutine that a Hold has stopped, in the goroutine that
 	// stands still. It must not block.
 	OnHold func(*Held)
 	// For is how long a Delay takes.
@@ -127,7 +127,7 @@ func (r *FaultRule) Hits() int {
 }
 
 // SkewWall sets how far the server's wall clock is off. What it measures time
-// with stays right, as a monotonic clock does when somebody sets the wall clock.
+// with stays right, as a monotonic clock does when the wall clock is set.
 func (f *Faults) SkewWall(by time.Duration) { f.skew.Store(int64(by)) }
 
 // wall is what the wall clock shows at an instant. f may be nil.
@@ -138,7 +138,7 @@ func (f *Faults) wall(t time.Time) time.Time {
 	return t.Add(time.Duration(f.skew.Load()))
 }
 
-// Held is somebody whom a [Hold] has stopped. It goes on once, with Release or
+// Held is a goroutine that a [Hold] has stopped. It goes on once, with Release or
 // Drop, or when the server is given up.
 type Held struct {
 	At FaultPoint

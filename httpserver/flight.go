@@ -33,7 +33,7 @@ const (
 	flightSuffix = ".flight"
 	// flightFiles is how many recordings are kept on disk: the newest.
 	flightFiles = 8
-	// flightPause is the least time between two recordings that nobody asked
+	// flightPause is the least time between two recordings without a request
 	// for, for the same reason: an incident that goes on fills no disk.
 	flightPause = time.Minute
 )
@@ -52,7 +52,7 @@ type flightLog struct {
 
 	mu       sync.Mutex
 	recorder *flight.Recorder
-	told     map[string]time.Time // when a recording nobody asked for was last written, by reason
+	told     map[string]time.Time // when a recording without a request was last written, by reason
 
 	writing sync.Mutex // one recording is written at a time
 	dir     string     // empty until one is made under the temporary directory
@@ -135,7 +135,7 @@ func (f *flightLog) lookForWedge() {
 	}
 }
 
-// tell writes a recording that nobody asked for.
+// tell writes a recording without a request for it.
 func (f *flightLog) tell(reason string) {
 	if f == nil {
 		return
@@ -197,7 +197,7 @@ func (f *flightLog) prepare() (err error) {
 	return os.MkdirAll(f.dir, 0o700)
 }
 
-// replaceFile writes a file under another name first, so that nobody finds
+// replaceFile writes a file under another name first, so that no reader finds
 // half of it.
 func replaceFile(path string, data []byte) error {
 	temporary := path + ".part"
@@ -248,6 +248,6 @@ func (s *Server) debugFlight(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "the recording was not written: "+err.Error(), http.StatusInternalServerError)
 	default:
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(recording) // whoever asked may be gone
+		_ = json.NewEncoder(w).Encode(recording) // the client may have disconnected
 	}
 }

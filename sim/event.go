@@ -60,6 +60,8 @@ type Event struct {
 	Answered bool
 	// ReplyLost: the reply, or the news of the commit, gets no further.
 	ReplyLost bool
+	// Stored: the entries of a commit that failed are on the disk all the same.
+	Stored bool
 	// Rebuilt: the process went on, and only the reducer was rebuilt.
 	Rebuilt bool
 	// Wiped: the plane's disk was lost as well. Ending is how the process ended.
@@ -144,8 +146,9 @@ const (
 	// EventCommitted: entries are on the plane's disk; ReplyLost says that the
 	// process dies before it learns that. Entries, ReplyLost.
 	EventCommitted
-	// EventCommitFailed: Count entries are not. The plane is discarded and rebuilt
-	// once the loop learns that. Count.
+	// EventCommitFailed: a commit of Count entries failed. The plane is discarded
+	// and rebuilt once the loop learns that. Stored says that the entries are on
+	// the disk all the same; EventCommitted follows. Count, Stored.
 	EventCommitFailed
 	// EventRebuildFailed: the plane's disk could not be read.
 	EventRebuildFailed

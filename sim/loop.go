@@ -237,27 +237,45 @@ func (p *planeNode) committed(w *World) {
 	}
 	entries := p.flying
 	p.flying = nil
-	if w.faults.striking(scenario.DiskFail, 0, 0) != nil {
+	fault := w.faults.striking(scenario.DiskFail, 0, 0)
+	failed := fault != nil
+	stored := !failed || fault.After
+	if failed {
 		w.effect(scenario.EffectDiskFailed)
-		w.emit(Event{Kind: EventCommitFailed, Count: len(entries)})
-		p.worker.CommitEnded(errDisk)
-		p.proceed(w)
+	}
+	if failed {
+		w.emit(Event{Kind: EventCommitFailed, Count: len(entries), Stored: stored})
+	}
+	if stored && !p.store(w, entries, failed) {
 		return
 	}
-	for _, e := range entries {
-		if err := p.walked.Walk(e, &p.walkOut); err != nil {
-			w.Violate("S1", "the log cannot be walked: %v", err)
-			return
-		}
-	}
-	p.log = append(p.log, entries...)
-	w.emit(Event{Kind: EventCommitted, Entries: entries, ReplyLost: p.crashPhase == scenario.AfterCommit})
-	if p.crashPhase == scenario.AfterCommit {
+	if !failed && p.crashPhase == scenario.AfterCommit {
 		p.crashAtPhase(w, scenario.EffectCrashAfterCommit)
 		return
 	}
-	p.worker.CommitEnded(nil)
+	var err error
+	if failed {
+		err = errDisk
+	}
+	p.worker.CommitEnded(err)
 	p.proceed(w)
+}
+
+// store puts entries on the disk. lost says that the loop is not told so. It
+// reports false if they do not follow from what is there.
+func (p *planeNode) store(w *World, entries []plane.Entry, lost bool) bool {
+	for _, e := range entries {
+		if err := p.walked.Walk(e, &p.walkOut); err != nil {
+			w.Violate("S1", "the log cannot be walked: %v", err)
+			return false
+		}
+	}
+	if lost {
+		w.effect(scenario.EffectStoredAfterAll)
+	}
+	p.log = append(p.log, entries...)
+	w.emit(Event{Kind: EventCommitted, Entries: entries, ReplyLost: lost || p.crashPhase == scenario.AfterCommit})
+	return true
 }
 
 // crashAtPhase is a crash that has waited for its moment.

@@ -22,10 +22,12 @@ func TestPipeline_TheLoopStepsOnDuringACommitAndIsInterrupted(t *testing.T) {
 }
 
 func TestPipeline_AFailedCommitDiscardsWhatWasSteppedMeanwhile(t *testing.T) { // PROTOCOL G2
-	r := play(t, slowDisk+"at 40s disk fail count=3\n")
+	r := play(t, slowDisk+"at 40s disk fail count=3 after=yes\n")
 	r.finish()
-	if r.w.effects[scenario.EffectDiscardedMore] == 0 {
-		t.Errorf("never %v: %v", scenario.EffectDiscardedMore, r.w.effects)
+	for _, e := range []scenario.Effect{scenario.EffectDiscardedMore, scenario.EffectStoredAfterAll} {
+		if r.w.effects[e] == 0 {
+			t.Errorf("never %v: %v", e, r.w.effects)
+		}
 	}
 }
 

@@ -9,7 +9,7 @@ import "fmt"
 //  1. Turns that are free and turns that polls have are all turns there are.
 //  2. The poll of a host is the newest that waits or asks; a poll that waits is
 //     the poll of its host, is not answered, and has a deadline.
-//  3. As many polls wait as are counted; those in line were woken and wait, and
+//  3. As many polls wait as are counted; those in line wait, and
 //     there are none while a turn is free.
 //  4. When the worker rests and no commit is under way, no reply waits and
 //     nothing that was logged is not durable: nothing is held at rest.
@@ -32,23 +32,10 @@ func (f *Front[T]) Check(w *Worker[T]) error {
 	return nil
 }
 
-// every lists the requests that the driver holds as polls: those of hosts, and
-// those that were replaced while they were asking.
-func (f *Front[T]) every(w *Worker[T], visit func(*Request[T])) {
-	for _, h := range f.polls.hosts() {
-		visit(f.polls.of(h))
-	}
-	for _, r := range f.polls.deadlines.all() {
-		if f.polls.of(hostOf(r)) != r {
-			visit(r)
-		}
-	}
-}
-
-func checkTurns[T any](f *Front[T], w *Worker[T]) error {
+func checkTurns[T any](f *Front[T], _ *Worker[T]) error {
 	held := 0
-	f.every(w, func(r *Request[T]) {
-		if r.poll.turn {
+	f.gate.Each(func(r *Request[T]) {
+		if r.poll.turn { // it is asking, and so inside
 			held++
 		}
 	})
@@ -100,8 +87,8 @@ func checkLine[T any](f *Front[T], _ *Worker[T]) error {
 	inLine := 0
 	for r := f.polls.first; r != nil; r = r.poll.next {
 		inLine++
-		if !r.poll.waits || !r.poll.woken {
-			return fmt.Errorf("the poll of %s stands in line and was not woken while it waits", hostOf(r))
+		if !r.poll.waits {
+			return fmt.Errorf("the poll of %s stands in line and does not wait", hostOf(r))
 		}
 	}
 	if inLine != queued {

@@ -8,8 +8,8 @@ import (
 )
 
 // Front is the half of the driver that requests meet: admission, deadlines,
-// answers, and the polls that wait. It is touched by whoever brings a request
-// and by the worker, one at a time: production guards it with one mutex.
+// answers, and the polls that wait. It is called for each request and by
+// the worker, one at a time: production guards it with one mutex.
 //
 // Every call may answer requests, admit some, and bring a deadline. Before the
 // guard is given up, deliver [Front.Answered], set the timer if [Front.Alarm]

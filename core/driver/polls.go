@@ -18,7 +18,6 @@ type poll[T any] struct {
 	deadline *deadline[T]  // its entry in polls.deadlines, if it has one
 
 	waits    bool // for work; otherwise it is asking, or answered
-	woken    bool // since it last asked: many wakes are one
 	turn     bool // it asks by a turn
 	replaced bool // a newer poll of the host has come
 	gone     bool // its client is gone
@@ -116,21 +115,16 @@ func (f *Front[T]) await(now wire.Instant, r *Request[T]) {
 	default:
 		r.poll.waits = true
 		f.polls.waiting++
-		if r.poll.woken {
-			f.polls.enqueue(r)
-			f.giveTurns(now)
-		}
 	}
 }
 
-// wake tells the polls of hosts that there may be work for them.
+// wake gives the polls of hosts a turn, as there may be work for them. A poll
+// that is asking just then needs none: the reply follows its step at once, so it
+// was not stepped yet, and finds the work.
 func (f *Front[T]) wake(now wire.Instant, hosts []wire.Hostname) {
 	for _, h := range hosts {
-		if r := f.polls.of(h); r != nil && !r.poll.woken {
-			r.poll.woken = true
-			if r.poll.waits {
-				f.polls.enqueue(r)
-			}
+		if r := f.polls.of(h); r != nil && r.poll.waits && !r.poll.queued {
+			f.polls.enqueue(r)
 		}
 	}
 	f.giveTurns(now)
@@ -170,7 +164,7 @@ func (f *Front[T]) giveTurns(now wire.Instant) {
 		}
 		p.turns--
 		p.waiting--
-		r.poll.waits, r.poll.woken, r.poll.turn = false, false, true
+		r.poll.waits, r.poll.turn = false, true
 		f.note(Woken, r)
 		if refusal, good := f.revocations.Check(&r.Certificate, now.Wall); !good {
 			r.Outcome, r.Finished = refusal, true

@@ -118,7 +118,7 @@ func TestPoll_ADispatchReadyAtOnceIsNotWaitedFor(t *testing.T) { // PROTOCOL D1
 	r.want(q, wire.OK)
 }
 
-func TestPoll_WokenWhileItAsksAsksOnceMore(t *testing.T) { // PROTOCOL D1
+func TestPoll_ThatAsksWhileTheWorkComesIsGivenIt(t *testing.T) { // PROTOCOL D1
 	r := started(t, nil)
 	r.open("r1", "h1")
 	r.settle()

@@ -324,3 +324,11 @@ func (g *Gate[T]) Impaired() bool {
 
 // Stats returns the counters.
 func (g *Gate[T]) Stats() Stats { return g.stats }
+
+// Each visits what the driver attached to every input inside, oldest first. It is
+// for observers.
+func (g *Gate[T]) Each(visit func(T)) {
+	for i := g.inbox.first; i != none; i = g.inbox.slots[i].next {
+		visit(g.inbox.slots[i].payload)
+	}
+}

@@ -100,7 +100,7 @@ func (h *host) bootstrap() []wire.Snapshot {
 	return list
 }
 
-// queued reports whether a snapshot tells of a dispatch that is not taken up.
+// queued reports whether a snapshot names a dispatch that was not acknowledged.
 func queued(s wire.Snapshot) bool { return s.State == wire.Pending && s.DispatchedAt.IsSet() }
 
 // intern returns c as the string that a record of the host already holds, if

@@ -8,7 +8,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// host is what the plane knows of one host besides its vitals.
+// host is what the plane knows of one host, without its vitals.
 type host struct {
 	name wire.Hostname
 	// closure is what the host said last that it runs.
@@ -86,7 +86,7 @@ func (p *Plane) supersede(r *rolloutState, by wire.RolloutID) {
 }
 
 // hostOrder keeps host indices in the order of their names, for pages. Hosts
-// are many and come in any order, so new ones wait unsorted until somebody
+// are many and come in any order, so new ones wait unsorted until a query
 // asks for a page.
 type hostOrder struct {
 	sorted []int32

@@ -112,7 +112,7 @@ func (t *hostTable) grow() {
 
 // fingerprint mixes a string into 64 bits, eight bytes at a time, by
 // multiplying and folding. It is the same in every process; names come from
-// certificates of the fleet's CA, so nobody floods it.
+// certificates of the fleet's CA, so no stranger floods it.
 func fingerprint(s string) uint64 {
 	const (
 		k0 = 0x9E3779B97F4A7C15 // 2⁶⁴ divided by the golden ratio

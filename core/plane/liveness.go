@@ -20,7 +20,7 @@ type liveness struct {
 	lastTick time.Duration
 	// credited is what was credited since the last tick.
 	credited time.Duration
-	// quietUntil: before it nobody can be due, so nobody is looked at.
+	// quietUntil: before it no host can be due, so none is looked at.
 	quietUntil time.Duration
 	// suspecting: the plane suspects itself (L3) and judges again at judgeAt.
 	suspecting bool
@@ -38,7 +38,7 @@ func (p *Plane) clock() time.Duration { return p.last.Mono - p.liveness.impaired
 
 // advanceClock takes over the driver's clocks. A gap between two steps in
 // which not even a tick came is a stall: the plane was wedged or suspended and
-// could hear nobody, so the gap is credited (L2).
+// could hear no host, so the gap is credited (L2).
 func (p *Plane) advanceClock(now wire.Instant, out *Output) {
 	gap := now.Mono - p.last.Mono
 	if gap < 0 {
@@ -59,7 +59,7 @@ func (p *Plane) credit(d time.Duration, out *Output) {
 }
 
 // started gives every host a whole silence from now on (L2): how long the
-// plane was down is known to nobody, and who was heard before is forgotten. A
+// plane was down is unknown, and which hosts were heard before is forgotten. A
 // plane that was restored from a snapshot has instants of another process's
 // clock, so nothing of the old clock is kept (decision 002).
 func (p *Plane) started(now wire.Instant) {
@@ -77,7 +77,7 @@ func (p *Plane) tick(impaired bool, out *Output) {
 	l := &p.liveness
 	if missed := p.last.Mono - l.lastTick - l.credited; impaired && missed > 0 {
 		p.credit(missed, out)
-		for i := range p.table.vitals { // nobody ends up heard in the future
+		for i := range p.table.vitals { // no host may have been heard in the future
 			v := &p.table.vitals[i]
 			v.heard = min(v.heard, p.clock())
 		}

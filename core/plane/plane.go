@@ -18,12 +18,12 @@ import (
 //	P4 the counts (records by state, hosts by reachability, a host's active
 //	   records, hosts of a wave that hold back the next) are what counting gives
 //	P5 a record is dispatched only in a wave that is dispatched
-//	P6 nobody was heard in the future
+//	P6 no host was heard in the future
 //	P7 a rollout that is not superseded has dispatched its first wave, and none
 //	   has dispatched more waves than it has
-//	P8 a rollout is halted exactly if a failed host that nobody excused is
+//	P8 a rollout is halted exactly if a failed host that is not excused is
 //	   named as the cause
-//	P9 a rollout that is retired is not known besides
+//	P9 a rollout that is retired is not among those that are known
 type Plane struct {
 	cfg  Config
 	last wire.Instant
@@ -118,7 +118,7 @@ func (p *Plane) Apply(e Entry) error {
 	return p.Walk(e, &out)
 }
 
-// Walk is Apply for whoever wants to see what the entry does: it empties out and
+// Walk is Apply for a caller that wants to see what the entry does: it empties out and
 // puts it there.
 func (p *Plane) Walk(e Entry, out *Output) error {
 	out.Reset()

@@ -257,6 +257,11 @@ func (p *player) disk(s *record.TapeStep) (*Difference, error) {
 	var verdict error
 	if s.Kind == record.TapeCommitFailed {
 		verdict = errDisk
+		if s.Stored {
+			if err := p.store.inner.Commit(p.committing.entries, p.committing.rows); err != nil {
+				return nil, err
+			}
+		}
 	}
 	p.told = false
 	p.committing.verdict <- verdict

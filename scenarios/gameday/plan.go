@@ -67,6 +67,10 @@ func newPlan(s scenario.Scenario, speed int) (*plan, error) {
 			p.notPlayed = append(p.notPlayed, NotPlayed{"the phase of " + f.String(), "from outside, a crash cannot be timed to a commit; it is injected at once"})
 			f.Phase = scenario.AtOnce
 		}
+		if f.Kind == scenario.DiskFail && f.After {
+			p.notPlayed = append(p.notPlayed, NotPlayed{"after=yes of " + f.String(), "a real disk keeps of a failed commit what it likes; nothing of it is kept"})
+			f.After = false
+		}
 		p.faults = append(p.faults, f)
 	}
 	slices.SortStableFunc(p.faults, func(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) })

@@ -139,6 +139,7 @@ type traceLine struct {
 	Fault   string         `json:"fault,omitempty"`
 	Effect  string         `json:"effect,omitempty"`
 	For     int64          `json:"for_ns,omitempty"`
+	Stored  bool           `json:"stored,omitempty"`
 	Rebuilt bool           `json:"rebuilt,omitempty"`
 	Wiped   bool           `json:"wiped,omitempty"`
 	Ending  string         `json:"ending,omitempty"`
@@ -189,7 +190,7 @@ var eventForms = [sim.EventKindCount]struct {
 	sim.EventNoticed:  {"The plane put out a notice.", (*traceLine).noticed},
 
 	sim.EventCommitted:     {"Entries are on the plane's disk; `reply_lost` says that the process dies before it learns that.", (*traceLine).committed},
-	sim.EventCommitFailed:  {"A commit of `count` entries failed; the reducer is discarded and rebuilt once the loop learns that.", (*traceLine).counted},
+	sim.EventCommitFailed:  {"A commit of `count` entries failed; the reducer is discarded and rebuilt once the loop learns that. `stored`: the entries are on the disk all the same.", (*traceLine).commitFailed},
 	sim.EventRebuildFailed: {"The plane's disk could not be read.", (*traceLine).ofPlane},
 
 	sim.EventPlaneUp:      {"The plane's process listens, with an inbox of `capacity`.", (*traceLine).planeUp},
@@ -289,6 +290,11 @@ func (l *traceLine) admitted(e *sim.Event) {
 
 func (l *traceLine) counted(e *sim.Event) {
 	l.Node, l.Count, l.InboxDepth = "plane", e.Count, e.World.InboxDepth()
+}
+
+func (l *traceLine) commitFailed(e *sim.Event) {
+	l.counted(e)
+	l.Stored = e.Stored
 }
 
 func (l *traceLine) sectioned(e *sim.Event) {

@@ -81,7 +81,8 @@ const (
 	TapeCommit
 	// TapeCommitLost: likewise, and the process dies before it learns that.
 	TapeCommitLost
-	// TapeCommitFailed: the disk has not taken the group of N entries.
+	// TapeCommitFailed: the commit of the group of N entries failed; Stored says
+	// that the disk has it all the same.
 	TapeCommitFailed
 	// TapeExpire: the timer of the gate's next deadline goes off.
 	TapeExpire
@@ -127,6 +128,8 @@ type TapeStep struct {
 	Work driver.Work
 	// N is what the kind says it is, Depth how many inputs were inside the inbox.
 	N, Depth int
+	// Stored is that of a TapeCommitFailed.
+	Stored bool
 	// Drain is how long a shutdown may take.
 	Drain time.Duration
 	// For is how far the wall clock is off.

@@ -22,6 +22,7 @@ type tapeWriter struct {
 	asked  map[*sim.Message]bool // the gate has said something about it
 	stated time.Duration         // the instant of the last state
 	began  bool                  // there is a state
+	failed bool                  // the commit that comes next is the one that failed
 	last   bool                  // the tape ends with the next tick
 	ended  bool
 }
@@ -49,7 +50,7 @@ func newTapeWriter(w *sim.World, tape *Tape, every time.Duration) *tapeWriter {
 	on(sim.EventStepDone, r.stepDone)
 	on(sim.EventReplied, r.replied)
 	on(sim.EventCommitted, r.committed)
-	on(sim.EventCommitFailed, func(e *sim.Event) { r.number(e, TapeCommitFailed, e.Count) })
+	on(sim.EventCommitFailed, r.commitFailed)
 	on(sim.EventRebuildFailed, func(e *sim.Event) { r.work(e, driver.Load, 0) })
 	on(sim.EventPlaneUp, r.planeUp)
 	on(sim.EventPlaneClosing, func(e *sim.Event) { r.note(e, TapeClose).Drain = e.For })
@@ -164,7 +165,17 @@ func (r *tapeWriter) replied(e *sim.Event) {
 	r.work(e, driver.Reply, n)
 }
 
+func (r *tapeWriter) commitFailed(e *sim.Event) {
+	r.number(e, TapeCommitFailed, e.Count)
+	r.tape.Steps[len(r.tape.Steps)-1].Stored = e.Stored
+	r.failed = e.Stored // what follows is no other commit
+}
+
 func (r *tapeWriter) committed(e *sim.Event) {
+	if r.failed {
+		r.failed = false
+		return
+	}
 	k := TapeCommit
 	if e.ReplyLost {
 		k = TapeCommitLost

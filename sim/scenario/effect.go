@@ -22,6 +22,7 @@ const (
 	EffectInterrupted
 	EffectSteppedMeanwhile
 	EffectDiscardedMore
+	EffectStoredAfterAll
 
 	EffectPlaneCrash
 	EffectPlaneWipe
@@ -92,7 +93,8 @@ var effectWords = [EffectCount]string{
 	EffectDroppedReply: "dropped_reply", EffectTimeout: "timeout", EffectLateReply: "late reply",
 	EffectWedged: "wedged", EffectSlowStep: "slow step", EffectAppliedNotReplied: "applied and not replied", EffectPollWoken: "poll woken",
 	EffectInterrupted: "loop interrupted", EffectSteppedMeanwhile: "stepped during a commit", EffectDiscardedMore: "discarded with a failed commit",
-	EffectPlaneCrash: "plane crash", EffectPlaneWipe: "plane wipe", EffectPlaneRestart: "plane restart",
+	EffectStoredAfterAll: "stored by a commit that failed",
+	EffectPlaneCrash:     "plane crash", EffectPlaneWipe: "plane wipe", EffectPlaneRestart: "plane restart",
 	EffectPlaneClock: "plane clock", EffectSuspended: "suspended",
 	EffectCrashBeforeCommit: "crash before commit", EffectCrashInsideCommit: "crash inside commit", EffectCrashAfterCommit: "crash after commit",
 	EffectSlowDisk: "slow disk", EffectDiskFailed: "disk failed", EffectRebuilt: "rebuilt",

@@ -44,8 +44,9 @@ const (
 	PlaneLate
 	// DiskSlow: every commit takes Each more. For.
 	DiskSlow
-	// DiskFail: commits fail. Without Count the disk cannot be read either,
-	// until the fault ends; with it, that many commits fail. For.
+	// DiskFail: commits fail; with After their entries are on the disk all the
+	// same. Without Count the disk cannot be read either, until the fault ends;
+	// with it, that many commits fail. For.
 	DiskFail
 	// NetDrop: Rate of a thousand messages from and to Hosts are lost. Route,
 	// For.
@@ -158,12 +159,13 @@ var faultForms = [FaultKindCount]faultForm{
 		draw: func(f *Fault, d *drawing) {
 			f.For, f.Each = d.long, d.between(10*time.Millisecond, 6*time.Second, time.Millisecond)
 		}},
-	DiskFail: {words: "disk fail", takes: fields("for", "count"),
-		about: "commits fail: count of them, or without count all of them, and the disk cannot be read either",
+	DiskFail: {words: "disk fail", takes: fields("for", "count", "after"),
+		about: "commits fail: count of them, or without count all of them, and the disk cannot be read either; with after=yes their entries are on the disk all the same",
 		draw: func(f *Fault, d *drawing) {
 			if f.For = d.short; d.r.Chance(500) {
 				f.Count = 1 + d.r.IntN(3)
 			}
+			f.After = d.r.Chance(400)
 		}},
 	NetDrop: {words: "net drop", needs: fields("rate"), takes: fields("host", "route", "for"),
 		about: "rate of a thousand messages are lost",
