@@ -45,7 +45,7 @@ race: ## run the tests of packages with goroutines under the race detector
 	@if [ "$$($(GO) env CGO_ENABLED)" != 1 ]; then \
 		echo "race: the race detector needs cgo and a C compiler; go env CC names $$($(GO) env CC)" >&2; exit 1; fi
 	$(GO) test -race -short $(RACED)
-	$(GO) test -race -short -run '$(RACED_IN_SIM)' ./sim
+	$(GO) test -race -short -run '$(RACED_IN_SIM)' ./sim/search ./sim/simulation
 
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck
@@ -69,7 +69,7 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 
 .PHONY: shrinks
 shrinks: ## shrink twenty planted failures and print how small they become
-	$(GO) test ./sim -count=1 -v -run '^TestTwentyPlantedFailuresBecomeSmall$$'
+	$(GO) test ./sim/search -count=1 -v -run '^TestTwentyPlantedFailuresBecomeSmall$$'
 
 .PHONY: kill
 kill: ## kill the real binary under load ROUNDS (200) times, damage its log, fill its disk
@@ -82,7 +82,7 @@ bench: ## run the benchmarks that BENCH (all) matches
 
 .PHONY: million
 million: ## simulate a million hosts for an hour, which takes 15 minutes
-	REFRAIN_SIM_MILLION=1 $(GO) test ./sim -run '^$$' -bench AMillionHosts -benchtime 1x -timeout 6h -v
+	REFRAIN_SIM_MILLION=1 $(GO) test ./sim/simulation -run '^$$' -bench AMillionHosts -benchtime 1x -timeout 6h -v
 
 .PHONY: mutants
 mutants: ## plant every bug of scenarios/mutants, one at a time, and print which layer catches it

@@ -20,16 +20,18 @@ const modulePath = "github.com/refrain-fleet/refrain"
 // rooms says who may import whom of this module's packages, as the table of
 // docs/architecture.md has it. A room is a directory and all below it that is
 // not a room of its own; it may import itself and everything below its
-// directory, except rooms that are byName. The packages of a room may not exist
-// yet.
+// directory, except what is above it and rooms that are byName. The packages of a
+// room may not exist yet.
 var rooms = []struct {
 	dir string
-	may []string // directories, with all below them
+	may []string // directories, with all below them; without, if they end in "/."
 	// testsMay lists what its tests may import in addition.
 	testsMay []string
 	// byName rooms are imported only by rooms whose list has their own
 	// directory, or the whole module; a directory above theirs is not enough.
 	byName bool
+	// above are directories below its own that import it, and not the reverse.
+	above []string
 }{
 	{dir: "core"},
 	{dir: "core/wire"},
@@ -45,8 +47,19 @@ var rooms = []struct {
 	{dir: "httpserver/store/sqlite", may: []string{"core", "httpserver/store"}, testsMay: []string{"httpserver/store/storetest"}, byName: true},
 	{dir: "httpserver/store/storetest", may: []string{"core", "httpserver/store"}, byName: true},
 	{dir: "httpagent", may: []string{"core"}},
-	{dir: "sim", may: []string{"core"}},
-	{dir: "sim/picture", may: []string{"sim", "core"}},
+	{dir: "sim/random"},
+	{dir: "sim/repro"},
+	{dir: "sim/scenario", may: []string{"core", "sim/random"}},
+	{dir: "sim/generate", may: []string{"core/wire", "sim/random", "sim/scenario"}},
+	{dir: "sim", may: []string{"core", "sim/random", "sim/scenario"}, testsMay: []string{"sim/sabotage", "sim/check"},
+		above: []string{"sim/repro", "sim/generate", "sim/sabotage", "sim/check", "sim/record", "sim/simulation", "sim/search", "sim/picture"}},
+	{dir: "sim/sabotage", may: []string{"core", "sim/.", "sim/scenario"}},
+	{dir: "sim/check", may: []string{"core", "sim/.", "sim/scenario"}, testsMay: []string{"sim/sabotage"}},
+	{dir: "sim/record", may: []string{"core", "sim/.", "sim/repro", "sim/scenario", "sim/check"}, testsMay: []string{"sim/generate"}},
+	{dir: "sim/simulation", may: []string{"core", "sim/.", "sim/scenario", "sim/check", "sim/record"}, testsMay: []string{"sim"}},
+	{dir: "sim/search", may: []string{"core", "sim/.", "sim/random", "sim/repro", "sim/scenario", "sim/generate", "sim/check", "sim/record", "sim/simulation"},
+		testsMay: []string{"sim/sabotage"}},
+	{dir: "sim/picture", may: []string{"core", "sim/.", "sim/scenario", "sim/check", "sim/record"}, testsMay: []string{"sim/simulation"}},
 	{dir: "scenarios/gameday", may: []string{"sim", "core", "httpserver", "httpagent", "httpserver/store/sqlite"}},
 	{dir: "scenarios/conform", may: []string{"sim", "core", "httpserver", "httpserver/store/memory", "httpserver/store/sqlite"}},
 	{dir: "scenarios", may: []string{"sim", "core"}, testsMay: []string{"httpserver", "httpagent", "scenarios/conform", "httpserver/store/sqlite"}},
@@ -146,8 +159,12 @@ func importPaths(t *testing.T, file *ast.File) (paths []string) {
 	return paths
 }
 
-// inTree reports whether dir is tree or below it; "." is the whole module.
+// inTree reports whether dir is tree or below it; "." is the whole module, and
+// "sim/." is sim without what is below it.
 func inTree(dir, tree string) bool {
+	if alone, is := strings.CutSuffix(tree, "/."); is {
+		return dir == alone
+	}
 	return tree == "." || dir == tree || strings.HasPrefix(dir, tree+"/")
 }
 
@@ -181,16 +198,19 @@ func mayImport(fromDir, toDir string, test bool) bool {
 	if test {
 		may = slices.Concat(may, room.testsMay)
 	}
+	within := func(trees []string) bool {
+		return slices.ContainsFunc(trees, func(tree string) bool { return inTree(toDir, tree) })
+	}
 	to := roomOf(toDir)
 	switch {
 	case to == from:
 		return true
 	case to >= 0 && rooms[to].byName:
 		return slices.Contains(may, rooms[to].dir) || slices.Contains(may, ".")
-	case inTree(toDir, room.dir):
+	case inTree(toDir, room.dir) && !within(room.above):
 		return true
 	}
-	return slices.ContainsFunc(may, func(tree string) bool { return inTree(toDir, tree) })
+	return within(may)
 }
 
 func TestPackagesImportOnlyWhatTheirRoomMay(t *testing.T) {
@@ -251,6 +271,26 @@ func TestTheRoomsKeepTheirDistance(t *testing.T) {
 		{"sim", "core/agent", false, true},
 		{"sim", "httpserver/store", false, false},
 		{"sim", "scenarios", false, false},
+		{"sim", "sim/scenario", false, true},
+		{"sim", "sim/picture", false, false},
+		{"sim", "sim/search", false, false},
+		{"sim", "sim/record", false, false},
+		{"sim", "sim/check", false, false},
+		{"sim", "sim/check", true, true},
+		{"sim/check", "sim/record", false, false},
+		{"sim/check", "sim/sabotage", false, false},
+		{"sim/check", "sim/sabotage", true, true},
+		{"sim/record", "sim/check", false, true},
+		{"sim/record", "sim/simulation", false, false},
+		{"sim/picture", "sim/record", false, true},
+		{"sim/search", "sim/simulation", false, true},
+		{"sim/simulation", "sim/search", false, false},
+		{"sim/search", "sim/picture", false, false},
+		{"sim/scenario", "sim/random", false, true},
+		{"sim/scenario", "sim", false, false},
+		{"sim/scenario", "sim", true, false},
+		{"sim/random", "sim/scenario", false, false},
+		{"sim/generate", "sim", false, false},
 		{"sim/picture", "sim", false, true},
 		{"sim/picture", "httpserver", false, false},
 		{"scenarios", "sim", false, true},

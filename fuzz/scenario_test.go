@@ -10,15 +10,18 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // scenarioSeeds adds scenarios to start from: one of every profile, and the
 // corpus.
 func scenarioSeeds(f *testing.F) {
 	f.Helper()
-	for _, p := range sim.Profiles() {
-		f.Add(sim.Generate(1, p).String())
+	for _, p := range generate.Profiles() {
+		f.Add(generate.Scenario(1, p).String())
 	}
 	files, err := filepath.Glob("../scenarios/testdata/*.scenario")
 	if err != nil {
@@ -39,14 +42,14 @@ func scenarioSeeds(f *testing.F) {
 func FuzzScenario(f *testing.F) {
 	scenarioSeeds(f)
 	f.Fuzz(func(t *testing.T, text string) {
-		file, err := sim.ParseFile("", text)
+		file, err := scenario.ParseFile("", text)
 		if err != nil {
 			checkPlaces(t, text, err)
 			return
 		}
 		s := file.Scenario
 		written := s.String()
-		again, err := sim.ParseScenario(written)
+		again, err := scenario.ParseScenario(written)
 		if err != nil {
 			t.Fatalf("what was written is refused: %v\n%s", err, written)
 		}
@@ -54,7 +57,7 @@ func FuzzScenario(f *testing.F) {
 			t.Fatalf("written differently:\n%s\nthen\n%s", written, rewritten)
 		}
 		formatted := file.String()
-		kept, err := sim.ParseFile("", formatted)
+		kept, err := scenario.ParseFile("", formatted)
 		if err != nil {
 			t.Fatalf("the file's own form is refused: %v\n%s", err, formatted)
 		}
@@ -67,7 +70,7 @@ func FuzzScenario(f *testing.F) {
 		if s.Fleet.Hosts > maxHosts {
 			return // a million hosts are read in no time, and made in some
 		}
-		if _, err := sim.New(again, sim.Options{Checkers: []sim.Checker{}}); err != nil {
+		if _, err := simulation.New(again, simulation.Options{Checkers: []check.Checker{}}); err != nil {
 			t.Fatalf("it is read, and no world can be made of it: %v\n%s", err, written)
 		}
 	})
@@ -77,7 +80,7 @@ func FuzzScenario(f *testing.F) {
 // once, and says something of each.
 func checkPlaces(t *testing.T, text string, err error) {
 	t.Helper()
-	var wrong sim.SyntaxErrors
+	var wrong scenario.SyntaxErrors
 	if !errors.As(err, &wrong) || len(wrong) == 0 {
 		t.Fatalf("the refusal is no list of places: %T %v", err, err)
 	}

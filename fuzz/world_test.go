@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // The bounds of the worlds of FuzzWorld. The sizes keep an input to
@@ -30,7 +32,7 @@ func FuzzWorld(f *testing.F) {
 	scenarioSeeds(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		s := bounded(readable(t, text))
-		result, err := sim.Run(s, sim.Options{Until: maxSteps})
+		result, err := simulation.Run(s, simulation.Options{Until: maxSteps})
 		if err != nil {
 			return // the bounds have made it one that nobody may run
 		}
@@ -43,7 +45,7 @@ func FuzzWorld(f *testing.F) {
 // readable is the scenario of the lines that can be read, one after the other:
 // nearly every change to a text spoils one of its lines, and the others are
 // still worth a run.
-func readable(t *testing.T, text string) sim.Scenario {
+func readable(t *testing.T, text string) scenario.Scenario {
 	t.Helper()
 	lines := slices.Collect(strings.Lines(text))
 	lines = lines[:min(len(lines), 40)]
@@ -53,12 +55,12 @@ func readable(t *testing.T, text string) sim.Scenario {
 	}
 	for _, line := range lines {
 		if longer := kept + strings.TrimRight(line, "\n") + "\n"; !isFleet(line) {
-			if _, err := sim.ParseScenario(longer); err == nil {
+			if _, err := scenario.ParseScenario(longer); err == nil {
 				kept = longer
 			}
 		}
 	}
-	s, err := sim.ParseScenario(kept)
+	s, err := scenario.ParseScenario(kept)
 	if err != nil {
 		t.Fatalf("the lines that could be read one after the other cannot be read together: %v\n%s", err, kept)
 	}
@@ -67,20 +69,20 @@ func readable(t *testing.T, text string) sim.Scenario {
 
 // isFleet reports whether a line is a scenario by itself: nothing else is.
 func isFleet(line string) bool {
-	_, err := sim.ParseScenario(line)
+	_, err := scenario.ParseScenario(line)
 	return err == nil
 }
 
 // bounded is the scenario within the bounds.
-func bounded(s sim.Scenario) sim.Scenario {
-	s.Start, s.Expects = sim.Start{}, nil // what somebody expects is no rule
+func bounded(s scenario.Scenario) scenario.Scenario {
+	s.Start, s.Expects = scenario.Start{}, nil // what somebody expects is no rule
 	// What is left out has its default, which is within the bounds.
 	clamp := func(d *time.Duration, low, high time.Duration) {
 		if *d != 0 {
 			*d = min(max(*d, low), high)
 		}
 	}
-	clampRange := func(r *sim.Range, high time.Duration) {
+	clampRange := func(r *scenario.Range, high time.Duration) {
 		r.Max = min(r.Max, high)
 		r.Min = min(r.Min, r.Max)
 	}
@@ -112,7 +114,7 @@ func bounded(s sim.Scenario) sim.Scenario {
 
 	s.Rollouts = slices.Clone(s.Rollouts)
 	// A host that follows two channels takes turns on their targets for ever.
-	s.Rollouts = slices.DeleteFunc(s.Rollouts, func(r sim.Rollout) bool { return r.ID.Channel() != s.Rollouts[0].ID.Channel() })
+	s.Rollouts = slices.DeleteFunc(s.Rollouts, func(r scenario.Rollout) bool { return r.ID.Channel() != s.Rollouts[0].ID.Channel() })
 	s.Rollouts = s.Rollouts[:min(len(s.Rollouts), 3)]
 	for i := range s.Rollouts {
 		r := &s.Rollouts[i]
@@ -133,25 +135,25 @@ func bounded(s sim.Scenario) sim.Scenario {
 		boundFault(&s.Faults[i])
 	}
 	if s.Active > 0 {
-		s.Faults = slices.DeleteFunc(s.Faults, func(f sim.Fault) bool { return f.At >= s.Active })
+		s.Faults = slices.DeleteFunc(s.Faults, func(f scenario.Fault) bool { return f.At >= s.Active })
 	}
 	s.Converge = converge
 	return s
 }
 
 // boundFault puts a fault within the bounds.
-func boundFault(f *sim.Fault) {
+func boundFault(f *scenario.Fault) {
 	f.At, f.For, f.Count = min(f.At, maxActive-time.Minute), min(f.For, 4*time.Minute), min(f.Count, 8)
 	f.Hosts.Last = min(f.Hosts.Last, maxHosts)
 	f.Hosts.First = min(f.Hosts.First, f.Hosts.Last)
 	switch f.Kind {
-	case sim.ClockSkew:
+	case scenario.ClockSkew:
 		f.Each = min(max(f.Each, -30*time.Hour), 90*time.Minute)
-	case sim.PlaneClock:
+	case scenario.PlaneClock:
 		f.Each = min(max(f.Each, -2*time.Hour), 2*time.Hour)
-	case sim.ClockDrift:
+	case scenario.ClockDrift:
 		f.Rate = min(max(f.Rate, -10_000), 10_000)
-	case sim.ActivationSlow:
+	case scenario.ActivationSlow:
 		f.Each = min(f.Each, 4*time.Minute)
 	default:
 		f.Each = min(f.Each, 15*time.Second)
@@ -160,7 +162,7 @@ func boundFault(f *sim.Fault) {
 
 // reproduction writes a scenario to a file and says how to run it again, and
 // what the run holds for.
-func reproduction(s sim.Scenario) string {
+func reproduction(s scenario.Scenario) string {
 	path := filepath.Join(os.TempDir(), "refrain-failures", fmt.Sprintf("FuzzWorld-%016x.txt", textHash(s.String())))
 	err := os.MkdirAll(filepath.Dir(path), 0o777)
 	if err == nil {
@@ -169,7 +171,7 @@ func reproduction(s sim.Scenario) string {
 	if err != nil {
 		path = "FILE" // the text is in the message, for whoever can write it down
 	}
-	return fmt.Sprintf("\n%s\nagain     %s\n", s, sim.Again("refrain sim run "+path))
+	return fmt.Sprintf("\n%s\nagain     %s\n", s, repro.Again("refrain sim run "+path))
 }
 
 // textHash is FNV-1a.

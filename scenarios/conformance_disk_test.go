@@ -10,7 +10,7 @@ import (
 	"github.com/refrain-fleet/refrain/httpserver/store"
 	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 	"github.com/refrain-fleet/refrain/scenarios/conform"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/generate"
 )
 
 // dyingStores is a real disk for the server that a tape is played to. What a
@@ -90,7 +90,7 @@ func TestConformanceWithARealDisk(t *testing.T) { // PROTOCOL E2
 		seeds = 1
 	}
 	for seed := uint64(1); seed <= seeds; seed++ {
-		for _, p := range sim.Profiles() {
+		for _, p := range generate.Profiles() {
 			cases = append(cases, conform.SeedCase(seed, p))
 		}
 	}

@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"github.com/refrain-fleet/refrain/scenarios/conform"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 var conformanceSeeds = flag.Uint64("conformance.seeds", 6, "how many seeds, each in every profile, conformance compares")
@@ -20,7 +22,7 @@ var conformanceSeeds = flag.Uint64("conformance.seeds", 6, "how many seeds, each
 func TestConformance(t *testing.T) {
 	cases := corpusCases(t)
 	for seed := uint64(1); seed <= *conformanceSeeds; seed++ {
-		for _, p := range sim.Profiles() {
+		for _, p := range generate.Profiles() {
 			cases = append(cases, conform.SeedCase(seed, p))
 		}
 	}
@@ -35,9 +37,9 @@ func TestConformance(t *testing.T) {
 			}
 			switch {
 			case o.Err != nil:
-				t.Errorf("%s: %v\nagain     %s", o.Name, o.Err, sim.Again(o.Again))
+				t.Errorf("%s: %v\nagain     %s", o.Name, o.Err, repro.Again(o.Again))
 			case o.Difference != nil:
-				t.Errorf("%s: simulator and server differ\n%v\n\nagain     %s", o.Name, o.Difference, sim.Again(o.Again))
+				t.Errorf("%s: simulator and server differ\n%v\n\nagain     %s", o.Name, o.Difference, repro.Again(o.Again))
 			}
 		},
 	}
@@ -66,7 +68,7 @@ func corpusCases(t *testing.T) (cases []conform.Case) {
 		if err != nil {
 			return err
 		}
-		s, err := sim.ParseScenario(string(text))
+		s, err := scenario.ParseScenario(string(text))
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 //go:embed testdata/*.scenario testdata/regressions
@@ -21,8 +22,8 @@ const Suffix = ".scenario"
 // Corpus returns every scenario file of the corpus, by name: first those of
 // one behaviour each, then the regressions. The name of a file is its path
 // from the root of the repository. The error has everything that is wrong.
-func Corpus() ([]*sim.File, error) {
-	var files []*sim.File
+func Corpus() ([]*scenario.File, error) {
+	var files []*scenario.File
 	var wrong error
 	err := fs.WalkDir(corpusFiles, "testdata", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(name, Suffix) {
@@ -32,7 +33,7 @@ func Corpus() ([]*sim.File, error) {
 		if err != nil {
 			return err
 		}
-		f, err := sim.ParseFile("scenarios/"+name, string(text))
+		f, err := scenario.ParseFile("scenarios/"+name, string(text))
 		if err != nil {
 			wrong = errors.Join(wrong, err)
 			return nil
@@ -40,7 +41,7 @@ func Corpus() ([]*sim.File, error) {
 		files = append(files, f)
 		return nil
 	})
-	slices.SortStableFunc(files, func(a, b *sim.File) int {
+	slices.SortStableFunc(files, func(a, b *scenario.File) int {
 		return strings.Compare(path.Dir(a.Name)+" "+a.Name, path.Dir(b.Name)+" "+b.Name)
 	})
 	return files, errors.Join(err, wrong)
@@ -50,7 +51,7 @@ func Corpus() ([]*sim.File, error) {
 // if the run is as it should be, and else a line for each thing that is not,
 // with its place. A fault that never took effect makes a file stale: it does
 // not put to the test what it says it does.
-func Judge(f *sim.File, r *sim.Result) []string {
+func Judge(f *scenario.File, r *check.Verdict) []string {
 	var wrong []string
 	at := func(line int, format string, args ...any) {
 		wrong = append(wrong, fmt.Sprintf("%s:%d: ", f.Name, line)+fmt.Sprintf(format, args...))

@@ -9,7 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 func init() {
@@ -25,7 +28,7 @@ func rewriting() bool { return flag.Lookup("rewrite").Value.String() == "true" }
 // longer takes milliseconds.
 const mostEvents = 60_000
 
-func corpus(t *testing.T) []*sim.File {
+func corpus(t *testing.T) []*scenario.File {
 	t.Helper()
 	files, err := Corpus()
 	if err != nil {
@@ -34,17 +37,17 @@ func corpus(t *testing.T) []*sim.File {
 	return files
 }
 
-func base(f *sim.File) string { return strings.TrimSuffix(path.Base(f.Name), Suffix) }
+func base(f *scenario.File) string { return strings.TrimSuffix(path.Base(f.Name), Suffix) }
 
-func isRegression(f *sim.File) bool { return path.Base(path.Dir(f.Name)) == "regressions" }
+func isRegression(f *scenario.File) bool { return path.Base(path.Dir(f.Name)) == "regressions" }
 
 // local is where a file is, seen from this package.
-func local(f *sim.File) string { return strings.TrimPrefix(f.Name, "scenarios/") }
+func local(f *scenario.File) string { return strings.TrimPrefix(f.Name, "scenarios/") }
 
 func TestEveryFileOfTheCorpusRunsAsItExpects(t *testing.T) {
 	for _, f := range corpus(t) {
 		t.Run(base(f), func(t *testing.T) {
-			r := run(t, f.Scenario, sim.Options{})
+			r := run(t, f.Scenario, simulation.Options{})
 			if rewriting() && (r.Violation == nil || r.Expected) {
 				for i := range r.Unmet {
 					if u := &r.Unmet[i]; u.Instead != nil {
@@ -54,7 +57,7 @@ func TestEveryFileOfTheCorpusRunsAsItExpects(t *testing.T) {
 				if err := os.WriteFile(local(f), []byte(f.String()), 0o644); err != nil {
 					t.Fatal(err)
 				}
-				r = run(t, f.Scenario, sim.Options{})
+				r = run(t, f.Scenario, simulation.Options{})
 			}
 			for _, wrong := range Judge(f, &r) {
 				t.Error(wrong)
@@ -63,18 +66,18 @@ func TestEveryFileOfTheCorpusRunsAsItExpects(t *testing.T) {
 				t.Errorf("%s: %d events; want at most %d", f.Name, r.Events, mostEvents)
 			}
 			if t.Failed() {
-				t.Log(sim.Again("refrain sim run " + f.Name))
+				t.Log(repro.Again("refrain sim run " + f.Name))
 			}
-			if wired := run(t, f.Scenario, sim.Options{Wire: true}); wired.Hash != r.Hash {
+			if wired := run(t, f.Scenario, simulation.Options{Wire: true}); wired.Hash != r.Hash {
 				t.Errorf("hash %016x, on the wire %016x", r.Hash, wired.Hash)
 			}
 		})
 	}
 }
 
-func run(t *testing.T, s sim.Scenario, o sim.Options) sim.Result {
+func run(t *testing.T, s scenario.Scenario, o simulation.Options) check.Verdict {
 	t.Helper()
-	r, err := sim.Run(s, o)
+	r, err := simulation.Run(s, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,12 +99,12 @@ func TestWithoutAnyOfItsFaultsAndActsAFileOfTheCorpusFails(t *testing.T) {
 			}
 			for i := range whole.Faults {
 				s := whole
-				s.Faults = append(append([]sim.Fault(nil), whole.Faults[:i]...), whole.Faults[i+1:]...)
+				s.Faults = append(append([]scenario.Fault(nil), whole.Faults[:i]...), whole.Faults[i+1:]...)
 				mustFail(t, f, s, whole.Faults[i].String())
 			}
 			for i := range whole.Acts {
 				s := whole
-				s.Acts = append(append([]sim.Act(nil), whole.Acts[:i]...), whole.Acts[i+1:]...)
+				s.Acts = append(append([]scenario.Act(nil), whole.Acts[:i]...), whole.Acts[i+1:]...)
 				mustFail(t, f, s, whole.Acts[i].String())
 			}
 		})
@@ -111,11 +114,11 @@ func TestWithoutAnyOfItsFaultsAndActsAFileOfTheCorpusFails(t *testing.T) {
 // A file that no longer reaches its faults, or whose expectations are not met,
 // says so with its place.
 func TestAStaleFileOfTheCorpusFails(t *testing.T) {
-	f, err := sim.ParseFile("f", "fleet 1\nat 1m host reboot for=1m\nat 1m10s agent crash for=1s\nexpect effect reboot count=2\n")
+	f, err := scenario.ParseFile("f", "fleet 1\nat 1m host reboot for=1m\nat 1m10s agent crash for=1s\nexpect effect reboot count=2\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := run(t, f.Scenario, sim.Options{})
+	r := run(t, f.Scenario, simulation.Options{})
 	got := strings.Join(Judge(f, &r), "\n")
 	want := "f:4: unmet: expect effect reboot count=2: saw 1\nf:3: stale: \"at 1m10s agent crash for=1s\" never took effect"
 	if got != want {
@@ -123,9 +126,9 @@ func TestAStaleFileOfTheCorpusFails(t *testing.T) {
 	}
 }
 
-func mustFail(t *testing.T, f *sim.File, s sim.Scenario, without string) {
+func mustFail(t *testing.T, f *scenario.File, s scenario.Scenario, without string) {
 	t.Helper()
-	if r := run(t, s, sim.Options{}); !r.Failed() {
+	if r := run(t, s, simulation.Options{}); !r.Failed() {
 		t.Errorf("%s passes without %q: nothing that it expects depends on it", f.Name, without)
 	}
 }
@@ -187,7 +190,7 @@ func TestTheIndexOfTheCorpusIsCurrent(t *testing.T) {
 	}
 }
 
-func index(files []*sim.File) string {
+func index(files []*scenario.File) string {
 	var b strings.Builder
 	b.WriteString(`# The corpus
 

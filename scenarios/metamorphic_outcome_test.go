@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // A metamorphic property runs two scenarios of which it knows only how they
@@ -45,7 +45,7 @@ func (r *run) comesTo(hosts int) string {
 		}
 	}
 	for n := 1; n <= hosts; n++ {
-		status, known := r.world.Plane().Host(sim.HostName(n))
+		status, known := r.world.Plane().Host(scenario.HostName(n))
 		fmt.Fprintf(&b, "h%d: known %v, %v, runs %s\n", n, known, status.Reachability, status.CurrentClosure)
 	}
 	return b.String()
@@ -69,8 +69,8 @@ func same(v *verdict, plain, changed *run, hosts int) {
 }
 
 // without returns the scenario without the faults of a kind.
-func without(s sim.Scenario, k sim.FaultKind) sim.Scenario {
-	s.Faults = slices.DeleteFunc(slices.Clone(s.Faults), func(f sim.Fault) bool { return f.Kind == k })
+func without(s scenario.Scenario, k scenario.FaultKind) scenario.Scenario {
+	s.Faults = slices.DeleteFunc(slices.Clone(s.Faults), func(f scenario.Fault) bool { return f.Kind == k })
 	return s
 }
 
@@ -81,27 +81,27 @@ func without(s sim.Scenario, k sim.FaultKind) sim.Scenario {
 // inbox and the timeouts are out of reach. Under these premises the metamorphic
 // relations hold; outside of them they need not: a count is used up by a
 // duplicate, and a halt that races with a resume goes either way.
-func drawDecided(t *rapid.T, hosts int) sim.Scenario {
+func drawDecided(t *rapid.T, hosts int) scenario.Scenario {
 	s := drawFleet(t, hosts)
 	s.Active = 45 * time.Minute
 	s.Fleet.Interval = between(t, "interval of the run", 20*time.Second, time.Minute, time.Second)
 	s.Fleet.Probes, s.Fleet.ProbeInterval = number(t, "probes of the run", 1, 2), 30*time.Second
 	first := &s.Rollouts[0]
-	first.Targets = sim.Hosts{First: 1, Last: hosts}
+	first.Targets = scenario.Hosts{First: 1, Last: hosts}
 	if rapid.Bool().Draw(t, "roll back") {
 		first.Policy = wire.RollbackAndHalt
 	}
-	for _, k := range []sim.FaultKind{sim.ActivationFail, sim.ProbeFail, sim.ActivationDefer} {
+	for _, k := range []scenario.FaultKind{scenario.ActivationFail, scenario.ProbeFail, scenario.ActivationDefer} {
 		if rapid.IntRange(0, 2).Draw(t, k.String()) == 0 {
 			n := number(t, "which", 1, hosts)
-			s.Faults = append(s.Faults, sim.Fault{Kind: k, For: s.Active, Hosts: sim.Hosts{First: n, Last: n}})
+			s.Faults = append(s.Faults, scenario.Fault{Kind: k, For: s.Active, Hosts: scenario.Hosts{First: n, Last: n}})
 		}
 	}
 	if rapid.Bool().Draw(t, "resume") {
-		s.Acts = append(s.Acts, sim.Act{Kind: sim.ActResume, At: 25 * time.Minute, Rollout: first.ID})
+		s.Acts = append(s.Acts, scenario.Act{Kind: scenario.ActResume, At: 25 * time.Minute, Rollout: first.ID})
 	}
 	if rapid.Bool().Draw(t, "second rollout") {
-		s.Rollouts = append(s.Rollouts, sim.Rollout{
+		s.Rollouts = append(s.Rollouts, scenario.Rollout{
 			At: 32 * time.Minute, ID: "stable@r2", Target: "c2", Targets: first.Targets, Policy: wire.Halt,
 			Waves: []time.Duration{time.Minute},
 		})

@@ -7,7 +7,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 const (
@@ -27,7 +28,7 @@ func (r *run) fates(v *verdict) {
 		status, known := r.world.Plane().Rollout(s.Rollouts[i].ID)
 		switch c := &status.Counts; {
 		case !known:
-		case c.Failed+c.Reverted+c.Deferred > 0 || r.result.Effects[sim.EffectActivationDeferred] > 0:
+		case c.Failed+c.Reverted+c.Deferred > 0 || r.result.Effects[scenario.EffectActivationDeferred] > 0:
 			v.reach(decided)
 		case int(c.Converged) == len(hostsOf(&s, &s.Rollouts[i])):
 			v.reach(allWell)
@@ -36,7 +37,7 @@ func (r *run) fates(v *verdict) {
 }
 
 // both runs the plain and the changed scenario.
-func both(v *verdict, plain, changed sim.Scenario) (p, c *run) {
+func both(v *verdict, plain, changed scenario.Scenario) (p, c *run) {
 	if p = observe(v, plain, nil); p == nil {
 		return nil, nil
 	}
@@ -56,22 +57,22 @@ func both(v *verdict, plain, changed sim.Scenario) (p, c *run) {
 // on times (drawDecided). PROTOCOL H7, E3, A9
 func TestADuplicatedMessageChangesNothing(t *testing.T) {
 	property{
-		draw: func(t *rapid.T) sim.Scenario {
+		draw: func(t *rapid.T) scenario.Scenario {
 			s := drawDecided(t, number(t, "hosts", 1, 6))
-			s.Faults = append(s.Faults, sim.Fault{Kind: sim.NetDup, For: s.Active, Rate: number(t, "of a thousand", 100, 1000), Hosts: someHosts(t, "doubled", s.Fleet.Hosts)})
+			s.Faults = append(s.Faults, scenario.Fault{Kind: scenario.NetDup, For: s.Active, Rate: number(t, "of a thousand", 100, 1000), Hosts: someHosts(t, "doubled", s.Fleet.Hosts)})
 			return s
 		},
-		judge: func(v *verdict, s sim.Scenario) {
-			plain, changed := both(v, without(s, sim.NetDup), s)
+		judge: func(v *verdict, s scenario.Scenario) {
+			plain, changed := both(v, without(s, scenario.NetDup), s)
 			if changed == nil {
 				return
 			}
 			stepped := make(map[key]int)
 			for _, x := range changed.Exchanges {
 				switch {
-				case x.Duplicate && x.Kind != sim.MsgEvent:
+				case x.Duplicate && x.Kind != scenario.RouteEvent:
 					v.reach(doublePoll)
-				case x.Kind == sim.MsgEvent && x.SteppedAt != sim.Never:
+				case x.Kind == scenario.RouteEvent && x.SteppedAt != record.Never:
 					if stepped[keyOf(x)]++; stepped[keyOf(x)] == 2 {
 						v.reach(doubleEvent)
 					}
@@ -90,13 +91,13 @@ func TestADuplicatedMessageChangesNothing(t *testing.T) {
 // fleet is at rest. PROTOCOL A6, E1, H1
 func TestDelayingEverythingEquallyChangesNothingButTimes(t *testing.T) {
 	property{
-		draw: func(t *rapid.T) sim.Scenario {
+		draw: func(t *rapid.T) scenario.Scenario {
 			s := drawDecided(t, number(t, "hosts", 1, 6))
-			s.Faults = append(s.Faults, sim.Fault{Kind: sim.NetDelay, For: s.Active, Each: between(t, "delay everything by", time.Millisecond, 4*time.Second, time.Nanosecond)})
+			s.Faults = append(s.Faults, scenario.Fault{Kind: scenario.NetDelay, For: s.Active, Each: between(t, "delay everything by", time.Millisecond, 4*time.Second, time.Nanosecond)})
 			return s
 		},
-		judge: func(v *verdict, s sim.Scenario) {
-			plain, changed := both(v, without(s, sim.NetDelay), s)
+		judge: func(v *verdict, s scenario.Scenario) {
+			plain, changed := both(v, without(s, scenario.NetDelay), s)
 			if changed == nil {
 				return
 			}
@@ -116,7 +117,7 @@ func TestDelayingEverythingEquallyChangesNothingButTimes(t *testing.T) {
 func firstArrivals(r *run) map[key]time.Duration {
 	first := make(map[key]time.Duration)
 	for _, x := range r.Exchanges {
-		if _, before := first[keyOf(x)]; x.Kind == sim.MsgEvent && !before {
+		if _, before := first[keyOf(x)]; x.Kind == scenario.RouteEvent && !before {
 			first[keyOf(x)] = x.ArrivedAt
 		}
 	}
@@ -131,19 +132,19 @@ func firstArrivals(r *run) map[key]time.Duration {
 // out: nothing here makes a host unreachable. PROTOCOL R2, L3
 func TestAnIdleHostChangesNobodyElsesOutcome(t *testing.T) {
 	property{
-		draw: func(t *rapid.T) sim.Scenario {
+		draw: func(t *rapid.T) scenario.Scenario {
 			s := drawDecided(t, number(t, "hosts", 1, 6))
 			s.Fleet.Hosts++ // the last one is in no rollout
 			return s
 		},
-		judge: func(v *verdict, s sim.Scenario) {
+		judge: func(v *verdict, s scenario.Scenario) {
 			fewer := s
 			fewer.Fleet.Hosts--
 			plain, changed := both(v, fewer, s)
 			if changed == nil {
 				return
 			}
-			status, known := changed.world.Plane().Host(sim.HostName(s.Fleet.Hosts))
+			status, known := changed.world.Plane().Host(scenario.HostName(s.Fleet.Hosts))
 			if known && len(status.Records) == 0 && status.Reachability == wire.Reachable {
 				v.reach(idleSeen)
 			} else {
@@ -164,26 +165,26 @@ func TestAnIdleHostChangesNobodyElsesOutcome(t *testing.T) {
 // simultaneous (A2). PROTOCOL R2, A2
 func TestTheOrderOfSimultaneousArrivalsChangesNoFinalState(t *testing.T) {
 	property{
-		draw: func(t *rapid.T) sim.Scenario {
+		draw: func(t *rapid.T) scenario.Scenario {
 			s := drawDecided(t, number(t, "hosts", 2, 6))
 			s.Network.Delay.Max = s.Network.Delay.Min
 			s.Fleet.Activation.Max = s.Fleet.Activation.Min
 			s.Plane.Service = time.Nanosecond
-			s.Plane.Commit = sim.Range{Min: time.Millisecond, Max: time.Millisecond}
+			s.Plane.Commit = scenario.Range{Min: time.Millisecond, Max: time.Millisecond}
 			for n := 1; n <= s.Fleet.Hosts; n++ {
-				s.Faults = append(s.Faults, sim.Fault{Kind: sim.NetDelay, For: s.Active, Hosts: sim.Hosts{First: n, Last: n}, Each: between(t, "put off by", 1, 900, 1)})
+				s.Faults = append(s.Faults, scenario.Fault{Kind: scenario.NetDelay, For: s.Active, Hosts: scenario.Hosts{First: n, Last: n}, Each: between(t, "put off by", 1, 900, 1)})
 			}
 			return s
 		},
-		judge: func(v *verdict, s sim.Scenario) {
-			plain, changed := both(v, without(s, sim.NetDelay), s)
+		judge: func(v *verdict, s scenario.Scenario) {
+			plain, changed := both(v, without(s, scenario.NetDelay), s)
 			if changed == nil {
 				return
 			}
-			var before []*sim.Exchange
+			var before []*record.Exchange
 			then := firstArrivals(changed)
 			for _, x := range plain.Exchanges {
-				if x.Kind != sim.MsgEvent {
+				if x.Kind != scenario.RouteEvent {
 					continue
 				}
 				for i := len(before) - 1; i >= 0 && x.ArrivedAt-before[i].ArrivedAt <= time.Microsecond; i-- {

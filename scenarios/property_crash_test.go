@@ -8,6 +8,8 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 const (
@@ -29,22 +31,22 @@ func TestACrashTakesNothingBackThatAnybodyWasTold(t *testing.T) { crashContract.
 
 var crashContract = property{drawCrash, judgeCrash, []string{survived, takenBack, durableOnly, tornCommit, failedDisk, laterWave}}
 
-func drawCrash(t *rapid.T) sim.Scenario {
+func drawCrash(t *rapid.T) scenario.Scenario {
 	s := drawFleet(t, number(t, "hosts", 1, 6))
 	at := s.Rollouts[0].At
 	for range number(t, "crashes", 1, 4) {
-		f := sim.Fault{At: at + between(t, "crash after", 0, 40*time.Second, time.Millisecond)}
+		f := scenario.Fault{At: at + between(t, "crash after", 0, 40*time.Second, time.Millisecond)}
 		if rapid.IntRange(0, 3).Draw(t, "disk") == 0 {
-			f.Kind, f.Count, f.For = sim.DiskFail, number(t, "failures", 1, 3), time.Minute
+			f.Kind, f.Count, f.For = scenario.DiskFail, number(t, "failures", 1, 3), time.Minute
 		} else {
-			f.Kind, f.Phase = sim.PlaneCrash, sim.Phase(number(t, "phase", 0, 3))
+			f.Kind, f.Phase = scenario.PlaneCrash, scenario.Phase(number(t, "phase", 0, 3))
 			f.For = between(t, "down", 100*time.Millisecond, 10*time.Second, time.Millisecond)
 		}
 		s.Faults = append(s.Faults, f)
 		at = f.At + f.For
 	}
 	if rapid.Bool().Draw(t, "slow disk") {
-		s.Faults = append(s.Faults, sim.Fault{Kind: sim.DiskSlow, At: s.Rollouts[0].At, For: busy, Each: between(t, "slower by", 10*time.Millisecond, 3*time.Second, time.Millisecond)})
+		s.Faults = append(s.Faults, scenario.Fault{Kind: scenario.DiskSlow, At: s.Rollouts[0].At, For: busy, Each: between(t, "slower by", 10*time.Millisecond, 3*time.Second, time.Millisecond)})
 	}
 	return s
 }
@@ -68,24 +70,24 @@ type ledger struct {
 	open   bool // the rollout
 }
 
-func (l *ledger) take(x *sim.Exchange) {
+func (l *ledger) take(x *record.Exchange) {
 	at := place{x.Rollout, x.Host}
 	switch {
-	case x.Host == 0 && x.Kind == sim.MsgOperator && (x.Outcome.Code == wire.Created || x.Outcome.Code == wire.OK):
+	case x.Host == 0 && x.Kind == scenario.RouteOperator && (x.Outcome.Code == wire.Created || x.Outcome.Code == wire.OK):
 		l.open = true
-	case x.Kind == sim.MsgEvent && x.Outcome.Code == wire.NoContent:
+	case x.Kind == scenario.RouteEvent && x.Outcome.Code == wire.NoContent:
 		t := l.places[at]
 		t.seq = max(t.seq, x.Seq)
 		if state, moves := leadsTo[x.Event]; moves && further(state, t.state) {
 			t.state = state
 		}
 		l.places[at] = t
-	case x.Kind == sim.MsgPoll && x.Outcome.Code == wire.OK:
+	case x.Kind == scenario.RoutePoll && x.Outcome.Code == wire.OK:
 		at.rollout = x.Outcome.Document.(*wire.Dispatch).RolloutID
 		t := l.places[at]
 		t.dispatched = true
 		l.places[at] = t
-	case x.Kind == sim.MsgHeartbeat && x.Outcome.Code == wire.OK:
+	case x.Kind == scenario.RouteHeartbeat && x.Outcome.Code == wire.OK:
 		for _, shown := range x.Outcome.Heartbeat.Bootstrap {
 			at.rollout = shown.RolloutID
 			t := l.places[at]
@@ -117,29 +119,29 @@ func (l *ledger) compare(v *verdict, w *sim.World) {
 	}
 }
 
-func judgeCrash(v *verdict, s sim.Scenario) {
+func judgeCrash(v *verdict, s scenario.Scenario) {
 	l := ledger{places: make(map[place]told)}
 	var met standings
 	untold := make(map[key]bool) // stepped, and not answered when the plane died
-	inHand := make(map[*sim.Exchange]bool)
-	r := observe(v, s, func(w *sim.World, sights []sim.Sight) {
+	inHand := make(map[*record.Exchange]bool)
+	r := observe(v, s, func(w *sim.World, sights []record.Sight) {
 		met.look(v, w, sights)
 		for _, sight := range sights {
 			x := sight.Exchange
 			switch sight.Kind {
-			case sim.SightStepped:
-				inHand[x] = x.Kind == sim.MsgEvent
-			case sim.SightAnswered:
+			case record.SightStepped:
+				inHand[x] = x.Kind == scenario.RouteEvent
+			case record.SightAnswered:
 				delete(inHand, x)
 				l.take(x)
-			case sim.SightDown:
+			case record.SightDown:
 				for x, event := range inHand {
 					if event {
 						untold[keyOf(x)] = true
 					}
 				}
 				clear(inHand)
-			case sim.SightStarted:
+			case record.SightStarted:
 				if l.compare(v, w); len(l.places) > 0 {
 					v.reach(survived)
 				}
@@ -160,10 +162,10 @@ func judgeCrash(v *verdict, s sim.Scenario) {
 	if r == nil {
 		return
 	}
-	if r.result.Effects[sim.EffectCrashInsideCommit] > 0 {
+	if r.result.Effects[scenario.EffectCrashInsideCommit] > 0 {
 		v.reach(tornCommit)
 	}
-	if r.result.Effects[sim.EffectRebuilt] > 0 {
+	if r.result.Effects[scenario.EffectRebuilt] > 0 {
 		v.reach(failedDisk)
 	}
 	met.compare(v, r.world)
@@ -177,26 +179,26 @@ func TestAPlaneThatLostItsDiskSeesItsFleetAgainByItself(t *testing.T) { wipeCont
 
 var wipeContract = property{drawWipe, judgeWipe, []string{seenDown}}
 
-func judgeWipe(v *verdict, s sim.Scenario) {
-	due := sim.Never // when everybody has to have been seen
+func judgeWipe(v *verdict, s scenario.Scenario) {
+	due := record.Never // when everybody has to have been seen
 	wiped, asked := false, 0
-	r := observe(v, s, func(w *sim.World, sights []sim.Sight) {
+	r := observe(v, s, func(w *sim.World, sights []record.Sight) {
 		for _, sight := range sights {
 			switch {
-			case sight.Kind == sim.SightWiped:
-				wiped, due = true, sim.Never
-			case sight.Kind == sim.SightStarted && wiped:
+			case sight.Kind == record.SightWiped:
+				wiped, due = true, record.Never
+			case sight.Kind == record.SightStarted && wiped:
 				due = sight.At + w.Scenario().Fleet.Interval*5/2
-			case sight.Kind == sim.SightArrived && wiped && sight.Exchange.Host == 0:
+			case sight.Kind == record.SightArrived && wiped && sight.Exchange.Host == 0:
 				asked++
 			}
 		}
-		if due == sim.Never || w.Now() < due {
+		if due == record.Never || w.Now() < due {
 			return
 		}
-		due = sim.Never
+		due = record.Never
 		for n := 1; n <= s.Fleet.Hosts; n++ {
-			status, known := w.Plane().Host(sim.HostName(n))
+			status, known := w.Plane().Host(scenario.HostName(n))
 			if !known || status.Reachability != wire.Reachable {
 				v.errorf("at %v, two and a half intervals after the wiped plane came up, h%d is not seen", w.Now(), n)
 			}

@@ -7,7 +7,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 const (
@@ -27,22 +30,22 @@ func TestAReplyAtTheDeadlineIsLateAndOneANanosecondEarlierIsNot(t *testing.T) {
 
 var deadlineContract = property{drawDeadline, judgeDeadline, []string{atDeadline, justInTime, justTooLate, timedOutThen}}
 
-func drawDeadline(t *rapid.T) sim.Scenario {
+func drawDeadline(t *rapid.T) scenario.Scenario {
 	s := drawFleet(t, number(t, "hosts", 1, 4))
 	s.Plane.ReplyTimeout = between(t, "reply timeout", 500*time.Millisecond, 8*time.Second, time.Nanosecond)
 	off := time.Duration(number(t, "nanoseconds off", -1, 1))
 	which := number(t, "which event", 0, 5)
-	witness := &sim.Witness{}
-	if _, err := sim.Run(s, sim.Options{Witness: witness, Checkers: []sim.Checker{}}); err != nil {
+	witness := &record.Witness{}
+	if _, err := simulation.Run(s, simulation.Options{Witness: witness, Checkers: []check.Checker{}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, x := range witness.Exchanges {
-		if x.Kind != sim.MsgEvent || x.FinishedAt <= x.SteppedAt {
+		if x.Kind != scenario.RouteEvent || x.FinishedAt <= x.SteppedAt {
 			continue // not one that waits for the disk
 		}
 		if which--; which < 0 {
-			s.Faults = []sim.Fault{{
-				Kind: sim.DiskSlow, At: x.SteppedAt, For: time.Nanosecond,
+			s.Faults = []scenario.Fault{{
+				Kind: scenario.DiskSlow, At: x.SteppedAt, For: time.Nanosecond,
 				Each: x.AdmittedAt + s.Plane.ReplyTimeout + off - x.FinishedAt,
 			}}
 			break
@@ -51,7 +54,7 @@ func drawDeadline(t *rapid.T) sim.Scenario {
 	return s
 }
 
-func judgeDeadline(v *verdict, s sim.Scenario) {
+func judgeDeadline(v *verdict, s scenario.Scenario) {
 	r := observe(v, s, nil)
 	if r == nil {
 		return
@@ -59,7 +62,7 @@ func judgeDeadline(v *verdict, s sim.Scenario) {
 	timeout := r.world.Scenario().Plane.ReplyTimeout
 	late := make(map[key]bool)
 	for _, x := range r.Exchanges {
-		if x.Kind != sim.MsgEvent || x.FinishedAt == sim.Never {
+		if x.Kind != scenario.RouteEvent || x.FinishedAt == record.Never {
 			continue
 		}
 		deadline := x.AdmittedAt + timeout

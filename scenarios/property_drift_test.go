@@ -9,6 +9,8 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 const (
@@ -30,25 +32,25 @@ func TestDriftIsAnsweredWithReplayFromAndThePlaneBecomesAMirror(t *testing.T) { 
 var driftContract = property{drawWipe, judgeDrift, []string{fromStart, fromMiddle, fromGap, noDrift, toldAgain, laterWave}}
 
 // drawWipe draws a plane that loses its disk while its hosts are at work.
-func drawWipe(t *rapid.T) sim.Scenario {
+func drawWipe(t *rapid.T) scenario.Scenario {
 	s := drawFleet(t, number(t, "hosts", 1, 6))
 	first := s.Rollouts[0].At
 	at := first
 	wipe := func(early, late time.Duration) {
 		at += between(t, "wipe after", early, late, time.Millisecond)
 		down := between(t, "down", 100*time.Millisecond, 10*time.Second, time.Millisecond)
-		s.Faults = append(s.Faults, sim.Fault{Kind: sim.PlaneWipe, At: at, For: down})
+		s.Faults = append(s.Faults, scenario.Fault{Kind: scenario.PlaneWipe, At: at, For: down})
 		at += down
 	}
 	if rapid.Bool().Draw(t, "twins") {
 		// What is told again meets twins of what was told before the wipe.
-		s.Fleet.Activation = sim.Range{Min: time.Second, Max: 2 * time.Second}
+		s.Fleet.Activation = scenario.Range{Min: time.Second, Max: 2 * time.Second}
 		s.Plane.Start = 10 * time.Millisecond
 		wipe(4*time.Second, 20*time.Second)
-		hosts, long := sim.Hosts{First: 1, Last: s.Fleet.Hosts}, at-first+30*time.Second
+		hosts, long := scenario.Hosts{First: 1, Last: s.Fleet.Hosts}, at-first+30*time.Second
 		s.Faults = append(s.Faults,
-			sim.Fault{Kind: sim.NetReorder, At: first, For: long, Hosts: hosts, Each: between(t, "by up to", 5*time.Second, 20*time.Second, time.Millisecond)},
-			sim.Fault{Kind: sim.NetDup, At: first, For: long, Hosts: hosts, Rate: 1000})
+			scenario.Fault{Kind: scenario.NetReorder, At: first, For: long, Hosts: hosts, Each: between(t, "by up to", 5*time.Second, 20*time.Second, time.Millisecond)},
+			scenario.Fault{Kind: scenario.NetDup, At: first, For: long, Hosts: hosts, Rate: 1000})
 		return s
 	}
 	for range number(t, "wipes", 1, 3) {
@@ -67,48 +69,48 @@ type asked struct {
 
 // has reports whether a host has something to tell again of what it was asked
 // for. It is given an interval for it, the longest backoff there is (A5).
-func has(w *sim.World, x *sim.Exchange) bool {
+func has(w *sim.World, x *record.Exchange) bool {
 	events := w.Agent(x.Host).History(x.Rollout, nil)
 	return len(events) > 0 && events[len(events)-1].Seq > x.Heard.ReplayFrom
 }
 
-func judgeDrift(v *verdict, s sim.Scenario) {
+func judgeDrift(v *verdict, s scenario.Scenario) {
 	type want struct {
 		replay bool
 		from   wire.Seq
 	}
-	wants := make(map[*sim.Exchange]want)
+	wants := make(map[*record.Exchange]want)
 	var replays []asked
 	// Until when something has to be told again. Where messages overtake one
 	// another, what a host hears may be long past, and so is not judged.
 	owing := make(map[place]time.Duration)
-	steady := !slices.ContainsFunc(s.Faults, func(f sim.Fault) bool { return f.Kind == sim.NetReorder })
+	steady := !slices.ContainsFunc(s.Faults, func(f scenario.Fault) bool { return f.Kind == scenario.NetReorder })
 	taken := make(map[key]time.Duration) // when it was last heard to be taken
 	var met standings
-	r := observe(v, s, func(w *sim.World, sights []sim.Sight) {
+	r := observe(v, s, func(w *sim.World, sights []record.Sight) {
 		met.look(v, w, sights)
 		for _, sight := range sights {
 			x := sight.Exchange
 			switch {
 			case x == nil || x.Host <= 0:
-			case sight.Kind == sim.SightStepped:
+			case sight.Kind == record.SightStepped:
 				// Neither a heartbeat that names a rollout nor an event that is
 				// refused moves the record, so this is what it stood at.
 				rec := recordOf(w, x.Rollout, x.Host)
-				drifted := x.Kind == sim.MsgHeartbeat && x.Rollout != "" && x.Closure != "" && rec != nil &&
+				drifted := x.Kind == scenario.RouteHeartbeat && x.Rollout != "" && x.Closure != "" && rec != nil &&
 					(rec.CurrentClosure == "" || rec.CurrentClosure != x.Closure)
 				if drifted {
 					wants[x] = want{true, rec.LastEventSeq}
 				}
-				if x.Kind == sim.MsgHeartbeat && x.Rollout != "" && rec != nil && !drifted {
+				if x.Kind == scenario.RouteHeartbeat && x.Rollout != "" && rec != nil && !drifted {
 					v.reach(noDrift)
 				}
-				if x.Kind == sim.MsgEvent && rec != nil {
+				if x.Kind == scenario.RouteEvent && rec != nil {
 					wants[x] = want{false, rec.LastEventSeq}
 				}
-			case sight.Kind == sim.SightAnswered:
+			case sight.Kind == record.SightAnswered:
 				wanted := wants[x]
-				if x.Kind == sim.MsgEvent {
+				if x.Kind == scenario.RouteEvent {
 					wanted.replay = x.Outcome.Code == wire.Gap
 				}
 				if x.Outcome.Replay != wanted.replay || wanted.replay && x.Outcome.ReplayFrom != wanted.from {
@@ -117,24 +119,24 @@ func judgeDrift(v *verdict, s sim.Scenario) {
 				}
 				switch {
 				case !x.Outcome.Replay:
-				case x.Kind == sim.MsgEvent:
+				case x.Kind == scenario.RouteEvent:
 					v.reach(fromGap)
 				case x.Outcome.ReplayFrom == 0:
 					v.reach(fromStart)
 				default:
 					v.reach(fromMiddle)
 				}
-			case sight.Kind == sim.SightHeard:
+			case sight.Kind == record.SightHeard:
 				if x.Heard.Status != 0 && (x.Heard.Replay != x.Outcome.Replay || x.Heard.ReplayFrom != x.Outcome.ReplayFrom) {
 					v.errorf("h%d heard Replay-From %v (%d), the plane said %v (%d)", x.Host, x.Heard.Replay, x.Heard.ReplayFrom, x.Outcome.Replay, x.Outcome.ReplayFrom)
 				}
-				if at := (place{x.Rollout, x.Host}); steady && x.Heard.Replay && x.Kind == sim.MsgHeartbeat && has(w, x) && owing[at] == 0 {
+				if at := (place{x.Rollout, x.Host}); steady && x.Heard.Replay && x.Kind == scenario.RouteHeartbeat && has(w, x) && owing[at] == 0 {
 					owing[at] = sight.At + w.Scenario().Fleet.Interval + time.Second
 				}
 				if x.Heard.Replay {
 					replays = append(replays, asked{place{x.Rollout, x.Host}, x.Heard.ReplayFrom, x.SteppedAt})
 				}
-				if x.Kind == sim.MsgEvent && x.Heard.Status == 204 {
+				if x.Kind == scenario.RouteEvent && x.Heard.Status == 204 {
 					if _, before := taken[keyOf(x)]; before {
 						v.reach(toldAgain)
 					}
@@ -142,9 +144,9 @@ func judgeDrift(v *verdict, s sim.Scenario) {
 				}
 			}
 			switch {
-			case sight.Kind == sim.SightWiped:
+			case sight.Kind == record.SightWiped:
 				clear(owing) // nobody is there to tell it to
-			case sight.Kind == sim.SightArrived && x.Kind == sim.MsgEvent:
+			case sight.Kind == record.SightArrived && x.Kind == scenario.RouteEvent:
 				delete(owing, place{x.Rollout, x.Host})
 			}
 		}

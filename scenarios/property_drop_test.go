@@ -10,6 +10,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 const (
@@ -30,11 +32,11 @@ func TestADroppedReplyIsA503AndTheStateIsWholeOrUntouched(t *testing.T) {
 
 var droppedReplyContract = property{drawDrop, judgeDrop, []string{droppedBefore, droppedAfter, droppedOther, sentAgain, laterWave, toldLater}}
 
-func drawDrop(t *rapid.T) sim.Scenario {
+func drawDrop(t *rapid.T) scenario.Scenario {
 	s := drawFleet(t, number(t, "hosts", 1, 6))
 	for range number(t, "drops", 1, 3) {
-		s.Faults = append(s.Faults, sim.Fault{
-			Kind:  sim.ReplyDrop,
+		s.Faults = append(s.Faults, scenario.Fault{
+			Kind:  scenario.ReplyDrop,
 			At:    s.Rollouts[0].At + between(t, "drop after", 0, 40*time.Second, time.Millisecond),
 			For:   between(t, "drop for", 10*time.Second, busy, time.Second),
 			Count: number(t, "count", 1, 8),
@@ -51,26 +53,26 @@ type key struct {
 	seq wire.Seq
 }
 
-func keyOf(x *sim.Exchange) key { return key{place{x.Rollout, x.Host}, x.Seq} }
+func keyOf(x *record.Exchange) key { return key{place{x.Rollout, x.Host}, x.Seq} }
 
-func judgeDrop(v *verdict, s sim.Scenario) {
+func judgeDrop(v *verdict, s scenario.Scenario) {
 	var met standings
 	records := make(map[place]*rollout.Record) // as they were before this event
 	owed := make(map[key]time.Duration)        // dropped, and not taken since
-	drops := make(map[*sim.Exchange]bool)
-	r := observe(v, s, func(w *sim.World, sights []sim.Sight) {
-		stepped := make(map[*sim.Exchange]bool)
+	drops := make(map[*record.Exchange]bool)
+	r := observe(v, s, func(w *sim.World, sights []record.Sight) {
+		stepped := make(map[*record.Exchange]bool)
 		for _, sight := range sights {
 			x := sight.Exchange
 			switch sight.Kind {
-			case sim.SightStepped:
+			case record.SightStepped:
 				stepped[x] = true
-			case sim.SightDropped:
+			case record.SightDropped:
 				drops[x] = true
 				switch {
-				case x.Kind != sim.MsgEvent:
+				case x.Kind != scenario.RouteEvent:
 					v.reach(droppedOther)
-				case x.SteppedAt != sim.Never:
+				case x.SteppedAt != record.Never:
 					v.reach(droppedAfter)
 				default:
 					v.reach(droppedBefore)
@@ -79,21 +81,21 @@ func judgeDrop(v *verdict, s sim.Scenario) {
 						v.errorf("at %v event %d of h%d was let go of before it was applied, and the record went from %v to %v", sight.At, x.Seq, x.Host, records[at], now)
 					}
 				}
-				if x.Kind == sim.MsgEvent {
+				if x.Kind == scenario.RouteEvent {
 					owed[keyOf(x)] = sight.At
 				}
-			case sim.SightAnswered:
+			case record.SightAnswered:
 				if unavailable := x.Outcome.Code.Unavailable(); unavailable != drops[x] || unavailable && x.Outcome.Code != wire.DroppedReply {
 					v.errorf("at %v the %v of h%d was answered %v; its reply was dropped: %v", sight.At, x.Kind, x.Host, x.Outcome.Code, drops[x])
 				}
 				if drops[x] && x.AnsweredAt != x.FinishedAt {
 					v.errorf("the %v of h%d was let go of at %v and answered at %v", x.Kind, x.Host, x.FinishedAt, x.AnsweredAt)
 				}
-			case sim.SightHeard:
+			case record.SightHeard:
 				if drops[x] && x.Heard.Status != 503 {
 					v.errorf("h%d heard %d of its %v, whose reply was dropped", x.Host, x.Heard.Status, x.Kind)
 				}
-				if _, waits := owed[keyOf(x)]; waits && x.Kind == sim.MsgEvent && x.Heard.Status == 204 {
+				if _, waits := owed[keyOf(x)]; waits && x.Kind == scenario.RouteEvent && x.Heard.Status == 204 {
 					delete(owed, keyOf(x))
 					v.reach(sentAgain)
 				}

@@ -6,7 +6,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // between draws a duration in whole grains, both bounds included.
@@ -20,18 +20,18 @@ func number(t *rapid.T, label string, low, high int) int {
 }
 
 // within draws a range of durations.
-func within(t *rapid.T, label string, low, high, grain time.Duration) sim.Range {
+func within(t *rapid.T, label string, low, high, grain time.Duration) scenario.Range {
 	lo := between(t, label+" min", low, high, grain)
-	return sim.Range{Min: lo, Max: between(t, label+" max", lo, high, grain)}
+	return scenario.Range{Min: lo, Max: between(t, label+" max", lo, high, grain)}
 }
 
 // someHosts draws a run of hosts, all of them every other time.
-func someHosts(t *rapid.T, label string, hosts int) sim.Hosts {
+func someHosts(t *rapid.T, label string, hosts int) scenario.Hosts {
 	if rapid.Bool().Draw(t, label+" all") {
-		return sim.Hosts{}
+		return scenario.Hosts{}
 	}
 	first := number(t, label+" first", 1, hosts)
-	return sim.Hosts{First: first, Last: number(t, label+" last", first, hosts)}
+	return scenario.Hosts{First: first, Last: number(t, label+" last", first, hosts)}
 }
 
 // Bounds of what is drawn. They keep a scenario to milliseconds, and so close
@@ -44,20 +44,20 @@ const (
 
 // drawFleet draws a fleet in which nothing goes wrong: every host is in one
 // rollout and reaches its target.
-func drawFleet(t *rapid.T, hosts int) sim.Scenario {
-	s := sim.Scenario{
+func drawFleet(t *rapid.T, hosts int) scenario.Scenario {
+	s := scenario.Scenario{
 		Seed: rapid.Uint64().Draw(t, "seed"),
-		Fleet: sim.Fleet{
+		Fleet: scenario.Fleet{
 			Hosts:         hosts,
 			Interval:      between(t, "interval", 5*time.Second, 30*time.Second, time.Second),
 			Probes:        []int{-1, 1, 2}[number(t, "probes", 0, 2)],
 			ProbeInterval: between(t, "probe interval", 5*time.Second, 30*time.Second, time.Second),
 			Activation:    within(t, "activation", time.Second, 30*time.Second, time.Second),
 		},
-		Network:  sim.NetworkModel{Delay: within(t, "delay", time.Millisecond, 50*time.Millisecond, time.Millisecond)},
+		Network:  scenario.NetworkModel{Delay: within(t, "delay", time.Millisecond, 50*time.Millisecond, time.Millisecond)},
 		Converge: 2 * time.Hour,
 	}
-	r := sim.Rollout{
+	r := scenario.Rollout{
 		At:     between(t, "rollout at", time.Second, firstRollout, time.Second),
 		ID:     "stable@r1",
 		Target: "c1",
@@ -66,6 +66,6 @@ func drawFleet(t *rapid.T, hosts int) sim.Scenario {
 	for range number(t, "waves", 1, min(hosts, 3)) {
 		r.Waves = append(r.Waves, between(t, "soak", 0, 2*time.Minute, time.Minute))
 	}
-	s.Rollouts = []sim.Rollout{r}
+	s.Rollouts = []scenario.Rollout{r}
 	return s
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // place is one (rollout, host) pair.
@@ -36,7 +38,7 @@ const laterWave = "a host of a later wave was given its dispatch"
 
 // look notes where the records of whoever was seen stand now, and verifies that
 // nobody was given a dispatch before the wave before was done (PROTOCOL R2).
-func (c *standings) look(v *verdict, w *sim.World, sights []sim.Sight) {
+func (c *standings) look(v *verdict, w *sim.World, sights []record.Sight) {
 	if c.seen == nil {
 		c.seen, c.now = make(map[place]map[standing]bool), make(map[place]standing)
 	}
@@ -45,7 +47,7 @@ func (c *standings) look(v *verdict, w *sim.World, sights []sim.Sight) {
 			continue
 		}
 		s := *w.Scenario()
-		if x := sight.Exchange; sight.Kind == sim.SightAnswered && x.Kind == sim.MsgPoll && x.Outcome.Code == wire.OK {
+		if x := sight.Exchange; sight.Kind == record.SightAnswered && x.Kind == scenario.RoutePoll && x.Outcome.Code == wire.OK {
 			inTurn(v, w, &s.Rollouts[0], x.Host)
 		}
 		for i := range s.Rollouts {
@@ -66,10 +68,10 @@ func (c *standings) look(v *verdict, w *sim.World, sights []sim.Sight) {
 
 // inTurn verifies that a host which is given its dispatch comes after a wave
 // that is done. It is for scenarios of one rollout that nobody resumes.
-func inTurn(v *verdict, w *sim.World, r *sim.Rollout, host int) {
+func inTurn(v *verdict, w *sim.World, r *scenario.Rollout, host int) {
 	s := *w.Scenario()
 	hosts := s.Manifest(r).Hosts
-	own := slices.IndexFunc(hosts, func(h wire.ManifestHost) bool { return h.Hostname == sim.HostName(host) })
+	own := slices.IndexFunc(hosts, func(h wire.ManifestHost) bool { return h.Hostname == scenario.HostName(host) })
 	for _, h := range hosts {
 		if h.Wave != hosts[own].Wave-1 {
 			continue

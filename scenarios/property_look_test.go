@@ -9,13 +9,17 @@ import (
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // run is a scenario that was run, and what was seen of it.
 type run struct {
-	*sim.Witness
+	*record.Witness
 	world  *sim.World
-	result sim.Result
+	result check.Verdict
 }
 
 // maxSteps is more than any scenario of a property has: a run that needs more
@@ -24,14 +28,14 @@ const maxSteps = 1_000_000
 
 // observe runs a scenario under every checker. each, if given, is called after
 // every event that anything was seen of, with what was seen.
-func observe(v *verdict, s sim.Scenario, each func(*sim.World, []sim.Sight)) *run {
-	r := &run{Witness: &sim.Witness{}}
+func observe(v *verdict, s scenario.Scenario, each func(*sim.World, []record.Sight)) *run {
+	r := &run{Witness: &record.Witness{}}
 	// A quarter of the scenarios has every document encoded and read back.
-	options := sim.Options{Witness: r.Witness, Wire: s.Seed%4 == 0}
+	options := simulation.Options{Witness: r.Witness, Wire: s.Seed%4 == 0}
 	if *ownEyes {
-		options.Checkers = []sim.Checker{}
+		options.Checkers = []check.Checker{}
 	}
-	w, err := sim.New(s, options)
+	w, err := simulation.New(s, options)
 	if err != nil {
 		v.errorf("the scenario was refused: %v", err)
 		return nil
@@ -44,11 +48,11 @@ func observe(v *verdict, s sim.Scenario, each func(*sim.World, []sim.Sight)) *ru
 		}
 		more = w.Next()
 		if each != nil && len(r.Sights) > seen {
-			each(w, r.Sights[seen:])
+			each(w.World, r.Sights[seen:])
 			seen = len(r.Sights)
 		}
 	}
-	r.world, r.result = w, w.Result()
+	r.world, r.result = w.World, w.Verdict()
 	if r.result.Violation != nil {
 		v.errorf("a checker fired: %v", r.result.Violation)
 	}
@@ -61,7 +65,7 @@ func recordOf(w *sim.World, id wire.RolloutID, host int) *rollout.Record {
 	if p == nil {
 		return nil
 	}
-	rec, known := p.Record(id, sim.HostName(host))
+	rec, known := p.Record(id, scenario.HostName(host))
 	if !known {
 		return nil
 	}
@@ -79,7 +83,7 @@ func ownRecord(a *agent.Agent, id wire.RolloutID) *rollout.Record {
 }
 
 // hostsOf are the numbers of a rollout's hosts.
-func hostsOf(s *sim.Scenario, r *sim.Rollout) []int {
+func hostsOf(s *scenario.Scenario, r *scenario.Rollout) []int {
 	var list []int
 	for n := 1; n <= s.Fleet.Hosts-s.Fleet.Hostile; n++ {
 		if r.Targets.Has(n) {
@@ -133,7 +137,7 @@ func (r *run) allReached(v *verdict) {
 	if r.result.Violation != nil {
 		return
 	}
-	twins := slices.ContainsFunc(s.Faults, func(f sim.Fault) bool { return f.Kind == sim.NetDup })
+	twins := slices.ContainsFunc(s.Faults, func(f scenario.Fault) bool { return f.Kind == scenario.NetDup })
 	for i := range s.Rollouts {
 		o := &s.Rollouts[i]
 		for _, n := range hostsOf(&s, o) {
@@ -159,7 +163,7 @@ func (r *run) activatedOnce(v *verdict) {
 	for i := range s.Rollouts {
 		want += len(hostsOf(&s, &s.Rollouts[i]))
 	}
-	if got := r.result.Effects[sim.EffectSwitch]; got != uint64(want) {
+	if got := r.result.Effects[scenario.EffectSwitch]; got != uint64(want) {
 		v.errorf("%d activations were begun for %d hosts", got, want)
 	}
 }
@@ -167,12 +171,12 @@ func (r *run) activatedOnce(v *verdict) {
 // answeredOnce verifies that whatever came in while the plane lived was
 // answered once, and was heard once at most (PROTOCOL G3).
 func (r *run) answeredOnce(v *verdict) {
-	answers, heard := make(map[*sim.Exchange]int), make(map[*sim.Exchange]int)
+	answers, heard := make(map[*record.Exchange]int), make(map[*record.Exchange]int)
 	for _, sight := range r.Sights {
 		switch sight.Kind {
-		case sim.SightAnswered:
+		case record.SightAnswered:
 			answers[sight.Exchange]++
-		case sim.SightHeard:
+		case record.SightHeard:
 			heard[sight.Exchange]++
 		}
 	}
@@ -189,11 +193,11 @@ func (r *run) answeredOnce(v *verdict) {
 func (r *run) comesBackLater(v *verdict) {
 	type line struct {
 		host    int
-		kind    sim.MessageKind
+		kind    scenario.Route
 		rollout wire.RolloutID
 	}
-	lineOf := func(x *sim.Exchange) line {
-		if x.Kind == sim.MsgEvent {
+	lineOf := func(x *record.Exchange) line {
+		if x.Kind == scenario.RouteEvent {
 			return line{x.Host, x.Kind, x.Rollout}
 		}
 		return line{x.Host, x.Kind, ""}
@@ -203,7 +207,7 @@ func (r *run) comesBackLater(v *verdict) {
 	type moment struct {
 		at    time.Duration
 		heard bool
-		x     *sim.Exchange
+		x     *record.Exchange
 	}
 	var moments []moment
 	for _, x := range r.Exchanges {
@@ -211,7 +215,7 @@ func (r *run) comesBackLater(v *verdict) {
 			continue
 		}
 		moments = append(moments, moment{x.SentAt, false, x})
-		if x.HeardAt != sim.Never && x.Heard.Status == 503 {
+		if x.HeardAt != record.Never && x.Heard.Status == 503 {
 			moments = append(moments, moment{x.HeardAt, true, x})
 		}
 	}
@@ -236,37 +240,37 @@ func (r *run) comesBackLater(v *verdict) {
 type inside struct {
 	all, bulk int
 	of        map[int]int // by host
-	since     map[*sim.Exchange]time.Duration
+	since     map[*record.Exchange]time.Duration
 }
 
-func (i *inside) take(sight sim.Sight) {
+func (i *inside) take(sight record.Sight) {
 	switch sight.Kind {
-	case sim.SightAdmitted:
+	case record.SightAdmitted:
 		i.count(sight.Exchange, 1)
 		i.since[sight.Exchange] = sight.At
-	case sim.SightFinished:
+	case record.SightFinished:
 		i.count(sight.Exchange, -1)
-	case sim.SightDown, sim.SightWiped:
+	case record.SightDown, record.SightWiped:
 		*i = inside{}
 	}
 }
 
-func (i *inside) count(x *sim.Exchange, by int) {
+func (i *inside) count(x *record.Exchange, by int) {
 	if i.of == nil {
-		i.of, i.since = make(map[int]int), make(map[*sim.Exchange]time.Duration)
+		i.of, i.since = make(map[int]int), make(map[*record.Exchange]time.Duration)
 	}
 	if by < 0 {
 		delete(i.since, x)
 	}
 	i.all += by
 	i.of[x.Host] += by
-	if x.Kind != sim.MsgHeartbeat {
+	if x.Kind != scenario.RouteHeartbeat {
 		i.bulk += by
 	}
 }
 
 // late reports whether an exchange that is inside is past its deadline.
-func (i *inside) late(x *sim.Exchange, now, timeout time.Duration) bool {
+func (i *inside) late(x *record.Exchange, now, timeout time.Duration) bool {
 	since, there := i.since[x]
 	return there && now > since+timeout
 }

@@ -7,7 +7,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 const (
@@ -35,7 +36,7 @@ var saturationContract = property{drawSaturation, judgeSaturation, []string{full
 // in, which are turned away before the second is told its slot. Too few draws
 // come to that for it to be a premise.
 func TestThoseWhoTimeOutTogetherHaveTheirSlotsBeforeAnyIsTold(t *testing.T) { // PROTOCOL G4
-	s, err := sim.ParseScenario(`
+	s, err := scenario.ParseScenario(`
 fleet 8 interval=5s probes=-1
 plane capacity=12 reply-timeout=2s
 network delay=1ms
@@ -56,7 +57,7 @@ active 11.002s
 	}
 }
 
-func drawSaturation(t *rapid.T) sim.Scenario {
+func drawSaturation(t *rapid.T) scenario.Scenario {
 	s := drawFleet(t, number(t, "hosts", 8, 30))
 	s.Plane.Capacity = number(t, "capacity", 1, 10)
 	if rapid.Bool().Draw(t, "larger") { // where one host's cap is met before the room is
@@ -66,12 +67,12 @@ func drawSaturation(t *rapid.T) sim.Scenario {
 	at := between(t, "slow at", 0, firstRollout, time.Millisecond)
 	long := between(t, "slow for", 10*time.Second, time.Minute, time.Second)
 	if rapid.Bool().Draw(t, "wedged") {
-		s.Faults = append(s.Faults, sim.Fault{Kind: sim.ReducerWedge, At: at, For: min(long, 20*time.Second)})
+		s.Faults = append(s.Faults, scenario.Fault{Kind: scenario.ReducerWedge, At: at, For: min(long, 20*time.Second)})
 	} else {
-		s.Faults = append(s.Faults, sim.Fault{Kind: sim.ReducerSlow, At: at, For: long, Each: between(t, "each", 50*time.Millisecond, 3*time.Second, time.Millisecond)})
+		s.Faults = append(s.Faults, scenario.Fault{Kind: scenario.ReducerSlow, At: at, For: long, Each: between(t, "each", 50*time.Millisecond, 3*time.Second, time.Millisecond)})
 	}
 	// A flood from some hosts: the network doubles what they send.
-	s.Faults = append(s.Faults, sim.Fault{Kind: sim.NetDup, At: at, For: long, Rate: 1000, Hosts: someHosts(t, "flooding", s.Fleet.Hosts)})
+	s.Faults = append(s.Faults, scenario.Fault{Kind: scenario.NetDup, At: at, For: long, Rate: 1000, Hosts: someHosts(t, "flooding", s.Fleet.Hosts)})
 	return s
 }
 
@@ -83,19 +84,19 @@ type admission struct {
 
 // refuses says why a request has to be refused now; nothing if it has to be let
 // in.
-func (a *admission) refuses(x *sim.Exchange) string {
+func (a *admission) refuses(x *record.Exchange) string {
 	switch {
 	case a.of[x.Host] >= 4:
 		return fullCap
 	case a.all >= a.capacity:
 		return fullInbox
-	case x.Kind != sim.MsgHeartbeat && a.bulk >= a.capacity-a.reserve:
+	case x.Kind != scenario.RouteHeartbeat && a.bulk >= a.capacity-a.reserve:
 		return fullShare
 	}
 	return ""
 }
 
-func judgeSaturation(v *verdict, s sim.Scenario) {
+func judgeSaturation(v *verdict, s scenario.Scenario) {
 	r := observe(v, s, nil)
 	if r == nil {
 		return
@@ -111,26 +112,26 @@ func judgeSaturation(v *verdict, s sim.Scenario) {
 	for i, sight := range r.Sights {
 		x := sight.Exchange
 		switch sight.Kind {
-		case sim.SightAdmitted:
+		case record.SightAdmitted:
 			if why := a.refuses(x); why != "" {
 				v.errorf("at %v a %v of h%d was let in with %d inside, %d of them bulk, %d its own; the rule is: %s",
 					sight.At, x.Kind, x.Host, a.all, a.bulk, a.of[x.Host], why)
 			}
-			if x.Kind == sim.MsgHeartbeat && a.bulk >= capacity-a.reserve {
+			if x.Kind == scenario.RouteHeartbeat && a.bulk >= capacity-a.reserve {
 				v.reach(reserveUsed)
 			}
 			slots.release(x)
-		case sim.SightRefused:
+		case record.SightRefused:
 			why := a.refuses(x)
 			if why == "" || x.Outcome.Code != wire.Saturated {
 				v.errorf("at %v a %v of h%d was refused as %v with %d inside of %d, %d of them bulk, %d its own",
 					sight.At, x.Kind, x.Host, x.Outcome.Code, a.all, capacity, a.bulk, a.of[x.Host])
 			}
 			v.reach(why)
-			if x.SteppedAt != sim.Never && x.Kind != sim.MsgPoll {
+			if x.SteppedAt != record.Never && x.Kind != scenario.RoutePoll {
 				v.errorf("a %v of h%d that was refused at %v was stepped at %v", x.Kind, x.Host, sight.At, x.SteppedAt)
 			}
-		case sim.SightAnswered:
+		case record.SightAnswered:
 			_, within := a.since[x]
 			switch {
 			case x.Outcome.Code == wire.Timeout && within:
@@ -162,13 +163,13 @@ type slots struct {
 }
 
 // release takes a promise back: the host has been let in.
-func (s *slots) release(x *sim.Exchange) { delete(s.promised, x.Host) }
+func (s *slots) release(x *record.Exchange) { delete(s.promised, x.Host) }
 
 // expire judges the 503s of everybody whose deadline has come, when the first of
 // them is answered. All of them are given their slots before any is answered,
 // and an answer may let others come in, who are turned away with later slots
 // and told so at once: the order of the answers is not that of the slots.
-func (s *slots) expire(v *verdict, sights []sim.Sight) {
+func (s *slots) expire(v *verdict, sights []record.Sight) {
 	step := sights[0].Step
 	if s.expired == step {
 		return
@@ -179,9 +180,9 @@ func (s *slots) expire(v *verdict, sights []sim.Sight) {
 		switch {
 		case sight.Step != step:
 			return
-		case sight.Kind == sim.SightRefused:
+		case sight.Kind == record.SightRefused:
 			refused = true
-		case sight.Kind == sim.SightAnswered && sight.Exchange.Outcome.Code == wire.Timeout:
+		case sight.Kind == record.SightAnswered && sight.Exchange.Outcome.Code == wire.Timeout:
 			if refused {
 				v.reach(amidExpired)
 			}
@@ -191,7 +192,7 @@ func (s *slots) expire(v *verdict, sights []sim.Sight) {
 }
 
 // promise judges a 503.
-func (s *slots) promise(v *verdict, now time.Duration, x *sim.Exchange) {
+func (s *slots) promise(v *verdict, now time.Duration, x *record.Exchange) {
 	after := x.Outcome.RetryAfter
 	if after < time.Second || after > s.widest || after%time.Second != 0 {
 		v.errorf("at %v h%d was told Retry-After %v, want whole seconds from 1s to %v", now, x.Host, after, s.widest)

@@ -9,7 +9,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/refrain-fleet/refrain/scenarios/conform"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 var serverDraws = flag.Int("server.draws", 4, "how many scenarios of each contract property are played to a real server")
@@ -82,7 +83,7 @@ func TestTheContractHoldsOnTheServerToo(t *testing.T) {
 const serverRequests = 400
 
 // conformAgain writes the scenario down and says how to compare it again.
-func conformAgain(t *testing.T, s sim.Scenario) string {
+func conformAgain(t *testing.T, s scenario.Scenario) string {
 	path := writeScenario(t.Name(), s.String())
-	return fmt.Sprintf("\n%s\nagain     %s\n", s, sim.Again("refrain sim conform "+path))
+	return fmt.Sprintf("\n%s\nagain     %s\n", s, repro.Again("refrain sim conform "+path))
 }

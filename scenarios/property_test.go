@@ -13,7 +13,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/refrain-fleet/refrain/scenarios"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // oneScenario is for looking at one scenario again, shrunk or changed by hand:
@@ -26,10 +27,10 @@ var ownEyes = flag.Bool("own-eyes", false, "judge without the simulator's checke
 // property is a statement about every scenario of a family.
 type property struct {
 	// draw draws a scenario in which the premise is likely to be reached.
-	draw func(*rapid.T) sim.Scenario
+	draw func(*rapid.T) scenario.Scenario
 	// judge runs the scenario and looks. It depends on nothing but the
 	// scenario, so that a file says all.
-	judge func(*verdict, sim.Scenario)
+	judge func(*verdict, scenario.Scenario)
 	// premises are what the scenarios have to reach, all of them together. A
 	// property whose premise was never reached has said nothing, and fails.
 	premises []string
@@ -79,7 +80,7 @@ func (p property) check(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := sim.ParseScenario(string(text))
+		s, err := scenario.ParseScenario(string(text))
 		if err != nil {
 			t.Fatalf("%s: %v", *oneScenario, err)
 		}
@@ -116,7 +117,7 @@ func (p property) missing(reached map[string]int) bool {
 
 // complaint judges one scenario; what it returns is empty, or says what is
 // wrong and how to see it again.
-func (p property) complaint(test string, s sim.Scenario, reached map[string]int) (text string) {
+func (p property) complaint(test string, s scenario.Scenario, reached map[string]int) (text string) {
 	v := &verdict{reached: reached}
 	func() {
 		defer func() {
@@ -135,11 +136,11 @@ func (p property) complaint(test string, s sim.Scenario, reached map[string]int)
 // reproduction writes the scenario to a file and says how to run it again.
 // While rapid shrinks, the file is written again and again; at the end it is
 // the smallest scenario.
-func reproduction(test string, s sim.Scenario) string {
+func reproduction(test string, s scenario.Scenario) string {
 	text := fmt.Sprintf("# %s does not hold for this scenario.\n%s", test, s)
 	path := writeScenario(test, text)
 	return fmt.Sprintf("\n%s\njudge it  %s -scenario %s\nagain     %s\n",
-		text, sim.RunTest("./scenarios", test), path, sim.Again("refrain sim run "+path))
+		text, repro.RunTest("./scenarios", test), path, repro.Again("refrain sim run "+path))
 }
 
 // writeScenario writes a scenario to a file that is named after its test, and

@@ -7,7 +7,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 const (
@@ -26,20 +27,20 @@ func TestAWedgeIsATimeoutForEverybodyAtTheDeadlineAndNoHarm(t *testing.T) { wedg
 
 var wedgeContract = property{drawWedge, judgeWedge, []string{wedgedOut, wedgeEvent, appliedLate, toldLater}}
 
-func drawWedge(t *rapid.T) sim.Scenario {
+func drawWedge(t *rapid.T) scenario.Scenario {
 	s := drawFleet(t, number(t, "hosts", 2, 8))
 	// Below the 10 s that a host waits for an answer, or it never hears any.
 	s.Plane.ReplyTimeout = between(t, "reply timeout", 500*time.Millisecond, 8*time.Second, time.Nanosecond)
 	at := s.Rollouts[0].At + between(t, "wedge after", 0, 40*time.Second, time.Nanosecond)
 	for range number(t, "wedges", 1, 2) {
 		length := between(t, "wedge for", s.Plane.ReplyTimeout+time.Second, 30*time.Second, time.Nanosecond)
-		s.Faults = append(s.Faults, sim.Fault{At: at, Kind: sim.ReducerWedge, For: length})
+		s.Faults = append(s.Faults, scenario.Fault{At: at, Kind: scenario.ReducerWedge, For: length})
 		at += length + between(t, "pause", 5*time.Second, time.Minute, time.Second)
 	}
 	return s
 }
 
-func judgeWedge(v *verdict, s sim.Scenario) {
+func judgeWedge(v *verdict, s scenario.Scenario) {
 	r := observe(v, s, nil)
 	if r == nil {
 		return
@@ -58,14 +59,14 @@ func judgeWedge(v *verdict, s sim.Scenario) {
 	var in inside
 	for _, sight := range r.Sights {
 		x := sight.Exchange
-		if sight.Kind == sim.SightRefused && in.of[x.Host] < 4 {
+		if sight.Kind == record.SightRefused && in.of[x.Host] < 4 {
 			v.errorf("at %v h%d was refused with %d of its requests inside", sight.At, x.Host, in.of[x.Host])
 		}
 		in.take(sight)
 		switch {
-		case sight.Kind == sim.SightAdmitted && whole(sight.At):
+		case sight.Kind == record.SightAdmitted && whole(sight.At):
 			v.reach(wedgedOut)
-			if x.Kind == sim.MsgEvent {
+			if x.Kind == scenario.RouteEvent {
 				v.reach(wedgeEvent)
 			}
 			if x.AnsweredAt != sight.At+timeout || x.Outcome.Code != wire.Timeout {
@@ -78,9 +79,9 @@ func judgeWedge(v *verdict, s sim.Scenario) {
 			if x.SteppedAt > x.AnsweredAt {
 				v.reach(appliedLate)
 			}
-		case sight.Kind == sim.SightAnswered && in.late(x, sight.At, timeout):
+		case sight.Kind == record.SightAnswered && in.late(x, sight.At, timeout):
 			v.errorf("the %v of h%d that came in at %v was answered %v at %v, after its deadline", x.Kind, x.Host, in.since[x], x.Outcome.Code, sight.At)
-		case sight.Kind == sim.SightAnswered && x.Outcome.Code.Unavailable() && x.Outcome.Code != wire.Timeout && x.Outcome.Code != wire.Saturated:
+		case sight.Kind == record.SightAnswered && x.Outcome.Code.Unavailable() && x.Outcome.Code != wire.Timeout && x.Outcome.Code != wire.Saturated:
 			v.errorf("at %v h%d was answered %v, in a scenario that has only wedges", sight.At, x.Host, x.Outcome.Code)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // PROTOCOL E5, A8
@@ -14,7 +15,7 @@ func TestADeferredActivationTakesEffectWithTheNextBoot(t *testing.T) {
 	if h := r.host(1); h.running != "c0" || h.nextBoot != "c1" {
 		t.Errorf("the host runs %s and will boot %s; want c0, and c1", h.running, h.nextBoot)
 	}
-	r.when("the host rebooted", func() bool { return r.w.effects[EffectReboot] > 0 })
+	r.when("the host rebooted", func() bool { return r.w.effects[scenario.EffectReboot] > 0 })
 	if r.host(1).running != "c1" {
 		t.Errorf("after the boot it runs %s", r.host(1).running)
 	}
@@ -26,8 +27,8 @@ func TestADeferredActivationTakesEffectWithTheNextBoot(t *testing.T) {
 	if !slices.Equal(r.states[0], want) {
 		t.Errorf("the record went through %v, want %v", r.states[0], want)
 	}
-	if r.w.effects[EffectSwitch] != 1 {
-		t.Errorf("%d activations, want one: the boot did it", r.w.effects[EffectSwitch])
+	if r.w.effects[scenario.EffectSwitch] != 1 {
+		t.Errorf("%d activations, want one: the boot did it", r.w.effects[scenario.EffectSwitch])
 	}
 }
 
@@ -46,7 +47,7 @@ active 2m
 	if h := r.host(1); h.running != "c0" || h.nextBoot != "" {
 		t.Errorf("the host runs %s and will boot %s; want c0, and nothing else", h.running, h.nextBoot)
 	}
-	if r.w.effects[EffectReboot] != 0 {
+	if r.w.effects[scenario.EffectReboot] != 0 {
 		t.Error("the host booted; nothing waits for that any more")
 	}
 }

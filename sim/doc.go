@@ -4,7 +4,7 @@
 // surrounds them is modelled: processes, disks, clocks, links, the loop that
 // feeds the reducer, and the machines that switch closures.
 //
-// A [Scenario] holds everything that a run depends on, its seed included. A
+// A [scenario.Scenario] holds everything that a run depends on, its seed included. A
 // [World] is one run of it. The same scenario gives the same [Result], hash and
 // all: in every process, with any number of processors, traced or not, with
 // checkers or without, and in both fidelities.
@@ -12,7 +12,7 @@
 // It refuses to read a clock, to start a goroutine and to lock anything inside
 // a world, to draw a random number that does not come from the seed, and to
 // walk a map in the order that the map happens to have. It does no I/O, but for
-// the trace that is written to the writer of [Options]. It says nothing about
+// the trace that is written to the writer of [simulation.Options]. It says nothing about
 // wall time: how fast a real server is, is measured on a real server.
 //
 // # How a world is driven
@@ -30,10 +30,10 @@
 //	}
 //	result := w.Result()
 //
-// [Run] is that loop. A run has two parts. Until [Scenario.Active] is over
+// [simulation.Run] is that loop. A run has two parts. Until [scenario.Scenario.Active] is over
 // faults come and go, and the checkers look whether any safety rule is broken
 // (S1 and so on). Then the scenario is healed: no fault is in force any more,
-// and within [Scenario.Converge] the fleet has to come to rest (L1 and so on).
+// and within [scenario.Scenario.Converge] the fleet has to come to rest (L1 and so on).
 // The run ends with the first violation, or at rest.
 //
 // Duties of the caller:
@@ -55,15 +55,15 @@
 //
 // # Faults
 //
-// A [Fault] is a line of text that parses back to itself, with a start, and an
+// A [scenario.Fault] is a line of text that parses back to itself, with a start, and an
 // end or a count. That a fault was in force says little; what counts is that it
-// did something. So a run counts an [Effect] wherever one really happens: a
+// did something. So a run counts an [scenario.Effect] wherever one really happens: a
 // reply that really was dropped, a commit that really failed.
 //
 // # Fidelities
 //
 // In the typed fidelity documents are handed over as values. With
-// [Options.Wire] each is encoded as it would be on the wire, read back
+// [simulation.Options.Wire] each is encoded as it would be on the wire, read back
 // strictly, and has to come out as it went in. The hashes are equal.
 //
 // # What the hash covers
@@ -77,7 +77,7 @@
 // the plane, the gate and every agent, and the closures that the hosts run.
 // Everything is mixed in as numbers or canonical bytes, never as formatted text.
 // Neither traces nor checkers are part of it, except that a violation ends the
-// run. [Diverge] finds the step at which two runs part.
+// run. [search.Diverge] finds the step at which two runs part.
 //
 // # Glossary
 //

@@ -9,24 +9,8 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
-
-// DumpState runs a scenario to a step and returns the whole state of its world
-// then, as [World.AppendDump] writes it. The error says what is wrong with the
-// scenario, or at which step the run ends before.
-func DumpState(s Scenario, o Options, step uint64) ([]byte, error) {
-	w, err := New(s, o)
-	if err != nil {
-		return nil, err
-	}
-	if step > 0 {
-		w.run(step)
-	}
-	if w.step < step {
-		return nil, fmt.Errorf("the run ends at step %d; want a step of 0 to that", w.step)
-	}
-	return w.AppendDump(nil), nil
-}
 
 // AppendDump appends the whole state of the world, as indented JSON: the same
 // bytes for the same scenario and step. Where the reducers have a canonical
@@ -135,15 +119,15 @@ func dumpMessage(m *message) messageDump {
 		d.PollUntil = m.pollUntil.String()
 	}
 	switch m.kind {
-	case MsgHeartbeat:
+	case scenario.RouteHeartbeat:
 		d.Request = wire.HeartbeatRequestSchema.Append(nil, &m.heartbeat.Request)
-	case MsgEvent:
+	case scenario.RouteEvent:
 		d.Request = wire.EventEnvelopeSchema.Append(nil, &m.event.Envelope)
-	case MsgOperator:
+	case scenario.RouteOperator:
 		d.Request, _ = json.Marshal(fmt.Sprint(m.operator))
 	}
 	if m.answered {
-		d.Answer = m.request.Outcome.Code.String() + retryText(&m.request.Outcome)
+		d.Answer = m.AnswerText()
 	}
 	return d
 }

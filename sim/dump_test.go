@@ -1,55 +1,19 @@
 package sim
 
 import (
-	"bytes"
-	"encoding/json"
-	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
-
-func dumpAt(t *testing.T, s Scenario, step uint64) (string, worldDump) {
-	t.Helper()
-	text, err := DumpState(s, Options{}, step)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var d worldDump
-	if err := json.Unmarshal(text, &d); err != nil {
-		t.Fatal(err)
-	}
-	return string(text), d
-}
-
-func TestTheStateAtAStepIsTheSameInEveryRun(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		p := rapid.SampledFrom(Profiles()).Draw(t, "profile")
-		s := Generate(rapid.Uint64Range(1, 50).Draw(t, "seed"), p)
-		step := rapid.Uint64Range(0, 400).Draw(t, "step")
-		once, err := DumpState(s, Options{}, step)
-		if err != nil {
-			t.Skip(err) // the run is shorter
-		}
-		again, err := DumpState(s, Options{Wire: true, Checkers: []Checker{}}, step)
-		if err != nil || !bytes.Equal(once, again) {
-			t.Fatalf("%v\n%s\n%s", err, once, again)
-		}
-		if !json.Valid(once) || bytes.Count(once, []byte("\n")) < 50 {
-			t.Fatalf("it is no indented JSON: %s", once)
-		}
-	})
-}
 
 // A story in which something waits everywhere.
 func TestTheStateHasWhatWaitsAnywhere(t *testing.T) {
-	s := wedgedStory()
-	s.Faults = append(s.Faults, Fault{At: 0, Kind: ReplyDrop, Count: 3, For: 1}, Fault{At: 20e9, Kind: AgentCrash, Hosts: Hosts{3, 3}, For: 5e9}, Fault{At: 50e9, Kind: NetDrop, Rate: 500, For: 20e9}, Fault{At: 40, Kind: ClockSkew, Hosts: Hosts{2, 2}, Each: 90e9})
-	s.Faults[0].For = 25e9
-	w, err := New(s, Options{})
+	s, err := scenario.ParseScenario("seed 1\nfleet 6\nrollout stable@r1 at=30s target=c1 waves=1m,1m\nat 40s reducer wedge for=25s\nactive 9m\nconverge within=1h\n")
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Faults = append(s.Faults, scenario.Fault{At: 0, Kind: scenario.ReplyDrop, Count: 3, For: 1}, scenario.Fault{At: 20e9, Kind: scenario.AgentCrash, Hosts: scenario.Hosts{First: 3, Last: 3}, For: 5e9}, scenario.Fault{At: 50e9, Kind: scenario.NetDrop, Rate: 500, For: 20e9}, scenario.Fault{At: 40, Kind: scenario.ClockSkew, Hosts: scenario.Hosts{First: 2, Last: 2}, Each: 90e9})
+	w := checked(t, s)
 	seen := make(map[string]bool)
 	for w.Next() {
 		d := w.dump()
@@ -100,18 +64,5 @@ func TestTheStateHasWhatWaitsAnywhere(t *testing.T) {
 		if !seen[what] {
 			t.Errorf("never seen: %s", what)
 		}
-	}
-}
-
-func TestTheStateOfAStepThatNeverComesIsAnError(t *testing.T) {
-	_, last := dumpAt(t, quietStory(), 0)
-	if last.Step != 0 || last.At != "0s" || len(last.Hosts) != 3 {
-		t.Errorf("before the first step it is %+v", last)
-	}
-	if _, err := DumpState(quietStory(), Options{}, 1_000_000); err == nil || !strings.HasPrefix(err.Error(), "the run ends at step ") {
-		t.Errorf("the error is %v", err)
-	}
-	if _, err := DumpState(Scenario{}, Options{}, 1); err == nil || !strings.Contains(err.Error(), "fleet: hosts is 0") {
-		t.Errorf("the error is %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // planeDump is the plane: its process, its loop, its gate, its reducer and its
@@ -98,7 +99,7 @@ func (p *planeNode) dumpLoop() loopDump {
 		Next: p.worker.Next().String(), Wedged: p.wedged, Committing: p.worker.Committing(),
 		Batch: []takenDump{}, Uncommitted: []string{}, CrashPhase: phaseWords[p.crashPhase],
 	}
-	p.worker.Each(func(r *driver.Request[*message], stepped bool) {
+	p.worker.Each(func(r *driver.Request[*Message], stepped bool) {
 		d.Batch = append(d.Batch, takenDump{stepped, dumpMessage(r.For)})
 	})
 	for i := range p.worker.Output().Entries {
@@ -158,7 +159,7 @@ var hostKindWords = [...]string{"full", "legacy", "hostile"}
 
 func (h *hostNode) dump(w *World) hostDump {
 	d := hostDump{
-		Name: string(HostName(h.index + 1)), Kind: hostKindWords[h.kind], Up: h.up, Wall: w.wallAt(h.clockOffset(w)).String(), Running: h.running,
+		Name: string(scenario.HostName(h.index + 1)), Kind: hostKindWords[h.kind], Up: h.up, Wall: w.wallAt(h.clockOffset(w)).String(), Running: h.running,
 		NextBoot: h.nextBoot, Probing: h.probing != 0, NotBefore: h.notBefore.String(), DiesAtNext: h.crashAtAppend,
 		Agent: states{}, Disk: []json.RawMessage{},
 	}

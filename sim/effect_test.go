@@ -8,6 +8,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // What the faults of the plane do, exactly. Those of the network are in
@@ -52,7 +53,7 @@ func TestAWedgeIsAnsweredAfterExactlyTheReplyTimeout(t *testing.T) {
 	timeouts := 0
 	for _, q := range r.requests {
 		// A poll that waits leaves the inbox; its wait ends when it ends.
-		if q.kind == MsgPoll || q.node < 0 {
+		if q.kind == scenario.RoutePoll || q.node < 0 {
 			continue
 		}
 		switch inTime := q.arrivedAt < from || q.arrivedAt >= to-5*time.Second; {
@@ -68,8 +69,8 @@ func TestAWedgeIsAnsweredAfterExactlyTheReplyTimeout(t *testing.T) {
 		}
 	}
 	// Whoever got a timeout was stepped afterwards, and that reply went nowhere.
-	if timeouts == 0 || result.Effects[EffectLateReply] < uint64(timeouts) {
-		t.Errorf("%d timeouts, %d late replies thrown away; want some, and as many", timeouts, result.Effects[EffectLateReply])
+	if timeouts == 0 || result.Effects[scenario.EffectLateReply] < uint64(timeouts) {
+		t.Errorf("%d timeouts, %d late replies thrown away; want some, and as many", timeouts, result.Effects[scenario.EffectLateReply])
 	}
 }
 
@@ -82,8 +83,8 @@ func TestASlowReducerIsBusyAndNotWedged(t *testing.T) {
 		}
 	}
 	result := r.finish()
-	if result.Effects[EffectSlowStep] == 0 || result.Effects[EffectSaturated] == 0 {
-		t.Errorf("%d slow steps, %d saturated; want both", result.Effects[EffectSlowStep], result.Effects[EffectSaturated])
+	if result.Effects[scenario.EffectSlowStep] == 0 || result.Effects[scenario.EffectSaturated] == 0 {
+		t.Errorf("%d slow steps, %d saturated; want both", result.Effects[scenario.EffectSlowStep], result.Effects[scenario.EffectSaturated])
 	}
 	steps := slices.DeleteFunc(slices.Clone(r.requests), func(q noted) bool { return q.steppedAt < 2*time.Minute || q.steppedAt > 4*time.Minute })
 	slices.SortFunc(steps, func(a, b noted) int { return cmp.Compare(a.steppedAt, b.steppedAt) })
@@ -125,7 +126,7 @@ func TestADroppedReplyLeavesTheStateUntouchedOrWhole(t *testing.T) {
 	} {
 		t.Run(c.fault, func(t *testing.T) {
 			r := justBefore(t, oneHost, wire.KindDispatchAck, c.fault)
-			r.when("the event was answered", func() bool { return r.w.effects[EffectDroppedReply] > 0 })
+			r.when("the event was answered", func() bool { return r.w.effects[scenario.EffectDroppedReply] > 0 })
 			ack := r.first(wire.KindDispatchAck)
 			if ack.code != wire.DroppedReply || !ack.answered {
 				t.Fatalf("the event was answered %v, want dropped_reply", ack.code)
@@ -196,7 +197,9 @@ func TestARestartAnswersWaitingPollsAtOnceAndFinishesWhatIsInside(t *testing.T) 
 		t.Fatalf("%d polls wait and %d inputs are inside; want some of both", waiting, inside)
 	}
 	r.until(from)
-	atOnce := r.count(func(q *noted) bool { return q.kind == MsgPoll && q.code == wire.Closed && q.answeredAt == from })
+	atOnce := r.count(func(q *noted) bool {
+		return q.kind == scenario.RoutePoll && q.code == wire.Closed && q.answeredAt == from
+	})
 	if atOnce != waiting {
 		t.Errorf("%d polls were answered closed at once, want %d", atOnce, waiting)
 	}
@@ -210,7 +213,7 @@ func TestARestartAnswersWaitingPollsAtOnceAndFinishesWhatIsInside(t *testing.T) 
 	r.finish()
 	for _, q := range r.requests {
 		switch {
-		case q.arrivedAt < from && q.answeredAt > from && q.kind == MsgHeartbeat && q.code != wire.OK:
+		case q.arrivedAt < from && q.answeredAt > from && q.kind == scenario.RouteHeartbeat && q.code != wire.OK:
 			t.Errorf("a heartbeat that was inside is answered %v", q.code)
 		case q.arrivedAt > from && q.arrivedAt < gone && q.code != wire.Closed:
 			t.Errorf("a request that came at %v, in the drain, is answered %v; want closed", q.arrivedAt, q.code)
@@ -263,7 +266,7 @@ func TestACrashAroundACommitKeepsWhatWasDurableAndTellsNobody(t *testing.T) {
 	}{{"before-commit", 0}, {"inside-commit", 0}, {"after-commit", 1}} {
 		t.Run(c.phase, func(t *testing.T) {
 			r := justBefore(t, oneHost, wire.KindDispatchAck, "plane crash for=10s phase="+c.phase)
-			down := r.when("the plane crashed", func() bool { return r.w.effects[EffectPlaneCrash] > 0 })
+			down := r.when("the plane crashed", func() bool { return r.w.effects[scenario.EffectPlaneCrash] > 0 })
 			ack := r.first(wire.KindDispatchAck)
 			wantDown := ack.steppedAt // before the commit
 			if c.phase != "before-commit" {
@@ -283,7 +286,7 @@ func TestACrashAroundACommitKeepsWhatWasDurableAndTellsNobody(t *testing.T) {
 			if rec := r.record(1); rec.State != wire.Converged {
 				t.Errorf("in the end the record is %v", rec.State)
 			}
-			if got := r.w.effects[EffectSwitch]; got != 1 {
+			if got := r.w.effects[scenario.EffectSwitch]; got != 1 {
 				t.Errorf("%d activations, want one", got) // PROTOCOL A9
 			}
 		})
@@ -302,7 +305,7 @@ func TestAWipedPlaneFindsItsFleetAgain(t *testing.T) {
 	if rec := r.record(1); !has || rec.State != v.Record.State || rec.LastEventSeq != v.Record.LastEventSeq {
 		t.Errorf("a minute later the plane says %v with %d events, the agent %+v", rec.State, rec.LastEventSeq, v.Record)
 	}
-	if got := r.finish().Effects[EffectSwitch]; got != 1 {
+	if got := r.finish().Effects[scenario.EffectSwitch]; got != 1 {
 		t.Errorf("%d activations, want one", got) // PROTOCOL A9
 	}
 }
@@ -344,7 +347,7 @@ func TestThePlanesWallClockMovesItsEntriesAndNoDeadline(t *testing.T) {
 		t.Error("no entry was made afterwards")
 	}
 	for _, e := range r.w.plane.log[older:] {
-		if age := Epoch.Std().Sub(e.At.Std()); age < time.Hour || age > 2*time.Hour {
+		if age := scenario.Epoch.Std().Sub(e.At.Std()); age < time.Hour || age > 2*time.Hour {
 			t.Errorf("an entry is of %v, want it two hours behind", e.At)
 		}
 	}
@@ -359,7 +362,7 @@ func TestNothingIsAcknowledgedBeforeASlowDiskHasIt(t *testing.T) {
 	r.finish()
 	seen := make(map[wire.Seq]bool)
 	for _, q := range r.requests {
-		if q.kind != MsgEvent || q.code != wire.NoContent || q.steppedAt > 5*time.Minute || seen[q.seq] {
+		if q.kind != scenario.RouteEvent || q.code != wire.NoContent || q.steppedAt > 5*time.Minute || seen[q.seq] {
 			continue // a duplicate waits for nothing
 		}
 		seen[q.seq] = true
@@ -375,12 +378,12 @@ func TestNothingIsAcknowledgedBeforeASlowDiskHasIt(t *testing.T) {
 // PROTOCOL E2, G2
 func TestAFailedCommitIsADroppedReplyAndThePlaneIsBuiltAgain(t *testing.T) {
 	r := justBefore(t, oneHost, wire.KindDispatchAck, "disk fail count=1")
-	r.when("the commit failed", func() bool { return r.w.effects[EffectDiskFailed] > 0 })
+	r.when("the commit failed", func() bool { return r.w.effects[scenario.EffectDiskFailed] > 0 })
 	if ack := r.first(wire.KindDispatchAck); ack.code != wire.DroppedReply {
 		t.Errorf("the event is answered %v, want dropped_reply", ack.code)
 	}
 	failed := r.w.now
-	rebuilt := r.when("the plane was built again", func() bool { return r.w.effects[EffectRebuilt] > 0 })
+	rebuilt := r.when("the plane was built again", func() bool { return r.w.effects[scenario.EffectRebuilt] > 0 })
 	if rebuilt != failed {
 		t.Errorf("it was built again %v later, want at once: the disk can be read", rebuilt-failed)
 	}
@@ -396,8 +399,8 @@ func TestAFailedCommitIsADroppedReplyAndThePlaneIsBuiltAgain(t *testing.T) {
 // PROTOCOL G1, E2
 func TestWhileTheDiskCannotBeReadThePlaneIsNotUp(t *testing.T) {
 	r := justBefore(t, oneHost, wire.KindDispatchAck, "disk fail for=40s")
-	failed := r.when("the commit failed", func() bool { return r.w.effects[EffectDiskFailed] > 0 })
-	rebuilt := r.when("the plane was built again", func() bool { return r.w.effects[EffectRebuilt] > 0 })
+	failed := r.when("the commit failed", func() bool { return r.w.effects[scenario.EffectDiskFailed] > 0 })
+	rebuilt := r.when("the plane was built again", func() bool { return r.w.effects[scenario.EffectRebuilt] > 0 })
 	if took := rebuilt - failed; took < 39*time.Second || took > 46*time.Second { // attempts are up to 5 s apart
 		t.Errorf("it took %v, want the 40s of the fault and no more than 5s", took)
 	}

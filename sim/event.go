@@ -6,6 +6,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Event is one thing that happened in a world. The world emits events and never
@@ -45,12 +46,12 @@ type Event struct {
 	AgentNotice *agent.Notice
 
 	// Fault is a fault of the scenario; Effect something that really happened.
-	Fault  *Fault
-	Effect Effect
+	Fault  *scenario.Fault
+	Effect scenario.Effect
 	// Section is a section of the driver's worker.
 	Section driver.Work
 	// Dir is the direction in which a message was lost.
-	Dir Dir
+	Dir scenario.Dir
 	// Count is a number of inputs or of entries, For a length of time.
 	Count int
 	For   time.Duration
@@ -67,7 +68,8 @@ type Event struct {
 	Wiped  bool
 	Ending Ending
 
-	timer timer // that went off
+	// Timer is the one that went off.
+	Timer Timer
 }
 
 // EventKind says what happened.
@@ -75,7 +77,7 @@ type EventKind uint8
 
 // The kinds of events, and the fields that each sets.
 const (
-	// EventStepBegan: a timer has gone off. [Event.Timer] says which.
+	// EventStepBegan: a timer has gone off. Timer, and Message if it is about one.
 	EventStepBegan EventKind = iota
 	// EventStepEnded: everything that the step brought about has happened. It is
 	// not emitted once a rule is broken.
@@ -183,10 +185,10 @@ const (
 	// Notices are not repeated as effects. Effect.
 	EventEffect
 
-	eventKindCount
+	EventKindCount
 )
 
-var eventNames = [eventKindCount]string{
+var eventNames = [EventKindCount]string{
 	EventStepBegan: "step_began", EventStepEnded: "step_ended",
 	EventSent: "sent", EventVanished: "vanished", EventHeard: "heard",
 	EventHandshakeRefused: "handshake_refused", EventArrived: "arrived", EventAdmitted: "admitted", EventRefused: "refused",
@@ -219,9 +221,3 @@ var endingWords = [...]string{Crashed: "crashed", Closed: "closed", WasDown: "wa
 
 // String returns the ending as one word.
 func (e Ending) String() string { return endingWords[e] }
-
-// Timer names the timer whose step this is, and its node: "timer of h3".
-func (e *Event) Timer() string { return e.timer.String() }
-
-// host is the host that the event is about.
-func (e *Event) host() *hostNode { return &e.World.hosts[e.Host-1] }

@@ -4,42 +4,44 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // faultStories has for every kind of fault the smallest scenario in which it
 // strikes, and the effects that it has there and would not have without it.
-var faultStories = map[FaultKind][]struct {
+var faultStories = map[scenario.FaultKind][]struct {
 	fault   string
-	effects []Effect
+	effects []scenario.Effect
 }{
-	ReducerWedge:    {{"at 2m reducer wedge for=12s", []Effect{EffectWedged, EffectTimeout, EffectLateReply}}},
-	ReducerSlow:     {{"at 2m reducer slow for=1m each=500ms", []Effect{EffectSlowStep}}},
-	ReplyDrop:       {{"at 2m reply drop count=3", []Effect{EffectDroppedReply}}, {"at 2m reply drop count=3 after=yes", []Effect{EffectDroppedReply, EffectAppliedNotReplied}}},
-	GateCapacity:    {{"at 2m gate capacity for=2m size=1", []Effect{EffectPlaneCrash, EffectSaturated}}},
-	PlaneRestart:    {{"at 2m plane restart for=5s each=1s", []Effect{EffectPlaneRestart, EffectClosed, EffectRefusedConnection}}},
-	PlaneCrash:      {{"at 2m plane crash for=10s", []Effect{EffectPlaneCrash, EffectRefusedConnection}}, {"at 1s plane crash for=3s phase=before-commit", []Effect{EffectCrashBeforeCommit, EffectPlaneCrash}}, {"at 1s plane crash for=3s phase=inside-commit", []Effect{EffectCrashInsideCommit, EffectPlaneCrash}}, {"at 1s plane crash for=3s phase=after-commit", []Effect{EffectCrashAfterCommit, EffectPlaneCrash}}},
-	PlaneWipe:       {{"at 2m plane wipe for=5s", []Effect{EffectPlaneCrash, EffectPlaneWipe, EffectReplayAsked}}, {"at 40s plane wipe for=5s phase=after-commit", []Effect{EffectCrashAfterCommit, EffectPlaneWipe}}},
-	PlaneSuspend:    {{"at 2m plane suspend for=30s", []Effect{EffectSuspended, EffectCredited}}},
-	PlaneClock:      {{"at 2m plane clock each=-1h", []Effect{EffectPlaneClock}}, {"at 2m plane clock each=-721h", []Effect{EffectPlaneClock, EffectRefusedHandshake}}},
-	PlaneLate:       {{"at 2m plane late for=20s", []Effect{EffectNotStarted}}},
-	DiskSlow:        {{"at 10s disk slow for=2m each=1s", []Effect{EffectSlowDisk}}},
-	DiskFail:        {{"at 10s disk fail count=2", []Effect{EffectDiskFailed, EffectRebuilt, EffectDroppedReply}}, {"at 10s disk fail for=1m", []Effect{EffectDiskFailed, EffectRebuilt, EffectNotStarted}}},
-	NetDrop:         {{"at 2m net drop for=1m rate=500", []Effect{EffectLost}}},
-	NetDup:          {{"at 2m net dup for=1m rate=500", []Effect{EffectDuplicated}}},
-	NetDelay:        {{"at 2m net delay for=1m each=11s", []Effect{EffectDelayed, EffectClientTimeout}}},
-	NetReorder:      {{"at 30s net reorder for=2m each=8s", []Effect{EffectReordered}}},
-	NetPartition:    {{"at 2m net partition for=1m", []Effect{EffectPartitioned}}, {"at 2m net partition for=1m dir=up", []Effect{EffectPartitioned}}, {"at 2m net partition for=1m dir=down", []Effect{EffectPartitioned}}},
-	NetReset:        {{"at 2m net reset count=3", []Effect{EffectReset}}, {"at 2m net reset count=3 after=yes", []Effect{EffectReset}}},
-	AgentCrash:      {{"at 2m agent crash for=10s", []Effect{EffectAgentCrash}}, {"at 20s agent crash for=10s after=yes", []Effect{EffectAgentCrashAtAppend}}},
-	HostReboot:      {{"at 2m host reboot for=10s", []Effect{EffectReboot}}, {"at 40s host reboot host=h1 for=10s", []Effect{EffectSwitchCut}}},
-	AgentAmnesia:    {{"at 2m agent amnesia for=10s", []Effect{EffectAmnesia, EffectAgentRecovered}}},
-	ClockSkew:       {{"at 2m clock skew for=1m each=-30h", []Effect{EffectWrongClock}}},
-	ClockDrift:      {{"at 2m clock drift for=1m rate=-10000", []Effect{EffectWrongClock}}},
-	CertWrong:       {{"at 2m cert wrong host=h1 for=1m", []Effect{EffectWrongCertificate}}},
-	ActivationFail:  {{"at 10s activation fail host=h1 for=3m", []Effect{EffectActivationFailed, EffectHalted}}},
-	ActivationDefer: {{"at 10s activation defer host=h1 for=3m", []Effect{EffectActivationDeferred, EffectReboot}}},
-	ActivationSlow:  {{"at 10s activation slow for=3m each=1m", []Effect{EffectActivationSlow}}},
-	ProbeFail:       {{"at 10s probe fail host=h1 for=5m", []Effect{EffectProbeFailed, EffectHalted, EffectAgentRollback, EffectQuarantined}}},
+	scenario.ReducerWedge:    {{"at 2m reducer wedge for=12s", []scenario.Effect{scenario.EffectWedged, scenario.EffectTimeout, scenario.EffectLateReply}}},
+	scenario.ReducerSlow:     {{"at 2m reducer slow for=1m each=500ms", []scenario.Effect{scenario.EffectSlowStep}}},
+	scenario.ReplyDrop:       {{"at 2m reply drop count=3", []scenario.Effect{scenario.EffectDroppedReply}}, {"at 2m reply drop count=3 after=yes", []scenario.Effect{scenario.EffectDroppedReply, scenario.EffectAppliedNotReplied}}},
+	scenario.GateCapacity:    {{"at 2m gate capacity for=2m size=1", []scenario.Effect{scenario.EffectPlaneCrash, scenario.EffectSaturated}}},
+	scenario.PlaneRestart:    {{"at 2m plane restart for=5s each=1s", []scenario.Effect{scenario.EffectPlaneRestart, scenario.EffectClosed, scenario.EffectRefusedConnection}}},
+	scenario.PlaneCrash:      {{"at 2m plane crash for=10s", []scenario.Effect{scenario.EffectPlaneCrash, scenario.EffectRefusedConnection}}, {"at 1s plane crash for=3s phase=before-commit", []scenario.Effect{scenario.EffectCrashBeforeCommit, scenario.EffectPlaneCrash}}, {"at 1s plane crash for=3s phase=inside-commit", []scenario.Effect{scenario.EffectCrashInsideCommit, scenario.EffectPlaneCrash}}, {"at 1s plane crash for=3s phase=after-commit", []scenario.Effect{scenario.EffectCrashAfterCommit, scenario.EffectPlaneCrash}}},
+	scenario.PlaneWipe:       {{"at 2m plane wipe for=5s", []scenario.Effect{scenario.EffectPlaneCrash, scenario.EffectPlaneWipe, scenario.EffectReplayAsked}}, {"at 40s plane wipe for=5s phase=after-commit", []scenario.Effect{scenario.EffectCrashAfterCommit, scenario.EffectPlaneWipe}}},
+	scenario.PlaneSuspend:    {{"at 2m plane suspend for=30s", []scenario.Effect{scenario.EffectSuspended, scenario.EffectCredited}}},
+	scenario.PlaneClock:      {{"at 2m plane clock each=-1h", []scenario.Effect{scenario.EffectPlaneClock}}, {"at 2m plane clock each=-721h", []scenario.Effect{scenario.EffectPlaneClock, scenario.EffectRefusedHandshake}}},
+	scenario.PlaneLate:       {{"at 2m plane late for=20s", []scenario.Effect{scenario.EffectNotStarted}}},
+	scenario.DiskSlow:        {{"at 10s disk slow for=2m each=1s", []scenario.Effect{scenario.EffectSlowDisk}}},
+	scenario.DiskFail:        {{"at 10s disk fail count=2", []scenario.Effect{scenario.EffectDiskFailed, scenario.EffectRebuilt, scenario.EffectDroppedReply}}, {"at 10s disk fail for=1m", []scenario.Effect{scenario.EffectDiskFailed, scenario.EffectRebuilt, scenario.EffectNotStarted}}},
+	scenario.NetDrop:         {{"at 2m net drop for=1m rate=500", []scenario.Effect{scenario.EffectLost}}},
+	scenario.NetDup:          {{"at 2m net dup for=1m rate=500", []scenario.Effect{scenario.EffectDuplicated}}},
+	scenario.NetDelay:        {{"at 2m net delay for=1m each=11s", []scenario.Effect{scenario.EffectDelayed, scenario.EffectClientTimeout}}},
+	scenario.NetReorder:      {{"at 30s net reorder for=2m each=8s", []scenario.Effect{scenario.EffectReordered}}},
+	scenario.NetPartition:    {{"at 2m net partition for=1m", []scenario.Effect{scenario.EffectPartitioned}}, {"at 2m net partition for=1m dir=up", []scenario.Effect{scenario.EffectPartitioned}}, {"at 2m net partition for=1m dir=down", []scenario.Effect{scenario.EffectPartitioned}}},
+	scenario.NetReset:        {{"at 2m net reset count=3", []scenario.Effect{scenario.EffectReset}}, {"at 2m net reset count=3 after=yes", []scenario.Effect{scenario.EffectReset}}},
+	scenario.AgentCrash:      {{"at 2m agent crash for=10s", []scenario.Effect{scenario.EffectAgentCrash}}, {"at 20s agent crash for=10s after=yes", []scenario.Effect{scenario.EffectAgentCrashAtAppend}}},
+	scenario.HostReboot:      {{"at 2m host reboot for=10s", []scenario.Effect{scenario.EffectReboot}}, {"at 40s host reboot host=h1 for=10s", []scenario.Effect{scenario.EffectSwitchCut}}},
+	scenario.AgentAmnesia:    {{"at 2m agent amnesia for=10s", []scenario.Effect{scenario.EffectAmnesia, scenario.EffectAgentRecovered}}},
+	scenario.ClockSkew:       {{"at 2m clock skew for=1m each=-30h", []scenario.Effect{scenario.EffectWrongClock}}},
+	scenario.ClockDrift:      {{"at 2m clock drift for=1m rate=-10000", []scenario.Effect{scenario.EffectWrongClock}}},
+	scenario.CertWrong:       {{"at 2m cert wrong host=h1 for=1m", []scenario.Effect{scenario.EffectWrongCertificate}}},
+	scenario.ActivationFail:  {{"at 10s activation fail host=h1 for=3m", []scenario.Effect{scenario.EffectActivationFailed, scenario.EffectHalted}}},
+	scenario.ActivationDefer: {{"at 10s activation defer host=h1 for=3m", []scenario.Effect{scenario.EffectActivationDeferred, scenario.EffectReboot}}},
+	scenario.ActivationSlow:  {{"at 10s activation slow for=3m each=1m", []scenario.Effect{scenario.EffectActivationSlow}}},
+	scenario.ProbeFail:       {{"at 10s probe fail host=h1 for=5m", []scenario.Effect{scenario.EffectProbeFailed, scenario.EffectHalted, scenario.EffectAgentRollback, scenario.EffectQuarantined}}},
 }
 
 // storyScene is the fleet that the stories happen to. Its hosts speak often, so
@@ -55,10 +57,10 @@ active 6m
 
 func TestEveryKindOfFaultHasItsEffect(t *testing.T) {
 	quiet := play(t, storyScene).finish()
-	if len(faultStories) != len(FaultKinds()) {
-		t.Errorf("%d kinds have a story, want all %d", len(faultStories), len(FaultKinds()))
+	if len(faultStories) != len(scenario.FaultKinds()) {
+		t.Errorf("%d kinds have a story, want all %d", len(faultStories), len(scenario.FaultKinds()))
 	}
-	for _, k := range FaultKinds() {
+	for _, k := range scenario.FaultKinds() {
 		for _, story := range faultStories[k] {
 			t.Run(story.fault, func(t *testing.T) {
 				r := play(t, storyScene+story.fault)
@@ -79,14 +81,14 @@ func TestEveryKindOfFaultHasItsEffect(t *testing.T) {
 // Everything but what needs another fleet, or an operator, has a story above;
 // the other effects have tests of their own.
 func TestEveryEffectIsReachedBySomeStory(t *testing.T) {
-	elsewhere := []Effect{
-		EffectPollWoken, EffectSwitch, // of every rollout
-		EffectHostile, EffectRevoked, EffectReissued, EffectSuperseded,
-		EffectConfirmed, EffectAbsorbed, EffectRejected, EffectUnreachable, EffectReachable, EffectObserverSuspect,
-		EffectAgentReplays, EffectAgentRenumbered, EffectAgentWaiting,
-		EffectInterrupted, EffectSteppedMeanwhile, EffectDiscardedMore, EffectStoredAfterAll, // pipeline_test.go
+	elsewhere := []scenario.Effect{
+		scenario.EffectPollWoken, scenario.EffectSwitch, // of every rollout
+		scenario.EffectHostile, scenario.EffectRevoked, scenario.EffectReissued, scenario.EffectSuperseded,
+		scenario.EffectConfirmed, scenario.EffectAbsorbed, scenario.EffectRejected, scenario.EffectUnreachable, scenario.EffectReachable, scenario.EffectObserverSuspect,
+		scenario.EffectAgentReplays, scenario.EffectAgentRenumbered, scenario.EffectAgentWaiting,
+		scenario.EffectInterrupted, scenario.EffectSteppedMeanwhile, scenario.EffectDiscardedMore, scenario.EffectStoredAfterAll, // pipeline_test.go
 	}
-	told := make(map[Effect]bool)
+	told := make(map[scenario.Effect]bool)
 	for _, e := range elsewhere {
 		told[e] = true
 	}
@@ -97,7 +99,7 @@ func TestEveryEffectIsReachedBySomeStory(t *testing.T) {
 			}
 		}
 	}
-	for e := EffectNone + 1; e < effectEnd; e++ {
+	for e := scenario.EffectNone + 1; e < scenario.EffectCount; e++ {
 		if !told[e] {
 			t.Errorf("no story shows %v", e)
 		}
@@ -110,17 +112,17 @@ func TestEveryEffectIsReachedBySomeStory(t *testing.T) {
 func TestACountIsUsedUp(t *testing.T) {
 	for _, c := range []struct {
 		fault  string
-		effect Effect
+		effect scenario.Effect
 		want   uint64
 	}{
-		{"at 2m reply drop count=3", EffectDroppedReply, 3},
-		{"at 2m reply drop count=3 after=yes", EffectAppliedNotReplied, 3},
-		{"at 1m net reset count=5", EffectReset, 5},
-		{"at 1m net reset count=5 after=yes", EffectReset, 5},
-		{"at 10s disk fail count=2", EffectDiskFailed, 2},
-		{"at 1m cert wrong count=4", EffectWrongCertificate, 4},
-		{"at 10s activation defer count=2", EffectActivationDeferred, 2},
-		{"at 10s activation fail count=1", EffectActivationFailed, 1},
+		{"at 2m reply drop count=3", scenario.EffectDroppedReply, 3},
+		{"at 2m reply drop count=3 after=yes", scenario.EffectAppliedNotReplied, 3},
+		{"at 1m net reset count=5", scenario.EffectReset, 5},
+		{"at 1m net reset count=5 after=yes", scenario.EffectReset, 5},
+		{"at 10s disk fail count=2", scenario.EffectDiskFailed, 2},
+		{"at 1m cert wrong count=4", scenario.EffectWrongCertificate, 4},
+		{"at 10s activation defer count=2", scenario.EffectActivationDeferred, 2},
+		{"at 10s activation fail count=1", scenario.EffectActivationFailed, 1},
 	} {
 		if got := play(t, storyScene+c.fault).finish().Effects[c.effect]; got != c.want {
 			t.Errorf("%s: %v %d times, want %d", c.fault, c.effect, got, c.want)
@@ -157,7 +159,7 @@ func TestFaultsOfAKindOverlap(t *testing.T) {
 		{4*time.Minute + 1, 2 * time.Second}, {5*time.Minute + 1, 0},
 	} {
 		r.until(c.at)
-		if got := r.w.faults.each(NetDelay, 1, 0); got != c.want {
+		if got := r.w.faults.each(scenario.NetDelay, 1, 0); got != c.want {
 			t.Errorf("at %v: %v more, want %v", c.at, got, c.want)
 		}
 	}
@@ -177,19 +179,19 @@ func TestCapacityFaultsOverlap(t *testing.T) {
 			t.Errorf("at %v: the inbox has %d places, want %d", c.at, got, c.want)
 		}
 	}
-	if got := r.finish().Effects[EffectPlaneCrash]; got != 3 {
+	if got := r.finish().Effects[scenario.EffectPlaneCrash]; got != 3 {
 		t.Errorf("the plane was started %d times again, want 3", got)
 	}
 }
 
 // Healing ends whatever is in force, and whatever waits for its moment.
 func TestAfterTheHealingNothingStrikes(t *testing.T) {
-	for _, k := range FaultKinds() {
-		if k == PlaneClock {
+	for _, k := range scenario.FaultKinds() {
+		if k == scenario.PlaneClock {
 			continue // for good, as it says
 		}
 		for _, story := range faultStories[k] {
-			f, err := ParseFault(story.fault)
+			f, err := scenario.ParseFault(story.fault)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -198,13 +200,13 @@ func TestAfterTheHealingNothingStrikes(t *testing.T) {
 				f.For = time.Hour
 			}
 			effect := story.effects[0] // what the fault itself does
-			if k == GateCapacity {
-				effect = EffectSaturated
+			if k == scenario.GateCapacity {
+				effect = scenario.EffectSaturated
 			}
 			t.Run(f.String(), func(t *testing.T) {
 				r := play(t, storyScene+f.String())
 				r.until(6 * time.Minute)
-				if k == PlaneLate {
+				if k == scenario.PlaneLate {
 					r.until(6*time.Minute + r.w.scenario.Plane.Start) // as after any start
 				}
 				before := r.w.effects[effect]
@@ -212,7 +214,7 @@ func TestAfterTheHealingNothingStrikes(t *testing.T) {
 				if after := r.w.effects[effect]; after != before {
 					t.Errorf("%v: %d times after the healing", effect, after-before)
 				}
-				if w := r.w; w.faults.kinds != 0 || w.plane.crashPhase != AtOnce {
+				if w := r.w; w.faults.kinds != 0 || w.plane.crashPhase != scenario.AtOnce {
 					t.Error("something is in force still")
 				}
 			})
@@ -228,7 +230,7 @@ func TestAfterTheHealingNoAppendIsDeadly(t *testing.T) {
 	if len(r.host(1).disk) != 0 {
 		t.Fatal("the agent appended something before the healing: choose another instant")
 	}
-	if got := r.finish().Effects[EffectAgentCrashAtAppend]; got != 0 || len(r.host(1).disk) == 0 {
+	if got := r.finish().Effects[scenario.EffectAgentCrashAtAppend]; got != 0 || len(r.host(1).disk) == 0 {
 		t.Errorf("it crashed %d times, with %d entries on its disk; want never, and some", got, len(r.host(1).disk))
 	}
 }
@@ -240,7 +242,7 @@ func TestAFaultThatStrikesNobodyChangesNothing(t *testing.T) {
 	noisy := play(t, storyScene+"at 5m net partition host=h8 for=1ms")
 	quiet.finish()
 	noisy.finish()
-	if noisy.w.effects[EffectPartitioned] != 0 {
+	if noisy.w.effects[scenario.EffectPartitioned] != 0 {
 		t.Fatal("the partition struck somebody: choose another instant")
 	}
 	if !slices.Equal(quiet.requests, noisy.requests) {

@@ -3,28 +3,30 @@ package sim
 import (
 	"slices"
 	"time"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // faultState is the faults in force. There are few at a time, so each kind has
 // a short list that is walked.
 type faultState struct {
 	kinds  uint64 // a bit for each kind that has any
-	active [faultKindEnd][]*activeFault
+	active [scenario.FaultKindCount][]*activeFault
 	// reached counts how often each fault of the scenario took effect.
 	reached []uint64
 }
 
 // More kinds than kinds has bits do not compile.
-const _ uint64 = 1 << (faultKindEnd - 1)
+const _ uint64 = 1 << (scenario.FaultKindCount - 1)
 
 // activeFault is a fault in force and how often it may still strike.
 type activeFault struct {
-	Fault
+	scenario.Fault
 	left  int // -1: without bound
 	order int // in the scenario
 }
 
-func (s *faultState) begin(f Fault, order int) *activeFault {
+func (s *faultState) begin(f scenario.Fault, order int) *activeFault {
 	a := &activeFault{Fault: f, left: -1, order: order}
 	if f.Count > 0 {
 		a.left = f.Count
@@ -34,7 +36,7 @@ func (s *faultState) begin(f Fault, order int) *activeFault {
 	return a
 }
 
-func (s *faultState) end(kind FaultKind, order int) {
+func (s *faultState) end(kind scenario.FaultKind, order int) {
 	s.active[kind] = slices.DeleteFunc(s.active[kind], func(a *activeFault) bool { return a.order == order })
 	if len(s.active[kind]) == 0 {
 		s.kinds &^= 1 << kind
@@ -50,7 +52,7 @@ func (s *faultState) took(a *activeFault) *activeFault {
 }
 
 // tookAll notes that the faults of a kind that hit host n took effect together.
-func (s *faultState) tookAll(kind FaultKind, n int, route MessageKind) {
+func (s *faultState) tookAll(kind scenario.FaultKind, n int, route scenario.Route) {
 	for _, a := range s.active[kind] {
 		if a.hits(n, route) {
 			s.took(a)
@@ -60,17 +62,17 @@ func (s *faultState) tookAll(kind FaultKind, n int, route MessageKind) {
 
 // hits reports whether a fault is about host n, and about what it does just
 // now: a request on a route, or its answer; 0 is nothing of the kind.
-func (a *activeFault) hits(n int, route MessageKind) bool {
-	return a.Hosts.Has(n) && (a.Route == AnyRoute || a.Route == route)
+func (a *activeFault) hits(n int, route scenario.Route) bool {
+	return a.Hosts.Has(n) && (a.Route == scenario.AnyRoute || a.Route == route)
 }
 
 // any reports whether a fault of a kind is in force. The others ask it first:
 // most of the time there is none.
-func (s *faultState) any(kind FaultKind) bool { return s.kinds&(1<<kind) != 0 }
+func (s *faultState) any(kind scenario.FaultKind) bool { return s.kinds&(1<<kind) != 0 }
 
 // inForce returns the first fault of a kind that hits host n, and uses nothing
 // up.
-func (s *faultState) inForce(kind FaultKind, n int, route MessageKind) *activeFault {
+func (s *faultState) inForce(kind scenario.FaultKind, n int, route scenario.Route) *activeFault {
 	if !s.any(kind) {
 		return nil
 	}
@@ -84,7 +86,7 @@ func (s *faultState) inForce(kind FaultKind, n int, route MessageKind) *activeFa
 
 // striking returns the first fault of a kind that strikes host n now, and uses
 // it up by one.
-func (s *faultState) striking(kind FaultKind, n int, route MessageKind) *activeFault {
+func (s *faultState) striking(kind scenario.FaultKind, n int, route scenario.Route) *activeFault {
 	a := s.inForce(kind, n, route)
 	if a != nil && a.left > 0 {
 		a.left--
@@ -94,7 +96,7 @@ func (s *faultState) striking(kind FaultKind, n int, route MessageKind) *activeF
 
 // strikingAt is striking for a fault that has a place: before the step, or
 // after it.
-func (s *faultState) strikingAt(kind FaultKind, n int, route MessageKind, after bool) *activeFault {
+func (s *faultState) strikingAt(kind scenario.FaultKind, n int, route scenario.Route, after bool) *activeFault {
 	if !s.any(kind) {
 		return nil
 	}
@@ -110,7 +112,7 @@ func (s *faultState) strikingAt(kind FaultKind, n int, route MessageKind, after 
 }
 
 // rate is the sum of the rates of the faults that hit host n.
-func (s *faultState) rate(kind FaultKind, n int, route MessageKind) int {
+func (s *faultState) rate(kind scenario.FaultKind, n int, route scenario.Route) int {
 	if !s.any(kind) {
 		return 0
 	}
@@ -124,7 +126,7 @@ func (s *faultState) rate(kind FaultKind, n int, route MessageKind) int {
 }
 
 // each is the sum of the durations of the faults that hit host n.
-func (s *faultState) each(kind FaultKind, n int, route MessageKind) time.Duration {
+func (s *faultState) each(kind scenario.FaultKind, n int, route scenario.Route) time.Duration {
 	if !s.any(kind) {
 		return 0
 	}
@@ -139,16 +141,16 @@ func (s *faultState) each(kind FaultKind, n int, route MessageKind) time.Duratio
 }
 
 // outage reports whether a fault of a kind is in force that strikes every time.
-func (s *faultState) outage(kind FaultKind) bool {
+func (s *faultState) outage(kind scenario.FaultKind) bool {
 	return slices.ContainsFunc(s.active[kind], func(a *activeFault) bool { return a.left < 0 })
 }
 
-func (s *faultState) partitioned(n int, route MessageKind, dir Dir) bool {
-	if !s.any(NetPartition) {
+func (s *faultState) partitioned(n int, route scenario.Route, dir scenario.Dir) bool {
+	if !s.any(scenario.NetPartition) {
 		return false
 	}
-	for _, a := range s.active[NetPartition] {
-		if a.hits(n, route) && (a.Dir == Both || a.Dir == dir) {
+	for _, a := range s.active[scenario.NetPartition] {
+		if a.hits(n, route) && (a.Dir == scenario.Both || a.Dir == dir) {
 			s.took(a)
 			return true
 		}

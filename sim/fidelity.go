@@ -7,6 +7,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // In wire fidelity every document is encoded as it would be on the wire, read
@@ -16,9 +17,9 @@ import (
 // overTheWire puts a request's document on the wire and takes it off again.
 func (w *World) overTheWire(m *message) {
 	switch m.kind {
-	case MsgHeartbeat:
+	case scenario.RouteHeartbeat:
 		m.heartbeat.Request = roundTrip(w, "a heartbeat", &wire.HeartbeatRequestSchema, m.heartbeat.Request)
-	case MsgEvent:
+	case scenario.RouteEvent:
 		m.event.Envelope = roundTrip(w, "an event", &wire.EventEnvelopeSchema, m.event.Envelope)
 	}
 }
@@ -65,9 +66,9 @@ func (w *World) answerOverTheWire(m *message, a *agent.Answer) {
 		return
 	}
 	switch m.kind {
-	case MsgHeartbeat:
+	case scenario.RouteHeartbeat:
 		m.request.Outcome.Heartbeat = decodeBody(w, &wire.HeartbeatResponseSchema, answer.Body)
-	case MsgPoll:
+	case scenario.RoutePoll:
 		dispatch := decodeBody(w, &wire.DispatchSchema, answer.Body)
 		m.request.Outcome.Document = &dispatch
 	}

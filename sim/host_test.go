@@ -8,6 +8,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // What the faults of hosts do.
@@ -50,13 +51,13 @@ func TestAnAgentThatCrashesGoesOnWhereItsLogEnds(t *testing.T) {
 func TestACrashAtAnAppendKeepsAProperPrefixOfIt(t *testing.T) {
 	kept := map[int]int{}
 	for seed := range uint64(12) {
-		s, err := ParseScenario(oneHost + "at 29s agent crash for=5s after=yes")
+		s, err := scenario.ParseScenario(oneHost + "at 29s agent crash for=5s after=yes")
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.Seed = seed
 		r := playScenario(t, s)
-		at := r.when("the agent crashed", func() bool { return r.w.effects[EffectAgentCrashAtAppend] > 0 })
+		at := r.when("the agent crashed", func() bool { return r.w.effects[scenario.EffectAgentCrashAtAppend] > 0 })
 		// Its first append is of the dispatch that it takes up, of the
 		// acknowledgement and of the activation's start: three entries.
 		h := r.host(1)
@@ -74,8 +75,8 @@ func TestACrashAtAnAppendKeepsAProperPrefixOfIt(t *testing.T) {
 			t.Errorf("seed %d: it is up again before its time", seed)
 		}
 		result := r.finish()
-		if rec := r.record(1); rec.State != wire.Converged || result.Effects[EffectSwitch] != 1 {
-			t.Errorf("seed %d: the record is %v after %d activations", seed, rec.State, result.Effects[EffectSwitch])
+		if rec := r.record(1); rec.State != wire.Converged || result.Effects[scenario.EffectSwitch] != 1 {
+			t.Errorf("seed %d: the record is %v after %d activations", seed, rec.State, result.Effects[scenario.EffectSwitch])
 		}
 	}
 	if kept[0] == 0 || kept[1] == 0 || kept[2] == 0 {
@@ -85,7 +86,7 @@ func TestACrashAtAnAppendKeepsAProperPrefixOfIt(t *testing.T) {
 
 func TestAProcessThatIsDownWaitsForItsAppendToo(t *testing.T) {
 	r := play(t, oneHost+"at 20s agent crash for=8s\nat 25s agent crash for=5s after=yes")
-	if got := r.finish().Effects[EffectAgentCrashAtAppend]; got != 1 {
+	if got := r.finish().Effects[scenario.EffectAgentCrashAtAppend]; got != 1 {
 		t.Errorf("it crashed %d times at an append, want once", got)
 	}
 }
@@ -95,18 +96,18 @@ func TestAProcessThatIsDownWaitsForItsAppendToo(t *testing.T) {
 func TestAnActivationThatIsCutOffIsEnded(t *testing.T) {
 	took := map[wire.Closure]int{}
 	for seed := range uint64(12) {
-		s, err := ParseScenario(oneHost + "at 1s net partition for=1ms")
+		s, err := scenario.ParseScenario(oneHost + "at 1s net partition for=1ms")
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.Seed = seed
 		quiet := playScenario(t, s)
-		at := quiet.when("an activation began", func() bool { return quiet.w.effects[EffectSwitch] > 0 })
-		s.Faults = []Fault{{Kind: HostReboot, At: at + 5*time.Second, For: 30 * time.Second}}
+		at := quiet.when("an activation began", func() bool { return quiet.w.effects[scenario.EffectSwitch] > 0 })
+		s.Faults = []scenario.Fault{{Kind: scenario.HostReboot, At: at + 5*time.Second, For: 30 * time.Second}}
 		r := playScenario(t, s)
 		r.until(at + 6*time.Second)
-		if r.w.effects[EffectSwitchCut] != 1 {
-			t.Fatalf("seed %d: %d activations were cut off, want one", seed, r.w.effects[EffectSwitchCut])
+		if r.w.effects[scenario.EffectSwitchCut] != 1 {
+			t.Fatalf("seed %d: %d activations were cut off, want one", seed, r.w.effects[scenario.EffectSwitchCut])
 		}
 		took[r.host(1).running]++
 		r.finish()
@@ -127,28 +128,28 @@ func TestAnAgentWithoutItsDiskIsToldWhatItWasDoing(t *testing.T) {
 		t.Fatalf("the record is %v, %d entries are on the disk; want it Soaking, and none", r.record(1).State, len(r.host(1).disk))
 	}
 	last := r.record(1).LastEventSeq
-	r.when("the agent took up what the plane told it", func() bool { return r.w.effects[EffectAgentRecovered] > 0 })
+	r.when("the agent took up what the plane told it", func() bool { return r.w.effects[scenario.EffectAgentRecovered] > 0 })
 	v, has := r.view(1)
 	if !has || v.Record.State != wire.Soaking || v.Record.LastEventSeq < last {
 		t.Errorf("it knows %+v; want it Soaking, going on from event %d", v.Record, last)
 	}
 	result := r.finish()
-	if rec := r.record(1); rec.State != wire.Converged || result.Effects[EffectSwitch] != 1 {
-		t.Errorf("the record is %v after %d activations, want it Converged after one", rec.State, result.Effects[EffectSwitch])
+	if rec := r.record(1); rec.State != wire.Converged || result.Effects[scenario.EffectSwitch] != 1 {
+		t.Errorf("the record is %v after %d activations, want it Converged after one", rec.State, result.Effects[scenario.EffectSwitch])
 	}
 }
 
 func TestADiskCanBeLostWhileTheHostIsDown(t *testing.T) {
 	r := play(t, oneHost+"at 80s agent crash for=20s\nat 90s agent amnesia for=5s")
 	r.until(90 * time.Second)
-	if r.host(1).up || len(r.host(1).disk) != 0 || r.w.effects[EffectAmnesia] != 1 {
-		t.Errorf("up %v, %d entries, %d disks lost; want it down, with a disk lost", r.host(1).up, len(r.host(1).disk), r.w.effects[EffectAmnesia])
+	if r.host(1).up || len(r.host(1).disk) != 0 || r.w.effects[scenario.EffectAmnesia] != 1 {
+		t.Errorf("up %v, %d entries, %d disks lost; want it down, with a disk lost", r.host(1).up, len(r.host(1).disk), r.w.effects[scenario.EffectAmnesia])
 	}
 	r.until(100*time.Second - 1)
 	if r.host(1).up {
 		t.Error("it came up before its time")
 	}
-	if r.finish().Effects[EffectAgentRecovered] == 0 {
+	if r.finish().Effects[scenario.EffectAgentRecovered] == 0 {
 		t.Error("nothing was recovered")
 	}
 }
@@ -160,7 +161,7 @@ func TestAHostsClockLeavesLivenessAlone(t *testing.T) {
 			r := play(t, busyFleet+"at 1m "+fault)
 			r.until(4*time.Minute - time.Second)
 			s := r.status(1)
-			if off := s.LastHeartbeatAt.Std().Sub(Epoch.Std()) - r.w.now; off < time.Minute && off > -time.Minute {
+			if off := s.LastHeartbeatAt.Std().Sub(scenario.Epoch.Std()) - r.w.now; off < time.Minute && off > -time.Minute {
 				t.Errorf("its last heartbeat is of %v, which is hardly off: the clock was right", s.LastHeartbeatAt)
 			}
 			if s.Reachability != wire.Reachable || s.SilentSeconds > 12 {
@@ -190,7 +191,7 @@ func TestAClockIsOffByWhatItsFaultsSay(t *testing.T) {
 		r.w.now = c.at // the instant itself, and not that of the last event
 		for n, want := range map[int]time.Duration{1: c.h1, 2: c.h2} {
 			instant := r.host(n).instant(r.w)
-			if off := instant.Wall.Std().Sub(Epoch.Std()) - c.at; off != want || instant.Mono != c.at {
+			if off := instant.Wall.Std().Sub(scenario.Epoch.Std()) - c.at; off != want || instant.Mono != c.at {
 				t.Errorf("at %v h%d is off by %v, want %v", c.at, n, off, want)
 			}
 		}
@@ -212,7 +213,7 @@ func TestWithAnothersCertificateNothingChanges(t *testing.T) {
 	}
 	refused := 0
 	for _, q := range r.requests {
-		if q.node != 0 || q.sentAt < 50*time.Second || q.kind == MsgPoll {
+		if q.node != 0 || q.sentAt < 50*time.Second || q.kind == scenario.RoutePoll {
 			continue // a poll names nobody: it is the other's
 		}
 		refused++
@@ -233,8 +234,8 @@ func TestWithAnothersCertificateNothingChanges(t *testing.T) {
 func TestARevokedHostIsLockedOutUntilItHasANewCertificate(t *testing.T) {
 	r := play(t, "seed 2\nfleet 2 interval=10s\nactive 4m\nat 1m revoke h1 reissue=90s")
 	result := r.finish()
-	if result.Effects[EffectRevoked] != 1 || result.Effects[EffectReissued] != 1 {
-		t.Fatalf("%d revocations, %d new certificates; want one each", result.Effects[EffectRevoked], result.Effects[EffectReissued])
+	if result.Effects[scenario.EffectRevoked] != 1 || result.Effects[scenario.EffectReissued] != 1 {
+		t.Fatalf("%d revocations, %d new certificates; want one each", result.Effects[scenario.EffectRevoked], result.Effects[scenario.EffectReissued])
 	}
 	from, to := time.Minute+time.Second, time.Minute+90*time.Second
 	locked := 0
@@ -263,8 +264,8 @@ func TestARevokedHostIsLockedOutUntilItHasANewCertificate(t *testing.T) {
 // PROTOCOL T5
 func TestARevocationIsCountedWithoutANewCertificateToo(t *testing.T) {
 	r := play(t, "seed 2\nfleet 2 interval=10s\nactive 4m\nat 1m revoke h1")
-	if result := r.finish(); result.Effects[EffectRevoked] != 1 || result.Effects[EffectReissued] != 0 {
-		t.Errorf("%d revocations, %d new certificates; want one, and none", result.Effects[EffectRevoked], result.Effects[EffectReissued])
+	if result := r.finish(); result.Effects[scenario.EffectRevoked] != 1 || result.Effects[scenario.EffectReissued] != 0 {
+		t.Errorf("%d revocations, %d new certificates; want one, and none", result.Effects[scenario.EffectRevoked], result.Effects[scenario.EffectReissued])
 	}
 }
 
@@ -278,8 +279,8 @@ func TestAFailedActivationHaltsTheRollout(t *testing.T) {
 	if rec := r.record(2); rec.State != wire.Pending || rec.DispatchedAt.IsSet() {
 		t.Errorf("h2, of the second wave, is %v; want it Pending and not dispatched", rec.State)
 	}
-	if result.Effects[EffectHalted] != 1 {
-		t.Errorf("halted %d times", result.Effects[EffectHalted])
+	if result.Effects[scenario.EffectHalted] != 1 {
+		t.Errorf("halted %d times", result.Effects[scenario.EffectHalted])
 	}
 }
 
@@ -290,7 +291,7 @@ func TestASlowActivationTakesThatMuchLonger(t *testing.T) {
 	if took := ended - began; took != time.Minute { // 10s and 50s
 		t.Errorf("it took %v, want a minute", took)
 	}
-	if got := r.finish().Effects[EffectActivationSlow]; got != 1 {
+	if got := r.finish().Effects[scenario.EffectActivationSlow]; got != 1 {
 		t.Errorf("%d slow activations, want one", got)
 	}
 }
@@ -347,7 +348,7 @@ func TestUnderThePolicyHaltNothingIsRolledBack(t *testing.T) {
 	if rec := r.record(1); rec.State != wire.Failed || r.host(1).running != "c1" {
 		t.Errorf("it is %v and runs %s; want it Failed, on c1", rec.State, r.host(1).running)
 	}
-	if result.Effects[EffectAgentRollback] != 0 || result.Effects[EffectProbeFailed] == 0 {
-		t.Errorf("%d rollbacks, %d failed rounds", result.Effects[EffectAgentRollback], result.Effects[EffectProbeFailed])
+	if result.Effects[scenario.EffectAgentRollback] != 0 || result.Effects[scenario.EffectProbeFailed] == 0 {
+		t.Errorf("%d rollbacks, %d failed rounds", result.Effects[scenario.EffectAgentRollback], result.Effects[scenario.EffectProbeFailed])
 	}
 }

@@ -4,15 +4,16 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // misbehave is what a hostile host does: it floods, sends garbage, speaks in
 // other hosts' names, and sends events that it has no business to send. It
 // has a good certificate, of its own.
 func (h *hostNode) misbehave(w *World) {
-	w.effect(EffectHostile)
+	w.effect(scenario.EffectHostile)
 	s := &h.machine
-	other := HostName(s.IntN(len(w.hosts)) + 1)
+	other := scenario.HostName(s.IntN(len(w.hosts)) + 1)
 	at := w.wallAt(0)
 	if s.Chance(600) && h.tellTale(w) {
 		h.thinkAgain(w)
@@ -21,21 +22,21 @@ func (h *hostNode) misbehave(w *World) {
 	switch s.IntN(5) {
 	case 0: // a flood
 		for range 4 + s.IntN(12) {
-			m := h.message(w, MsgHeartbeat)
-			m.heartbeat.Request = wire.HeartbeatRequest{Hostname: HostName(h.index + 1), At: at}
+			m := h.message(w, scenario.RouteHeartbeat)
+			m.heartbeat.Request = wire.HeartbeatRequest{Hostname: scenario.HostName(h.index + 1), At: at}
 			w.send(m, &h.sends)
 		}
 	case 1:
-		m := h.message(w, MsgGarbage)
+		m := h.message(w, scenario.RouteGarbage)
 		m.garbage = s.Uint64()
 		w.send(m, &h.sends)
 	case 2: // in another host's name
-		m := h.message(w, MsgHeartbeat)
+		m := h.message(w, scenario.RouteHeartbeat)
 		m.heartbeat.Request = wire.HeartbeatRequest{Hostname: other, CurrentClosure: "evil", At: at}
 		w.send(m, &h.sends)
 	case 3: // an event in another host's name, or its own name in a rollout that is not its own
-		m := h.message(w, MsgEvent)
-		name := HostName(h.index + 1)
+		m := h.message(w, scenario.RouteEvent)
+		name := scenario.HostName(h.index + 1)
 		if s.Chance(500) {
 			name = other
 		}
@@ -45,9 +46,9 @@ func (h *hostNode) misbehave(w *World) {
 		}
 		w.send(m, &h.sends)
 	case 4:
-		m := h.message(w, MsgPoll)
+		m := h.message(w, scenario.RoutePoll)
 		m.wait, m.timeout = time.Duration(s.IntN(3))*time.Second, 20*time.Second
-		m.poll.Hostname = HostName(h.index + 1)
+		m.poll.Hostname = scenario.HostName(h.index + 1)
 		w.send(m, &h.sends)
 	}
 	h.thinkAgain(w)
@@ -55,11 +56,11 @@ func (h *hostNode) misbehave(w *World) {
 
 func (h *hostNode) thinkAgain(w *World) {
 	if !w.healed { // a host that never stops flooding never lets the fleet rest
-		w.queue.push(timer{at: w.now + h.machine.Between(200*time.Millisecond, 20*time.Second), kind: dueHostile, node: int32(h.index)})
+		w.queue.push(Timer{at: w.now + h.machine.Between(200*time.Millisecond, 20*time.Second), kind: dueHostile, node: int32(h.index)})
 	}
 }
 
-func (h *hostNode) message(w *World, kind MessageKind) *message {
+func (h *hostNode) message(w *World, kind scenario.Route) *message {
 	m := w.pool.take()
 	m.kind, m.node, m.timeout = kind, int32(h.index), 10*time.Second
 	m.identity, m.notBefore = &h.identity, h.notBefore

@@ -5,16 +5,13 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // A hostile host that is in a rollout tells tales of itself: events that a
 // record takes and events that it must not, with the next number, with one that
 // was used and with one that leaves a gap. It may ruin its own record, and
 // nothing else.
-
-// hostile reports whether a rollout is one of hostile hosts: all that it names
-// are.
-func (s *Scenario) hostile(r *Rollout) bool { return r.Targets.First > s.Fleet.Hosts-s.Fleet.Hostile }
 
 // taleKinds are the kinds of events that lead on from a state, so that tales
 // get beyond their beginning.
@@ -51,7 +48,7 @@ func (h *hostNode) taleBody(kind wire.EventKind, rec *rollout.Record, now wire.T
 	if s.Chance(300) {
 		closure = "evil"
 	}
-	probe := probeNames[s.IntN(2)]
+	probe := scenario.ProbeName(s.IntN(2))
 	mode := wire.Enforce
 	if s.Chance(200) {
 		mode = wire.Observe
@@ -80,21 +77,21 @@ func (h *hostNode) taleBody(kind wire.EventKind, rec *rollout.Record, now wire.T
 	case wire.KindFailed:
 		return wire.HealthFailed{FailedAt: at, PolicyApplied: wire.RollbackAndHalt}
 	case wire.KindRollbackComplete:
-		return wire.RollbackComplete{RevertedToClosure: initialClosure, CompletedAt: at}
+		return wire.RollbackComplete{RevertedToClosure: scenario.InitialClosure, CompletedAt: at}
 	case wire.KindConverged:
 		return wire.HostConverged{ConvergedAt: at, CurrentClosure: closure}
 	default:
-		return wire.DispatchAck{CurrentClosureAtDispatch: initialClosure, ReceivedAt: at}
+		return wire.DispatchAck{CurrentClosureAtDispatch: scenario.InitialClosure, ReceivedAt: at}
 	}
 }
 
 // tellTale sends a tale, or a heartbeat that claims to have got somewhere
 // (PROTOCOL H4). It reports whether the host is in a rollout at all.
 func (h *hostNode) tellTale(w *World) bool {
-	name := HostName(h.index + 1)
+	name := scenario.HostName(h.index + 1)
 	for i := range w.scenario.Rollouts {
 		o := &w.scenario.Rollouts[i]
-		if !w.scenario.hostile(o) || !o.Targets.Has(h.index+1) {
+		if !w.scenario.IsHostile(o) || !o.Targets.Has(h.index+1) {
 			continue
 		}
 		rec, known := w.plane.current().Record(o.ID, name)
@@ -103,12 +100,12 @@ func (h *hostNode) tellTale(w *World) bool {
 		}
 		at := w.wallAt(0)
 		if h.machine.Chance(150) {
-			m := h.message(w, MsgHeartbeat)
+			m := h.message(w, scenario.RouteHeartbeat)
 			m.heartbeat.Request = wire.HeartbeatRequest{Hostname: name, CurrentClosure: o.Target, At: at}
 			w.send(m, &h.sends)
 			return true
 		}
-		m := h.message(w, MsgEvent)
+		m := h.message(w, scenario.RouteEvent)
 		m.event.Envelope = wire.EventEnvelope{Hostname: name, RolloutID: o.ID, Event: h.tale(&rec, at)}
 		w.send(m, &h.sends)
 		return true

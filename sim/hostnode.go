@@ -5,6 +5,8 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/random"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // HostKind is what runs on a host.
@@ -44,7 +46,7 @@ type hostNode struct {
 	identity  wire.Identity
 	notBefore wire.Time
 
-	sends, down, machine Stream
+	sends, down, machine random.Stream
 	latest               uint64 // ID of the request that was sent last of those that have arrived
 }
 
@@ -59,42 +61,39 @@ type switching struct {
 // world begins.
 func (w *World) firstIssue() wire.Time { return w.scenario.Start.At.Add(-30 * 24 * time.Hour) }
 
-// initialClosure is what every host runs before its first rollout.
-const initialClosure wire.Closure = "c0"
-
 func (h *hostNode) init(w *World, i int) {
 	f := &w.scenario.Fleet
 	n := i + 1
 	*h = hostNode{
-		index: i, running: initialClosure, timerAt: -1,
-		identity:  wire.Identity{CommonName: "agent-" + string(HostName(n)) + ".sim", Name: string(HostName(n))},
+		index: i, running: scenario.InitialClosure, timerAt: -1,
+		identity:  wire.Identity{CommonName: "agent-" + string(scenario.HostName(n)) + ".sim", Name: string(scenario.HostName(n))},
 		notBefore: w.firstIssue(),
-		sends:     NewStream(w.scenario.Seed, "net/up", n),
-		down:      NewStream(w.scenario.Seed, "net/down", n),
-		machine:   NewStream(w.scenario.Seed, "machine", n),
+		sends:     random.New(w.scenario.Seed, "net/up", n),
+		down:      random.New(w.scenario.Seed, "net/down", n),
+		machine:   random.New(w.scenario.Seed, "machine", n),
 	}
-	if closure, known := w.adopted.running[HostName(n)]; known {
+	if closure, known := w.adopted.Running[scenario.HostName(n)]; known {
 		h.running = closure
 	}
 	switch {
 	case n > f.Hosts-f.Hostile:
 		h.kind = HostileHost
-		w.queue.push(timer{at: h.machine.Between(0, f.Interval), kind: dueHostile, node: int32(i)})
+		w.queue.push(Timer{at: h.machine.Between(0, f.Interval), kind: dueHostile, node: int32(i)})
 		return
 	case n > f.Hosts-f.Hostile-f.Legacy:
 		h.kind = LegacyHost
 	}
-	seeds := NewStream(w.scenario.Seed, "agent", n)
-	h.cfg = w.scenario.agentConfig(n)
+	seeds := random.New(w.scenario.Seed, "agent", n)
+	h.cfg = w.scenario.AgentConfig(n)
 	h.cfg.Seed, h.cfg.Legacy = seeds.Uint64(), h.kind == LegacyHost
-	w.queue.push(timer{at: 0, kind: dueHostUp, node: int32(i)})
+	w.queue.push(Timer{at: 0, kind: dueHostUp, node: int32(i)})
 }
 
 // instant is now on the host's clocks. Its wall clock may be off.
 func (h *hostNode) instant(w *World) wire.Instant {
 	offset := h.clockOffset(w)
 	if offset != 0 {
-		w.effect(EffectWrongClock)
+		w.effect(scenario.EffectWrongClock)
 	}
 	return wire.Instant{Mono: w.now, Wall: w.wallAt(offset)}
 }
@@ -102,8 +101,8 @@ func (h *hostNode) instant(w *World) wire.Instant {
 // clockOffset is by how much the host's wall clock is off.
 func (h *hostNode) clockOffset(w *World) time.Duration {
 	n := h.index + 1
-	offset := w.faults.each(ClockSkew, n, 0)
-	for _, f := range w.faults.active[ClockDrift] {
+	offset := w.faults.each(scenario.ClockSkew, n, 0)
+	for _, f := range w.faults.active[scenario.ClockDrift] {
 		if f.hits(n, 0) {
 			w.faults.took(f)
 			offset += (w.now - f.At) / time.Microsecond * time.Duration(f.Rate) / 1_000_000 * time.Microsecond
@@ -145,20 +144,6 @@ func (h *hostNode) comeUp(w *World) {
 // rebooted stands in nextBoot while a host that was rebooted comes up.
 const rebooted wire.Closure = "(rebooted)"
 
-// probeNames are the probes that a host may have.
-var probeNames = []wire.Name{"http", "disk", "dns", "load"}
-
-// declaredProbes are those of every host of a fleet.
-func (f *Fleet) declaredProbes() []wire.ProbeDeclaration {
-	var list []wire.ProbeDeclaration
-	for i := range max(f.Probes, 0) {
-		list = append(list, wire.ProbeDeclaration{
-			ProbeName: probeNames[i], ProbeKind: "sim", Mode: wire.Enforce,
-		})
-	}
-	return list
-}
-
 // step gives the agent an input and carries out what it asks for.
 func (h *hostNode) step(w *World, in agent.Input) {
 	h.agent.Step(h.instant(w), in, &h.out)
@@ -170,7 +155,7 @@ func (h *hostNode) step(w *World, in agent.Input) {
 		kept := h.machine.IntN(len(h.out.Appends))
 		h.disk = append(h.disk, h.out.Appends[:kept]...)
 		w.emitHostAppended(h, h.out.Appends[:kept])
-		w.effect(EffectAgentCrashAtAppend)
+		w.effect(scenario.EffectAgentCrashAtAppend)
 		w.reached(h.crashFault)
 		h.goDown(w, h.crashDown)
 		return
@@ -223,19 +208,19 @@ func (h *hostNode) send(w *World, r *agent.Request) {
 	m.identity, m.notBefore = &h.identity, h.notBefore
 	switch r.Kind {
 	case agent.RequestHeartbeat:
-		m.kind = MsgHeartbeat
+		m.kind = scenario.RouteHeartbeat
 		m.heartbeat.Request = r.Heartbeat
 	case agent.RequestEvent:
-		m.kind = MsgEvent
+		m.kind = scenario.RouteEvent
 		m.event.Envelope = r.Event
 	case agent.RequestPoll:
-		m.kind, m.wait = MsgPoll, r.Wait
+		m.kind, m.wait = scenario.RoutePoll, r.Wait
 	}
-	if w.faults.striking(CertWrong, h.index+1, m.kind) != nil {
-		w.effect(EffectWrongCertificate)
+	if w.faults.striking(scenario.CertWrong, h.index+1, m.kind) != nil {
+		w.effect(scenario.EffectWrongCertificate)
 		m.identity = &w.hosts[(h.index+1)%len(w.hosts)].identity
 	}
-	if m.kind == MsgPoll {
+	if m.kind == scenario.RoutePoll {
 		m.poll.Hostname = wire.Hostname(m.identity.Name)
 	}
 	w.send(m, &h.sends)
@@ -256,16 +241,16 @@ func (h *hostNode) hear(w *World, m *message, answered bool) {
 		}
 	}
 	switch in := &w.inputs; m.kind {
-	case MsgHeartbeat:
+	case scenario.RouteHeartbeat:
 		in.heartbeat = agent.HeartbeatAnswered{ID: m.call, Answer: a}
 		if a.Status == 200 {
 			in.heartbeat.Response = m.request.Outcome.Heartbeat
 		}
 		h.step(w, &in.heartbeat)
-	case MsgEvent:
+	case scenario.RouteEvent:
 		in.event = agent.EventAnswered{ID: m.call, Answer: a}
 		h.step(w, &in.event)
-	case MsgPoll:
+	case scenario.RoutePoll:
 		in.poll = agent.PollAnswered{ID: m.call, Answer: a}
 		if a.Status == 200 {
 			in.poll.Dispatch = *m.request.Outcome.Document.(*wire.Dispatch)
@@ -290,22 +275,22 @@ func (h *hostNode) strike(w *World, i int) {
 		return // what runs there is nobody's agent
 	}
 	switch f.Kind {
-	case AgentCrash:
+	case scenario.AgentCrash:
 		switch {
 		case f.After:
 			h.crashAtAppend, h.crashDown, h.crashFault = true, f.For, i
 		case h.up:
-			w.effect(EffectAgentCrash)
+			w.effect(scenario.EffectAgentCrash)
 			w.reached(i)
 			h.goDown(w, f.For)
 		}
-	case HostReboot:
+	case scenario.HostReboot:
 		if h.up {
 			w.reached(i)
 		}
 		h.reboot(w, f.For)
-	case AgentAmnesia:
-		w.effect(EffectAmnesia)
+	case scenario.AgentAmnesia:
+		w.effect(scenario.EffectAmnesia)
 		w.reached(i)
 		h.disk = nil
 		if h.up {
@@ -319,7 +304,7 @@ func (h *hostNode) strike(w *World, i int) {
 // after it took effect.
 func (h *hostNode) goDown(w *World, down time.Duration) {
 	if h.switching.id != 0 {
-		w.effect(EffectSwitchCut)
+		w.effect(scenario.EffectSwitchCut)
 		if h.machine.Chance(500) {
 			h.running, h.nextBoot = h.switching.closure, ""
 		}
@@ -327,7 +312,7 @@ func (h *hostNode) goDown(w *World, down time.Duration) {
 	h.switching, h.probing = switching{}, 0
 	h.up, h.crashAtAppend = false, false
 	h.epoch++
-	w.queue.push(timer{at: w.now + down, kind: dueHostUp, node: int32(h.index)})
+	w.queue.push(Timer{at: w.now + down, kind: dueHostUp, node: int32(h.index)})
 }
 
 // plannedReboot is the reboot that a deferred activation waits for. It is put
@@ -337,7 +322,7 @@ func (h *hostNode) plannedReboot(w *World) {
 	switch {
 	case h.nextBoot == "" || h.nextBoot == rebooted:
 	case !h.up || h.switching.id != 0:
-		w.queue.push(timer{at: w.now + time.Minute, kind: dueReboot, node: int32(h.index)})
+		w.queue.push(Timer{at: w.now + time.Minute, kind: dueReboot, node: int32(h.index)})
 	default:
 		h.reboot(w, h.machine.Between(20*time.Second, 90*time.Second))
 	}
@@ -348,7 +333,7 @@ func (h *hostNode) reboot(w *World, down time.Duration) {
 	if !h.up {
 		return
 	}
-	w.effect(EffectReboot)
+	w.effect(scenario.EffectReboot)
 	h.goDown(w, down)
 	if h.nextBoot != "" && h.nextBoot != rebooted {
 		h.running = h.nextBoot
@@ -357,7 +342,7 @@ func (h *hostNode) reboot(w *World, down time.Duration) {
 }
 
 func (h *hostNode) reissue(w *World) {
-	w.effect(EffectReissued)
+	w.effect(scenario.EffectReissued)
 	// A certificate knows whole seconds only.
 	h.notBefore = wire.TimeOf(w.wallAt(w.plane.wallOffset).Std().Truncate(time.Second))
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // What a consumer of events may look at besides the event. All of it is to be
@@ -17,7 +18,7 @@ func (w *World) Now() time.Duration { return w.now }
 
 // Scenario returns what the world runs, with the defaults filled in. It is to be
 // read only.
-func (w *World) Scenario() *Scenario { return &w.scenario }
+func (w *World) Scenario() *scenario.Scenario { return &w.scenario }
 
 // Plane returns the reducer of the plane; nil while its process is down or has
 // not loaded its log. It is to be read only, and good until the next event. What
@@ -97,7 +98,7 @@ func (w *World) NewWalk() *plane.Plane { return w.plane.newWalk() }
 
 // MayDropReply reports whether a fault in force drops replies to such requests.
 func (w *World) MayDropReply(m *Message) bool {
-	for _, f := range w.faults.active[ReplyDrop] {
+	for _, f := range w.faults.active[scenario.ReplyDrop] {
 		if f.hits(int(m.node)+1, m.kind) {
 			return true
 		}
@@ -125,7 +126,7 @@ func (m *Message) ID() uint64 { return m.id }
 func (m *Message) Slot() uint32 { return m.slot }
 
 // Kind says which route it takes.
-func (m *Message) Kind() MessageKind { return m.kind }
+func (m *Message) Kind() scenario.Route { return m.kind }
 
 // Host is the number of the host that sent it, from 1; 0 if it was no host.
 func (m *Message) Host() int { return max(int(m.node)+1, 0) }

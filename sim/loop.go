@@ -8,6 +8,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // The loop carries out the sections of the driver's worker, as the server's
@@ -48,9 +49,9 @@ func (p *planeNode) plan(w *World, after time.Duration) {
 }
 
 func (p *planeNode) slowness(w *World) time.Duration {
-	slow := w.faults.each(ReducerSlow, 0, 0)
+	slow := w.faults.each(scenario.ReducerSlow, 0, 0)
 	if slow > 0 {
-		w.effect(EffectSlowStep)
+		w.effect(scenario.EffectSlowStep)
 	}
 	return slow
 }
@@ -61,7 +62,7 @@ func (p *planeNode) pause(w *World) time.Duration {
 	if w.scenario.Plane.Pause == 0 || p.schedule.Uint64()%pauseOneIn != 0 {
 		return 0
 	}
-	w.effect(EffectInterrupted)
+	w.effect(scenario.EffectInterrupted)
 	return p.schedule.Between(1, w.scenario.Plane.Pause)
 }
 
@@ -75,9 +76,9 @@ func (p *planeNode) section(w *World) {
 	}
 	p.planned = false
 	work := p.worker.Next() // a commit may have ended meanwhile
-	if work == driver.Step && w.faults.any(ReducerWedge) {
-		w.effect(EffectWedged)
-		w.faults.tookAll(ReducerWedge, 0, 0)
+	if work == driver.Step && w.faults.any(scenario.ReducerWedge) {
+		w.effect(scenario.EffectWedged)
+		w.faults.tookAll(scenario.ReducerWedge, 0, 0)
 		p.wedged = true // goes on when the fault ends
 		return
 	}
@@ -111,7 +112,7 @@ func (p *planeNode) carryOut(w *World, work driver.Work) {
 		pending := p.worker.Pending()
 		err := p.worker.TakeOver()
 		if err != nil && pending > p.group {
-			w.effect(EffectDiscardedMore)
+			w.effect(scenario.EffectDiscardedMore)
 		}
 		p.revoked = p.worker.Revocations()
 		n := 1
@@ -138,14 +139,14 @@ func (p *planeNode) carryOut(w *World, work driver.Work) {
 // step steps the next input of the batch, unless a fault drops it before.
 func (p *planeNode) step(w *World, now wire.Instant) {
 	m := p.worker.Current().For
-	if w.faults.strikingAt(ReplyDrop, int(m.node)+1, m.kind, false) != nil {
+	if w.faults.strikingAt(scenario.ReplyDrop, int(m.node)+1, m.kind, false) != nil {
 		w.emitMessage(EventSkipped, m)
 		p.worker.Skip(now)
 		p.afterFront(w)
 		return
 	}
 	if p.worker.Committing() {
-		w.effect(EffectSteppedMeanwhile)
+		w.effect(scenario.EffectSteppedMeanwhile)
 	}
 	in, out := m.input(), p.worker.Output()
 	w.emitInput(EventStepping, m, in, nil, out)
@@ -158,15 +159,15 @@ func (p *planeNode) step(w *World, now wire.Instant) {
 // reply delivers a reply, unless it is late (PROTOCOL G2) or a fault drops it.
 func (p *planeNode) reply(w *World, now wire.Instant) {
 	m := p.worker.Current().For
-	if w.faults.strikingAt(ReplyDrop, int(m.node)+1, m.kind, true) != nil {
-		w.effect(EffectAppliedNotReplied)
+	if w.faults.strikingAt(scenario.ReplyDrop, int(m.node)+1, m.kind, true) != nil {
+		w.effect(scenario.EffectAppliedNotReplied)
 		w.emitReplied(m, true)
 		p.worker.DropReply(now)
 		return
 	}
 	w.emitReplied(m, false)
 	if p.worker.Reply(now) == gate.Discard {
-		w.effect(EffectLateReply)
+		w.effect(scenario.EffectLateReply)
 	}
 }
 
@@ -210,16 +211,16 @@ var noOutput plane.Output // before a tick
 
 // beginCommit gives a group to the disk.
 func (p *planeNode) beginCommit(w *World) {
-	if p.crashPhase == BeforeCommit {
-		p.crashAtPhase(w, EffectCrashBeforeCommit)
+	if p.crashPhase == scenario.BeforeCommit {
+		p.crashAtPhase(w, scenario.EffectCrashBeforeCommit)
 		return
 	}
 	group := p.worker.BeginCommit()
 	w.emitSection(driver.Commit, nil, len(group.Entries))
 	p.flying, p.group = group.Entries, len(group.Entries)
 	latency := p.disk.Between(w.scenario.Plane.Commit.Min, w.scenario.Plane.Commit.Max)
-	if slow := w.faults.each(DiskSlow, 0, 0); slow > 0 {
-		w.effect(EffectSlowDisk)
+	if slow := w.faults.each(scenario.DiskSlow, 0, 0); slow > 0 {
+		w.effect(scenario.EffectSlowDisk)
 		latency += slow
 	}
 	w.push(dueCommit, planeNodeID, w.now+latency, p.epoch)
@@ -230,17 +231,17 @@ func (p *planeNode) committed(w *World) {
 	if p.asleep(w, dueCommit, 0) {
 		return
 	}
-	if p.crashPhase == InsideCommit {
-		p.crashAtPhase(w, EffectCrashInsideCommit)
+	if p.crashPhase == scenario.InsideCommit {
+		p.crashAtPhase(w, scenario.EffectCrashInsideCommit)
 		return
 	}
 	entries := p.flying
 	p.flying = nil
-	fault := w.faults.striking(DiskFail, 0, 0)
+	fault := w.faults.striking(scenario.DiskFail, 0, 0)
 	failed := fault != nil
 	stored := !failed || fault.After
 	if failed {
-		w.effect(EffectDiskFailed)
+		w.effect(scenario.EffectDiskFailed)
 	}
 	if failed {
 		w.emit(Event{Kind: EventCommitFailed, Count: len(entries), Stored: stored})
@@ -248,8 +249,8 @@ func (p *planeNode) committed(w *World) {
 	if stored && !p.store(w, entries, failed) {
 		return
 	}
-	if !failed && p.crashPhase == AfterCommit {
-		p.crashAtPhase(w, EffectCrashAfterCommit)
+	if !failed && p.crashPhase == scenario.AfterCommit {
+		p.crashAtPhase(w, scenario.EffectCrashAfterCommit)
 		return
 	}
 	var err error
@@ -270,25 +271,25 @@ func (p *planeNode) store(w *World, entries []plane.Entry, lost bool) bool {
 		}
 	}
 	if lost {
-		w.effect(EffectStoredAfterAll)
+		w.effect(scenario.EffectStoredAfterAll)
 	}
 	p.log = append(p.log, entries...)
-	w.emit(Event{Kind: EventCommitted, Entries: entries, ReplyLost: lost || p.crashPhase == AfterCommit})
+	w.emit(Event{Kind: EventCommitted, Entries: entries, ReplyLost: lost || p.crashPhase == scenario.AfterCommit})
 	return true
 }
 
 // crashAtPhase is a crash that has waited for its moment.
-func (p *planeNode) crashAtPhase(w *World, e Effect) {
+func (p *planeNode) crashAtPhase(w *World, e scenario.Effect) {
 	w.effect(e)
 	w.reached(p.crashFault)
-	p.crashPhase = AtOnce
+	p.crashPhase = scenario.AtOnce
 	p.crash(w, p.crashDown, p.crashWipe)
 }
 
 // load makes the plane of what is on the disk, if that can be read; otherwise
 // the worker says when to try again.
 func (p *planeNode) load(w *World, now wire.Instant) {
-	if p.opened && w.faults.outage(DiskFail) {
+	if p.opened && w.faults.outage(scenario.DiskFail) {
 		w.emitPlain(EventRebuildFailed)
 		p.worker.LoadFailed(now)
 		w.push(dueRetry, planeNodeID, w.now+p.worker.RetryIn(), p.epoch)
@@ -330,7 +331,7 @@ func (p *planeNode) openGate(w *World, now wire.Instant) {
 	w.emitSection(driver.Open, nil, 0)
 	p.worker.Open(now)
 	if again {
-		w.effect(EffectRebuilt)
+		w.effect(scenario.EffectRebuilt)
 		return
 	}
 	w.push(dueTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
@@ -359,7 +360,7 @@ func (p *planeNode) observed(w *World, fate driver.Fate, m *message) {
 	case driver.PollRefused:
 		w.emitMessage(EventPollRefused, m)
 	case driver.Woken:
-		w.effect(EffectPollWoken)
+		w.effect(scenario.EffectPollWoken)
 	case driver.Expired:
 		w.emitMessage(EventExpired, m)
 	case driver.Dropped:
@@ -371,7 +372,7 @@ func (p *planeNode) observed(w *World, fate driver.Fate, m *message) {
 		if code := m.request.Outcome.Code; code.Unavailable() {
 			w.effect(effectOfCode(code))
 			if code == wire.Saturated {
-				w.faults.tookAll(GateCapacity, 0, 0)
+				w.faults.tookAll(scenario.GateCapacity, 0, 0)
 			}
 		}
 		p.answer(w, m)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // The machine: what an agent's effects do to its host.
@@ -19,15 +20,15 @@ func (h *hostNode) begin(w *World, e *agent.Effect) {
 		h.switching = switching{id: e.ID, kind: e.Kind, closure: e.Closure}
 		a := w.scenario.Fleet.Activation
 		takes := h.machine.Between(a.Min, a.Max)
-		if slow := w.faults.each(ActivationSlow, h.index+1, 0); slow > 0 {
-			w.effect(EffectActivationSlow)
+		if slow := w.faults.each(scenario.ActivationSlow, h.index+1, 0); slow > 0 {
+			w.effect(scenario.EffectActivationSlow)
 			takes += slow
 		}
-		w.effect(EffectSwitch)
-		w.queue.push(timer{at: w.now + takes, kind: dueActivationEnd, node: int32(h.index), epoch: h.epoch, arg: e.ID})
+		w.effect(scenario.EffectSwitch)
+		w.queue.push(Timer{at: w.now + takes, kind: dueActivationEnd, node: int32(h.index), epoch: h.epoch, arg: e.ID})
 	case agent.EffectProbe:
 		h.probing = e.ID
-		w.queue.push(timer{at: w.now + probeTakes, kind: dueProbeEnd, node: int32(h.index), epoch: h.epoch, arg: e.ID})
+		w.queue.push(Timer{at: w.now + probeTakes, kind: dueProbeEnd, node: int32(h.index), epoch: h.epoch, arg: e.ID})
 	}
 }
 
@@ -46,14 +47,14 @@ func (h *hostNode) switchEnded(w *World, id uint64) {
 	}
 	in := agent.ActivationEnded{ID: id, Result: agent.ActivationCompleted}
 	switch {
-	case w.faults.striking(ActivationFail, n, 0) != nil:
-		w.effect(EffectActivationFailed)
+	case w.faults.striking(scenario.ActivationFail, n, 0) != nil:
+		w.effect(scenario.EffectActivationFailed)
 		in.Result, in.ExitCode, in.StderrTail = agent.ActivationFailed, 4, "simulated"
-	case w.faults.striking(ActivationDefer, n, 0) != nil:
-		w.effect(EffectActivationDeferred)
+	case w.faults.striking(scenario.ActivationDefer, n, 0) != nil:
+		w.effect(scenario.EffectActivationDeferred)
 		in.Result, in.Component = agent.ActivationDeferred, "kernel"
 		h.nextBoot = s.closure
-		w.queue.push(timer{at: w.now + h.machine.Between(2*time.Minute, 15*time.Minute), kind: dueReboot, node: int32(h.index)})
+		w.queue.push(Timer{at: w.now + h.machine.Between(2*time.Minute, 15*time.Minute), kind: dueReboot, node: int32(h.index)})
 	default:
 		h.running, h.nextBoot = s.closure, "" // a switch sets what is booted, too
 	}
@@ -68,8 +69,8 @@ func (h *hostNode) probesEnded(w *World, id uint64) {
 	}
 	h.probing = 0
 	status, reason := wire.Pass, wire.Text("")
-	if w.faults.inForce(ProbeFail, h.index+1, 0) != nil {
-		w.effect(EffectProbeFailed)
+	if w.faults.inForce(scenario.ProbeFail, h.index+1, 0) != nil {
+		w.effect(scenario.EffectProbeFailed)
 		status, reason = wire.Fail, "simulated"
 	}
 	for _, p := range w.probes {

@@ -7,28 +7,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
-
-// MessageKind says which route a request takes.
-type MessageKind uint8
-
-// AnyRoute stands for every kind.
-const AnyRoute MessageKind = 0
-
-// The kinds of messages.
-const (
-	MsgHeartbeat MessageKind = iota + 1
-	MsgEvent
-	MsgPoll
-	MsgOperator
-	// MsgGarbage is a body that no document can be read from.
-	MsgGarbage
-)
-
-var messageWords = [...]string{"?", "heartbeat", "event", "poll", "operator", "garbage"}
-
-// String returns the kind as one word.
-func (k MessageKind) String() string { return messageWords[k] }
 
 // Message is one request and, once it has one, its answer. Messages come from
 // the world's [pool] and go back to it.
@@ -36,7 +16,7 @@ type Message struct {
 	slot  uint32 // in the pool
 	holds int32  // who holds it: see pool
 	id    uint64
-	kind  MessageKind
+	kind  scenario.Route
 	// node sent it: a host's index, or operatorNode.
 	node int32
 	// call is the sender's own number of the request, epoch the sender's life:
@@ -66,7 +46,7 @@ type Message struct {
 	resetAnswer bool
 
 	// At the plane.
-	request   driver.Request[*message]
+	request   driver.Request[*Message]
 	arrivedAt time.Duration
 	deadline  time.Duration
 	admitted  bool
@@ -82,11 +62,11 @@ type message = Message
 // input is what the reducer is given.
 func (m *message) input() plane.Input {
 	switch m.kind {
-	case MsgHeartbeat:
+	case scenario.RouteHeartbeat:
 		return &m.heartbeat
-	case MsgEvent:
+	case scenario.RouteEvent:
 		return &m.event
-	case MsgPoll:
+	case scenario.RoutePoll:
 		return &m.poll
 	default:
 		return m.operator
@@ -101,9 +81,9 @@ func (m *message) certificate() driver.Certificate {
 // claimed is the hostname that the body names; empty if it names none.
 func (m *message) claimed() wire.Hostname {
 	switch m.kind {
-	case MsgHeartbeat:
+	case scenario.RouteHeartbeat:
 		return m.heartbeat.Request.Hostname
-	case MsgEvent:
+	case scenario.RouteEvent:
 		return m.event.Envelope.Hostname
 	default:
 		return ""
@@ -111,7 +91,7 @@ func (m *message) claimed() wire.Hostname {
 }
 
 func (m *message) class() gate.Class {
-	if m.kind == MsgHeartbeat {
+	if m.kind == scenario.RouteHeartbeat {
 		return gate.Heartbeat
 	}
 	return gate.Bulk

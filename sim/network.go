@@ -1,12 +1,17 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/sim/random"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+)
 
 // The network. A message is lost, delayed or doubled by the draws of its
 // sender's stream, so that one host's traffic does not reshuffle another's.
 
 // send puts a request on the network.
-func (w *World) send(m *message, s *Stream) {
+func (w *World) send(m *message, s *random.Stream) {
 	w.messages++
 	m.id = w.messages
 	m.sentAt = w.now
@@ -14,22 +19,22 @@ func (w *World) send(m *message, s *Stream) {
 	w.emitMessage(EventSent, m)
 	if m.node >= 0 {
 		n := int(m.node) + 1
-		if f := w.faults.striking(NetReset, n, m.kind); f != nil {
-			w.effect(EffectReset)
+		if f := w.faults.striking(scenario.NetReset, n, m.kind); f != nil {
+			w.effect(scenario.EffectReset)
 			if !f.After {
-				w.tellVanished(m, Up, EffectReset)
+				w.tellVanished(m, scenario.Up, scenario.EffectReset)
 				w.noAnswer(m, w.now+w.delay(m, s))
 				return
 			}
 			m.resetAnswer = true
 		}
-		if w.lost(m, Up, s) {
+		if w.lost(m, scenario.Up, s) {
 			w.noAnswer(m, m.sentAt+m.timeout)
 			return
 		}
-		if rate := w.scenario.Network.Dup + w.faults.rate(NetDup, n, m.kind); s.Chance(rate) {
-			w.faults.tookAll(NetDup, n, m.kind)
-			w.effect(EffectDuplicated)
+		if rate := w.scenario.Network.Dup + w.faults.rate(scenario.NetDup, n, m.kind); s.Chance(rate) {
+			w.faults.tookAll(scenario.NetDup, n, m.kind)
+			w.effect(scenario.EffectDuplicated)
 			twin := w.pool.twin(m)
 			w.messages++
 			twin.id, twin.duplicate = w.messages, true
@@ -44,10 +49,10 @@ func (w *World) send(m *message, s *Stream) {
 // tells two requests of a host apart.
 func (w *World) mixMessage(m *message) {
 	switch m.kind {
-	case MsgHeartbeat:
+	case scenario.RouteHeartbeat:
 		w.mixString(string(m.heartbeat.Request.RolloutID))
 		w.mixString(string(m.heartbeat.Request.CurrentClosure))
-	case MsgEvent:
+	case scenario.RouteEvent:
 		e := &m.event.Envelope
 		w.mixString(string(e.RolloutID))
 		w.mix(uint64(e.Event.Body.Kind()), uint64(e.Event.Seq))
@@ -57,31 +62,31 @@ func (w *World) mixMessage(m *message) {
 }
 
 // lost draws whether a message of the direction is lost.
-func (w *World) lost(m *message, dir Dir, s *Stream) bool {
+func (w *World) lost(m *message, dir scenario.Dir, s *random.Stream) bool {
 	n := int(m.node) + 1
 	if w.faults.partitioned(n, m.kind, dir) {
-		w.effect(EffectPartitioned)
-		w.tellVanished(m, dir, EffectPartitioned)
+		w.effect(scenario.EffectPartitioned)
+		w.tellVanished(m, dir, scenario.EffectPartitioned)
 		return true
 	}
-	if s.Chance(w.scenario.Network.Loss + w.faults.rate(NetDrop, n, m.kind)) {
-		w.faults.tookAll(NetDrop, n, m.kind)
-		w.effect(EffectLost)
-		w.tellVanished(m, dir, EffectLost)
+	if s.Chance(w.scenario.Network.Loss + w.faults.rate(scenario.NetDrop, n, m.kind)) {
+		w.faults.tookAll(scenario.NetDrop, n, m.kind)
+		w.effect(scenario.EffectLost)
+		w.tellVanished(m, dir, scenario.EffectLost)
 		return true
 	}
 	return false
 }
 
 // delay draws how long a message takes.
-func (w *World) delay(m *message, s *Stream) time.Duration {
+func (w *World) delay(m *message, s *random.Stream) time.Duration {
 	d := s.Between(w.scenario.Network.Delay.Min, w.scenario.Network.Delay.Max)
 	n := int(m.node) + 1
-	if more := w.faults.each(NetDelay, n, m.kind); more > 0 {
-		w.effect(EffectDelayed)
+	if more := w.faults.each(scenario.NetDelay, n, m.kind); more > 0 {
+		w.effect(scenario.EffectDelayed)
 		d += more
 	}
-	if spread := w.faults.each(NetReorder, n, m.kind); spread > 0 {
+	if spread := w.faults.each(scenario.NetReorder, n, m.kind); spread > 0 {
 		d += s.Between(0, spread) // whether anything is overtaken, arrive sees
 	}
 	return d
@@ -102,10 +107,10 @@ func (w *World) answer(m *message) {
 		return
 	}
 	s := w.downStream(m)
-	if m.resetAnswer || m.node >= 0 && w.lost(m, Down, s) {
+	if m.resetAnswer || m.node >= 0 && w.lost(m, scenario.Down, s) {
 		at := m.sentAt + m.timeout
 		if m.resetAnswer {
-			w.tellVanished(m, Down, EffectReset)
+			w.tellVanished(m, scenario.Down, scenario.EffectReset)
 			at = w.now + w.delay(m, s)
 		}
 		w.noAnswer(m, at)
@@ -113,8 +118,8 @@ func (w *World) answer(m *message) {
 	}
 	at := w.now + w.delay(m, s)
 	if late := m.sentAt + m.timeout; at > late {
-		w.effect(EffectClientTimeout)
-		w.tellVanished(m, Down, EffectClientTimeout)
+		w.effect(scenario.EffectClientTimeout)
+		w.tellVanished(m, scenario.Down, scenario.EffectClientTimeout)
 		w.noAnswer(m, late)
 		return
 	}
@@ -122,7 +127,7 @@ func (w *World) answer(m *message) {
 }
 
 // tellVanished emits that a message gets no further, and why.
-func (w *World) tellVanished(m *message, dir Dir, why Effect) {
+func (w *World) tellVanished(m *message, dir scenario.Dir, why scenario.Effect) {
 	w.emit(Event{Kind: EventVanished, Message: m, Dir: dir, Effect: why})
 }
 
@@ -134,7 +139,7 @@ func (w *World) noAnswer(m *message, at time.Duration) {
 	w.pushMessage(dueNoAnswer, m.node, max(at, w.now), m.epoch, m)
 }
 
-func (w *World) downStream(m *message) *Stream {
+func (w *World) downStream(m *message) *random.Stream {
 	if m.node < 0 {
 		return &w.operator.stream
 	}

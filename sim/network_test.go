@@ -7,6 +7,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // What the network does, with faults and without.
@@ -157,8 +158,8 @@ func TestADuplicateIsAnsweredAndChangesNothing(t *testing.T) {
 	if originals := r.count(func(q *noted) bool { return !q.duplicate && q.node == 0 && q.answered }); answers > originals {
 		t.Errorf("the host heard %d answers to %d requests", answers, originals)
 	}
-	if rec := r.record(1); rec.State != wire.Converged || result.Effects[EffectSwitch] != 1 {
-		t.Errorf("the record is %v after %d activations, want it Converged after one", rec.State, result.Effects[EffectSwitch])
+	if rec := r.record(1); rec.State != wire.Converged || result.Effects[scenario.EffectSwitch] != 1 {
+		t.Errorf("the record is %v after %d activations, want it Converged after one", rec.State, result.Effects[scenario.EffectSwitch])
 	}
 	seqs := make(map[wire.Seq]bool)
 	for _, entry := range r.w.plane.log {
@@ -189,7 +190,7 @@ func TestADelayBeyondTheClientsTimeoutIsNoAnswer(t *testing.T) {
 	if answered, silent := e.between(1, 2*time.Minute+15*time.Second, 3*time.Minute); silent == 0 || answered > 2 {
 		t.Errorf("h1 heard %d answers, and %d times that none comes", answered, silent)
 	}
-	if result.Effects[EffectClientTimeout] == 0 {
+	if result.Effects[scenario.EffectClientTimeout] == 0 {
 		t.Error("no client ran out of patience")
 	}
 }
@@ -209,8 +210,8 @@ func TestReorderedMessagesOvertakeOneAnother(t *testing.T) {
 		}
 		latest[q.node] = max(latest[q.node], q.id)
 	}
-	if overtaken == 0 || overtaken != result.Effects[EffectReordered] {
-		t.Errorf("%d requests were overtaken, %d counted; want some, and as many", overtaken, result.Effects[EffectReordered])
+	if overtaken == 0 || overtaken != result.Effects[scenario.EffectReordered] {
+		t.Errorf("%d requests were overtaken, %d counted; want some, and as many", overtaken, result.Effects[scenario.EffectReordered])
 	}
 }
 
@@ -227,8 +228,8 @@ func TestAResetComesBeforeTheRequestOrAfterItWasApplied(t *testing.T) {
 			r := play(t, oneHost+"at "+(sent-time.Microsecond).String()+" "+c.fault)
 			e := listen(r)
 			result := r.finish()
-			if result.Effects[EffectReset] != 1 {
-				t.Fatalf("%d resets, want one", result.Effects[EffectReset])
+			if result.Effects[scenario.EffectReset] != 1 {
+				t.Fatalf("%d resets, want one", result.Effects[scenario.EffectReset])
 			}
 			acks := r.count(func(q *noted) bool { return q.event == wire.KindDispatchAck })
 			if acks != c.arrives {
@@ -241,8 +242,8 @@ func TestAResetComesBeforeTheRequestOrAfterItWasApplied(t *testing.T) {
 			if _, silent := e.between(1, sent, sent+time.Second); silent != 1 {
 				t.Errorf("the host learned %d times at once that no answer comes, want once", silent)
 			}
-			if rec := r.record(1); rec.State != wire.Converged || result.Effects[EffectSwitch] != 1 {
-				t.Errorf("the record is %v after %d activations", rec.State, result.Effects[EffectSwitch])
+			if rec := r.record(1); rec.State != wire.Converged || result.Effects[scenario.EffectSwitch] != 1 {
+				t.Errorf("the record is %v after %d activations", rec.State, result.Effects[scenario.EffectSwitch])
 			}
 		})
 	}
@@ -272,7 +273,7 @@ func TestAnAnswerToAnEarlierLifeIsNotHeard(t *testing.T) {
 	scene := "seed 1\nfleet 1 interval=10s\nnetwork delay=1s..1s\nactive 2m\n"
 	quiet := play(t, scene)
 	at := quiet.when("a heartbeat arrived", func() bool {
-		return quiet.count(func(q *noted) bool { return q.kind == MsgHeartbeat && q.sentAt > 30*time.Second }) > 0
+		return quiet.count(func(q *noted) bool { return q.kind == scenario.RouteHeartbeat && q.sentAt > 30*time.Second }) > 0
 	})
 	r := play(t, scene+"at "+at.String()+" agent crash for=100ms")
 	e := listen(r)

@@ -1,19 +1,19 @@
 package sim
 
 import (
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/random"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // operatorNode is the operator: somebody who opens rollouts and does the acts
 // of the scenario, each until the plane has taken it. A rollout that was
 // opened lies in the plane's manifests directory from then on.
 type operatorNode struct {
-	stream   Stream
+	stream   random.Stream
 	identity wire.Identity
 	opened   []int // rollouts, in the order of opening
 }
@@ -25,24 +25,24 @@ const operatorRetry = 5 * time.Second
 const operatorTimeout = 10 * time.Second
 
 func (o *operatorNode) init(w *World) {
-	o.stream = NewStream(w.scenario.Seed, "operator", 0)
+	o.stream = random.New(w.scenario.Seed, "operator", 0)
 	o.identity = wire.Identity{CommonName: "operator-sim.sim", Operator: true, Name: "sim"}
 	for i := range w.scenario.Rollouts {
-		w.queue.push(timer{at: w.scenario.Rollouts[i].At, kind: dueOperator, node: operatorNodeID, arg: uint64(i)})
+		w.queue.push(Timer{at: w.scenario.Rollouts[i].At, kind: dueOperator, node: operatorNodeID, arg: uint64(i)})
 	}
 	for i := range w.scenario.Acts {
-		w.queue.push(timer{at: w.scenario.Acts[i].At, kind: dueOperator, node: operatorNodeID, arg: uint64(len(w.scenario.Rollouts) + i)})
+		w.queue.push(Timer{at: w.scenario.Acts[i].At, kind: dueOperator, node: operatorNodeID, arg: uint64(len(w.scenario.Rollouts) + i)})
 	}
 }
 
 // act sends one act: the rollouts come first in their numbering.
 func (o *operatorNode) act(w *World, i int) {
-	if n := i - len(w.scenario.Rollouts); n >= 0 && w.scenario.Acts[n].Kind == ActSend {
+	if n := i - len(w.scenario.Rollouts); n >= 0 && w.scenario.Acts[n].Kind == scenario.ActSend {
 		w.sendActs(&w.scenario.Acts[n])
 		return
 	}
 	m := w.pool.take()
-	m.kind, m.node, m.call, m.timeout = MsgOperator, operatorNodeID, uint64(i), operatorTimeout
+	m.kind, m.node, m.call, m.timeout = scenario.RouteOperator, operatorNodeID, uint64(i), operatorTimeout
 	m.identity, m.notBefore = &o.identity, w.firstIssue()
 	if i < len(w.scenario.Rollouts) {
 		m.operator = &plane.OpenRollout{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[i])}
@@ -52,13 +52,13 @@ func (o *operatorNode) act(w *World, i int) {
 	w.send(m, &o.stream)
 }
 
-func (w *World) actInput(a *Act) plane.Input {
+func (w *World) actInput(a *scenario.Act) plane.Input {
 	switch a.Kind {
-	case ActOpen:
-		return &plane.OpenRollout{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[w.scenario.rolloutIndex(a.Rollout)])}
-	case ActResume:
+	case scenario.ActOpen:
+		return &plane.OpenRollout{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[w.scenario.RolloutIndex(a.Rollout)])}
+	case scenario.ActResume:
 		return &plane.ResumeRollout{RolloutID: a.Rollout}
-	case ActClear:
+	case scenario.ActClear:
 		return &plane.ClearQuarantine{Channel: a.Channel, Closure: a.Closure}
 	default:
 		return &plane.Revoke{CommonName: wire.CommonName(w.hosts[max(a.Hosts.First, 1)-1].identity.CommonName)}
@@ -69,7 +69,7 @@ func (w *World) actInput(a *Act) plane.Input {
 func (o *operatorNode) hear(w *World, m *message, answered bool) {
 	i := int(m.call)
 	if !answered || m.request.Outcome.Code.Unavailable() {
-		w.queue.push(timer{at: w.now + operatorRetry, kind: dueOperator, node: operatorNodeID, arg: m.call})
+		w.queue.push(Timer{at: w.now + operatorRetry, kind: dueOperator, node: operatorNodeID, arg: m.call})
 		return
 	}
 	if i < len(w.scenario.Rollouts) {
@@ -79,16 +79,16 @@ func (o *operatorNode) hear(w *World, m *message, answered bool) {
 		return
 	}
 	a := &w.scenario.Acts[i-len(w.scenario.Rollouts)]
-	if a.Kind != ActRevoke || m.request.Outcome.Code != wire.OK {
+	if a.Kind != scenario.ActRevoke || m.request.Outcome.Code != wire.OK {
 		return
 	}
-	w.effect(EffectRevoked)
+	w.effect(scenario.EffectRevoked)
 	if a.For > 0 {
 		// Not before the next whole second of the plane's clock: a certificate
 		// knows no fractions, and one from the future is refused (PROTOCOL T5).
 		late := time.Duration(w.wallAt(w.plane.wallOffset + a.For).Std().Nanosecond())
 		at := w.now + a.For + (time.Second-late)%time.Second
-		w.queue.push(timer{at: at, kind: dueReissue, node: int32(max(a.Hosts.First, 1) - 1)})
+		w.queue.push(Timer{at: at, kind: dueReissue, node: int32(max(a.Hosts.First, 1) - 1)})
 	}
 }
 
@@ -107,11 +107,4 @@ func (o *operatorNode) note(w *World, rollout int) {
 			p.planManifest(w, w.now, len(o.opened)-1)
 		}
 	}
-}
-
-// hostNumber reads the number of a host of a fleet, from 1.
-func hostNumber(name wire.Hostname) (int, bool) {
-	digits, found := strings.CutPrefix(string(name), "h")
-	n, err := strconv.Atoi(digits)
-	return n, found && err == nil && n >= 1
 }

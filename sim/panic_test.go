@@ -1,24 +1,27 @@
-package sim
+package sim_test
 
 import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/sabotage"
 )
 
 func TestAPanicOfWhatIsSimulatedIsAViolation(t *testing.T) {
 	for range 2 {
-		w, err := New(quietStory(), Options{Checkers: []Checker{}})
+		w, err := sim.New(sabotage.QuietStory(), sim.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.Subscribe(EventStepping, func(*Event) {
-			if w.now > time.Minute {
-				w.plane.worker = nil
+		w.Subscribe(sim.EventStepping, func(*sim.Event) {
+			if w.Now() > time.Minute {
+				w.Tamper().LoseDriver()
 			}
 		})
-		w.run(0)
-		v := w.violation
+		w.Run(0)
+		v := w.Violation()
 		if v == nil || v.Checker != "PANIC" {
 			t.Fatalf("the violation is %v, want PANIC", v)
 		}
@@ -31,12 +34,17 @@ func TestAPanicOfWhatIsSimulatedIsAViolation(t *testing.T) {
 
 // PROTOCOL G3
 func TestASecondAnswerIsAViolationAndNotSent(t *testing.T) {
-	s := &saboteur{onAnswered: func(w *World, m *message) {
-		if w.now > time.Minute {
-			w.plane.answer(w, m)
+	w, err := sim.New(sabotage.QuietStory(), sim.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Subscribe(sim.EventAnswered, func(e *sim.Event) {
+		if w.Now() > time.Minute {
+			w.Tamper().AnswerAgain(e.Message)
 		}
-	}}
-	if v := runWith(t, quietStory(), []Checker{}, s); v == nil || v.Checker != "S5" {
+	})
+	w.Run(0)
+	if v := w.Violation(); v == nil || v.Checker != "S5" {
 		t.Errorf("the violation is %v, want one of S5", v)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // crash ends the plane's process. Whoever has a request there sees the
@@ -16,7 +17,7 @@ func (p *planeNode) crash(w *World, down time.Duration, wipe bool) {
 		}
 		return
 	}
-	w.effect(EffectPlaneCrash)
+	w.effect(scenario.EffectPlaneCrash)
 	p.goDown(w)
 	if wipe {
 		p.wipe(w)
@@ -26,7 +27,7 @@ func (p *planeNode) crash(w *World, down time.Duration, wipe bool) {
 }
 
 func (p *planeNode) wipe(w *World) {
-	w.effect(EffectPlaneWipe)
+	w.effect(scenario.EffectPlaneWipe)
 	p.base, p.log = nil, nil
 	p.walked = p.newWalk()
 }
@@ -36,7 +37,7 @@ func (p *planeNode) goDown(w *World) {
 	for _, m := range p.open {
 		if m.node != manifestNodeID {
 			m.answered = true
-			w.tellVanished(m, Down, EffectPlaneCrash)
+			w.tellVanished(m, scenario.Down, scenario.EffectPlaneCrash)
 			w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
 		}
 		w.pool.release(m)
@@ -45,7 +46,7 @@ func (p *planeNode) goDown(w *World) {
 	p.open = p.open[:0]
 	p.epoch++
 	p.up, p.started, p.opened = false, false, false
-	p.suspended = w.faults.any(PlaneSuspend) // the machine still is
+	p.suspended = w.faults.any(scenario.PlaneSuspend) // the machine still is
 }
 
 // beginRestart shuts the plane down in good order: no request comes in any
@@ -56,7 +57,7 @@ func (p *planeNode) beginRestart(w *World, drain, down time.Duration) {
 		return
 	}
 	drain = max(drain, 1) // no timer goes off before time passes
-	w.effect(EffectPlaneRestart)
+	w.effect(scenario.EffectPlaneRestart)
 	w.emit(Event{Kind: EventPlaneClosing, For: drain})
 	p.restartDown = down
 	p.front.Close(p.instant(w))
@@ -85,7 +86,7 @@ func (p *planeNode) drainOver(w *World) {
 // asleep puts an event off while the plane's machine is suspended.
 func (p *planeNode) asleep(w *World, kind timerKind, arg uint64) bool {
 	if p.suspended {
-		p.postpone(timer{kind: kind, node: planeNodeID, epoch: p.epoch, arg: arg})
+		p.postpone(Timer{kind: kind, node: planeNodeID, epoch: p.epoch, arg: arg})
 	}
 	return p.suspended
 }
@@ -127,19 +128,19 @@ func (p *planeNode) resume(w *World) {
 
 // unwedge lets the loop go on, unless a fault still stops it.
 func (p *planeNode) unwedge(w *World) {
-	if !w.faults.any(ReducerWedge) {
+	if !w.faults.any(scenario.ReducerWedge) {
 		p.wedged = false
 	}
 	p.proceed(w)
 }
 
 // postpone keeps a timer until the plane's machine goes on.
-func (p *planeNode) postpone(t timer) { p.postponed = append(p.postponed, t) }
+func (p *planeNode) postpone(t Timer) { p.postponed = append(p.postponed, t) }
 
 // postponeMessage keeps a timer about a message, which it holds.
 func (p *planeNode) postponeMessage(w *World, kind timerKind, node int32, epoch uint32, m *message) {
 	w.pool.hold(m)
-	p.postpone(timer{kind: kind, node: node, epoch: epoch, arg: uint64(m.slot)})
+	p.postpone(Timer{kind: kind, node: node, epoch: epoch, arg: uint64(m.slot)})
 }
 
 // beginFault brings a fault into force.
@@ -149,37 +150,37 @@ func (w *World) beginFault(i int) {
 		return
 	}
 	p := &w.plane
-	if f.Kind == PlaneRestart && p.suspended { // nobody there hears of it yet
-		p.postpone(timer{kind: dueFaultBegin, node: worldNodeID, arg: uint64(i)})
+	if f.Kind == scenario.PlaneRestart && p.suspended { // nobody there hears of it yet
+		p.postpone(Timer{kind: dueFaultBegin, node: worldNodeID, arg: uint64(i)})
 		return
 	}
 	w.emit(Event{Kind: EventFaultBegan, Fault: &w.scenario.Faults[i]})
 	// Faults that happen at an instant.
 	switch f.Kind {
-	case PlaneRestart:
+	case scenario.PlaneRestart:
 		if p.up && p.opened {
 			w.reached(i)
 		}
 		p.beginRestart(w, f.Each, f.For)
 		return
-	case PlaneCrash, PlaneWipe:
-		if f.Phase != AtOnce {
-			p.crashPhase, p.crashDown, p.crashWipe, p.crashFault = f.Phase, f.For, f.Kind == PlaneWipe, i
+	case scenario.PlaneCrash, scenario.PlaneWipe:
+		if f.Phase != scenario.AtOnce {
+			p.crashPhase, p.crashDown, p.crashWipe, p.crashFault = f.Phase, f.For, f.Kind == scenario.PlaneWipe, i
 			return
 		}
-		if p.up || f.Kind == PlaneWipe {
+		if p.up || f.Kind == scenario.PlaneWipe {
 			w.reached(i)
 		}
-		p.crash(w, f.For, f.Kind == PlaneWipe)
+		p.crash(w, f.For, f.Kind == scenario.PlaneWipe)
 		return
-	case PlaneClock:
-		w.effect(EffectPlaneClock)
+	case scenario.PlaneClock:
+		w.effect(scenario.EffectPlaneClock)
 		w.reached(i)
 		p.wallOffset += f.Each
 		p.now = wire.Instant{}
 		w.emit(Event{Kind: EventPlaneClock, For: p.wallOffset})
 		return
-	case AgentCrash, HostReboot, AgentAmnesia:
+	case scenario.AgentCrash, scenario.HostReboot, scenario.AgentAmnesia:
 		for n := range w.hosts {
 			if f.Hosts.Has(n + 1) {
 				w.hosts[n].strike(w, i)
@@ -190,19 +191,19 @@ func (w *World) beginFault(i int) {
 	// Faults that last.
 	w.faults.begin(f, i)
 	if f.For > 0 {
-		w.queue.push(timer{at: w.now + f.For, kind: dueFaultEnd, node: worldNodeID, arg: uint64(i)})
+		w.queue.push(Timer{at: w.now + f.For, kind: dueFaultEnd, node: worldNodeID, arg: uint64(i)})
 	}
 	switch f.Kind {
-	case PlaneSuspend:
-		w.effect(EffectSuspended)
+	case scenario.PlaneSuspend:
+		w.effect(scenario.EffectSuspended)
 		w.reached(i)
 		p.suspended = true
-	case PlaneLate:
+	case scenario.PlaneLate:
 		if p.up {
 			w.reached(i)
 		}
 		p.crash(w, 0, false)
-	case GateCapacity:
+	case scenario.GateCapacity:
 		p.resize(w)
 	}
 }
@@ -211,7 +212,7 @@ func (w *World) beginFault(i int) {
 // fault that began last, and so starts it again.
 func (p *planeNode) resize(w *World) {
 	capacity := w.scenario.Plane.Capacity
-	if sizes := w.faults.active[GateCapacity]; len(sizes) > 0 {
+	if sizes := w.faults.active[scenario.GateCapacity]; len(sizes) > 0 {
 		capacity = sizes[len(sizes)-1].Size
 	}
 	if p.capacity != capacity {
@@ -232,16 +233,16 @@ func (w *World) endFault(i int) {
 }
 
 // afterFault lets go on what a fault had stopped.
-func (w *World) afterFault(kind FaultKind) {
+func (w *World) afterFault(kind scenario.FaultKind) {
 	p := &w.plane
 	switch kind {
-	case ReducerWedge:
+	case scenario.ReducerWedge:
 		p.unwedge(w)
-	case PlaneSuspend:
-		if p.suspended && !w.faults.any(PlaneSuspend) {
+	case scenario.PlaneSuspend:
+		if p.suspended && !w.faults.any(scenario.PlaneSuspend) {
 			p.resume(w)
 		}
-	case GateCapacity:
+	case scenario.GateCapacity:
 		p.resize(w)
 	}
 }
@@ -252,19 +253,19 @@ func (w *World) heal() {
 	w.healed, w.healedAt = true, w.now
 	ended := w.faults
 	w.faults = faultState{reached: ended.reached}
-	for _, kind := range []FaultKind{ReducerWedge, PlaneSuspend, GateCapacity} {
+	for _, kind := range []scenario.FaultKind{scenario.ReducerWedge, scenario.PlaneSuspend, scenario.GateCapacity} {
 		if ended.any(kind) {
 			w.afterFault(kind)
 		}
 	}
 	// Nothing that waits for its moment strikes any more.
 	p := &w.plane
-	p.crashPhase = AtOnce
+	p.crashPhase = scenario.AtOnce
 	for i := range w.hosts {
 		w.hosts[i].crashAtAppend = false
 	}
 	if p.up && !p.started { // it may have been told to be late
 		w.push(duePlaneStart, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
 	}
-	w.queue.push(timer{at: w.now + w.scenario.Fleet.Interval, kind: dueJudge, node: worldNodeID})
+	w.queue.push(Timer{at: w.now + w.scenario.Fleet.Interval, kind: dueJudge, node: worldNodeID})
 }

@@ -6,6 +6,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/random"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // planeNode is the plane: the driver, the gate and the reducer that production
@@ -19,8 +21,8 @@ type planeNode struct {
 	suspended           bool
 	capacity            int
 
-	front      *driver.Front[*message]
-	worker     *driver.Worker[*message]
+	front      *driver.Front[*Message]
+	worker     *driver.Worker[*Message]
 	base       []byte        // what the disk had at first
 	log        []plane.Entry // the disk, since then
 	walked     *plane.Plane  // what a walk over log gives
@@ -32,9 +34,9 @@ type planeNode struct {
 	now        wire.Instant // when it was asked for last
 
 	ticked     plane.Tick
-	planned    bool  // the loop goes on when a timer goes off
-	wedged     bool  // it goes on when a fault ends
-	crashPhase Phase // a crash that waits for the next commit
+	planned    bool           // the loop goes on when a timer goes off
+	wedged     bool           // it goes on when a fault ends
+	crashPhase scenario.Phase // a crash that waits for the next commit
 	crashDown  time.Duration
 	crashFault int // in the scenario
 	crashWipe  bool
@@ -45,17 +47,17 @@ type planeNode struct {
 	alarm     time.Duration // what the front's timer is set to
 	open      []*message    // at the plane and not answered
 	manifests int           // how many lay in the directory when the process came up
-	postponed []timer       // while the machine was suspended
-	disk      Stream
-	schedule  Stream // of the loop
+	postponed []Timer       // while the machine was suspended
+	disk      random.Stream
+	schedule  random.Stream // of the loop
 }
 
 func (p *planeNode) init(w *World) {
-	p.cfg = w.scenario.planeConfig()
+	p.cfg = w.scenario.PlaneConfig()
 	p.capacity = w.scenario.Plane.Capacity
-	p.disk = NewStream(w.scenario.Seed, "disk", 0)
-	p.schedule = NewStream(w.scenario.Seed, "schedule", 0)
-	p.base = w.adopted.durable
+	p.disk = random.New(w.scenario.Seed, "disk", 0)
+	p.schedule = random.New(w.scenario.Seed, "schedule", 0)
+	p.base = w.adopted.Durable
 	p.walked = p.newWalk()
 	p.comeUp(w)
 	w.push(duePlaneStart, planeNodeID, 0, p.epoch)
@@ -77,13 +79,13 @@ func (p *planeNode) comeUp(w *World) {
 	if p.asleep(w, duePlaneUp, 0) {
 		return
 	}
-	front, worker, err := driver.New[*message](driver.Config{
-		Gate: w.scenario.gateConfig(p.capacity), Batch: w.scenario.Plane.Batch,
+	front, worker, err := driver.New[*Message](driver.Config{
+		Gate: w.scenario.GateConfig(p.capacity), Batch: w.scenario.Plane.Batch,
 	})
 	if err != nil {
 		panic(err) // the scenario was validated
 	}
-	front.Observe(func(fate driver.Fate, r *driver.Request[*message]) { p.observed(w, fate, r.For) })
+	front.Observe(func(fate driver.Fate, r *driver.Request[*Message]) { p.observed(w, fate, r.For) })
 	p.front, p.worker = front, worker
 	p.up, p.started, p.opened = true, false, false
 	p.planned, p.wedged, p.flying, p.alarm = false, false, nil, 0
@@ -93,7 +95,7 @@ func (p *planeNode) comeUp(w *World) {
 		return
 	}
 	delay := w.scenario.Plane.Start
-	for _, f := range w.faults.active[PlaneLate] {
+	for _, f := range w.faults.active[scenario.PlaneLate] {
 		delay = max(delay, f.At+f.For-w.now)
 	}
 	w.push(duePlaneStart, planeNodeID, w.now+delay, p.epoch)
@@ -124,21 +126,21 @@ func (p *planeNode) arrive(w *World, m *message) {
 		return
 	}
 	if !p.up {
-		w.effect(EffectRefusedConnection)
-		w.tellVanished(m, Up, EffectRefusedConnection)
+		w.effect(scenario.EffectRefusedConnection)
+		w.tellVanished(m, scenario.Up, scenario.EffectRefusedConnection)
 		w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
 		return
 	}
 	if m.node >= 0 {
 		h := &w.hosts[m.node]
 		if m.id < h.latest {
-			w.effect(EffectReordered)
+			w.effect(scenario.EffectReordered)
 		}
 		h.latest = max(h.latest, m.id)
 	}
 	if w.wallAt(p.wallOffset).Before(m.notBefore) {
 		// The handshake refuses a certificate that is not good yet (PROTOCOL T1).
-		w.effect(EffectRefusedHandshake)
+		w.effect(scenario.EffectRefusedHandshake)
 		w.emitMessage(EventHandshakeRefused, m)
 		w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
 		return
@@ -167,13 +169,13 @@ func (p *planeNode) door(w *World, m *message) (wire.Outcome, bool) {
 	if refusal, good := p.revoked.Check(&certificate, w.wallAt(p.wallOffset)); !good {
 		return refusal, false
 	}
-	if m.kind == MsgGarbage {
+	if m.kind == scenario.RouteGarbage {
 		return garbageRefusal(m.garbage), false
 	}
 	if w.wire {
 		w.overTheWire(m)
 	}
-	if m.identity.Operator != (m.kind == MsgOperator) {
+	if m.identity.Operator != (m.kind == scenario.RouteOperator) {
 		return wire.Refuse(wire.WrongRole, "", ""), false
 	}
 	if claimed := m.claimed(); claimed != "" && string(claimed) != m.identity.Name {
@@ -186,7 +188,7 @@ func (p *planeNode) door(w *World, m *message) (wire.Outcome, bool) {
 func (p *planeNode) offer(w *World, m *message) {
 	r := &m.request
 	r.For, r.Input, r.Caller, r.Class, r.Certificate = m, m.input(), m.caller(), m.class(), m.certificate()
-	if m.kind == MsgPoll {
+	if m.kind == scenario.RoutePoll {
 		r.Wait = m.wait
 		m.pollUntil = w.now + m.wait
 	}
@@ -226,7 +228,7 @@ var manifestsIdentity = wire.Identity{CommonName: "manifests", Operator: true, N
 // planManifest plans the opening of the manifest of a place in the directory:
 // they are opened one after the other.
 func (p *planeNode) planManifest(w *World, at time.Duration, i int) {
-	w.queue.push(timer{at: at, kind: dueManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(i)})
+	w.queue.push(Timer{at: at, kind: dueManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(i)})
 }
 
 // readManifest opens a rollout whose manifest lies in the plane's directory
@@ -238,7 +240,7 @@ func (p *planeNode) readManifest(w *World, i int) {
 	r := &w.scenario.Rollouts[w.operator.opened[i]]
 	w.messages++
 	m := w.pool.take()
-	m.id, m.kind, m.node, m.call = w.messages, MsgOperator, manifestNodeID, uint64(i)
+	m.id, m.kind, m.node, m.call = w.messages, scenario.RouteOperator, manifestNodeID, uint64(i)
 	m.sentAt = w.now
 	m.identity = &manifestsIdentity
 	m.operator = &plane.OpenRollout{Manifest: w.scenario.Manifest(r)}
@@ -263,4 +265,18 @@ func (p *planeNode) appendState(b []byte) []byte {
 		b = loaded.AppendState(b)
 	}
 	return p.front.Gate().AppendState(b)
+}
+
+// current is the plane's reducer; of a plane that is down, what its disk has.
+func (p *planeNode) current() *plane.Plane {
+	if loaded := p.worker.Plane(); p.serving() {
+		return loaded
+	}
+	return p.walked
+}
+
+// serving reports whether the process is up and has a plane that it takes
+// requests for.
+func (p *planeNode) serving() bool {
+	return p.up && p.opened && !p.front.Rebuilding() && p.worker.Plane() != nil
 }

@@ -5,22 +5,6 @@ import (
 	"time"
 )
 
-// timer is something that is due at an instant of virtual time, for a node: a
-// message that arrives, a step that is done, an agent's own timer. Timers of one
-// instant go off in the order in which they were set.
-type timer struct {
-	at   time.Duration // not below 0
-	kind timerKind
-	// node is a host's index, or one of the nodes that are no host.
-	node int32
-	// epoch is the life of the node in which the timer was set: what a
-	// process planned dies with it.
-	epoch uint32
-	// arg is what the kind says it is: a message's slot in the world's pool,
-	// the ID of an agent's effect, an index in the scenario.
-	arg uint64
-}
-
 // queued is a timer in the queue. It is 32 bytes without a pointer: a heap
 // moves its elements about all the time, and the garbage collector wants to
 // know of every pointer that is moved.
@@ -65,7 +49,7 @@ const (
 func (q *queue) len() int { return q.size }
 
 // push adds a timer and gives it its place among those of its instant.
-func (q *queue) push(e timer) {
+func (q *queue) push(e Timer) {
 	n := queued{at: e.at, order: q.next<<kindBits | uint64(e.kind), arg: e.arg, node: e.node, epoch: e.epoch}
 	q.next++
 	q.size++
@@ -102,7 +86,7 @@ func (q *queue) putOff(slot int64, n *queued) {
 }
 
 // pop removes the next timer. The queue must not be empty.
-func (q *queue) pop() timer {
+func (q *queue) pop() Timer {
 	q.size--
 	if q.hasFront {
 		q.hasFront = false
@@ -172,6 +156,6 @@ func before(a, b *queued) uint64 {
 	return less
 }
 
-func (n *queued) timer() timer {
-	return timer{at: n.at, kind: timerKind(n.order & (1<<kindBits - 1)), node: n.node, epoch: n.epoch, arg: n.arg}
+func (n *queued) timer() Timer {
+	return Timer{at: n.at, kind: timerKind(n.order & (1<<kindBits - 1)), node: n.node, epoch: n.epoch, arg: n.arg}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/refrain-fleet/refrain/sim/random"
 	"pgregory.net/rapid"
 )
 
@@ -22,10 +23,10 @@ func TestTheQueueGivesWhatASortWouldGive(t *testing.T) {
 			rapid.Map(rapid.Int64Range(0, 3*turn), func(n int64) time.Duration { return time.Duration(n << slotBits) }),
 			rapid.Map(rapid.Int64Range(0, int64(time.Hour)), func(n int64) time.Duration { return time.Duration(n) }),
 		)
-		var list []timer // in the order of pushing, so that a stable sort keeps it
+		var list []Timer // in the order of pushing, so that a stable sort keeps it
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
-				e := timer{
+				e := Timer{
 					at:    at.Draw(t, "at"),
 					kind:  timerKind(rapid.Uint8Range(1, uint8(dueJudge)).Draw(t, "kind")),
 					node:  rapid.Int32Range(-4, 1_000_000).Draw(t, "node"),
@@ -34,7 +35,7 @@ func TestTheQueueGivesWhatASortWouldGive(t *testing.T) {
 				}
 				q.push(e)
 				list = append(list, e)
-				slices.SortStableFunc(list, func(a, b timer) int { return cmp.Compare(a.at, b.at) })
+				slices.SortStableFunc(list, func(a, b Timer) int { return cmp.Compare(a.at, b.at) })
 			},
 			"pop": func(t *rapid.T) {
 				if len(list) == 0 {
@@ -95,15 +96,15 @@ func checkQueue(t *rapid.T, q *queue) {
 func TestALargeQueueComesOutSorted(t *testing.T) {
 	const n = 100_000
 	const instants = 3 * turn << slotBits
-	s := NewStream(1, "queue", 0)
+	s := random.New(1, "queue", 0)
 	var q queue
-	want := make([]timer, 0, n)
+	want := make([]Timer, 0, n)
 	for i := range n {
-		e := timer{at: time.Duration(s.IntN(n/10)) * (instants / n), kind: dueSection, arg: uint64(i)}
+		e := Timer{at: time.Duration(s.IntN(n/10)) * (instants / n), kind: dueSection, arg: uint64(i)}
 		q.push(e)
 		want = append(want, e)
 	}
-	slices.SortStableFunc(want, func(a, b timer) int { return cmp.Compare(a.at, b.at) })
+	slices.SortStableFunc(want, func(a, b Timer) int { return cmp.Compare(a.at, b.at) })
 	for i := range want {
 		if got := q.pop(); got != want[i] {
 			t.Fatalf("event %d is %+v, want %+v", i, got, want[i])
@@ -126,7 +127,7 @@ func TestAQueuedEventFillsHalfACacheLine(t *testing.T) {
 // BenchmarkQueue pops an event and plans another, with as many in the queue as
 // so many hosts have.
 func BenchmarkQueue(b *testing.B) {
-	s := NewStream(1, "queue", 0)
+	s := random.New(1, "queue", 0)
 	var delays [1 << 14]time.Duration
 	for i := range delays { // a step, a message, a timer
 		delays[i] = []time.Duration{20 * time.Microsecond, s.Between(0, 20*time.Millisecond), s.Between(0, time.Minute)}[i%3]
@@ -135,7 +136,7 @@ func BenchmarkQueue(b *testing.B) {
 		b.Run(fmt.Sprintf("hosts=%d", hosts), func(b *testing.B) {
 			var q queue
 			for range 3 * hosts {
-				q.push(timer{at: s.Between(0, time.Minute), kind: dueSection})
+				q.push(Timer{at: s.Between(0, time.Minute), kind: dueSection})
 			}
 			for i := 0; b.Loop(); i++ {
 				e := q.pop()

@@ -9,13 +9,14 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // noted is what a rig knows of a request at the plane: a copy, since messages
 // are used again.
 type noted struct {
 	id        uint64
-	kind      MessageKind
+	kind      scenario.Route
 	node      int32
 	seq       wire.Seq // of an event
 	event     wire.EventKind
@@ -44,30 +45,50 @@ type rig struct {
 	states   map[int32][]wire.State // of each host's newest record at the plane, as they change
 }
 
+// attachCheckers attaches every checker to a world, and atRest is the rest
+// function that goes with them. Both are above this package: checkers_test.go
+// sets them.
+var (
+	attachCheckers func(*World)
+	atRest         func(*World) (rule, why string)
+)
+
+// UseCheckers sets them.
+func UseCheckers(attach func(*World), rest func(*World) (rule, why string)) {
+	attachCheckers, atRest = attach, rest
+}
+
+// checked makes the world of a scenario, with every checker.
+func checked(t *testing.T, s scenario.Scenario) *World {
+	t.Helper()
+	w, err := New(s, Options{Rest: atRest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	attachCheckers(w)
+	return w
+}
+
 // play makes the world of a scenario that is written as text.
 func play(t *testing.T, text string) *rig {
 	t.Helper()
-	s, err := ParseScenario(text)
+	s, err := scenario.ParseScenario(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return playScenario(t, s)
 }
 
-func playScenario(t *testing.T, s Scenario) *rig {
+func playScenario(t *testing.T, s scenario.Scenario) *rig {
 	t.Helper()
 	r := &rig{t: t, place: make(map[uint64]int), states: make(map[int32][]wire.State)}
-	w, err := New(s, Options{Checkers: append(Checkers(), Checker{Number: "rig", New: func(s *Checks) {
-		s.on(EventArrived, r.arrived)
-		s.on(EventStepDone, r.stepDone)
-		s.on(EventAnswered, r.answered)
-		s.on(EventCommitted, r.committed)
-		s.on(EventPlaneStarted, r.planeStarted)
-		s.on(EventNoticed, r.noticed)
-	}})})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := checked(t, s)
+	w.Subscribe(EventArrived, r.arrived)
+	w.Subscribe(EventStepDone, r.stepDone)
+	w.Subscribe(EventAnswered, r.answered)
+	w.Subscribe(EventCommitted, r.committed)
+	w.Subscribe(EventPlaneStarted, r.planeStarted)
+	w.Subscribe(EventNoticed, r.noticed)
 	r.w = w
 	return r
 }
@@ -75,7 +96,7 @@ func playScenario(t *testing.T, s Scenario) *rig {
 func (r *rig) arrived(e *Event) {
 	w, m := e.World, e.Message
 	n := noted{id: m.id, kind: m.kind, node: m.node, duplicate: m.duplicate, sentAt: m.sentAt, arrivedAt: w.now}
-	if m.kind == MsgEvent {
+	if m.kind == scenario.RouteEvent {
 		n.seq, n.event = m.event.Envelope.Event.Seq, m.event.Envelope.Event.Body.Kind()
 	}
 	r.place[m.id] = len(r.requests)
@@ -105,7 +126,7 @@ func (r *rig) noticed(e *Event) {
 	w, n := e.World, *e.Notice
 	r.notices, r.noticeAt = append(r.notices, n), append(r.noticeAt, w.now)
 	if n.Kind == plane.NoticeTransition {
-		if number, known := hostNumber(n.Hostname); known {
+		if number, known := scenario.HostNumber(n.Hostname); known {
 			r.states[int32(number-1)] = append(r.states[int32(number-1)], n.To)
 		}
 	}
@@ -152,7 +173,7 @@ func (r *rig) host(n int) *hostNode { return &r.w.hosts[n-1] }
 // record is the plane's record of a host in the only rollout of the scenario.
 func (r *rig) record(n int) rollout.Record {
 	r.t.Helper()
-	rec, there := r.w.plane.worker.Plane().Record(r.w.scenario.Rollouts[0].ID, HostName(n))
+	rec, there := r.w.plane.worker.Plane().Record(r.w.scenario.Rollouts[0].ID, scenario.HostName(n))
 	if !there {
 		r.t.Fatalf("the plane has no record of h%d", n)
 	}
@@ -172,7 +193,7 @@ func (r *rig) view(n int) (agent.View, bool) {
 
 func (r *rig) status(n int) wire.HostStatus {
 	r.t.Helper()
-	s, known := r.w.plane.worker.Plane().Host(HostName(n))
+	s, known := r.w.plane.worker.Plane().Host(scenario.HostName(n))
 	if !known {
 		r.t.Fatalf("the plane does not know h%d", n)
 	}

@@ -4,13 +4,14 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // stream delivers a world's events to those who subscribed.
 type stream struct {
 	// wanted has a bit for each kind that somebody subscribed to.
 	wanted    uint64
-	consumers [eventKindCount][]func(*Event)
+	consumers [EventKindCount][]func(*Event)
 	// events are used again: one, and one more for each consumer that makes the
 	// world emit another event meanwhile.
 	events []*Event
@@ -72,7 +73,13 @@ func (w *World) emitStepBegan() {
 }
 
 //go:noinline
-func (w *World) stepBeganEvent() { w.emit(Event{Kind: EventStepBegan, timer: w.last}) }
+func (w *World) stepBeganEvent() {
+	e := Event{Kind: EventStepBegan, Timer: w.last}
+	if w.last.kind.aboutMessage() {
+		e.Message = w.message(&w.last)
+	}
+	w.emit(e)
+}
 
 // emitHeard emits that a sender is given the answer, or the news that none will
 // come.
@@ -149,7 +156,7 @@ func (w *World) hostSteppedEvent(h *hostNode, in agent.Input) {
 
 // effect counts that something really happened, and emits it. The count is part
 // of the result, so it is no consumer's.
-func (w *World) effect(e Effect) {
+func (w *World) effect(e scenario.Effect) {
 	w.effects[e]++
 	if w.wants(EventEffect) {
 		w.effectEvent(e)
@@ -157,4 +164,4 @@ func (w *World) effect(e Effect) {
 }
 
 //go:noinline
-func (w *World) effectEvent(e Effect) { w.emit(Event{Kind: EventEffect, Effect: e}) }
+func (w *World) effectEvent(e scenario.Effect) { w.emit(Event{Kind: EventEffect, Effect: e}) }

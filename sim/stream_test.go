@@ -3,19 +3,21 @@ package sim
 import (
 	"slices"
 	"testing"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // TestEveryEventKindHasAName finds a kind that was added to the constants alone.
 func TestEveryEventKindHasAName(t *testing.T) {
 	seen := map[string]bool{}
-	for kind := EventKind(0); kind < eventKindCount; kind++ {
+	for kind := EventKind(0); kind < EventKindCount; kind++ {
 		if name := kind.String(); name == "" || seen[name] {
 			t.Errorf("kind %d is called %q, which is empty or taken", kind, name)
 		}
 		seen[kind.String()] = true
 	}
-	if eventKindCount > 64 {
-		t.Errorf("%d kinds do not fit into the bits of stream.wanted", eventKindCount)
+	if EventKindCount > 64 {
+		t.Errorf("%d kinds do not fit into the bits of stream.wanted", EventKindCount)
 	}
 }
 
@@ -45,15 +47,15 @@ func TestStream_ConsumersOfAKindAreCalledInOrderOfSubscription(t *testing.T) {
 func TestStream_NestedEventKeepsTheOuterOne(t *testing.T) {
 	w := new(World)
 	m := &Message{id: 3}
-	w.Subscribe(EventArrived, func(*Event) { w.emit(Event{Kind: EventVanished, Effect: EffectLost}) })
+	w.Subscribe(EventArrived, func(*Event) { w.emit(Event{Kind: EventVanished, Effect: scenario.EffectLost}) })
 	w.Subscribe(EventVanished, func(e *Event) {
-		if e.Message != nil || e.Effect != EffectLost {
+		if e.Message != nil || e.Effect != scenario.EffectLost {
 			t.Errorf("the inner event is %+v", e)
 		}
 	})
 	outer := 0
 	w.Subscribe(EventArrived, func(e *Event) {
-		if outer++; e.Message != m || e.Effect != EffectNone || e.Kind != EventArrived {
+		if outer++; e.Message != m || e.Effect != scenario.EffectNone || e.Kind != EventArrived {
 			t.Errorf("the outer event is %+v", e)
 		}
 	})
@@ -72,7 +74,7 @@ func TestStream_EmittingAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		w.emitMessage(EventFinished, nil)
 		w.emitMessage(EventArrived, nil)
-		w.effect(EffectLost)
+		w.effect(scenario.EffectLost)
 	}); n != 0 {
 		t.Errorf("%v allocations, want none", n)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // wipeWatch follows a fleet after the plane has lost everything.
@@ -74,36 +75,33 @@ func (c *wipeWatch) stepped(e *Event) {
 // PROTOCOL R6, H2, H3, A3, A4
 func TestAThousandHostsAreVisibleAgainWithinTwoIntervalsOfAWipe(t *testing.T) {
 	watch := &wipeWatch{}
-	checkers := append(Checkers(), Checker{Number: "watch", New: func(s *Checks) {
-		s.on(EventPlaneDown, watch.planeDown)
-		s.on(EventPlaneStarted, watch.planeStarted)
-		s.on(EventStepDone, watch.stepDone)
-		s.on(EventStepEnded, watch.stepped)
-	}})
-	s := Scenario{
+	s := scenario.Scenario{
 		Seed:  1,
-		Fleet: Fleet{Hosts: 1000},
-		Rollouts: []Rollout{
+		Fleet: scenario.Fleet{Hosts: 1000},
+		Rollouts: []scenario.Rollout{
 			{At: 30 * time.Second, ID: "stable@r1", Target: "c1", Waves: []time.Duration{20 * time.Minute}},
 		},
-		Faults: []Fault{{At: 10 * time.Minute, Kind: PlaneWipe, For: 5 * time.Second}},
+		Faults: []scenario.Fault{{At: 10 * time.Minute, Kind: scenario.PlaneWipe, For: 5 * time.Second}},
 	}
-	r, err := Run(s, Options{Checkers: checkers})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := checked(t, s)
+	w.Subscribe(EventPlaneDown, watch.planeDown)
+	w.Subscribe(EventPlaneStarted, watch.planeStarted)
+	w.Subscribe(EventStepDone, watch.stepDone)
+	w.Subscribe(EventStepEnded, watch.stepped)
+	w.Run(0)
+	r := w.Result()
 	if r.Violation != nil {
 		t.Fatal(r.Violation)
 	}
 	if interval := time.Minute; watch.allSeen < 0 || watch.allSeen > 2*interval {
 		t.Errorf("every host was seen %v after the plane was up again, want within %v", watch.allSeen, 2*interval)
 	}
-	if r.Effects[EffectAgentReplays] == 0 {
+	if r.Effects[scenario.EffectAgentReplays] == 0 {
 		t.Error("no host sent anything again: the wipe did not matter")
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "every host was seen again after %v; at rest %v after healing; %d events, %d replays asked\n",
-		watch.allSeen.Round(time.Millisecond), r.Settled, r.Events, r.Effects[EffectReplayAsked])
+		watch.allSeen.Round(time.Millisecond), r.Settled, r.Events, r.Effects[scenario.EffectReplayAsked])
 	b.WriteString("second  hosts with events to send again, and events taken\n")
 	for second := range min(len(watch.curve), 30) {
 		fmt.Fprintf(&b, "%6d  %4d %5d %s\n", second, watch.curve[second], watch.resent[second], strings.Repeat("#", watch.curve[second]/10))
@@ -123,8 +121,8 @@ at 9s net delay for=5s each=2s
 at 12100ms plane wipe for=100ms
 active 20s
 `)
-	if result := r.finish(); result.Effects[EffectPlaneWipe] != 1 {
-		t.Errorf("%d wipes, want one", result.Effects[EffectPlaneWipe])
+	if result := r.finish(); result.Effects[scenario.EffectPlaneWipe] != 1 {
+		t.Errorf("%d wipes, want one", result.Effects[scenario.EffectPlaneWipe])
 	}
 	if rec := r.record(1); rec.State != wire.Converged {
 		t.Errorf("the record is %v, want it Converged", rec.State)

@@ -2,67 +2,17 @@ package sim
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-)
-
-// timerKind says what a timer is for.
-type timerKind uint8
-
-// What comes due.
-const (
-	dueRequest    timerKind = iota + 1 // a request reaches the plane
-	dueSection                         // the loop goes on with its next section
-	dueCommit                          // the disk has taken a group of entries
-	dueDeadline                        // the next deadline of a request or a poll
-	dueTick                            // the plane's tick
-	dueRetry                           // the plane is loaded again, after that has failed
-	duePlaneUp                         // the plane's process is up and listens
-	duePlaneStart                      // it has loaded its log
-	duePlaneDown                       // the time to drain is over
-	dueManifest                        // the plane reads a manifest of its directory
-
-	dueAnswer        // an answer reaches its sender
-	dueNoAnswer      // a sender learns that none will come
-	dueAgentTimer    // the agent's timer
-	dueActivationEnd // an activation or rollback ends
-	dueProbeEnd      // a round of probes ends
-	dueHostUp        // an agent's process starts
-	dueReboot        // a host reboots by itself
-	dueHostile       // a hostile host thinks of something
-	dueReissue       // a host is given a new certificate
-
-	dueOperator   // the operator does something
-	dueFaultBegin // a fault comes into force
-	dueFaultEnd   // and out of it
-	dueHeal       // the scenario is healed
-	dueJudge      // has the fleet come to rest?
-)
-
-// aboutMessage reports whether a timer's arg is a message's slot.
-func (k timerKind) aboutMessage() bool {
-	switch k {
-	case dueRequest, dueAnswer, dueNoAnswer:
-		return true
-	}
-	return false
-}
-
-// Nodes that are no host.
-const (
-	planeNodeID    int32 = -1
-	operatorNodeID int32 = -2
-	manifestNodeID int32 = -3
-	worldNodeID    int32 = -4
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // World is one run of a scenario: virtual time, a fleet, a plane and a network
 // between them. One goroutine, no clock, no lock; worlds share nothing.
 type World struct {
-	scenario Scenario
+	scenario scenario.Scenario
 	wire     bool
 
 	now   time.Duration
@@ -74,7 +24,7 @@ type World struct {
 	pool     pool
 	faults   faultState
 	plane    planeNode
-	adopted  *adopted // what the scenario starts with
+	adopted  *scenario.State // what the scenario starts with
 	hosts    []hostNode
 	operator operatorNode
 	probes   []wire.ProbeDeclaration // of every host
@@ -86,56 +36,39 @@ type World struct {
 	end      time.Duration
 
 	stream    stream
-	checks    Checks
-	expects   *expectJudge // nil if nothing is expected
-	nextLook  time.Duration
-	effects   Effects
+	begun     bool // Next was called
+	rest      func(*World) (rule, why string)
+	effects   scenario.Effects
 	violation *Violation
-	trace     *textTrace // nil if nobody wants one
-	jsonTrace *jsonTrace // likewise
-	recorder  *Recorder
-	last      timer // that went off
+	last      Timer // that went off
 }
 
-// Options are how a scenario is run; none of them changes its hash.
+// Options are how a world is made.
 type Options struct {
-	// Wire encodes and decodes every document on its way, strictly.
+	// Wire encodes and decodes every document on its way, strictly. It does not
+	// change the hash.
 	Wire bool
-	// Trace takes one line for everything that happens, from step TraceFrom on.
-	// TraceFormat is the form of the lines; of TraceJSON, Run writes the last.
-	// TraceName is what the trace calls the scenario.
-	Trace       io.Writer
-	TraceFrom   uint64
-	TraceFormat TraceFormat
-	TraceName   string
-	// Changes takes one line per change of a record's, a rollout's or a host's
-	// state.
-	Changes io.Writer
-	// Record is told everything that a picture of the run needs.
-	Record *Recorder
-	// Until ends the run after that step; 0 means never.
-	Until uint64
-	// Checkers are those to look after every step; nil means all of them.
-	Checkers []Checker
-	// Witness, if set, writes down what can be seen from outside.
-	Witness *Witness
+	// Rest returns the liveness rule that does not hold yet and why, or nothing if
+	// the fleet has come to rest. From the healing on it is called once an
+	// interval, and at the end of the run, where what it returns is a violation.
+	// Without it a run goes on to the end of its time.
+	Rest func(*World) (rule, why string)
 }
 
 // New makes the world of a scenario. The error names what is wrong with it.
-func New(s Scenario, o Options) (*World, error) {
-	s = s.withDefaults()
-	if err := s.validate(); err != nil {
+func New(s scenario.Scenario, o Options) (*World, error) {
+	s = s.Filled()
+	if err := s.Validate(); err != nil {
 		return nil, fmt.Errorf("scenario: %w", err)
 	}
-	start, err := s.Start.read(s.planeConfig())
+	start, err := s.Start.Read(s.PlaneConfig())
 	if err != nil {
 		return nil, fmt.Errorf("scenario: %w", err)
 	}
-	w := &World{scenario: s, wire: o.Wire, hash: s.Seed, adopted: start}
+	w := &World{scenario: s, wire: o.Wire, hash: s.Seed, adopted: start, rest: o.Rest}
 	w.end = s.Active + s.Converge
-	w.probes = s.Fleet.declaredProbes()
-	w.subscribeAll(&o)
-	w.nextLook = w.expects.lookAt()
+	w.probes = s.Fleet.DeclaredProbes()
+	w.countEffects()
 	w.plane.init(w)
 	w.hosts = make([]hostNode, s.Fleet.Hosts)
 	for i := range w.hosts {
@@ -144,66 +77,15 @@ func New(s Scenario, o Options) (*World, error) {
 	w.operator.init(w)
 	w.faults.reached = make([]uint64, len(s.Faults))
 	for i := range s.Faults {
-		w.queue.push(timer{at: s.Faults[i].At, kind: dueFaultBegin, node: worldNodeID, arg: uint64(i)})
+		w.queue.push(Timer{at: s.Faults[i].At, kind: dueFaultBegin, node: worldNodeID, arg: uint64(i)})
 	}
-	w.queue.push(timer{at: s.Active, kind: dueHeal, node: worldNodeID})
-	if o.Record != nil {
-		o.Record.begin(w)
-	}
+	w.queue.push(Timer{at: s.Active, kind: dueHeal, node: worldNodeID})
 	return w, nil
 }
 
-// subscribeAll subscribes whoever the options name, in the order in which they
-// receive what happens.
-func (w *World) subscribeAll(o *Options) {
-	w.countEffects()
-	text := o.Trace
-	if o.Trace != nil && o.TraceFormat == TraceJSON {
-		w.jsonTrace, text = newJSONTrace(w, o), nil
-	}
-	if text != nil || o.Record != nil {
-		w.trace = newTextTrace(w, text, o.TraceFrom, o.Record)
-	}
-	if o.Record != nil {
-		w.recorder = o.Record
-		o.Record.subscribe(w)
-	}
-	if o.Changes != nil {
-		subscribeChangeLog(w, o.Changes)
-	}
-	if o.Witness != nil {
-		o.Witness.subscribe(w)
-	}
-	checkers := o.Checkers
-	if checkers == nil {
-		checkers = Checkers()
-	}
-	w.checks.World = w
-	for _, c := range checkers {
-		c.New(&w.checks)
-	}
-	if len(w.scenario.Expects) > 0 {
-		w.expects = newExpectJudge(w.scenario.Expects)
-		w.expects.subscribe(w)
-	}
-}
-
-// Run runs a scenario to its end.
-func Run(s Scenario, o Options) (Result, error) {
-	w, err := New(s, o)
-	if err != nil {
-		return Result{}, err
-	}
-	w.run(o.Until)
-	result := w.Result()
-	if w.jsonTrace != nil {
-		w.jsonTrace.end(&result)
-	}
-	return result, nil
-}
-
-// run goes on up to a step, or to the end if until is 0.
-func (w *World) run(until uint64) {
+// Run goes on up to a step, or to the end if until is 0. A panic of what is
+// simulated is a violation.
+func (w *World) Run(until uint64) {
 	defer w.panicked()
 	for w.Next() && (until == 0 || w.step < until) {
 	}
@@ -214,10 +96,11 @@ func (w *World) Next() bool {
 	if w.violation != nil || w.settled || w.queue.len() == 0 {
 		return false
 	}
-	e := w.queue.pop()
-	if e.at > w.nextLook {
-		w.lookBefore(e.at)
+	if !w.begun {
+		w.begun = true
+		w.emitPlain(EventPlaneUp) // when the plane's process came up, nobody could have subscribed yet
 	}
+	e := w.queue.pop()
 	if e.at > w.end {
 		w.now = w.end
 		w.judgeEnd()
@@ -240,7 +123,7 @@ func (w *World) Next() bool {
 }
 
 // stale reports whether the life in which a timer was set is over.
-func (w *World) stale(e *timer) bool {
+func (w *World) stale(e *Timer) bool {
 	switch {
 	case e.node >= 0:
 		h := &w.hosts[e.node]
@@ -258,7 +141,7 @@ func (w *World) stale(e *timer) bool {
 }
 
 // dispatch does what a timer is for.
-func (w *World) dispatch(e *timer) {
+func (w *World) dispatch(e *Timer) {
 	switch e.kind {
 	case dueRequest:
 		w.plane.arrive(w, w.message(e))
@@ -324,18 +207,18 @@ func (w *World) deliver(node int32, m *message, answered bool) {
 
 // push sets a timer of a life of its node.
 func (w *World) push(kind timerKind, node int32, at time.Duration, epoch uint32) {
-	w.queue.push(timer{at: at, kind: kind, node: node, epoch: epoch})
+	w.queue.push(Timer{at: at, kind: kind, node: node, epoch: epoch})
 }
 
 // pushMessage sets a timer about a message, and so holds it.
 func (w *World) pushMessage(kind timerKind, node int32, at time.Duration, epoch uint32, m *message) {
 	w.pool.hold(m)
-	w.queue.push(timer{at: at, kind: kind, node: node, epoch: epoch, arg: uint64(m.slot)})
+	w.queue.push(Timer{at: at, kind: kind, node: node, epoch: epoch, arg: uint64(m.slot)})
 }
 
 // forget ends the hold of a timer that has gone off, and those that were released
 // meanwhile.
-func (w *World) forget(e *timer) {
+func (w *World) forget(e *Timer) {
 	if e.kind.aboutMessage() {
 		w.pool.release(w.message(e))
 	}
@@ -343,7 +226,7 @@ func (w *World) forget(e *timer) {
 }
 
 // message is what a timer of a kind that is about a message is about.
-func (w *World) message(e *timer) *message { return w.pool.slots[e.arg] }
+func (w *World) message(e *Timer) *message { return w.pool.slots[e.arg] }
 
 // reached notes that a fault of the scenario took effect.
 func (w *World) reached(i int) { w.faults.reached[i]++ }
@@ -382,7 +265,6 @@ func (w *World) Result() Result {
 	if w.settled {
 		r.Settled = w.now - w.healedAt
 	}
-	w.verdict(&r)
 	return r
 }
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/scenarios/gameday"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // gamedayCommand plays a scenario with a real server and real agents.
@@ -48,7 +48,7 @@ func (c *gamedayCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return usageError(err.Error())
 	}
-	file, err := sim.ParseFile(c.File, string(text))
+	file, err := scenario.ParseFile(c.File, string(text))
 	if err != nil {
 		return usageError(err.Error())
 	}

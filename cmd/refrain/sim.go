@@ -13,6 +13,10 @@ import (
 
 	"github.com/refrain-fleet/refrain/scenarios/conform"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // simCommand has the commands of the simulator.
@@ -57,7 +61,7 @@ type simReport struct {
 	Build           string            `json:"build"`
 	Again           string            `json:"again"`
 
-	source *sim.File // nil if there is no file
+	source *scenario.File // nil if there is no file
 }
 
 type simViolation struct {
@@ -87,7 +91,7 @@ type simUnmet struct {
 }
 
 // expectations takes in what a file expects. An expected violation is none.
-func (r *simReport) expectations(result *sim.Result) {
+func (r *simReport) expectations(result *check.Verdict) {
 	for i := range result.Unmet {
 		u := &result.Unmet[i]
 		line := 0
@@ -110,14 +114,14 @@ func (r *simReport) rates() {
 		r.Ratio = r.SimSeconds / r.WallSeconds
 		r.EventsPerSecond = float64(r.Events) / r.WallSeconds
 	}
-	r.Build = sim.Build()
+	r.Build = repro.Build()
 }
 
-func (r *simReport) effects(e *sim.Effects) {
+func (r *simReport) effects(e *scenario.Effects) {
 	r.Effects = make(map[string]uint64)
 	for effect, n := range e {
-		if n > 0 && sim.Effect(effect) != sim.EffectNone {
-			r.Effects[sim.Effect(effect).String()] = n
+		if n > 0 && scenario.Effect(effect) != scenario.EffectNone {
+			r.Effects[scenario.Effect(effect).String()] = n
 		}
 	}
 }
@@ -157,7 +161,7 @@ func isTerminal(w io.Writer) bool {
 // simVars are what the help of the simulator's flags names.
 func simVars() kong.Vars {
 	var names []string
-	for _, p := range sim.Profiles() {
+	for _, p := range generate.Profiles() {
 		names = append(names, p.Name)
 	}
 	return kong.Vars{"profiles": strings.Join(names, ", "), "conform_requests": strconv.Itoa(conform.DefaultRequests)}

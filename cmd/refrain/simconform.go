@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/scenarios/conform"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // simConformCommand compares the simulator with a real server.
@@ -118,13 +120,13 @@ func (c *simConformCommand) cases() ([]conform.Case, error) {
 		if err != nil {
 			return nil, usageError(err.Error())
 		}
-		s, err := sim.ParseScenario(string(text))
+		s, err := scenario.ParseScenario(string(text))
 		if err != nil {
 			return nil, usageError(c.File + ": " + err.Error())
 		}
 		return []conform.Case{{Name: c.File, Scenario: s, Again: "refrain sim conform " + shellWord(c.File)}}, nil
 	}
-	first, seeds, profiles := c.First, c.Seeds, sim.Profiles()
+	first, seeds, profiles := c.First, c.Seeds, generate.Profiles()
 	if c.Seed != nil {
 		first, seeds = *c.Seed, 1
 		if len(c.Profile) == 0 {
@@ -134,7 +136,7 @@ func (c *simConformCommand) cases() ([]conform.Case, error) {
 	if len(c.Profile) > 0 {
 		profiles = profiles[:0]
 		for _, name := range c.Profile {
-			p, err := sim.FindProfile(name)
+			p, err := generate.FindProfile(name)
 			if err != nil {
 				return nil, usageError("--profile: " + err.Error())
 			}
@@ -186,7 +188,7 @@ func (r *conformReport) print(w io.Writer, failed []conform.Outcome, asked int) 
 		} else {
 			fmt.Fprintf(w, "%s: simulator and server differ\n\n%v\n\n", o.Name, o.Difference)
 		}
-		fmt.Fprintf(w, "again    %s\n\n", sim.Again(o.Again))
+		fmt.Fprintf(w, "again    %s\n\n", repro.Again(o.Again))
 	}
 	var answers []string
 	for status := 100; status < 600; status++ {

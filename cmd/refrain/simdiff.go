@@ -9,6 +9,10 @@ import (
 
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/picture"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/search"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // simDiffCommand compares two runs.
@@ -96,7 +100,7 @@ var errDiffers = &commandError{code: exitFailed, reported: true}
 // diffSide is a scenario that is compared.
 type diffSide struct {
 	name     string
-	scenario sim.Scenario
+	scenario scenario.Scenario
 	from     *origin
 	wire     bool
 }
@@ -126,14 +130,14 @@ func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 	b.wire = c.Wire
 	var worlds [2]*sim.World
 	for i, s := range []*diffSide{a, b} {
-		w, err := sim.New(s.scenario, sim.Options{Wire: s.wire})
+		w, err := simulation.New(s.scenario, simulation.Options{Wire: s.wire})
 		if err != nil {
 			return nil, usageError(s.name + ": " + err.Error())
 		}
-		worlds[i] = w
+		worlds[i] = w.World
 	}
 	d := &picture.Difference{}
-	parted := sim.Diverge(worlds[0], worlds[1])
+	parted := search.Diverge(worlds[0], worlds[1])
 	if parted != nil {
 		d.Step, d.Same = parted.Step, parted.Step-1
 		d.A.What, d.B.What = parted.A.What, parted.B.What
@@ -146,13 +150,14 @@ func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 		of *diffSide
 		to *picture.Side
 	}{{a, &d.A}, {b, &d.B}} {
-		whole, err := sim.Run(s.of.scenario, sim.Options{Wire: s.of.wire})
+		whole, err := simulation.Run(s.of.scenario, simulation.Options{Wire: s.of.wire})
 		if err != nil {
 			return nil, err
 		}
-		recorder := sim.NewRecorder(sim.RecordLimits{})
+		recorder := record.NewRecorder(record.Limits{})
 		// Not every step has lines, so a few more are run than are shown.
-		if _, err := sim.Run(s.of.scenario, sim.Options{Wire: s.of.wire, Record: recorder, Until: max(d.Step, 1) + 4*uint64(steps)}); err != nil {
+		part, err := simulation.Run(s.of.scenario, simulation.Options{Wire: s.of.wire, Record: recorder, Until: max(d.Step, 1) + 4*uint64(steps)})
+		if err != nil {
 			return nil, err
 		}
 		again := s.of.from.again
@@ -160,7 +165,7 @@ func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 			again += " --wire"
 		}
 		s.to.Name, s.to.Whole = s.of.name, whole
-		s.to.Run = picture.Run{Recording: recorder.Recording(), Profile: s.of.from.profile, File: s.of.from.file, Build: buildIdentity(), Again: again}
+		s.to.Run = picture.Run{Recording: recorder.Recording(part), Profile: s.of.from.profile, File: s.of.from.file, Build: buildIdentity(), Again: again}
 	}
 	if parted == nil {
 		d.Same = d.A.Whole.Events

@@ -9,13 +9,15 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/search"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // shrinkFindings shrinks the first finding of every kind, and returns the
 // results by their places. The error is that of the first file that cannot be
 // written.
-func (c *simSearchCommand) shrinkFindings(ctx context.Context, io stdio, findings []sim.Finding) (map[int]*shrinkReport, error) {
+func (c *simSearchCommand) shrinkFindings(ctx context.Context, io stdio, findings []search.Finding) (map[int]*shrinkReport, error) {
 	shrunk := make(map[int]*shrinkReport)
 	if !c.Shrink || len(findings) == 0 {
 		return shrunk, nil
@@ -27,12 +29,12 @@ func (c *simSearchCommand) shrinkFindings(ctx context.Context, io stdio, finding
 	seen := make(map[string]bool)
 	for i := range findings {
 		f := &findings[i]
-		if f.Err != nil || seen[f.Result.Violation.Kind()] {
+		if f.Err != nil || seen[search.Kind(f.Result.Violation)] {
 			continue
 		}
-		seen[f.Result.Violation.Kind()] = true
+		seen[search.Kind(f.Result.Violation)] = true
 		file := filepath.Join(c.Out, fmt.Sprintf("%s-%s-%d.scenario", strings.ToLower(f.Result.Violation.Checker), f.Profile, f.Seed))
-		shrink := sim.Shrink{Workers: c.Workers, Options: sim.Options{Wire: c.Wire}}
+		shrink := search.Shrink{Workers: c.Workers, Options: simulation.Options{Wire: c.Wire}}
 		r, err := runShrink(ctx, io, shrink, f.Scenario, seedOrigin(f.Seed, f.Profile).from(), file)
 		if err != nil {
 			failed = cmp.Or(failed, err)
@@ -44,7 +46,7 @@ func (c *simSearchCommand) shrinkFindings(ctx context.Context, io stdio, finding
 }
 
 // printFindings prints what was found, and what it was shrunk to.
-func printFindings(w io.Writer, findings []sim.Finding, shrunk map[int]*shrinkReport) {
+func printFindings(w io.Writer, findings []search.Finding, shrunk map[int]*shrinkReport) {
 	for i := range findings {
 		f := &findings[i]
 		if f.Err != nil {
@@ -52,7 +54,7 @@ func printFindings(w io.Writer, findings []sim.Finding, shrunk map[int]*shrinkRe
 		} else {
 			fmt.Fprintf(w, "VIOLATED %v\n", f.Result.Violation)
 		}
-		fmt.Fprintf(w, "again    %s\n", sim.Again(sim.RunSeed(f.Seed, f.Profile)))
+		fmt.Fprintf(w, "again    %s\n", repro.Again(repro.RunSeed(f.Seed, f.Profile)))
 		if r := shrunk[i]; r != nil {
 			r.printSize(w)
 			fmt.Fprintf(w, "written  %s\n", r.File)

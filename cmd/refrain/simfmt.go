@@ -9,7 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // simFmtCommand writes scenario files in their canonical form.
@@ -68,7 +68,7 @@ func (c *simFmtCommand) verdict(differs bool, err error) error {
 // format does with one text what the flags say, and reports whether it was not
 // in canonical form.
 func (c *simFmtCommand) format(to goio.Writer, name string, text []byte) (differs bool, err error) {
-	f, err := sim.ParseFile(name, string(text))
+	f, err := scenario.ParseFile(name, string(text))
 	if err != nil {
 		return false, err
 	}

@@ -5,8 +5,9 @@ import (
 	"io"
 	"os"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/picture"
+	"github.com/refrain-fleet/refrain/sim/record"
 )
 
 // simPictureFlags say how a run is drawn.
@@ -17,7 +18,7 @@ type simPictureFlags struct {
 
 // simDrawing is a run that is going to be drawn. The zero value draws nothing.
 type simDrawing struct {
-	recorder *sim.Recorder
+	recorder *record.Recorder
 	pages    []drawnFile
 }
 
@@ -46,18 +47,18 @@ func (f *simPictureFlags) begin() (*simDrawing, error) {
 		d.pages = append(d.pages, drawnFile{file, want.draw})
 	}
 	if len(d.pages) > 0 {
-		d.recorder = sim.NewRecorder(sim.RecordLimits{})
+		d.recorder = record.NewRecorder(record.Limits{})
 	}
 	return d, nil
 }
 
 // finish draws the run into the files.
-func (d *simDrawing) finish(report *simReport) error {
+func (d *simDrawing) finish(verdict check.Verdict, report *simReport) error {
 	if d.recorder == nil {
 		return nil
 	}
 	run := picture.Run{
-		Recording: d.recorder.Recording(), Profile: report.Profile, File: report.File, Build: report.Build, Again: report.Again,
+		Recording: d.recorder.Recording(verdict), Profile: report.Profile, File: report.File, Build: report.Build, Again: report.Again,
 	}
 	for _, p := range d.pages {
 		b := bufio.NewWriterSize(p.file, 1<<16)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/flight"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // recordedActive is how long a scenario that was made from a recording runs
@@ -41,18 +41,18 @@ func (c *simReplayCommand) toScenario(rec *flight.Recording, report *replayRepor
 			made, at = made+1, s.At.Wall
 		}
 	}
-	scenario, names, err := sim.StartFrom(player.Plane(), at)
+	s, names, err := scenario.StartFrom(player.Plane(), at)
 	if err != nil {
 		return usageError(c.File + ": " + err.Error())
 	}
-	scenario.Active = recordedActive
+	s.Active = recordedActive
 	var text strings.Builder
 	fmt.Fprintf(&text, "# The state of a plane after step %d of %d that were recorded: %s at %v.\n", stop, rec.Header.Steps, rec.Header.Reason, rec.Header.At)
 	text.WriteString("# The agents have lost their logs, and recover from the plane's snapshots.\n#\n")
 	for i, name := range names {
-		fmt.Fprintf(&text, "# %s is %s\n", sim.HostName(i+1), name)
+		fmt.Fprintf(&text, "# %s is %s\n", scenario.HostName(i+1), name)
 	}
-	text.WriteString(scenario.Brief())
+	text.WriteString(s.Brief())
 	if c.ToScenario == "-" {
 		_, err := io.WriteString(out, text.String())
 		return err

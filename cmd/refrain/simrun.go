@@ -9,7 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // simRunCommand runs one scenario.
@@ -36,7 +40,7 @@ func (c *simRunCommand) Run(io stdio) error {
 		return err
 	}
 	if c.DumpState != nil {
-		state, err := sim.DumpState(scenario, sim.Options{Wire: c.Wire}, *c.DumpState)
+		state, err := simulation.DumpState(scenario, simulation.Options{Wire: c.Wire}, *c.DumpState)
 		if err != nil {
 			return usageError("--dump-state: " + err.Error())
 		}
@@ -47,14 +51,14 @@ func (c *simRunCommand) Run(io stdio) error {
 	if c.Wire {
 		report.Again += " --wire"
 	}
-	options := sim.Options{Wire: c.Wire, Until: c.Until, TraceFrom: c.TraceFrom, TraceName: from.from()}
+	options := simulation.Options{Wire: c.Wire, Until: c.Until, TraceFrom: c.TraceFrom, TraceName: from.from()}
 	if c.TraceFormat == "json" {
 		if c.Trace == "" {
 			return usageError("--trace-format json wants --trace FILE; - is standard output")
 		}
-		options.TraceFormat = sim.TraceJSON
+		options.TraceFormat = simulation.TraceJSON
 	}
-	events := c.Trace == "-" && options.TraceFormat == sim.TraceJSON // are all of standard output
+	events := c.Trace == "-" && options.TraceFormat == simulation.TraceJSON // are all of standard output
 	if c.Verbose && !c.JSON && !events {
 		options.Changes = io.Out
 	}
@@ -76,7 +80,7 @@ func (c *simRunCommand) Run(io stdio) error {
 		fmt.Fprintf(io.Out, "%s\n", scenario)
 	}
 	started := time.Now()
-	result, err := sim.Run(scenario, options)
+	result, err := simulation.Run(scenario, options)
 	wall := time.Since(started)
 	if err != nil {
 		return usageError(err.Error())
@@ -90,7 +94,7 @@ func (c *simRunCommand) Run(io stdio) error {
 	report.SimSeconds, report.WallSeconds = result.Simulated.Seconds(), wall.Seconds()
 	report.rates()
 	report.effects(&result.Effects)
-	if err := drawing.finish(report); err != nil {
+	if err := drawing.finish(result, report); err != nil {
 		return err
 	}
 	switch {
@@ -122,7 +126,7 @@ type origin struct {
 	// again is the command that runs it.
 	again string
 	// source is the file with its lines; nil if there is none.
-	source *sim.File
+	source *scenario.File
 }
 
 // from describes where a scenario is from.
@@ -134,32 +138,32 @@ func (o *origin) from() string {
 }
 
 // scenarioOf returns the scenario of a file or of a seed.
-func scenarioOf(file string, seed *uint64, profile string) (sim.Scenario, *origin, error) {
+func scenarioOf(file string, seed *uint64, profile string) (scenario.Scenario, *origin, error) {
 	switch {
 	case file != "" && seed != nil:
-		return sim.Scenario{}, nil, usageError("a file and --seed exclude each other")
+		return scenario.Scenario{}, nil, usageError("a file and --seed exclude each other")
 	case file != "":
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return sim.Scenario{}, nil, usageError(err.Error())
+			return scenario.Scenario{}, nil, usageError(err.Error())
 		}
-		f, err := sim.ParseFile(file, string(text))
+		f, err := scenario.ParseFile(file, string(text))
 		if err != nil {
-			return sim.Scenario{}, nil, usageError(err.Error())
+			return scenario.Scenario{}, nil, usageError(err.Error())
 		}
 		return f.Scenario, &origin{file: file, source: f, seed: f.Scenario.Seed, again: "refrain sim run " + shellWord(file)}, nil
 	case seed == nil:
-		return sim.Scenario{}, nil, usageError("want a scenario file or --seed N")
+		return scenario.Scenario{}, nil, usageError("want a scenario file or --seed N")
 	}
-	p, err := sim.FindProfile(profile)
+	p, err := generate.FindProfile(profile)
 	if err != nil {
-		return sim.Scenario{}, nil, usageError("--profile: " + err.Error())
+		return scenario.Scenario{}, nil, usageError("--profile: " + err.Error())
 	}
-	return sim.Generate(*seed, p), seedOrigin(*seed, p.Name), nil
+	return generate.Scenario(*seed, p), seedOrigin(*seed, p.Name), nil
 }
 
 func seedOrigin(seed uint64, profile string) *origin {
-	return &origin{seed: seed, profile: profile, again: sim.RunSeed(seed, profile)}
+	return &origin{seed: seed, profile: profile, again: repro.RunSeed(seed, profile)}
 }
 
 func openTrace(path string, out io.Writer) (to io.Writer, flush func() error, err error) {
@@ -181,7 +185,7 @@ func openTrace(path string, out io.Writer) (to io.Writer, flush func() error, er
 }
 
 // printRun prints the result of a run.
-func printRun(w io.Writer, r *simReport, result *sim.Result) {
+func printRun(w io.Writer, r *simReport, result *check.Verdict) {
 	for _, u := range r.Unmet {
 		fmt.Fprintf(w, "UNMET    %s (line %d): saw %s\n", u.Expect, u.Line, u.Saw)
 	}
@@ -199,8 +203,8 @@ func printRun(w io.Writer, r *simReport, result *sim.Result) {
 	}
 	var effects []string
 	for e, n := range result.Effects {
-		if n > 0 && sim.Effect(e) != sim.EffectNone {
-			effects = append(effects, fmt.Sprintf("%s %d", sim.Effect(e), n))
+		if n > 0 && scenario.Effect(e) != scenario.EffectNone {
+			effects = append(effects, fmt.Sprintf("%s %d", scenario.Effect(e), n))
 		}
 	}
 	fmt.Fprintf(w, "seen     %s\n", strings.Join(effects, ", "))
@@ -208,5 +212,5 @@ func printRun(w io.Writer, r *simReport, result *sim.Result) {
 		result.Simulated.Round(time.Second), time.Duration(r.WallSeconds*float64(time.Second)).Round(10*time.Microsecond), r.Ratio)
 	fmt.Fprintf(w, "events   %d, %.0f/s\n", r.Events, r.EventsPerSecond)
 	fmt.Fprintf(w, "hash     %s\n", r.Hash)
-	fmt.Fprintf(w, "again    %s\n", sim.Again(r.Again))
+	fmt.Fprintf(w, "again    %s\n", repro.Again(r.Again))
 }

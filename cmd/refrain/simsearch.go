@@ -14,7 +14,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/search"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // simSearchCommand runs many seeds.
@@ -47,12 +51,12 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 		searching, stop = context.WithTimeout(ctx, c.For)
 		defer stop()
 	}
-	progress := &searchProgress{started: time.Now(), to: io.Err, total: c.Seeds * uint64(len(profiles)), probes: sim.Probes(profiles), shown: isTerminal(io.Err)}
-	var sample []sim.Finding
-	summary := sim.Search{
+	progress := &searchProgress{started: time.Now(), to: io.Err, total: c.Seeds * uint64(len(profiles)), probes: search.Probes(profiles), shown: isTerminal(io.Err)}
+	var sample []search.Finding
+	summary := search.Search{
 		Profiles: profiles, First: c.First, Seeds: c.Seeds, Workers: c.Workers, GoOn: c.GoOn,
-		Options: sim.Options{Wire: c.Wire},
-		Each: func(f sim.Finding) {
+		Options: simulation.Options{Wire: c.Wire},
+		Each: func(f search.Finding) {
 			if len(sample) < c.Sample && !f.Failed() {
 				sample = append(sample, f)
 			}
@@ -77,7 +81,7 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 	}
 	if len(summary.Findings) > 0 {
 		f := &summary.Findings[0]
-		report.Seed, report.Profile, report.Again = f.Seed, f.Profile, sim.RunSeed(f.Seed, f.Profile)
+		report.Seed, report.Profile, report.Again = f.Seed, f.Profile, repro.RunSeed(f.Seed, f.Profile)
 		report.judge(f.Result.Violation)
 	}
 	shrunk, unwritten := c.shrinkFindings(ctx, io, summary.Findings)
@@ -99,13 +103,13 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
-func (c *simSearchCommand) profiles() ([]sim.Profile, error) {
+func (c *simSearchCommand) profiles() ([]generate.Profile, error) {
 	if len(c.Profile) == 0 {
-		return sim.Profiles(), nil
+		return generate.Profiles(), nil
 	}
-	var list []sim.Profile
+	var list []generate.Profile
 	for _, name := range c.Profile {
-		p, err := sim.FindProfile(name)
+		p, err := generate.FindProfile(name)
 		if err != nil {
 			return nil, usageError("--profile: " + err.Error())
 		}
@@ -120,7 +124,7 @@ type difference struct{ what, again string }
 
 // compare repeats a sample in a second process, with another number of
 // processors, and returns what differs.
-func (c *simSearchCommand) compare(sample []sim.Finding) ([]difference, error) {
+func (c *simSearchCommand) compare(sample []search.Finding) ([]difference, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -132,17 +136,17 @@ func (c *simSearchCommand) compare(sample []sim.Finding) ([]difference, error) {
 		command.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(processors))
 		out, err := command.Output()
 		if err != nil {
-			return nil, fmt.Errorf("the second process, %s: %w", sim.RunSeed(f.Seed, f.Profile), err)
+			return nil, fmt.Errorf("the second process, %s: %w", repro.RunSeed(f.Seed, f.Profile), err)
 		}
 		var second simReport
 		if err := json.Unmarshal(out, &second); err != nil {
-			return nil, fmt.Errorf("the second process, %s: %w", sim.RunSeed(f.Seed, f.Profile), err)
+			return nil, fmt.Errorf("the second process, %s: %w", repro.RunSeed(f.Seed, f.Profile), err)
 		}
 		if first := fmt.Sprintf("%016x", f.Result.Hash); first != second.Hash || f.Result.Events != second.Events {
 			differing = append(differing, difference{
 				what: fmt.Sprintf("%d events, hash %s; with GOMAXPROCS=%d in a second process %d, %s",
 					f.Result.Events, first, processors, second.Events, second.Hash),
-				again: sim.RunSeed(f.Seed, f.Profile),
+				again: repro.RunSeed(f.Seed, f.Profile),
 			})
 		}
 	}
@@ -158,11 +162,11 @@ type searchProgress struct {
 	total   uint64
 	runs    uint64
 	events  uint64
-	effects sim.Effects
-	probes  []sim.Probe
+	effects scenario.Effects
+	probes  []search.Probe
 }
 
-func (p *searchProgress) add(f *sim.Finding) {
+func (p *searchProgress) add(f *search.Finding) {
 	p.runs++
 	p.events += f.Result.Events
 	for i, n := range f.Result.Effects {
@@ -193,7 +197,7 @@ func (p *searchProgress) clear() {
 }
 
 // print prints the result of a search: the verdict comes last.
-func (c *simSearchCommand) print(w io.Writer, r *simReport, s *sim.Summary, shrunk map[int]*shrinkReport, differing []difference, sampled int) {
+func (c *simSearchCommand) print(w io.Writer, r *simReport, s *search.Summary, shrunk map[int]*shrinkReport, differing []difference, sampled int) {
 	fmt.Fprintf(w, "runs     %d, %.0f/h\n", s.Runs, float64(s.Runs)/s.Wall.Hours())
 	fmt.Fprintf(w, "time     %v simulated in %v, %.0f times as fast\n", roughly(s.Simulated), s.Wall.Round(time.Millisecond), r.Ratio)
 	fmt.Fprintf(w, "events   %d, %.0f/s on %d processors\n", s.Events, r.EventsPerSecond, runtime.GOMAXPROCS(0))
@@ -204,11 +208,11 @@ func (c *simSearchCommand) print(w io.Writer, r *simReport, s *sim.Summary, shru
 	}
 	for _, d := range differing {
 		fmt.Fprintf(w, "DIFFERS  %s\n", d.what)
-		fmt.Fprintf(w, "again    %s\n", sim.Again(d.again))
+		fmt.Fprintf(w, "again    %s\n", repro.Again(d.again))
 	}
 	if len(r.NeverHit) > 0 {
 		fmt.Fprintf(w, "NEVER    %s\n", strings.Join(r.NeverHit, ", "))
-		fmt.Fprintf(w, "again    %s\n", sim.Again(c.again()))
+		fmt.Fprintf(w, "again    %s\n", repro.Again(c.again()))
 	}
 	printFindings(w, s.Findings, shrunk)
 }

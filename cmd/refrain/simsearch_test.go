@@ -8,19 +8,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/search"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // impatientFinding is what a search would find if it gave fleets no time.
-func impatientFinding(t *testing.T, seed uint64) sim.Finding {
+func impatientFinding(t *testing.T, seed uint64) search.Finding {
 	t.Helper()
-	f := sim.Finding{Seed: seed, Profile: "smoke", Scenario: sim.Scenario{
-		Seed: seed, Fleet: sim.Fleet{Hosts: 3}, Active: 2 * time.Minute, Converge: time.Minute,
-		Rollouts: []sim.Rollout{{ID: "stable@r1", Target: "c1"}},
-		Faults:   []sim.Fault{{At: time.Minute, Kind: sim.PlaneCrash, For: 3 * time.Second}},
+	f := search.Finding{Seed: seed, Profile: "smoke", Scenario: scenario.Scenario{
+		Seed: seed, Fleet: scenario.Fleet{Hosts: 3}, Active: 2 * time.Minute, Converge: time.Minute,
+		Rollouts: []scenario.Rollout{{ID: "stable@r1", Target: "c1"}},
+		Faults:   []scenario.Fault{{At: time.Minute, Kind: scenario.PlaneCrash, For: 3 * time.Second}},
 	}}
 	var err error
-	if f.Result, err = sim.Run(f.Scenario, sim.Options{}); err != nil || f.Result.Violation == nil {
+	if f.Result, err = simulation.Run(f.Scenario, simulation.Options{}); err != nil || f.Result.Violation == nil {
 		t.Fatalf("%v, %v", f.Result.Violation, err)
 	}
 	return f
@@ -28,7 +30,7 @@ func impatientFinding(t *testing.T, seed uint64) sim.Finding {
 
 func TestASearchWritesWhatItFindsAsSmallScenarios(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
-	findings := []sim.Finding{impatientFinding(t, 7), impatientFinding(t, 8), {Seed: 9, Profile: "smoke", Err: os.ErrInvalid}}
+	findings := []search.Finding{impatientFinding(t, 7), impatientFinding(t, 8), {Seed: 9, Profile: "smoke", Err: os.ErrInvalid}}
 	command := simSearchCommand{Shrink: true, Out: dir}
 	shrunk, err := command.shrinkFindings(t.Context(), stdio{Out: t.Output(), Err: t.Output()}, findings)
 	if err != nil {
@@ -42,12 +44,12 @@ func TestASearchWritesWhatItFindsAsSmallScenarios(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := sim.ParseScenario(string(text))
+	s, err := scenario.ParseScenario(string(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := sim.Run(s, sim.Options{})
-	if err != nil || result.Violation == nil || result.Violation.Kind() != findings[0].Result.Violation.Kind() {
+	result, err := simulation.Run(s, simulation.Options{})
+	if err != nil || result.Violation == nil || search.Kind(result.Violation) != search.Kind(findings[0].Result.Violation) {
 		t.Errorf("the file runs to %v, %v; want %v", result.Violation, err, findings[0].Result.Violation)
 	}
 	if len(s.Faults) > 0 || s.Fleet.Hosts != 1 {
@@ -75,7 +77,7 @@ func TestASearchWritesWhatItFindsAsSmallScenarios(t *testing.T) {
 func TestASearchShrinksNothingIfItIsToldSo(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	command := simSearchCommand{Out: dir}
-	shrunk, err := command.shrinkFindings(t.Context(), stdio{Out: t.Output(), Err: t.Output()}, []sim.Finding{impatientFinding(t, 7)})
+	shrunk, err := command.shrinkFindings(t.Context(), stdio{Out: t.Output(), Err: t.Output()}, []search.Finding{impatientFinding(t, 7)})
 	if err != nil || len(shrunk) > 0 {
 		t.Errorf("%d are shrunk, %v", len(shrunk), err)
 	}
@@ -90,7 +92,7 @@ func TestASearchThatCannotWriteSaysWhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	command := simSearchCommand{Shrink: true, Out: file}
-	_, err := command.shrinkFindings(t.Context(), stdio{Out: t.Output(), Err: t.Output()}, []sim.Finding{impatientFinding(t, 7)})
+	_, err := command.shrinkFindings(t.Context(), stdio{Out: t.Output(), Err: t.Output()}, []search.Finding{impatientFinding(t, 7)})
 	if err == nil || !strings.HasPrefix(err.Error(), "--out: ") || !strings.Contains(err.Error(), file) {
 		t.Errorf("the error is %v", err)
 	}

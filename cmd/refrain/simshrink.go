@@ -7,7 +7,10 @@ import (
 	"os"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/search"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // simShrinkCommand shrinks a failing scenario.
@@ -52,7 +55,7 @@ func (c *simShrinkCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	shrink := sim.Shrink{Executions: c.Executions, Workers: c.Workers, Options: sim.Options{Wire: c.Wire}}
+	shrink := search.Shrink{Executions: c.Executions, Workers: c.Workers, Options: simulation.Options{Wire: c.Wire}}
 	report, err := runShrink(ctx, io, shrink, scenario, origin.from(), c.Output)
 	if err != nil {
 		return err
@@ -65,7 +68,7 @@ func (c *simShrinkCommand) Run(ctx context.Context, io stdio) error {
 		return err
 	case c.Output == "":
 		fmt.Fprintf(io.Out, "%s\n", report.Scenario)
-		report.Again = sim.Again(origin.again)
+		report.Again = repro.Again(origin.again)
 	}
 	report.print(io.Out)
 	return nil
@@ -73,10 +76,10 @@ func (c *simShrinkCommand) Run(ctx context.Context, io stdio) error {
 
 // runShrink shrinks a scenario and writes the result to a file, unless that is
 // empty or "-". Progress is shown on a terminal.
-func runShrink(ctx context.Context, io stdio, shrink sim.Shrink, s sim.Scenario, from, file string) (*shrinkReport, error) {
+func runShrink(ctx context.Context, io stdio, shrink search.Shrink, s scenario.Scenario, from, file string) (*shrinkReport, error) {
 	if isTerminal(io.Err) {
 		var last time.Time
-		shrink.Each = func(p sim.ShrinkProgress) {
+		shrink.Each = func(p search.ShrinkProgress) {
 			if now := time.Now(); now.Sub(last) > 100*time.Millisecond {
 				last = now
 				fmt.Fprintf(io.Err, "\r\033[Kshrinking: lines %d, hosts %d, executions %d of at most %d", p.Lines, p.Hosts, p.Executions, p.Limit)
@@ -94,7 +97,7 @@ func runShrink(ctx context.Context, io stdio, shrink sim.Shrink, s sim.Scenario,
 		LinesBefore: shrunk.Before, LinesAfter: shrunk.After,
 		HostsBefore: s.Fleet.Hosts, HostsAfter: shrunk.Scenario.Fleet.Hosts,
 		Executions: shrunk.Executions, Exhausted: shrunk.Exhausted, WallSeconds: time.Since(started).Seconds(),
-		Scenario: shrunk.Text(from), Build: sim.Build(),
+		Scenario: shrunk.Text(from), Build: repro.Build(),
 	}
 	if file == "" || file == "-" {
 		return r, nil
@@ -102,7 +105,7 @@ func runShrink(ctx context.Context, io stdio, shrink sim.Shrink, s sim.Scenario,
 	if err := os.WriteFile(file, []byte(r.Scenario), 0o644); err != nil {
 		return nil, err
 	}
-	r.File, r.Again = file, sim.Again("refrain sim run "+shellWord(file))
+	r.File, r.Again = file, repro.Again("refrain sim run "+shellWord(file))
 	return r, nil
 }
 

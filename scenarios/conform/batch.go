@@ -7,7 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // DefaultRequests is how many requests of a scenario are compared by default. A
@@ -19,15 +21,15 @@ const DefaultRequests = 250
 type Case struct {
 	// Name is a file's, or a seed's and its profile's.
 	Name     string
-	Scenario sim.Scenario
+	Scenario scenario.Scenario
 	// Again is the line that compares it again.
 	Again string
 }
 
 // SeedCase is the case of a seed in a profile.
-func SeedCase(seed uint64, p sim.Profile) Case {
+func SeedCase(seed uint64, p generate.Profile) Case {
 	return Case{
-		Name: fmt.Sprintf("seed %d of %s", seed, p.Name), Scenario: sim.Generate(seed, p),
+		Name: fmt.Sprintf("seed %d of %s", seed, p.Name), Scenario: generate.Scenario(seed, p),
 		Again: "refrain sim conform --seed " + strconv.FormatUint(seed, 10) + " --profile " + p.Name,
 	}
 }
@@ -56,7 +58,7 @@ func (o *Outcome) Failed() bool { return o.Difference != nil || o.Err != nil }
 // nil means one in memory.
 func Compare(c Case, requests int, certificates *Certificates, stores func() (Stores, error)) Outcome {
 	o := Outcome{Case: c, Codes: make(map[int]int)}
-	tape, err := sim.Record(c.Scenario, sim.TapeOptions{Requests: requests})
+	tape, err := record.NewTape(c.Scenario, record.TapeOptions{Requests: requests})
 	if err != nil {
 		o.Err = err
 		return o
@@ -76,9 +78,9 @@ func Compare(c Case, requests int, certificates *Certificates, stores func() (St
 	for i := range tape.Steps {
 		o.Virtual = tape.Steps[i].At
 		switch tape.Steps[i].Kind {
-		case sim.TapeAnswer:
+		case record.TapeAnswer:
 			o.Codes[tape.Requests[tape.Steps[i].Request].Answer.Status]++
-		case sim.TapeUp:
+		case record.TapeUp:
 			o.Restarts++
 		}
 	}

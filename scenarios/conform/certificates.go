@@ -9,7 +9,8 @@ import (
 	"github.com/benbjohnson/clock"
 
 	"github.com/refrain-fleet/refrain/httpserver/pki"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // suffix is what the names in a simulated fleet's certificates end in.
@@ -28,35 +29,35 @@ type Certificates struct {
 	server    tls.Certificate
 
 	mu     sync.Mutex
-	issued map[sim.TapeCertificate]*tls.Certificate
+	issued map[record.TapeCertificate]*tls.Certificate
 }
 
 // NewCertificates makes a CA and the server's certificate.
 func NewCertificates() (*Certificates, error) {
 	then := clock.NewMock()
-	then.Set(sim.Epoch.Std().Add(-aroundTheWorld))
+	then.Set(scenario.Epoch.Std().Add(-aroundTheWorld))
 	authority, err := pki.New(pki.Config{Suffix: suffix, Clock: then, ValidFor: 2 * aroundTheWorld})
 	if err != nil {
 		return nil, err
 	}
-	server, err := authority.IssueServer([]string{"127.0.0.1"}, pki.Validity{NotAfter: sim.Epoch.Std().Add(aroundTheWorld)})
+	server, err := authority.IssueServer([]string{"127.0.0.1"}, pki.Validity{NotAfter: scenario.Epoch.Std().Add(aroundTheWorld)})
 	if err != nil {
 		return nil, err
 	}
 	return &Certificates{
-		authority: authority, pool: authority.Pool(), server: server, issued: make(map[sim.TapeCertificate]*tls.Certificate),
+		authority: authority, pool: authority.Pool(), server: server, issued: make(map[record.TapeCertificate]*tls.Certificate),
 	}, nil
 }
 
 // of returns the certificate that a request came with.
-func (c *Certificates) of(t sim.TapeCertificate) (*tls.Certificate, error) {
+func (c *Certificates) of(t record.TapeCertificate) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if cert := c.issued[t]; cert != nil {
 		return cert, nil
 	}
 	cert, err := c.authority.IssueClient(t.CommonName, pki.Validity{
-		NotBefore: t.NotBefore.Std(), NotAfter: sim.Epoch.Std().Add(aroundTheWorld),
+		NotBefore: t.NotBefore.Std(), NotAfter: scenario.Epoch.Std().Add(aroundTheWorld),
 	})
 	if err != nil {
 		return nil, err

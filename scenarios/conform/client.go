@@ -8,7 +8,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // response is what a server answered.
@@ -25,10 +26,10 @@ type response struct {
 type clients struct {
 	certificates *Certificates
 	base         string
-	kept         map[sim.TapeCertificate]*http.Transport
+	kept         map[record.TapeCertificate]*http.Transport
 }
 
-func (c *clients) transport(t sim.TapeCertificate, fresh bool) (*http.Transport, error) {
+func (c *clients) transport(t record.TapeCertificate, fresh bool) (*http.Transport, error) {
 	if kept := c.kept[t]; kept != nil && !fresh {
 		return kept, nil
 	}
@@ -39,7 +40,7 @@ func (c *clients) transport(t sim.TapeCertificate, fresh bool) (*http.Transport,
 	transport := &http.Transport{
 		TLSClientConfig: &tls.Config{
 			RootCAs: c.certificates.pool, Certificates: []tls.Certificate{*cert},
-			Time: func() time.Time { return sim.Epoch.Std() },
+			Time: func() time.Time { return scenario.Epoch.Std() },
 		},
 		MaxIdleConnsPerHost: 64, DisableCompression: true,
 	}
@@ -51,7 +52,7 @@ func (c *clients) transport(t sim.TapeCertificate, fresh bool) (*http.Transport,
 
 // send sends a request and posts its answer. With fresh it uses a connection of
 // its own.
-func (c *clients) send(ctx context.Context, r *sim.TapeRequest, fresh bool, done func(response), now func() time.Duration) error {
+func (c *clients) send(ctx context.Context, r *record.TapeRequest, fresh bool, done func(response), now func() time.Duration) error {
 	transport, err := c.transport(r.Certificate, fresh)
 	if err != nil {
 		return err

@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 )
 
 // answer waits for the answer to a request and compares it.
-func (p *player) answer(s *sim.TapeStep) (*Difference, error) {
+func (p *player) answer(s *record.TapeStep) (*Difference, error) {
 	request := &p.tape.Requests[s.Request]
 	if request.Manifest {
 		return p.manifestAnswered(s)
@@ -51,7 +51,7 @@ func (p *player) atGate(request int) bool {
 // manifestAnswered waits until the server has taken what became of a manifest.
 // Nobody sees the answer; if it is a 503, the server waits for as long as it was
 // told.
-func (p *player) manifestAnswered(s *sim.TapeStep) (*Difference, error) {
+func (p *player) manifestAnswered(s *record.TapeStep) (*Difference, error) {
 	text := p.tape.Requests[s.Request].Answer.Get(wire.HeaderRetryAfter)
 	if text == "" {
 		p.filesLeft--

@@ -10,7 +10,9 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // compareSeeds compares some seeds in every profile, and returns the outcomes.
@@ -18,7 +20,7 @@ func compareSeeds(t *testing.T, seeds uint64, stores func() (Stores, error)) []O
 	t.Helper()
 	var cases []Case
 	for seed := uint64(1); seed <= seeds; seed++ {
-		for _, p := range sim.Profiles() {
+		for _, p := range generate.Profiles() {
 			cases = append(cases, SeedCase(seed, p))
 		}
 	}
@@ -70,20 +72,20 @@ at 80s plane restart for=2s each=1s
 active 4m
 `
 
-func record(t *testing.T, text string, requests int) *sim.Tape {
+func recordTape(t *testing.T, text string, requests int) *record.Tape {
 	t.Helper()
-	scenario, err := sim.ParseScenario(text)
+	scenario, err := scenario.ParseScenario(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tape, err := sim.Record(scenario, sim.TapeOptions{Requests: requests})
+	tape, err := record.NewTape(scenario, record.TapeOptions{Requests: requests})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tape
 }
 
-func play(t *testing.T, tape *sim.Tape) *Difference {
+func play(t *testing.T, tape *record.Tape) *Difference {
 	t.Helper()
 	c, err := NewCertificates()
 	if err != nil {
@@ -97,10 +99,10 @@ func play(t *testing.T, tape *sim.Tape) *Difference {
 }
 
 // firstAnswer returns the index of the first answer on a tape that a test likes.
-func firstAnswer(t *testing.T, tape *sim.Tape, likes func(*wire.Answer) bool) int {
+func firstAnswer(t *testing.T, tape *record.Tape, likes func(*wire.Answer) bool) int {
 	t.Helper()
-	i := slices.IndexFunc(tape.Steps, func(s sim.TapeStep) bool {
-		return s.Kind == sim.TapeAnswer && !tape.Requests[s.Request].Manifest && likes(tape.Requests[s.Request].Answer)
+	i := slices.IndexFunc(tape.Steps, func(s record.TapeStep) bool {
+		return s.Kind == record.TapeAnswer && !tape.Requests[s.Request].Manifest && likes(tape.Requests[s.Request].Answer)
 	})
 	if i < 0 {
 		t.Fatal("there is no such answer on the tape")
@@ -144,7 +146,7 @@ func TestATapeThatLiesIsFoundOutWhereItLies(t *testing.T) {
 		{"the body is another", func(a *wire.Answer) bool { return a.Status == 200 }, func(a *wire.Answer) { a.Body = append(a.Body, ' ') }, "the bodies differ"},
 	} {
 		t.Run(test.lie, func(t *testing.T) {
-			tape := record(t, crowded, 0)
+			tape := recordTape(t, crowded, 0)
 			at := firstAnswer(t, tape, test.likes)
 			test.tell(tape.Requests[tape.Steps[at].Request].Answer)
 			d := play(t, tape)
@@ -157,7 +159,7 @@ func TestATapeThatLiesIsFoundOutWhereItLies(t *testing.T) {
 
 // What the gate, the loop and the disk did is compared as well.
 func TestATapeThatDoesSomethingElseIsFoundOut(t *testing.T) {
-	find := func(tape *sim.Tape, likes func(*sim.TapeStep) bool) int {
+	find := func(tape *record.Tape, likes func(*record.TapeStep) bool) int {
 		for i := range tape.Steps {
 			if likes(&tape.Steps[i]) {
 				return i
@@ -165,30 +167,30 @@ func TestATapeThatDoesSomethingElseIsFoundOut(t *testing.T) {
 		}
 		return -1
 	}
-	kind := func(k sim.TapeKind) func(*sim.TapeStep) bool {
-		return func(s *sim.TapeStep) bool { return s.Kind == k }
+	kind := func(k record.TapeKind) func(*record.TapeStep) bool {
+		return func(s *record.TapeStep) bool { return s.Kind == k }
 	}
-	work := func(w driver.Work) func(*sim.TapeStep) bool {
-		return func(s *sim.TapeStep) bool { return s.Kind == sim.TapeWork && s.Work == w }
+	work := func(w driver.Work) func(*record.TapeStep) bool {
+		return func(s *record.TapeStep) bool { return s.Kind == record.TapeWork && s.Work == w }
 	}
 	for _, test := range []struct {
 		lie   string
-		likes func(*sim.TapeStep) bool
-		tell  func(*sim.TapeStep)
+		likes func(*record.TapeStep) bool
+		tell  func(*record.TapeStep)
 		says  string
 	}{
-		{"a refused request was admitted", func(s *sim.TapeStep) bool { return s.Kind == sim.TapeOffer && s.N == 0 }, func(s *sim.TapeStep) { s.N = 1 }, "lets the request in, the server's does not"},
-		{"an admitted request was refused", func(s *sim.TapeStep) bool { return s.Kind == sim.TapeOffer && s.N == 1 }, func(s *sim.TapeStep) { s.N = 0 }, "the server's lets it in"},
-		{"another was stepped", work(driver.Step), func(s *sim.TapeStep) { s.Request++ }, "the server's is about to step"},
-		{"one entry more was committed", kind(sim.TapeCommit), func(s *sim.TapeStep) { s.N++ }, "entries, the server"},
-		{"one more was inside at a commit", kind(sim.TapeCommit), func(s *sim.TapeStep) { s.Depth++ }, "inside the server's"},
-		{"one more was inside", work(driver.Take), func(s *sim.TapeStep) { s.Depth++ }, "inside the server's"},
-		{"a tick came in place of a step", work(driver.Step), func(s *sim.TapeStep) { s.Work, s.Request = driver.Tick, -1 }, "the simulator's loop does tick, the server's is about to step"},
-		{"a handshake was refused", kind(sim.TapeArrive), func(s *sim.TapeStep) { s.Kind = sim.TapeHandshake }, "refuses in the handshake"},
-		{"the plane's state is another", func(s *sim.TapeStep) bool { return s.Kind == sim.TapeState && s.At > 100*time.Second }, func(s *sim.TapeStep) { s.State = append(s.State, "more\n"...) }, "the planes' states differ"},
+		{"a refused request was admitted", func(s *record.TapeStep) bool { return s.Kind == record.TapeOffer && s.N == 0 }, func(s *record.TapeStep) { s.N = 1 }, "lets the request in, the server's does not"},
+		{"an admitted request was refused", func(s *record.TapeStep) bool { return s.Kind == record.TapeOffer && s.N == 1 }, func(s *record.TapeStep) { s.N = 0 }, "the server's lets it in"},
+		{"another was stepped", work(driver.Step), func(s *record.TapeStep) { s.Request++ }, "the server's is about to step"},
+		{"one entry more was committed", kind(record.TapeCommit), func(s *record.TapeStep) { s.N++ }, "entries, the server"},
+		{"one more was inside at a commit", kind(record.TapeCommit), func(s *record.TapeStep) { s.Depth++ }, "inside the server's"},
+		{"one more was inside", work(driver.Take), func(s *record.TapeStep) { s.Depth++ }, "inside the server's"},
+		{"a tick came in place of a step", work(driver.Step), func(s *record.TapeStep) { s.Work, s.Request = driver.Tick, -1 }, "the simulator's loop does tick, the server's is about to step"},
+		{"a handshake was refused", kind(record.TapeArrive), func(s *record.TapeStep) { s.Kind = record.TapeHandshake }, "refuses in the handshake"},
+		{"the plane's state is another", func(s *record.TapeStep) bool { return s.Kind == record.TapeState && s.At > 100*time.Second }, func(s *record.TapeStep) { s.State = append(s.State, "more\n"...) }, "the planes' states differ"},
 	} {
 		t.Run(test.lie, func(t *testing.T) {
-			tape := record(t, crowded, 0)
+			tape := recordTape(t, crowded, 0)
 			at := find(tape, test.likes)
 			if at < 0 {
 				t.Fatal("there is no such step on the tape")
@@ -202,7 +204,7 @@ func TestATapeThatDoesSomethingElseIsFoundOut(t *testing.T) {
 }
 
 func TestADifferenceSaysWhatBothDidAndWhichScenario(t *testing.T) {
-	tape := record(t, crowded, 0)
+	tape := recordTape(t, crowded, 0)
 	at := firstAnswer(t, tape, has(wire.HeaderRetryAfter))
 	setHeader(tape.Requests[tape.Steps[at].Request].Answer, wire.HeaderRetryAfter, func(string) string { return "59" })
 	text := play(t, tape).String()
@@ -217,7 +219,7 @@ func TestADifferenceSaysWhatBothDidAndWhichScenario(t *testing.T) {
 }
 
 func TestAScenarioThatStartsFromARecordingCannotBePlayed(t *testing.T) {
-	tape := record(t, crowded, 10)
+	tape := recordTape(t, crowded, 10)
 	tape.Scenario.Start.State = []string{"log {}"}
 	c, err := NewCertificates()
 	if err != nil {

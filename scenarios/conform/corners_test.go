@@ -3,7 +3,7 @@ package conform
 import (
 	"testing"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // corners are scenarios that bring about what few seeds do, one for each thing
@@ -97,7 +97,7 @@ func TestTheCornersThatFewSeedsReach(t *testing.T) {
 	for _, corner := range corners {
 		t.Run(corner.what, func(t *testing.T) {
 			t.Parallel()
-			scenario, err := sim.ParseScenario(corner.text)
+			scenario, err := scenario.ParseScenario(corner.text)
 			if err != nil {
 				t.Fatal(err)
 			}

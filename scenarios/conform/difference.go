@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Difference is where simulator and server part.
 type Difference struct {
-	Scenario sim.Scenario
-	Tape     *sim.Tape
+	Scenario scenario.Scenario
+	Tape     *record.Tape
 	// At is the index of the step of the tape.
 	At int
 	// What says in what they differ.
@@ -21,7 +22,7 @@ type Difference struct {
 }
 
 // Step is the step of the tape at which they part.
-func (d *Difference) Step() *sim.TapeStep { return &d.Tape.Steps[d.At] }
+func (d *Difference) Step() *record.TapeStep { return &d.Tape.Steps[d.At] }
 
 // before is how many steps of the tape are shown before the one that differs.
 const before = 12
@@ -50,7 +51,7 @@ func indent(text string) string {
 	return "    " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    ")
 }
 
-func requestText(r *sim.TapeRequest) string {
+func requestText(r *record.TapeRequest) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "m%d of %s, issued %v\n%s %s", r.Message, r.Certificate.CommonName, r.Certificate.NotBefore, r.Method, r.Path)
 	if r.Query != "" {

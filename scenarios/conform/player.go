@@ -10,7 +10,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 )
 
 // patience is how long the player waits, in real time, for a server that does not
@@ -21,7 +21,7 @@ const patience = 30 * time.Second
 // player plays a tape to a server. Its own goroutine does everything; the
 // others post.
 type player struct {
-	tape         *sim.Tape
+	tape         *record.Tape
 	certificates *Certificates
 	stores       Stores
 	mail         *mailbox
@@ -70,14 +70,14 @@ type life struct {
 }
 
 // Play plays a tape to a real server with a memory store.
-func Play(tape *sim.Tape, c *Certificates) (*Difference, error) {
+func Play(tape *record.Tape, c *Certificates) (*Difference, error) {
 	return PlayWith(tape, c, NewMemoryStores())
 }
 
 // PlayWith plays a tape to a real server whose disk is one of stores. It returns
 // the first difference, nil if there is none, and an error if the tape could not
 // be played.
-func PlayWith(tape *sim.Tape, c *Certificates, stores Stores) (found *Difference, err error) {
+func PlayWith(tape *record.Tape, c *Certificates, stores Stores) (found *Difference, err error) {
 	if tape.Scenario.Start.State != nil {
 		return nil, errors.New("the scenario starts from a recorded state, which no store of a server can be given")
 	}
@@ -106,8 +106,8 @@ func PlayWith(tape *sim.Tape, c *Certificates, stores Stores) (found *Difference
 }
 
 // play plays one step.
-func (p *player) play(s *sim.TapeStep) (*Difference, error) {
-	if s.Kind == sim.TapeUp {
+func (p *player) play(s *record.TapeStep) (*Difference, error) {
+	if s.Kind == record.TapeUp {
 		return nil, p.comeUp(s)
 	}
 	if p.server != nil && s.At > p.clock.now {
@@ -117,43 +117,43 @@ func (p *player) play(s *sim.TapeStep) (*Difference, error) {
 		p.read()
 	}
 	switch s.Kind {
-	case sim.TapeStart:
+	case record.TapeStart:
 		return p.start()
-	case sim.TapeHandshake, sim.TapeArrive:
+	case record.TapeHandshake, record.TapeArrive:
 		return p.arrive(s)
-	case sim.TapeOffer:
+	case record.TapeOffer:
 		return p.offer(s)
-	case sim.TapeWork:
+	case record.TapeWork:
 		return p.work(s)
-	case sim.TapeTickDue:
+	case record.TapeTickDue:
 		if !p.clock.tickDue() {
 			return p.differ("the server's next tick is not due"), nil
 		}
-	case sim.TapeRetryDue:
+	case record.TapeRetryDue:
 		if !p.clock.retryDue() {
 			return p.differ("the server's next attempt to load is not due"), nil
 		}
-	case sim.TapeCommit, sim.TapeCommitLost, sim.TapeCommitFailed:
+	case record.TapeCommit, record.TapeCommitLost, record.TapeCommitFailed:
 		return p.disk(s)
-	case sim.TapeExpire:
+	case record.TapeExpire:
 		p.clock.moveTo(p.clock.now) // a timer may have been set to now
 		p.clock.expire()
-	case sim.TapeAnswer:
+	case record.TapeAnswer:
 		return p.answer(s)
-	case sim.TapeClock:
+	case record.TapeClock:
 		if p.server != nil {
 			p.faults.SkewWall(s.For)
 		}
-	case sim.TapeClose:
+	case record.TapeClose:
 		return p.close(s)
-	case sim.TapeDrainOver: // the clock has moved, and the timer is the server's
-	case sim.TapeDown:
+	case record.TapeDrainOver: // the clock has moved, and the timer is the server's
+	case record.TapeDown:
 		return p.down()
-	case sim.TapeCrash:
+	case record.TapeCrash:
 		return nil, p.bury()
-	case sim.TapeWipe:
+	case record.TapeWipe:
 		return nil, p.stores.Wipe()
-	case sim.TapeState:
+	case record.TapeState:
 		return p.compare(s.State), nil
 	}
 	return nil, nil

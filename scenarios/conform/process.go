@@ -13,7 +13,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 )
 
 // points are where everybody is held.
@@ -24,7 +24,7 @@ var points = []httpserver.FaultPoint{
 
 // comeUp starts a process: it listens. It is made when the world begins, by its
 // clock, so that it measures time as the world does.
-func (p *player) comeUp(s *sim.TapeStep) error {
+func (p *player) comeUp(s *record.TapeStep) error {
 	for i, body := range s.Manifests {
 		if err := os.WriteFile(filepath.Join(p.dir, fmt.Sprintf("%06d.json", i)), body, 0o600); err != nil {
 			return err
@@ -69,7 +69,7 @@ func (p *player) comeUp(s *sim.TapeStep) error {
 	}
 	p.clients = &clients{
 		certificates: p.certificates, base: "https://" + p.server.Addr().String(),
-		kept: make(map[sim.TapeCertificate]*http.Transport),
+		kept: make(map[record.TapeCertificate]*http.Transport),
 	}
 	return nil
 }
@@ -77,7 +77,7 @@ func (p *player) comeUp(s *sim.TapeStep) error {
 // skew is how far the wall clock is off at the step that is played.
 func (p *player) skew() time.Duration {
 	for i := p.at; i >= 0; i-- {
-		if s := &p.tape.Steps[i]; s.Kind == sim.TapeClock {
+		if s := &p.tape.Steps[i]; s.Kind == record.TapeClock {
 			return s.For
 		}
 	}
@@ -111,7 +111,7 @@ func (p *player) opened() (*Difference, error) {
 }
 
 // close begins a shutdown in good order.
-func (p *player) close(s *sim.TapeStep) (*Difference, error) {
+func (p *player) close(s *record.TapeStep) (*Difference, error) {
 	server, ctx := p.server, p.ctx
 	p.clients.closeIdle()
 	made := len(p.timers)
@@ -163,8 +163,8 @@ func (p *player) down() (*Difference, error) {
 
 // drainWasOver reports whether the shutdown that is played ran out of time.
 func (p *player) drainWasOver() bool {
-	for i := p.at; i >= 0 && p.tape.Steps[i].Kind != sim.TapeClose; i-- {
-		if p.tape.Steps[i].Kind == sim.TapeDrainOver {
+	for i := p.at; i >= 0 && p.tape.Steps[i].Kind != record.TapeClose; i-- {
+		if p.tape.Steps[i].Kind == record.TapeDrainOver {
 			return true
 		}
 	}

@@ -6,13 +6,13 @@ import (
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 )
 
 // arrive sends a request and waits until it has come as far as it comes by
 // itself: to the gate, or to an answer. A manifest is not sent; the server has
 // read it, and comes to the gate with it.
-func (p *player) arrive(s *sim.TapeStep) (*Difference, error) {
+func (p *player) arrive(s *record.TapeStep) (*Difference, error) {
 	request := &p.tape.Requests[s.Request]
 	if request.Manifest {
 		if !p.until(func() bool { return p.manifest(s.Request) }) {
@@ -22,7 +22,7 @@ func (p *player) arrive(s *sim.TapeStep) (*Difference, error) {
 	}
 	server, number, made := p.server, s.Request, len(p.timers)
 	p.flying++
-	err := p.clients.send(p.ctx, request, s.Kind == sim.TapeHandshake, func(r response) {
+	err := p.clients.send(p.ctx, request, s.Kind == record.TapeHandshake, func(r response) {
 		p.mail.post(func(p *player) {
 			p.flying--
 			if p.server == server {
@@ -42,9 +42,9 @@ func (p *player) arrive(s *sim.TapeStep) (*Difference, error) {
 	p.timers = p.timers[:made]
 	r := p.responses[number]
 	switch {
-	case s.Kind == sim.TapeArrive && r != nil && r.err != nil:
+	case s.Kind == record.TapeArrive && r != nil && r.err != nil:
 		return p.differ("the server does not answer: %v", r.err), nil
-	case s.Kind == sim.TapeHandshake && (r == nil || r.err == nil):
+	case s.Kind == record.TapeHandshake && (r == nil || r.err == nil):
 		return p.differ("the server lets in a certificate that the simulator refuses in the handshake"), nil
 	}
 	return nil, nil
@@ -104,7 +104,7 @@ func (p *player) nextFile() *Difference {
 }
 
 // offer lets a request ask the gate.
-func (p *player) offer(s *sim.TapeStep) (*Difference, error) {
+func (p *player) offer(s *record.TapeStep) (*Difference, error) {
 	var in plane.Input
 	found := func() bool {
 		for held := range p.offers {
@@ -149,7 +149,7 @@ func (p *player) offer(s *sim.TapeStep) (*Difference, error) {
 }
 
 // work lets the loop carry out its next section, and compares it.
-func (p *player) work(s *sim.TapeStep) (*Difference, error) {
+func (p *player) work(s *record.TapeStep) (*Difference, error) {
 	for {
 		if !p.until(func() bool { return p.isAt(httpserver.BetweenSections) }) {
 			return p.differ("the simulator's loop does %s, the server's %s", p.does(s), p.position()), nil
@@ -183,7 +183,7 @@ func (p *player) work(s *sim.TapeStep) (*Difference, error) {
 
 // section sees a loop that was let go through its section, until it stands
 // between two sections again.
-func (p *player) section(s *sim.TapeStep) *Difference {
+func (p *player) section(s *record.TapeStep) *Difference {
 	for {
 		if !p.until(p.stands) {
 			return p.differ("the simulator's loop does %s, the server's %s", p.does(s), p.position())
@@ -218,7 +218,7 @@ func (p *player) section(s *sim.TapeStep) *Difference {
 
 // isAbout reports whether the loop is about to step the input, or to reply to
 // it, that the tape says.
-func (p *player) isAbout(s *sim.TapeStep) bool {
+func (p *player) isAbout(s *record.TapeStep) bool {
 	switch {
 	case s.Work == driver.Tick:
 		_, tick := p.loop.Input.(*plane.Tick)
@@ -231,7 +231,7 @@ func (p *player) isAbout(s *sim.TapeStep) bool {
 }
 
 // does says what the loop does by the tape.
-func (p *player) does(s *sim.TapeStep) string {
+func (p *player) does(s *record.TapeStep) string {
 	if s.Request < 0 {
 		return s.Work.String()
 	}
@@ -239,7 +239,7 @@ func (p *player) does(s *sim.TapeStep) string {
 }
 
 // disk lets the store do what the tape says. The loop goes on meanwhile.
-func (p *player) disk(s *sim.TapeStep) (*Difference, error) {
+func (p *player) disk(s *record.TapeStep) (*Difference, error) {
 	if !p.until(func() bool { return p.committing != nil }) || len(p.committing.entries) != s.N {
 		entries := 0
 		if p.committing != nil {
@@ -250,12 +250,12 @@ func (p *player) disk(s *sim.TapeStep) (*Difference, error) {
 	if depth := p.server.InboxDepth(); depth != s.Depth {
 		return p.differ("before the commit is done %d inputs are inside the simulator's inbox, %d inside the server's", s.Depth, depth), nil
 	}
-	if s.Kind == sim.TapeCommitLost {
+	if s.Kind == record.TapeCommitLost {
 		// The loop is not told until the process is dead.
 		return nil, p.store.inner.Commit(p.committing.entries, p.committing.rows)
 	}
 	var verdict error
-	if s.Kind == sim.TapeCommitFailed {
+	if s.Kind == record.TapeCommitFailed {
 		verdict = errDisk
 		if s.Stored {
 			if err := p.store.inner.Commit(p.committing.entries, p.committing.rows); err != nil {

@@ -17,13 +17,13 @@ import (
 	"github.com/refrain-fleet/refrain/httpagent"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
 	"github.com/refrain-fleet/refrain/httpserver/store"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Config is how a scenario is played.
 type Config struct {
 	// Scenario is what is played.
-	Scenario sim.Scenario
+	Scenario scenario.Scenario
 	// Speed is how many times as fast as the scenario's time the real clock
 	// runs, at least 1. It must leave the heartbeat interval whole seconds.
 	// Default 1.
@@ -239,7 +239,7 @@ func (a answer) words() string {
 }
 
 // hostsOf are the hosts of a fault.
-func (g *Game) hostsOf(of sim.Hosts) (list []*host) {
+func (g *Game) hostsOf(of scenario.Hosts) (list []*host) {
 	for _, h := range g.hosts {
 		if of.Has(h.number) {
 			list = append(list, h)
@@ -249,7 +249,7 @@ func (g *Game) hostsOf(of sim.Hosts) (list []*host) {
 }
 
 // open opens a rollout: at the plane, and in the directory of manifests.
-func (g *Game) open(ctx context.Context, r *sim.Rollout) {
+func (g *Game) open(ctx context.Context, r *scenario.Rollout) {
 	manifest := g.plan.scenario.Manifest(r)
 	body := manifest.AppendJSON(nil)
 	status, answer, err := g.asks.postUntilAnswered(ctx, "/v1/operator/rollouts", body)

@@ -10,14 +10,14 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver/store"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // play plays a scenario as fast as one with an interval of a minute can be.
 func play(t *testing.T, text string, edits ...func(*Game)) *Result {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
-	file, err := sim.ParseFile("", text)
+	file, err := scenario.ParseFile("", text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestNoKindOfFaultIsSkippedSilently(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("fleet 2\nrollout stable@r1 at=1s target=c1 waves=0s\n")
 	left := 0
-	for i, k := range sim.FaultKinds() {
+	for i, k := range scenario.FaultKinds() {
 		words := strings.Fields(k.Form())
 		line := fmt.Sprintf("at %ds %s %s", 5+3*i, words[0], words[1])
 		for _, w := range words[2:] {
@@ -101,8 +101,8 @@ func TestNoKindOfFaultIsSkippedSilently(t *testing.T) {
 	if !r.Passed() {
 		t.Errorf("settled %t (%s), violations %v\n%s", r.Settled, r.Unsettled, r.Violations, text.String())
 	}
-	if len(r.NotPlayed) != left || left == 0 || len(r.Injections) != len(sim.FaultKinds())-left {
-		t.Errorf("%d of %d kinds were played and %d left out; want %d left out: %v", len(r.Injections), len(sim.FaultKinds()), len(r.NotPlayed), left, r.NotPlayed)
+	if len(r.NotPlayed) != left || left == 0 || len(r.Injections) != len(scenario.FaultKinds())-left {
+		t.Errorf("%d of %d kinds were played and %d left out; want %d left out: %v", len(r.Injections), len(scenario.FaultKinds()), len(r.NotPlayed), left, r.NotPlayed)
 	}
 }
 
@@ -142,12 +142,12 @@ func TestAnExpectationThatIsNotMetFailsTheDay(t *testing.T) {
 }
 
 func TestAScenarioThatCannotBePlayedIsRefused(t *testing.T) {
-	state := sim.Start{State: []string{"log {}"}}
+	state := scenario.Start{State: []string{"log {}"}}
 	for want, cfg := range map[string]Config{
-		"speed is 7, and 1m0s of the fleet's interval would be no whole seconds; want a speed that divides it, for instance 6": {Scenario: sim.Scenario{Fleet: sim.Fleet{Hosts: 1}}, Speed: 7},
-		"speed is 1001; want 1 to 1000":                    {Scenario: sim.Scenario{Fleet: sim.Fleet{Hosts: 1}}, Speed: 1001},
-		"the fleet has 201 hosts; a gameday plays at most": {Scenario: sim.Scenario{Fleet: sim.Fleet{Hosts: 201}}},
-		"starts from a recorded state":                     {Scenario: sim.Scenario{Fleet: sim.Fleet{Hosts: 1}, Start: state}},
+		"speed is 7, and 1m0s of the fleet's interval would be no whole seconds; want a speed that divides it, for instance 6": {Scenario: scenario.Scenario{Fleet: scenario.Fleet{Hosts: 1}}, Speed: 7},
+		"speed is 1001; want 1 to 1000":                    {Scenario: scenario.Scenario{Fleet: scenario.Fleet{Hosts: 1}}, Speed: 1001},
+		"the fleet has 201 hosts; a gameday plays at most": {Scenario: scenario.Scenario{Fleet: scenario.Fleet{Hosts: 201}}},
+		"starts from a recorded state":                     {Scenario: scenario.Scenario{Fleet: scenario.Fleet{Hosts: 1}, Start: state}},
 	} {
 		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; want %q in it", err, want)

@@ -14,7 +14,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpagent"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // host is one host: a virtual machine, an agent's driver, and a link.
@@ -55,7 +55,7 @@ func probes(n int) (list []wire.ProbeDeclaration) {
 
 func newHost(g *Game, n int) (*host, error) {
 	s := &g.plan.scenario
-	h := &host{game: g, number: n, name: sim.HostName(n), views: map[wire.RolloutID]agentView{}}
+	h := &host{game: g, number: n, name: scenario.HostName(n), views: map[wire.RolloutID]agentView{}}
 	var err error
 	if err := h.issue(); err != nil {
 		return nil, err

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // link is a proxy between one host and the plane: it carries bytes, and delays,
@@ -141,12 +141,12 @@ func (l *link) set(change func(*link)) {
 }
 
 // block blocks a direction, or unblocks it with by -1.
-func (l *link) block(dir sim.Dir, by int) {
+func (l *link) block(dir scenario.Dir, by int) {
 	l.set(func(l *link) {
-		if dir != sim.Down {
+		if dir != scenario.Down {
 			l.blocked[up] += by
 		}
-		if dir != sim.Up {
+		if dir != scenario.Up {
 			l.blocked[down] += by
 		}
 	})

@@ -14,7 +14,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpserver"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // scheduled is something that is done at a time of the scenario.
@@ -67,22 +67,22 @@ func (g *Game) heal(ctx context.Context) {
 }
 
 // act does an act of the operator.
-func (g *Game) act(ctx context.Context, a sim.Act) {
+func (g *Game) act(ctx context.Context, a scenario.Act) {
 	g.progress("operator: %v", a)
 	var path string
 	var body []byte
 	switch a.Kind {
-	case sim.ActResume:
+	case scenario.ActResume:
 		path = "/v1/operator/rollouts/" + url.PathEscape(string(a.Rollout)) + "/resume"
 		g.mu.Lock()
 		g.resumed[a.Rollout] = true
 		g.mu.Unlock()
-	case sim.ActClear:
+	case scenario.ActClear:
 		path = "/v1/operator/quarantine/clear"
 		body = wire.QuarantineEntrySchema.Append(nil, &wire.QuarantineEntry{Channel: a.Channel, Closure: a.Closure})
-	case sim.ActRevoke:
+	case scenario.ActRevoke:
 		path = "/v1/operator/revocations"
-		name := wire.CommonName("agent-" + string(sim.HostName(a.Hosts.First)) + "." + suffix)
+		name := wire.CommonName("agent-" + string(scenario.HostName(a.Hosts.First)) + "." + suffix)
 		body = wire.RevocationSchema.Append(nil, &wire.Revocation{CommonName: name})
 	}
 	status, answer, err := g.asks.postUntilAnswered(ctx, path, body)
@@ -92,7 +92,7 @@ func (g *Game) act(ctx context.Context, a sim.Act) {
 	if status >= 300 {
 		g.progress("operator: %v is answered %d %s", a, status, answer)
 	}
-	if a.Kind == sim.ActRevoke && a.For > 0 {
+	if a.Kind == scenario.ActRevoke && a.For > 0 {
 		// A certificate's NotBefore has whole seconds, and has to be after the
 		// revocation.
 		sleep(ctx, max(g.plan.real(a.For), 1100*time.Millisecond))
@@ -124,16 +124,16 @@ func (s *Injection) count(a answer) {
 }
 
 // known are the answers by which hosts notice a fault.
-var known = map[sim.FaultKind][]string{
-	sim.ReducerWedge: {"timeout", "nothing"}, sim.ReducerSlow: {"timeout", "saturated", "nothing"}, sim.ReplyDrop: {"dropped_reply"},
-	sim.GateCapacity: {"saturated", "nothing"}, sim.PlaneRestart: {"closed", "not_started", "nothing"},
-	sim.PlaneCrash: {"nothing", "not_started"}, sim.PlaneWipe: {"nothing", "not_started"}, sim.PlaneLate: {"not_started", "nothing"},
-	sim.DiskSlow: {"timeout"}, sim.DiskFail: {"dropped_reply", "not_started"},
-	sim.NetDrop: {"nothing"}, sim.NetPartition: {"nothing"}, sim.NetReset: {"nothing"},
+var known = map[scenario.FaultKind][]string{
+	scenario.ReducerWedge: {"timeout", "nothing"}, scenario.ReducerSlow: {"timeout", "saturated", "nothing"}, scenario.ReplyDrop: {"dropped_reply"},
+	scenario.GateCapacity: {"saturated", "nothing"}, scenario.PlaneRestart: {"closed", "not_started", "nothing"},
+	scenario.PlaneCrash: {"nothing", "not_started"}, scenario.PlaneWipe: {"nothing", "not_started"}, scenario.PlaneLate: {"not_started", "nothing"},
+	scenario.DiskSlow: {"timeout"}, scenario.DiskFail: {"dropped_reply", "not_started"},
+	scenario.NetDrop: {"nothing"}, scenario.NetPartition: {"nothing"}, scenario.NetReset: {"nothing"},
 }
 
 // inject injects a fault and returns after its end.
-func (g *Game) inject(ctx context.Context, f sim.Fault) {
+func (g *Game) inject(ctx context.Context, f scenario.Fault) {
 	record := &Injection{Fault: f.String(), Expected: known[f.Kind], Seen: map[string]int{}, open: true}
 	g.mu.Lock()
 	g.injections = append(g.injections, record)
@@ -155,7 +155,7 @@ func (g *Game) inject(ctx context.Context, f sim.Fault) {
 }
 
 // hold waits while a fault is in force.
-func (g *Game) hold(ctx context.Context, f sim.Fault) {
+func (g *Game) hold(ctx context.Context, f scenario.Fault) {
 	if f.For > 0 {
 		sleep(ctx, g.plan.real(f.For))
 		return
@@ -164,40 +164,40 @@ func (g *Game) hold(ctx context.Context, f sim.Fault) {
 }
 
 // apply applies a fault and reverts it at its end.
-func (g *Game) apply(ctx context.Context, f sim.Fault) error {
+func (g *Game) apply(ctx context.Context, f scenario.Fault) error {
 	p := g.process
 	each := g.plan.real(f.Each)
 	switch f.Kind {
-	case sim.ReducerWedge:
+	case scenario.ReducerWedge:
 		g.loopFault(ctx, f, httpserver.Fault{Kind: httpserver.Wedge})
-	case sim.ReducerSlow:
+	case scenario.ReducerSlow:
 		g.loopFault(ctx, f, httpserver.Fault{Kind: httpserver.Delay, For: each})
-	case sim.ReplyDrop:
+	case scenario.ReplyDrop:
 		g.loopFault(ctx, f, httpserver.Fault{Kind: httpserver.Drop, At: dropPoint(f), Count: f.Count, Match: g.from(f.Hosts)})
-	case sim.PlaneCrash, sim.PlaneWipe:
-		if err := p.crash(f.Kind == sim.PlaneWipe); err != nil {
+	case scenario.PlaneCrash, scenario.PlaneWipe:
+		if err := p.crash(f.Kind == scenario.PlaneWipe); err != nil {
 			return err
 		}
 		sleep(ctx, g.plan.real(f.For))
 		return g.bringUp(context.WithoutCancel(ctx))
-	case sim.PlaneRestart:
+	case scenario.PlaneRestart:
 		if err := p.stop(context.WithoutCancel(ctx)); err != nil {
 			g.progress("the shutdown failed: %v", err)
 		}
 		sleep(ctx, g.plan.real(f.For))
 		return g.bringUp(context.WithoutCancel(ctx))
-	case sim.PlaneLate:
+	case scenario.PlaneLate:
 		if err := p.crash(false); err != nil {
 			return err
 		}
 		return p.up(ctx, g.plan.real(f.For))
-	case sim.GateCapacity:
+	case scenario.GateCapacity:
 		return g.changeCapacity(ctx, f)
-	case sim.DiskSlow:
+	case scenario.DiskSlow:
 		p.setDisk(func(d *disk) { d.slow += each })
 		g.hold(ctx, f)
 		p.setDisk(func(d *disk) { d.slow -= each })
-	case sim.DiskFail:
+	case scenario.DiskFail:
 		if f.Count > 0 {
 			p.setDisk(func(d *disk) { d.fails += f.Count })
 			g.hold(ctx, f)
@@ -217,8 +217,8 @@ func (g *Game) apply(ctx context.Context, f sim.Fault) error {
 // the agents send again would soon hide what a crash has lost.
 func (g *Game) bringUp(ctx context.Context) error {
 	for _, h := range g.hosts {
-		h.link.block(sim.Both, 1)
-		defer h.link.block(sim.Both, -1)
+		h.link.block(scenario.Both, 1)
+		defer h.link.block(scenario.Both, -1)
 	}
 	if err := g.process.up(ctx, 0); err != nil {
 		return err
@@ -227,7 +227,7 @@ func (g *Game) bringUp(ctx context.Context) error {
 	return nil
 }
 
-func dropPoint(f sim.Fault) httpserver.FaultPoint {
+func dropPoint(f scenario.Fault) httpserver.FaultPoint {
 	if f.After {
 		return httpserver.BeforeReply
 	}
@@ -235,7 +235,7 @@ func dropPoint(f sim.Fault) httpserver.FaultPoint {
 }
 
 // from returns a filter for the inputs of hosts.
-func (g *Game) from(hosts sim.Hosts) func(plane.Input) bool {
+func (g *Game) from(hosts scenario.Hosts) func(plane.Input) bool {
 	names := map[wire.Hostname]bool{}
 	for _, h := range g.hostsOf(hosts) {
 		names[h.name] = true
@@ -256,7 +256,7 @@ func (g *Game) from(hosts sim.Hosts) func(plane.Input) bool {
 
 // loopFault installs a fault of the server's loop while it lasts. One that has
 // a count and no end lasts until the count is used up.
-func (g *Game) loopFault(ctx context.Context, f sim.Fault, fault httpserver.Fault) {
+func (g *Game) loopFault(ctx context.Context, f scenario.Fault, fault httpserver.Fault) {
 	rule := g.process.faults.Install(fault)
 	defer rule.Lift()
 	if f.For > 0 || f.Count == 0 {
@@ -270,7 +270,7 @@ func (g *Game) loopFault(ctx context.Context, f sim.Fault, fault httpserver.Faul
 
 // changeCapacity restarts the plane with another inbox capacity, and with its
 // own when the fault ends.
-func (g *Game) changeCapacity(ctx context.Context, f sim.Fault) error {
+func (g *Game) changeCapacity(ctx context.Context, f scenario.Fault) error {
 	again := func(size int) error {
 		if err := g.process.crash(false); err != nil {
 			return err
@@ -288,7 +288,7 @@ func (g *Game) changeCapacity(ctx context.Context, f sim.Fault) error {
 }
 
 // applyToHosts applies faults of links and hosts.
-func (g *Game) applyToHosts(ctx context.Context, f sim.Fault, each time.Duration) error {
+func (g *Game) applyToHosts(ctx context.Context, f scenario.Fault, each time.Duration) error {
 	hosts := g.hostsOf(f.Hosts)
 	during := func(begin, end func(*host)) {
 		for _, h := range hosts {
@@ -303,37 +303,37 @@ func (g *Game) applyToHosts(ctx context.Context, f sim.Fault, each time.Duration
 		during(func(h *host) { h.link.set(begin) }, func(h *host) { h.link.set(end) })
 	}
 	switch f.Kind {
-	case sim.NetPartition:
+	case scenario.NetPartition:
 		during(func(h *host) { h.link.block(f.Dir, 1) }, func(h *host) { h.link.block(f.Dir, -1) })
-	case sim.NetDelay:
+	case scenario.NetDelay:
 		links(func(l *link) { l.delay += each }, func(l *link) { l.delay -= each })
-	case sim.NetDrop:
+	case scenario.NetDrop:
 		links(func(l *link) { l.cut += f.Rate }, func(l *link) { l.cut -= f.Rate })
-	case sim.NetReset:
+	case scenario.NetReset:
 		way, count := up, max(f.Count, 1)
 		if f.After {
 			way = down
 		}
 		links(func(l *link) { l.resets[way] = count }, func(l *link) { l.resets[way] = 0 })
-	case sim.AgentCrash, sim.HostReboot:
+	case scenario.AgentCrash, scenario.HostReboot:
 		boot := agent.ProcessStart
-		if f.Kind == sim.HostReboot {
+		if f.Kind == scenario.HostReboot {
 			boot = agent.Reboot
 		}
 		for _, h := range hosts {
 			h.restart(boot, f.For)
 		}
-	case sim.AgentAmnesia:
+	case scenario.AgentAmnesia:
 		for _, h := range hosts {
 			if err := h.forget(context.WithoutCancel(ctx), f.For); err != nil {
 				return err
 			}
 		}
-	case sim.ProbeFail:
+	case scenario.ProbeFail:
 		during(func(h *host) { h.script(func(h *host) { h.failing++ }) }, func(h *host) { h.script(func(h *host) { h.failing-- }) })
-	case sim.ActivationFail, sim.ActivationDefer:
+	case scenario.ActivationFail, scenario.ActivationDefer:
 		result := agent.ActivationFailed
-		if f.Kind == sim.ActivationDefer {
+		if f.Kind == scenario.ActivationDefer {
 			result = agent.ActivationDeferred
 		}
 		during(func(h *host) { h.script(func(h *host) { h.results = append(h.results, result) }) },

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/httpagent"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // maxHosts bounds the fleet of a gameday: each host has a proxy, a driver and
@@ -21,27 +21,27 @@ type NotPlayed struct {
 }
 
 // reasons say why faults of a kind are not played.
-var reasons = map[sim.FaultKind]string{
-	sim.PlaneSuspend:   "the plane shares a process with the hosts, which would be suspended with it",
-	sim.PlaneClock:     "the plane's clock is the machine's",
-	sim.NetDup:         "TCP delivers what it is given once",
-	sim.NetReorder:     "TCP delivers what it is given in order",
-	sim.ClockSkew:      "the hosts of a gameday share one clock",
-	sim.ClockDrift:     "the hosts of a gameday share one clock",
-	sim.CertWrong:      "an agent's driver sends no certificate but its own",
-	sim.ActivationSlow: "a virtual machine draws the time of a switch before it begins",
+var reasons = map[scenario.FaultKind]string{
+	scenario.PlaneSuspend:   "the plane shares a process with the hosts, which would be suspended with it",
+	scenario.PlaneClock:     "the plane's clock is the machine's",
+	scenario.NetDup:         "TCP delivers what it is given once",
+	scenario.NetReorder:     "TCP delivers what it is given in order",
+	scenario.ClockSkew:      "the hosts of a gameday share one clock",
+	scenario.ClockDrift:     "the hosts of a gameday share one clock",
+	scenario.CertWrong:      "an agent's driver sends no certificate but its own",
+	scenario.ActivationSlow: "a virtual machine draws the time of a switch before it begins",
 }
 
 // plan is what is played of a scenario.
 type plan struct {
-	scenario  sim.Scenario // with its defaults
+	scenario  scenario.Scenario // with its defaults
 	speed     int
-	faults    []sim.Fault
+	faults    []scenario.Fault
 	notPlayed []NotPlayed
 }
 
 // newPlan validates a scenario at a speed. The error says what would be right.
-func newPlan(s sim.Scenario, speed int) (*plan, error) {
+func newPlan(s scenario.Scenario, speed int) (*plan, error) {
 	s = s.Filled()
 	p := &plan{scenario: s, speed: speed}
 	switch {
@@ -63,17 +63,17 @@ func newPlan(s sim.Scenario, speed int) (*plan, error) {
 			p.notPlayed = append(p.notPlayed, NotPlayed{f.String(), why})
 			continue
 		}
-		if f.Phase != sim.AtOnce {
+		if f.Phase != scenario.AtOnce {
 			p.notPlayed = append(p.notPlayed, NotPlayed{"the phase of " + f.String(), "from outside, a crash cannot be timed to a commit; it is injected at once"})
-			f.Phase = sim.AtOnce
+			f.Phase = scenario.AtOnce
 		}
-		if f.Kind == sim.DiskFail && f.After {
+		if f.Kind == scenario.DiskFail && f.After {
 			p.notPlayed = append(p.notPlayed, NotPlayed{"after=yes of " + f.String(), "a real disk keeps of a failed commit what it likes; nothing of it is kept"})
 			f.After = false
 		}
 		p.faults = append(p.faults, f)
 	}
-	slices.SortStableFunc(p.faults, func(a, b sim.Fault) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(p.faults, func(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) })
 	return p, nil
 }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Result is what a gameday showed.
@@ -73,17 +73,17 @@ func (g *Game) result(ctx context.Context, settled bool, why string) *Result {
 }
 
 // judge returns the result of an expectation.
-func (g *Game) judge(ctx context.Context, e sim.Expect) ExpectResult {
+func (g *Game) judge(ctx context.Context, e scenario.Expect) ExpectResult {
 	m := ExpectResult{Expect: e.String(), Verdict: VerdictNotJudged}
 	switch {
 	case e.At.Given && e.Kind.Looks():
 		m.Saw = "the real fleet may be a little ahead of or behind an instant of the scenario"
 		return m
-	case e.Kind == sim.ExpectAnswer:
+	case e.Kind == scenario.ExpectAnswer:
 		return g.judgeAnswer(e, m)
-	case e.Kind == sim.ExpectRecord:
+	case e.Kind == scenario.ExpectRecord:
 		return g.judgeRecord(ctx, e, m)
-	case e.Kind == sim.ExpectRollout:
+	case e.Kind == scenario.ExpectRollout:
 		status, err := g.asks.rollout(ctx, e.Rollout)
 		switch {
 		case err != nil:
@@ -94,7 +94,7 @@ func (g *Game) judge(ctx context.Context, e sim.Expect) ExpectResult {
 			m.found(status.State.String(), e.Is)
 		}
 		return m
-	case e.Kind == sim.ExpectHost:
+	case e.Kind == scenario.ExpectHost:
 		return g.judgeEach(e, m, func(h *host) string {
 			status, err := g.asks.host(ctx, h.name)
 			switch {
@@ -106,9 +106,9 @@ func (g *Game) judge(ctx context.Context, e sim.Expect) ExpectResult {
 				return status.Reachability.String()
 			}
 		})
-	case e.Kind == sim.ExpectClosure:
+	case e.Kind == scenario.ExpectClosure:
 		return g.judgeEach(e, m, func(h *host) string { return string(h.machine.CurrentClosure()) })
-	case e.Kind == sim.ExpectViolation:
+	case e.Kind == scenario.ExpectViolation:
 		m.Saw = "the simulator's checkers do not run on a real fleet"
 		return m
 	default:
@@ -125,7 +125,7 @@ func (m *ExpectResult) found(saw, want string) {
 }
 
 // judgeEach judges whether all of the hosts show one word.
-func (g *Game) judgeEach(e sim.Expect, m ExpectResult, show func(*host) string) ExpectResult {
+func (g *Game) judgeEach(e scenario.Expect, m ExpectResult, show func(*host) string) ExpectResult {
 	m.Verdict, m.Saw = VerdictMet, e.Is
 	for _, h := range g.hostsOf(e.Hosts) {
 		if saw := show(h); saw != e.Is {
@@ -139,7 +139,7 @@ func (g *Game) judgeEach(e sim.Expect, m ExpectResult, show func(*host) string) 
 // judgeAnswer counts answers. What they were about, and when they came, is not
 // seen from outside; how many there are depends on the machine, so that only
 // whether there were any is judged, and that there were none if none was to be.
-func (g *Game) judgeAnswer(e sim.Expect, m ExpectResult) ExpectResult {
+func (g *Game) judgeAnswer(e scenario.Expect, m ExpectResult) ExpectResult {
 	if e.Event != "" || e.Rollout != "" || e.Nth > 0 || e.Seq.Given || e.At.Given || e.Took.Given || e.RetryAfter.Given || e.ReplayFrom.Given || e.Bootstrap.Given {
 		m.Saw = "only the host, the route, the status and the reason of an answer are seen"
 		return m
@@ -179,7 +179,7 @@ func (a answer) is(word string) bool {
 }
 
 // judgeRecord compares a record on the sides that the expectation names.
-func (g *Game) judgeRecord(ctx context.Context, e sim.Expect, m ExpectResult) ExpectResult {
+func (g *Game) judgeRecord(ctx context.Context, e scenario.Expect, m ExpectResult) ExpectResult {
 	if e.Seq.Given || e.Closure != "" || e.Confirmed != "" {
 		m.Saw = "only the state of a record is compared"
 		return m

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/tools/go/packages"
 
 	"github.com/refrain-fleet/refrain/scenarios/mutants"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 func planted(t *testing.T) (root string, list []mutants.Mutant) {
@@ -151,12 +152,12 @@ func TestAScenarioBesideAMutantPassesWithoutIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		scenario, err := sim.ParseScenario(string(text))
+		scenario, err := scenario.ParseScenario(string(text))
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
-		if result, err := sim.Run(scenario, sim.Options{}); err != nil || result.Violation != nil || !result.Ended {
+		if result, err := simulation.Run(scenario, simulation.Options{}); err != nil || result.Violation != nil || !result.Ended {
 			t.Errorf("%s: %v %v", file, err, result.Violation)
 		}
 	}

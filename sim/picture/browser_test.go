@@ -23,7 +23,9 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // These tests look at pages in a real browser. 'make e2e' runs them, and
@@ -296,12 +298,12 @@ converge within=10m
 // events.
 func broken(t *testing.T, text string, after int, detail string) Run {
 	t.Helper()
-	s, err := sim.ParseScenario(text)
+	s, err := scenario.ParseScenario(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := sim.NewRecorder(sim.RecordLimits{})
-	w, err := sim.New(s, sim.Options{Record: r})
+	r := record.NewRecorder(record.Limits{})
+	w, err := simulation.New(s, simulation.Options{Record: r})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,7 +312,7 @@ func broken(t *testing.T, text string, after int, detail string) Run {
 			w.Violate("S8", "%s", detail)
 		}
 	}
-	return Run{Recording: r.Recording(), Profile: "swarm", Build: "a build", Again: "refrain sim run --seed 5 --profile swarm"}
+	return Run{Recording: r.Recording(w.Verdict()), Profile: "swarm", Build: "a build", Again: "refrain sim run --seed 5 --profile swarm"}
 }
 
 func TestAPageOpensOnTheViolation(t *testing.T) {
@@ -505,15 +507,16 @@ at 8m net partition host=h100..h180 for=5m
 }
 
 func TestAPageSaysWhatWasLeftOut(t *testing.T) {
-	s, err := sim.ParseScenario(tenHosts)
+	s, err := scenario.ParseScenario(tenHosts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := sim.NewRecorder(sim.RecordLimits{Messages: 200, Steps: 300})
-	if _, err := sim.Run(s, sim.Options{Record: r}); err != nil {
+	r := record.NewRecorder(record.Limits{Messages: 200, Steps: 300})
+	v, err := simulation.Run(s, simulation.Options{Record: r})
+	if err != nil {
 		t.Fatal(err)
 	}
-	b := open(t, drawn(t, Run{Recording: r.Recording()}), "picture")
+	b := open(t, drawn(t, Run{Recording: r.Recording(v)}), "picture")
 	b.want(`document.querySelector(".notice").textContent.includes("left out")`)
 	// A line of the story whose step is gone leads to the nearest that is kept.
 	value[bool](b, `(document.querySelector("#story button").click(), true)`)
@@ -521,15 +524,16 @@ func TestAPageSaysWhatWasLeftOut(t *testing.T) {
 }
 
 func TestAPageOfAWorldInWhichNothingHappensIsShown(t *testing.T) {
-	s, err := sim.ParseScenario("fleet 1")
+	s, err := scenario.ParseScenario("fleet 1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := sim.NewRecorder(sim.RecordLimits{})
-	if _, err := sim.Run(s, sim.Options{Record: r, Until: 1}); err != nil {
+	r := record.NewRecorder(record.Limits{})
+	v, err := simulation.Run(s, simulation.Options{Record: r, Until: 1})
+	if err != nil {
 		t.Fatal(err)
 	}
-	b := open(t, drawn(t, Run{Recording: r.Recording()}), "picture")
+	b := open(t, drawn(t, Run{Recording: r.Recording(v)}), "picture")
 	b.want(`document.getElementById("verdict").textContent === "■ STOPPED"`)
 	for _, key := range strings.Split("v n p [ ] + - t ?", " ") {
 		b.press(key)

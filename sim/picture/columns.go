@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
-func describeMessages(list []*sim.MessageTrack, t *table) messages {
+func describeMessages(list []*record.MessageTrack, t *table) messages {
 	var d messages
-	var before sim.Stamp
+	var before record.Stamp
 	var id uint64
 	for _, m := range list {
 		add(&d.ID, int64(m.ID-id))
@@ -28,7 +29,7 @@ func describeMessages(list []*sim.MessageTrack, t *table) messages {
 		add(&d.SentAt, int64(m.Sent.At-before.At))
 		before = m.Sent
 		for _, s := range []struct {
-			of       sim.Stamp
+			of       record.Stamp
 			step, at *[]int64
 		}{
 			{m.Arrived, &d.Arrived, &d.ArrivedAt}, {m.Stepped, &d.Stepped, &d.SteppedAt}, {m.Answered, &d.Answered, &d.AnsweredAt},
@@ -48,14 +49,14 @@ func describeMessages(list []*sim.MessageTrack, t *table) messages {
 
 func add(column *[]int64, value int64) { *column = append(*column, value) }
 
-func flags(m *sim.MessageTrack) int64 {
+func flags(m *record.MessageTrack) int64 {
 	f := int64(0)
 	for _, flag := range []struct {
 		bit int64
 		set bool
 	}{
-		{flagDuplicate, m.Duplicate}, {flagNoAnswer, m.NoAnswer}, {flagDropped, m.Dropped}, {flagLostRequest, m.Lost == sim.Up},
-		{flagLostAnswer, m.Lost == sim.Down}, {flagReplay, m.Replay}, {flagRoutine, m.Routine()},
+		{flagDuplicate, m.Duplicate}, {flagNoAnswer, m.NoAnswer}, {flagDropped, m.Dropped}, {flagLostRequest, m.Lost == scenario.Up},
+		{flagLostAnswer, m.Lost == scenario.Down}, {flagReplay, m.Replay}, {flagRoutine, m.Routine()},
 	} {
 		if flag.set {
 			f |= flag.bit
@@ -64,9 +65,9 @@ func flags(m *sim.MessageTrack) int64 {
 	return f
 }
 
-func describeSteps(list []*sim.StepTrack, t *table) steps {
+func describeSteps(list []*record.StepTrack, t *table) steps {
 	var d steps
-	var before sim.Stamp
+	var before record.Stamp
 	var text strings.Builder
 	for _, s := range list {
 		add(&d.Step, int64(s.Step-before.Step))
@@ -87,7 +88,7 @@ func describeSteps(list []*sim.StepTrack, t *table) steps {
 	return d
 }
 
-func describeSeries(s *sim.Series, hosts int) series {
+func describeSeries(s *record.Series, hosts int) series {
 	d := series{Width: int64(s.Width), Capacity: s.Capacity, Hosts: hosts}
 	for _, c := range wire.UnavailableCodes {
 		d.Reasons = append(d.Reasons, c.String())
@@ -112,7 +113,7 @@ func describeSeries(s *sim.Series, hosts int) series {
 }
 
 // bands are the faults of a scenario, and what its operator does.
-func bands(s *sim.Scenario, end time.Duration) []band {
+func bands(s *scenario.Scenario, end time.Duration) []band {
 	var list []band
 	for _, f := range s.Faults {
 		b := band{On: onWhat(f.Kind), From: int64(f.At), First: f.Hosts.First, Last: f.Hosts.Last}
@@ -147,7 +148,7 @@ func bands(s *sim.Scenario, end time.Duration) []band {
 }
 
 // onWhat says what a kind of fault hits: the plane, or hosts and their links.
-func onWhat(k sim.FaultKind) string {
+func onWhat(k scenario.FaultKind) string {
 	word, _, _ := strings.Cut(k.String(), " ")
 	switch word {
 	case "reducer", "gate", "plane", "disk":

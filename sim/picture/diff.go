@@ -5,7 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
+	"github.com/refrain-fleet/refrain/sim/record"
 )
 
 // Difference is where two runs part, and what they do around it.
@@ -25,15 +26,15 @@ type Side struct {
 	// Run has a recording of the steps around the first that differs. Whole is
 	// how the run ends when it is left to itself.
 	Run   Run
-	Whole sim.Result
+	Whole check.Verdict
 	// What is the step that differs, in words.
 	What string
 }
 
 // Line is one line of a run's trace.
 type Line struct {
-	sim.Stamp
-	sim.TraceLine
+	record.Stamp
+	record.TraceLine
 	// Host is the number of the host that its step is about, or 0.
 	Host int
 }
@@ -191,9 +192,9 @@ func roughly(l Line) string { return l.Where + "\t" + anyNumber.ReplaceAllString
 
 // Lines lists the lines of a recording from a step on, of at most so many
 // steps; 0 is all of them.
-func Lines(r *sim.Recording, from uint64, steps int) []Line {
+func Lines(r *record.Recording, from uint64, steps int) []Line {
 	var list []Line
-	i, _ := slices.BinarySearchFunc(r.Steps, from, func(s *sim.StepTrack, step uint64) int {
+	i, _ := slices.BinarySearchFunc(r.Steps, from, func(s *record.StepTrack, step uint64) int {
 		if s.Step < step {
 			return -1
 		}

@@ -10,7 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
 )
 
 // lines reads "time where text" from each of some words.
@@ -23,7 +23,7 @@ func lines(t testing.TB, step uint64, text ...string) []Line {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, Line{Stamp: sim.Stamp{Step: step + uint64(i), At: time.Duration(at)}, TraceLine: sim.TraceLine{Where: words[1], Text: words[2]}})
+		list = append(list, Line{Stamp: record.Stamp{Step: step + uint64(i), At: time.Duration(at)}, TraceLine: record.TraceLine{Where: words[1], Text: words[2]}})
 	}
 	return list
 }
@@ -77,8 +77,8 @@ func TestRowsHaveEveryLineOnceAndInOrder(t *testing.T) {
 			for i := range rapid.IntRange(0, 30).Draw(t, name) {
 				at += time.Duration(rapid.IntRange(0, 2).Draw(t, "later"))
 				list = append(list, Line{
-					Stamp:     sim.Stamp{Step: uint64(i + 1), At: at},
-					TraceLine: sim.TraceLine{Where: rapid.SampledFrom([]string{"h1", "h2", "plane"}).Draw(t, "where"), Text: rapid.SampledFrom([]string{"= timer", "> m1 poll", "> m2 poll", "ok 7"}).Draw(t, "text")},
+					Stamp:     record.Stamp{Step: uint64(i + 1), At: at},
+					TraceLine: record.TraceLine{Where: rapid.SampledFrom([]string{"h1", "h2", "plane"}).Draw(t, "where"), Text: rapid.SampledFrom([]string{"= timer", "> m1 poll", "> m2 poll", "ok 7"}).Draw(t, "text")},
 				})
 			}
 			return list
@@ -120,8 +120,8 @@ func TestRowsHaveEveryLineOnceAndInOrder(t *testing.T) {
 
 func difference(t testing.TB) *Difference {
 	t.Helper()
-	other := strings.Replace(scenario, "reducer wedge for=30s", "reducer wedge for=4s", 1)
-	d := &Difference{Step: 1, A: Side{Name: "one", Run: recorded(t, scenario), What: "this"}, B: Side{Name: "<other>", Run: recorded(t, other), What: "that"}}
+	other := strings.Replace(scenarioText, "reducer wedge for=30s", "reducer wedge for=4s", 1)
+	d := &Difference{Step: 1, A: Side{Name: "one", Run: recorded(t, scenarioText), What: "this"}, B: Side{Name: "<other>", Run: recorded(t, other), What: "that"}}
 	d.A.Whole, d.B.Whole = d.A.Run.Recording.Result, d.B.Run.Recording.Result
 	var parted uint64
 	a, b := Lines(d.A.Run.Recording, 1, 0), Lines(d.B.Run.Recording, 1, 0)
@@ -168,7 +168,7 @@ func TestTheTextOfADifferenceKeepsToItsColumns(t *testing.T) {
 }
 
 func TestTwoRunsThatAreTheSameSaySo(t *testing.T) {
-	run := recorded(t, scenario)
+	run := recorded(t, scenarioText)
 	whole := run.Recording.Result
 	d := &Difference{Same: whole.Events, A: Side{Name: "a", Run: run, Whole: whole}, B: Side{Name: "b", Run: run, Whole: whole}}
 	var b bytes.Buffer

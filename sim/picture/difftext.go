@@ -7,7 +7,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
+	"github.com/refrain-fleet/refrain/sim/record"
 )
 
 // WriteDifferenceText writes a difference for a terminal of so many columns:
@@ -66,7 +67,7 @@ func sign(r Row) rune {
 }
 
 // ending says how a run ends.
-func ending(r *sim.Result) string {
+func ending(r *check.Verdict) string {
 	switch {
 	case r.Violation != nil:
 		return "VIOLATED " + r.Violation.String()
@@ -154,7 +155,7 @@ func scenarioLines(d *Difference) []scenarioLine {
 	lines := func(s *Side) []Line {
 		var list []Line
 		for text := range strings.Lines(s.Run.Recording.Scenario.String()) {
-			list = append(list, Line{TraceLine: sim.TraceLine{Text: strings.TrimSuffix(text, "\n")}})
+			list = append(list, Line{TraceLine: record.TraceLine{Text: strings.TrimSuffix(text, "\n")}})
 		}
 		return list
 	}

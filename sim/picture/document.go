@@ -9,11 +9,14 @@ import (
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // Run is a run to be drawn, and what its maker knows of it.
 type Run struct {
-	Recording *sim.Recording
+	Recording *record.Recording
 	// Profile is the one that the scenario was drawn in, File where it was read
 	// from; one of them may be empty, or both.
 	Profile, File string
@@ -47,7 +50,7 @@ type document struct {
 	Steps    steps
 	Fields   []string
 	Extras   []string
-	Records  []record
+	Records  []recordTracks
 	Series   series
 	Omitted  *omitted
 }
@@ -113,7 +116,7 @@ type steps struct {
 }
 
 // record has rows of step, time, a state (0: not there), then the fields.
-type record struct {
+type recordTracks struct {
 	Rollout      string
 	Host         int
 	Plane, Agent [][]int64
@@ -159,7 +162,7 @@ const (
 	stopped  = "stopped"
 )
 
-func verdict(r *sim.Result) string {
+func verdict(r *check.Verdict) string {
 	switch {
 	case r.Violation != nil:
 		return violated
@@ -180,12 +183,12 @@ func describe(run Run) *document {
 		Focus: focus{rec.Focus.Host, string(rec.Focus.Rollout)},
 	}
 	if v := rec.Result.Violation; v != nil {
-		d.Broken = &violation{Checker: v.Checker, Rule: ruleOf(v.Checker), Detail: v.Detail, Step: v.Step, At: int64(v.At)}
+		d.Broken = &violation{Checker: v.Checker, Rule: scenario.RuleText(v.Checker), Detail: v.Detail, Step: v.Step, At: int64(v.At)}
 	}
 	for _, s := range wire.States {
 		d.States = append(d.States, s.String())
 	}
-	for e := sim.EffectNone; e.String() != "?"; e++ {
+	for e := scenario.EffectNone; e.String() != "?"; e++ {
 		d.Effects = append(d.Effects, e.String())
 	}
 	for c := range wire.Code(wire.CodeCount) {
@@ -215,19 +218,6 @@ func describe(run Run) *document {
 	return d
 }
 
-func ruleOf(number string) string {
-	for _, c := range sim.Checkers() {
-		if c.Number == number {
-			return c.Rule
-		}
-	}
-	return map[string]string{
-		"L1": "after healing, every host reaches its end and plane and agent agree",
-		"L3": "after healing, the inbox empties",
-		"L4": "after healing, every live host is reachable",
-	}[number]
-}
-
 // facts are the lines of the summary.
 func facts(run *Run) [][2]string {
 	r := &run.Recording.Result
@@ -252,7 +242,7 @@ func facts(run *Run) [][2]string {
 
 var hostKinds = map[sim.HostKind]string{sim.FullHost: "", sim.LegacyHost: "legacy", sim.HostileHost: "hostile"}
 
-func describeHost(h *sim.HostTrack, t *table) host {
+func describeHost(h *record.HostTrack, t *table) host {
 	d := host{Name: string(h.Name), Kind: hostKinds[h.Kind]}
 	for _, c := range h.Process {
 		up := int64(0)
@@ -276,8 +266,8 @@ var (
 	extraNames = [...]string{"answered up to", "busy", "events to send", "replaying", "superseded", "plane does not know it"}
 )
 
-func describeRecord(r *sim.RecordTrack, t *table) record {
-	d := record{Rollout: string(r.Rollout), Host: r.Host}
+func describeRecord(r *record.RecordTrack, t *table) recordTracks {
+	d := recordTracks{Rollout: string(r.Rollout), Host: r.Host}
 	for i := range r.Plane {
 		d.Plane = append(d.Plane, describeVersion(&r.Plane[i], t))
 	}
@@ -304,7 +294,7 @@ func yes(b bool) string {
 	return ""
 }
 
-func describeVersion(v *sim.RecordVersion, t *table) []int64 {
+func describeVersion(v *record.RecordVersion, t *table) []int64 {
 	row := []int64{int64(v.Step), int64(v.At), 0}
 	if !v.There {
 		return row
@@ -331,7 +321,7 @@ func sinceEpoch(at wire.Time) string {
 	if !at.IsSet() {
 		return ""
 	}
-	return strconv.FormatFloat(at.Std().Sub(sim.Epoch.Std()).Seconds(), 'f', -1, 64) + " s"
+	return strconv.FormatFloat(at.Std().Sub(scenario.Epoch.Std()).Seconds(), 'f', -1, 64) + " s"
 }
 
 func probes(list []rollout.Probe) string {

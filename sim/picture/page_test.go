@@ -11,12 +11,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
-// scenario has a wedge, so replies that come too late, and ends in a
+// scenarioText has a wedge, so replies that come too late, and ends in a
 // violation: a host that soaks for longer than it is waited for.
-const scenario = `
+const scenarioText = `
 seed 5
 fleet 4 activation=20s..20s
 rollout stable@r1 at=10s target=c1 waves=30m
@@ -29,15 +31,16 @@ converge within=10m
 
 func recorded(t testing.TB, text string) Run {
 	t.Helper()
-	s, err := sim.ParseScenario(text)
+	s, err := scenario.ParseScenario(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := sim.NewRecorder(sim.RecordLimits{})
-	if _, err := sim.Run(s, sim.Options{Record: r}); err != nil {
+	r := record.NewRecorder(record.Limits{})
+	v, err := simulation.Run(s, simulation.Options{Record: r})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return Run{Recording: r.Recording(), File: "a scenario", Build: "a build", Again: "refrain sim run 'a scenario' </script>"}
+	return Run{Recording: r.Recording(v), File: "a scenario", Build: "a build", Again: "refrain sim run 'a scenario' </script>"}
 }
 
 func drawn(t testing.TB, run Run) string {
@@ -50,14 +53,14 @@ func drawn(t testing.TB, run Run) string {
 }
 
 func TestAPageIsTheSameForTheSameRun(t *testing.T) {
-	first, second := drawn(t, recorded(t, scenario)), drawn(t, recorded(t, scenario))
+	first, second := drawn(t, recorded(t, scenarioText)), drawn(t, recorded(t, scenarioText))
 	if first != second {
 		t.Error("two pages of one scenario differ")
 	}
 }
 
 func TestAPageNeedsNothingButItself(t *testing.T) {
-	page := drawn(t, recorded(t, scenario))
+	page := drawn(t, recorded(t, scenarioText))
 	if !strings.Contains(page, `content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:;`) {
 		t.Error("the page's policy lets it ask for something")
 	}
@@ -94,7 +97,7 @@ func unpack(t *testing.T, page string, into any) {
 }
 
 func TestTheDataOfAPageIsTheRecording(t *testing.T) {
-	run := recorded(t, scenario)
+	run := recorded(t, scenarioText)
 	rec := run.Recording
 	var d document
 	unpack(t, drawn(t, run), &d)

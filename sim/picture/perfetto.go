@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // traceEvent is one event of the Chrome trace event format, as Perfetto reads
@@ -118,7 +119,7 @@ func (t *traceWriter) slice(pid, tid int, name, cat string, from, to time.Durati
 	t.event(traceEvent{Name: name, Cat: cat, Phase: "X", At: micros(from), Dur: &dur, PID: pid, TID: tid, Args: args})
 }
 
-func (t *traceWriter) scenario(rec *sim.Recording) {
+func (t *traceWriter) scenario(rec *record.Recording) {
 	t.named(pidScenario, 0, "scenario", "")
 	for i, b := range bands(&rec.Scenario, rec.Result.Simulated) {
 		cat := "fault"
@@ -139,7 +140,7 @@ func (t *traceWriter) scenario(rec *sim.Recording) {
 	}
 }
 
-func (t *traceWriter) plane(rec *sim.Recording) {
+func (t *traceWriter) plane(rec *record.Recording) {
 	t.named(pidPlane, 1, "plane", "process")
 	end := rec.Result.Simulated
 	for i, c := range rec.Plane {
@@ -177,7 +178,7 @@ func (t *traceWriter) plane(rec *sim.Recording) {
 	}
 }
 
-func (t *traceWriter) host(rec *sim.Recording, n int) {
+func (t *traceWriter) host(rec *record.Recording, n int) {
 	h, pid, end := &rec.Hosts[n-1], pidHosts+n, rec.Result.Simulated
 	name := string(h.Name)
 	if kind := hostKinds[h.Kind]; kind != "" {
@@ -210,13 +211,13 @@ func (t *traceWriter) host(rec *sim.Recording, n int) {
 	}
 }
 
-func (t *traceWriter) records(rec *sim.Recording) {
+func (t *traceWriter) records(rec *record.Recording) {
 	tracks := make(map[int]int) // by host
 	for _, r := range rec.Records {
 		pid := pidHosts + r.Host
 		tid := 10 + 2*tracks[r.Host]
 		tracks[r.Host]++
-		agents := make([]sim.RecordVersion, len(r.Agent))
+		agents := make([]record.RecordVersion, len(r.Agent))
 		for i := range r.Agent {
 			agents[i] = r.Agent[i].RecordVersion
 		}
@@ -228,7 +229,7 @@ func (t *traceWriter) records(rec *sim.Recording) {
 }
 
 // states writes a record's states as slices.
-func (t *traceWriter) states(pid, tid int, versions []sim.RecordVersion, end time.Duration) {
+func (t *traceWriter) states(pid, tid int, versions []record.RecordVersion, end time.Duration) {
 	for i := 0; i < len(versions); {
 		v := &versions[i]
 		next := i + 1
@@ -248,7 +249,7 @@ func (t *traceWriter) states(pid, tid int, versions []sim.RecordVersion, end tim
 
 // message writes a request as an asynchronous slice, with its stay at the plane
 // inside.
-func (t *traceWriter) message(m *sim.MessageTrack) {
+func (t *traceWriter) message(m *record.MessageTrack) {
 	pid, id := pidScenario, "m"+strconv.FormatUint(m.ID, 10)
 	if m.Host > 0 {
 		pid = pidHosts + m.Host
@@ -271,7 +272,7 @@ func (t *traceWriter) message(m *sim.MessageTrack) {
 	}
 	name := cat + ": " + answer
 	point("b", name, m.Sent.At, args)
-	if m.Lost != sim.Both {
+	if m.Lost != scenario.Both {
 		point("n", "lost: "+m.Why.String(), m.Gone.At, map[string]any{"step": m.Gone.Step})
 	}
 	if m.Arrived.Happened() && m.Answered.Happened() {

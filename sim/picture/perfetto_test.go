@@ -11,7 +11,7 @@ import (
 // process and a time; complete slices have a duration; asynchronous slices
 // begin and end in pairs, one inside the other; counters are numbers.
 func TestATraceHasTheShapeOfTheFormat(t *testing.T) {
-	run := recorded(t, scenario)
+	run := recorded(t, scenarioText)
 	var b bytes.Buffer
 	if err := WritePerfetto(&b, run); err != nil {
 		t.Fatal(err)

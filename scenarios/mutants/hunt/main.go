@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/scenarios/mutants"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/generate"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 func main() {
@@ -23,7 +25,7 @@ func main() {
 	// A run takes a few milliseconds. One that takes minutes is in a step that
 	// does not come to its end, and cannot be told to stop.
 	watchdog = time.AfterFunc(hangs, func() { finish(mutants.Hunt{Hangs: true}) })
-	var effects sim.Effects
+	var effects scenario.Effects
 	var hunted mutants.Hunt
 	seen := false
 	for start := range *starts {
@@ -34,7 +36,7 @@ func main() {
 	if !seen {
 		hunted.Seen = make(map[string]uint64)
 		for e, n := range effects {
-			hunted.Seen[sim.Effect(e).String()] = n
+			hunted.Seen[scenario.Effect(e).String()] = n
 		}
 	}
 	watchdog.Stop()
@@ -60,12 +62,12 @@ const mostEvents = 2_000_000
 
 // hunt runs seeds from first on, each in every profile, until a run breaks a
 // rule.
-func hunt(first, seeds uint64, effects *sim.Effects) mutants.Sighting {
+func hunt(first, seeds uint64, effects *scenario.Effects) mutants.Sighting {
 	s := mutants.Sighting{First: first}
 	for seed := first; seed < first+seeds; seed++ {
-		for _, profile := range sim.Profiles() {
+		for _, profile := range generate.Profiles() {
 			watchdog.Reset(hangs)
-			result, err := sim.Run(sim.Generate(seed, profile), sim.Options{Until: mostEvents})
+			result, err := simulation.Run(generate.Scenario(seed, profile), simulation.Options{Until: mostEvents})
 			s.Runs++
 			s.Events += result.Events
 			for i, n := range result.Effects {

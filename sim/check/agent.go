@@ -1,0 +1,241 @@
+package check
+
+import (
+	"slices"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// conduct is S17: what a full agent asks for and tells keeps PROTOCOL A2, A5,
+// A7 to A10, E8 and E9, as far as that is to be seen from outside: when it sends
+// what, when it begins a switch, and when it says that it has converged.
+//
+// Jitter is drawn to the nanosecond. One draw may come out even; two in a row
+// that do were not drawn.
+type conduct struct{ hosts []agentHabits }
+
+// agentHabits is what is known of the process that runs on a host.
+type agentHabits struct {
+	started   time.Duration
+	heartbeat beat
+	poll      time.Duration // before this instant no poll may go (A5)
+	rollouts  []rolloutHabits
+	switching bool
+	probed    bool // a probe has run in this process
+}
+
+// beat is the heartbeat.
+type beat struct {
+	id     uint64 // of the open one
+	sent   time.Duration
+	answer agent.Answer // to the last one
+	heard  time.Duration
+	any    bool // one was answered
+	even   int  // draws in a row without jitter
+}
+
+// rolloutHabits is the sending of one rollout's events.
+type rolloutHabits struct {
+	id      wire.RolloutID
+	open    uint64
+	not     time.Duration // before this instant none may go (E9)
+	unknown bool          // the plane does not know it, and has not asked since (E8)
+	earlier bool          // the open event is of an earlier life of the rollout
+	// soakOver is when the soak is over that began in this process; 0 if none
+	// did, or its length is not known.
+	soak, soakOver time.Duration
+}
+
+func newConduct(s *Checks) {
+	c := &conduct{hosts: make([]agentHabits, s.World.Scenario().Fleet.Hosts)}
+	s.on(sim.EventHostStepped, c.hostStepped)
+}
+
+func (h *agentHabits) of(id wire.RolloutID) *rolloutHabits {
+	for i := range h.rollouts {
+		if h.rollouts[i].id == id {
+			return &h.rollouts[i]
+		}
+	}
+	h.rollouts = append(h.rollouts, rolloutHabits{id: id})
+	return &h.rollouts[len(h.rollouts)-1]
+}
+
+func (c *conduct) hostStepped(e *sim.Event) {
+	w, out := e.World, e.AgentOutput
+	if w.HostKind(e.Host) != sim.FullHost {
+		return
+	}
+	h := &c.hosts[e.Host-1]
+	h.hear(w, e.AgentInput)
+	for i := range out.Requests {
+		switch r := &out.Requests[i]; r.Kind {
+		case agent.RequestHeartbeat:
+			h.beats(w, e.Host, r)
+		case agent.RequestPoll:
+			if w.Now() < h.poll {
+				w.Violate("S17", "h%d polls %v before it may (A5)", e.Host, h.poll-w.Now())
+			}
+		case agent.RequestEvent:
+			h.tells(w, e.Host, r)
+		}
+	}
+	h.rollsBack(e)
+	for i := range out.Appends {
+		h.appends(w, e.Host, &out.Appends[i])
+	}
+	for i := range out.Effects {
+		if k := out.Effects[i].Kind; k == agent.EffectActivate || k == agent.EffectRollback {
+			if h.switching {
+				w.Violate("S17", "h%d begins %v while another switch runs (A9, A10)", e.Host, &out.Effects[i])
+			}
+			h.switching = true
+		}
+	}
+}
+
+// rollsBack judges that a host which has to go back does so at once: it needs
+// nothing from the plane (A7).
+func (h *agentHabits) rollsBack(e *sim.Event) {
+	if h.switching {
+		return
+	}
+	due := false
+	for i := range e.AgentOutput.Appends {
+		switch body := e.AgentOutput.Appends[i].Event.Body.(type) {
+		case wire.HealthFailed:
+			due = due || body.PolicyApplied == wire.RollbackAndHalt
+		case wire.RollbackComplete:
+			due = false
+		}
+	}
+	if due && !slices.ContainsFunc(e.AgentOutput.Effects, func(e agent.Effect) bool { return e.Kind == agent.EffectRollback }) {
+		e.World.Violate("S17", "h%d has failed and does not roll back at once (A7)", e.Host)
+	}
+}
+
+// appends judges that a host converges only once it has soaked, and on what its
+// probes say to this process (A8).
+func (h *agentHabits) appends(w *sim.World, host int, entry *agent.Entry) {
+	if entry.Kind == agent.EntryForgotten {
+		// Taken up anew, it is another rollout, but the sender is the same.
+		r := h.of(entry.RolloutID)
+		*r = rolloutHabits{id: r.id, open: r.open, not: r.not, earlier: r.open != 0}
+	}
+	if entry.Kind == agent.EntryTaken && !bool(entry.Taken.Recovered) {
+		h.of(entry.RolloutID).soak = entry.Taken.Record.Soak()
+	}
+	switch entry.Event.Body.(type) {
+	case wire.ActivationCompleted:
+		if r := h.of(entry.RolloutID); r.soak > 0 {
+			r.soakOver = w.Now() + r.soak
+		}
+	case wire.HostConverged:
+		r := h.of(entry.RolloutID)
+		if w.Now() < r.soakOver {
+			w.Violate("S17", "h%d converges %v before its soak is over (A8)", host, r.soakOver-w.Now())
+		}
+		if w.Scenario().Fleet.Probes > 0 && !h.probed {
+			w.Violate("S17", "h%d converges, and no probe has run since its process started (A8)", host)
+		}
+	}
+}
+
+// hear takes over what an input says.
+func (h *agentHabits) hear(w *sim.World, in agent.Input) {
+	switch in := in.(type) {
+	case *agent.Started:
+		*h = agentHabits{started: w.Now()}
+	case *agent.ActivationEnded, *agent.RollbackEnded:
+		h.switching = false
+	case *agent.Probed:
+		h.probed = true
+	case *agent.HeartbeatAnswered:
+		if in.ID == h.heartbeat.id {
+			h.heartbeat.answer, h.heartbeat.heard, h.heartbeat.any = in.Answer, w.Now(), true
+			h.asked(in.Status)
+		}
+	case *agent.PollAnswered:
+		h.poll = 0
+		if unavailable(in.Status) {
+			h.poll = w.Now() + in.RetryAfter
+		}
+		h.asked(in.Status)
+	case *agent.EventAnswered:
+		for i := range h.rollouts {
+			if r := &h.rollouts[i]; r.open == in.ID {
+				r.open, r.not = 0, 0
+				if unavailable(in.Status) {
+					r.not = w.Now() + in.RetryAfter
+				}
+				r.unknown = in.Status == 404 && !r.earlier
+				r.earlier = false
+			}
+		}
+	}
+}
+
+// asked: whatever the plane answers to a heartbeat or a poll may show that it
+// knows a rollout.
+func (h *agentHabits) asked(status int) {
+	if status != 200 {
+		return
+	}
+	for i := range h.rollouts {
+		h.rollouts[i].unknown = false
+	}
+}
+
+func unavailable(status int) bool { return status == 503 }
+
+// beats judges when a heartbeat is sent (A5).
+func (h *agentHabits) beats(w *sim.World, host int, r *agent.Request) {
+	b := &h.heartbeat
+	interval := w.Scenario().Fleet.Interval
+	even := false
+	switch {
+	case !b.any:
+		since := w.Now() - h.started
+		if since > interval/10 {
+			w.Violate("S17", "h%d sends its first heartbeat %v after it started; want at most %v (A5)", host, since, interval/10)
+		}
+		even = since == 0
+	case b.answer.Status == 200:
+		since := w.Now() - b.sent
+		if since < interval-interval/10 || w.Now() > max(b.sent+interval+interval/10, b.heard) {
+			w.Violate("S17", "h%d sends a heartbeat %v after the last; want %v, a tenth more or less (A5)", host, since, interval)
+		}
+		even = since == interval
+	case unavailable(b.answer.Status) || b.answer.Status == 0:
+		since := w.Now() - b.heard
+		if since < b.answer.RetryAfter || since > max(interval, b.answer.RetryAfter) {
+			w.Violate("S17", "h%d sends a heartbeat %v after a %d; want at least %v and at most %v (A5)", host, since,
+				b.answer.Status, b.answer.RetryAfter, max(interval, b.answer.RetryAfter))
+		}
+		even = since%time.Second == 0 && since != b.answer.RetryAfter
+	}
+	if b.even++; !even {
+		b.even = 0
+	}
+	if b.even >= 2 || even && !b.any {
+		w.Violate("S17", "h%d does not jitter its heartbeats: this is the instant without any (A5)", host)
+	}
+	b.id, b.sent = r.ID, w.Now()
+}
+
+// tells judges when an event is sent (A2, E8, E9).
+func (h *agentHabits) tells(w *sim.World, host int, r *agent.Request) {
+	s := h.of(r.Event.RolloutID)
+	switch {
+	case s.open != 0:
+		w.Violate("S17", "h%d sends event %d of %s while another is on its way (A2)", host, r.Event.Event.Seq, s.id)
+	case w.Now() < s.not:
+		w.Violate("S17", "h%d sends event %d of %s %v before it may (E9)", host, r.Event.Event.Seq, s.id, s.not-w.Now())
+	case s.unknown:
+		w.Violate("S17", "h%d sends event %d of %s, which the plane does not know and has not asked for (E8)", host, r.Event.Event.Seq, s.id)
+	}
+	s.open = r.ID
+}

@@ -1,0 +1,87 @@
+package check
+
+import "github.com/refrain-fleet/refrain/sim"
+
+// Checker is one numbered rule that runs are held to.
+type Checker struct {
+	// Number is that of its rule: S1 to S18 or INV. RuleText says what the rule
+	// holds to.
+	Number string
+	// New makes a fresh checker for a world. It subscribes to the events that it
+	// judges by.
+	New func(*Checks)
+}
+
+// Checks are the checkers of one world, with the models that they share.
+type Checks struct {
+	// World is what they judge. They read it, and change nothing of it but for
+	// reporting a violation.
+	World *sim.World
+
+	sharedLedger *ledger
+	sharedInbox  *inboxModel
+	expects      *expectations // nil if nothing is expected
+}
+
+// Attach has checkers judge a world, and compares the run with what its scenario
+// expects; nil means every checker. It is to be called before the world's first
+// step.
+func Attach(w *sim.World, checkers []Checker) *Checks {
+	s := &Checks{World: w}
+	if checkers == nil {
+		checkers = Checkers()
+	}
+	for _, c := range checkers {
+		c.New(s)
+	}
+	if len(w.Scenario().Expects) > 0 {
+		s.expects = newExpectations(w)
+	}
+	return s
+}
+
+// on subscribes a checker to a kind of event.
+func (s *Checks) on(kind sim.EventKind, consumer func(*sim.Event)) { s.World.Subscribe(kind, consumer) }
+
+// ledger returns the ledger. It is made when the first checker wants it, and so
+// receives every event before the checkers do.
+func (s *Checks) ledger() *ledger {
+	if s.sharedLedger == nil {
+		s.sharedLedger = newLedger(s)
+	}
+	return s.sharedLedger
+}
+
+// inbox returns the model of the inbox. It is made like the ledger.
+func (s *Checks) inbox() *inboxModel {
+	if s.sharedInbox == nil {
+		s.sharedInbox = newInboxModel(s)
+	}
+	return s.sharedInbox
+}
+
+// Checkers returns every checker, by number. The liveness rules, L1 to L4, are
+// not among them: they are judged once the scenario is healed.
+func Checkers() []Checker {
+	return []Checker{
+		{"S1", newDurable},
+		{"S2", newSequence},
+		{"S3", newTransitions},
+		{"S4", newHistory},
+		{"S5", newDeadlines},
+		{"S6", newRefusals},
+		{"S7", newRoom},
+		{"S8", newReplays},
+		{"S9", newBootstraps},
+		{"S10", newIsolation},
+		{"S11", newSteppings},
+		{"S12", newReachability},
+		{"S13", newOffers},
+		{"S14", newWaves},
+		{"S15", newWedge},
+		{"S16", newSpread},
+		{"S17", newConduct},
+		{"S18", newWakes},
+		{"INV", newInvariants},
+	}
+}

@@ -1,0 +1,142 @@
+package check
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+)
+
+// deadlines is S5: every request is answered exactly once, by its deadline.
+type deadlines struct {
+	q *inboxModel
+	// due are the requests that were admitted, by deadline: the reply timeout
+	// is the same for all.
+	due  []owedAnswer
+	head int
+	// ended are those that the reducer finished in this event and that nobody
+	// has answered yet.
+	ended []owedAnswer
+	// polls are callers of which a poll came in this event.
+	polls []string
+	// suspended says that the plane's machine was so when the event began, and
+	// awake when it went on last. A suspended plane answers nobody; it does so
+	// when it goes on.
+	suspended bool
+	awake     time.Duration
+}
+
+// owedAnswer is an admission of a request and its deadline.
+type owedAnswer struct {
+	r  *request
+	id uint64
+	at time.Duration
+}
+
+// is reports whether it is still the same request that is there.
+func (d *owedAnswer) is(where place) bool { return d.r.place == where && d.r.id == d.id }
+
+func newDeadlines(s *Checks) {
+	c := &deadlines{q: s.inbox()}
+	s.on(sim.EventArrived, c.arrived)
+	s.on(sim.EventAdmitted, c.admitted)
+	s.on(sim.EventFinished, c.finished)
+	s.on(sim.EventAnswered, c.answered)
+	s.on(sim.EventStepEnded, c.stepped)
+	s.on(sim.EventPlaneDown, c.planeDown)
+}
+
+func (c *deadlines) arrived(e *sim.Event) {
+	w, m := e.World, e.Message
+	if c.q.now != nil {
+		w.Violate("S5", "m%d comes twice", m.ID())
+	}
+	if m.Kind() == scenario.RoutePoll && m.Wait() > 0 {
+		c.polls = append(c.polls, m.Identity().Name)
+	}
+}
+
+func (c *deadlines) admitted(e *sim.Event) {
+	w, m := e.World, e.Message
+	r, was := c.q.now, &c.q.prior
+	if r == nil || was.answered || was.place == inside {
+		w.Violate("S5", "m%d is admitted, and was answered or is inside", m.ID())
+		return
+	}
+	c.due = append(c.due, owedAnswer{r, m.ID(), r.deadline})
+}
+
+func (c *deadlines) finished(e *sim.Event) {
+	m := e.Message
+	if r := c.q.now; r != nil && !r.answered {
+		c.ended = append(c.ended, owedAnswer{r, m.ID(), 0})
+	}
+}
+
+func (c *deadlines) answered(e *sim.Event) {
+	w, m := e.World, e.Message
+	was := &c.q.prior
+	switch {
+	case c.q.now == nil || was.answered:
+		w.Violate("S5", "m%d is answered %v, and was answered before or never came", m.ID(), m.Outcome().Code)
+	case was.place == inside && w.Now() > was.deadline && !c.suspended:
+		w.Violate("S5", "m%d is answered %v, %v after its deadline", m.ID(), m.Outcome().Code, w.Now()-was.deadline)
+	case was.place == worked && was.finishedAt < w.Now() && !was.refused:
+		c.waited(w, m)
+	}
+}
+
+// waited judges the answer to a poll that waited (PROTOCOL D1, D3).
+func (c *deadlines) waited(w *sim.World, m *sim.Message) {
+	until := m.ArrivedAt() + m.Wait()
+	switch {
+	case m.Outcome().Code == wire.Closed: // S6 says whether it may be
+	case m.Outcome().Code == wire.CertificateRevoked: // S10 does
+	case w.Now() > until && w.Now() > c.awake+time.Second && !c.suspended:
+		w.Violate("S5", "m%d, a poll, is answered %v after its wait", m.ID(), w.Now()-until)
+	case w.Now() < until && !c.newer(m):
+		w.Violate("S5", "m%d, a poll, is answered %v before the end of its wait, and its host has no newer one", m.ID(), until-w.Now())
+	}
+}
+
+// newer reports whether another poll of the caller has just come.
+func (c *deadlines) newer(m *sim.Message) bool {
+	for _, name := range c.polls {
+		if name == m.Identity().Name {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *deadlines) stepped(e *sim.Event) {
+	w := e.World
+	for i := range c.ended {
+		e := &c.ended[i]
+		if e.is(worked) && (e.r.m.Kind() != scenario.RoutePoll || w.Now() >= e.r.m.ArrivedAt()+e.r.m.Wait()) {
+			w.Violate("S5", "the reducer is done with m%d, a %v, and nobody answers it", e.id, e.r.m.Kind())
+		}
+	}
+	c.ended, c.polls = c.ended[:0], c.polls[:0]
+	if w.PlaneSuspended() {
+		c.suspended = true
+		return
+	}
+	if c.suspended {
+		c.suspended, c.awake = false, w.Now()
+	}
+	for c.head < len(c.due) && c.due[c.head].at < w.Now() {
+		if e := &c.due[c.head]; e.is(inside) && !e.r.answered && e.r.deadline == e.at {
+			w.Violate("S5", "m%d, a %v, was to be answered %v ago", e.id, e.r.m.Kind(), w.Now()-e.at)
+		}
+		c.head++
+	}
+	if 2*c.head >= len(c.due) {
+		c.due, c.head = append(c.due[:0], c.due[c.head:]...), 0
+	}
+}
+
+func (c *deadlines) planeDown(*sim.Event) {
+	c.due, c.head, c.ended = c.due[:0], 0, c.ended[:0]
+}

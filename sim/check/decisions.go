@@ -1,0 +1,256 @@
+package check
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// decisions is what was decided about rollouts, by the operator's inputs and
+// by what was seen to happen to records: PROTOCOL R1 to R3 and T5 as sets.
+type decisions struct {
+	opened      []*openedRollout // in the order of opening
+	excused     map[*recordCopy]bool
+	turned      map[waveOf]bool
+	quarantined map[closureOn]bool
+	revoked     map[wire.CommonName]wire.Time
+}
+
+// decision is one change of them.
+type decision func(*decisions)
+
+// waveOf is a wave of a rollout, closureOn a closure on a channel.
+type (
+	waveOf struct {
+		id   wire.RolloutID
+		wave int
+	}
+	closureOn struct {
+		channel wire.Channel
+		closure wire.Closure
+	}
+)
+
+func newDecisions() decisions {
+	return decisions{
+		excused: make(map[*recordCopy]bool), turned: make(map[waveOf]bool),
+		quarantined: make(map[closureOn]bool), revoked: make(map[wire.CommonName]wire.Time),
+	}
+}
+
+func (d *decisions) clone() decisions {
+	return decisions{
+		opened: slices.Clone(d.opened), excused: maps.Clone(d.excused), turned: maps.Clone(d.turned),
+		quarantined: maps.Clone(d.quarantined), revoked: maps.Clone(d.revoked),
+	}
+}
+
+// find returns a rollout by its ID; nil if it is not open.
+func (d *decisions) find(id wire.RolloutID) *openedRollout {
+	for _, o := range d.opened {
+		if o.id == id {
+			return o
+		}
+	}
+	return nil
+}
+
+// superseded reports whether a newer rollout has the channel (R1).
+func (d *decisions) superseded(o *openedRollout) bool {
+	for i := len(d.opened) - 1; i >= 0; i-- {
+		if d.opened[i].channel == o.channel {
+			return d.opened[i] != o
+		}
+	}
+	return false
+}
+
+// openedRollout is a rollout that was opened, and what follows from the states
+// of its records.
+type openedRollout struct {
+	id       wire.RolloutID
+	channel  wire.Channel
+	manifest wire.Manifest
+	records  []*recordCopy
+
+	failed  int                    // Failed or Reverted, and not excused
+	holding []int                  // by wave: hosts that hold back the next one
+	states  [wire.Reverted + 1]int // hosts by state
+}
+
+// halted reports whether a failed host halts the rollout (R2).
+func (o *openedRollout) halted() bool { return o.failed > 0 }
+
+// state is the rollout's own state (R4).
+func (o *openedRollout) state(d *decisions) wire.RolloutState {
+	n := len(o.records)
+	switch {
+	case d.superseded(o):
+		return wire.Superseded
+	case o.halted():
+		return wire.Halted
+	case o.states[wire.Converged]+o.states[wire.Failed]+o.states[wire.Reverted] == n:
+		return wire.Terminal
+	case o.states[wire.Pending] == n:
+		return wire.Opening
+	case o.wavesTurned(d) == len(o.holding):
+		return wire.Converging
+	default:
+		return wire.Active
+	}
+}
+
+// wavesTurned counts the waves whose turn has come.
+func (o *openedRollout) wavesTurned(d *decisions) int {
+	n := 0
+	for n < len(o.holding) && d.turned[waveOf{o.id, n}] {
+		n++
+	}
+	return n
+}
+
+// soak is the soak time of a wave.
+func (o *openedRollout) soak(wave int) time.Duration {
+	return time.Duration(o.manifest.Policy.Waves[wave].SoakMinutes) * time.Minute
+}
+
+// recount counts what follows from the records.
+func (o *openedRollout) recount(d *decisions) {
+	o.failed, o.states = 0, [wire.Reverted + 1]int{}
+	o.holding = make([]int, len(o.manifest.Policy.Waves))
+	for _, c := range o.records {
+		o.count(c, c.last.State, d.excused[c], 1)
+	}
+}
+
+// count counts a record of a state in, or out with -1 (R2).
+func (o *openedRollout) count(c *recordCopy, s wire.State, excused bool, by int) {
+	o.states[s] += by
+	switch s {
+	case wire.Converged, wire.Deferred:
+	case wire.Failed, wire.Reverted:
+		if !excused {
+			o.failed += by
+			o.holding[c.wave] += by
+		}
+	default:
+		o.holding[c.wave] += by
+	}
+}
+
+// do decides something. It is durable with the commit that follows.
+func (l *ledger) do(d decision) {
+	d(&l.live)
+	l.undurable = append(l.undurable, undurable{d, l.lastEntry})
+}
+
+// moved notes that a record has another state.
+func (l *ledger) moved(c *recordCopy, from wire.State) {
+	l.affected = append(l.affected, c.of)
+	excused := l.live.excused[c]
+	c.of.count(c, from, excused, -1)
+	c.of.count(c, c.last.State, excused, 1)
+	if c.last.State == wire.Reverted {
+		key := closureOn{c.of.channel, c.last.TargetClosure}
+		l.do(func(d *decisions) { d.quarantined[key] = true })
+	}
+	l.turn(c.of)
+}
+
+// turn notes the waves whose turn has come: the first at once, each other one
+// when no host of the wave before holds it back, and none while the rollout is
+// halted or superseded (R2).
+func (l *ledger) turn(o *openedRollout) {
+	if o.halted() || l.live.superseded(o) {
+		return
+	}
+	for wave := range o.holding {
+		if wave > 0 && o.holding[wave-1] > 0 && !l.live.turned[waveOf{o.id, wave}] {
+			return
+		}
+		if key := (waveOf{o.id, wave}); !l.live.turned[key] {
+			l.do(func(d *decisions) { d.turned[key] = true })
+			l.released = append(l.released, releasedWave{o, wave})
+		}
+	}
+}
+
+// decide notes what an operator's input decides, if the plane has taken it.
+func (l *ledger) decide(w *sim.World, in plane.Input, r *plane.Reply) {
+	switch in := in.(type) {
+	case *plane.OpenRollout:
+		if r.Outcome.Code == wire.Created {
+			l.open(&in.Manifest)
+		}
+	case *plane.ResumeRollout:
+		if o := l.live.find(in.RolloutID); o != nil && r.Outcome.Code == wire.OK && o.halted() {
+			l.resume(o)
+		}
+	case *plane.ClearQuarantine:
+		if r.Outcome.Code == wire.NoContent {
+			key := closureOn{in.Channel, in.Closure}
+			l.do(func(d *decisions) { delete(d.quarantined, key) })
+			for _, o := range l.live.opened {
+				if o.channel == in.Channel {
+					l.affected = append(l.affected, o)
+					l.released = append(l.released, releasedWave{o, -1})
+				}
+			}
+		}
+	case *plane.Revoke:
+		if r.Outcome.Code == wire.OK {
+			l.revoke(w, in)
+		}
+	}
+}
+
+func (l *ledger) open(m *wire.Manifest) {
+	o := &openedRollout{id: m.ID(), channel: m.Channel, manifest: *m}
+	for _, h := range m.Hosts {
+		c := &recordCopy{of: o, host: l.number(h.Hostname), wave: int(h.Wave), target: h.TargetClosure, there: true}
+		c.last = &c.kept[0]
+		*c.last = rollout.Record{
+			RolloutID: o.id, Hostname: h.Hostname, TargetClosure: h.TargetClosure,
+			Wave: h.Wave, SoakSeconds: wire.Count(o.soak(c.wave) / time.Second), State: wire.Pending,
+		}
+		c.before = c.last
+		o.records = append(o.records, c)
+	}
+	l.install(o)
+	l.do(func(d *decisions) { d.opened = append(d.opened, o) })
+	for _, other := range l.live.opened {
+		if other.channel == o.channel { // itself, and what it supersedes
+			l.affected = append(l.affected, other)
+		}
+	}
+	o.recount(&l.live)
+	l.turn(o)
+}
+
+func (l *ledger) resume(o *openedRollout) {
+	l.affected = append(l.affected, o)
+	l.released = append(l.released, releasedWave{o, -1})
+	for _, c := range o.records {
+		if s := c.last.State; (s == wire.Failed || s == wire.Reverted) && !l.live.excused[c] {
+			l.do(func(d *decisions) { d.excused[c] = true })
+		}
+	}
+	o.recount(&l.live)
+	l.turn(o)
+}
+
+// revoke notes a revocation. An earlier one takes nothing back (T5).
+func (l *ledger) revoke(w *sim.World, in *plane.Revoke) {
+	before := in.Before
+	if !before.IsSet() {
+		before = w.PlaneWall()
+	}
+	if name := in.CommonName; l.live.revoked[name].Before(before) {
+		l.do(func(d *decisions) { d.revoked[name] = before })
+	}
+}

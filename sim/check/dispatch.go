@@ -1,0 +1,217 @@
+package check
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+)
+
+// offers is S13: a poll is answered with work that is queued for its host,
+// and never with any that is quarantined, halted or superseded. Whose work
+// comes to be offered has its waiting polls woken; and what is quarantined is
+// what hosts rolled back from and nobody cleared.
+type offers struct {
+	l     *ledger
+	named int // wakes of the batch that were there before this step
+}
+
+func newOffers(s *Checks) {
+	c := &offers{l: s.ledger()}
+	s.on(sim.EventStepping, c.stepping)
+	s.on(sim.EventStepDone, c.stepDone)
+}
+
+// withheld says why a record's dispatch is not offered; empty if it is
+// (PROTOCOL D2, R1 to R3).
+func (l *ledger) withheld(r *recordCopy) string {
+	switch {
+	case r.before.State != wire.Pending:
+		return "it is Pending no more"
+	case !r.before.DispatchedAt.IsSet():
+		return "it is not dispatched"
+	case l.live.superseded(r.of):
+		return "its rollout is superseded"
+	case r.of.halted():
+		return "its rollout is halted"
+	case l.live.quarantined[closureOn{r.of.channel, r.before.TargetClosure}]:
+		return "its target is quarantined"
+	default:
+		return ""
+	}
+}
+
+func (c *offers) stepping(e *sim.Event) { c.named = len(e.Output.Wakes) }
+
+func (c *offers) stepDone(e *sim.Event) {
+	w, m, in, reply := e.World, e.Message, e.Input, e.Reply
+	if _, is := in.(*plane.Poll); is {
+		c.poll(w, m, reply)
+	}
+	for _, o := range c.l.affected {
+		for _, r := range o.records {
+			key := closureOn{o.channel, r.target}
+			if got, want := w.Plane().Quarantined(key.channel, key.closure), c.l.live.quarantined[key]; got != want {
+				w.Violate("S13", "after %v %s is quarantined on %s: %v; want %v", in, key.closure, key.channel, got, want)
+			}
+			if len(o.records) > smallFleet {
+				break // they mostly have the same target
+			}
+		}
+	}
+	for _, wave := range c.l.released {
+		c.woken(e, wave)
+	}
+}
+
+// woken judges that whoever may be offered work since this step is woken (D1).
+func (c *offers) woken(e *sim.Event, wave releasedWave) {
+	w, in, o := e.World, e.Input, wave.of
+	if o.halted() || c.l.live.superseded(o) {
+		return
+	}
+	for _, name := range e.Output.Wakes[c.named:] {
+		for _, r := range c.l.hosts[c.l.number(name)] {
+			r.wokenAt = w.Step()
+		}
+	}
+	for _, r := range o.records {
+		if wave.wave >= 0 && r.wave != wave.wave || c.l.live.quarantined[closureOn{o.channel, r.target}] {
+			continue
+		}
+		if rec, _ := w.Plane().Record(o.id, c.l.names[r.host]); rec.State != wire.Pending || !rec.DispatchedAt.IsSet() {
+			continue
+		}
+		if r.wokenAt != w.Step() {
+			w.Violate("S13", "%v makes an offer of %s to h%d, whose polls are not woken", in, o.id, r.host)
+			return
+		}
+	}
+}
+
+func (c *offers) poll(w *sim.World, m *sim.Message, reply *plane.Reply) {
+	d, offers := reply.Outcome.Document.(*wire.Dispatch)
+	if !offers {
+		for _, r := range c.l.now {
+			if c.l.withheld(r) == "" {
+				w.Violate("S13", "m%d: %s is queued for h%d, and its poll is answered %v", m.ID(), r.of.id, r.host, reply.Outcome.Code)
+			}
+		}
+		return
+	}
+	r := c.l.copyOf(c.l.host, d.RolloutID)
+	if r == nil {
+		w.Violate("S13", "m%d: h%d is offered %s, which it is not in", m.ID(), c.l.host, d.RolloutID)
+		return
+	}
+	if why := c.l.withheld(r); why != "" {
+		w.Violate("S13", "m%d: h%d is offered %s, and %s", m.ID(), r.host, d.RolloutID, why)
+	}
+	want := wire.Dispatch{
+		Hostname: scenario.HostName(r.host), RolloutID: r.of.id, TargetClosure: r.before.TargetClosure,
+		SoakDueAt: r.before.SoakDueAt, SoakSeconds: wire.Count(r.of.soak(r.wave) / time.Second),
+		EnqueuedAt: r.before.DispatchedAt, OnHealthFailure: r.of.manifest.Policy.OnHealthFailure,
+	}
+	if *d != want {
+		w.Violate("S13", "m%d: h%d is offered\n\t%+v\nwant\n\t%+v", m.ID(), r.host, *d, want)
+	}
+}
+
+// waves is S14: a host is dispatched only when its wave's turn has come
+// (PROTOCOL R2), and not while its rollout is halted or superseded or its
+// target quarantined (R1, R3); and the rollout's own state is what R4 says.
+//
+// The plane names the hosts that it dispatches, since their polls are to be
+// woken; these are judged at once. Whoever is dispatched without being named
+// comes to light at the next input of its own.
+type waves struct {
+	l     *ledger
+	named int // wakes of the batch that were there before this step
+}
+
+func newWaves(s *Checks) {
+	c := &waves{l: s.ledger()}
+	s.on(sim.EventStepping, c.stepping)
+	s.on(sim.EventStepDone, c.stepDone)
+	s.on(sim.EventPlaneStarted, c.planeStarted)
+}
+
+func (c *waves) stepping(e *sim.Event) {
+	w := e.World
+	c.named = len(e.Output.Wakes)
+	for _, r := range c.l.now {
+		if r.before.DispatchedAt.IsSet() && !r.dispatchJudged && !c.l.live.turned[waveOf{r.of.id, r.wave}] {
+			w.Violate("S14", "h%d in %s was dispatched, and the turn of wave %d has not come: %v hold it back", r.host, r.of.id, r.wave, r.of.holding)
+		}
+	}
+}
+
+func (c *waves) stepDone(e *sim.Event) {
+	w, in := e.World, e.Input
+	for _, name := range e.Output.Wakes[c.named:] {
+		for _, r := range c.l.hosts[c.l.number(name)] {
+			c.woken(w, in, r)
+		}
+	}
+	for _, o := range c.l.affected {
+		c.state(w, in, o)
+	}
+}
+
+// state judges what an operator is shown of a rollout.
+func (c *waves) state(w *sim.World, in plane.Input, o *openedRollout) {
+	status, known := w.Plane().Rollout(o.id)
+	if !known {
+		w.Violate("S14", "after %v the plane does not know %s", in, o.id)
+		return
+	}
+	if want := o.state(&c.l.live); status.State != want {
+		w.Violate("S14", "after %v %s is %v; want %v", in, o.id, status.State, want)
+	}
+	if want := o.wavesTurned(&c.l.live); int(status.WavesDispatched) != want {
+		w.Violate("S14", "after %v %d waves of %s are dispatched; want %d", in, status.WavesDispatched, o.id, want)
+	}
+	for _, s := range wire.States {
+		if got := int(*status.Counts.Of(s)); got != o.states[s] {
+			w.Violate("S14", "after %v %d hosts of %s are %v; want %d", in, got, o.id, s, o.states[s])
+		}
+	}
+}
+
+// planeStarted judges everybody anew, by what is durable.
+func (c *waves) planeStarted(e *sim.Event) {
+	w := e.World
+	for _, o := range c.l.live.opened {
+		for _, r := range o.records {
+			if r.dispatchJudged = r.last.DispatchedAt.IsSet(); r.dispatchJudged && !c.l.live.turned[waveOf{o.id, r.wave}] {
+				w.Violate("S14", "after a start h%d in %s is dispatched, and the turn of wave %d has not come", r.host, o.id, r.wave)
+			}
+		}
+	}
+}
+
+func (c *waves) woken(w *sim.World, in plane.Input, r *recordCopy) {
+	rec, _ := w.Plane().Record(r.of.id, c.l.names[r.host])
+	if r.dispatchJudged || !rec.DispatchedAt.IsSet() {
+		return
+	}
+	r.dispatchJudged = true
+	why := ""
+	switch {
+	case !c.l.live.turned[waveOf{r.of.id, r.wave}]:
+		why = "the turn of its wave has not come"
+	case c.l.live.superseded(r.of):
+		why = "the rollout is superseded"
+	case r.of.halted():
+		why = "the rollout is halted"
+	case c.l.live.quarantined[closureOn{r.of.channel, rec.TargetClosure}]:
+		why = "its target is quarantined"
+	case rec.State != wire.Pending:
+		why = "it is " + rec.State.String()
+	}
+	if why != "" {
+		w.Violate("S14", "h%d in %s, wave %d, is dispatched by %v, and %s (holding back: %v)", r.host, r.of.id, r.wave, in, why, r.of.holding)
+	}
+}

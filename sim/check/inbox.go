@@ -1,0 +1,240 @@
+package check
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/driver"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+)
+
+// inboxModel is what somebody knows of the inbox who stands at the plane's door
+// and sees requests come in, inputs end and answers go out: a place for each
+// request and a few counts, without the gate's lists and cursors. S5, S6, S7 and S11 judge by it.
+type inboxModel struct {
+	// The life of the plane's process.
+	started, closing, rebuilding bool
+
+	requests []*request // by place in the pool of messages
+	life     int        // counts the lives; a request of another one is gone
+	inside   int
+	bulk     int
+	callers  []int // by number of the caller
+
+	// now is the request that the event is about, prior what it was before. The
+	// model receives every event before those who judge by it.
+	now      *request
+	prior    request
+	expected wire.Code // what the gate has to say, when it says something
+}
+
+// place is where a request is.
+type place uint8
+
+const (
+	nowhere place = iota // answered, and not in the inbox
+	atDoor               // it came, and nothing was said yet
+	inside               // in the inbox: waiting, being worked on, or answered already
+	worked               // the reducer is done with it; a poll that waits stays here
+)
+
+// request is one request at the plane.
+type request struct {
+	m      *sim.Message
+	id     uint64
+	life   int
+	caller int
+	place  place
+	// deadline is that of its last admission.
+	deadline time.Duration
+	stepped  bool // since its last admission
+	dropped  bool // likewise
+	refused  bool // by the gate, just now
+	answered bool
+	// finishedAt is when the reducer was done with it.
+	finishedAt time.Duration
+}
+
+func newInboxModel(s *Checks) *inboxModel {
+	q := &inboxModel{callers: make([]int, s.World.Scenario().Fleet.Hosts+2)}
+	s.on(sim.EventArrived, q.arrived)
+	s.on(sim.EventAdmitted, q.admitted)
+	s.on(sim.EventRefused, q.refused)
+	s.on(sim.EventStepping, q.stepping)
+	s.on(sim.EventDropped, q.dropped)
+	s.on(sim.EventFinished, q.finished)
+	s.on(sim.EventExpired, q.expired)
+	s.on(sim.EventAnswered, q.answered)
+	s.on(sim.EventPlaneStarted, q.planeStarted)
+	s.on(sim.EventPlaneClosing, q.planeClosing)
+	s.on(sim.EventSection, q.section)
+	s.on(sim.EventPlaneDown, q.planeDown)
+	return q
+}
+
+// look makes the request of a message the one that the event is about; nil if it
+// is not known.
+func (q *inboxModel) look(m *sim.Message) *request {
+	q.now, q.prior = nil, request{}
+	if int(m.Slot()) < len(q.requests) {
+		if r := q.requests[m.Slot()]; r.id == m.ID() && r.life == q.life && r.place != nowhere {
+			q.now, q.prior = r, *r
+		}
+	}
+	return q.now
+}
+
+func (q *inboxModel) arrived(e *sim.Event) {
+	w, m := e.World, e.Message
+	if q.look(m) != nil {
+		return // S5 says so
+	}
+	for int(m.Slot()) >= len(q.requests) {
+		q.requests = append(q.requests, new(request))
+	}
+	*q.requests[m.Slot()] = request{m: m, id: m.ID(), life: q.life, caller: callerOf(w, m), place: atDoor}
+}
+
+// callerOf returns the number of who asks, as far as the cap goes (PROTOCOL
+// G6).
+func callerOf(w *sim.World, m *sim.Message) int {
+	switch {
+	case m.FromManifests():
+		return w.Scenario().Fleet.Hosts + 1
+	case m.Identity().Operator:
+		return 0
+	case m.Host() > 0 && m.Identity() == w.Identity(m.Host()):
+		return m.Host()
+	default: // it shows another host's certificate
+		n, _ := scenario.HostNumber(wire.Hostname(m.Identity().Name))
+		return n
+	}
+}
+
+// count returns how many requests of the caller of now are inside.
+func (q *inboxModel) count() int {
+	if q.now == nil {
+		return 0
+	}
+	return q.callers[q.now.caller]
+}
+
+func (q *inboxModel) admitted(e *sim.Event) {
+	w, m := e.World, e.Message
+	r := q.look(m)
+	q.expected = q.verdict(w, m)
+	if r == nil {
+		return
+	}
+	r.place, r.deadline = inside, w.Now()+w.Scenario().Plane.ReplyTimeout
+	r.stepped, r.dropped, r.refused = false, false, false
+	q.inside++
+	if m.Kind() != scenario.RouteHeartbeat {
+		q.bulk++
+	}
+	q.callers[r.caller]++
+}
+
+func (q *inboxModel) refused(e *sim.Event) {
+	w, m := e.World, e.Message
+	r := q.look(m)
+	q.expected = q.verdict(w, m)
+	if r != nil {
+		r.refused = true
+	}
+}
+
+// verdict is what PROTOCOL G1, G5 and G6 say about a request that asks to be
+// admitted now. While the plane is being built again the runtime is not up.
+func (q *inboxModel) verdict(w *sim.World, m *sim.Message) wire.Code {
+	capacity := w.Capacity()
+	reserve := min((capacity+3)/4, capacity-1)
+	switch {
+	case q.closing:
+		return wire.Closed
+	case !q.started || q.rebuilding:
+		return wire.NotStarted
+	case q.count() >= 4:
+		return wire.Saturated
+	case q.inside >= capacity:
+		return wire.Saturated
+	case m.Kind() != scenario.RouteHeartbeat && q.bulk >= capacity-reserve:
+		return wire.Saturated
+	default:
+		return wire.OK
+	}
+}
+
+// full reports whether the whole inbox is.
+func (q *inboxModel) full(w *sim.World) bool { return q.inside >= w.Capacity() }
+
+func (q *inboxModel) stepping(e *sim.Event) {
+	m := e.Message
+	if m == nil {
+		q.now = nil
+		return
+	}
+	if r := q.look(m); r != nil {
+		r.stepped = true
+	}
+}
+
+func (q *inboxModel) dropped(e *sim.Event) {
+	m := e.Message
+	if r := q.look(m); r != nil {
+		r.dropped = true
+	}
+}
+
+func (q *inboxModel) finished(e *sim.Event) {
+	w, m := e.World, e.Message
+	r := q.look(m)
+	if r == nil || r.place != inside {
+		return
+	}
+	q.inside--
+	if m.Kind() != scenario.RouteHeartbeat {
+		q.bulk--
+	}
+	q.callers[r.caller]--
+	r.place, r.finishedAt = worked, w.Now()
+	if r.answered {
+		r.place = nowhere
+	}
+}
+
+func (q *inboxModel) expired(e *sim.Event) { q.look(e.Message) }
+
+func (q *inboxModel) answered(e *sim.Event) {
+	m := e.Message
+	r := q.look(m)
+	if r == nil || r.answered {
+		return
+	}
+	r.answered = true
+	if r.place != inside {
+		r.place = nowhere
+	}
+}
+
+func (q *inboxModel) planeStarted(*sim.Event) { q.started, q.rebuilding = true, false }
+func (q *inboxModel) planeClosing(*sim.Event) { q.closing = true }
+
+// section: after a failure nothing is let in until the plane is rebuilt.
+func (q *inboxModel) section(e *sim.Event) { q.rebuilding = q.rebuilding || e.Section == driver.Pause }
+
+// planeDown: whoever was inside is so no more, and nobody is owed an answer.
+func (q *inboxModel) planeDown(*sim.Event) {
+	q.started, q.closing, q.rebuilding = false, false, false
+	q.inside, q.bulk = 0, 0
+	clear(q.callers)
+	q.life++
+	q.now = nil
+}
+
+// text describes what the model knows that its verdict depends on.
+func (q *inboxModel) text(w *sim.World) string {
+	return fmt.Sprintf("%d of %d inside, %d of them no heartbeats, %d of the caller", q.inside, w.Capacity(), q.bulk, q.count())
+}

@@ -1,0 +1,179 @@
+package check
+
+import (
+	"maps"
+
+	"github.com/refrain-fleet/refrain/core/driver"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+)
+
+// isolation is S10: nothing about a host changes by another's certificate,
+// and nothing at all by a request that is refused.
+//
+// It judges each request at the door as PROTOCOL T3 to T5 and T7 do. Of those
+// that get in it compares every record of a host, at inputs of the host's own,
+// with what it was after the input before: in between only a wave may have
+// dispatched it (R2). The ledger says at which. What is known of a host apart from its records is
+// compared for one host at a time, in turn, at every 64th input.
+type isolation struct {
+	l *ledger
+	// expected is what the request at the door has to be refused with; OK if it
+	// may come in.
+	expected wire.Code
+	vague    bool // the plane is not up, and knows no revocations yet
+	asked    *sim.Message
+	// inForce are the revocations that the plane refuses by: those that were
+	// durable when it last took over a commit, or loaded its log. durable has
+	// those on the disk, which may be in force.
+	inForce map[wire.CommonName]wire.Time
+	maybe   bool // the certificate may be refused, and may be let in
+
+	steps   uint64
+	watched int // number of the host whose turn it is; 0 if nobody's
+	closure wire.Closure
+	heartAt wire.Time
+}
+
+func newIsolation(s *Checks) {
+	c := &isolation{l: s.ledger()}
+	s.on(sim.EventArrived, c.arrived)
+	s.on(sim.EventAnswered, c.answered)
+	s.on(sim.EventAdmitted, c.admitted)
+	s.on(sim.EventStepping, c.stepping)
+	s.on(sim.EventStepDone, c.stepDone)
+	s.on(sim.EventSection, c.section)
+	s.on(sim.EventPlaneDown, c.planeDown)
+}
+
+func (c *isolation) arrived(e *sim.Event) {
+	w, m := e.World, e.Message
+	c.asked, c.vague = m, !w.PlaneStarted()
+	c.expected = wire.OK
+	name := wire.CommonName(m.Identity().CommonName)
+	revoked, there := c.inForce[name]
+	later, onDisk := c.l.durable.revoked[name]
+	c.maybe = onDisk && m.NotBefore().Before(later)
+	switch {
+	case there && m.NotBefore().Before(revoked): // T5
+		c.expected, c.maybe = wire.CertificateRevoked, false
+	case m.Kind() == scenario.RouteGarbage: // T7; the simulator's own reading of it decides between 400 and 422
+		c.expected = wire.NotJSON
+	case m.Identity().Operator != (m.Kind() == scenario.RouteOperator): // T4
+		c.expected = wire.WrongRole
+	case m.Kind() == scenario.RouteHeartbeat && string(m.Heartbeat().Request.Hostname) != m.Identity().Name, // T3
+		m.Kind() == scenario.RouteEvent && string(m.Event().Envelope.Hostname) != m.Identity().Name:
+		c.expected = wire.WrongIdentity
+	}
+}
+
+func (c *isolation) answered(e *sim.Event) {
+	w, m := e.World, e.Message
+	code := m.Outcome().Code
+	if m != c.asked {
+		if s := code.Status(); (s == 401 || s == 403) && !c.revokedSince(m, code) {
+			w.Violate("S10", "m%d, a %v of %s, was let in and is refused %v", m.ID(), m.Kind(), m.Identity().Name, code)
+		}
+		return
+	}
+	// It is answered at once, by the door or by the gate.
+	c.asked = nil
+	if c.expected == wire.NotJSON && code == wire.WrongShape {
+		code = wire.NotJSON
+	}
+	switch c.expected {
+	case wire.OK:
+		if s := code.Status(); (s == 401 || s == 403) && !c.vague && !(c.maybe && code == wire.CertificateRevoked) {
+			w.Violate("S10", "m%d, a %v of %s, is refused %v at the door", m.ID(), m.Kind(), m.Identity().Name, code)
+		}
+	default:
+		if code != c.expected && !c.vague && !(c.maybe && code == wire.CertificateRevoked) {
+			w.Violate("S10", "m%d, a %v of %s, is answered %v; want %v", m.ID(), m.Kind(), m.Identity().Name, code, c.expected)
+		}
+	}
+}
+
+// section: what is durable is in force once the loop has learned of the commit, or
+// has loaded the log.
+func (c *isolation) section(e *sim.Event) {
+	if (e.Section == driver.TakeOver || e.Section == driver.Load) && e.Count == 1 {
+		c.inForce = maps.Clone(c.l.durable.revoked)
+	}
+}
+
+// revokedSince reports whether a poll that waited comes to ask again, and its
+// certificate was revoked meanwhile.
+func (c *isolation) revokedSince(m *sim.Message, code wire.Code) bool {
+	revoked, there := c.l.durable.revoked[wire.CommonName(m.Identity().CommonName)]
+	return m.Kind() == scenario.RoutePoll && code == wire.CertificateRevoked && there && m.NotBefore().Before(revoked)
+}
+
+func (c *isolation) admitted(e *sim.Event) {
+	w, m := e.World, e.Message
+	if revoked, there := c.inForce[wire.CommonName(m.Identity().CommonName)]; m != c.asked && there && m.NotBefore().Before(revoked) {
+		w.Violate("S10", "m%d, a %v of %s that waited, asks again; want it refused certificate_revoked", m.ID(), m.Kind(), m.Identity().Name)
+	}
+	if m == c.asked && c.expected != wire.OK && !c.vague {
+		w.Violate("S10", "m%d, a %v of %s, is admitted; want it refused %v", m.ID(), m.Kind(), m.Identity().Name, c.expected)
+	}
+	c.asked = nil
+}
+
+func (c *isolation) stepping(e *sim.Event) {
+	w, m, in := e.World, e.Message, e.Input
+	if m != nil && m.Host() > 0 && string(aboutHost(in)) != m.Identity().Name {
+		w.Violate("S10", "m%d, %v, is stepped, and it came from %s", m.ID(), in, m.Identity().Name)
+	}
+	for _, r := range c.l.now {
+		if r.disturbed && !onlyDispatched(r) {
+			w.Violate("S10", "h%d in %s was changed by another's input: %s", r.host, r.of.id, difference(r.before, r.last))
+		}
+	}
+	c.watched = 0
+	if c.steps++; c.steps%64 == 0 {
+		c.watch(w)
+	}
+}
+
+// onlyDispatched reports whether all that happened to a record is that it was
+// dispatched.
+func onlyDispatched(r *recordCopy) bool {
+	was := *r.last
+	if was.State != wire.Pending || was.DispatchedAt.IsSet() {
+		return false
+	}
+	was.DispatchedAt, was.SoakDueAt = r.before.DispatchedAt, r.before.SoakDueAt
+	return was.SoakDueAt == was.DispatchedAt.Add(r.of.soak(r.wave)) && sameRecord(&was, r.before)
+}
+
+// watch looks at the next host before an input that is not its own.
+func (c *isolation) watch(w *sim.World) {
+	next := 1 + int(c.steps/64)%w.Scenario().Fleet.Hosts
+	if next == c.l.host {
+		return
+	}
+	if status, known := w.Plane().Host(c.l.names[next]); known {
+		c.watched, c.closure, c.heartAt = next, status.CurrentClosure, status.LastHeartbeatAt
+	}
+}
+
+func (c *isolation) stepDone(e *sim.Event) {
+	w, m, in, r := e.World, e.Message, e.Input, e.Reply
+	if c.watched > 0 {
+		status, known := w.Plane().Host(c.l.names[c.watched])
+		if !known || status.CurrentClosure != c.closure || status.LastHeartbeatAt != c.heartAt {
+			w.Violate("S10", "h%d ran %q and was heard at %v; after %v it is %q and %v", c.watched, c.closure, c.heartAt, in, status.CurrentClosure, status.LastHeartbeatAt)
+		}
+	}
+	if r == nil || r.Outcome.Code.Status() < 400 {
+		return
+	}
+	for _, rec := range c.l.now {
+		if !sameRecord(rec.before, rec.last) {
+			w.Violate("S10", "m%d, %v, is refused %v and changes h%d in %s: %s", m.ID(), in, r.Outcome.Code, rec.host, rec.of.id, difference(rec.last, rec.before))
+		}
+	}
+}
+
+func (c *isolation) planeDown(*sim.Event) { c.asked = nil }

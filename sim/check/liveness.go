@@ -1,0 +1,108 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+)
+
+// Rest returns the first of the liveness rules L1 to L4 that does not hold yet,
+// and why; nothing if the fleet has come to rest. It is for the options of a
+// world, which asks once the scenario is healed.
+func Rest(w *sim.World) (rule, why string) {
+	if !w.PlaneServing() {
+		return "L3", "the plane is not up"
+	}
+	if n := w.InboxDepth(); n > 0 {
+		return "L3", fmt.Sprintf("%d requests are inside", n)
+	}
+	if len(w.Opened()) < len(w.Scenario().Rollouts) {
+		return "L1", "a rollout is not open yet"
+	}
+	var views []agent.View
+	for n := 1; n <= w.Scenario().Fleet.Hosts; n++ {
+		kind := w.HostKind(n)
+		if kind == sim.HostileHost {
+			continue
+		}
+		if before := w.Revoked(wire.CommonName(w.Identity(n).CommonName)); w.NotBefore(n).Before(before) {
+			continue // locked out until it is given a certificate that is new enough
+		}
+		if w.PlaneWall().Before(w.NotBefore(n)) {
+			continue // locked out until the plane's clock has caught up (docs/findings.md, F7)
+		}
+		a := w.Agent(n)
+		if a == nil {
+			return "L1", fmt.Sprintf("h%d is down", n)
+		}
+		status, known := w.CurrentPlane().Host(scenario.HostName(n))
+		if !known || status.Reachability != wire.Reachable {
+			return "L4", fmt.Sprintf("h%d is not known as reachable", n)
+		}
+		if kind == sim.LegacyHost {
+			continue // visible is all that it can promise (docs/findings.md)
+		}
+		views = a.Views(views[:0])
+		if why := disagreement(w, n, views); why != "" {
+			return "L1", fmt.Sprintf("h%d: %s", n, why)
+		}
+	}
+	return "", ""
+}
+
+// disagreement says what of a host's rollouts is unfinished, or differs
+// between plane and agent.
+func disagreement(w *sim.World, n int, views []agent.View) string {
+	p, name := w.CurrentPlane(), scenario.HostName(n)
+	for _, i := range w.Opened() {
+		r := &w.Scenario().Rollouts[i]
+		status, _ := p.Rollout(r.ID)
+		if status == nil {
+			return fmt.Sprintf("the plane does not know %s", r.ID)
+		}
+		planes, there := p.Record(r.ID, name)
+		if !there || status.State == wire.Superseded {
+			continue
+		}
+		at := slices.IndexFunc(views, func(v agent.View) bool { return v.Record.RolloutID == r.ID })
+		if at < 0 {
+			if !planes.State.Active() {
+				continue // it is over, and the agent has lost or dropped it since
+			}
+			if planes.State == wire.Pending && (!planes.DispatchedAt.IsSet() || status.State == wire.Halted || p.Quarantined(r.ID.Channel(), r.Target)) {
+				continue // nobody told the host to do anything
+			}
+			return fmt.Sprintf("%s is %s at the plane, and the agent has not taken it up", r.ID, planes.State)
+		}
+		v := views[at]
+		if v.Busy {
+			return fmt.Sprintf("%s is %s at the agent, %s at the plane: unfinished", r.ID, v.Record.State, planes.State)
+		}
+		if v.Unsent {
+			return fmt.Sprintf("%s: events wait to be sent, acknowledged up to %d", r.ID, v.Acknowledged)
+		}
+		if why := differ(&planes, v.Record); why != "" {
+			return fmt.Sprintf("%s: %s", r.ID, why)
+		}
+	}
+	return ""
+}
+
+// differ says in what the plane's record differs from the agent's own. An agent
+// that took a rollout up anew has told no closure in this life until a switch of
+// it has ended, so there is none to compare; of agents that never forgot, S4
+// compares everything.
+func differ(planes, agents *rollout.Record) string {
+	switch {
+	case planes.State != agents.State:
+		return fmt.Sprintf("the plane says %s, the agent %s", planes.State, agents.State)
+	case agents.CurrentClosure != "" && planes.CurrentClosure != agents.CurrentClosure:
+		return fmt.Sprintf("the plane says %s, the agent %s", planes.CurrentClosure, agents.CurrentClosure)
+	}
+	return ""
+}

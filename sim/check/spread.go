@@ -1,0 +1,96 @@
+package check
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// spread is S16: each caller that is turned away is given a slot of its
+// own, later than the one before it, so that those who return do not arrive
+// together (PROTOCOL G4).
+//
+// What follows without knowing how fast the inbox drains: two slots are at
+// least so far apart that an inbox-full comes back in a second, and at most a
+// second; and a calendar starts again at the front only once it has come to the
+// longest Retry-After. A Retry-After has whole seconds, so of a slot no more is
+// known than the second that it lies in.
+//
+// Slots are judged in the order in which the gate gives them. Those whose
+// deadline has come are given theirs all at once, before the first of them is
+// answered; the answer to a poll lets others come in meanwhile.
+type spread struct {
+	q *inboxModel
+	// back are the instants at which refused callers were told to come back, by
+	// number of the caller. Their slots lie in the second before.
+	back []time.Duration
+	// low and high bound the slot that was given last.
+	low, high time.Duration
+	// expiredNow are the requests that were judged when they expired and are
+	// not answered yet, in order.
+	expiredNow []uint64
+}
+
+func newSpread(s *Checks) {
+	c := &spread{q: s.inbox(), back: make([]time.Duration, s.World.Scenario().Fleet.Hosts+2)}
+	s.on(sim.EventAdmitted, c.admitted)
+	s.on(sim.EventExpired, c.expired)
+	s.on(sim.EventAnswered, c.answered)
+	s.on(sim.EventPlaneDown, c.planeDown)
+}
+
+func (c *spread) admitted(*sim.Event) {
+	if c.q.now != nil {
+		c.back[c.q.now.caller] = 0
+	}
+}
+
+func (c *spread) expired(e *sim.Event) {
+	w, m := e.World, e.Message
+	c.expiredNow = append(c.expiredNow, m.ID())
+	c.judge(w, m)
+}
+
+func (c *spread) answered(e *sim.Event) {
+	w, m := e.World, e.Message
+	if len(c.expiredNow) > 0 && c.expiredNow[0] == m.ID() {
+		c.expiredNow = c.expiredNow[1:]
+		return
+	}
+	c.judge(w, m)
+}
+
+func (c *spread) judge(w *sim.World, m *sim.Message) {
+	if c.q.now == nil || !m.Outcome().Code.Unavailable() {
+		return
+	}
+	front, told := w.Now()+time.Second, w.Now()+m.Outcome().RetryAfter
+	known := c.back[c.q.now.caller]
+	c.back[c.q.now.caller] = told
+	if w.Now() <= known-time.Second {
+		return // it came before its slot and is told the rest of it
+	}
+	mayStartAgain := c.high+2*time.Second > w.Now()+w.Scenario().Fleet.Interval
+	if w.Now() < known {
+		// The rest of its slot, or a new one.
+		c.high = max(c.high+time.Second, told)
+		if mayStartAgain {
+			c.low = 0
+		}
+		return
+	}
+	apart := time.Second / time.Duration(w.Capacity())
+	switch least := max(front, c.low+apart); {
+	case told >= least:
+		c.low, c.high = max(least, told-time.Second), told
+	case mayStartAgain:
+		c.low, c.high = front, max(told, front)
+	default:
+		w.Violate("S16", "%s is to come back at %v, with the caller before it; want its own slot, at %v or later", m.Identity().Name, told, least)
+	}
+}
+
+func (c *spread) planeDown(*sim.Event) {
+	clear(c.back)
+	c.low, c.high, c.expiredNow = 0, 0, nil
+}

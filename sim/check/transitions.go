@@ -1,0 +1,238 @@
+package check
+
+import (
+	"slices"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// legalMoves is the table of PROTOCOL E, written out: where an event of a kind
+// is legal, and where it leads.
+var legalMoves = map[wire.EventKind]struct {
+	from []wire.State
+	to   wire.State
+}{
+	wire.KindDispatchAck:           {[]wire.State{wire.Pending}, wire.Activating},
+	wire.KindActivationStarted:     {[]wire.State{wire.Activating}, wire.Activating},
+	wire.KindActivationCompleted:   {[]wire.State{wire.Activating, wire.Deferred}, wire.Soaking},
+	wire.KindActivationDeferred:    {[]wire.State{wire.Activating}, wire.Deferred},
+	wire.KindActivationFailed:      {[]wire.State{wire.Activating, wire.Deferred}, wire.Failed},
+	wire.KindProbeTopologyDeclared: {[]wire.State{wire.Soaking}, wire.Soaking},
+	wire.KindProbeObservedFirst:    {[]wire.State{wire.Soaking}, wire.Soaking},
+	wire.KindProbeResult:           {[]wire.State{wire.Soaking}, wire.Soaking},
+	wire.KindProbeFailureFirst:     {[]wire.State{wire.Soaking}, wire.Soaking},
+	wire.KindFailed:                {[]wire.State{wire.Soaking}, wire.Failed},
+	wire.KindRollbackComplete:      {[]wire.State{wire.Failed}, wire.Reverted},
+	wire.KindConverged:             {[]wire.State{wire.Soaking}, wire.Converged},
+}
+
+// pathsTo are the states that lie on the path to each state, itself included
+// (PROTOCOL E5).
+var pathsTo = map[wire.State][]wire.State{
+	wire.Pending:    {wire.Pending},
+	wire.Activating: {wire.Pending, wire.Activating},
+	wire.Deferred:   {wire.Pending, wire.Activating, wire.Deferred},
+	wire.Soaking:    {wire.Pending, wire.Activating, wire.Deferred, wire.Soaking},
+	wire.Converged:  {wire.Pending, wire.Activating, wire.Deferred, wire.Soaking, wire.Converged},
+	wire.Failed:     {wire.Pending, wire.Activating, wire.Deferred, wire.Soaking, wire.Failed},
+	wire.Reverted:   {wire.Pending, wire.Activating, wire.Deferred, wire.Soaking, wire.Failed, wire.Reverted},
+}
+
+// verdictOn is what PROTOCOL E1 and E3 to E7 say of an event: the code of the
+// answer, and the record's state afterwards.
+func verdictOn(rec *rollout.Record, soak time.Duration, ev wire.Event) (wire.Code, wire.State) {
+	kind := ev.Body.Kind()
+	move := legalMoves[kind]
+	refusal := wire.Rejected // E7
+	if ev.Seq > rec.LastEventSeq+1 {
+		refusal = wire.Gap // E6
+	}
+	inferred := rec.State == wire.Soaking && rec.Marks.Has(rollout.MarkActivationCompletedAt)
+	switch {
+	case ev.Seq <= rec.LastEventSeq: // E3
+		return wire.NoContent, rec.State
+	case kind == wire.KindActivationFailed && inferred: // E5, decision 006
+		return wire.NoContent, wire.Failed
+	case slices.Contains(move.from, rec.State): // E4
+		if body, is := ev.Body.(wire.HostConverged); is && !mayConverge(rec, soak, body) {
+			return refusal, rec.State
+		}
+		return wire.NoContent, move.to
+	case !isOnPath(rec.State, move.to, move.from) || !closureAgrees(rec, ev.Body):
+		return refusal, rec.State
+	default: // E5
+		return wire.NoContent, rec.State
+	}
+}
+
+func isOnPath(at, to wire.State, from []wire.State) bool {
+	path := pathsTo[at]
+	for _, s := range from {
+		if !slices.Contains(path, s) {
+			return false
+		}
+	}
+	return slices.Contains(path, to)
+}
+
+// closureAgrees is the second half of E5.
+func closureAgrees(rec *rollout.Record, body wire.EventBody) bool {
+	known := rec.CurrentClosure
+	if known == "" {
+		known = rec.TargetClosure
+	}
+	if rec.Marks.Has(rollout.MarkCurrentClosure) {
+		return true // the agent's own replaces it
+	}
+	switch b := body.(type) {
+	case wire.ActivationCompleted:
+		if rec.State == wire.Reverted {
+			return b.ObservedCurrentClosure == rec.TargetClosure
+		}
+		return b.ObservedCurrentClosure == known
+	case wire.RollbackComplete:
+		return b.RevertedToClosure == known
+	case wire.HostConverged:
+		return b.CurrentClosure == known
+	default:
+		return true
+	}
+}
+
+// mayConverge is E1.
+func mayConverge(rec *rollout.Record, soak time.Duration, body wire.HostConverged) bool {
+	for _, p := range rec.Probes {
+		if p.Mode == wire.Enforce && p.Status != wire.Pass {
+			return false
+		}
+	}
+	due, completed := rec.SoakDueAt, rec.ActivationCompletedAt
+	soaked := due.IsSet() && !body.ConvergedAt.Before(due) ||
+		completed.IsSet() && !body.ConvergedAt.Before(completed.Add(soak))
+	return body.CurrentClosure == rec.TargetClosure && soaked
+}
+
+// transitions is S3: a record changes its state by the table of PROTOCOL
+// E, by a confirmation, and by nothing else; what an event is answered is what
+// the table says; and the log gets a line for each event that is taken and each
+// confirmation, and none for what was taken before.
+type transitions struct {
+	l *ledger
+	// logged is how many entries the batch had before the step, added how many the
+	// step added.
+	logged, added int
+	// What the event has to be answered, and where it leads.
+	target *recordCopy
+	code   wire.Code
+	to     wire.State
+}
+
+func newTransitions(s *Checks) {
+	c := &transitions{l: s.ledger()}
+	s.on(sim.EventStepping, c.stepping)
+	s.on(sim.EventStepDone, c.stepDone)
+}
+
+func (c *transitions) stepping(e *sim.Event) {
+	in := e.Input
+	c.logged = len(e.Output.Entries)
+	ev, is := in.(*plane.Event)
+	if !is {
+		return
+	}
+	c.target, c.code, c.to = c.l.copyOf(c.l.host, ev.Envelope.RolloutID), wire.UnknownRollout, 0 // E8
+	if r := c.target; r != nil {
+		c.code, c.to = verdictOn(r.before, r.of.soak(r.wave), ev.Envelope.Event)
+	}
+}
+
+func (c *transitions) stepDone(e *sim.Event) {
+	w, m, in, reply := e.World, e.Message, e.Input, e.Reply
+	c.added = len(e.Output.Entries) - c.logged
+	switch in := in.(type) {
+	case *plane.Event:
+		c.event(w, m, in, reply)
+	case *plane.Heartbeat:
+		c.heartbeat(w, m, in)
+	case *plane.Poll:
+		c.lines(w, m, in, 0)
+		for _, r := range c.l.now {
+			if r.last.State != r.before.State {
+				w.Violate("S3", "h%d in %s goes from %v to %v by %v", r.host, r.of.id, r.before.State, r.last.State, in)
+			}
+		}
+	}
+}
+
+func (c *transitions) event(w *sim.World, m *sim.Message, in *plane.Event, reply *plane.Reply) {
+	ev := in.Envelope.Event
+	if got := reply.Outcome.Code; got != c.code {
+		w.Violate("S3", "m%d, %v, is answered %v; want %v in %s", m.ID(), in, got, c.code, stateOf(c.target))
+		return
+	}
+	lines := 0
+	for _, r := range c.l.now {
+		want, seq := r.before.State, r.before.LastEventSeq
+		if r == c.target {
+			want = c.to
+			if c.code == wire.NoContent && ev.Seq > seq {
+				seq, lines = ev.Seq, 1
+			}
+		}
+		switch {
+		case r.last.State != want:
+			w.Violate("S3", "h%d in %s goes from %v to %v by %v; want %v", r.host, r.of.id, r.before.State, r.last.State, in, want)
+		case r.last.LastEventSeq != seq:
+			w.Violate("S3", "h%d in %s: the last event number is %d after %v; want %d", r.host, r.of.id, r.last.LastEventSeq, in, seq)
+		case r.last.State == wire.Converged && r.last.CurrentClosure != r.target:
+			w.Violate("S3", "h%d in %s is Converged on %s; its target is %s", r.host, r.of.id, r.last.CurrentClosure, r.target)
+		}
+		if body, is := ev.Body.(wire.RollbackComplete); is && r == c.target && r.last.State == wire.Reverted && r.before.State == wire.Failed &&
+			r.last.CurrentClosure != body.RevertedToClosure {
+			w.Violate("S3", "h%d in %s is Reverted to %s; it said %s", r.host, r.of.id, r.last.CurrentClosure, body.RevertedToClosure)
+		}
+	}
+	c.lines(w, m, in, lines)
+}
+
+// lines judges how many lines a step adds to the log (PROTOCOL E2, E3, H4).
+func (c *transitions) lines(w *sim.World, m *sim.Message, in plane.Input, want int) {
+	if c.added != want {
+		w.Violate("S3", "m%d, %v, adds %d lines to the log; want %d", m.ID(), in, c.added, want)
+	}
+}
+
+// heartbeat judges confirmations (PROTOCOL H4, H5).
+func (c *transitions) heartbeat(w *sim.World, m *sim.Message, in *plane.Heartbeat) {
+	req, lines := &in.Request, 0
+	for _, r := range c.l.now {
+		confirms := req.RolloutID == "" && req.CurrentClosure != "" && req.CurrentClosure == r.before.TargetClosure &&
+			!c.l.live.superseded(r.of) &&
+			(r.before.State == wire.Pending || r.before.State == wire.Activating || r.before.State == wire.Deferred)
+		want := r.before.State
+		if confirms {
+			want = wire.Soaking
+			lines++
+		}
+		switch marks := r.last.Marks; {
+		case r.last.State != want:
+			w.Violate("S3", "h%d in %s goes from %v to %v by m%d, %v; want %v", r.host, r.of.id, r.before.State, r.last.State, m.ID(), in, want)
+		case r.last.LastEventSeq != r.before.LastEventSeq:
+			w.Violate("S3", "h%d in %s: a heartbeat uses the event number %d", r.host, r.of.id, r.last.LastEventSeq)
+		case confirms && !(marks.Has(rollout.MarkActivationCompletedAt) && marks.Has(rollout.MarkCurrentClosure)):
+			w.Violate("S3", "h%d in %s is confirmed by m%d, and not marked so", r.host, r.of.id, m.ID())
+		}
+	}
+	c.lines(w, m, in, lines)
+}
+
+func stateOf(r *recordCopy) string {
+	if r == nil {
+		return "no record"
+	}
+	return r.before.State.String()
+}

@@ -1,0 +1,45 @@
+package check
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+// wedge is S15: the plane is wedged exactly when the inbox is not empty
+// and nothing has finished for longer than the reply timeout (PROTOCOL G7). A
+// plane that is busy, full or draining is not.
+type wedge struct {
+	q *inboxModel
+	// progress is when an input finished last, or when the inbox came to have
+	// something in it, whichever is later.
+	progress time.Duration
+}
+
+func newWedge(s *Checks) {
+	c := &wedge{q: s.inbox()}
+	s.on(sim.EventAdmitted, c.admitted)
+	s.on(sim.EventFinished, c.finished)
+	s.on(sim.EventStepEnded, c.stepped)
+}
+
+func (c *wedge) admitted(e *sim.Event) {
+	w := e.World
+	if c.q.inside == 1 {
+		c.progress = w.Now()
+	}
+}
+
+func (c *wedge) finished(e *sim.Event) { c.progress = e.World.Now() }
+
+func (c *wedge) stepped(e *sim.Event) {
+	w := e.World
+	if !w.PlaneUp() {
+		return
+	}
+	idle := w.Now() - c.progress
+	wedged := c.q.inside > 0 && idle > w.Scenario().Plane.ReplyTimeout
+	if w.Wedged() != wedged {
+		w.Violate("S15", "the plane says that it is wedged: %v; %d requests are inside, and nothing has finished for %v", !wedged, c.q.inside, idle)
+	}
+}

@@ -1,0 +1,383 @@
+package record
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
+	"github.com/refrain-fleet/refrain/sim/repro"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+)
+
+// The first line of a JSON trace names them. A reader that knows the version
+// knows every field of the lines; a field or a kind that is added, removed or
+// changed makes another version.
+const (
+	traceFormatName    = "refrain-trace"
+	traceFormatVersion = 1
+)
+
+// JSONTrace is a consumer of events that writes each of them as a JSON object.
+// The same scenario and build give the same bytes.
+type JSONTrace struct {
+	to     *json.Encoder
+	events uint64 // written so far
+	line   traceLine
+}
+
+// JSON writes a header, which names the scenario, and then every event of a
+// world from a step on.
+func JSON(w *sim.World, to io.Writer, from uint64, name string) *JSONTrace {
+	t := &JSONTrace{to: json.NewEncoder(to)}
+	t.to.SetEscapeHTML(false)
+	t.encode(&traceHeader{
+		Format: traceFormatName, Version: traceFormatVersion, Scenario: name, Seed: w.Scenario().Seed, Build: repro.Build(), FromStep: from,
+	})
+	for kind := sim.EventKind(0); kind < sim.EventKindCount; kind++ {
+		fill := eventForms[kind].fill
+		w.Subscribe(kind, func(e *sim.Event) {
+			if e.Step < from {
+				return
+			}
+			t.events++
+			t.line = traceLine{Step: e.Step, At: int64(e.At), Kind: e.Kind.String()}
+			fill(&t.line, e)
+			t.encode(&t.line)
+		})
+	}
+	return t
+}
+
+// End writes the result, which is the last line.
+func (t *JSONTrace) End(v *check.Verdict) {
+	line := traceResult{
+		Kind: "result", Verdict: v.Word(), Hash: fmt.Sprintf("%016x", v.Hash),
+		Steps: v.Events, Events: t.events, Simulated: int64(v.Simulated), Settled: int64(v.Settled),
+	}
+	if broken := v.Violation; broken != nil {
+		line.Violation = &traceViolation{broken.Checker, broken.Step, int64(broken.At), broken.Detail}
+	}
+	t.encode(&line)
+}
+
+// encode writes a line. What the writer makes of it is the caller's to know; a
+// trace that cannot be written does not change the run.
+func (t *JSONTrace) encode(line any) { _ = t.to.Encode(line) }
+
+// traceHeader is the first line.
+type traceHeader struct {
+	Format   string `json:"format"`
+	Version  int    `json:"version"`
+	Scenario string `json:"scenario,omitempty"`
+	Seed     uint64 `json:"seed"`
+	Build    string `json:"build"`
+	FromStep uint64 `json:"from_step,omitempty"`
+}
+
+// traceResult is the last line.
+type traceResult struct {
+	Kind      string          `json:"kind"`
+	Verdict   string          `json:"verdict"`
+	Violation *traceViolation `json:"violation,omitempty"`
+	Hash      string          `json:"hash"`
+	Steps     uint64          `json:"steps"`
+	Events    uint64          `json:"events"`
+	Simulated int64           `json:"simulated_ns"`
+	Settled   int64           `json:"settled_ns,omitempty"`
+}
+
+type traceViolation struct {
+	Checker string `json:"checker"`
+	Step    uint64 `json:"step"`
+	At      int64  `json:"at_ns"`
+	Detail  string `json:"detail"`
+}
+
+// traceLine is the line of an event. Its fields are in the order in which they
+// are written; those that are empty are left out, but for the first three.
+type traceLine struct {
+	Step uint64 `json:"step"`
+	At   int64  `json:"at_ns"`
+	Kind string `json:"kind"`
+	// Node is where it happened: plane, operator, manifests, world, or a host.
+	Node  string `json:"node,omitempty"`
+	Timer string `json:"timer,omitempty"`
+
+	Message   uint64          `json:"message,omitempty"`
+	Type      string          `json:"type,omitempty"`
+	From      string          `json:"from,omitempty"`
+	Duplicate bool            `json:"duplicate,omitempty"`
+	Document  json.RawMessage `json:"document,omitempty"`
+	Wait      int64           `json:"wait_ns,omitempty"`
+	Direction string          `json:"direction,omitempty"`
+	Reason    string          `json:"reason,omitempty"`
+	Deadline  int64           `json:"deadline_ns,omitempty"`
+
+	Input        string    `json:"input,omitempty"`
+	Answered     bool      `json:"answered,omitempty"`
+	Status       int       `json:"status,omitempty"`
+	Code         string    `json:"code,omitempty"`
+	RetryAfter   int64     `json:"retry_after_ns,omitempty"`
+	ReplayFrom   *wire.Seq `json:"replay_from,omitempty"`
+	AfterEntries int       `json:"after_entries,omitempty"`
+	ReplyLost    bool      `json:"reply_lost,omitempty"`
+	Requests     []string  `json:"requests,omitempty"`
+	Effects      []string  `json:"effects,omitempty"`
+
+	Count      int          `json:"count,omitempty"`
+	InboxDepth int          `json:"inbox_depth,omitempty"`
+	Capacity   int          `json:"capacity,omitempty"`
+	Entries    []traceEntry `json:"entries,omitempty"`
+
+	Notice  string         `json:"notice,omitempty"`
+	Host    wire.Hostname  `json:"host,omitempty"`
+	Rollout wire.RolloutID `json:"rollout,omitempty"`
+	Fault   string         `json:"fault,omitempty"`
+	Effect  string         `json:"effect,omitempty"`
+	For     int64          `json:"for_ns,omitempty"`
+	Stored  bool           `json:"stored,omitempty"`
+	Rebuilt bool           `json:"rebuilt,omitempty"`
+	Wiped   bool           `json:"wiped,omitempty"`
+	Ending  string         `json:"ending,omitempty"`
+	Section string         `json:"section,omitempty"`
+	Text    string         `json:"text,omitempty"`
+}
+
+// traceEntry is a line of a log: of the plane's, or of an agent's.
+type traceEntry struct {
+	Number  wire.Seq       `json:"number,omitempty"` // in the plane's log
+	Kind    string         `json:"kind"`
+	Outcome wire.Name      `json:"outcome,omitempty"`
+	Host    wire.Hostname  `json:"host,omitempty"`
+	Rollout wire.RolloutID `json:"rollout,omitempty"`
+	Text    string         `json:"text"`
+}
+
+// eventForms say how each kind of event is written, and what it is about.
+var eventForms = [sim.EventKindCount]struct {
+	about string
+	fill  func(*traceLine, *sim.Event)
+}{
+	sim.EventStepBegan: {"A timer went off: a step begins. `timer` is what it is for, `node` whose it is.", (*traceLine).stepBegan},
+	sim.EventStepEnded: {"The step is over. It is not written once a rule is broken.", (*traceLine).nothing},
+
+	sim.EventSent:     {"A request was put on the network. `document` is its body, `wait_ns` how long a poll waits; `duplicate` marks the second of two that the network made of one.", (*traceLine).sent},
+	sim.EventVanished: {"A request (`up`) or an answer (`down`) is lost; `reason` is the effect that took it.", (*traceLine).vanished},
+	sim.EventHeard:    {"The sender is about to be given the answer, if `answered`, or the news that none will come.", (*traceLine).heard},
+
+	sim.EventHandshakeRefused: {"The connection was refused: the certificate is not good yet.", (*traceLine).atPlane},
+	sim.EventArrived:          {"A request reached the plane.", (*traceLine).atPlane},
+	sim.EventAdmitted:         {"The gate took it into the inbox, to be answered by `deadline_ns`.", (*traceLine).admitted},
+	sim.EventRefused:          {"The gate refused it.", (*traceLine).withOutcome},
+	sim.EventPollRefused:      {"A poll that waited may wait no longer: the plane shuts down.", (*traceLine).withOutcome},
+	sim.EventDeadline:         {"The timer of the gate's next deadline went off.", (*traceLine).ofPlane},
+	sim.EventExpired:          {"The gate gave the request up at its deadline.", (*traceLine).withOutcome},
+	sim.EventAnswered:         {"The plane answered the request.", (*traceLine).withOutcome},
+
+	sim.EventSection:  {"The loop carried out a `section` of the driver's worker. `count` is how many inputs a `take` took, how many entries a `commit` began with, and 1 if a `load` or a `take-over` succeeded.", (*traceLine).sectioned},
+	sim.EventTickDue:  {"The loop is told that a tick is due.", (*traceLine).ofPlane},
+	sim.EventRetryDue: {"The loop is told that the next attempt to load the log is due.", (*traceLine).ofPlane},
+	sim.EventSkipped:  {"The loop drops an input before its step.", (*traceLine).atPlane},
+	sim.EventStepping: {"An input is about to be stepped. Without a `message` it is a tick.", (*traceLine).stepping},
+	sim.EventStepDone: {"It was stepped. `status` and `code` are those of its reply, which may not leave before `after_entries` entries of those not yet durable are on the disk.", (*traceLine).stepDone},
+	sim.EventReplied:  {"The loop hands the reply back; `reply_lost` says that a fault drops it.", (*traceLine).replied},
+	sim.EventDropped:  {"An input was dropped without a reply.", (*traceLine).atPlane},
+	sim.EventFinished: {"The reducer is done with an input.", (*traceLine).atPlane},
+	sim.EventNoticed:  {"The plane put out a notice.", (*traceLine).noticed},
+
+	sim.EventCommitted:     {"Entries are on the plane's disk; `reply_lost` says that the process dies before it learns that.", (*traceLine).committed},
+	sim.EventCommitFailed:  {"A commit of `count` entries failed; the reducer is discarded and rebuilt once the loop learns that. `stored`: the entries are on the disk all the same.", (*traceLine).commitFailed},
+	sim.EventRebuildFailed: {"The plane's disk could not be read.", (*traceLine).ofPlane},
+
+	sim.EventPlaneUp:      {"The plane's process listens, with an inbox of `capacity`.", (*traceLine).planeUp},
+	sim.EventPlaneStarted: {"It has loaded its log, or rebuilt the reducer (`rebuilt`). `text` describes what it knows.", (*traceLine).planeStarted},
+	sim.EventPlaneClosing: {"A shutdown in good order begins, which may take `for_ns`.", (*traceLine).lasting},
+	sim.EventDrainOver:    {"That time is over with something left in the inbox.", (*traceLine).counted},
+	sim.EventPlaneDown:    {"The process ended: `ending` is `crashed`, `closed` or, if it was down before, `was_down`. `wiped`: its disk was lost.", (*traceLine).planeDown},
+	sim.EventPlaneClock:   {"The plane's wall clock is off by `for_ns` from now on.", (*traceLine).lasting},
+
+	sim.EventHostAppended: {"Entries are on the disk of a host.", (*traceLine).hostAppended},
+	sim.EventHostStepped:  {"A host's agent stepped an input; it asks for `requests` and `effects`.", (*traceLine).hostStepped},
+	sim.EventHostNoticed:  {"An agent put out a notice.", (*traceLine).hostNoticed},
+	sim.EventHostLost:     {"A host lost its disk.", (*traceLine).ofHost},
+
+	sim.EventFaultBegan: {"A fault of the scenario came into force.", (*traceLine).faulty},
+	sim.EventFaultEnded: {"It is no longer in force.", (*traceLine).faulty},
+	sim.EventEffect:     {"A fault, or the protocol, really brought something about.", (*traceLine).effective},
+}
+
+func (l *traceLine) nothing(*sim.Event) {}
+
+func (l *traceLine) ofPlane(*sim.Event) { l.Node = "plane" }
+
+func (l *traceLine) ofHost(e *sim.Event) { l.Node = string(scenario.HostName(e.Host)) }
+
+func (l *traceLine) stepBegan(e *sim.Event) {
+	l.Node, l.Timer = e.Timer.Node(), e.Timer.Name()
+	if e.Message != nil {
+		l.about(e.Message)
+	}
+}
+
+// about names a message.
+func (l *traceLine) about(m *sim.Message) {
+	l.Message, l.Type, l.From, l.Duplicate = m.ID(), m.Kind().String(), m.Sender(), m.Duplicate()
+}
+
+func (l *traceLine) atPlane(e *sim.Event) {
+	l.Node = "plane"
+	l.about(e.Message)
+}
+
+// outcome writes what an answer says.
+func (l *traceLine) outcome(o *wire.Outcome) {
+	l.Status, l.Code = o.Code.Status(), o.Code.String()
+	if o.Code.Unavailable() {
+		l.RetryAfter = int64(o.RetryAfter)
+	}
+	if o.Replay {
+		from := o.ReplayFrom
+		l.ReplayFrom = &from
+	}
+}
+
+func (l *traceLine) withOutcome(e *sim.Event) {
+	l.atPlane(e)
+	l.outcome(e.Message.Outcome())
+}
+
+func (l *traceLine) sent(e *sim.Event) {
+	m := e.Message
+	l.Node = m.Sender()
+	l.about(m)
+	switch m.Kind() {
+	case scenario.RouteHeartbeat:
+		l.Document = wire.HeartbeatRequestSchema.Append(nil, &m.Heartbeat().Request)
+	case scenario.RouteEvent:
+		l.Document = wire.EventEnvelopeSchema.Append(nil, &m.Event().Envelope)
+	case scenario.RoutePoll:
+		l.Wait = int64(m.Wait())
+	case scenario.RouteOperator:
+		l.Text = m.Operator().String()
+	}
+}
+
+func (l *traceLine) vanished(e *sim.Event) {
+	l.Node = e.Message.Sender()
+	l.about(e.Message)
+	l.Direction, l.Reason = "up", snake(e.Effect)
+	if e.Dir == scenario.Down {
+		l.Direction = "down"
+	}
+}
+
+func (l *traceLine) heard(e *sim.Event) {
+	l.Node = e.Message.Sender()
+	l.about(e.Message)
+	if l.Answered = e.Answered; e.Answered {
+		l.outcome(e.Message.Outcome())
+	}
+}
+
+func (l *traceLine) admitted(e *sim.Event) {
+	l.atPlane(e)
+	l.Deadline, l.InboxDepth = int64(e.Message.Deadline()), e.World.InboxDepth()
+}
+
+func (l *traceLine) counted(e *sim.Event) {
+	l.Node, l.Count, l.InboxDepth = "plane", e.Count, e.World.InboxDepth()
+}
+
+func (l *traceLine) commitFailed(e *sim.Event) {
+	l.counted(e)
+	l.Stored = e.Stored
+}
+
+func (l *traceLine) sectioned(e *sim.Event) {
+	l.counted(e)
+	l.Section = e.Section.String()
+	if e.Message != nil {
+		l.about(e.Message)
+	}
+}
+
+func (l *traceLine) stepping(e *sim.Event) {
+	l.Node, l.Input = "plane", e.Input.String()
+	if e.Message != nil {
+		l.about(e.Message)
+	}
+}
+
+func (l *traceLine) stepDone(e *sim.Event) {
+	l.stepping(e)
+	if e.Reply != nil {
+		l.outcome(&e.Reply.Outcome)
+		l.AfterEntries = e.Reply.AfterEntries
+	}
+}
+
+func (l *traceLine) replied(e *sim.Event) {
+	l.atPlane(e)
+	l.ReplyLost = e.ReplyLost
+}
+
+func (l *traceLine) noticed(e *sim.Event) {
+	n := e.Notice
+	l.Node, l.Notice, l.Host, l.Rollout, l.Text = "plane", n.Kind.String(), n.Hostname, n.RolloutID, n.String()
+}
+
+func (l *traceLine) committed(e *sim.Event) {
+	l.Node, l.ReplyLost = "plane", e.ReplyLost
+	for i := range e.Entries {
+		x := &e.Entries[i]
+		l.Entries = append(l.Entries, traceEntry{x.Number, string(x.Kind), x.Outcome, x.Hostname, x.RolloutID, x.String()})
+	}
+}
+
+func (l *traceLine) planeUp(e *sim.Event) { l.Node, l.Capacity = "plane", e.World.Capacity() }
+
+func (l *traceLine) planeStarted(e *sim.Event) {
+	l.Node, l.Rebuilt, l.Text = "plane", e.Rebuilt, e.World.Plane().String()
+}
+
+func (l *traceLine) lasting(e *sim.Event) { l.Node, l.For = "plane", int64(e.For) }
+
+func (l *traceLine) planeDown(e *sim.Event) {
+	l.Node, l.Wiped, l.Ending = "plane", e.Wiped, e.Ending.String()
+}
+
+func (l *traceLine) hostAppended(e *sim.Event) {
+	l.ofHost(e)
+	for i := range e.Appended {
+		x := &e.Appended[i]
+		l.Entries = append(l.Entries, traceEntry{Kind: x.Kind.String(), Rollout: x.RolloutID, Text: x.String()})
+	}
+}
+
+func (l *traceLine) hostStepped(e *sim.Event) {
+	l.ofHost(e)
+	l.Input = e.AgentInput.String()
+	for _, r := range e.AgentOutput.Requests {
+		l.Requests = append(l.Requests, r.String())
+	}
+	for _, x := range e.AgentOutput.Effects {
+		l.Effects = append(l.Effects, x.String())
+	}
+}
+
+func (l *traceLine) hostNoticed(e *sim.Event) {
+	n := e.AgentNotice
+	l.ofHost(e)
+	l.Notice, l.Rollout, l.Text = n.Kind.String(), n.RolloutID, n.String()
+}
+
+func (l *traceLine) faulty(e *sim.Event) { l.Fault = e.Fault.String() }
+
+func (l *traceLine) effective(e *sim.Event) { l.Effect = snake(e.Effect) }
+
+// snake is the name of an effect in a JSON trace.
+func snake(e scenario.Effect) string { return strings.ReplaceAll(e.String(), " ", "_") }

@@ -1,0 +1,262 @@
+package record
+
+import (
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/driver"
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+)
+
+// tapeWriter is a consumer of events that writes what happens at the plane on a
+// tape. Like a trace it is never part of the hash.
+type tapeWriter struct {
+	tape  *Tape
+	every time.Duration
+
+	onTape map[*sim.Message]int  // of each message, the index in tape.Requests of its last request
+	asked  map[*sim.Message]bool // the gate has said something about it
+	stated time.Duration         // the instant of the last state
+	began  bool                  // there is a state
+	failed bool                  // the commit that comes next is the one that failed
+	last   bool                  // the tape ends with the next tick
+	ended  bool
+}
+
+// newTapeWriter subscribes a tape.
+func newTapeWriter(w *sim.World, tape *Tape, every time.Duration) *tapeWriter {
+	r := &tapeWriter{tape: tape, every: every, onTape: make(map[*sim.Message]int), asked: make(map[*sim.Message]bool)}
+	on := func(kind sim.EventKind, write func(*sim.Event)) {
+		w.Subscribe(kind, func(e *sim.Event) {
+			if !r.ended {
+				write(e)
+			}
+		})
+	}
+	on(sim.EventHandshakeRefused, func(e *sim.Event) { r.request(e, TapeHandshake) })
+	on(sim.EventArrived, r.arrived)
+	on(sim.EventAdmitted, func(e *sim.Event) { r.offered(e, 1) })
+	on(sim.EventRefused, func(e *sim.Event) { r.offered(e, 0) })
+	on(sim.EventDeadline, func(e *sim.Event) { r.note(e, TapeExpire) })
+	on(sim.EventAnswered, r.answered)
+	on(sim.EventTickDue, func(e *sim.Event) { r.note(e, TapeTickDue) })
+	on(sim.EventRetryDue, func(e *sim.Event) { r.note(e, TapeRetryDue) })
+	on(sim.EventSection, r.section)
+	on(sim.EventSkipped, func(e *sim.Event) { r.work(e, driver.Step, 1) })
+	on(sim.EventStepDone, r.stepDone)
+	on(sim.EventReplied, r.replied)
+	on(sim.EventCommitted, r.committed)
+	on(sim.EventCommitFailed, r.commitFailed)
+	on(sim.EventRebuildFailed, func(e *sim.Event) { r.work(e, driver.Load, 0) })
+	on(sim.EventPlaneUp, r.planeUp)
+	on(sim.EventPlaneClosing, func(e *sim.Event) { r.note(e, TapeClose).Drain = e.For })
+	on(sim.EventDrainOver, func(e *sim.Event) { r.note(e, TapeDrainOver) })
+	on(sim.EventPlaneDown, r.planeDown)
+	on(sim.EventPlaneClock, func(e *sim.Event) { r.note(e, TapeClock).For = e.For })
+	return r
+}
+
+// note adds a step.
+func (r *tapeWriter) note(e *sim.Event, k TapeKind) *TapeStep {
+	r.tape.Steps = append(r.tape.Steps, TapeStep{At: e.At, Kind: k, Step: e.Step, Request: -1})
+	return &r.tape.Steps[len(r.tape.Steps)-1]
+}
+
+// number notes something with a number.
+func (r *tapeWriter) number(e *sim.Event, k TapeKind, n int) {
+	s := r.note(e, k)
+	s.N, s.Depth = n, e.World.InboxDepth()
+}
+
+// about notes something about a request.
+func (r *tapeWriter) about(e *sim.Event, k TapeKind, n int) {
+	s := r.note(e, k)
+	s.Request, s.N = r.onTape[e.Message], n
+}
+
+// arrived notes a request at the plane. The tape ends before a manifest that came
+// into the directory while the process was up: when a process sees that is the
+// file system's to say.
+func (r *tapeWriter) arrived(e *sim.Event) {
+	if m := e.Message; m.FromManifests() && int(m.Call()) >= e.World.ManifestsRead() {
+		r.ended = true
+		return
+	}
+	r.request(e, TapeArrive)
+}
+
+func (r *tapeWriter) request(e *sim.Event, k TapeKind) {
+	r.onTape[e.Message], r.asked[e.Message] = len(r.tape.Requests), false
+	r.tape.Requests = append(r.tape.Requests, tapeRequest(e.Message))
+	r.about(e, k, 0)
+}
+
+// offered notes what the gate said. A poll that waited asks again in the middle
+// of a section, which the section says enough of.
+func (r *tapeWriter) offered(e *sim.Event, admitted int) {
+	if !r.asked[e.Message] {
+		r.asked[e.Message] = true
+		r.about(e, TapeOffer, admitted)
+	}
+}
+
+// work notes a section.
+func (r *tapeWriter) work(e *sim.Event, section driver.Work, n int) {
+	s := r.note(e, TapeWork)
+	s.Work, s.N, s.Depth = section, n, e.World.InboxDepth()
+	if e.Message != nil {
+		s.Request = r.onTape[e.Message]
+	}
+}
+
+// section notes a section; a first Load is the start of the process. A batch of
+// none is none: how often the loop looks for one is no part of the tape.
+func (r *tapeWriter) section(e *sim.Event) {
+	if e.Section == driver.Take && e.Count == 0 {
+		return
+	}
+	starts := e.Section == driver.Load && !e.World.PlaneOpened()
+	if starts {
+		r.note(e, TapeStart)
+	}
+	r.work(e, e.Section, e.Count)
+	if starts {
+		r.state(e)
+	}
+}
+
+// answered notes an answer. The reducer may not be done with the request yet, so
+// its place on the tape stays known until the message is used again.
+func (r *tapeWriter) answered(e *sim.Event) {
+	var a wire.Answer
+	e.Message.Outcome().Write("", &a)
+	request := &r.tape.Requests[r.onTape[e.Message]]
+	request.Answer, request.AnsweredAt = &a, e.At
+	r.about(e, TapeAnswer, 0)
+}
+
+// stepDone notes a step, or a tick and after it, now and then, the state.
+func (r *tapeWriter) stepDone(e *sim.Event) {
+	if e.Message != nil {
+		r.work(e, driver.Step, 0)
+		return
+	}
+	r.work(e, driver.Tick, 0)
+	if r.last || !r.began || e.At-r.stated >= r.every {
+		r.state(e)
+		r.ended = r.last
+	}
+}
+
+func (r *tapeWriter) state(e *sim.Event) {
+	r.began, r.stated = true, e.At
+	r.note(e, TapeState).State = e.World.Plane().AppendState(nil)
+}
+
+func (r *tapeWriter) replied(e *sim.Event) {
+	n := 0
+	if e.ReplyLost {
+		n = 1
+	}
+	r.work(e, driver.Reply, n)
+}
+
+func (r *tapeWriter) commitFailed(e *sim.Event) {
+	r.number(e, TapeCommitFailed, e.Count)
+	r.tape.Steps[len(r.tape.Steps)-1].Stored = e.Stored
+	r.failed = e.Stored // what follows is no other commit
+}
+
+func (r *tapeWriter) committed(e *sim.Event) {
+	if r.failed {
+		r.failed = false
+		return
+	}
+	k := TapeCommit
+	if e.ReplyLost {
+		k = TapeCommitLost
+	}
+	r.number(e, k, len(e.Entries))
+}
+
+// planeUp notes that the process listens, and the manifests that it finds.
+func (r *tapeWriter) planeUp(e *sim.Event) {
+	w := e.World
+	s := r.note(e, TapeUp)
+	s.N = w.Capacity()
+	if w.Scenario().Plane.NoManifests {
+		return
+	}
+	for _, i := range w.Opened() {
+		m := w.Scenario().Manifest(&w.Scenario().Rollouts[i])
+		s.Manifests = append(s.Manifests, wire.ManifestSchema.Append(nil, &m))
+	}
+}
+
+func (r *tapeWriter) planeDown(e *sim.Event) {
+	switch e.Ending {
+	case sim.Crashed:
+		r.note(e, TapeCrash)
+	case sim.Closed:
+		r.note(e, TapeDown)
+	}
+	if e.Wiped {
+		r.note(e, TapeWipe)
+	}
+}
+
+// tapeRequest is a message as an HTTP request.
+func tapeRequest(m *sim.Message) TapeRequest {
+	t := TapeRequest{
+		Message:     m.ID(),
+		Certificate: TapeCertificate{m.Identity().CommonName, m.NotBefore()},
+		Header:      []wire.HeaderField{{Name: wire.HeaderProtocol, Value: strconv.Itoa(wire.ProtocolVersion)}},
+		Method:      "POST",
+	}
+	switch m.Kind() {
+	case scenario.RouteHeartbeat:
+		t.Path = "/v1/agent/heartbeat"
+		t.Body = wire.HeartbeatRequestSchema.Append(nil, &m.Heartbeat().Request)
+	case scenario.RouteEvent:
+		t.Path = "/v1/agent/events"
+		t.Body = wire.EventEnvelopeSchema.Append(nil, &m.Event().Envelope)
+	case scenario.RouteGarbage:
+		t.Path = "/v1/agent/heartbeat"
+		t.Body = []byte(m.Garbage())
+	case scenario.RoutePoll:
+		t.Method, t.Path = "GET", "/v1/agent/dispatch"
+		t.Query = "wait=" + strconv.Itoa(int(m.Wait()/time.Second))
+		return t
+	case scenario.RouteOperator:
+		operatorRequest(&t, m)
+		if t.Body == nil {
+			return t
+		}
+	}
+	t.Header = append(t.Header, wire.HeaderField{Name: wire.HeaderContentType, Value: wire.MediaJSON})
+	return t
+}
+
+// operatorRequest is the request of an operator's input.
+func operatorRequest(t *TapeRequest, m *sim.Message) {
+	switch in := m.Operator().(type) {
+	case *plane.OpenRollout:
+		t.Path = "/v1/operator/rollouts"
+		t.Body = wire.ManifestSchema.Append(nil, &in.Manifest)
+		t.Manifest = m.FromManifests()
+	case *plane.ResumeRollout:
+		t.Path = "/v1/operator/rollouts/" + url.PathEscape(string(in.RolloutID)) + "/resume"
+	case *plane.ClearQuarantine:
+		t.Path = "/v1/operator/quarantine/clear"
+		t.Body = wire.QuarantineEntrySchema.Append(nil, &wire.QuarantineEntry{Channel: in.Channel, Closure: in.Closure})
+	case *plane.Revoke:
+		t.Path = "/v1/operator/revocations"
+		t.Body = wire.RevocationSchema.Append(nil, &wire.Revocation{CommonName: in.CommonName, RevokedBefore: in.Before})
+	default:
+		panic("sim: no request for the input of an operator")
+	}
+}

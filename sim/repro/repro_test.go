@@ -1,0 +1,29 @@
+package repro
+
+import (
+	"regexp"
+	"runtime/debug"
+	"testing"
+)
+
+func TestTheLineThatRunsItAgainNamesTheBuild(t *testing.T) {
+	want := regexp.MustCompile(`^refrain sim run --seed 7 --profile storm  # build ([0-9a-f]{12}(\+changes)?|unknown) go1\.\S+ [a-z0-9]+/[a-z0-9]+$`)
+	if got := Again(RunSeed(7, "storm")); !want.MatchString(got) {
+		t.Errorf("it is %q", got)
+	}
+	if got := RunTest("./sim", "TestA/storm"); got != `go test ./sim -count=1 -run '^TestA$/^storm$'` {
+		t.Errorf("it is %q", got)
+	}
+}
+
+func TestABinaryKnowsItsCommitFromTheCompiler(t *testing.T) {
+	info := &debug.BuildInfo{Settings: []debug.BuildSetting{
+		{Key: "vcs", Value: "git"}, {Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: "true"},
+	}}
+	if rev, changed := stamped(info); rev != "0123456789abcdef" || !changed {
+		t.Errorf("%q, %v", rev, changed)
+	}
+	if rev, changed := stamped(nil); rev != "" || changed {
+		t.Errorf("%q, %v of nothing", rev, changed)
+	}
+}

@@ -1,0 +1,80 @@
+package sabotage
+
+import (
+	"slices"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
+)
+
+func onHost(change func(*agent.Output, agent.Input)) func() *Saboteur {
+	return func() *Saboteur {
+		return &Saboteur{OnHostStepped: change}
+	}
+}
+
+// Worlds in which wedge, slots or agents are not as they should be: S15 to S18.
+var conductBroken = []Bug{
+	{"S15", "a wedge is seen too late", WedgedStory, anotherGate(func(c *gate.Config) { c.ReplyTimeout = 10 * time.Second })},
+	{"S16", "everybody is told the same second", CrowdedStory, onAnswer(func(_ *sim.World, m *sim.Message) {
+		if m.Outcome().Code.Unavailable() {
+			m.Outcome().RetryAfter = time.Second
+		}
+	})},
+	{"S18", "a poll is not woken for the work that has come", QuietStory, onReply(func(w *sim.World, _ plane.Input, _ *plane.Reply) {
+		w.Tamper().Output().Wakes = w.Tamper().Output().Wakes[:0]
+	})},
+	{"S17", "a host does not keep away from heartbeats as long as it was told", CrowdedStory, onHost(func(_ *agent.Output, in agent.Input) {
+		if x, is := in.(*agent.HeartbeatAnswered); is && x.Status == 503 {
+			x.RetryAfter = 5 * time.Minute
+		}
+	})},
+	{"S17", "a host does not keep away from polls as long as it was told", CrowdedStory, onHost(func(_ *agent.Output, in agent.Input) {
+		if x, is := in.(*agent.PollAnswered); is && x.Status == 503 {
+			x.RetryAfter = 5 * time.Minute
+		}
+	})},
+	{"S17", "a host does not keep an event back as long as it was told", WedgedStory, onHost(func(_ *agent.Output, in agent.Input) {
+		if x, is := in.(*agent.EventAnswered); is && x.Status == 503 {
+			x.RetryAfter = 5 * time.Minute
+		}
+	})},
+	{"S17", "a host begins a switch twice", QuietStory, onHost(func(out *agent.Output, _ agent.Input) {
+		for _, e := range out.Effects {
+			if e.Kind == agent.EffectActivate {
+				out.Effects = append(out.Effects, e)
+				return
+			}
+		}
+	})},
+	{"S17", "a host that failed stays where it is", FailingStory, onHost(func(out *agent.Output, _ agent.Input) {
+		out.Effects = slices.DeleteFunc(out.Effects, func(e agent.Effect) bool { return e.Kind == agent.EffectRollback })
+	})},
+	{"S17", "a host sends two events of a rollout at a time", QuietStory, onHost(func(out *agent.Output, _ agent.Input) {
+		for _, r := range out.Requests {
+			if r.Kind == agent.RequestEvent {
+				out.Requests = append(out.Requests, r)
+				return
+			}
+		}
+	})},
+	{"S17", "a host converges before its soak is over", QuietStory, onHost(func(out *agent.Output, in agent.Input) {
+		if _, is := in.(*agent.ActivationEnded); is {
+			out.Appends = append(out.Appends, agent.Entry{Kind: agent.EntryEvent, RolloutID: "stable@r1", Event: wire.Event{Seq: 9, Body: wire.HostConverged{}}})
+		}
+	})},
+	{"S17", "a host converges on what no probe has told this process", QuietStory, onHost(func(out *agent.Output, in agent.Input) {
+		if _, is := in.(*agent.Started); is {
+			out.Appends = append(out.Appends, agent.Entry{Kind: agent.EntryEvent, RolloutID: "stable@r1", Event: wire.Event{Seq: 9, Body: wire.HostConverged{}}})
+		}
+	})},
+	{"S17", "a host goes on telling a plane that does not know the rollout", QuietStory, onHost(func(_ *agent.Output, in agent.Input) {
+		if x, is := in.(*agent.EventAnswered); is {
+			x.Status = 404
+		}
+	})},
+}

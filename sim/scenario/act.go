@@ -1,0 +1,215 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// ActKind is what an operator does besides opening rollouts.
+type ActKind uint8
+
+// What an operator does.
+const (
+	// ActResume resumes a rollout.
+	ActResume ActKind = iota + 1
+	// ActClear clears the quarantine of a closure on a channel.
+	ActClear
+	// ActRevoke revokes the certificates of a host; a new one is issued to it
+	// after For, if For is not 0.
+	ActRevoke
+	// ActOpen sends the manifest of a rollout of the scenario once more.
+	ActOpen
+	// ActSend is somebody on hosts who sends requests with their certificates,
+	// beside their agents. It is sent once, and nobody waits for the answer.
+	ActSend
+
+	actKindEnd
+)
+
+// Act is one act of an operator. It is sent until the plane has taken it.
+type Act struct {
+	At      time.Duration
+	Kind    ActKind
+	Rollout wire.RolloutID
+	Channel wire.Channel
+	Closure wire.Closure
+	Hosts   Hosts
+	For     time.Duration
+
+	// Of ActSend: the route, whose name the body has (their own, if it is
+	// zero), an event's kind and number, and how many each host sends at once.
+	Route Route
+	As    Hosts
+	Event string
+	Seq   int
+	Count int
+}
+
+// actForm is how an act of a kind is written: its word, what follows it, and
+// its settings.
+type actForm struct {
+	word     string
+	names    []string // of what has to follow the word
+	about    string
+	take     func(*Act, []word) error
+	print    func(*Act) string
+	settings []setting[Act]
+}
+
+var actForms = [actKindEnd]actForm{
+	ActResume: {
+		word: "resume", names: []string{"ROLLOUT"}, about: "let a halted rollout go on",
+		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, wire.ParseRolloutID) },
+		print: func(a *Act) string { return string(a.Rollout) },
+	},
+	ActClear: {
+		word: "clear", names: []string{"CHANNEL", "CLOSURE"}, about: "clear the quarantine of a closure on a channel",
+		take: func(a *Act, w []word) error {
+			a.Channel = wire.Channel(w[0].text)
+			return takeText(w[1], &a.Closure, wire.ParseClosure)
+		},
+		print: func(a *Act) string { return string(a.Channel) + " " + string(a.Closure) },
+	},
+	ActRevoke: {
+		word: "revoke", names: []string{"HOST"}, about: "revoke a host's certificates",
+		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Hosts, ParseHosts) },
+		print: func(a *Act) string { return a.Hosts.String() },
+		settings: []setting[Act]{
+			{key: "reissue", example: "1m", about: "how long after it the host is given a new one; without it, never",
+				print: func(a *Act) string {
+					if a.For == 0 {
+						return ""
+					}
+					return FormatDuration(a.For)
+				},
+				parse: func(a *Act, s string) (err error) { a.For, err = parseDuration(s, "1m"); return err }},
+		},
+	},
+	ActOpen: {
+		word: "open", names: []string{"ROLLOUT"}, about: "send the manifest of a rollout of the scenario once more",
+		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, wire.ParseRolloutID) },
+		print: func(a *Act) string { return string(a.Rollout) },
+	},
+	ActSend: {
+		word: "send", names: []string{"ROUTE", "HOSTS"},
+		about: "somebody on these hosts sends heartbeats, events, polls or garbage with their certificates, beside their agents, and does not wait for the answers",
+		take: func(a *Act, w []word) error {
+			at := slices.Index(routeTexts[:], w[0].text)
+			if at < 0 || !slices.Contains(sendWords, w[0].text) {
+				return w[0].wrong("%s", oneOf(w[0].text, sendWords))
+			}
+			a.Route = Route(at)
+			return takeText(w[1], &a.Hosts, ParseHosts)
+		},
+		print:    func(a *Act) string { return a.Route.String() + " " + a.Hosts.String() },
+		settings: sendSettings,
+	},
+}
+
+// takeText reads a word that is a value by itself.
+func takeText[T any](w word, into *T, parse func(string) (T, error)) error {
+	v, err := parse(w.text)
+	if err != nil {
+		return w.wrong("%w", err)
+	}
+	*into = v
+	return nil
+}
+
+// Form returns how an act of the kind is written.
+func (k ActKind) Form() string {
+	if k == 0 || k >= actKindEnd {
+		return "?"
+	}
+	form := &actForms[k]
+	s := strings.Join(append([]string{form.word}, form.names...), " ")
+	for _, set := range form.settings {
+		s += " [" + set.key + "=" + set.example + "]"
+	}
+	return s
+}
+
+// String writes the act as a line of a scenario.
+func (a Act) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "at %s ", FormatDuration(a.At))
+	if a.Kind == 0 || a.Kind >= actKindEnd {
+		b.WriteByte('?')
+		return b.String()
+	}
+	form := &actForms[a.Kind]
+	b.WriteString(form.word + " " + form.print(&a))
+	printSettings(&b, &a, form.settings, nil)
+	return b.String()
+}
+
+// parseAct reads an act from the words of a line: at, a time, the act's word,
+// and what follows. It reports false if the word is no act's.
+func parseAct(words []word) (a Act, isAct bool, err error) {
+	for k := ActKind(1); k < actKindEnd; k++ {
+		form := &actForms[k]
+		if words[2].text != form.word {
+			continue
+		}
+		a.Kind = k
+		if a.At, err = time.ParseDuration(words[1].text); err != nil {
+			return a, true, words[1].wrong("want a duration, for instance 90s")
+		}
+		rest := words[3:]
+		if len(rest) < len(form.names) {
+			return a, true, words[2].wrong("want %s after it; it is written %s", strings.Join(form.names, " and "), k.Form())
+		}
+		if err = form.take(&a, rest[:len(form.names)]); err != nil {
+			return a, true, err
+		}
+		_, err = parseSettings(form.word, &a, rest[len(form.names):], form.settings)
+		return a, true, err
+	}
+	return a, false, nil
+}
+
+// validate judges an act in a scenario.
+func (a *Act) validate(s *Scenario) error {
+	switch {
+	case a.At < 0 || a.At > longest || a.For < 0 || a.For > longest:
+		return fmt.Errorf("want times of 0s to %v", longest)
+	case a.Kind == 0 || a.Kind >= actKindEnd:
+		return fmt.Errorf("kind is %d; want one that there is", a.Kind)
+	}
+	switch a.Kind {
+	case ActResume, ActOpen:
+		if _, err := wire.ParseRolloutID(string(a.Rollout)); err != nil {
+			return fmt.Errorf("rollout %q: %w", a.Rollout, err)
+		}
+		if a.Kind == ActOpen && s.RolloutIndex(a.Rollout) < 0 {
+			return fmt.Errorf("rollout %q: want one of the scenario", a.Rollout)
+		}
+	case ActClear:
+		if id, err := wire.ParseRolloutID(string(a.Channel) + "@any"); err != nil || id.Channel() != a.Channel {
+			return fmt.Errorf("channel %q: want letters, digits, '.', '_', '-' and '/'", a.Channel)
+		}
+		if _, err := wire.ParseClosure(string(a.Closure)); err != nil {
+			return fmt.Errorf("closure %q: %w", a.Closure, err)
+		}
+	case ActRevoke:
+		if a.Hosts.First != a.Hosts.Last || a.Hosts.First < 1 || a.Hosts.Last > s.Fleet.Hosts {
+			return fmt.Errorf("want one host of h1 to h%d", s.Fleet.Hosts)
+		}
+	case ActSend:
+		return a.validateSend(s)
+	}
+	return nil
+}
+
+// actTexts are the words of all acts.
+func actTexts() []string {
+	var words []string
+	for k := ActKind(1); k < actKindEnd; k++ {
+		words = append(words, actForms[k].word)
+	}
+	return words
+}

@@ -1,0 +1,91 @@
+package scenario
+
+import (
+	"slices"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// GateConfig is the gate's, with an inbox of a capacity.
+func (s *Scenario) GateConfig(capacity int) gate.Config {
+	return gate.Config{Capacity: capacity, ReplyTimeout: s.Plane.ReplyTimeout, MaxRetryAfter: s.Fleet.Interval}
+}
+
+// PlaneConfig is the reducer's.
+func (s *Scenario) PlaneConfig() plane.Config {
+	return plane.Config{HeartbeatInterval: s.Fleet.Interval}
+}
+
+// AgentConfig is that of host number n, without what differs between hosts.
+func (s *Scenario) AgentConfig(n int) agent.Config {
+	return agent.Config{
+		Hostname: HostName(n), HeartbeatInterval: s.Fleet.Interval,
+		ProbeInterval: s.Fleet.ProbeInterval, SustainedFailure: s.Fleet.Sustained,
+	}
+}
+
+// RolloutHosts lists a rollout's hosts; hostile ones only if all it names are.
+func (s *Scenario) RolloutHosts(r *Rollout) []int {
+	last := s.Fleet.Hosts - s.Fleet.Hostile
+	if s.IsHostile(r) {
+		last = s.Fleet.Hosts
+	}
+	var list []int
+	for n := 1; n <= last; n++ {
+		if r.Targets.Has(n) {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// Manifest returns the manifest of a rollout.
+func (s *Scenario) Manifest(r *Rollout) wire.Manifest {
+	m := wire.Manifest{
+		Channel:    r.ID.Channel(),
+		ChannelRef: wire.ChannelRef(string(r.ID)[len(r.ID.Channel())+1:]),
+		Policy:     wire.Policy{OnHealthFailure: r.Policy},
+	}
+	for _, soak := range r.Waves {
+		m.Policy.Waves = append(m.Policy.Waves, wire.Wave{SoakMinutes: wire.Count(soak / time.Minute)})
+	}
+	hosts := s.RolloutHosts(r)
+	for i, n := range hosts {
+		m.Hosts = append(m.Hosts, wire.ManifestHost{
+			Hostname: HostName(n), Wave: wire.Count(i * len(r.Waves) / len(hosts)), TargetClosure: r.Target,
+		})
+	}
+	return m
+}
+
+// RolloutIndex finds a rollout of the scenario, or returns -1.
+func (s *Scenario) RolloutIndex(id wire.RolloutID) int {
+	return slices.IndexFunc(s.Rollouts, func(r Rollout) bool { return r.ID == id })
+}
+
+// IsHostile reports whether a rollout is one of hostile hosts: all that it names
+// are.
+func (s *Scenario) IsHostile(r *Rollout) bool { return r.Targets.First > s.Fleet.Hosts-s.Fleet.Hostile }
+
+// InitialClosure is what every host runs before its first rollout.
+const InitialClosure wire.Closure = "c0"
+
+var probeNames = []wire.Name{"http", "disk", "dns", "load"}
+
+// ProbeName is the name of a probe that a host may have, from 0 on.
+func ProbeName(i int) wire.Name { return probeNames[i] }
+
+// DeclaredProbes are those of every host of a fleet.
+func (f *Fleet) DeclaredProbes() []wire.ProbeDeclaration {
+	var list []wire.ProbeDeclaration
+	for i := range max(f.Probes, 0) {
+		list = append(list, wire.ProbeDeclaration{
+			ProbeName: probeNames[i], ProbeKind: "sim", Mode: wire.Enforce,
+		})
+	}
+	return list
+}

@@ -1,0 +1,152 @@
+package scenario
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// problem is something that is wrong with a part of a scenario.
+type problem struct {
+	part part
+	err  error
+}
+
+// Validate judges a scenario whose defaults are filled in.
+func (s *Scenario) Validate() error {
+	if list := s.problems(); len(list) > 0 {
+		return list[0].err
+	}
+	return nil
+}
+
+// problems lists what is wrong with a scenario whose defaults are filled in. A
+// scenario whose fleet, plane or network is wrong is not judged further.
+func (s *Scenario) problems() []problem {
+	var list []problem
+	add := func(p part, err error) {
+		if err != nil {
+			list = append(list, problem{p, err})
+		}
+	}
+	add(part{kind: partFleet}, s.Fleet.validate())
+	add(part{kind: partPlane}, s.Plane.validate(s))
+	add(part{kind: partNetwork}, s.Network.validate())
+	if s.Active < 0 || s.Active > longest {
+		add(part{kind: partActive}, fmt.Errorf("active is %v; want 0s to %v", s.Active, longest))
+	}
+	if s.Converge <= 0 || s.Converge > longest {
+		add(part{kind: partConverge}, fmt.Errorf("converge is %v; want more than 0s and at most %v", s.Converge, longest))
+	}
+	if len(list) > 0 {
+		return list
+	}
+	add(part{kind: partState}, s.Start.validate(s))
+	seen := make(map[wire.RolloutID]bool)
+	for i := range s.Rollouts {
+		r := &s.Rollouts[i]
+		err := s.checkRollout(r)
+		if err == nil && seen[r.ID] {
+			err = fmt.Errorf("rollout %s: is there twice; want each once", r.ID)
+		}
+		add(part{partRollout, i}, err)
+		seen[r.ID] = true
+	}
+	for i := range s.Faults {
+		if err := s.Faults[i].validate(s); err != nil {
+			add(part{partFault, i}, fmt.Errorf("fault %q: %w", s.Faults[i].String(), err))
+		}
+	}
+	for i := range s.Acts {
+		if err := s.Acts[i].validate(s); err != nil {
+			add(part{partAct, i}, fmt.Errorf("act %q: %w", s.Acts[i].String(), err))
+		}
+	}
+	for i := range s.Expects {
+		if err := s.Expects[i].validate(s); err != nil {
+			add(part{partExpect, i}, fmt.Errorf("%q: %w", s.Expects[i].String(), err))
+		}
+	}
+	return list
+}
+
+func (f *Fleet) validate() error {
+	switch {
+	case f.Hosts < 1 || f.Hosts > 1_000_000:
+		return fmt.Errorf("fleet: hosts is %d; want 1 to 1000000", f.Hosts)
+	case f.Legacy < 0 || f.Hostile < 0 || f.Legacy+f.Hostile > f.Hosts:
+		return fmt.Errorf("fleet: %d legacy and %d hostile of %d hosts; want no more than there are", f.Legacy, f.Hostile, f.Hosts)
+	case f.Interval < time.Second || f.Interval%time.Second != 0:
+		return &keyError{"interval", fmt.Errorf("fleet: interval is %v; want whole seconds, at least 1s", f.Interval)}
+	case f.Probes > len(probeNames):
+		return &keyError{"probes", fmt.Errorf("fleet: probes is %d; want at most %d", f.Probes, len(probeNames))}
+	}
+	if err := f.Activation.validate("fleet", "activation"); err != nil {
+		return err
+	}
+	_, err := agent.New((&Scenario{Fleet: *f}).AgentConfig(1))
+	return err
+}
+
+func (p *PlaneModel) validate(s *Scenario) error {
+	switch {
+	case p.Batch < 1:
+		return &keyError{"batch", fmt.Errorf("plane: batch is %d; want at least 1", p.Batch)}
+	case p.Service <= 0 || p.Service > longest:
+		return &keyError{"service", fmt.Errorf("plane: service is %v; want more than 0s and at most %v", p.Service, longest)}
+	case p.Pause < 0 || p.Pause > longest:
+		return &keyError{"pause", fmt.Errorf("plane: pause is %v; want 0s to %v", p.Pause, longest)}
+	case p.Start <= 0 || p.Start > longest:
+		return &keyError{"start", fmt.Errorf("plane: start is %v; want more than 0s and at most %v", p.Start, longest)}
+	}
+	if err := p.Commit.validate("plane", "commit"); err != nil {
+		return err
+	}
+	if _, err := gate.New[struct{}](s.GateConfig(p.Capacity)); err != nil {
+		return err
+	}
+	_, err := plane.New(s.PlaneConfig())
+	return err
+}
+
+func (n *NetworkModel) validate() error {
+	if n.Loss < 0 || n.Loss >= 1000 || n.Dup < 0 || n.Dup > 1000 {
+		return fmt.Errorf("network: loss is %d and dup is %d; want 0 to 999 of a thousand", n.Loss, n.Dup)
+	}
+	return n.Delay.validate("network", "delay")
+}
+
+func (r Range) validate(of, key string) error {
+	if r.Min < 0 || r.Max < r.Min || r.Max > longest {
+		return &keyError{key, fmt.Errorf("%s: %s is %v to %v; want 0s or more, and the smaller bound first", of, key, r.Min, r.Max)}
+	}
+	return nil
+}
+
+func (s *Scenario) checkRollout(r *Rollout) error {
+	if _, err := wire.ParseRolloutID(string(r.ID)); err != nil {
+		return fmt.Errorf("rollout %q: %w", r.ID, err)
+	}
+	if _, err := wire.ParseClosure(string(r.Target)); err != nil {
+		return fmt.Errorf("rollout %s: target %q: %w", r.ID, r.Target, err)
+	}
+	if r.At < 0 || r.At > longest {
+		return fmt.Errorf("rollout %s: at is %v; want 0s to %v", r.ID, r.At, longest)
+	}
+	if r.Targets.Last > s.Fleet.Hosts || r.Targets.First > r.Targets.Last {
+		return fmt.Errorf("rollout %s: hosts %v; want hosts from h1 to h%d", r.ID, r.Targets, s.Fleet.Hosts)
+	}
+	for _, soak := range r.Waves {
+		if soak < 0 || soak%time.Minute != 0 {
+			return fmt.Errorf("rollout %s: soak %v; want whole minutes", r.ID, soak)
+		}
+	}
+	if len(s.RolloutHosts(r)) == 0 {
+		return fmt.Errorf("rollout %s: no host is left when the hostile ones are not counted", r.ID)
+	}
+	return nil
+}
