@@ -146,6 +146,11 @@ func usageHint(err error) string {
 	if errors.As(err, &file) {
 		return "deploy/refrain.example.yaml shows every key"
 	}
+	// kong begins the error of a value with the flag.
+	var value *valueError
+	if flag, _, found := strings.Cut(err.Error(), ": "); found && errors.As(err, &value) && value.instead != "" && strings.HasPrefix(flag, "--") {
+		return fmt.Sprintf("try %s=%s", flag, shellWord(value.instead))
+	}
 	command := "refrain"
 	var wrong *kong.ParseError
 	if errors.As(err, &wrong) && wrong.Context != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -43,6 +44,9 @@ func (c *fleetCommand) Run(ctx context.Context, io stdio) error {
 		return &commandError{err: err, code: exitUsage, hint: "refrain fleet --help shows every flag; nothing was started"}
 	}
 	roots, err := loadRoots(c.caFile())
+	if errors.Is(err, fs.ErrNotExist) && c.CA == "" {
+		return &commandError{err: err, code: exitUsage, hint: makeHint(c.Dir, "") + "; --dir names another directory, --ca the CA that signed the plane's certificate; nothing was started"}
+	}
 	if err != nil {
 		return &commandError{err: err, code: exitUsage, hint: "--ca names the CA that signed the plane's certificate; nothing was started"}
 	}
