@@ -23,6 +23,8 @@ import (
 type cli struct {
 	Config configFile `placeholder:"FILE" help:"Read flags from this YAML file; the command line and the environment override it."`
 
+	Build versionFlag `name:"version" env:"-" help:"Print the version of this build."`
+
 	Serve   serveCommand   `cmd:"" help:"Run the control plane."`
 	Dev     devCommand     `cmd:"" help:"Run a demo control plane, with requests to paste."`
 	Sim     simCommand     `cmd:"" help:"Simulate fleets and planes, in virtual time."`
@@ -32,6 +34,7 @@ type cli struct {
 	Audit   auditCommand   `cmd:"" help:"Verify the tables of a database against its log."`
 	DB      dbCommand      `cmd:"" name:"db" help:"Inspect, copy, export or compact a database."`
 	Version versionCommand `cmd:"" help:"Print the version of this build."`
+	Help    helpCommand    `cmd:"" help:"Show the help of a command."`
 }
 
 // stdio is where a command writes: results to Out, everything else to Err.
@@ -106,8 +109,8 @@ func runCommand(ctx context.Context, grammar any, args []string, io stdio) error
 	return parsed.Run(io)
 }
 
-// parse parses args by grammar. The result is nil if args asked for help, which
-// is printed.
+// parse parses args by grammar. The result is nil if args asked for help or for
+// the version, which is printed.
 func parse(grammar any, args []string, io stdio) (*kong.Context, error) {
 	helped := false
 	parser, err := newParser(grammar, io, func(int) { helped = true })
