@@ -124,6 +124,9 @@ func parse(grammar any, args []string, io stdio) (*kong.Context, error) {
 	if err != nil {
 		return nil, &commandError{err: err, code: exitUsage, hint: usageHint(err)}
 	}
+	if err := checkHomePaths(parsed); err != nil {
+		return nil, err
+	}
 	return parsed, nil
 }
 
