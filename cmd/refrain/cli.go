@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -117,7 +118,7 @@ func parse(grammar any, args []string, io stdio) (*kong.Context, error) {
 	if err != nil {
 		panic(err) // the grammar is ours
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(joinNegative(args))
 	if helped {
 		return nil, nil
 	}
@@ -128,6 +129,27 @@ func parse(grammar any, args []string, io stdio) (*kong.Context, error) {
 		return nil, err
 	}
 	return parsed, nil
+}
+
+// negative is a word that looks like a negative number. No flag does.
+var negative = regexp.MustCompile(`^-[0-9.]`)
+
+// joinNegative joins a flag and the negative number after it, which kong would
+// take for a short flag and not for a wrong value.
+func joinNegative(args []string) []string {
+	var joined []string
+	for i := 0; i < len(args); i++ {
+		if args[i] == "--" {
+			return append(joined, args[i:]...)
+		}
+		word := args[i]
+		if strings.HasPrefix(word, "--") && !strings.Contains(word, "=") && i+1 < len(args) && negative.MatchString(args[i+1]) {
+			i++
+			word += "=" + args[i]
+		}
+		joined = append(joined, word)
+	}
+	return joined
 }
 
 // newParser makes a parser of grammar, which calls exit once it has printed

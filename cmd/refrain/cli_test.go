@@ -119,6 +119,21 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+func TestNegativeNumbersAreValuesOfTheFlagBeforeThem(t *testing.T) {
+	for _, test := range []struct{ args, want string }{
+		{"", ""},
+		{"a --x -1d b", "a --x=-1d b"},
+		{"a --x=3 -1d", "a --x=3 -1d"},
+		{"a --x -v -.5 -1", "a --x -v -.5 -1"},
+		{"a --x", "a --x"},
+		{"a -- --x -1", "a -- --x -1"},
+	} {
+		if got := strings.Join(joinNegative(strings.Fields(test.args)), " "); got != test.want {
+			t.Errorf("%q: %q, want %q", test.args, got, test.want)
+		}
+	}
+}
+
 func TestABuildIsDescribedByWhatTheCompilerLeft(t *testing.T) {
 	info := &debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}, Settings: []debug.BuildSetting{
 		{Key: "vcs.revision", Value: "0123abc"}, {Key: "vcs.time", Value: "2026-01-31T12:00:00Z"}, {Key: "vcs.modified", Value: "true"},

@@ -56,8 +56,33 @@ func serveVars() kong.Vars {
 	}
 }
 
+// validate checks the numbers that the server would take for "the default". On
+// the command line 0 means 0, which none of them can be.
+func (c *serveCommand) validate() error {
+	for _, number := range []struct {
+		flag  string
+		value int
+	}{{"--inbox-capacity", c.InboxCapacity}, {"--flight-steps", c.FlightSteps}} {
+		if number.value < 1 {
+			return fmt.Errorf("%s is %d; want at least 1", number.flag, number.value)
+		}
+	}
+	for _, duration := range []struct {
+		flag  string
+		value time.Duration
+	}{{"--reply-timeout", c.ReplyTimeout}, {"--heartbeat-interval", c.HeartbeatInterval}, {"--shutdown-timeout", c.ShutdownTimeout}} {
+		if duration.value <= 0 {
+			return fmt.Errorf("%s is %v; want more than 0s", duration.flag, duration.value)
+		}
+	}
+	return nil
+}
+
 // Run implements the command.
 func (c *serveCommand) Run(ctx context.Context, io stdio) error {
+	if err := c.validate(); err != nil {
+		return &commandError{err: err, code: exitUsage, hint: "refrain serve --help shows every flag with its default; nothing was started"}
+	}
 	if err := checkFiles(
 		requiredFile{"--client-ca", c.ClientCA, ""},
 		requiredFile{"--tls-cert", c.TLSCert, "server NAME..."},

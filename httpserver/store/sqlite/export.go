@@ -165,7 +165,7 @@ func (r *Reader) ExportState(ctx context.Context, w io.Writer) error {
 // writing meanwhile; the copy has the state of one instant.
 func (r *Reader) Backup(ctx context.Context, to string) error {
 	if info, err := os.Stat(filepath.Dir(to)); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("sqlite: backup: the directory %s does not exist; create it first: %w", filepath.Dir(to), fs.ErrNotExist)
+		return fmt.Errorf("sqlite: backup: the directory of %s: %w; create it first", to, err)
 	} else if err == nil && !info.IsDir() {
 		return fmt.Errorf("sqlite: backup: %s is not a directory; want the path of a new file in one", filepath.Dir(to))
 	}

@@ -122,7 +122,7 @@ func TestErrors_NameTheCauseOfAFileThatCannotBeOpened(t *testing.T) {
 	s, _ := used(t, 1)
 	l := reader(t, s.Path())
 	if err := l.Backup(t.Context(), filepath.Join(dir, "no", "x.db")); !errors.Is(err, fs.ErrNotExist) ||
-		!strings.Contains(err.Error(), "the directory "+filepath.Join(dir, "no")+" does not exist") {
+		!strings.Contains(err.Error(), filepath.Join(dir, "no")+": no such file or directory; create it first") {
 		t.Errorf("a backup into a directory that does not exist: %v", err)
 	}
 	if err := l.Backup(t.Context(), filepath.Join(s.Path(), "x.db")); err == nil || !strings.Contains(err.Error(), s.Path()+" is not a directory") {
