@@ -122,6 +122,10 @@ func parse(grammar any, args []string, io stdio) (*kong.Context, error) {
 	if helped {
 		return nil, nil
 	}
+	// A variable with a typo may be why a required flag is missing.
+	if err := checkEnvironment(parser.Model.Node, os.Environ()); err != nil {
+		return nil, err
+	}
 	if err != nil {
 		return nil, &commandError{err: err, code: exitUsage, hint: usageHint(err)}
 	}
