@@ -46,6 +46,19 @@ func lifetimeError(s string) error {
 	return &valueError{err: fmt.Errorf("want a duration of at least 1s, such as 90d or 12h, have %q%s", s, problem), instead: instead}
 }
 
+// workerCount is how many things run at a time: at least 1 if it is given.
+type workerCount int
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (w *workerCount) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseInt(string(text), 10, 32)
+	if err != nil || n < 1 {
+		return fmt.Errorf("want a number of at least 1, have %q", text)
+	}
+	*w = workerCount(n)
+	return nil
+}
+
 // byteSize is a number of bytes: a whole number, alone or with KiB, MiB or GiB
 // (powers of 1024). At least 1.
 type byteSize int64

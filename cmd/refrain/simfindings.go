@@ -32,7 +32,7 @@ func (c *simSearchCommand) shrinkFindings(ctx context.Context, io stdio, finding
 		}
 		seen[f.Result.Violation.Kind()] = true
 		file := filepath.Join(c.Out, fmt.Sprintf("%s-%s-%d.scenario", strings.ToLower(f.Result.Violation.Checker), f.Profile, f.Seed))
-		shrink := sim.Shrink{Workers: c.Workers, Options: sim.Options{Wire: c.Wire}}
+		shrink := sim.Shrink{Workers: int(c.Workers), Options: sim.Options{Wire: c.Wire}}
 		r, err := runShrink(ctx, io, shrink, f.Scenario, seedOrigin(f.Seed, f.Profile).from(), file)
 		if err != nil {
 			failed = cmp.Or(failed, err)
