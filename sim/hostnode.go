@@ -111,39 +111,6 @@ func (h *hostNode) clockOffset(w *World) time.Duration {
 	return offset
 }
 
-// comeUp starts the agent's process on what the disk has.
-func (h *hostNode) comeUp(w *World) {
-	if h.up {
-		return
-	}
-	a, err := agent.New(h.cfg)
-	if err != nil {
-		panic(err) // the scenario was validated
-	}
-	for _, e := range h.disk {
-		if err := a.Apply(e); err != nil {
-			w.Violate("S1", "h%d: the agent's log cannot be walked: %v", h.index+1, err)
-			return
-		}
-	}
-	h.agent, h.up = a, true
-	h.epoch++
-	h.timerAt = -1
-	h.out = agent.Output{}
-	h.step(w, &agent.ProbesDeclared{Probes: w.probes})
-	boot := agent.ProcessStart
-	if h.nextBoot == rebooted {
-		boot, h.nextBoot = agent.Reboot, ""
-	}
-	h.step(w, &agent.Started{CurrentClosure: h.running, NextBoot: h.nextBoot, Boot: boot})
-	if boot == agent.Reboot && !h.up { // it died, and has not told what the boot brought
-		h.nextBoot = rebooted
-	}
-}
-
-// rebooted stands in nextBoot while a host that was rebooted comes up.
-const rebooted wire.Closure = "(rebooted)"
-
 // step gives the agent an input and carries out what it asks for.
 func (h *hostNode) step(w *World, in agent.Input) {
 	h.agent.Step(h.instant(w), in, &h.out)
@@ -266,79 +233,6 @@ type agentInputs struct {
 	event     agent.EventAnswered
 	poll      agent.PollAnswered
 	probed    agent.Probed
-}
-
-// strike is a fault that hits the host at an instant.
-func (h *hostNode) strike(w *World, i int) {
-	f := w.scenario.Faults[i]
-	if h.kind == HostileHost {
-		return // what runs there is nobody's agent
-	}
-	switch f.Kind {
-	case scenario.AgentCrash:
-		switch {
-		case f.After:
-			h.crashAtAppend, h.crashDown, h.crashFault = true, f.For, i
-		case h.up:
-			w.effect(scenario.EffectAgentCrash)
-			w.reached(i)
-			h.goDown(w, f.For)
-		}
-	case scenario.HostReboot:
-		if h.up {
-			w.reached(i)
-		}
-		h.reboot(w, f.For)
-	case scenario.AgentAmnesia:
-		w.effect(scenario.EffectAmnesia)
-		w.reached(i)
-		h.disk = nil
-		if h.up {
-			h.goDown(w, f.For)
-		}
-		w.emit(Event{Kind: EventHostLost, Host: h.index + 1})
-	}
-}
-
-// goDown ends the agent's process. A switch that runs is cut off, before or
-// after it took effect.
-func (h *hostNode) goDown(w *World, down time.Duration) {
-	if h.switching.id != 0 {
-		w.effect(scenario.EffectSwitchCut)
-		if h.machine.Chance(500) {
-			h.running, h.nextBoot = h.switching.closure, ""
-		}
-	}
-	h.switching, h.probing = switching{}, 0
-	h.up, h.crashAtAppend = false, false
-	h.epoch++
-	w.queue.push(Timer{at: w.now + down, kind: dueHostUp, node: int32(h.index)})
-}
-
-// plannedReboot is the reboot that a deferred activation waits for. It is put
-// off while the agent is down, and called off if something else has been
-// switched to.
-func (h *hostNode) plannedReboot(w *World) {
-	switch {
-	case h.nextBoot == "" || h.nextBoot == rebooted:
-	case !h.up || h.switching.id != 0:
-		w.queue.push(Timer{at: w.now + time.Minute, kind: dueReboot, node: int32(h.index)})
-	default:
-		h.reboot(w, h.machine.Between(20*time.Second, 90*time.Second))
-	}
-}
-
-// reboot takes the host down and up again; what was deferred takes effect.
-func (h *hostNode) reboot(w *World, down time.Duration) {
-	if !h.up {
-		return
-	}
-	w.effect(scenario.EffectReboot)
-	h.goDown(w, down)
-	if h.nextBoot != "" && h.nextBoot != rebooted {
-		h.running = h.nextBoot
-	}
-	h.nextBoot = rebooted
 }
 
 func (h *hostNode) reissue(w *World) {

@@ -378,3 +378,8 @@ func (p *planeNode) observed(w *World, fate driver.Fate, m *message) {
 		p.answer(w, m)
 	}
 }
+
+// loopFaults are the faults of the loop that begin or end with something.
+var loopFaults = []faultHooks{
+	{kind: scenario.ReducerWedge, end: func(w *World) { w.plane.unwedge(w) }},
+}

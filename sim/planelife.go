@@ -143,71 +143,6 @@ func (p *planeNode) postponeMessage(w *World, kind timerKind, node int32, epoch 
 	p.postpone(Timer{kind: kind, node: node, epoch: epoch, arg: uint64(m.slot)})
 }
 
-// beginFault brings a fault into force.
-func (w *World) beginFault(i int) {
-	f := w.scenario.Faults[i]
-	if w.healed {
-		return
-	}
-	p := &w.plane
-	if f.Kind == scenario.PlaneRestart && p.suspended { // nobody there hears of it yet
-		p.postpone(Timer{kind: dueFaultBegin, node: worldNodeID, arg: uint64(i)})
-		return
-	}
-	w.emit(Event{Kind: EventFaultBegan, Fault: &w.scenario.Faults[i]})
-	// Faults that happen at an instant.
-	switch f.Kind {
-	case scenario.PlaneRestart:
-		if p.up && p.opened {
-			w.reached(i)
-		}
-		p.beginRestart(w, f.Each, f.For)
-		return
-	case scenario.PlaneCrash, scenario.PlaneWipe:
-		if f.Phase != scenario.AtOnce {
-			p.crashPhase, p.crashDown, p.crashWipe, p.crashFault = f.Phase, f.For, f.Kind == scenario.PlaneWipe, i
-			return
-		}
-		if p.up || f.Kind == scenario.PlaneWipe {
-			w.reached(i)
-		}
-		p.crash(w, f.For, f.Kind == scenario.PlaneWipe)
-		return
-	case scenario.PlaneClock:
-		w.effect(scenario.EffectPlaneClock)
-		w.reached(i)
-		p.wallOffset += f.Each
-		p.now = wire.Instant{}
-		w.emit(Event{Kind: EventPlaneClock, For: p.wallOffset})
-		return
-	case scenario.AgentCrash, scenario.HostReboot, scenario.AgentAmnesia:
-		for n := range w.hosts {
-			if f.Hosts.Has(n + 1) {
-				w.hosts[n].strike(w, i)
-			}
-		}
-		return
-	}
-	// Faults that last.
-	w.faults.begin(f, i)
-	if f.For > 0 {
-		w.queue.push(Timer{at: w.now + f.For, kind: dueFaultEnd, node: worldNodeID, arg: uint64(i)})
-	}
-	switch f.Kind {
-	case scenario.PlaneSuspend:
-		w.effect(scenario.EffectSuspended)
-		w.reached(i)
-		p.suspended = true
-	case scenario.PlaneLate:
-		if p.up {
-			w.reached(i)
-		}
-		p.crash(w, 0, false)
-	case scenario.GateCapacity:
-		p.resize(w)
-	}
-}
-
 // resize gives the plane the capacity that holds now, which is that of the
 // fault that began last, and so starts it again.
 func (p *planeNode) resize(w *World) {
@@ -221,51 +156,60 @@ func (p *planeNode) resize(w *World) {
 	}
 }
 
-// endFault takes a fault out of force.
-func (w *World) endFault(i int) {
-	f := w.scenario.Faults[i]
-	if w.healed {
+// planeFaults are the faults of the plane's process and its machine.
+var planeFaults = []faultHooks{
+	{kind: scenario.PlaneRestart, deaf: true, begin: func(w *World, f *scenario.Fault, i int) {
+		if w.plane.up && w.plane.opened {
+			w.reached(i)
+		}
+		w.plane.beginRestart(w, f.Each, f.For)
+	}},
+	{kind: scenario.PlaneCrash, begin: crashPlane, heal: func(w *World) { w.plane.crashPhase = scenario.AtOnce }},
+	{kind: scenario.PlaneWipe, begin: crashPlane},
+	{kind: scenario.PlaneClock, begin: func(w *World, f *scenario.Fault, i int) {
+		w.effect(scenario.EffectPlaneClock)
+		w.reached(i)
+		w.plane.wallOffset += f.Each
+		w.plane.now = wire.Instant{}
+		w.emit(Event{Kind: EventPlaneClock, For: w.plane.wallOffset})
+	}},
+	{kind: scenario.PlaneSuspend,
+		begin: func(w *World, _ *scenario.Fault, i int) {
+			w.effect(scenario.EffectSuspended)
+			w.reached(i)
+			w.plane.suspended = true
+		},
+		end: func(w *World) {
+			if w.plane.suspended && !w.faults.any(scenario.PlaneSuspend) {
+				w.plane.resume(w)
+			}
+		}},
+	{kind: scenario.PlaneLate,
+		begin: func(w *World, _ *scenario.Fault, i int) {
+			if w.plane.up {
+				w.reached(i)
+			}
+			w.plane.crash(w, 0, false)
+		},
+		heal: func(w *World) {
+			if p := &w.plane; p.up && !p.started { // it may have been told to be late
+				w.push(duePlaneStart, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
+			}
+		}},
+	{kind: scenario.GateCapacity,
+		begin: func(w *World, _ *scenario.Fault, _ int) { w.plane.resize(w) },
+		end:   func(w *World) { w.plane.resize(w) }},
+}
+
+// crashPlane is a crash or a wipe: at once, or around the next commit.
+func crashPlane(w *World, f *scenario.Fault, i int) {
+	p, wipe := &w.plane, f.Kind == scenario.PlaneWipe
+	if f.Phase != scenario.AtOnce {
+		p.crashPhase, p.crashDown, p.crashWipe, p.crashFault = f.Phase, f.For, wipe, i
 		return
 	}
-	w.faults.end(f.Kind, i)
-	w.emit(Event{Kind: EventFaultEnded, Fault: &w.scenario.Faults[i]})
-	w.afterFault(f.Kind)
-}
-
-// afterFault lets go on what a fault had stopped.
-func (w *World) afterFault(kind scenario.FaultKind) {
-	p := &w.plane
-	switch kind {
-	case scenario.ReducerWedge:
-		p.unwedge(w)
-	case scenario.PlaneSuspend:
-		if p.suspended && !w.faults.any(scenario.PlaneSuspend) {
-			p.resume(w)
-		}
-	case scenario.GateCapacity:
-		p.resize(w)
+	if p.up || wipe {
+		w.reached(i)
 	}
-}
-
-// heal takes every fault out of force: from here on the fleet has to come to
-// rest.
-func (w *World) heal() {
-	w.healed, w.healedAt = true, w.now
-	ended := w.faults
-	w.faults = faultState{reached: ended.reached}
-	for _, kind := range []scenario.FaultKind{scenario.ReducerWedge, scenario.PlaneSuspend, scenario.GateCapacity} {
-		if ended.any(kind) {
-			w.afterFault(kind)
-		}
-	}
-	// Nothing that waits for its moment strikes any more.
-	p := &w.plane
-	p.crashPhase = scenario.AtOnce
-	for i := range w.hosts {
-		w.hosts[i].crashAtAppend = false
-	}
-	if p.up && !p.started { // it may have been told to be late
-		w.push(duePlaneStart, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
-	}
-	w.queue.push(Timer{at: w.now + w.scenario.Fleet.Interval, kind: dueJudge, node: worldNodeID})
+	p.crash(w, f.For, wipe)
 }

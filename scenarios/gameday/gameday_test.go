@@ -92,8 +92,12 @@ func TestNoKindOfFaultIsSkippedSilently(t *testing.T) {
 			line += " for=2s"
 		}
 		text.WriteString(line + "\n")
-		if _, is := reasons[k]; is {
+		_, played := injectors[k]
+		if !played {
 			left++
+		}
+		if played && reasons[k] != "" {
+			t.Errorf("%v is played, and there is a reason why it cannot be: %q", k, reasons[k])
 		}
 	}
 	text.WriteString("active 2m\nconverge within=1h\n")

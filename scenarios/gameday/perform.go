@@ -13,7 +13,6 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -123,23 +122,15 @@ func (s *Injection) count(a answer) {
 	}
 }
 
-// known are the answers by which hosts notice a fault.
-var known = map[scenario.FaultKind][]string{
-	scenario.ReducerWedge: {"timeout", "nothing"}, scenario.ReducerSlow: {"timeout", "saturated", "nothing"}, scenario.ReplyDrop: {"dropped_reply"},
-	scenario.GateCapacity: {"saturated", "nothing"}, scenario.PlaneRestart: {"closed", "not_started", "nothing"},
-	scenario.PlaneCrash: {"nothing", "not_started"}, scenario.PlaneWipe: {"nothing", "not_started"}, scenario.PlaneLate: {"not_started", "nothing"},
-	scenario.DiskSlow: {"timeout"}, scenario.DiskFail: {"dropped_reply", "not_started"},
-	scenario.NetDrop: {"nothing"}, scenario.NetPartition: {"nothing"}, scenario.NetReset: {"nothing"},
-}
-
 // inject injects a fault and returns after its end.
 func (g *Game) inject(ctx context.Context, f scenario.Fault) {
-	record := &Injection{Fault: f.String(), Expected: known[f.Kind], Seen: map[string]int{}, open: true}
+	injector := injectors[f.Kind]
+	record := &Injection{Fault: f.String(), Expected: injector.answers, Seen: map[string]int{}, open: true}
 	g.mu.Lock()
 	g.injections = append(g.injections, record)
 	g.mu.Unlock()
 	g.progress("fault   %v", f)
-	if err := g.apply(ctx, f); err != nil && ctx.Err() == nil {
+	if err := injector.apply(ctx, g, f); err != nil && ctx.Err() == nil {
 		g.addViolation("gameday", fmt.Sprintf("%v: %v", f, err))
 	}
 	if !f.Kind.Instant() || f.For > 0 {
@@ -154,65 +145,6 @@ func (g *Game) inject(ctx context.Context, f scenario.Fault) {
 	g.mu.Unlock()
 }
 
-// hold waits while a fault is in force.
-func (g *Game) hold(ctx context.Context, f scenario.Fault) {
-	if f.For > 0 {
-		sleep(ctx, g.plan.real(f.For))
-		return
-	}
-	<-ctx.Done() // until the scenario is healed
-}
-
-// apply applies a fault and reverts it at its end.
-func (g *Game) apply(ctx context.Context, f scenario.Fault) error {
-	p := g.process
-	each := g.plan.real(f.Each)
-	switch f.Kind {
-	case scenario.ReducerWedge:
-		g.loopFault(ctx, f, httpserver.Fault{Kind: httpserver.Wedge})
-	case scenario.ReducerSlow:
-		g.loopFault(ctx, f, httpserver.Fault{Kind: httpserver.Delay, For: each})
-	case scenario.ReplyDrop:
-		g.loopFault(ctx, f, httpserver.Fault{Kind: httpserver.Drop, At: dropPoint(f), Count: f.Count, Match: g.from(f.Hosts)})
-	case scenario.PlaneCrash, scenario.PlaneWipe:
-		if err := p.crash(f.Kind == scenario.PlaneWipe); err != nil {
-			return err
-		}
-		sleep(ctx, g.plan.real(f.For))
-		return g.bringUp(context.WithoutCancel(ctx))
-	case scenario.PlaneRestart:
-		if err := p.stop(context.WithoutCancel(ctx)); err != nil {
-			g.progress("the shutdown failed: %v", err)
-		}
-		sleep(ctx, g.plan.real(f.For))
-		return g.bringUp(context.WithoutCancel(ctx))
-	case scenario.PlaneLate:
-		if err := p.crash(false); err != nil {
-			return err
-		}
-		return p.up(ctx, g.plan.real(f.For))
-	case scenario.GateCapacity:
-		return g.changeCapacity(ctx, f)
-	case scenario.DiskSlow:
-		p.setDisk(func(d *disk) { d.slow += each })
-		g.hold(ctx, f)
-		p.setDisk(func(d *disk) { d.slow -= each })
-	case scenario.DiskFail:
-		if f.Count > 0 {
-			p.setDisk(func(d *disk) { d.fails += f.Count })
-			g.hold(ctx, f)
-			p.setDisk(func(d *disk) { d.fails = 0 })
-			return nil
-		}
-		p.setDisk(func(d *disk) { d.failing = true })
-		g.hold(ctx, f)
-		p.setDisk(func(d *disk) { d.failing = false })
-	default:
-		return g.applyToHosts(ctx, f, each)
-	}
-	return nil
-}
-
 // bringUp starts the plane again, and checks it before any host connects: what
 // the agents send again would soon hide what a crash has lost.
 func (g *Game) bringUp(ctx context.Context) error {
@@ -225,13 +157,6 @@ func (g *Game) bringUp(ctx context.Context) error {
 	}
 	g.watcher.lookAll(ctx)
 	return nil
-}
-
-func dropPoint(f scenario.Fault) httpserver.FaultPoint {
-	if f.After {
-		return httpserver.BeforeReply
-	}
-	return httpserver.BeforeStep
 }
 
 // from returns a filter for the inputs of hosts.
@@ -252,96 +177,6 @@ func (g *Game) from(hosts scenario.Hosts) func(plane.Input) bool {
 			return false
 		}
 	}
-}
-
-// loopFault installs a fault of the server's loop while it lasts. One that has
-// a count and no end lasts until the count is used up.
-func (g *Game) loopFault(ctx context.Context, f scenario.Fault, fault httpserver.Fault) {
-	rule := g.process.faults.Install(fault)
-	defer rule.Lift()
-	if f.For > 0 || f.Count == 0 {
-		g.hold(ctx, f)
-		return
-	}
-	for rule.Hits() < f.Count && ctx.Err() == nil {
-		sleep(ctx, 20*time.Millisecond)
-	}
-}
-
-// changeCapacity restarts the plane with another inbox capacity, and with its
-// own when the fault ends.
-func (g *Game) changeCapacity(ctx context.Context, f scenario.Fault) error {
-	again := func(size int) error {
-		if err := g.process.crash(false); err != nil {
-			return err
-		}
-		g.process.mu.Lock()
-		g.process.capacity = size
-		g.process.mu.Unlock()
-		return g.bringUp(context.WithoutCancel(ctx))
-	}
-	if err := again(f.Size); err != nil {
-		return err
-	}
-	g.hold(ctx, f)
-	return again(g.plan.scenario.Plane.Capacity)
-}
-
-// applyToHosts applies faults of links and hosts.
-func (g *Game) applyToHosts(ctx context.Context, f scenario.Fault, each time.Duration) error {
-	hosts := g.hostsOf(f.Hosts)
-	during := func(begin, end func(*host)) {
-		for _, h := range hosts {
-			begin(h)
-		}
-		g.hold(ctx, f)
-		for _, h := range hosts {
-			end(h)
-		}
-	}
-	links := func(begin, end func(*link)) {
-		during(func(h *host) { h.link.set(begin) }, func(h *host) { h.link.set(end) })
-	}
-	switch f.Kind {
-	case scenario.NetPartition:
-		during(func(h *host) { h.link.block(f.Dir, 1) }, func(h *host) { h.link.block(f.Dir, -1) })
-	case scenario.NetDelay:
-		links(func(l *link) { l.delay += each }, func(l *link) { l.delay -= each })
-	case scenario.NetDrop:
-		links(func(l *link) { l.cut += f.Rate }, func(l *link) { l.cut -= f.Rate })
-	case scenario.NetReset:
-		way, count := up, max(f.Count, 1)
-		if f.After {
-			way = down
-		}
-		links(func(l *link) { l.resets[way] = count }, func(l *link) { l.resets[way] = 0 })
-	case scenario.AgentCrash, scenario.HostReboot:
-		boot := agent.ProcessStart
-		if f.Kind == scenario.HostReboot {
-			boot = agent.Reboot
-		}
-		for _, h := range hosts {
-			h.restart(boot, f.For)
-		}
-	case scenario.AgentAmnesia:
-		for _, h := range hosts {
-			if err := h.forget(context.WithoutCancel(ctx), f.For); err != nil {
-				return err
-			}
-		}
-	case scenario.ProbeFail:
-		during(func(h *host) { h.script(func(h *host) { h.failing++ }) }, func(h *host) { h.script(func(h *host) { h.failing-- }) })
-	case scenario.ActivationFail, scenario.ActivationDefer:
-		result := agent.ActivationFailed
-		if f.Kind == scenario.ActivationDefer {
-			result = agent.ActivationDeferred
-		}
-		during(func(h *host) { h.script(func(h *host) { h.results = append(h.results, result) }) },
-			func(h *host) { h.script(func(h *host) { h.results = h.results[:len(h.results)-1] }) })
-	default:
-		return fmt.Errorf("a %v is neither played nor left out", f.Kind)
-	}
-	return nil
 }
 
 // probe sends a request to the ops listener and returns the status; 0 if there

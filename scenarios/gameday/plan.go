@@ -20,7 +20,7 @@ type NotPlayed struct {
 	Why  string `json:"why"`
 }
 
-// reasons say why faults of a kind are not played.
+// reasons say why faults of a kind cannot be played.
 var reasons = map[scenario.FaultKind]string{
 	scenario.PlaneSuspend:   "the plane shares a process with the hosts, which would be suspended with it",
 	scenario.PlaneClock:     "the plane's clock is the machine's",
@@ -59,8 +59,8 @@ func newPlan(s scenario.Scenario, speed int) (*plan, error) {
 		p.notPlayed = append(p.notPlayed, NotPlayed{fmt.Sprintf("%d hostile hosts", s.Fleet.Hostile), "they have no agent"})
 	}
 	for _, f := range s.Faults {
-		if why, is := reasons[f.Kind]; is {
-			p.notPlayed = append(p.notPlayed, NotPlayed{f.String(), why})
+		if _, played := injectors[f.Kind]; !played {
+			p.notPlayed = append(p.notPlayed, NotPlayed{f.String(), cmp.Or(reasons[f.Kind], "nothing injects it yet")})
 			continue
 		}
 		if f.Phase != scenario.AtOnce {
