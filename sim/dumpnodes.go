@@ -24,7 +24,7 @@ type planeDump struct {
 	Polls []messageDump `json:"polls"`
 	// State is the reducer's, by the words of its lines.
 	State states `json:"state"`
-	// Revoked are the certificates that the door refuses, if they are older.
+	// Revoked are the certificates that the plane refuses, if they are older.
 	Revoked []revokedDump `json:"revoked"`
 	// Disk is the log, one entry a line.
 	Disk []string `json:"disk"`

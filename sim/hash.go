@@ -31,3 +31,26 @@ func mixText[T string | []byte](w *World, s T) {
 	}
 	w.mix(tail)
 }
+
+// AppendPlaneState appends the plane's part of the final state that the hash of a
+// result covers.
+func (w *World) AppendPlaneState(dst []byte) []byte { return w.plane.appendState(dst) }
+
+// AppendHostState appends the part of host number n, from 1.
+func (w *World) AppendHostState(n int, dst []byte) []byte { return w.hosts[n-1].appendState(dst) }
+
+// appendState appends the canonical state of the plane and its gate.
+func (p *planeNode) appendState(b []byte) []byte {
+	if loaded := p.worker.Plane(); loaded != nil {
+		b = loaded.AppendState(b)
+	}
+	return p.front.Gate().AppendState(b)
+}
+
+// appendState appends what the host runs, and the canonical state of its agent.
+func (h *hostNode) appendState(b []byte) []byte {
+	if h.agent == nil {
+		return b
+	}
+	return h.agent.AppendState(append(b, h.running...))
+}

@@ -15,8 +15,8 @@ func (h *hostNode) misbehave(w *World) {
 	s := &h.machine
 	other := scenario.HostName(s.IntN(len(w.hosts)) + 1)
 	at := w.wallAt(0)
-	if s.Chance(600) && h.tellTale(w) {
-		h.thinkAgain(w)
+	if s.Chance(600) && h.sendMadeUp(w) {
+		h.planMisbehaviour(w)
 		return
 	}
 	switch s.IntN(5) {
@@ -51,10 +51,10 @@ func (h *hostNode) misbehave(w *World) {
 		m.poll.Hostname = scenario.HostName(h.index + 1)
 		w.send(m, &h.sends)
 	}
-	h.thinkAgain(w)
+	h.planMisbehaviour(w)
 }
 
-func (h *hostNode) thinkAgain(w *World) {
+func (h *hostNode) planMisbehaviour(w *World) {
 	if !w.healed { // a host that never stops flooding never lets the fleet rest
 		w.queue.push(Timer{at: w.now + h.machine.Between(200*time.Millisecond, 20*time.Second), kind: dueHostile, node: int32(h.index)})
 	}

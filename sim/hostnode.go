@@ -240,11 +240,3 @@ func (h *hostNode) reissue(w *World) {
 	// A certificate knows whole seconds only.
 	h.notBefore = wire.TimeOf(w.wallAt(w.plane.wallOffset).Std().Truncate(time.Second))
 }
-
-// appendState appends the canonical state of the node, for the hash.
-func (h *hostNode) appendState(b []byte) []byte {
-	if h.agent == nil {
-		return b
-	}
-	return h.agent.AppendState(append(b, h.running...))
-}

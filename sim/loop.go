@@ -370,7 +370,7 @@ func (p *planeNode) observed(w *World, fate driver.Fate, m *message) {
 		w.pool.release(m)
 	case driver.Answered:
 		if code := m.request.Outcome.Code; code.Unavailable() {
-			w.effect(effectOfCode(code))
+			w.effect(unavailableEffects[code])
 			if code == wire.Saturated {
 				w.faults.tookAll(scenario.GateCapacity, 0, 0)
 			}

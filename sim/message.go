@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/driver"
@@ -36,10 +37,10 @@ type Message struct {
 	poll      plane.Poll
 	operator  plane.Input
 	wait      time.Duration
-	// garbage chooses the bytes of a MsgGarbage.
+	// garbage chooses the bytes of a request on RouteGarbage.
 	garbage uint64
 
-	// duplicate: the network made it, or a scenario (ActSend); nobody waits for
+	// duplicate: the network made it, or an act of the scenario; nobody waits for
 	// its answer.
 	duplicate bool
 	// resetAnswer: the connection is reset in place of the answer.
@@ -107,61 +108,86 @@ func (m *message) caller() gate.Caller {
 	return gate.Host(wire.Hostname(m.identity.Name))
 }
 
-// pool hands out messages and takes back those that nobody holds any more, so
-// that a run makes as many as there are at a time and not as there ever were.
-//
-// Who holds a message: every timer about it, and the plane's gate, from its
-// admission until its input is finished. A message that nobody holds any more
-// is good until the end of the step. What a gate holds whose process ends is
-// not taken back; it goes when the world goes.
-type pool struct {
-	slots    []*message
-	free     []uint32
-	released []*message // in this step
-}
+// What a consumer may look at of a message. Everything that it returns is to be
+// read only.
 
-// take returns an empty message that nobody holds yet.
-func (p *pool) take() *message {
-	if last := len(p.free) - 1; last >= 0 {
-		m := p.slots[p.free[last]]
-		p.free = p.free[:last]
-		return m
+// ID is the message's number among all of the world.
+func (m *Message) ID() uint64 { return m.id }
+
+// Slot is its place in the world's pool: two messages that are there at a time
+// have different ones.
+func (m *Message) Slot() uint32 { return m.slot }
+
+// Kind says which route it takes.
+func (m *Message) Kind() scenario.Route { return m.kind }
+
+// Host is the number of the host that sent it, from 1; 0 if it was no host.
+func (m *Message) Host() int { return max(int(m.node)+1, 0) }
+
+// FromManifests reports whether it is a manifest of the plane's directory.
+func (m *Message) FromManifests() bool { return m.node == manifestNodeID }
+
+// Identity is what the certificate says that it came with.
+func (m *Message) Identity() *wire.Identity { return m.identity }
+
+// NotBefore is when that certificate was issued.
+func (m *Message) NotBefore() wire.Time { return m.notBefore }
+
+// Heartbeat is the input of a heartbeat.
+func (m *Message) Heartbeat() *plane.Heartbeat { return &m.heartbeat }
+
+// Event is the input of an event.
+func (m *Message) Event() *plane.Event { return &m.event }
+
+// Operator is the input of an operator's request.
+func (m *Message) Operator() plane.Input { return m.operator }
+
+// Wait is how long a poll waits, at most.
+func (m *Message) Wait() time.Duration { return m.wait }
+
+// Waits reports whether it is a poll that waits for work.
+func (m *Message) Waits() bool { return m.request.Waits() }
+
+// PolledFor is the host that a poll asks work for.
+func (m *Message) PolledFor() wire.Hostname { return m.poll.Hostname }
+
+// ArrivedAt is when it reached the plane.
+func (m *Message) ArrivedAt() time.Duration { return m.arrivedAt }
+
+// Outcome is its answer, once it has one.
+func (m *Message) Outcome() *wire.Outcome { return &m.request.Outcome }
+
+// Sender is the name of the node that sent the message.
+func (m *Message) Sender() string { return nodeName(m.node) }
+
+// Call is the sender's own number of the request.
+func (m *Message) Call() uint64 { return m.call }
+
+// SentAt is when it was put on the network.
+func (m *Message) SentAt() time.Duration { return m.sentAt }
+
+// Deadline is when it has to be answered, once it was admitted.
+func (m *Message) Deadline() time.Duration { return m.deadline }
+
+// Answered reports whether the plane has answered it.
+func (m *Message) Answered() bool { return m.answered }
+
+// Duplicate reports whether nobody waits for its answer: the network made it, or
+// the scenario.
+func (m *Message) Duplicate() bool { return m.duplicate }
+
+// Garbage is the body of a request on [scenario.RouteGarbage].
+func (m *Message) Garbage() string { return garbageBody(m.garbage) }
+
+// AnswerText is its answer in words, once it has one: "timeout retry-after=1s".
+func (m *Message) AnswerText() string {
+	o := m.Outcome()
+	s := o.Code.String()
+	if o.Code.Unavailable() {
+		s += fmt.Sprintf(" retry-after=%v", o.RetryAfter)
 	}
-	m := &message{slot: uint32(len(p.slots))}
-	p.slots = append(p.slots, m)
-	return m
-}
-
-// twin returns a copy of a message that was not sent yet.
-func (p *pool) twin(m *message) *message {
-	t := p.take()
-	slot := t.slot
-	*t = *m
-	t.slot, t.holds = slot, 0
-	return t
-}
-
-// hold adds a hold.
-func (p *pool) hold(m *message) { m.holds++ }
-
-// release ends a hold.
-func (p *pool) release(m *message) {
-	m.holds--
-	switch {
-	case m.holds == 0:
-		p.released = append(p.released, m)
-	case m.holds < 0:
-		panic("sim: a message is released that nobody holds")
+	if o.Replay {
+		s += fmt.Sprintf(" replay-from=%d", o.ReplayFrom)
 	}
-}
-
-// sweep takes back what was released in a step and is not held again.
-func (p *pool) sweep() {
-	for _, m := range p.released {
-		if m.holds == 0 {
-			*m = message{slot: m.slot}
-			p.free = append(p.free, m.slot)
-		}
-	}
-	p.released = p.released[:0]
+	return s
 }

@@ -22,7 +22,7 @@ func (w *World) send(m *message, s *random.Stream) {
 		if f := w.faults.striking(scenario.NetReset, n, m.kind); f != nil {
 			w.effect(scenario.EffectReset)
 			if !f.After {
-				w.tellVanished(m, scenario.Up, scenario.EffectReset)
+				w.emitVanished(m, scenario.Up, scenario.EffectReset)
 				w.noAnswer(m, w.now+w.delay(m, s))
 				return
 			}
@@ -66,13 +66,13 @@ func (w *World) lost(m *message, dir scenario.Dir, s *random.Stream) bool {
 	n := int(m.node) + 1
 	if w.faults.partitioned(n, m.kind, dir) {
 		w.effect(scenario.EffectPartitioned)
-		w.tellVanished(m, dir, scenario.EffectPartitioned)
+		w.emitVanished(m, dir, scenario.EffectPartitioned)
 		return true
 	}
 	if s.Chance(w.scenario.Network.Loss + w.faults.rate(scenario.NetDrop, n, m.kind)) {
 		w.faults.tookAll(scenario.NetDrop, n, m.kind)
 		w.effect(scenario.EffectLost)
-		w.tellVanished(m, dir, scenario.EffectLost)
+		w.emitVanished(m, dir, scenario.EffectLost)
 		return true
 	}
 	return false
@@ -110,7 +110,7 @@ func (w *World) answer(m *message) {
 	if m.resetAnswer || m.node >= 0 && w.lost(m, scenario.Down, s) {
 		at := m.sentAt + m.timeout
 		if m.resetAnswer {
-			w.tellVanished(m, scenario.Down, scenario.EffectReset)
+			w.emitVanished(m, scenario.Down, scenario.EffectReset)
 			at = w.now + w.delay(m, s)
 		}
 		w.noAnswer(m, at)
@@ -119,15 +119,15 @@ func (w *World) answer(m *message) {
 	at := w.now + w.delay(m, s)
 	if late := m.sentAt + m.timeout; at > late {
 		w.effect(scenario.EffectClientTimeout)
-		w.tellVanished(m, scenario.Down, scenario.EffectClientTimeout)
+		w.emitVanished(m, scenario.Down, scenario.EffectClientTimeout)
 		w.noAnswer(m, late)
 		return
 	}
 	w.pushMessage(dueAnswer, m.node, at, m.epoch, m)
 }
 
-// tellVanished emits that a message gets no further, and why.
-func (w *World) tellVanished(m *message, dir scenario.Dir, why scenario.Effect) {
+// emitVanished emits that a message gets no further, and why.
+func (w *World) emitVanished(m *message, dir scenario.Dir, why scenario.Effect) {
 	w.emit(Event{Kind: EventVanished, Message: m, Dir: dir, Effect: why})
 }
 

@@ -37,7 +37,7 @@ func (p *planeNode) goDown(w *World) {
 	for _, m := range p.open {
 		if m.node != manifestNodeID {
 			m.answered = true
-			w.tellVanished(m, scenario.Down, scenario.EffectPlaneCrash)
+			w.emitVanished(m, scenario.Down, scenario.EffectPlaneCrash)
 			w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
 		}
 		w.pool.release(m)

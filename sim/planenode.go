@@ -118,7 +118,7 @@ func (p *planeNode) instant(w *World) wire.Instant {
 	return p.now
 }
 
-// arrive takes a request at the door.
+// arrive takes a request that has reached the plane.
 func (p *planeNode) arrive(w *World, m *message) {
 	if p.suspended {
 		// The kernel has taken the connection; the process reads it later.
@@ -127,7 +127,7 @@ func (p *planeNode) arrive(w *World, m *message) {
 	}
 	if !p.up {
 		w.effect(scenario.EffectRefusedConnection)
-		w.tellVanished(m, scenario.Up, scenario.EffectRefusedConnection)
+		w.emitVanished(m, scenario.Up, scenario.EffectRefusedConnection)
 		w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
 		return
 	}
@@ -146,7 +146,7 @@ func (p *planeNode) arrive(w *World, m *message) {
 		return
 	}
 	p.receive(w, m)
-	if refusal, ok := p.door(w, m); !ok {
+	if refusal, ok := p.precheck(w, m); !ok {
 		m.request.Outcome = refusal
 		p.answer(w, m)
 		return
@@ -163,8 +163,8 @@ func (p *planeNode) receive(w *World, m *message) {
 	w.emitMessage(EventArrived, m)
 }
 
-// door makes the checks of PROTOCOL T5, T7, T3 and T4, in that order.
-func (p *planeNode) door(w *World, m *message) (wire.Outcome, bool) {
+// precheck makes the checks of PROTOCOL T5, T7, T3 and T4, in that order.
+func (p *planeNode) precheck(w *World, m *message) (wire.Outcome, bool) {
 	certificate := m.certificate()
 	if refusal, good := p.revoked.Check(&certificate, w.wallAt(p.wallOffset)); !good {
 		return refusal, false
@@ -257,14 +257,6 @@ func (p *planeNode) expire(w *World) {
 	p.front.Expire(p.instant(w))
 	p.afterFront(w)
 	p.proceed(w)
-}
-
-// appendState appends the canonical state of the node, for the hash.
-func (p *planeNode) appendState(b []byte) []byte {
-	if loaded := p.worker.Plane(); loaded != nil {
-		b = loaded.AppendState(b)
-	}
-	return p.front.Gate().AppendState(b)
 }
 
 // current is the plane's reducer; of a plane that is down, what its disk has.

@@ -4,7 +4,6 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
-	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // stream delivers a world's events to those who subscribed.
@@ -153,15 +152,3 @@ func (w *World) emitHostStepped(h *hostNode, in agent.Input) {
 func (w *World) hostSteppedEvent(h *hostNode, in agent.Input) {
 	w.emit(Event{Kind: EventHostStepped, Host: h.index + 1, AgentInput: in, AgentOutput: &h.out})
 }
-
-// effect counts that something really happened, and emits it. The count is part
-// of the result, so it is no consumer's.
-func (w *World) effect(e scenario.Effect) {
-	w.effects[e]++
-	if w.wants(EventEffect) {
-		w.effectEvent(e)
-	}
-}
-
-//go:noinline
-func (w *World) effectEvent(e scenario.Effect) { w.emit(Event{Kind: EventEffect, Effect: e}) }

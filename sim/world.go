@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -227,46 +226,6 @@ func (w *World) forget(e *Timer) {
 
 // message is what a timer of a kind that is about a message is about.
 func (w *World) message(e *Timer) *message { return w.pool.slots[e.arg] }
-
-// reached notes that a fault of the scenario took effect.
-func (w *World) reached(i int) { w.faults.reached[i]++ }
-
-// countEffects counts the effects that notices tell of.
-func (w *World) countEffects() {
-	w.Subscribe(EventNoticed, func(e *Event) { w.effects[effectOfNotice(e.Notice.Kind)]++ })
-	w.Subscribe(EventHostNoticed, func(e *Event) { w.effects[effectOfAgentNotice(e.AgentNotice.Kind)]++ })
-}
-
-// Violate reports that a rule is broken. The first violation counts.
-func (w *World) Violate(checker, format string, args ...any) {
-	if w.violation == nil {
-		w.violation = &Violation{Checker: checker, Step: w.step, At: w.now, Detail: fmt.Sprintf(format, args...)}
-	}
-}
-
-// stateRoom is the room that a line of the plane's state takes, or about: there
-// is one for each host, and one for each of its records.
-const stateRoom = 384
-
-// Result says how the run went so far.
-func (w *World) Result() Result {
-	h := *w // the hash of the final state is not taken into the run's
-	state := w.plane.appendState(make([]byte, 0, stateRoom*(1+len(w.hosts))*(1+len(w.operator.opened))))
-	mixText(&h, state)
-	for i := range w.hosts {
-		state = w.hosts[i].appendState(state[:0])
-		mixText(&h, state)
-	}
-	r := Result{
-		Violation: w.violation, Seed: w.scenario.Seed, Events: w.step, Simulated: w.now,
-		Hash: h.hash, Effects: w.effects, Reached: slices.Clone(w.faults.reached),
-	}
-	r.Ended = w.settled || w.violation != nil
-	if w.settled {
-		r.Settled = w.now - w.healedAt
-	}
-	return r
-}
 
 // wallAt is a wall clock at this instant, off by an offset.
 func (w *World) wallAt(offset time.Duration) wire.Time {

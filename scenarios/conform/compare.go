@@ -73,7 +73,7 @@ var compared = []string{
 }
 
 // doorCodes are the reasons of refusals whose details are the server's own words:
-// the simulator's door does not write any.
+// the simulator's plane does not write any.
 var doorCodes = []wire.Code{wire.CertificateRevoked, wire.WrongRole, wire.WrongIdentity}
 
 // compareAnswers says in what two answers differ; nothing if they do not.

@@ -1,6 +1,6 @@
 // Package conform asks whether the simulator lies. It takes the tape of a run
-// (sim.Record: what came to the plane's door, and what the gate, the loop, the
-// disk and the process did) and makes a real server do the same: the real router,
+// (record.Tape: the requests that reached the plane, and what the gate, the loop,
+// the disk and the process did) and makes a real server do the same: the real router,
 // TLS 1.3 with a client certificate for each host, connections over the loopback,
 // the real loop, and a clock that stands until the tape says otherwise. Every
 // answer and the plane's canonical state have to be those of the simulator.
@@ -19,7 +19,7 @@
 // next, and the player waits until that one has stopped again. Virtual time moves
 // only between steps, when everybody stands still.
 //
-//	tape, err := sim.Record(scenario, sim.TapeOptions{Requests: 400})
+//	tape, err := record.NewTape(s, record.TapeOptions{Requests: 400})
 //	difference, err := conform.Play(tape, fleet)
 //
 // A nil difference says that the server did all of it and answered the same. An

@@ -79,7 +79,7 @@ func (c *refusals) answered(e *sim.Event) {
 		}
 	case was.place == atDoor:
 		if code.Unavailable() {
-			w.Violate("S6", "m%d is answered %v at the door", m.ID(), code)
+			w.Violate("S6", "m%d is answered %v before the gate", m.ID(), code)
 		}
 	case was.place == inside:
 		if code == wire.Closed && c.q.closing && !was.stepped {

@@ -10,9 +10,9 @@ import (
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
-// inboxModel is what somebody knows of the inbox who stands at the plane's door
-// and sees requests come in, inputs end and answers go out: a place for each
-// request and a few counts, without the gate's lists and cursors. S5, S6, S7 and S11 judge by it.
+// inboxModel is what an observer outside the plane knows of the inbox, who sees
+// requests arrive, inputs end and answers go out: a place for each request and a
+// few counts, without the gate's lists and cursors. S5, S6, S7 and S11 judge by it.
 type inboxModel struct {
 	// The life of the plane's process.
 	started, closing, rebuilding bool

@@ -12,14 +12,14 @@ import (
 // isolation is S10: nothing about a host changes by another's certificate,
 // and nothing at all by a request that is refused.
 //
-// It judges each request at the door as PROTOCOL T3 to T5 and T7 do. Of those
+// It judges each request that arrives as PROTOCOL T3 to T5 and T7 do. Of those
 // that get in it compares every record of a host, at inputs of the host's own,
 // with what it was after the input before: in between only a wave may have
-// dispatched it (R2). The ledger says at which. What is known of a host apart from its records is
-// compared for one host at a time, in turn, at every 64th input.
+// dispatched it (R2). The ledger says at which. What is known of a host apart from
+// its records is compared for one host at a time, in turn, at every 64th input.
 type isolation struct {
 	l *ledger
-	// expected is what the request at the door has to be refused with; OK if it
+	// expected is what the request has to be refused with before the gate; OK if it
 	// may come in.
 	expected wire.Code
 	vague    bool // the plane is not up, and knows no revocations yet
@@ -77,7 +77,7 @@ func (c *isolation) answered(e *sim.Event) {
 		}
 		return
 	}
-	// It is answered at once, by the door or by the gate.
+	// It is answered at once, before the gate or by it.
 	c.asked = nil
 	if c.expected == wire.NotJSON && code == wire.WrongShape {
 		code = wire.NotJSON
@@ -85,7 +85,7 @@ func (c *isolation) answered(e *sim.Event) {
 	switch c.expected {
 	case wire.OK:
 		if s := code.Status(); (s == 401 || s == 403) && !c.vague && !(c.maybe && code == wire.CertificateRevoked) {
-			w.Violate("S10", "m%d, a %v of %s, is refused %v at the door", m.ID(), m.Kind(), m.Identity().Name, code)
+			w.Violate("S10", "m%d, a %v of %s, is refused %v before the gate", m.ID(), m.Kind(), m.Identity().Name, code)
 		}
 	default:
 		if code != c.expected && !c.vague && !(c.maybe && code == wire.CertificateRevoked) {

@@ -8,8 +8,8 @@
 // a content security policy. It has no framework and no build step; what is in
 // the directory page is what the browser gets.
 //
-//	recorder := sim.NewRecorder(sim.RecordLimits{})
-//	verdict, err := sim.Run(scenario, sim.Options{Record: recorder})
+//	recorder := record.NewRecorder(record.Limits{})
+//	verdict, err := simulation.Run(s, simulation.Options{Record: recorder})
 //	...
 //	err = picture.Write(file, picture.Run{Recording: recorder.Recording(verdict)})
 //

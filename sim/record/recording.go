@@ -76,7 +76,7 @@ type MessageTrack struct {
 	// Duplicate: the network made it, and nobody waits for its answer.
 	Duplicate bool
 
-	// Sent, Arrived at the plane's door, Stepped by the reducer (the last time,
+	// Sent, Arrived at the plane, Stepped by the reducer (the last time,
 	// for a poll that asked again), Answered by the plane, Heard by the sender.
 	Sent, Arrived, Stepped, Answered, Heard Stamp
 	// Late is when the reducer was done with a request that had been answered

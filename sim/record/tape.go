@@ -13,11 +13,11 @@ import (
 )
 
 // Tape is what happened at the plane in a run of a scenario: every request that
-// came to its door, byte for byte, everything that the gate, the loop, the disk
+// reached it, byte for byte, everything that the gate, the loop, the disk
 // and the process did, and every answer, in the order of their happening. It is
 // enough to make a real server do the same and to compare what it answers.
 //
-// What the network lost never came to the door and is not on a tape. Requests
+// What the network lost never reached the plane and is not on a tape. Requests
 // whose connection was reset after they were worked on, or whose sender gave up,
 // are, with their answers.
 type Tape struct {
@@ -34,7 +34,7 @@ type TapeCertificate struct {
 	NotBefore  wire.Time
 }
 
-// TapeRequest is one request at the door.
+// TapeRequest is one request that reached the plane.
 type TapeRequest struct {
 	// Message is its number in traces.
 	Message     uint64
@@ -62,9 +62,9 @@ const (
 	TapeUp TapeKind = iota + 1
 	// TapeStart: it loads its log and takes requests from now on.
 	TapeStart
-	// TapeHandshake: Request's certificate is refused, nothing comes to the door.
+	// TapeHandshake: Request's certificate is refused, no request arrives.
 	TapeHandshake
-	// TapeArrive: Request is at the door.
+	// TapeArrive: Request reaches the plane.
 	TapeArrive
 	// TapeOffer: Request asks the gate; N is 1 if it was admitted.
 	TapeOffer

@@ -11,7 +11,7 @@ import (
 )
 
 // Witness writes down what could be seen of a run from outside: what reached
-// the plane's door, what was answered, and what the hosts heard. It judges
+// the plane, what was answered, and what the hosts heard. It judges
 // nothing and changes nothing, the hash included. It is for those who hold a
 // run to a property of their own; attach an empty one to a world, and read it
 // between two calls of [sim.World.Next], or at the end.
@@ -77,7 +77,7 @@ type SightKind uint8
 
 // What happens to a request, or to the plane.
 const (
-	// SightArrived: it reached the door.
+	// SightArrived: it reached the plane.
 	SightArrived SightKind = iota + 1
 	// SightAdmitted, SightRefused: what the gate said.
 	SightAdmitted

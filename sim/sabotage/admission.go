@@ -76,7 +76,7 @@ var admissionBroken = []Bug{
 			m.Outcome().Code = wire.Timeout
 		}
 	})},
-	{"S6", "the door answers 503", HostileStory, onAnswer(func(_ *sim.World, m *sim.Message) {
+	{"S6", "a refusal before the gate is a 503", HostileStory, onAnswer(func(_ *sim.World, m *sim.Message) {
 		if m.Outcome().Code == wire.WrongIdentity {
 			*m.Outcome() = wire.Unavailable(wire.Saturated, time.Second)
 		}

@@ -94,7 +94,7 @@ var expectSettings = []setting[Expect]{
 	numbersSetting("bootstrap", "1", func(e *Expect) *Bounds[int] { return &e.Bootstrap }).
 		withAbout("with so many snapshots"),
 	timesSetting("took", "5s", func(e *Expect) *Bounds[time.Duration] { return &e.Took }).
-		withAbout("so long after the request was at the plane's door"),
+		withAbout("so long after the request reached the plane"),
 	timesSetting("at", "5m", func(e *Expect) *Bounds[time.Duration] { return &e.At }).
 		withAbout("then; without it at any time, and for a state at the end of the run"),
 	numbersSetting("count", "1", func(e *Expect) *Bounds[int] { return &e.Count }).

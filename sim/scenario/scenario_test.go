@@ -109,3 +109,21 @@ func TestHostsAreSpreadOverTheWavesInOrder(t *testing.T) {
 		}
 	}
 }
+
+func TestARolloutOfHostileHostsNamesNobodyElse(t *testing.T) {
+	s := Scenario{Fleet: Fleet{Hosts: 5, Hostile: 2}}
+	for _, c := range []struct {
+		targets Hosts
+		want    []int
+	}{
+		{Hosts{First: 4, Last: 5}, []int{4, 5}},
+		{Hosts{First: 5, Last: 5}, []int{5}},
+		{Hosts{First: 3, Last: 5}, []int{3}},
+		{Hosts{}, []int{1, 2, 3}},
+	} {
+		got := s.RolloutHosts(&Rollout{Targets: c.targets})
+		if len(got) != len(c.want) || got[0] != c.want[0] {
+			t.Errorf("%v is %v; want %v", c.targets, got, c.want)
+		}
+	}
+}

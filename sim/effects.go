@@ -7,8 +7,25 @@ import (
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
-func effectOfCode(c wire.Code) scenario.Effect {
-	return unavailableEffects[c]
+// effect counts that something really happened, and emits it. The count is part
+// of the result, so it is no consumer's.
+func (w *World) effect(e scenario.Effect) {
+	w.effects[e]++
+	if w.wants(EventEffect) {
+		w.effectEvent(e)
+	}
+}
+
+//go:noinline
+func (w *World) effectEvent(e scenario.Effect) { w.emit(Event{Kind: EventEffect, Effect: e}) }
+
+// reached notes that a fault of the scenario took effect.
+func (w *World) reached(i int) { w.faults.reached[i]++ }
+
+// countEffects counts the effects that notices tell of.
+func (w *World) countEffects() {
+	w.Subscribe(EventNoticed, func(e *Event) { w.effects[noticeEffects[e.Notice.Kind]]++ })
+	w.Subscribe(EventHostNoticed, func(e *Event) { w.effects[agentNoticeEffects[e.AgentNotice.Kind]]++ })
 }
 
 // unavailableEffects is the effect of each reason of a 503.
@@ -17,6 +34,7 @@ var unavailableEffects = [wire.CodeCount]scenario.Effect{
 	wire.DroppedReply: scenario.EffectDroppedReply, wire.Timeout: scenario.EffectTimeout,
 }
 
+// noticeEffects is the effect of each notice of the plane.
 var noticeEffects = [plane.NoticeKindCount]scenario.Effect{
 	plane.NoticeReplayAsked: scenario.EffectReplayAsked, plane.NoticeConfirmed: scenario.EffectConfirmed, plane.NoticeAbsorbed: scenario.EffectAbsorbed,
 	plane.NoticeRejected: scenario.EffectRejected, plane.NoticeHalted: scenario.EffectHalted, plane.NoticeQuarantined: scenario.EffectQuarantined,
@@ -24,11 +42,8 @@ var noticeEffects = [plane.NoticeKindCount]scenario.Effect{
 	plane.NoticeObserverSuspect: scenario.EffectObserverSuspect, plane.NoticeCredited: scenario.EffectCredited,
 }
 
-func effectOfNotice(k plane.NoticeKind) scenario.Effect { return noticeEffects[k] }
-
+// agentNoticeEffects is the effect of each notice of an agent.
 var agentNoticeEffects = [agent.NoticeKindCount]scenario.Effect{
 	agent.NoticeReplay: scenario.EffectAgentReplays, agent.NoticeRecovered: scenario.EffectAgentRecovered,
 	agent.NoticeRenumbered: scenario.EffectAgentRenumbered, agent.NoticeRollback: scenario.EffectAgentRollback, agent.NoticeWaiting: scenario.EffectAgentWaiting,
 }
-
-func effectOfAgentNotice(k agent.NoticeKind) scenario.Effect { return agentNoticeEffects[k] }

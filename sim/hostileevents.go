@@ -8,14 +8,14 @@ import (
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
-// A hostile host that is in a rollout tells tales of itself: events that a
-// record takes and events that it must not, with the next number, with one that
-// was used and with one that leaves a gap. It may ruin its own record, and
-// nothing else.
+// A hostile host that is in a rollout makes up events about itself: some that its
+// record takes and some that it must not, with the next number, with one that was
+// used and with one that leaves a gap. It may ruin its own record, and nothing
+// else.
 
-// taleKinds are the kinds of events that lead on from a state, so that tales
-// get beyond their beginning.
-var taleKinds = [...][]wire.EventKind{
+// nextKinds are the kinds of events that lead on from a state, so that such a
+// record gets beyond its first state.
+var nextKinds = [...][]wire.EventKind{
 	wire.Pending:    {wire.KindDispatchAck},
 	wire.Activating: {wire.KindActivationStarted, wire.KindActivationCompleted, wire.KindActivationCompleted, wire.KindActivationDeferred, wire.KindActivationFailed},
 	wire.Deferred:   {wire.KindActivationCompleted, wire.KindActivationCompleted, wire.KindActivationFailed},
@@ -24,21 +24,21 @@ var taleKinds = [...][]wire.EventKind{
 	wire.Failed: {wire.KindRollbackComplete},
 }
 
-// tale makes an event about the host's own record.
-func (h *hostNode) tale(rec *rollout.Record, now wire.Time) wire.Event {
+// madeUpEvent is an event about the host's own record.
+func (h *hostNode) madeUpEvent(rec *rollout.Record, now wire.Time) wire.Event {
 	s := &h.machine
 	kind := wire.KindDispatchAck + wire.EventKind(s.IntN(int(wire.KindConverged-wire.KindDispatchAck)+1))
-	if leading := taleKinds[min(int(rec.State), len(taleKinds)-1)]; len(leading) > 0 && s.Chance(700) {
+	if leading := nextKinds[min(int(rec.State), len(nextKinds)-1)]; len(leading) > 0 && s.Chance(700) {
 		kind = leading[s.IntN(len(leading))]
 	}
 	seq := rec.LastEventSeq + 1
 	if s.Chance(300) {
 		seq = max(1, rec.LastEventSeq+wire.Seq(s.IntN(4)))
 	}
-	return wire.Event{Seq: seq, Body: h.taleBody(kind, rec, now)}
+	return wire.Event{Seq: seq, Body: h.madeUpBody(kind, rec, now)}
 }
 
-func (h *hostNode) taleBody(kind wire.EventKind, rec *rollout.Record, now wire.Time) wire.EventBody {
+func (h *hostNode) madeUpBody(kind wire.EventKind, rec *rollout.Record, now wire.Time) wire.EventBody {
 	s := &h.machine
 	at := now
 	if s.Chance(300) {
@@ -85,9 +85,9 @@ func (h *hostNode) taleBody(kind wire.EventKind, rec *rollout.Record, now wire.T
 	}
 }
 
-// tellTale sends a tale, or a heartbeat that claims to have got somewhere
+// sendMadeUp sends such an event, or a heartbeat that claims a new closure
 // (PROTOCOL H4). It reports whether the host is in a rollout at all.
-func (h *hostNode) tellTale(w *World) bool {
+func (h *hostNode) sendMadeUp(w *World) bool {
 	name := scenario.HostName(h.index + 1)
 	for i := range w.scenario.Rollouts {
 		o := &w.scenario.Rollouts[i]
@@ -106,7 +106,7 @@ func (h *hostNode) tellTale(w *World) bool {
 			return true
 		}
 		m := h.message(w, scenario.RouteEvent)
-		m.event.Envelope = wire.EventEnvelope{Hostname: name, RolloutID: o.ID, Event: h.tale(&rec, at)}
+		m.event.Envelope = wire.EventEnvelope{Hostname: name, RolloutID: o.ID, Event: h.madeUpEvent(&rec, at)}
 		w.send(m, &h.sends)
 		return true
 	}
