@@ -73,7 +73,7 @@ shrinks: ## shrink twenty planted failures and print how small they become
 
 .PHONY: kill
 kill: ## kill the real binary under load ROUNDS (200) times, damage its log, fill its disk
-	REFRAIN_KILL_ROUNDS=$(ROUNDS) $(GO) test ./cmd/refrain -count=1 -timeout 60m -v \
+	KILL_ROUNDS=$(ROUNDS) $(GO) test ./cmd/refrain -count=1 -timeout 60m -v \
 		-run '^(TestKilledPlanesLoseNothing|TestADamagedWriteAheadLogCostsItsEndOrIsFound|TestAFullDiskIsRefusedAndGotOver)$$'
 
 .PHONY: bench

@@ -88,6 +88,11 @@ func TestAFastClockRunsFromItsMaking(t *testing.T) {
 			t.Errorf("speed %d is taken as %d, want %d", speed, got, want)
 		}
 	}
+	mono := NewMonotonicClock(base, 60)
+	base.Add(2 * time.Second)
+	if got, want := mono.Now(), (wire.Instant{Mono: 2 * time.Minute, Wall: wire.TimeOf(base.Now())}); got != want {
+		t.Errorf("only the monotonic clock is fast: after two seconds %v, want %v", got, want)
+	}
 	if c.at(agent.NoTimer) != nil {
 		t.Error("there is a timer for an instant that never comes")
 	}

@@ -28,7 +28,7 @@ import (
 // file changes nothing.
 //
 // A file that is refused is logged, once until it changes, and does not stop the
-// others.
+// others. A YAML file is named as ignored, once: it may be meant for a manifest.
 type manifests struct {
 	dir       string
 	limit     int64
@@ -39,7 +39,8 @@ type manifests struct {
 
 	decoder wire.Decoder
 	seen    map[string]manifestFile
-	failure string // of reading the directory; logged once
+	ignored map[string]bool // the YAML files that were logged
+	failure string          // of reading the directory; logged once
 }
 
 // manifestFile is the result of handling a file.
@@ -135,10 +136,16 @@ func (m *manifests) scan(ctx context.Context) {
 		return
 	}
 	m.failure = ""
-	seen := make(map[string]manifestFile, len(entries))
+	seen, ignored := make(map[string]manifestFile, len(entries)), map[string]bool{}
 	bad := 0
 	for _, entry := range entries {
 		name := entry.Name()
+		if !strings.HasPrefix(name, ".") && isYAML(name) {
+			if ignored[name] = true; !m.ignored[name] {
+				m.log.Warn("file ignored: a manifest is JSON, in a file whose name ends in .json", "file", filepath.Join(m.dir, name))
+			}
+			continue
+		}
 		if !strings.HasSuffix(name, ".json") || strings.HasPrefix(name, ".") {
 			continue
 		}
@@ -154,8 +161,12 @@ func (m *manifests) scan(ctx context.Context) {
 			bad++
 		}
 	}
-	m.seen = seen
+	m.seen, m.ignored = seen, ignored
 	m.refused.Set(float64(bad))
+}
+
+func isYAML(name string) bool {
+	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
 }
 
 // file opens one file, unless it has the same content as the last time. The error

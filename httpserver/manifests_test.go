@@ -87,6 +87,36 @@ func TestABadManifestIsNamedAndStopsNoOther(t *testing.T) { // PROTOCOL R6
 	}
 }
 
+func TestManifests_YAMLFilesAreNamedAsIgnoredOnce(t *testing.T) { // PROTOCOL R6
+	dir := writeManifests(t, map[string]string{
+		"1.yaml":       "channel: stable\n",
+		"2.yml":        "channel: stable\n",
+		".3.yaml":      "channel: stable\n",
+		"4.yaml.json":  manifest("stable", "r1", "c1", "h1"),
+		"notes.txt":    "not a manifest",
+		"5.yaml.draft": "channel: stable\n",
+	})
+	h := start(t, func(c *Config) { c.ManifestDir = dir })
+	h.eventually("the manifest is open", func() bool { return strings.Contains(h.rollouts(), "stable@r1") })
+	h.clock.Add(2 * manifestPoll)
+	writeFile(t, filepath.Join(dir, "6.json"), manifest("beta", "r1", "c1", "h1"))
+	h.eventually("the directory was read again", func() bool {
+		h.clock.Add(manifestSettle)
+		return strings.Contains(h.rollouts(), "beta@r1")
+	})
+	for _, file := range []string{"1.yaml", "2.yml"} {
+		if lines := h.logs.matching("level=WARN", filepath.Join(dir, file), "file ignored: a manifest is JSON, in a file whose name ends in .json"); len(lines) != 1 {
+			t.Errorf("%d log lines about %s, want 1", len(lines), file)
+		}
+	}
+	if lines := h.logs.matching("file ignored"); len(lines) != 2 {
+		t.Errorf("%d log lines about ignored files, want 2: %v", len(lines), lines)
+	}
+	if refused := h.metric("refrain_manifests_refused"); refused != 0 {
+		t.Errorf("%v manifests are counted as refused, want none", refused)
+	}
+}
+
 func TestAChangedDirectoryIsReadAgain(t *testing.T) { // PROTOCOL R6
 	dir := writeManifests(t, map[string]string{"1.json": manifest("stable", "r1", "c1", "h1")})
 	h := start(t, func(c *Config) { c.ManifestDir = dir })

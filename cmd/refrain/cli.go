@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -23,6 +24,8 @@ import (
 type cli struct {
 	Config configFile `placeholder:"FILE" help:"Read flags from this YAML file; the command line and the environment override it."`
 
+	Build versionFlag `name:"version" env:"-" help:"Print the version of this build."`
+
 	Serve   serveCommand   `cmd:"" help:"Run the control plane."`
 	Dev     devCommand     `cmd:"" help:"Run a demo control plane, with requests to paste."`
 	Sim     simCommand     `cmd:"" help:"Simulate fleets and planes, in virtual time."`
@@ -32,6 +35,7 @@ type cli struct {
 	Audit   auditCommand   `cmd:"" help:"Verify the tables of a database against its log."`
 	DB      dbCommand      `cmd:"" name:"db" help:"Inspect, copy, export or compact a database."`
 	Version versionCommand `cmd:"" help:"Print the version of this build."`
+	Help    helpCommand    `cmd:"" help:"Show the help of a command."`
 }
 
 // stdio is where a command writes: results to Out, everything else to Err.
@@ -106,22 +110,50 @@ func runCommand(ctx context.Context, grammar any, args []string, io stdio) error
 	return parsed.Run(io)
 }
 
-// parse parses args by grammar. The result is nil if args asked for help, which
-// is printed.
+// parse parses args by grammar. The result is nil if args asked for help or for
+// the version, which is printed.
 func parse(grammar any, args []string, io stdio) (*kong.Context, error) {
 	helped := false
 	parser, err := newParser(grammar, io, func(int) { helped = true })
 	if err != nil {
 		panic(err) // the grammar is ours
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(joinNegative(args))
 	if helped {
 		return nil, nil
+	}
+	// A variable with a typo may be why a required flag is missing.
+	if err := checkEnvironment(parser.Model.Node, os.Environ()); err != nil {
+		return nil, err
 	}
 	if err != nil {
 		return nil, &commandError{err: err, code: exitUsage, hint: usageHint(err)}
 	}
+	if err := checkHomePaths(parsed); err != nil {
+		return nil, err
+	}
 	return parsed, nil
+}
+
+// negative is a word that looks like a negative number. No flag does.
+var negative = regexp.MustCompile(`^-[0-9.]`)
+
+// joinNegative joins a flag and the negative number after it, which kong would
+// take for a short flag and not for a wrong value.
+func joinNegative(args []string) []string {
+	var joined []string
+	for i := 0; i < len(args); i++ {
+		if args[i] == "--" {
+			return append(joined, args[i:]...)
+		}
+		word := args[i]
+		if strings.HasPrefix(word, "--") && !strings.Contains(word, "=") && i+1 < len(args) && negative.MatchString(args[i+1]) {
+			i++
+			word += "=" + args[i]
+		}
+		joined = append(joined, word)
+	}
+	return joined
 }
 
 // newParser makes a parser of grammar, which calls exit once it has printed
@@ -145,6 +177,11 @@ func usageHint(err error) string {
 	var file *configError
 	if errors.As(err, &file) {
 		return "deploy/refrain.example.yaml shows every key"
+	}
+	// kong begins the error of a value with the flag.
+	var value *valueError
+	if flag, _, found := strings.Cut(err.Error(), ": "); found && errors.As(err, &value) && value.instead != "" && strings.HasPrefix(flag, "--") {
+		return fmt.Sprintf("try %s=%s", flag, shellWord(value.instead))
 	}
 	command := "refrain"
 	var wrong *kong.ParseError

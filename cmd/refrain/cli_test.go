@@ -37,14 +37,16 @@ func TestTheGrammarIsInOrder(t *testing.T) {
 			if flag.Help == "" {
 				t.Errorf("%s has no help", name)
 			}
-			if flag.Name == "force" { // a guard, which no environment may disarm
+			// Force is a guard, which no environment may disarm; the version of the
+			// program is no setting.
+			if flag.Name == "force" || flag.Name == "version" {
 				if len(flag.Envs) != 0 {
 					t.Errorf("%s has the variables %v, want none", name, flag.Envs)
 				}
 			} else if len(flag.Envs) != 1 || !strings.HasPrefix(flag.Envs[0], "REFRAIN_") {
 				t.Errorf("%s has the variables %v, want one REFRAIN_...", name, flag.Envs)
 			}
-			if childOf(node, flag.Name) != nil {
+			if flagOf(node, flag.Name) != nil && childOf(node, flag.Name) != nil {
 				t.Errorf("%s: a command has the same name", name)
 			}
 		}
@@ -113,6 +115,21 @@ func TestExitCodes(t *testing.T) {
 		var errs bytes.Buffer
 		if code := run(&waiter{}, test.args, stdio{io.Discard, &errs}); code != test.code || errs.String() != test.errs {
 			t.Errorf("%v: exit code %d, errors %q; want %d, %q", test.args, code, errs.String(), test.code, test.errs)
+		}
+	}
+}
+
+func TestNegativeNumbersAreValuesOfTheFlagBeforeThem(t *testing.T) {
+	for _, test := range []struct{ args, want string }{
+		{"", ""},
+		{"a --x -1d b", "a --x=-1d b"},
+		{"a --x=3 -1d", "a --x=3 -1d"},
+		{"a --x -v -.5 -1", "a --x -v -.5 -1"},
+		{"a --x", "a --x"},
+		{"a -- --x -1", "a -- --x -1"},
+	} {
+		if got := strings.Join(joinNegative(strings.Fields(test.args)), " "); got != test.want {
+			t.Errorf("%q: %q, want %q", test.args, got, test.want)
 		}
 	}
 }

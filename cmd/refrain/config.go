@@ -33,6 +33,9 @@ func (configFile) BeforeResolve(ctx *kong.Context, trace *kong.Path) error {
 	if path == "" {
 		return nil
 	}
+	if err := checkHomePath(path); err != nil {
+		return fmt.Errorf("--config: %w", &valueError{err: err, instead: homePath(path)})
+	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("--config: %w", err)

@@ -176,7 +176,7 @@ func TestWhatIsWrongWithAFileIsTold(t *testing.T) {
 		{"run: {wait: soon}", `f.yaml:1: run.wait: expected duration but got "soon": time: invalid duration "soon"`},
 		{"run: {size: 64kb}", `f.yaml:1: run.size: want a number of bytes, such as 65536 or 64KiB, have "64kb"`},
 		{"run: {size: [1]}", "f.yaml:1: run.size: want a value, have a list"},
-		{"run: {life: 0d}", `f.yaml:1: run.life: want a lifetime of at least 1s, such as 90d or 12h, have "0d"`},
+		{"run: {life: 0d}", `f.yaml:1: run.life: want a duration of at least 1s, such as 90d or 12h, have "0d"`},
 		{"run: {count: lots}", `f.yaml:1: run.count: want a whole number, have "lots"`},
 		{"run: {count: '3'}", `f.yaml:1: run.count: want a whole number, have "3"`},
 		{"run: {count: 1.5}", "f.yaml:1: run.count: want a whole number, have the number 1.5"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/refrain-fleet/refrain/httpserver/store"
@@ -29,10 +30,16 @@ func (d *database) open(ctx context.Context, path string) error {
 		d.Store = memory.New(0)
 		return nil
 	}
+	if path == "" {
+		return &commandError{err: errors.New("--db is empty; want a file, or memory"), code: exitUsage, hint: "nothing was started"}
+	}
 	opened, err := sqlite.Open(ctx, path)
 	if err != nil {
-		hint := "--db names the database's file; with --db memory the state is lost when the process ends"
+		code, hint := exitFailed, "--db names the database's file; with --db memory the state is lost when the process ends"
 		switch {
+		case errors.Is(err, fs.ErrNotExist): // the file is created, its directory is not
+			code = exitUsage
+			hint = fmt.Sprintf("mkdir -p %s makes the directory; with --db memory the state is lost when the process ends", shellWord(filepath.Dir(path)))
 		case errors.Is(err, sqlite.ErrInUse):
 			hint = "a database serves one plane at a time; stop the other process, or choose another file with --db"
 		case errors.Is(err, sqlite.ErrForeign):
@@ -40,7 +47,7 @@ func (d *database) open(ctx context.Context, path string) error {
 		case errors.Is(err, sqlite.ErrNewer):
 			hint = "nothing was changed in it"
 		}
-		return &commandError{err: err, code: exitFailed, hint: hint}
+		return &commandError{err: err, code: code, hint: hint}
 	}
 	d.Store = opened
 	return nil

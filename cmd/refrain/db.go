@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"path/filepath"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -24,7 +26,7 @@ type dbCommand struct {
 func openReader(ctx context.Context, path string) (*sqlite.Reader, error) {
 	reader, err := sqlite.OpenReader(ctx, path)
 	if err != nil {
-		return nil, &commandError{err: err, code: exitFailed, hint: "--db names the database's file"}
+		return nil, databaseError(err)
 	}
 	return reader, nil
 }
@@ -40,10 +42,10 @@ func openStopped(ctx context.Context, path string) (*sqlite.DB, error) {
 		return nil, err
 	}
 	s, err := sqlite.Open(ctx, path)
-	if errors.Is(err, sqlite.ErrInUse) {
-		return nil, &commandError{err: err, code: exitFailed, hint: "stop the plane first; nothing was changed"}
+	if err != nil {
+		return nil, databaseError(err)
 	}
-	return s, err
+	return s, nil
 }
 
 // dbStatsCommand prints what a database contains.
@@ -138,8 +140,10 @@ func (c *dbBackupCommand) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	defer reader.Close()
-	if err := reader.Backup(ctx, c.To); err != nil {
-		return err
+	if err := reader.Backup(ctx, c.To); errors.Is(err, fs.ErrNotExist) {
+		return &commandError{err: err, code: exitUsage, hint: "mkdir -p " + shellWord(filepath.Dir(c.To)) + " makes the directory; nothing was copied"}
+	} else if err != nil {
+		return &commandError{err: err, code: exitFailed, hint: "nothing was copied"}
 	}
 	stats, err := reader.Stats(ctx)
 	if err != nil {

@@ -20,14 +20,16 @@ import (
 
 // devCommand runs a demo control plane: with certificates of its own, a rollout
 // over a few hosts that do not exist, requests to paste in their place, and
-// another rollout over virtual hosts of this process.
+// another rollout over virtual hosts of this process. Its database and its
+// directory have variables of their own, so that the demo does not open rollouts
+// in the database of a plane that runs on the same machine.
 type devCommand struct {
-	Dir        string `default:"var/dev" placeholder:"DIR" env:"REFRAIN_DEV_DIR" help:"The directory of the certificates; they are made if missing (${default})."`
-	Listen     string `default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Address of the control plane (${default})."`
-	OpsListen  string `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of /livez, /readyz and /metrics (${default})."`
-	DB         string `name:"db" placeholder:"FILE" help:"The database that keeps the state; 'memory' for none (plane.db in --dir)."`
-	NoFleet    bool   `help:"Run no virtual hosts, only the plane."`
-	FleetSpeed int    `default:"12" placeholder:"N" help:"How many times as fast the virtual hosts' time runs (${default})."`
+	Dir        string     `default:"var/dev" placeholder:"DIR" env:"REFRAIN_DEV_DIR" help:"The directory of the certificates; they are made if missing (${default})."`
+	Listen     address    `default:"127.0.0.1:8443" placeholder:"HOST:PORT" help:"Address of the control plane (${default})."`
+	OpsListen  opsAddress `default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of /livez, /readyz and /metrics (${default})."`
+	DB         string     `name:"db" env:"REFRAIN_DEV_DB" placeholder:"FILE" help:"The database that keeps the state; 'memory' for none (plane.db in --dir). REFRAIN_DB is ignored: the demo opens rollouts, which would supersede those of a production database."`
+	NoFleet    bool       `help:"Run no virtual hosts, only the plane."`
+	FleetSpeed int        `default:"12" placeholder:"N" help:"How many times as fast the virtual hosts' time runs (${default})."`
 	logFlags
 }
 
@@ -65,8 +67,8 @@ func (c *devCommand) Run(ctx context.Context, io stdio) error {
 	}
 	db := new(database)
 	server, err := httpserver.New(httpserver.Config{
-		Listen:        c.Listen,
-		OpsListen:     c.OpsListen,
+		Listen:        string(c.Listen),
+		OpsListen:     string(c.OpsListen),
 		CertFile:      filepath.Join(c.Dir, "server.crt"),
 		KeyFile:       filepath.Join(c.Dir, "server.key"),
 		ClientCAFile:  filepath.Join(c.Dir, "ca.crt"),
@@ -84,7 +86,7 @@ func (c *devCommand) Run(ctx context.Context, io stdio) error {
 	}
 	if err := server.Start(ctx); err != nil {
 		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
-		return &commandError{err: err, code: exitFailed, hint: "--listen and --ops-listen choose other addresses; port 0 picks a free one"}
+		return startError(err)
 	}
 	demo := demo{dir: c.Dir, url: "https://" + server.Addr().String(), ops: opsURL(server), db: c.DB}
 	if err := demo.begin(ctx); err != nil {

@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
 )
@@ -58,8 +60,42 @@ func TestTheLivingHostsGoThroughTheirWaves(t *testing.T) { // PROTOCOL R2
 			t.Error("the living hosts' lines come before the commands")
 		}
 	}
+	checkHeartbeatsAreNow(t, story)
 	if n := strings.Count(out.String(), "another rollout for them"); n != 1 {
 		t.Errorf("the next rollout is proposed %d times, want once", n)
+	}
+}
+
+// The hosts' time runs 300 times as fast, and yet they date their heartbeats by
+// the time that an operator has.
+func checkHeartbeatsAreNow(t *testing.T, story *demo) {
+	t.Helper()
+	response, err := story.send(t.Context(), demoRequest{Cert: "operators/" + devOperator, Path: "/v1/operator/hosts"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var answer struct {
+		Hosts []struct {
+			Hostname        string    `json:"hostname"`
+			LastHeartbeatAt time.Time `json:"last_heartbeat_at"`
+		} `json:"hosts"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, h := range answer.Hosts {
+		if !strings.HasPrefix(h.Hostname, "host-") || h.LastHeartbeatAt.IsZero() {
+			continue
+		}
+		seen++
+		if ahead := time.Until(h.LastHeartbeatAt); ahead > time.Second {
+			t.Errorf("the last heartbeat of %s is %v in the future", h.Hostname, ahead)
+		}
+	}
+	if seen != len(devFleetHosts) {
+		t.Errorf("%d virtual hosts have sent a heartbeat, want %d", seen, len(devFleetHosts))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -18,19 +19,19 @@ import (
 // fleetCommand runs the agents of virtual hosts against a real plane, for
 // demonstrations and load tests.
 type fleetCommand struct {
-	URL       string        `name:"url" required:"" placeholder:"URL" help:"The plane's URL, for instance https://plane.example.com:8443."`
-	CA        string        `name:"ca" placeholder:"FILE" help:"The CA that signed the plane's certificate, PEM. Default: ca.crt in --dir."`
-	Dir       string        `default:"pki" env:"REFRAIN_PKI_DIR" placeholder:"DIR" help:"The directory of the hosts' certificates, as 'refrain pki' makes them; missing ones are issued if it has the CA's key (${default})."`
-	Hosts     int           `default:"10" placeholder:"N" help:"How many hosts: host-0001 and so on (${default})."`
-	Kind      string        `default:"full" enum:"full,legacy" help:"What runs on them: ${enum}. Legacy agents keep nothing and replay nothing."`
-	Interval  time.Duration `default:"60s" placeholder:"DUR" help:"The time between two heartbeats of a host (${default})."`
-	Speed     int           `default:"1" placeholder:"N" help:"How many times as fast the hosts' time runs: intervals, soak, switches, probes (${default})."`
-	For       time.Duration `placeholder:"DUR" help:"When to stop, by the real clock. Default: when interrupted."`
-	Failing   int           `default:"0" placeholder:"N" help:"How many hosts have a probe that fails for ever after a switch (${default})."`
-	Deferring int           `default:"0" placeholder:"N" help:"How many hosts have to reboot for a switch to take effect (${default})."`
-	Seed      uint64        `default:"1" placeholder:"N" help:"Seeds all jitter and every draw of the hosts (${default})."`
-	JSON      bool          `name:"json" help:"Print the summary as one JSON object."`
-	Verbose   bool          `help:"Log what each agent does, to standard error."`
+	URL       string         `name:"url" required:"" placeholder:"URL" help:"The plane's URL, for instance https://plane.example.com:8443."`
+	CA        string         `name:"ca" placeholder:"FILE" help:"The CA that signed the plane's certificate, PEM. Default: ca.crt in --dir."`
+	Dir       string         `default:"pki" env:"REFRAIN_PKI_DIR" placeholder:"DIR" help:"The directory of the hosts' certificates, as 'refrain pki' makes them; missing ones are issued if it has the CA's key (${default})."`
+	Hosts     int            `default:"10" placeholder:"N" help:"How many hosts: host-0001 and so on (${default})."`
+	Kind      string         `default:"full" enum:"full,legacy" help:"What runs on them: ${enum}. Legacy agents keep nothing and replay nothing."`
+	Interval  time.Duration  `default:"60s" placeholder:"DUR" help:"The time between two heartbeats of a host (${default})."`
+	Speed     int            `default:"1" placeholder:"N" help:"How many times as fast the hosts' time runs: intervals, soak, switches, probes (${default}). So do their clocks: what they date lies in the future."`
+	For       *time.Duration `placeholder:"DUR" help:"When to stop, by the real clock. Default: when interrupted."`
+	Failing   int            `default:"0" placeholder:"N" help:"How many hosts have a probe that fails for ever after a switch (${default})."`
+	Deferring int            `default:"0" placeholder:"N" help:"How many hosts have to reboot for a switch to take effect (${default})."`
+	Seed      uint64         `default:"1" placeholder:"N" help:"Seeds all jitter and every draw of the hosts (${default})."`
+	JSON      bool           `name:"json" help:"Print the summary as one JSON object."`
+	Verbose   bool           `help:"Log what each agent does, to standard error."`
 }
 
 // maxFleetHosts bounds the hosts of one process, well below the number of its
@@ -43,6 +44,9 @@ func (c *fleetCommand) Run(ctx context.Context, io stdio) error {
 		return &commandError{err: err, code: exitUsage, hint: "refrain fleet --help shows every flag; nothing was started"}
 	}
 	roots, err := loadRoots(c.caFile())
+	if errors.Is(err, fs.ErrNotExist) && c.CA == "" {
+		return &commandError{err: err, code: exitUsage, hint: makeHint(c.Dir, "") + "; --dir names another directory, --ca the CA that signed the plane's certificate; nothing was started"}
+	}
 	if err != nil {
 		return &commandError{err: err, code: exitUsage, hint: "--ca names the CA that signed the plane's certificate; nothing was started"}
 	}
@@ -62,9 +66,9 @@ func (c *fleetCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return &commandError{err: err, code: exitUsage, hint: "refrain fleet --help shows every flag; nothing was started"}
 	}
-	if c.For > 0 {
+	if c.For != nil {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.For)
+		ctx, cancel = context.WithTimeout(ctx, *c.For)
 		defer cancel()
 	}
 	if isTerminal(io.Err) {
@@ -99,8 +103,8 @@ func (c *fleetCommand) validate() error {
 		return fmt.Errorf("--interval is %v; want at least 1s", c.Interval)
 	case c.Speed < 1 || c.Speed > httpagent.MaxSpeed:
 		return fmt.Errorf("--speed is %d; want 1 to %d", c.Speed, httpagent.MaxSpeed)
-	case c.For < 0:
-		return fmt.Errorf("--for is %v; want more than 0s", c.For)
+	case c.For != nil && *c.For <= 0:
+		return fmt.Errorf("--for is %v; want more than 0s, or no --for to run until interrupted", *c.For)
 	case c.Failing < 0 || c.Deferring < 0 || c.Failing+c.Deferring > c.Hosts:
 		return fmt.Errorf("--failing is %d and --deferring %d; want 0 or more, and not more than the %d hosts together",
 			c.Failing, c.Deferring, c.Hosts)

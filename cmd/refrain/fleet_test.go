@@ -421,7 +421,8 @@ func TestAFleetCommandSaysWhatIsWrong(t *testing.T) {
 		"--interval is 999ms":               func(c *fleetCommand) { c.Interval = 999 * time.Millisecond },
 		"--speed is 0; want 1 to 1000":      func(c *fleetCommand) { c.Speed = 0 },
 		"--speed is 1001":                   func(c *fleetCommand) { c.Speed = 1001 },
-		"--for is -1s":                      func(c *fleetCommand) { c.For = -time.Second },
+		"--for is -1s":                      func(c *fleetCommand) { c.For = new(time.Duration); *c.For = -time.Second },
+		"--for is 0s":                       func(c *fleetCommand) { c.For = new(time.Duration) },
 		"--failing is 6 and --deferring 5":  func(c *fleetCommand) { c.Failing, c.Deferring = 6, 5 },
 		"--failing is -1":                   func(c *fleetCommand) { c.Failing = -1 },
 	} {

@@ -33,6 +33,9 @@ type fleetConfig struct {
 	Interval time.Duration
 	// Speed is how many times as fast their time runs.
 	Speed int
+	// RealWall leaves their wall clocks at the real time, see
+	// [httpagent.NewMonotonicClock].
+	RealWall bool
 	// Failing and Deferring are how many hosts fail their probes after every
 	// switch, and how many defer it to a reboot.
 	Failing, Deferring int
@@ -79,6 +82,9 @@ func newFleet(cfg fleetConfig) (*fleet, error) {
 	f.tally.problems = cfg.Problems
 	f.tally.states[0].Store(int64(len(cfg.Names)))
 	time := httpagent.NewClock(clock.New(), cfg.Speed)
+	if cfg.RealWall {
+		time = httpagent.NewMonotonicClock(clock.New(), cfg.Speed)
+	}
 	for i, name := range cfg.Names {
 		h := &fleetHost{fleet: f, name: wire.Hostname(name)}
 		seed := fleetSeed(cfg.Seed, name)

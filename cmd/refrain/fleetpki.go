@@ -54,7 +54,7 @@ func ensureFleetPKI(dir string, names []string, w io.Writer) error {
 	}
 	fmt.Fprintf(w, "refrain fleet: issuing %d certificates in %s …\n", len(missing), agents)
 	if _, err := pki.Agent(dir, missing, pki.Options{}); err != nil {
-		return pkiError(err)
+		return (&pkiCommand{Dir: dir}).failed(err)
 	}
 	return nil
 }

@@ -16,10 +16,10 @@ import (
 )
 
 // killRounds is how often the process is killed: a few times with every test,
-// REFRAIN_KILL_ROUNDS times (make kill) where time is taken for it.
+// KILL_ROUNDS times (make kill) where time is taken for it.
 func killRounds(t *testing.T) int {
 	t.Helper()
-	text := os.Getenv("REFRAIN_KILL_ROUNDS")
+	text := os.Getenv("KILL_ROUNDS")
 	switch {
 	case text == "" && testing.Short():
 		return 2
@@ -28,7 +28,7 @@ func killRounds(t *testing.T) int {
 	}
 	rounds, err := strconv.Atoi(text)
 	if err != nil || rounds < 1 {
-		t.Fatalf("REFRAIN_KILL_ROUNDS is %q; want a number of rounds", text)
+		t.Fatalf("KILL_ROUNDS is %q; want a number of rounds", text)
 	}
 	return rounds
 }

@@ -1,11 +1,11 @@
 // Command refrain is a control plane for fleets of NixOS hosts, and the tools
 // around it.
 //
-// Every flag but --force is also an environment variable, REFRAIN_<FLAG>, and a
-// key of the YAML file that --config names; deploy/refrain.example.yaml shows
-// that file. A flag overrides the environment, the environment the file, the
-// file the default. It exits with 0 on success, with 1 if it failed or found a
-// violation, and with 2 after wrong use.
+// Every flag of a command but --force is also an environment variable,
+// REFRAIN_<FLAG>, and a key of the YAML file that --config names;
+// deploy/refrain.example.yaml shows that file. A flag overrides the environment,
+// the environment the file, the file the default. It exits with 0 on success,
+// with 1 if it failed or found a violation, and with 2 after wrong use.
 package main
 
 import "os"

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -44,18 +45,29 @@ func (c *pkiCommand) command(words ...string) string {
 	return command
 }
 
-// pkiError distinguishes wrong names, which are wrong use, from failures.
-func pkiError(err error) error {
+// AfterApply has kong refuse a directory without a name.
+func (c *pkiCommand) AfterApply() error {
+	if c.Dir == "" {
+		return errors.New("--dir is empty; want a directory")
+	}
+	return nil
+}
+
+// failed distinguishes wrong names and what is missing, which are wrong use,
+// from other failures.
+func (c *pkiCommand) failed(err error) error {
+	code, hint := exitFailed, "nothing was issued"
 	var name *pki.NameError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &name):
-		return &commandError{err: err, code: exitUsage, hint: "nothing was issued"}
+		code = exitUsage
 	case errors.Is(err, pki.ErrExists), errors.Is(err, pki.ErrHalfPresent):
-		return &commandError{err: err, code: exitFailed, hint: "nothing was issued; --force issues a new pair in its place"}
+		hint = "nothing was issued; --force issues a new pair in its place"
+	case errors.Is(err, pki.ErrNoCA), errors.Is(err, fs.ErrNotExist):
+		code = exitUsage
+		hint = c.command("init", "--cn-suffix", "SUFFIX") + " makes the CA; nothing was issued"
 	}
-	return &commandError{err: err, code: exitFailed, hint: "nothing was issued"}
+	return &commandError{err: err, code: code, hint: hint}
 }
 
 // printFiles lists the two files of a pair with what they are for.

@@ -17,7 +17,7 @@ type pkiAgentCommand struct {
 func (c *pkiAgentCommand) Run(group *pkiCommand, io stdio) error {
 	issued, err := pki.Agent(group.Dir, c.Hosts, c.options())
 	if err != nil {
-		return pkiError(err)
+		return group.failed(err)
 	}
 	if err := printClients(io.Out, "HOST", issued); err != nil {
 		return err

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -18,8 +21,12 @@ type pkiInitCommand struct {
 // Run implements the command.
 func (c *pkiInitCommand) Run(group *pkiCommand, io stdio) error {
 	issued, err := pki.Init(group.Dir, c.CNSuffix, pki.Options{ValidFor: time.Duration(c.ValidFor), Force: c.Force})
+	if errors.Is(err, fs.ErrNotExist) {
+		parent := filepath.Dir(filepath.Clean(group.Dir))
+		return &commandError{err: err, code: exitUsage, hint: "mkdir -p " + shellWord(parent) + " makes the directory that it is made in; nothing was issued"}
+	}
 	if err != nil {
-		return pkiError(err)
+		return group.failed(err)
 	}
 	fmt.Fprintf(io.Out, "made the CA of %s, valid until %s\n\n", issued.Suffix, issued.NotAfter.Format(time.RFC3339))
 	if err := printFiles(io.Out, issued,

@@ -17,7 +17,7 @@ type pkiOperatorCommand struct {
 func (c *pkiOperatorCommand) Run(group *pkiCommand, io stdio) error {
 	issued, err := pki.Operator(group.Dir, c.Names, c.options())
 	if err != nil {
-		return pkiError(err)
+		return group.failed(err)
 	}
 	if err := printClients(io.Out, "OPERATOR", issued); err != nil {
 		return err

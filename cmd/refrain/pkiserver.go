@@ -19,7 +19,7 @@ type pkiServerCommand struct {
 func (c *pkiServerCommand) Run(group *pkiCommand, io stdio) error {
 	issued, err := pki.Server(group.Dir, c.Names, c.options())
 	if err != nil {
-		return pkiError(err)
+		return group.failed(err)
 	}
 	fmt.Fprintf(io.Out, "issued the server's certificate, valid until %s\n\n", issued.NotAfter.Format(time.RFC3339))
 	if err := printFiles(io.Out, issued,

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// lifetime is how long a certificate is valid: a duration of Go, or whole days
-// such as 90d. At least 1s.
+// lifetime is how long a certificate is valid, or how long ago something was: a
+// duration of Go, or whole days such as 90d. At least 1s.
 type lifetime time.Duration
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
@@ -29,9 +29,33 @@ func (l *lifetime) UnmarshalText(text []byte) error {
 		duration, err = time.ParseDuration(s)
 	}
 	if err != nil || duration < time.Second {
-		return fmt.Errorf("want a lifetime of at least 1s, such as 90d or 12h, have %q", s)
+		return lifetimeError(s)
 	}
 	*l = lifetime(duration)
+	return nil
+}
+
+// lifetimeError says what is wrong with a text, and which one may be meant.
+func lifetimeError(s string) error {
+	instead, problem := "", ""
+	if n, err := strconv.ParseInt(s, 10, 32); err == nil && n > 0 {
+		instead, problem = s+"d", fmt.Sprintf(": it has no unit; %s days are %sd, %s seconds %ss", s, s, s, s)
+	} else if rest, found := strings.CutPrefix(s, "-"); found && new(lifetime).UnmarshalText([]byte(rest)) == nil {
+		instead, problem = rest, ": it is negative; it counts back from now without a sign"
+	}
+	return &valueError{err: fmt.Errorf("want a duration of at least 1s, such as 90d or 12h, have %q%s", s, problem), instead: instead}
+}
+
+// workerCount is how many things run at a time: at least 1 if it is given.
+type workerCount int
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (w *workerCount) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseInt(string(text), 10, 32)
+	if err != nil || n < 1 {
+		return fmt.Errorf("want a number of at least 1, have %q", text)
+	}
+	*w = workerCount(n)
 	return nil
 }
 

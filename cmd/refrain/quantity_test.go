@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -19,6 +20,18 @@ func TestLifetimes(t *testing.T) {
 		got := lifetime(7)
 		if err := got.UnmarshalText([]byte(text)); err == nil || got != 7 {
 			t.Errorf("%q: %v, %v, want an error and nothing set", text, time.Duration(got), err)
+		}
+	}
+}
+
+func TestLifetimes_ErrorsProposeWhatMayBeMeant(t *testing.T) {
+	for text, want := range map[string]string{
+		"90": "90d", "-1d": "1d", "-12h": "12h", "0": "", "-1": "", "soon": "", "0d": "", "--1d": "",
+	} {
+		var value *valueError
+		err := new(lifetime).UnmarshalText([]byte(text))
+		if !errors.As(err, &value) || value.instead != want {
+			t.Errorf("%q: %v, instead %q; want %q", text, err, value.instead, want)
 		}
 	}
 }

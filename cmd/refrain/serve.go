@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -16,13 +18,13 @@ import (
 
 // serveCommand runs the control plane.
 type serveCommand struct {
-	Listen            string        `default:"${listen}" placeholder:"HOST:PORT" help:"Address for agents and operators (${default})."`
+	Listen            address       `default:"${listen}" placeholder:"HOST:PORT" help:"Address for agents and operators (${default})."`
 	TLSCert           string        `name:"tls-cert" required:"" placeholder:"FILE" help:"The server's certificate, PEM."`
 	TLSKey            string        `name:"tls-key" required:"" placeholder:"FILE" help:"The key of the server's certificate, PEM."`
 	ClientCA          string        `name:"client-ca" required:"" placeholder:"FILE" help:"The CA of the agents' and operators' certificates, PEM."`
 	AgentCNSuffix     string        `name:"agent-cn-suffix" required:"" placeholder:"SUFFIX" help:"The suffix of the names in these certificates: agent-<host>.SUFFIX."`
 	DB                string        `name:"db" default:"${db}" placeholder:"FILE" help:"The database that keeps the state; 'memory' for none (${default})."`
-	OpsListen         string        `default:"${opsListen}" placeholder:"HOST:PORT" help:"Address of /livez, /readyz and /metrics, plain HTTP; 'off' for none (${default})."`
+	OpsListen         opsAddress    `default:"${opsListen}" placeholder:"HOST:PORT" help:"Address of /livez, /readyz and /metrics, plain HTTP; 'off' for none (${default})."`
 	InboxCapacity     int           `default:"${inboxCapacity}" placeholder:"N" help:"Inbox capacity: how many requests are admitted at a time (${default})."`
 	ReplyTimeout      time.Duration `default:"${replyTimeout}" placeholder:"DUR" help:"Reply timeout: when a request is answered at the latest (${default})."`
 	HeartbeatInterval time.Duration `default:"${heartbeatInterval}" placeholder:"DUR" help:"The interval of the agents' heartbeats (${default})."`
@@ -54,16 +56,48 @@ func serveVars() kong.Vars {
 	}
 }
 
+// validate checks the numbers that the server would take for "the default". On
+// the command line 0 means 0, which none of them can be.
+func (c *serveCommand) validate() error {
+	for _, number := range []struct {
+		flag  string
+		value int
+	}{{"--inbox-capacity", c.InboxCapacity}, {"--flight-steps", c.FlightSteps}} {
+		if number.value < 1 {
+			return fmt.Errorf("%s is %d; want at least 1", number.flag, number.value)
+		}
+	}
+	for _, duration := range []struct {
+		flag  string
+		value time.Duration
+	}{{"--reply-timeout", c.ReplyTimeout}, {"--heartbeat-interval", c.HeartbeatInterval}, {"--shutdown-timeout", c.ShutdownTimeout}} {
+		if duration.value <= 0 {
+			return fmt.Errorf("%s is %v; want more than 0s", duration.flag, duration.value)
+		}
+	}
+	return nil
+}
+
 // Run implements the command.
 func (c *serveCommand) Run(ctx context.Context, io stdio) error {
+	if err := c.validate(); err != nil {
+		return &commandError{err: err, code: exitUsage, hint: "refrain serve --help shows every flag with its default; nothing was started"}
+	}
+	if err := checkFiles(
+		requiredFile{"--client-ca", c.ClientCA, ""},
+		requiredFile{"--tls-cert", c.TLSCert, "server NAME..."},
+		requiredFile{"--tls-key", c.TLSKey, "server NAME..."},
+	); err != nil {
+		return err
+	}
 	log := c.logger(io.Err)
 	if c.FlightDir == "" && c.DB != memoryDB {
 		c.FlightDir = filepath.Join(filepath.Dir(c.DB), "flight")
 	}
 	db := new(database)
 	server, err := httpserver.New(httpserver.Config{
-		Listen:            c.Listen,
-		OpsListen:         c.OpsListen,
+		Listen:            string(c.Listen),
+		OpsListen:         string(c.OpsListen),
 		CertFile:          c.TLSCert,
 		KeyFile:           c.TLSKey,
 		ClientCAFile:      c.ClientCA,
@@ -83,6 +117,9 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 		FlightSteps:       c.FlightSteps,
 		Build:             buildIdentity(),
 	})
+	if errors.Is(err, fs.ErrNotExist) && c.Manifests != "" { // the other files were checked
+		return &commandError{err: err, code: exitUsage, hint: "mkdir -p " + shellWord(c.Manifests) + " makes the directory of --manifests; nothing was started"}
+	}
 	if err != nil {
 		return &commandError{err: err, code: exitUsage, hint: "refrain serve --help shows every flag; nothing was started"}
 	}
@@ -93,7 +130,7 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 	defer stop()
 	if err := server.Start(ctx); err != nil {
 		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
-		return err
+		return startError(err)
 	}
 	fmt.Fprintf(io.Out, "refrain serves on https://%s for *.%s, ops on %s; %s\n",
 		server.Addr(), c.AgentCNSuffix, opsURL(server), describeDB(c.DB))

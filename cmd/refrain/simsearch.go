@@ -27,7 +27,7 @@ type simSearchCommand struct {
 	For     time.Duration `placeholder:"DUR" help:"How long to search, in place of --seeds."`
 	First   uint64        `default:"1" placeholder:"SEED" help:"The first seed (${default})."`
 	Profile []string      `placeholder:"NAME" help:"The profiles: ${profiles}. Default: all."`
-	Workers int           `placeholder:"K" help:"How many run at a time. Default: one per processor."`
+	Workers workerCount   `placeholder:"K" help:"How many run at a time. Default: one per processor."`
 	GoOn    bool          `help:"Continue after a violation."`
 	Wire    bool          `help:"Encode and decode every document on its way, strictly."`
 	Sample  int           `default:"8" placeholder:"N" help:"How many runs are repeated in a second process and compared (${default})."`
@@ -42,6 +42,9 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
+	if c.For < 0 {
+		return usageError(fmt.Sprintf("--for is %v; want more than 0s", c.For))
+	}
 	if c.Seeds == 0 && c.For == 0 {
 		return usageError("want --seeds N or --for DUR")
 	}
@@ -54,7 +57,7 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 	progress := &searchProgress{started: time.Now(), to: io.Err, total: c.Seeds * uint64(len(profiles)), probes: search.Probes(profiles), shown: isTerminal(io.Err)}
 	var sample []search.Finding
 	summary := search.Search{
-		Profiles: profiles, First: c.First, Seeds: c.Seeds, Workers: c.Workers, GoOn: c.GoOn,
+		Profiles: profiles, First: c.First, Seeds: c.Seeds, Workers: int(c.Workers), GoOn: c.GoOn,
 		Options: simulation.Options{Wire: c.Wire},
 		Each: func(f search.Finding) {
 			if len(sample) < c.Sample && !f.Failed() {

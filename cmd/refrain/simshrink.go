@@ -15,14 +15,14 @@ import (
 
 // simShrinkCommand shrinks a failing scenario.
 type simShrinkCommand struct {
-	File       string  `arg:"" optional:"" help:"A scenario file; or give --seed."`
-	Seed       *uint64 `placeholder:"N" help:"Draw the scenario from this seed."`
-	Profile    string  `default:"swarm" placeholder:"NAME" help:"How it is drawn: ${profiles} (${default})."`
-	Output     string  `short:"o" placeholder:"FILE" help:"Write the scenario to this file; - is standard output, and then nothing else is written there."`
-	Executions int     `default:"2000" placeholder:"N" help:"How many worlds are run at most (${default})."`
-	Workers    int     `placeholder:"K" help:"How many run at a time. Default: one per processor. The result does not depend on it."`
-	Wire       bool    `help:"Encode and decode every document on its way, strictly."`
-	JSON       bool    `name:"json" help:"Print one JSON object and nothing else."`
+	File       string      `arg:"" optional:"" help:"A scenario file; or give --seed."`
+	Seed       *uint64     `placeholder:"N" help:"Draw the scenario from this seed."`
+	Profile    string      `default:"swarm" placeholder:"NAME" help:"How it is drawn: ${profiles} (${default})."`
+	Output     string      `short:"o" placeholder:"FILE" help:"Write the scenario to this file; - is standard output, and then nothing else is written there."`
+	Executions int         `default:"2000" placeholder:"N" help:"How many worlds are run at most (${default})."`
+	Workers    workerCount `placeholder:"K" help:"How many run at a time. Default: one per processor. The result does not depend on it."`
+	Wire       bool        `help:"Encode and decode every document on its way, strictly."`
+	JSON       bool        `name:"json" help:"Print one JSON object and nothing else."`
 }
 
 // shrinkReport is the result of a shrink as JSON.
@@ -55,7 +55,7 @@ func (c *simShrinkCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	shrink := search.Shrink{Executions: c.Executions, Workers: c.Workers, Options: simulation.Options{Wire: c.Wire}}
+	shrink := search.Shrink{Executions: c.Executions, Workers: int(c.Workers), Options: simulation.Options{Wire: c.Wire}}
 	report, err := runShrink(ctx, io, shrink, scenario, origin.from(), c.Output)
 	if err != nil {
 		return err

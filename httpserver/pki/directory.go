@@ -20,6 +20,9 @@ var (
 	ErrHalfPresent = errors.New("is half of a pair")
 )
 
+// ErrNoCA means that a directory has no CA to issue certificates with.
+var ErrNoCA = errors.New("no CA found")
+
 // Options are the options of every operation on a directory.
 type Options struct {
 	// ValidFor is how long the certificates are valid, in whole seconds. A leaf
@@ -225,7 +228,7 @@ func load(dir string, clk clock.Clock) (*Authority, error) {
 	key, keyErr := os.ReadFile(keyPath)
 	switch {
 	case errors.Is(certificateErr, fs.ErrNotExist) && errors.Is(keyErr, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s: no CA found; create one with refrain pki init", dir)
+		return nil, fmt.Errorf("%s: %w; create one with refrain pki init", dir, ErrNoCA)
 	case errors.Is(certificateErr, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s is half of a pair: %s", keyPath, halfAdvice(certificatePath))
 	case errors.Is(keyErr, fs.ErrNotExist):

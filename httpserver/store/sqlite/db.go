@@ -52,6 +52,9 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
+	if info, err := os.Stat(real); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("sqlite: %s: %w", path, errIsDirectory)
+	}
 	held, err := lock(real)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
@@ -91,13 +94,13 @@ func (db *DB) connect(ctx context.Context) error {
 	if err := createOrVerify(db.path); err != nil {
 		return err
 	}
-	pool, err := sql.Open("sqlite", dsn(db.path, "rw"))
+	pool, err := sql.Open("sqlite", dsn(db.path, "rw", false))
 	if err != nil {
 		return err
 	}
 	if err := db.prepare(ctx, pool); err != nil {
 		_ = pool.Close()
-		return err
+		return explainOpen(db.path, err)
 	}
 	return nil
 }
@@ -120,10 +123,14 @@ func createOrVerify(path string) error {
 
 // dsn returns the driver's data source name for a file. Its pragmas apply to
 // every connection of the pool; those that write to the file are not among them.
-func dsn(path, mode string) string {
+// An immutable file is read without locks and without a write-ahead log.
+func dsn(path, mode string, immutable bool) string {
 	query := url.Values{
 		"mode":    {mode},
 		"_pragma": {"busy_timeout(5000)", "synchronous(FULL)", "temp_store(MEMORY)"},
+	}
+	if immutable {
+		query.Set("immutable", "1")
 	}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
 }

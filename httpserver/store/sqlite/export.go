@@ -164,6 +164,11 @@ func (r *Reader) ExportState(ctx context.Context, w io.Writer) error {
 // write-ahead log beside it, and durable when Backup returns. The plane may keep
 // writing meanwhile; the copy has the state of one instant.
 func (r *Reader) Backup(ctx context.Context, to string) error {
+	if info, err := os.Stat(filepath.Dir(to)); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("sqlite: backup: the directory of %s: %w; create it first", to, err)
+	} else if err == nil && !info.IsDir() {
+		return fmt.Errorf("sqlite: backup: %s is not a directory; want the path of a new file in one", filepath.Dir(to))
+	}
 	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("sqlite: %s exists already; want a new file for the backup", to)
 	}
@@ -178,7 +183,7 @@ func (r *Reader) Backup(ctx context.Context, to string) error {
 	}
 	if _, err := conn.ExecContext(ctx, "VACUUM INTO ?", part); err != nil {
 		_ = os.Remove(part)
-		return fmt.Errorf("sqlite: %s: backup: %w", r.path, err)
+		return fmt.Errorf("sqlite: backup to %s: %w", to, explainOpen(part, err))
 	}
 	if err := publish(part, to); err != nil {
 		return fmt.Errorf("sqlite: backup: %w", err)

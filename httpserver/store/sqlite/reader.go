@@ -19,36 +19,56 @@ type Reader struct {
 	tx   *sql.Tx
 }
 
+// ErrMissing means that there is no file at the path.
+var ErrMissing = errors.New("no such file")
+
 // OpenReader opens the database file at path for reading. It refuses a file that
-// is not one of refrain's, or that has another schema than this build's.
+// is not one of refrain's, or that has another schema than this build's. The file
+// and its directory may be read-only, unless commits in the write-ahead log are
+// missing in the file. An error names the file, and wraps [ErrMissing] or
+// [ErrForeign] where one of these is the reason.
 func OpenReader(ctx context.Context, path string) (*Reader, error) {
-	r, err := openReader(ctx, path)
+	r, err := openReader(ctx, path, surroundingsOf)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
 	return r, nil
 }
 
-func openReader(ctx context.Context, path string) (*Reader, error) {
+func openReader(ctx context.Context, path string, look func(string) (surroundings, error)) (*Reader, error) {
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, errors.New("no such file")
+		return nil, ErrMissing
 	case err != nil:
 		return nil, err
 	case info.IsDir():
-		return nil, errors.New("is a directory; want a file")
+		return nil, errIsDirectory
 	}
 	real, err := realPath(path)
 	if err != nil {
 		return nil, err
 	}
+	if err := mayRead(real); err != nil {
+		return nil, fmt.Errorf("cannot be read: %w", err)
+	}
+	around, err := look(real)
+	if err != nil {
+		return nil, err
+	}
+	immutable, err := around.immutable()
+	if err != nil {
+		return nil, err
+	}
 	r := &Reader{path: real}
-	if r.pool, err = sql.Open("sqlite", dsn(real, "ro")); err != nil {
+	if r.pool, err = sql.Open("sqlite", dsn(real, "ro", immutable)); err != nil {
 		return nil, err
 	}
 	if err := r.begin(ctx); err != nil {
 		_ = r.Close()
-		return nil, err
+		if around.readOnly && around.wal > 0 && cannotOpen(err) {
+			return nil, around.unreadable()
+		}
+		return nil, explainOpen(real, err)
 	}
 	return r, nil
 }

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+)
+
+// address is the TCP address of a listener: a host or none, and a port.
+type address string
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (a *address) UnmarshalText(text []byte) error {
+	s := string(text)
+	if problem, instead := checkAddress(s); problem != "" {
+		return &valueError{
+			err:     fmt.Errorf("want HOST:PORT, such as :8443 or 127.0.0.1:8443, have %q: %s", s, problem),
+			instead: instead,
+		}
+	}
+	*a = address(s)
+	return nil
+}
+
+// checkAddress says what is wrong with an address, and which one may be meant.
+func checkAddress(s string) (problem, instead string) {
+	_, port, err := net.SplitHostPort(s)
+	switch {
+	case s == "":
+		return "it is empty", ""
+	case err != nil && isPort(s):
+		return "a port alone needs a colon before it", ":" + s
+	case strings.Contains(s, "://"):
+		return "it is a URL; want the address alone", ""
+	case err != nil && strings.Count(s, ":") > 1:
+		return "an IPv6 address needs brackets, and then a port", ""
+	case err != nil:
+		return "it has no port", ""
+	case port == "":
+		return "it has no port; 0 picks a free one", ""
+	}
+	if number, err := strconv.ParseInt(port, 10, 64); err == nil {
+		if number < 0 || number > 65535 {
+			return "the port is " + port + "; want 0 to 65535", ""
+		}
+		return "", ""
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return "the port is not a number from 0 to 65535", ""
+	}
+	return "", ""
+}
+
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
+}
+
+// opsAddress is an address, or off for no listener.
+type opsAddress string
+
+// opsOff is the value of --ops-listen for no listener.
+const opsOff = "off"
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (a *opsAddress) UnmarshalText(text []byte) error {
+	if string(text) == opsOff {
+		*a = opsOff
+		return nil
+	}
+	var plain address
+	if err := plain.UnmarshalText(text); err != nil {
+		return err
+	}
+	*a = opsAddress(plain)
+	return nil
+}
+
+// valueError is an error of a flag's value that knows which value may be meant,
+// or none.
+type valueError struct {
+	err     error
+	instead string
+}
+
+// Error implements error.
+func (e *valueError) Error() string { return e.err.Error() }
+
+// Unwrap returns the error without the value.
+func (e *valueError) Unwrap() error { return e.err }
