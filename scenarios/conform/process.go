@@ -193,9 +193,14 @@ func (p *player) bury() error {
 	p.loseCalls()
 	if p.ended == nil {
 		p.kill()
+		ctx := p.ctx
 		go func() {
-			err := server.Shutdown(p.ctx)
-			p.mail.post(func(p *player) { p.ended = &err })
+			err := server.Shutdown(ctx)
+			p.mail.post(func(p *player) {
+				if p.server == server { // a shutdown that was under way may have said so before
+					p.ended = &err
+				}
+			})
 		}()
 	}
 	gone := p.until(func() bool {
