@@ -111,7 +111,6 @@ func (p *player) play(s *record.TapeStep) (*Difference, error) {
 		return nil, p.comeUp(s)
 	}
 	if p.server != nil && s.At > p.clock.now {
-		p.clock.expire() // what is due and the tape does not know of
 		p.virtual.Store(int64(s.At))
 		p.clock.moveTo(s.At)
 		p.read()
