@@ -9,7 +9,7 @@ ROUNDS   ?= 200
 # core has no goroutines, which core/purity_test.go verifies, so its own tests
 # have no races; the packages that drive it are raced together with it.
 RACED = $$($(GO) list ./... | grep -E '/(cmd|httpserver|httpagent|scenarios)(/|$$)')
-# A world of sim has none either, but a search runs many side by side.
+# A simulated world has none either, but a search runs many side by side.
 RACED_IN_SIM = Search|SideBySide
 
 .DEFAULT_GOAL := help
@@ -45,7 +45,7 @@ race: ## run the tests of packages with goroutines under the race detector
 	@if [ "$$($(GO) env CGO_ENABLED)" != 1 ]; then \
 		echo "race: the race detector needs cgo and a C compiler; go env CC names $$($(GO) env CC)" >&2; exit 1; fi
 	$(GO) test -race -short $(RACED)
-	$(GO) test -race -short -run '$(RACED_IN_SIM)' ./sim/search ./sim/simulation
+	$(GO) test -race -short -run '$(RACED_IN_SIM)' ./sim ./sim/search
 
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck
@@ -82,7 +82,7 @@ bench: ## run the benchmarks that BENCH (all) matches
 
 .PHONY: million
 million: ## simulate a million hosts for an hour, which takes 15 minutes
-	REFRAIN_SIM_MILLION=1 $(GO) test ./sim/simulation -run '^$$' -bench AMillionHosts -benchtime 1x -timeout 6h -v
+	REFRAIN_SIM_MILLION=1 $(GO) test ./sim -run '^$$' -bench AMillionHosts -benchtime 1x -timeout 6h -v
 
 .PHONY: mutants
 mutants: ## plant every bug of scenarios/mutants, one at a time, and print which layer catches it

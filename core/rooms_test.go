@@ -20,8 +20,8 @@ const modulePath = "github.com/refrain-fleet/refrain"
 // rooms says who may import whom of this module's packages, as the table of
 // docs/architecture.md has it. A room is a directory and all below it that is
 // not a room of its own; it may import itself and everything below its
-// directory, except what is above it and rooms that are byName. The packages of a
-// room may not exist yet.
+// directory, except rooms that are byName. The packages of a room may not exist
+// yet.
 var rooms = []struct {
 	dir string
 	may []string // directories, with all below them; without, if they end in "/."
@@ -30,8 +30,8 @@ var rooms = []struct {
 	// byName rooms are imported only by rooms whose list has their own
 	// directory, or the whole module; a directory above theirs is not enough.
 	byName bool
-	// above are directories below its own that import it, and not the reverse.
-	above []string
+	// listed: what is below its directory it may import only if its lists have it.
+	listed bool
 }{
 	{dir: "core"},
 	{dir: "core/wire"},
@@ -51,15 +51,16 @@ var rooms = []struct {
 	{dir: "sim/repro"},
 	{dir: "sim/scenario", may: []string{"core", "sim/random"}},
 	{dir: "sim/generate", may: []string{"core/wire", "sim/random", "sim/scenario"}},
-	{dir: "sim", may: []string{"core", "sim/random", "sim/scenario"}, testsMay: []string{"sim/sabotage", "sim/check"},
-		above: []string{"sim/repro", "sim/generate", "sim/sabotage", "sim/check", "sim/record", "sim/simulation", "sim/search", "sim/picture"}},
-	{dir: "sim/sabotage", may: []string{"core", "sim/.", "sim/scenario"}},
-	{dir: "sim/check", may: []string{"core", "sim/.", "sim/scenario"}, testsMay: []string{"sim/sabotage"}},
-	{dir: "sim/record", may: []string{"core", "sim/.", "sim/repro", "sim/scenario", "sim/check"}, testsMay: []string{"sim/generate"}},
-	{dir: "sim/simulation", may: []string{"core", "sim/.", "sim/scenario", "sim/check", "sim/record"}, testsMay: []string{"sim"}},
-	{dir: "sim/search", may: []string{"core", "sim/.", "sim/random", "sim/repro", "sim/scenario", "sim/generate", "sim/check", "sim/record", "sim/simulation"},
+	{dir: "sim/world", may: []string{"core", "sim/random", "sim/scenario"}, testsMay: []string{"sim/sabotage", "sim/check"}},
+	{dir: "sim/sabotage", may: []string{"core", "sim/world", "sim/scenario"}},
+	{dir: "sim/check", may: []string{"core", "sim/world", "sim/scenario"}, testsMay: []string{"sim/sabotage"}},
+	{dir: "sim/record", may: []string{"core", "sim/world", "sim/repro", "sim/scenario", "sim/check"}, testsMay: []string{"sim/generate"}},
+	{dir: "sim", may: []string{"sim/world", "sim/scenario", "sim/check", "sim/record"},
+		listed:   true,
+		testsMay: []string{"core", "sim/repro", "sim/generate", "sim/sabotage", "sim/search"}},
+	{dir: "sim/search", may: []string{"core", "sim/.", "sim/world", "sim/random", "sim/repro", "sim/scenario", "sim/generate", "sim/check", "sim/record"},
 		testsMay: []string{"sim/sabotage"}},
-	{dir: "sim/picture", may: []string{"core", "sim/.", "sim/scenario", "sim/check", "sim/record"}, testsMay: []string{"sim/simulation"}},
+	{dir: "sim/picture", may: []string{"core", "sim/world", "sim/scenario", "sim/check", "sim/record"}, testsMay: []string{"sim/."}},
 	{dir: "scenarios/gameday", may: []string{"sim", "core", "httpserver", "httpagent", "httpserver/store/sqlite"}},
 	{dir: "scenarios/conform", may: []string{"sim", "core", "httpserver", "httpserver/store/memory", "httpserver/store/sqlite"}},
 	{dir: "scenarios", may: []string{"sim", "core"}, testsMay: []string{"httpserver", "httpagent", "scenarios/conform", "httpserver/store/sqlite"}},
@@ -207,7 +208,7 @@ func mayImport(fromDir, toDir string, test bool) bool {
 		return true
 	case to >= 0 && rooms[to].byName:
 		return slices.Contains(may, rooms[to].dir) || slices.Contains(may, ".")
-	case inTree(toDir, room.dir) && !within(room.above):
+	case inTree(toDir, room.dir) && !room.listed:
 		return true
 	}
 	return within(may)
@@ -268,30 +269,35 @@ func TestTheRoomsKeepTheirDistance(t *testing.T) {
 		{"httpagent", "httpserver", false, false},
 		{"httpagent", "httpserver", true, false},
 		{"httpagent", "core/agent", false, true},
-		{"sim", "core/agent", false, true},
+		{"sim/world", "core/agent", false, true},
+		{"sim", "core/agent", false, false},
 		{"sim", "httpserver/store", false, false},
 		{"sim", "scenarios", false, false},
 		{"sim", "sim/scenario", false, true},
+		{"sim", "sim/world", false, true},
 		{"sim", "sim/picture", false, false},
 		{"sim", "sim/search", false, false},
-		{"sim", "sim/record", false, false},
-		{"sim", "sim/check", false, false},
-		{"sim", "sim/check", true, true},
+		{"sim", "sim/search", true, true},
+		{"sim", "sim/sabotage", false, false},
+		{"sim/world", "sim/scenario", false, true},
+		{"sim/world", "sim/record", false, false},
+		{"sim/world", "sim/check", false, false},
+		{"sim/world", "sim/check", true, true},
+		{"sim/world", "sim", false, false},
 		{"sim/check", "sim/record", false, false},
 		{"sim/check", "sim/sabotage", false, false},
 		{"sim/check", "sim/sabotage", true, true},
 		{"sim/record", "sim/check", false, true},
-		{"sim/record", "sim/simulation", false, false},
+		{"sim/record", "sim", false, false},
 		{"sim/picture", "sim/record", false, true},
-		{"sim/search", "sim/simulation", false, true},
-		{"sim/simulation", "sim/search", false, false},
+		{"sim/search", "sim", false, true},
 		{"sim/search", "sim/picture", false, false},
 		{"sim/scenario", "sim/random", false, true},
-		{"sim/scenario", "sim", false, false},
-		{"sim/scenario", "sim", true, false},
+		{"sim/scenario", "sim/world", false, false},
+		{"sim/scenario", "sim/world", true, false},
 		{"sim/random", "sim/scenario", false, false},
-		{"sim/generate", "sim", false, false},
-		{"sim/picture", "sim", false, true},
+		{"sim/generate", "sim/world", false, false},
+		{"sim/picture", "sim/world", false, true},
 		{"sim/picture", "httpserver", false, false},
 		{"scenarios", "sim", false, true},
 		{"scenarios", "httpserver", false, false},

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // scenarioSeeds adds scenarios to start from: one of every profile, and the
@@ -70,7 +70,7 @@ func FuzzScenario(f *testing.F) {
 		if s.Fleet.Hosts > maxHosts {
 			return // a million hosts are read in no time, and made in some
 		}
-		if _, err := simulation.New(again, simulation.Options{Checkers: []check.Checker{}}); err != nil {
+		if _, err := sim.New(again, sim.Options{Checkers: []check.Checker{}}); err != nil {
 			t.Fatalf("it is read, and no world can be made of it: %v\n%s", err, written)
 		}
 	})

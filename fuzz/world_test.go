@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // The bounds of the worlds of FuzzWorld. The sizes keep an input to
@@ -32,7 +32,7 @@ func FuzzWorld(f *testing.F) {
 	scenarioSeeds(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		s := bounded(readable(t, text))
-		result, err := simulation.Run(s, simulation.Options{Until: maxSteps})
+		result, err := sim.Run(s, sim.Options{Until: maxSteps})
 		if err != nil {
 			return // the bounds have made it one that nobody may run
 		}

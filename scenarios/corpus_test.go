@@ -9,10 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 func init() {
@@ -47,7 +47,7 @@ func local(f *scenario.File) string { return strings.TrimPrefix(f.Name, "scenari
 func TestEveryFileOfTheCorpusRunsAsItExpects(t *testing.T) {
 	for _, f := range corpus(t) {
 		t.Run(base(f), func(t *testing.T) {
-			r := run(t, f.Scenario, simulation.Options{})
+			r := run(t, f.Scenario, sim.Options{})
 			if rewriting() && (r.Violation == nil || r.Expected) {
 				for i := range r.Unmet {
 					if u := &r.Unmet[i]; u.Instead != nil {
@@ -57,7 +57,7 @@ func TestEveryFileOfTheCorpusRunsAsItExpects(t *testing.T) {
 				if err := os.WriteFile(local(f), []byte(f.String()), 0o644); err != nil {
 					t.Fatal(err)
 				}
-				r = run(t, f.Scenario, simulation.Options{})
+				r = run(t, f.Scenario, sim.Options{})
 			}
 			for _, wrong := range Judge(f, &r) {
 				t.Error(wrong)
@@ -68,16 +68,16 @@ func TestEveryFileOfTheCorpusRunsAsItExpects(t *testing.T) {
 			if t.Failed() {
 				t.Log(repro.Again("refrain sim run " + f.Name))
 			}
-			if wired := run(t, f.Scenario, simulation.Options{Wire: true}); wired.Hash != r.Hash {
+			if wired := run(t, f.Scenario, sim.Options{Wire: true}); wired.Hash != r.Hash {
 				t.Errorf("hash %016x, on the wire %016x", r.Hash, wired.Hash)
 			}
 		})
 	}
 }
 
-func run(t *testing.T, s scenario.Scenario, o simulation.Options) check.Verdict {
+func run(t *testing.T, s scenario.Scenario, o sim.Options) check.Verdict {
 	t.Helper()
-	r, err := simulation.Run(s, o)
+	r, err := sim.Run(s, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestAStaleFileOfTheCorpusFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := run(t, f.Scenario, simulation.Options{})
+	r := run(t, f.Scenario, sim.Options{})
 	got := strings.Join(Judge(f, &r), "\n")
 	want := "f:4: unmet: expect effect reboot count=2: saw 1\nf:3: stale: \"at 1m10s agent crash for=1s\" never took effect"
 	if got != want {
@@ -128,7 +128,7 @@ func TestAStaleFileOfTheCorpusFails(t *testing.T) {
 
 func mustFail(t *testing.T, f *scenario.File, s scenario.Scenario, without string) {
 	t.Helper()
-	if r := run(t, s, simulation.Options{}); !r.Failed() {
+	if r := run(t, s, sim.Options{}); !r.Failed() {
 		t.Errorf("%s passes without %q: nothing that it expects depends on it", f.Name, without)
 	}
 }

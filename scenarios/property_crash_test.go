@@ -7,9 +7,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 const (
@@ -102,7 +102,7 @@ func (l *ledger) take(x *record.Exchange) {
 }
 
 // compare verifies that the plane still knows what it has told.
-func (l *ledger) compare(v *verdict, w *sim.World) {
+func (l *ledger) compare(v *verdict, w *world.World) {
 	s := *w.Scenario()
 	if _, known := w.Plane().Rollout(s.Rollouts[0].ID); l.open && !known {
 		v.errorf("at %v the plane does not know %s, which it said was open", w.Now(), s.Rollouts[0].ID)
@@ -124,7 +124,7 @@ func judgeCrash(v *verdict, s scenario.Scenario) {
 	var met standings
 	untold := make(map[key]bool) // stepped, and not answered when the plane died
 	inHand := make(map[*record.Exchange]bool)
-	r := observe(v, s, func(w *sim.World, sights []record.Sight) {
+	r := observe(v, s, func(w *world.World, sights []record.Sight) {
 		met.look(v, w, sights)
 		for _, sight := range sights {
 			x := sight.Exchange
@@ -182,7 +182,7 @@ var wipeContract = property{drawWipe, judgeWipe, []string{seenDown}}
 func judgeWipe(v *verdict, s scenario.Scenario) {
 	due := record.Never // when everybody has to have been seen
 	wiped, asked := false, 0
-	r := observe(v, s, func(w *sim.World, sights []record.Sight) {
+	r := observe(v, s, func(w *world.World, sights []record.Sight) {
 		for _, sight := range sights {
 			switch {
 			case sight.Kind == record.SightWiped:

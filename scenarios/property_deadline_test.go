@@ -7,10 +7,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 const (
@@ -36,7 +36,7 @@ func drawDeadline(t *rapid.T) scenario.Scenario {
 	off := time.Duration(number(t, "nanoseconds off", -1, 1))
 	which := number(t, "which event", 0, 5)
 	witness := &record.Witness{}
-	if _, err := simulation.Run(s, simulation.Options{Witness: witness, Checkers: []check.Checker{}}); err != nil {
+	if _, err := sim.Run(s, sim.Options{Witness: witness, Checkers: []check.Checker{}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, x := range witness.Exchanges {

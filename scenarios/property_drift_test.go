@@ -8,9 +8,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 const (
@@ -69,7 +69,7 @@ type asked struct {
 
 // has reports whether a host has something to tell again of what it was asked
 // for. It is given an interval for it, the longest backoff there is (A5).
-func has(w *sim.World, x *record.Exchange) bool {
+func has(w *world.World, x *record.Exchange) bool {
 	events := w.Agent(x.Host).History(x.Rollout, nil)
 	return len(events) > 0 && events[len(events)-1].Seq > x.Heard.ReplayFrom
 }
@@ -87,7 +87,7 @@ func judgeDrift(v *verdict, s scenario.Scenario) {
 	steady := !slices.ContainsFunc(s.Faults, func(f scenario.Fault) bool { return f.Kind == scenario.NetReorder })
 	taken := make(map[key]time.Duration) // when it was last heard to be taken
 	var met standings
-	r := observe(v, s, func(w *sim.World, sights []record.Sight) {
+	r := observe(v, s, func(w *world.World, sights []record.Sight) {
 		met.look(v, w, sights)
 		for _, sight := range sights {
 			x := sight.Exchange

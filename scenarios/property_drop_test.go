@@ -9,9 +9,9 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 const (
@@ -60,7 +60,7 @@ func judgeDrop(v *verdict, s scenario.Scenario) {
 	records := make(map[place]*rollout.Record) // as they were before this event
 	owed := make(map[key]time.Duration)        // dropped, and not taken since
 	drops := make(map[*record.Exchange]bool)
-	r := observe(v, s, func(w *sim.World, sights []record.Sight) {
+	r := observe(v, s, func(w *world.World, sights []record.Sight) {
 		stepped := make(map[*record.Exchange]bool)
 		for _, sight := range sights {
 			x := sight.Exchange

@@ -8,9 +8,9 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // place is one (rollout, host) pair.
@@ -38,7 +38,7 @@ const laterWave = "a host of a later wave was given its dispatch"
 
 // look notes where the records of whoever was seen stand now, and verifies that
 // nobody was given a dispatch before the wave before was done (PROTOCOL R2).
-func (c *standings) look(v *verdict, w *sim.World, sights []record.Sight) {
+func (c *standings) look(v *verdict, w *world.World, sights []record.Sight) {
 	if c.seen == nil {
 		c.seen, c.now = make(map[place]map[standing]bool), make(map[place]standing)
 	}
@@ -68,7 +68,7 @@ func (c *standings) look(v *verdict, w *sim.World, sights []record.Sight) {
 
 // inTurn verifies that a host which is given its dispatch comes after a wave
 // that is done. It is for scenarios of one rollout that nobody resumes.
-func inTurn(v *verdict, w *sim.World, r *scenario.Rollout, host int) {
+func inTurn(v *verdict, w *world.World, r *scenario.Rollout, host int) {
 	s := *w.Scenario()
 	hosts := s.Manifest(r).Hosts
 	own := slices.IndexFunc(hosts, func(h wire.ManifestHost) bool { return h.Hostname == scenario.HostName(host) })
@@ -97,7 +97,7 @@ var leadsTo = map[wire.EventKind]wire.State{
 
 // compare verifies that each standing is one that a prefix of the host's own
 // history leads to. It is for agents that kept their disks.
-func (c *standings) compare(v *verdict, w *sim.World) {
+func (c *standings) compare(v *verdict, w *world.World) {
 	var found unordered
 	defer func() { found.tell(v) }()
 	for at, seen := range c.seen {

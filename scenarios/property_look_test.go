@@ -12,13 +12,13 @@ import (
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"github.com/refrain-fleet/refrain/sim/simulation"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // run is a scenario that was run, and what was seen of it.
 type run struct {
 	*record.Witness
-	world  *sim.World
+	world  *world.World
 	result check.Verdict
 }
 
@@ -28,14 +28,14 @@ const maxSteps = 1_000_000
 
 // observe runs a scenario under every checker. each, if given, is called after
 // every event that anything was seen of, with what was seen.
-func observe(v *verdict, s scenario.Scenario, each func(*sim.World, []record.Sight)) *run {
+func observe(v *verdict, s scenario.Scenario, each func(*world.World, []record.Sight)) *run {
 	r := &run{Witness: &record.Witness{}}
 	// A quarter of the scenarios has every document encoded and read back.
-	options := simulation.Options{Witness: r.Witness, Wire: s.Seed%4 == 0}
+	options := sim.Options{Witness: r.Witness, Wire: s.Seed%4 == 0}
 	if *ownEyes {
 		options.Checkers = []check.Checker{}
 	}
-	w, err := simulation.New(s, options)
+	w, err := sim.New(s, options)
 	if err != nil {
 		v.errorf("the scenario was refused: %v", err)
 		return nil
@@ -60,7 +60,7 @@ func observe(v *verdict, s scenario.Scenario, each func(*sim.World, []record.Sig
 }
 
 // recordOf is the plane's record; nil if it has none, or is down.
-func recordOf(w *sim.World, id wire.RolloutID, host int) *rollout.Record {
+func recordOf(w *world.World, id wire.RolloutID, host int) *rollout.Record {
 	p := w.Plane()
 	if p == nil {
 		return nil

@@ -12,11 +12,11 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/refrain-fleet/refrain/scenarios/conform"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // simCommand has the commands of the simulator.
@@ -71,7 +71,7 @@ type simViolation struct {
 	Detail     string  `json:"detail"`
 }
 
-func (r *simReport) judge(v *sim.Violation) {
+func (r *simReport) judge(v *world.Violation) {
 	r.Verdict = "passed"
 	if v != nil {
 		r.Verdict = "violation"
@@ -79,7 +79,7 @@ func (r *simReport) judge(v *sim.Violation) {
 	}
 }
 
-func reportViolation(v *sim.Violation) *simViolation {
+func reportViolation(v *world.Violation) *simViolation {
 	return &simViolation{v.Checker, v.Step, v.At.Seconds(), v.Detail}
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/search"
-	"github.com/refrain-fleet/refrain/sim/simulation"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // simDiffCommand compares two runs.
@@ -128,9 +128,9 @@ func (c *simDiffCommand) scenario(word string) (*diffSide, error) {
 // compare runs both side by side until they diverge, and then each by itself.
 func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 	b.wire = c.Wire
-	var worlds [2]*sim.World
+	var worlds [2]*world.World
 	for i, s := range []*diffSide{a, b} {
-		w, err := simulation.New(s.scenario, simulation.Options{Wire: s.wire})
+		w, err := sim.New(s.scenario, sim.Options{Wire: s.wire})
 		if err != nil {
 			return nil, usageError(s.name + ": " + err.Error())
 		}
@@ -150,13 +150,13 @@ func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 		of *diffSide
 		to *picture.Side
 	}{{a, &d.A}, {b, &d.B}} {
-		whole, err := simulation.Run(s.of.scenario, simulation.Options{Wire: s.of.wire})
+		whole, err := sim.Run(s.of.scenario, sim.Options{Wire: s.of.wire})
 		if err != nil {
 			return nil, err
 		}
 		recorder := record.NewRecorder(record.Limits{})
 		// Not every step has lines, so a few more are run than are shown.
-		part, err := simulation.Run(s.of.scenario, simulation.Options{Wire: s.of.wire, Record: recorder, Until: max(d.Step, 1) + 4*uint64(steps)})
+		part, err := sim.Run(s.of.scenario, sim.Options{Wire: s.of.wire, Record: recorder, Until: max(d.Step, 1) + 4*uint64(steps)})
 		if err != nil {
 			return nil, err
 		}

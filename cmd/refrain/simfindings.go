@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/search"
-	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // shrinkFindings shrinks the first finding of every kind, and returns the
@@ -34,7 +34,7 @@ func (c *simSearchCommand) shrinkFindings(ctx context.Context, io stdio, finding
 		}
 		seen[search.Kind(f.Result.Violation)] = true
 		file := filepath.Join(c.Out, fmt.Sprintf("%s-%s-%d.scenario", strings.ToLower(f.Result.Violation.Checker), f.Profile, f.Seed))
-		shrink := search.Shrink{Workers: int(c.Workers), Options: simulation.Options{Wire: c.Wire}}
+		shrink := search.Shrink{Workers: int(c.Workers), Options: sim.Options{Wire: c.Wire}}
 		r, err := runShrink(ctx, io, shrink, f.Scenario, seedOrigin(f.Seed, f.Profile).from(), file)
 		if err != nil {
 			failed = cmp.Or(failed, err)

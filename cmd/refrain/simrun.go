@@ -9,11 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // simRunCommand runs one scenario.
@@ -40,7 +40,7 @@ func (c *simRunCommand) Run(io stdio) error {
 		return err
 	}
 	if c.DumpState != nil {
-		state, err := simulation.DumpState(scenario, simulation.Options{Wire: c.Wire}, *c.DumpState)
+		state, err := sim.DumpState(scenario, sim.Options{Wire: c.Wire}, *c.DumpState)
 		if err != nil {
 			return usageError("--dump-state: " + err.Error())
 		}
@@ -51,14 +51,14 @@ func (c *simRunCommand) Run(io stdio) error {
 	if c.Wire {
 		report.Again += " --wire"
 	}
-	options := simulation.Options{Wire: c.Wire, Until: c.Until, TraceFrom: c.TraceFrom, TraceName: from.from()}
+	options := sim.Options{Wire: c.Wire, Until: c.Until, TraceFrom: c.TraceFrom, TraceName: from.from()}
 	if c.TraceFormat == "json" {
 		if c.Trace == "" {
 			return usageError("--trace-format json wants --trace FILE; - is standard output")
 		}
-		options.TraceFormat = simulation.TraceJSON
+		options.TraceFormat = sim.TraceJSON
 	}
-	events := c.Trace == "-" && options.TraceFormat == simulation.TraceJSON // are all of standard output
+	events := c.Trace == "-" && options.TraceFormat == sim.TraceJSON // are all of standard output
 	if c.Verbose && !c.JSON && !events {
 		options.Changes = io.Out
 	}
@@ -80,7 +80,7 @@ func (c *simRunCommand) Run(io stdio) error {
 		fmt.Fprintf(io.Out, "%s\n", scenario)
 	}
 	started := time.Now()
-	result, err := simulation.Run(scenario, options)
+	result, err := sim.Run(scenario, options)
 	wall := time.Since(started)
 	if err != nil {
 		return usageError(err.Error())

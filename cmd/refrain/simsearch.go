@@ -14,11 +14,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/search"
-	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // simSearchCommand runs many seeds.
@@ -58,7 +58,7 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 	var sample []search.Finding
 	summary := search.Search{
 		Profiles: profiles, First: c.First, Seeds: c.Seeds, Workers: int(c.Workers), GoOn: c.GoOn,
-		Options: simulation.Options{Wire: c.Wire},
+		Options: sim.Options{Wire: c.Wire},
 		Each: func(f search.Finding) {
 			if len(sample) < c.Sample && !f.Failed() {
 				sample = append(sample, f)

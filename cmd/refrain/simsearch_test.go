@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/search"
-	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // impatientFinding is what a search would find if it gave fleets no time.
@@ -22,7 +22,7 @@ func impatientFinding(t *testing.T, seed uint64) search.Finding {
 		Faults:   []scenario.Fault{{At: time.Minute, Kind: scenario.PlaneCrash, For: 3 * time.Second}},
 	}}
 	var err error
-	if f.Result, err = simulation.Run(f.Scenario, simulation.Options{}); err != nil || f.Result.Violation == nil {
+	if f.Result, err = sim.Run(f.Scenario, sim.Options{}); err != nil || f.Result.Violation == nil {
 		t.Fatalf("%v, %v", f.Result.Violation, err)
 	}
 	return f
@@ -48,7 +48,7 @@ func TestASearchWritesWhatItFindsAsSmallScenarios(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := simulation.Run(s, simulation.Options{})
+	result, err := sim.Run(s, sim.Options{})
 	if err != nil || result.Violation == nil || search.Kind(result.Violation) != search.Kind(findings[0].Result.Violation) {
 		t.Errorf("the file runs to %v, %v; want %v", result.Violation, err, findings[0].Result.Violation)
 	}

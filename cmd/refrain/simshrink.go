@@ -7,10 +7,10 @@ import (
 	"os"
 	"time"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/search"
-	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // simShrinkCommand shrinks a failing scenario.
@@ -55,7 +55,7 @@ func (c *simShrinkCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	shrink := search.Shrink{Executions: c.Executions, Workers: int(c.Workers), Options: simulation.Options{Wire: c.Wire}}
+	shrink := search.Shrink{Executions: c.Executions, Workers: int(c.Workers), Options: sim.Options{Wire: c.Wire}}
 	report, err := runShrink(ctx, io, shrink, scenario, origin.from(), c.Output)
 	if err != nil {
 		return err

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/tools/go/packages"
 
 	"github.com/refrain-fleet/refrain/scenarios/mutants"
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 func planted(t *testing.T) (root string, list []mutants.Mutant) {
@@ -157,7 +157,7 @@ func TestAScenarioBesideAMutantPassesWithoutIt(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
-		if result, err := simulation.Run(scenario, simulation.Options{}); err != nil || result.Violation != nil || !result.Ended {
+		if result, err := sim.Run(scenario, sim.Options{}); err != nil || result.Violation != nil || !result.Ended {
 			t.Errorf("%s: %v %v", file, err, result.Violation)
 		}
 	}

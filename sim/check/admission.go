@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // The checkers of the 503 contract but for S5: S6, S7 and S11. They know the
@@ -27,15 +27,15 @@ type refusals struct {
 
 func newRefusals(s *Checks) {
 	c := &refusals{q: s.inbox(), slots: make([]time.Duration, s.World.Scenario().Fleet.Hosts+2)}
-	s.on(sim.EventAdmitted, c.admitted)
-	s.on(sim.EventRefused, c.refused)
-	s.on(sim.EventDropped, c.dropped)
-	s.on(sim.EventAnswered, c.answered)
-	s.on(sim.EventStepEnded, c.stepped)
-	s.on(sim.EventPlaneDown, c.planeDown)
+	s.on(world.EventAdmitted, c.admitted)
+	s.on(world.EventRefused, c.refused)
+	s.on(world.EventDropped, c.dropped)
+	s.on(world.EventAnswered, c.answered)
+	s.on(world.EventStepEnded, c.stepped)
+	s.on(world.EventPlaneDown, c.planeDown)
 }
 
-func (c *refusals) admitted(e *sim.Event) {
+func (c *refusals) admitted(e *world.Event) {
 	w, m := e.World, e.Message
 	if c.q.expected != wire.OK {
 		w.Violate("S6", "m%d, a %v of %s, is admitted, and the inbox says %v: %s", m.ID(), m.Kind(), m.Identity().Name, c.q.expected, c.q.text(w))
@@ -43,7 +43,7 @@ func (c *refusals) admitted(e *sim.Event) {
 	c.slots[c.q.prior.caller] = 0
 }
 
-func (c *refusals) refused(e *sim.Event) {
+func (c *refusals) refused(e *world.Event) {
 	w, m := e.World, e.Message
 	if m.Outcome().Code != c.q.expected {
 		w.Violate("S6", "m%d, a %v of %s, is refused %v, and the inbox says %v: %s", m.ID(), m.Kind(), m.Identity().Name, m.Outcome().Code, c.q.expected, c.q.text(w))
@@ -52,7 +52,7 @@ func (c *refusals) refused(e *sim.Event) {
 
 // dropped: the loop lets go of an input without a reply only if a fault makes
 // it, if the plane is being built again, or if the process ends.
-func (c *refusals) dropped(e *sim.Event) {
+func (c *refusals) dropped(e *world.Event) {
 	w, m := e.World, e.Message
 	if c.q.rebuilding || c.q.closing {
 		return
@@ -63,7 +63,7 @@ func (c *refusals) dropped(e *sim.Event) {
 	w.Violate("S6", "the loop lets go of m%d, a %v, for no reason", m.ID(), m.Kind())
 }
 
-func (c *refusals) answered(e *sim.Event) {
+func (c *refusals) answered(e *world.Event) {
 	w, m := e.World, e.Message
 	r, was, code := c.q.now, &c.q.prior, m.Outcome().Code
 	if r == nil {
@@ -99,7 +99,7 @@ func (c *refusals) answered(e *sim.Event) {
 
 // atEnd is the 503 that a request is answered with when the reducer is done
 // with it (PROTOCOL G2); OK if it is answered with the reply.
-func (c *refusals) atEnd(w *sim.World, was *request) wire.Code {
+func (c *refusals) atEnd(w *world.World, was *request) wire.Code {
 	switch {
 	case w.Now() >= was.deadline:
 		return wire.Timeout
@@ -111,7 +111,7 @@ func (c *refusals) atEnd(w *sim.World, was *request) wire.Code {
 }
 
 // retryAfter judges the slot of a 503 (PROTOCOL G4).
-func (c *refusals) retryAfter(w *sim.World, m *sim.Message) {
+func (c *refusals) retryAfter(w *world.World, m *world.Message) {
 	after := m.Outcome().RetryAfter
 	if after < time.Second || after > w.Scenario().Fleet.Interval || after%time.Second != 0 {
 		w.Violate("S6", "m%d is told to come back after %v; want whole seconds from 1s to %v", m.ID(), after, w.Scenario().Fleet.Interval)
@@ -127,7 +127,7 @@ func (c *refusals) retryAfter(w *sim.World, m *sim.Message) {
 	*slot = w.Now() + after
 }
 
-func (c *refusals) stepped(e *sim.Event) {
+func (c *refusals) stepped(e *world.Event) {
 	w := e.World
 	if c.flushed && w.PlaneUp() {
 		w.Violate("S6", "a request inside was answered closed before the end of the drain")
@@ -135,7 +135,7 @@ func (c *refusals) stepped(e *sim.Event) {
 	c.flushed = false
 }
 
-func (c *refusals) planeDown(*sim.Event) { clear(c.slots) }
+func (c *refusals) planeDown(*world.Event) { clear(c.slots) }
 
 // room is S7: the inbox never has more inside than its capacity, than
 // what is left beside the heartbeats' reserve, or than four of one caller.
@@ -143,11 +143,11 @@ type room struct{ q *inboxModel }
 
 func newRoom(s *Checks) {
 	c := &room{s.inbox()}
-	s.on(sim.EventAdmitted, c.admitted)
-	s.on(sim.EventStepEnded, c.stepped)
+	s.on(world.EventAdmitted, c.admitted)
+	s.on(world.EventStepEnded, c.stepped)
 }
 
-func (c *room) admitted(e *sim.Event) {
+func (c *room) admitted(e *world.Event) {
 	w, m := e.World, e.Message
 	q, capacity := c.q, w.Capacity()
 	reserve := capacity / 4
@@ -167,7 +167,7 @@ func (c *room) admitted(e *sim.Event) {
 	}
 }
 
-func (c *room) stepped(e *sim.Event) {
+func (c *room) stepped(e *world.Event) {
 	w := e.World
 	if w.PlaneUp() && w.InboxDepth() != c.q.inside {
 		w.Violate("S7", "%d requests are inside, and %d came in that are not worked off", w.InboxDepth(), c.q.inside)
@@ -180,12 +180,12 @@ type steppings struct{ q *inboxModel }
 
 func newSteppings(s *Checks) {
 	c := &steppings{s.inbox()}
-	s.on(sim.EventStepping, c.stepping)
-	s.on(sim.EventFinished, c.finished)
-	s.on(sim.EventAnswered, c.answered)
+	s.on(world.EventStepping, c.stepping)
+	s.on(world.EventFinished, c.finished)
+	s.on(world.EventAnswered, c.answered)
 }
 
-func (c *steppings) stepping(e *sim.Event) {
+func (c *steppings) stepping(e *world.Event) {
 	w, m := e.World, e.Message
 	if m == nil {
 		return
@@ -201,14 +201,14 @@ func (c *steppings) stepping(e *sim.Event) {
 	}
 }
 
-func (c *steppings) finished(e *sim.Event) {
+func (c *steppings) finished(e *world.Event) {
 	w, m := e.World, e.Message
 	if r, was := c.q.now, &c.q.prior; r != nil && !was.stepped && !was.dropped {
 		w.Violate("S11", "m%d is finished with a reply, and was never stepped", m.ID())
 	}
 }
 
-func (c *steppings) answered(e *sim.Event) {
+func (c *steppings) answered(e *world.Event) {
 	w, m := e.World, e.Message
 	r, was := c.q.now, &c.q.prior
 	if r == nil || m.Outcome().Code.Unavailable() {

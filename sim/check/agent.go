@@ -6,7 +6,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // conduct is S17: what a full agent asks for and tells keeps PROTOCOL A2, A5,
@@ -51,7 +51,7 @@ type rolloutHabits struct {
 
 func newConduct(s *Checks) {
 	c := &conduct{hosts: make([]agentHabits, s.World.Scenario().Fleet.Hosts)}
-	s.on(sim.EventHostStepped, c.hostStepped)
+	s.on(world.EventHostStepped, c.hostStepped)
 }
 
 func (h *agentHabits) of(id wire.RolloutID) *rolloutHabits {
@@ -64,9 +64,9 @@ func (h *agentHabits) of(id wire.RolloutID) *rolloutHabits {
 	return &h.rollouts[len(h.rollouts)-1]
 }
 
-func (c *conduct) hostStepped(e *sim.Event) {
+func (c *conduct) hostStepped(e *world.Event) {
 	w, out := e.World, e.AgentOutput
-	if w.HostKind(e.Host) != sim.FullHost {
+	if w.HostKind(e.Host) != world.FullHost {
 		return
 	}
 	h := &c.hosts[e.Host-1]
@@ -99,7 +99,7 @@ func (c *conduct) hostStepped(e *sim.Event) {
 
 // rollsBack judges that a host which has to go back does so at once: it needs
 // nothing from the plane (A7).
-func (h *agentHabits) rollsBack(e *sim.Event) {
+func (h *agentHabits) rollsBack(e *world.Event) {
 	if h.switching {
 		return
 	}
@@ -119,7 +119,7 @@ func (h *agentHabits) rollsBack(e *sim.Event) {
 
 // appends judges that a host converges only once it has soaked, and on what its
 // probes say to this process (A8).
-func (h *agentHabits) appends(w *sim.World, host int, entry *agent.Entry) {
+func (h *agentHabits) appends(w *world.World, host int, entry *agent.Entry) {
 	if entry.Kind == agent.EntryForgotten {
 		// Taken up anew, it is another rollout, but the sender is the same.
 		r := h.of(entry.RolloutID)
@@ -145,7 +145,7 @@ func (h *agentHabits) appends(w *sim.World, host int, entry *agent.Entry) {
 }
 
 // hear takes over what an input says.
-func (h *agentHabits) hear(w *sim.World, in agent.Input) {
+func (h *agentHabits) hear(w *world.World, in agent.Input) {
 	switch in := in.(type) {
 	case *agent.Started:
 		*h = agentHabits{started: w.Now()}
@@ -192,7 +192,7 @@ func (h *agentHabits) asked(status int) {
 func unavailable(status int) bool { return status == 503 }
 
 // beats judges when a heartbeat is sent (A5).
-func (h *agentHabits) beats(w *sim.World, host int, r *agent.Request) {
+func (h *agentHabits) beats(w *world.World, host int, r *agent.Request) {
 	b := &h.heartbeat
 	interval := w.Scenario().Fleet.Interval
 	even := false
@@ -227,7 +227,7 @@ func (h *agentHabits) beats(w *sim.World, host int, r *agent.Request) {
 }
 
 // tells judges when an event is sent (A2, E8, E9).
-func (h *agentHabits) tells(w *sim.World, host int, r *agent.Request) {
+func (h *agentHabits) tells(w *world.World, host int, r *agent.Request) {
 	s := h.of(r.Event.RolloutID)
 	switch {
 	case s.open != 0:

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/agent"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/sabotage"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // What cannot be brought about in a world, since agents draw their jitter
@@ -35,13 +35,13 @@ func TestHeartbeatsWithoutJitterAreSeen(t *testing.T) {
 		{"a backoff beyond the cap", time.Second, []time.Duration{61 * time.Second}, lost, "at most 1m0s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w, err := sim.New(sabotage.QuietStory(), sim.Options{})
+			w, err := world.New(sabotage.QuietStory(), world.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			newConduct(&Checks{World: w})
 			step := func(in agent.Input, requests ...agent.Request) {
-				w.Tamper().Emit(sim.Event{Kind: sim.EventHostStepped, Host: 1, AgentInput: in, AgentOutput: &agent.Output{Requests: requests}})
+				w.Tamper().Emit(world.Event{Kind: world.EventHostStepped, Host: 1, AgentInput: in, AgentOutput: &agent.Output{Requests: requests}})
 			}
 			id := uint64(1)
 			step(&agent.Started{})
@@ -66,7 +66,7 @@ func TestHeartbeatsWithoutJitterAreSeen(t *testing.T) {
 // A 404 to an event of a rollout's earlier life says nothing of the new one.
 func TestALate404IsOfTheLifeWhoseEventItAnswers(t *testing.T) { // PROTOCOL E8
 	for _, forgotten := range []bool{false, true} {
-		w, h := new(sim.World), agentHabits{rollouts: []rolloutHabits{{id: "stable@r1", open: 7}}}
+		w, h := new(world.World), agentHabits{rollouts: []rolloutHabits{{id: "stable@r1", open: 7}}}
 		if forgotten {
 			h.appends(w, 1, &agent.Entry{Kind: agent.EntryForgotten, RolloutID: "stable@r1"})
 		}

@@ -1,6 +1,8 @@
 package check
 
-import "github.com/refrain-fleet/refrain/sim"
+import (
+	"github.com/refrain-fleet/refrain/sim/world"
+)
 
 // Checker is one numbered rule that runs are held to.
 type Checker struct {
@@ -16,7 +18,7 @@ type Checker struct {
 type Checks struct {
 	// World is what they judge. They read it, and change nothing of it but for
 	// reporting a violation.
-	World *sim.World
+	World *world.World
 
 	sharedLedger *ledger
 	sharedInbox  *inboxModel
@@ -26,7 +28,7 @@ type Checks struct {
 // Attach has checkers judge a world, and compares the run with what its scenario
 // expects; nil means every checker. It is to be called before the world's first
 // step.
-func Attach(w *sim.World, checkers []Checker) *Checks {
+func Attach(w *world.World, checkers []Checker) *Checks {
 	s := &Checks{World: w}
 	if checkers == nil {
 		checkers = Checkers()
@@ -41,7 +43,9 @@ func Attach(w *sim.World, checkers []Checker) *Checks {
 }
 
 // on subscribes a checker to a kind of event.
-func (s *Checks) on(kind sim.EventKind, consumer func(*sim.Event)) { s.World.Subscribe(kind, consumer) }
+func (s *Checks) on(kind world.EventKind, consumer func(*world.Event)) {
+	s.World.Subscribe(kind, consumer)
+}
 
 // ledger returns the ledger. It is made when the first checker wants it, and so
 // receives every event before the checkers do.

@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // deadlines is S5: every request is answered exactly once, by its deadline.
@@ -39,15 +39,15 @@ func (d *owedAnswer) is(where place) bool { return d.r.place == where && d.r.id 
 
 func newDeadlines(s *Checks) {
 	c := &deadlines{q: s.inbox()}
-	s.on(sim.EventArrived, c.arrived)
-	s.on(sim.EventAdmitted, c.admitted)
-	s.on(sim.EventFinished, c.finished)
-	s.on(sim.EventAnswered, c.answered)
-	s.on(sim.EventStepEnded, c.stepped)
-	s.on(sim.EventPlaneDown, c.planeDown)
+	s.on(world.EventArrived, c.arrived)
+	s.on(world.EventAdmitted, c.admitted)
+	s.on(world.EventFinished, c.finished)
+	s.on(world.EventAnswered, c.answered)
+	s.on(world.EventStepEnded, c.stepped)
+	s.on(world.EventPlaneDown, c.planeDown)
 }
 
-func (c *deadlines) arrived(e *sim.Event) {
+func (c *deadlines) arrived(e *world.Event) {
 	w, m := e.World, e.Message
 	if c.q.now != nil {
 		w.Violate("S5", "m%d comes twice", m.ID())
@@ -57,7 +57,7 @@ func (c *deadlines) arrived(e *sim.Event) {
 	}
 }
 
-func (c *deadlines) admitted(e *sim.Event) {
+func (c *deadlines) admitted(e *world.Event) {
 	w, m := e.World, e.Message
 	r, was := c.q.now, &c.q.prior
 	if r == nil || was.answered || was.place == inside {
@@ -67,14 +67,14 @@ func (c *deadlines) admitted(e *sim.Event) {
 	c.due = append(c.due, owedAnswer{r, m.ID(), r.deadline})
 }
 
-func (c *deadlines) finished(e *sim.Event) {
+func (c *deadlines) finished(e *world.Event) {
 	m := e.Message
 	if r := c.q.now; r != nil && !r.answered {
 		c.ended = append(c.ended, owedAnswer{r, m.ID(), 0})
 	}
 }
 
-func (c *deadlines) answered(e *sim.Event) {
+func (c *deadlines) answered(e *world.Event) {
 	w, m := e.World, e.Message
 	was := &c.q.prior
 	switch {
@@ -88,7 +88,7 @@ func (c *deadlines) answered(e *sim.Event) {
 }
 
 // waited judges the answer to a poll that waited (PROTOCOL D1, D3).
-func (c *deadlines) waited(w *sim.World, m *sim.Message) {
+func (c *deadlines) waited(w *world.World, m *world.Message) {
 	until := m.ArrivedAt() + m.Wait()
 	switch {
 	case m.Outcome().Code == wire.Closed: // S6 says whether it may be
@@ -101,7 +101,7 @@ func (c *deadlines) waited(w *sim.World, m *sim.Message) {
 }
 
 // newer reports whether another poll of the caller has just come.
-func (c *deadlines) newer(m *sim.Message) bool {
+func (c *deadlines) newer(m *world.Message) bool {
 	for _, name := range c.polls {
 		if name == m.Identity().Name {
 			return true
@@ -110,7 +110,7 @@ func (c *deadlines) newer(m *sim.Message) bool {
 	return false
 }
 
-func (c *deadlines) stepped(e *sim.Event) {
+func (c *deadlines) stepped(e *world.Event) {
 	w := e.World
 	for i := range c.ended {
 		e := &c.ended[i]
@@ -137,6 +137,6 @@ func (c *deadlines) stepped(e *sim.Event) {
 	}
 }
 
-func (c *deadlines) planeDown(*sim.Event) {
+func (c *deadlines) planeDown(*world.Event) {
 	c.due, c.head, c.ended = c.due[:0], 0, c.ended[:0]
 }

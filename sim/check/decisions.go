@@ -8,7 +8,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // decisions is what was decided about rollouts, by the operator's inputs and
@@ -181,7 +181,7 @@ func (l *ledger) turn(o *openedRollout) {
 }
 
 // decide notes what an operator's input decides, if the plane has taken it.
-func (l *ledger) decide(w *sim.World, in plane.Input, r *plane.Reply) {
+func (l *ledger) decide(w *world.World, in plane.Input, r *plane.Reply) {
 	switch in := in.(type) {
 	case *plane.OpenRollout:
 		if r.Outcome.Code == wire.Created {
@@ -245,7 +245,7 @@ func (l *ledger) resume(o *openedRollout) {
 }
 
 // revoke notes a revocation. An earlier one takes nothing back (T5).
-func (l *ledger) revoke(w *sim.World, in *plane.Revoke) {
+func (l *ledger) revoke(w *world.World, in *plane.Revoke) {
 	before := in.Before
 	if !before.IsSet() {
 		before = w.PlaneWall()

@@ -5,8 +5,8 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // offers is S13: a poll is answered with work that is queued for its host,
@@ -20,8 +20,8 @@ type offers struct {
 
 func newOffers(s *Checks) {
 	c := &offers{l: s.ledger()}
-	s.on(sim.EventStepping, c.stepping)
-	s.on(sim.EventStepDone, c.stepDone)
+	s.on(world.EventStepping, c.stepping)
+	s.on(world.EventStepDone, c.stepDone)
 }
 
 // withheld says why a record's dispatch is not offered; empty if it is
@@ -43,9 +43,9 @@ func (l *ledger) withheld(r *recordCopy) string {
 	}
 }
 
-func (c *offers) stepping(e *sim.Event) { c.named = len(e.Output.Wakes) }
+func (c *offers) stepping(e *world.Event) { c.named = len(e.Output.Wakes) }
 
-func (c *offers) stepDone(e *sim.Event) {
+func (c *offers) stepDone(e *world.Event) {
 	w, m, in, reply := e.World, e.Message, e.Input, e.Reply
 	if _, is := in.(*plane.Poll); is {
 		c.poll(w, m, reply)
@@ -67,7 +67,7 @@ func (c *offers) stepDone(e *sim.Event) {
 }
 
 // woken judges that whoever may be offered work since this step is woken (D1).
-func (c *offers) woken(e *sim.Event, wave releasedWave) {
+func (c *offers) woken(e *world.Event, wave releasedWave) {
 	w, in, o := e.World, e.Input, wave.of
 	if o.halted() || c.l.live.superseded(o) {
 		return
@@ -91,7 +91,7 @@ func (c *offers) woken(e *sim.Event, wave releasedWave) {
 	}
 }
 
-func (c *offers) poll(w *sim.World, m *sim.Message, reply *plane.Reply) {
+func (c *offers) poll(w *world.World, m *world.Message, reply *plane.Reply) {
 	d, offers := reply.Outcome.Document.(*wire.Dispatch)
 	if !offers {
 		for _, r := range c.l.now {
@@ -133,12 +133,12 @@ type waves struct {
 
 func newWaves(s *Checks) {
 	c := &waves{l: s.ledger()}
-	s.on(sim.EventStepping, c.stepping)
-	s.on(sim.EventStepDone, c.stepDone)
-	s.on(sim.EventPlaneStarted, c.planeStarted)
+	s.on(world.EventStepping, c.stepping)
+	s.on(world.EventStepDone, c.stepDone)
+	s.on(world.EventPlaneStarted, c.planeStarted)
 }
 
-func (c *waves) stepping(e *sim.Event) {
+func (c *waves) stepping(e *world.Event) {
 	w := e.World
 	c.named = len(e.Output.Wakes)
 	for _, r := range c.l.now {
@@ -148,7 +148,7 @@ func (c *waves) stepping(e *sim.Event) {
 	}
 }
 
-func (c *waves) stepDone(e *sim.Event) {
+func (c *waves) stepDone(e *world.Event) {
 	w, in := e.World, e.Input
 	for _, name := range e.Output.Wakes[c.named:] {
 		for _, r := range c.l.hosts[c.l.number(name)] {
@@ -161,7 +161,7 @@ func (c *waves) stepDone(e *sim.Event) {
 }
 
 // state judges what an operator is shown of a rollout.
-func (c *waves) state(w *sim.World, in plane.Input, o *openedRollout) {
+func (c *waves) state(w *world.World, in plane.Input, o *openedRollout) {
 	status, known := w.Plane().Rollout(o.id)
 	if !known {
 		w.Violate("S14", "after %v the plane does not know %s", in, o.id)
@@ -181,7 +181,7 @@ func (c *waves) state(w *sim.World, in plane.Input, o *openedRollout) {
 }
 
 // planeStarted judges everybody anew, by what is durable.
-func (c *waves) planeStarted(e *sim.Event) {
+func (c *waves) planeStarted(e *world.Event) {
 	w := e.World
 	for _, o := range c.l.live.opened {
 		for _, r := range o.records {
@@ -192,7 +192,7 @@ func (c *waves) planeStarted(e *sim.Event) {
 	}
 }
 
-func (c *waves) woken(w *sim.World, in plane.Input, r *recordCopy) {
+func (c *waves) woken(w *world.World, in plane.Input, r *recordCopy) {
 	rec, _ := w.Plane().Record(r.of.id, c.l.names[r.host])
 	if r.dispatchJudged || !rec.DispatchedAt.IsSet() {
 		return

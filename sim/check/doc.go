@@ -31,10 +31,10 @@
 //
 //	func newRoom(s *Checks) {
 //		c := &room{s.inbox()} // a shared model
-//		s.on(sim.EventAdmitted, c.admitted)
+//		s.on(world.EventAdmitted, c.admitted)
 //	}
 //
-//	func (c *room) admitted(e *sim.Event) { … e.Message … e.World.Violate("S7", …) }
+//	func (c *room) admitted(e *world.Event) { … e.Message … e.World.Violate("S7", …) }
 //
 // # Glossary
 //

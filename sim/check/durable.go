@@ -8,8 +8,8 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // recordKey names a record.
@@ -41,10 +41,10 @@ func newDurable(s *Checks) {
 	c.wipe()
 	c.adopt(s.World.Start())
 
-	s.on(sim.EventCommitted, c.committed)
-	s.on(sim.EventAnswered, c.answered)
-	s.on(sim.EventPlaneDown, c.planeDown)
-	s.on(sim.EventPlaneStarted, c.planeStarted)
+	s.on(world.EventCommitted, c.committed)
+	s.on(world.EventAnswered, c.answered)
+	s.on(world.EventPlaneDown, c.planeDown)
+	s.on(world.EventPlaneStarted, c.planeStarted)
 }
 
 func (c *durable) wipe() {
@@ -54,7 +54,7 @@ func (c *durable) wipe() {
 	clear(c.acked)
 }
 
-func (c *durable) committed(e *sim.Event) {
+func (c *durable) committed(e *world.Event) {
 	w, entries := e.World, e.Entries
 	for _, e := range entries {
 		switch in := e.Input.(type) {
@@ -81,7 +81,7 @@ func (c *durable) committed(e *sim.Event) {
 }
 
 // compare compares the durable state of the plane with that of another.
-func (c *durable) compare(w *sim.World, other *plane.Plane, what string) {
+func (c *durable) compare(w *world.World, other *plane.Plane, what string) {
 	c.loaded = w.Plane().AppendDurable(c.loaded[:0])
 	c.rewalked = other.AppendDurable(c.rewalked[:0])
 	if !bytes.Equal(c.loaded, c.rewalked) {
@@ -90,7 +90,7 @@ func (c *durable) compare(w *sim.World, other *plane.Plane, what string) {
 	}
 }
 
-func (c *durable) answered(e *sim.Event) {
+func (c *durable) answered(e *world.Event) {
 	w, m := e.World, e.Message
 	o := m.Outcome()
 	switch {
@@ -113,7 +113,7 @@ func (c *durable) answered(e *sim.Event) {
 	}
 }
 
-func (c *durable) heartbeat(w *sim.World, m *sim.Message) {
+func (c *durable) heartbeat(w *world.World, m *world.Message) {
 	o := m.Outcome()
 	req := m.Heartbeat().Request
 	if o.Replay {
@@ -131,7 +131,7 @@ func (c *durable) heartbeat(w *sim.World, m *sim.Message) {
 
 // dispatched judges an answer that tells of a rollout, and of a dispatch if at
 // is set: what the log gives so far has to have both.
-func (c *durable) dispatched(w *sim.World, m *sim.Message, id wire.RolloutID, host wire.Hostname, at wire.Time) {
+func (c *durable) dispatched(w *world.World, m *world.Message, id wire.RolloutID, host wire.Hostname, at wire.Time) {
 	if !c.open[id] {
 		w.Violate("S1", "m%d is told of %s, and its opening is not on the disk", m.ID(), id)
 		return
@@ -142,20 +142,20 @@ func (c *durable) dispatched(w *sim.World, m *sim.Message, id wire.RolloutID, ho
 }
 
 // tells judges an answer that tells of events up to seq.
-func (c *durable) tells(w *sim.World, m *sim.Message, id wire.RolloutID, host wire.Hostname, seq wire.Seq) {
+func (c *durable) tells(w *world.World, m *world.Message, id wire.RolloutID, host wire.Hostname, seq wire.Seq) {
 	if has := c.disk[recordKey{id, host}]; has < seq {
 		w.Violate("S1", "m%d is answered %v and told of event %d of %s in %s; the disk has those up to %d", m.ID(), m.Outcome().Code, seq, host, id, has)
 	}
 }
 
-func (c *durable) planeDown(e *sim.Event) {
+func (c *durable) planeDown(e *world.Event) {
 	wiped := e.Wiped
 	if wiped {
 		c.wipe()
 	}
 }
 
-func (c *durable) planeStarted(e *sim.Event) {
+func (c *durable) planeStarted(e *world.Event) {
 	w := e.World
 	for _, key := range sortedRecords(c.acked) {
 		rec, there := w.Plane().Record(key.id, key.host)
@@ -194,13 +194,13 @@ type sequence struct {
 
 func newSequence(s *Checks) {
 	c := &sequence{l: s.ledger(), acked: make(map[recordKey]wire.Seq)}
-	s.on(sim.EventStepDone, c.stepDone)
-	s.on(sim.EventAnswered, c.answered)
-	s.on(sim.EventPlaneDown, c.planeDown)
-	s.on(sim.EventPlaneStarted, c.planeStarted)
+	s.on(world.EventStepDone, c.stepDone)
+	s.on(world.EventAnswered, c.answered)
+	s.on(world.EventPlaneDown, c.planeDown)
+	s.on(world.EventPlaneStarted, c.planeStarted)
 }
 
-func (c *sequence) stepDone(e *sim.Event) {
+func (c *sequence) stepDone(e *world.Event) {
 	w := e.World
 	for _, r := range c.l.now {
 		switch {
@@ -212,7 +212,7 @@ func (c *sequence) stepDone(e *sim.Event) {
 	}
 }
 
-func (c *sequence) answered(e *sim.Event) {
+func (c *sequence) answered(e *world.Event) {
 	m := e.Message
 	if m.Kind() == scenario.RouteEvent && m.Outcome().Code == wire.NoContent {
 		key := recordKey{m.Event().Envelope.RolloutID, m.Event().Envelope.Hostname}
@@ -220,14 +220,14 @@ func (c *sequence) answered(e *sim.Event) {
 	}
 }
 
-func (c *sequence) planeDown(e *sim.Event) {
+func (c *sequence) planeDown(e *world.Event) {
 	wiped := e.Wiped
 	if wiped {
 		clear(c.acked)
 	}
 }
 
-func (c *sequence) planeStarted(e *sim.Event) {
+func (c *sequence) planeStarted(e *world.Event) {
 	w := e.World
 	for _, key := range sortedRecords(c.acked) {
 		rec, _ := w.Plane().Record(key.id, key.host)

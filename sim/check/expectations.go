@@ -12,14 +12,14 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // expectations is a consumer of events that compares a run with what its scenario
 // expects. It is there only if something is expected.
 type expectations struct {
-	w    *sim.World
+	w    *world.World
 	seen []seen
 	// looks are the expectations that are looked at at an instant, in the order
 	// of those; next is the first that was not looked at yet.
@@ -61,7 +61,7 @@ type occurrence struct {
 }
 
 // newExpectations subscribes a judge.
-func newExpectations(w *sim.World) *expectations {
+func newExpectations(w *world.World) *expectations {
 	list := w.Scenario().Expects
 	j := &expectations{w: w, seen: make([]seen, len(list))}
 	for i, e := range list {
@@ -71,18 +71,18 @@ func newExpectations(w *sim.World) *expectations {
 		}
 	}
 	slices.SortStableFunc(j.looks, func(a, b int) int { return cmp.Compare(list[a].At.Min, list[b].At.Min) })
-	w.Subscribe(sim.EventAnswered, j.answered)
-	w.Subscribe(sim.EventNoticed, j.noticed)
-	w.Subscribe(sim.EventCommitted, j.committed)
+	w.Subscribe(world.EventAnswered, j.answered)
+	w.Subscribe(world.EventNoticed, j.noticed)
+	w.Subscribe(world.EventCommitted, j.committed)
 	if len(j.looks) > 0 {
-		w.Subscribe(sim.EventStepBegan, j.stepBegan)
+		w.Subscribe(world.EventStepBegan, j.stepBegan)
 	}
 	return j
 }
 
 // stepBegan: everything whose instant is over is looked at. The step has not
 // changed anything yet.
-func (j *expectations) stepBegan(e *sim.Event) {
+func (j *expectations) stepBegan(e *world.Event) {
 	for j.next < len(j.looks) {
 		s := &j.seen[j.looks[j.next]]
 		if s.expect.At.Min >= e.At {
@@ -94,7 +94,7 @@ func (j *expectations) stepBegan(e *sim.Event) {
 }
 
 // answered: the plane answered a request.
-func (j *expectations) answered(e *sim.Event) {
+func (j *expectations) answered(e *world.Event) {
 	w, m := e.World, e.Message
 	for i := range j.seen {
 		s := &j.seen[i]
@@ -109,7 +109,7 @@ func (j *expectations) answered(e *sim.Event) {
 
 // chooses reports whether an expectation is about the answer to a request,
 // whatever the answer is.
-func chooses(e *scenario.Expect, m *sim.Message) bool {
+func chooses(e *scenario.Expect, m *world.Message) bool {
 	route := m.Kind().String()
 	if m.FromManifests() {
 		route = "manifest"
@@ -135,7 +135,7 @@ func chooses(e *scenario.Expect, m *sim.Message) bool {
 }
 
 // noticed: the plane told something.
-func (j *expectations) noticed(e *sim.Event) {
+func (j *expectations) noticed(e *world.Event) {
 	w, n := e.World, *e.Notice
 	for i := range j.seen {
 		s := &j.seen[i]
@@ -147,7 +147,7 @@ func (j *expectations) noticed(e *sim.Event) {
 }
 
 // committed: entries are on the plane's disk.
-func (j *expectations) committed(e *sim.Event) {
+func (j *expectations) committed(e *world.Event) {
 	w, entries := e.World, e.Entries
 	for i := range j.seen {
 		s := &j.seen[i]

@@ -6,9 +6,9 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/sabotage"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 func TestEveryCheckerFiresInAWorldThatBreaksItsRule(t *testing.T) {
@@ -38,11 +38,11 @@ func TestCheckersFireWhenTheirModelIsWrong(t *testing.T) {
 		{"S14", "a host of a quarantined target is dispatched", sabotage.FailingStory, wakeAnyway("h2", "stable@r1", 6*time.Minute+time.Second)},
 		{"S14", "a host that is under way is dispatched", sabotage.QuietStory, wakeAnyway("h1", "stable@r1", 45*time.Second)},
 		{"S15", "a plane that works is called wedged", sabotage.WedgedStory, func(model func() *Checks) *sabotage.Saboteur {
-			return &sabotage.Saboteur{OnFinished: func(*sim.World, *sim.Message) { model().inbox().inside = 0 }}
+			return &sabotage.Saboteur{OnFinished: func(*world.World, *world.Message) { model().inbox().inside = 0 }}
 		}},
 	} {
 		t.Run(c.checker+" "+c.name, func(t *testing.T) {
-			w, err := sim.New(c.story(), sim.Options{Rest: Rest})
+			w, err := world.New(c.story(), world.Options{Rest: Rest})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,7 +61,7 @@ func TestCheckersFireWhenTheirModelIsWrong(t *testing.T) {
 // on.
 func wakeAnyway(host wire.Hostname, id wire.RolloutID, from time.Duration) func(func() *Checks) *sabotage.Saboteur {
 	return func(model func() *Checks) *sabotage.Saboteur {
-		return &sabotage.Saboteur{OnStepDone: func(w *sim.World, _ *sim.Message, _ plane.Input, r *plane.Reply) {
+		return &sabotage.Saboteur{OnStepDone: func(w *world.World, _ *world.Message, _ plane.Input, r *plane.Reply) {
 			if r == nil || w.Now() < from {
 				return
 			}

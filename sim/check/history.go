@@ -8,8 +8,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // history is S4: the plane's record is never ahead of the agent's own
@@ -59,11 +59,11 @@ func newHistory(s *Checks) {
 		}
 	}
 
-	s.on(sim.EventHostAppended, c.hostAppended)
-	s.on(sim.EventHostStepped, c.hostStepped)
-	s.on(sim.EventHostLost, c.hostLost)
-	s.on(sim.EventStepDone, c.stepDone)
-	s.on(sim.EventStepEnded, c.stepped)
+	s.on(world.EventHostAppended, c.hostAppended)
+	s.on(world.EventHostStepped, c.hostStepped)
+	s.on(world.EventHostLost, c.hostLost)
+	s.on(world.EventStepDone, c.stepDone)
+	s.on(world.EventStepEnded, c.stepped)
 }
 
 // of returns what a host ever wrote of a rollout.
@@ -87,7 +87,7 @@ func (h *ownHistory) has(ev wire.Event) bool {
 	return false
 }
 
-func (c *history) hostAppended(e *sim.Event) {
+func (c *history) hostAppended(e *world.Event) {
 	host := e.Host
 	for i := range e.Appended {
 		switch e := &e.Appended[i]; e.Kind {
@@ -105,7 +105,7 @@ func (c *history) hostAppended(e *sim.Event) {
 // hostStepped: what was renumbered stands in the agent's history under its new
 // numbers by now. If the process died at the append, its next life shows it
 // before it sends anything.
-func (c *history) hostStepped(e *sim.Event) {
+func (c *history) hostStepped(e *world.Event) {
 	if len(c.renumbered) == 0 {
 		return
 	}
@@ -126,9 +126,9 @@ func (c *history) hostStepped(e *sim.Event) {
 	c.renumbered = kept
 }
 
-func (c *history) hostLost(e *sim.Event) { c.lost[e.Host] = true }
+func (c *history) hostLost(e *world.Event) { c.lost[e.Host] = true }
 
-func (c *history) stepDone(e *sim.Event) {
+func (c *history) stepDone(e *world.Event) {
 	w, m, in := e.World, e.Message, e.Input
 	for _, r := range c.l.now {
 		taken, told := wire.Event{}, wire.Time{}
@@ -150,11 +150,11 @@ func (c *history) stepDone(e *sim.Event) {
 }
 
 // taken judges that the plane took an event.
-func (c *history) taken(w *sim.World, m *sim.Message, r *recordCopy, ev wire.Event) {
+func (c *history) taken(w *world.World, m *world.Message, r *recordCopy, ev wire.Event) {
 	if r.last.LastEventSeq != ev.Seq {
 		w.Violate("S4", "h%d in %s: the plane took %v and has the events up to %d", r.host, r.of.id, ev, r.last.LastEventSeq)
 	}
-	if w.HostKind(r.host) == sim.HostileHost {
+	if w.HostKind(r.host) == world.HostileHost {
 		return // it says what it likes, of itself
 	}
 	if !c.of(r.host, r.of.id).has(ev) {
@@ -193,7 +193,7 @@ func (c *history) unfounded(r *recordCopy, taken wire.Event, confirmed wire.Time
 
 // stepped compares the records of plane and agents when the fleet has come to
 // rest.
-func (c *history) stepped(e *sim.Event) {
+func (c *history) stepped(e *world.Event) {
 	w := e.World
 	if !w.Settled() {
 		return
@@ -201,7 +201,7 @@ func (c *history) stepped(e *sim.Event) {
 	for host := 1; host <= w.Scenario().Fleet.Hosts; host++ {
 		notBefore := w.NotBefore(host)
 		revoked := c.l.live.revoked[wire.CommonName(w.Identity(host).CommonName)]
-		if w.HostKind(host) != sim.FullHost || c.lost[host] || notBefore.Before(revoked) || w.PlaneWall().Before(notBefore) {
+		if w.HostKind(host) != world.FullHost || c.lost[host] || notBefore.Before(revoked) || w.PlaneWall().Before(notBefore) {
 			continue // it cannot be asked, cannot know, or is locked out
 		}
 		c.views = w.Agent(host).Views(c.views[:0])
@@ -213,7 +213,7 @@ func (c *history) stepped(e *sim.Event) {
 
 // compare compares the plane's record with the agent's own. Dispatch and soak
 // deadline are the plane's; a plane that lost its disk has new ones.
-func (c *history) compare(w *sim.World, host int, v *agent.View) {
+func (c *history) compare(w *world.World, host int, v *agent.View) {
 	r := c.l.copyOf(host, v.Record.RolloutID)
 	if r == nil || v.Superseded || v.Busy || v.Unsent || c.l.live.superseded(r.of) || c.of(host, r.of.id).forgotten {
 		return // unknown, over, outstanding, or begun anew

@@ -6,8 +6,8 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // inboxModel is what an observer outside the plane knows of the inbox, who sees
@@ -42,7 +42,7 @@ const (
 
 // request is one request at the plane.
 type request struct {
-	m      *sim.Message
+	m      *world.Message
 	id     uint64
 	life   int
 	caller int
@@ -59,24 +59,24 @@ type request struct {
 
 func newInboxModel(s *Checks) *inboxModel {
 	q := &inboxModel{callers: make([]int, s.World.Scenario().Fleet.Hosts+2)}
-	s.on(sim.EventArrived, q.arrived)
-	s.on(sim.EventAdmitted, q.admitted)
-	s.on(sim.EventRefused, q.refused)
-	s.on(sim.EventStepping, q.stepping)
-	s.on(sim.EventDropped, q.dropped)
-	s.on(sim.EventFinished, q.finished)
-	s.on(sim.EventExpired, q.expired)
-	s.on(sim.EventAnswered, q.answered)
-	s.on(sim.EventPlaneStarted, q.planeStarted)
-	s.on(sim.EventPlaneClosing, q.planeClosing)
-	s.on(sim.EventSection, q.section)
-	s.on(sim.EventPlaneDown, q.planeDown)
+	s.on(world.EventArrived, q.arrived)
+	s.on(world.EventAdmitted, q.admitted)
+	s.on(world.EventRefused, q.refused)
+	s.on(world.EventStepping, q.stepping)
+	s.on(world.EventDropped, q.dropped)
+	s.on(world.EventFinished, q.finished)
+	s.on(world.EventExpired, q.expired)
+	s.on(world.EventAnswered, q.answered)
+	s.on(world.EventPlaneStarted, q.planeStarted)
+	s.on(world.EventPlaneClosing, q.planeClosing)
+	s.on(world.EventSection, q.section)
+	s.on(world.EventPlaneDown, q.planeDown)
 	return q
 }
 
 // look makes the request of a message the one that the event is about; nil if it
 // is not known.
-func (q *inboxModel) look(m *sim.Message) *request {
+func (q *inboxModel) look(m *world.Message) *request {
 	q.now, q.prior = nil, request{}
 	if int(m.Slot()) < len(q.requests) {
 		if r := q.requests[m.Slot()]; r.id == m.ID() && r.life == q.life && r.place != nowhere {
@@ -86,7 +86,7 @@ func (q *inboxModel) look(m *sim.Message) *request {
 	return q.now
 }
 
-func (q *inboxModel) arrived(e *sim.Event) {
+func (q *inboxModel) arrived(e *world.Event) {
 	w, m := e.World, e.Message
 	if q.look(m) != nil {
 		return // S5 says so
@@ -99,7 +99,7 @@ func (q *inboxModel) arrived(e *sim.Event) {
 
 // callerOf returns the number of who asks, as far as the cap goes (PROTOCOL
 // G6).
-func callerOf(w *sim.World, m *sim.Message) int {
+func callerOf(w *world.World, m *world.Message) int {
 	switch {
 	case m.FromManifests():
 		return w.Scenario().Fleet.Hosts + 1
@@ -121,7 +121,7 @@ func (q *inboxModel) count() int {
 	return q.callers[q.now.caller]
 }
 
-func (q *inboxModel) admitted(e *sim.Event) {
+func (q *inboxModel) admitted(e *world.Event) {
 	w, m := e.World, e.Message
 	r := q.look(m)
 	q.expected = q.verdict(w, m)
@@ -137,7 +137,7 @@ func (q *inboxModel) admitted(e *sim.Event) {
 	q.callers[r.caller]++
 }
 
-func (q *inboxModel) refused(e *sim.Event) {
+func (q *inboxModel) refused(e *world.Event) {
 	w, m := e.World, e.Message
 	r := q.look(m)
 	q.expected = q.verdict(w, m)
@@ -148,7 +148,7 @@ func (q *inboxModel) refused(e *sim.Event) {
 
 // verdict is what PROTOCOL G1, G5 and G6 say about a request that asks to be
 // admitted now. While the plane is being built again the runtime is not up.
-func (q *inboxModel) verdict(w *sim.World, m *sim.Message) wire.Code {
+func (q *inboxModel) verdict(w *world.World, m *world.Message) wire.Code {
 	capacity := w.Capacity()
 	reserve := min((capacity+3)/4, capacity-1)
 	switch {
@@ -168,9 +168,9 @@ func (q *inboxModel) verdict(w *sim.World, m *sim.Message) wire.Code {
 }
 
 // full reports whether the whole inbox is.
-func (q *inboxModel) full(w *sim.World) bool { return q.inside >= w.Capacity() }
+func (q *inboxModel) full(w *world.World) bool { return q.inside >= w.Capacity() }
 
-func (q *inboxModel) stepping(e *sim.Event) {
+func (q *inboxModel) stepping(e *world.Event) {
 	m := e.Message
 	if m == nil {
 		q.now = nil
@@ -181,14 +181,14 @@ func (q *inboxModel) stepping(e *sim.Event) {
 	}
 }
 
-func (q *inboxModel) dropped(e *sim.Event) {
+func (q *inboxModel) dropped(e *world.Event) {
 	m := e.Message
 	if r := q.look(m); r != nil {
 		r.dropped = true
 	}
 }
 
-func (q *inboxModel) finished(e *sim.Event) {
+func (q *inboxModel) finished(e *world.Event) {
 	w, m := e.World, e.Message
 	r := q.look(m)
 	if r == nil || r.place != inside {
@@ -205,9 +205,9 @@ func (q *inboxModel) finished(e *sim.Event) {
 	}
 }
 
-func (q *inboxModel) expired(e *sim.Event) { q.look(e.Message) }
+func (q *inboxModel) expired(e *world.Event) { q.look(e.Message) }
 
-func (q *inboxModel) answered(e *sim.Event) {
+func (q *inboxModel) answered(e *world.Event) {
 	m := e.Message
 	r := q.look(m)
 	if r == nil || r.answered {
@@ -219,14 +219,16 @@ func (q *inboxModel) answered(e *sim.Event) {
 	}
 }
 
-func (q *inboxModel) planeStarted(*sim.Event) { q.started, q.rebuilding = true, false }
-func (q *inboxModel) planeClosing(*sim.Event) { q.closing = true }
+func (q *inboxModel) planeStarted(*world.Event) { q.started, q.rebuilding = true, false }
+func (q *inboxModel) planeClosing(*world.Event) { q.closing = true }
 
 // section: after a failure nothing is let in until the plane is rebuilt.
-func (q *inboxModel) section(e *sim.Event) { q.rebuilding = q.rebuilding || e.Section == driver.Pause }
+func (q *inboxModel) section(e *world.Event) {
+	q.rebuilding = q.rebuilding || e.Section == driver.Pause
+}
 
 // planeDown: whoever was inside is so no more, and nobody is owed an answer.
-func (q *inboxModel) planeDown(*sim.Event) {
+func (q *inboxModel) planeDown(*world.Event) {
 	q.started, q.closing, q.rebuilding = false, false, false
 	q.inside, q.bulk = 0, 0
 	clear(q.callers)
@@ -235,6 +237,6 @@ func (q *inboxModel) planeDown(*sim.Event) {
 }
 
 // text describes what the model knows that its verdict depends on.
-func (q *inboxModel) text(w *sim.World) string {
+func (q *inboxModel) text(w *world.World) string {
 	return fmt.Sprintf("%d of %d inside, %d of them no heartbeats, %d of the caller", q.inside, w.Capacity(), q.bulk, q.count())
 }

@@ -1,6 +1,8 @@
 package check
 
-import "github.com/refrain-fleet/refrain/sim"
+import (
+	"github.com/refrain-fleet/refrain/sim/world"
+)
 
 // smallFleet is the number of hosts up to which the reducers check their own
 // invariants after every step. That walks over everything they know, so in
@@ -22,11 +24,11 @@ func newInvariants(s *Checks) {
 		c.every = 1
 	}
 
-	s.on(sim.EventStepDone, c.stepDone)
-	s.on(sim.EventHostStepped, c.hostStepped)
+	s.on(world.EventStepDone, c.stepDone)
+	s.on(world.EventHostStepped, c.hostStepped)
 }
 
-func (c *invariants) stepDone(e *sim.Event) {
+func (c *invariants) stepDone(e *world.Event) {
 	w, in := e.World, e.Input
 	if c.steps++; c.steps%c.every != 0 {
 		return
@@ -39,7 +41,7 @@ func (c *invariants) stepDone(e *sim.Event) {
 	}
 }
 
-func (c *invariants) hostStepped(e *sim.Event) {
+func (c *invariants) hostStepped(e *world.Event) {
 	if c.agents++; c.agents%c.every != 0 {
 		return
 	}

@@ -5,8 +5,8 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // isolation is S10: nothing about a host changes by another's certificate,
@@ -23,7 +23,7 @@ type isolation struct {
 	// may come in.
 	expected wire.Code
 	vague    bool // the plane is not up, and knows no revocations yet
-	asked    *sim.Message
+	asked    *world.Message
 	// inForce are the revocations that the plane refuses by: those that were
 	// durable when it last took over a commit, or loaded its log. durable has
 	// those on the disk, which may be in force.
@@ -38,16 +38,16 @@ type isolation struct {
 
 func newIsolation(s *Checks) {
 	c := &isolation{l: s.ledger()}
-	s.on(sim.EventArrived, c.arrived)
-	s.on(sim.EventAnswered, c.answered)
-	s.on(sim.EventAdmitted, c.admitted)
-	s.on(sim.EventStepping, c.stepping)
-	s.on(sim.EventStepDone, c.stepDone)
-	s.on(sim.EventSection, c.section)
-	s.on(sim.EventPlaneDown, c.planeDown)
+	s.on(world.EventArrived, c.arrived)
+	s.on(world.EventAnswered, c.answered)
+	s.on(world.EventAdmitted, c.admitted)
+	s.on(world.EventStepping, c.stepping)
+	s.on(world.EventStepDone, c.stepDone)
+	s.on(world.EventSection, c.section)
+	s.on(world.EventPlaneDown, c.planeDown)
 }
 
-func (c *isolation) arrived(e *sim.Event) {
+func (c *isolation) arrived(e *world.Event) {
 	w, m := e.World, e.Message
 	c.asked, c.vague = m, !w.PlaneStarted()
 	c.expected = wire.OK
@@ -68,7 +68,7 @@ func (c *isolation) arrived(e *sim.Event) {
 	}
 }
 
-func (c *isolation) answered(e *sim.Event) {
+func (c *isolation) answered(e *world.Event) {
 	w, m := e.World, e.Message
 	code := m.Outcome().Code
 	if m != c.asked {
@@ -96,7 +96,7 @@ func (c *isolation) answered(e *sim.Event) {
 
 // section: what is durable is in force once the loop has learned of the commit, or
 // has loaded the log.
-func (c *isolation) section(e *sim.Event) {
+func (c *isolation) section(e *world.Event) {
 	if (e.Section == driver.TakeOver || e.Section == driver.Load) && e.Count == 1 {
 		c.inForce = maps.Clone(c.l.durable.revoked)
 	}
@@ -104,12 +104,12 @@ func (c *isolation) section(e *sim.Event) {
 
 // revokedSince reports whether a poll that waited comes to ask again, and its
 // certificate was revoked meanwhile.
-func (c *isolation) revokedSince(m *sim.Message, code wire.Code) bool {
+func (c *isolation) revokedSince(m *world.Message, code wire.Code) bool {
 	revoked, there := c.l.durable.revoked[wire.CommonName(m.Identity().CommonName)]
 	return m.Kind() == scenario.RoutePoll && code == wire.CertificateRevoked && there && m.NotBefore().Before(revoked)
 }
 
-func (c *isolation) admitted(e *sim.Event) {
+func (c *isolation) admitted(e *world.Event) {
 	w, m := e.World, e.Message
 	if revoked, there := c.inForce[wire.CommonName(m.Identity().CommonName)]; m != c.asked && there && m.NotBefore().Before(revoked) {
 		w.Violate("S10", "m%d, a %v of %s that waited, asks again; want it refused certificate_revoked", m.ID(), m.Kind(), m.Identity().Name)
@@ -120,7 +120,7 @@ func (c *isolation) admitted(e *sim.Event) {
 	c.asked = nil
 }
 
-func (c *isolation) stepping(e *sim.Event) {
+func (c *isolation) stepping(e *world.Event) {
 	w, m, in := e.World, e.Message, e.Input
 	if m != nil && m.Host() > 0 && string(aboutHost(in)) != m.Identity().Name {
 		w.Violate("S10", "m%d, %v, is stepped, and it came from %s", m.ID(), in, m.Identity().Name)
@@ -148,7 +148,7 @@ func onlyDispatched(r *recordCopy) bool {
 }
 
 // watch looks at the next host before an input that is not its own.
-func (c *isolation) watch(w *sim.World) {
+func (c *isolation) watch(w *world.World) {
 	next := 1 + int(c.steps/64)%w.Scenario().Fleet.Hosts
 	if next == c.l.host {
 		return
@@ -158,7 +158,7 @@ func (c *isolation) watch(w *sim.World) {
 	}
 }
 
-func (c *isolation) stepDone(e *sim.Event) {
+func (c *isolation) stepDone(e *world.Event) {
 	w, m, in, r := e.World, e.Message, e.Input, e.Reply
 	if c.watched > 0 {
 		status, known := w.Plane().Host(c.l.names[c.watched])
@@ -176,4 +176,4 @@ func (c *isolation) stepDone(e *sim.Event) {
 	}
 }
 
-func (c *isolation) planeDown(*sim.Event) { c.asked = nil }
+func (c *isolation) planeDown(*world.Event) { c.asked = nil }

@@ -6,8 +6,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // ledger is what an onlooker of the plane writes down: a copy of every record
@@ -93,11 +93,11 @@ func newLedger(s *Checks) *ledger {
 		l.names[i] = scenario.HostName(i)
 	}
 	l.adopt(w.Start())
-	s.on(sim.EventStepping, l.stepping)
-	s.on(sim.EventStepDone, l.stepDone)
-	s.on(sim.EventCommitted, l.committed)
-	s.on(sim.EventPlaneDown, l.planeDown)
-	s.on(sim.EventPlaneStarted, l.planeStarted)
+	s.on(world.EventStepping, l.stepping)
+	s.on(world.EventStepDone, l.stepDone)
+	s.on(world.EventCommitted, l.committed)
+	s.on(world.EventPlaneDown, l.planeDown)
+	s.on(world.EventPlaneStarted, l.planeStarted)
 	return l
 }
 
@@ -141,7 +141,7 @@ func aboutHost(in plane.Input) wire.Hostname {
 	}
 }
 
-func (l *ledger) stepping(e *sim.Event) {
+func (l *ledger) stepping(e *world.Event) {
 	w, in := e.World, e.Input
 	l.host, l.now = l.number(aboutHost(in)), nil
 	l.affected, l.released = l.affected[:0], l.released[:0]
@@ -167,7 +167,7 @@ func (l *ledger) stepping(e *sim.Event) {
 	}
 }
 
-func (l *ledger) stepDone(e *sim.Event) {
+func (l *ledger) stepDone(e *world.Event) {
 	w, in, r := e.World, e.Input, e.Reply
 	l.lastEntry = 0
 	if n := len(e.Output.Entries); n > 0 {
@@ -194,7 +194,7 @@ func (l *ledger) stepDone(e *sim.Event) {
 }
 
 // look takes a look at the records of the host that the input is about.
-func (l *ledger) look(w *sim.World) { l.seen = w.Plane().Look(l.names[l.host], l.seen[:0]) }
+func (l *ledger) look(w *world.World) { l.seen = w.Plane().Look(l.names[l.host], l.seen[:0]) }
 
 // planes is the plane's own record of the i-th copy, in the last look; an empty
 // one if it has none.
@@ -220,7 +220,7 @@ func (c *recordCopy) copy(rec, other *rollout.Record) *rollout.Record {
 }
 
 // committed: what was decided up to the last of these entries is durable.
-func (l *ledger) committed(e *sim.Event) {
+func (l *ledger) committed(e *world.Event) {
 	last := e.Entries[len(e.Entries)-1].Number
 	n := 0
 	for ; n < len(l.undurable) && l.undurable[n].after <= last; n++ {
@@ -229,7 +229,7 @@ func (l *ledger) committed(e *sim.Event) {
 	l.undurable = append(l.undurable[:0], l.undurable[n:]...)
 }
 
-func (l *ledger) planeDown(e *sim.Event) {
+func (l *ledger) planeDown(e *world.Event) {
 	wiped := e.Wiped
 	if wiped {
 		l.durable = newDecisions()
@@ -240,7 +240,7 @@ func (l *ledger) planeDown(e *sim.Event) {
 
 // planeStarted: the plane has what was durable, so everything is looked at
 // anew.
-func (l *ledger) planeStarted(e *sim.Event) {
+func (l *ledger) planeStarted(e *world.Event) {
 	w := e.World
 	l.undurable = l.undurable[:0]
 	l.host, l.now = 0, nil

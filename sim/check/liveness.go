@@ -7,14 +7,14 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // Rest returns the first of the liveness rules L1 to L4 that does not hold yet,
 // and why; nothing if the fleet has come to rest. It is for the options of a
 // world, which asks once the scenario is healed.
-func Rest(w *sim.World) (rule, why string) {
+func Rest(w *world.World) (rule, why string) {
 	if !w.PlaneServing() {
 		return "L3", "the plane is not up"
 	}
@@ -27,7 +27,7 @@ func Rest(w *sim.World) (rule, why string) {
 	var views []agent.View
 	for n := 1; n <= w.Scenario().Fleet.Hosts; n++ {
 		kind := w.HostKind(n)
-		if kind == sim.HostileHost {
+		if kind == world.HostileHost {
 			continue
 		}
 		if before := w.Revoked(wire.CommonName(w.Identity(n).CommonName)); w.NotBefore(n).Before(before) {
@@ -44,7 +44,7 @@ func Rest(w *sim.World) (rule, why string) {
 		if !known || status.Reachability != wire.Reachable {
 			return "L4", fmt.Sprintf("h%d is not known as reachable", n)
 		}
-		if kind == sim.LegacyHost {
+		if kind == world.LegacyHost {
 			continue // visible is all that it can promise (docs/findings.md)
 		}
 		views = a.Views(views[:0])
@@ -57,7 +57,7 @@ func Rest(w *sim.World) (rule, why string) {
 
 // disagreement says what of a host's rollouts is unfinished, or differs
 // between plane and agent.
-func disagreement(w *sim.World, n int, views []agent.View) string {
+func disagreement(w *world.World, n int, views []agent.View) string {
 	p, name := w.CurrentPlane(), scenario.HostName(n)
 	for _, i := range w.Opened() {
 		r := &w.Scenario().Rollouts[i]

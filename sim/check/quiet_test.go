@@ -7,9 +7,9 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/sabotage"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 func TestEveryCheckerPassesAQuietFleet(t *testing.T) {
@@ -109,13 +109,13 @@ func corrupt(t *testing.T, of any, path ...string) {
 }
 
 func TestTheInvariantsOfTheReducersAreChecked(t *testing.T) {
-	for name, breaks := range map[string]func(w *sim.World){
-		"plane": func(w *sim.World) { corrupt(t, w.Plane(), "stats", "HostsUnreachable") },
-		"gate":  func(w *sim.World) { corrupt(t, w.Tamper().Gate(), "stats", "Delivered") },
-		"agent": func(w *sim.World) { corrupt(t, w.Agent(1), "switching", "id") },
+	for name, breaks := range map[string]func(w *world.World){
+		"plane": func(w *world.World) { corrupt(t, w.Plane(), "stats", "HostsUnreachable") },
+		"gate":  func(w *world.World) { corrupt(t, w.Tamper().Gate(), "stats", "Delivered") },
+		"agent": func(w *world.World) { corrupt(t, w.Agent(1), "switching", "id") },
 	} {
 		done := false
-		v := runWith(t, sabotage.QuietStory(), checkerNumbered(t, "INV"), &sabotage.Saboteur{OnStepped: func(w *sim.World) {
+		v := runWith(t, sabotage.QuietStory(), checkerNumbered(t, "INV"), &sabotage.Saboteur{OnStepped: func(w *world.World) {
 			if !done && w.Now() > 5*time.Minute {
 				done = true
 				breaks(w)

@@ -8,7 +8,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // reachability is S12: who is reachable follows PROTOCOL L1 to L3 on the
@@ -53,14 +53,14 @@ type hostHeard struct {
 
 func newReachability(s *Checks) {
 	c := &reachability{l: s.ledger(), q: s.inbox(), hosts: make([]hostHeard, s.World.Scenario().Fleet.Hosts+1)}
-	s.on(sim.EventRefused, c.refused)
-	s.on(sim.EventStepping, c.stepping)
-	s.on(sim.EventStepDone, c.stepDone)
-	s.on(sim.EventNoticed, c.noticed)
-	s.on(sim.EventStepEnded, c.stepped)
-	s.on(sim.EventSection, c.section)
-	s.on(sim.EventPlaneStarted, c.planeStarted)
-	s.on(sim.EventPlaneDown, c.planeDown)
+	s.on(world.EventRefused, c.refused)
+	s.on(world.EventStepping, c.stepping)
+	s.on(world.EventStepDone, c.stepDone)
+	s.on(world.EventNoticed, c.noticed)
+	s.on(world.EventStepEnded, c.stepped)
+	s.on(world.EventSection, c.section)
+	s.on(world.EventPlaneStarted, c.planeStarted)
+	s.on(world.EventPlaneDown, c.planeDown)
 }
 
 func (c *reachability) now() time.Duration { return c.last - c.credited }
@@ -85,7 +85,7 @@ func (c *reachability) learn(host int) {
 
 // refused: a host is turned away because nobody is there, or because the whole
 // inbox is full. One that is at its own cap has itself to blame.
-func (c *reachability) refused(e *sim.Event) {
+func (c *reachability) refused(e *world.Event) {
 	w, m := e.World, e.Message
 	switch m.Outcome().Code {
 	case wire.NotStarted, wire.Closed:
@@ -95,7 +95,7 @@ func (c *reachability) refused(e *sim.Event) {
 	}
 }
 
-func (c *reachability) stepping(e *sim.Event) {
+func (c *reachability) stepping(e *world.Event) {
 	w, in := e.World, e.Input
 	gap := w.Now() - c.last
 	c.last = w.Now()
@@ -131,7 +131,7 @@ func (c *reachability) heard(in plane.Input) {
 	}
 }
 
-func (c *reachability) tick(w *sim.World) {
+func (c *reachability) tick(w *world.World) {
 	if rest := c.last - c.ticked - c.missed; c.away && rest > 0 { // L2
 		c.credit(rest)
 		for i := range c.hosts {
@@ -182,7 +182,7 @@ func (c *reachability) judge(interval time.Duration) {
 	}
 }
 
-func (c *reachability) stepDone(e *sim.Event) {
+func (c *reachability) stepDone(e *world.Event) {
 	w, in, r := e.World, e.Input, e.Reply
 	if opened, is := in.(*plane.OpenRollout); is && r.Outcome.Code == wire.Created {
 		for _, h := range opened.Manifest.Hosts {
@@ -195,7 +195,7 @@ func (c *reachability) stepDone(e *sim.Event) {
 }
 
 // shown compares what an operator would be shown of a host.
-func (c *reachability) shown(w *sim.World, host int) {
+func (c *reachability) shown(w *world.World, host int) {
 	h := &c.hosts[host]
 	status, known := w.Plane().Host(c.l.names[host])
 	if known != h.known {
@@ -216,7 +216,7 @@ func (c *reachability) shown(w *sim.World, host int) {
 	}
 }
 
-func (c *reachability) noticed(e *sim.Event) {
+func (c *reachability) noticed(e *world.Event) {
 	w, n := e.World, *e.Notice
 	switch n.Kind {
 	case plane.NoticeUnreachable, plane.NoticeReachable, plane.NoticeObserverSuspect, plane.NoticeCredited:
@@ -233,7 +233,7 @@ func (c *reachability) noticed(e *sim.Event) {
 	}
 }
 
-func (c *reachability) stepped(e *sim.Event) {
+func (c *reachability) stepped(e *world.Event) {
 	w := e.World
 	if len(c.expected) > 0 && w.PlaneIdle() {
 		w.Violate("S12", "the plane does not say %v", c.expected[0])
@@ -244,7 +244,7 @@ func (c *reachability) stepped(e *sim.Event) {
 // whole silence from now on (L2). It remembers those that have a record. If
 // the process went on, so did its inbox, and who was turned away since the last
 // tick still counts.
-func (c *reachability) section(e *sim.Event) {
+func (c *reachability) section(e *world.Event) {
 	switch e.Section {
 	case driver.Load:
 		c.loaded = e.At
@@ -253,7 +253,7 @@ func (c *reachability) section(e *sim.Event) {
 	}
 }
 
-func (c *reachability) planeStarted(e *sim.Event) {
+func (c *reachability) planeStarted(e *world.Event) {
 	*c = reachability{
 		l: c.l, q: c.q, hosts: c.hosts, last: c.loaded, ticked: c.loaded, steps: c.steps, away: c.away && c.rebuilding, loaded: c.loaded,
 	}
@@ -265,4 +265,4 @@ func (c *reachability) planeStarted(e *sim.Event) {
 	}
 }
 
-func (c *reachability) planeDown(*sim.Event) { c.expected, c.rebuilding = nil, false }
+func (c *reachability) planeDown(*world.Event) { c.expected, c.rebuilding = nil, false }

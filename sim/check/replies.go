@@ -3,8 +3,8 @@ package check
 import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // replays is S8: Replay-From is given exactly when PROTOCOL H2 and E6 say
@@ -13,11 +13,11 @@ type replays struct{ l *ledger }
 
 func newReplays(s *Checks) {
 	c := &replays{s.ledger()}
-	s.on(sim.EventStepDone, c.stepDone)
-	s.on(sim.EventAnswered, c.answered)
+	s.on(world.EventStepDone, c.stepDone)
+	s.on(world.EventAnswered, c.answered)
 }
 
-func (c *replays) stepDone(e *sim.Event) {
+func (c *replays) stepDone(e *world.Event) {
 	w, m, in, r := e.World, e.Message, e.Input, e.Reply
 	if r == nil {
 		return
@@ -49,7 +49,7 @@ func (c *replays) stepDone(e *sim.Event) {
 	}
 }
 
-func (c *replays) answered(e *sim.Event) {
+func (c *replays) answered(e *world.Event) {
 	w, m := e.World, e.Message
 	if o := m.Outcome(); o.Replay && o.Code.Unavailable() {
 		w.Violate("S8", "m%d is answered %v with Replay-From %d", m.ID(), o.Code, o.ReplayFrom)
@@ -63,10 +63,10 @@ type bootstraps struct{ l *ledger }
 
 func newBootstraps(s *Checks) {
 	c := &bootstraps{s.ledger()}
-	s.on(sim.EventStepDone, c.stepDone)
+	s.on(world.EventStepDone, c.stepDone)
 }
 
-func (c *bootstraps) stepDone(e *sim.Event) {
+func (c *bootstraps) stepDone(e *world.Event) {
 	w, m, in, r := e.World, e.Message, e.Input, e.Reply
 	heartbeat, is := in.(*plane.Heartbeat)
 	if !is {

@@ -3,9 +3,9 @@ package check
 import (
 	"testing"
 
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/sabotage"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // checkerNumbered returns one checker.
@@ -22,9 +22,9 @@ func checkerNumbered(t *testing.T, number string) []Checker {
 
 // runWith runs a scenario with some checkers and somebody who breaks it, and
 // returns the violation.
-func runWith(t *testing.T, s scenario.Scenario, checkers []Checker, breaks *sabotage.Saboteur) *sim.Violation {
+func runWith(t *testing.T, s scenario.Scenario, checkers []Checker, breaks *sabotage.Saboteur) *world.Violation {
 	t.Helper()
-	w, err := sim.New(s, sim.Options{Rest: Rest})
+	w, err := world.New(s, world.Options{Rest: Rest})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,9 +38,9 @@ func runWith(t *testing.T, s scenario.Scenario, checkers []Checker, breaks *sabo
 }
 
 // judgedRun runs a scenario under some checkers; nil means all of them.
-func judgedRun(t *testing.T, s scenario.Scenario, checkers []Checker) (*sim.World, Verdict) {
+func judgedRun(t *testing.T, s scenario.Scenario, checkers []Checker) (*world.World, Verdict) {
 	t.Helper()
-	w, err := sim.New(s, sim.Options{Rest: Rest})
+	w, err := world.New(s, world.Options{Rest: Rest})
 	if err != nil {
 		t.Fatal(err)
 	}

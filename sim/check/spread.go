@@ -3,7 +3,7 @@ package check
 import (
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // spread is S16: each caller that is turned away is given a slot of its
@@ -33,25 +33,25 @@ type spread struct {
 
 func newSpread(s *Checks) {
 	c := &spread{q: s.inbox(), back: make([]time.Duration, s.World.Scenario().Fleet.Hosts+2)}
-	s.on(sim.EventAdmitted, c.admitted)
-	s.on(sim.EventExpired, c.expired)
-	s.on(sim.EventAnswered, c.answered)
-	s.on(sim.EventPlaneDown, c.planeDown)
+	s.on(world.EventAdmitted, c.admitted)
+	s.on(world.EventExpired, c.expired)
+	s.on(world.EventAnswered, c.answered)
+	s.on(world.EventPlaneDown, c.planeDown)
 }
 
-func (c *spread) admitted(*sim.Event) {
+func (c *spread) admitted(*world.Event) {
 	if c.q.now != nil {
 		c.back[c.q.now.caller] = 0
 	}
 }
 
-func (c *spread) expired(e *sim.Event) {
+func (c *spread) expired(e *world.Event) {
 	w, m := e.World, e.Message
 	c.expiredNow = append(c.expiredNow, m.ID())
 	c.judge(w, m)
 }
 
-func (c *spread) answered(e *sim.Event) {
+func (c *spread) answered(e *world.Event) {
 	w, m := e.World, e.Message
 	if len(c.expiredNow) > 0 && c.expiredNow[0] == m.ID() {
 		c.expiredNow = c.expiredNow[1:]
@@ -60,7 +60,7 @@ func (c *spread) answered(e *sim.Event) {
 	c.judge(w, m)
 }
 
-func (c *spread) judge(w *sim.World, m *sim.Message) {
+func (c *spread) judge(w *world.World, m *world.Message) {
 	if c.q.now == nil || !m.Outcome().Code.Unavailable() {
 		return
 	}
@@ -90,7 +90,7 @@ func (c *spread) judge(w *sim.World, m *sim.Message) {
 	}
 }
 
-func (c *spread) planeDown(*sim.Event) {
+func (c *spread) planeDown(*world.Event) {
 	clear(c.back)
 	c.low, c.high, c.expiredNow = 0, 0, nil
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // legalMoves is the table of PROTOCOL E, written out: where an event of a kind
@@ -133,11 +133,11 @@ type transitions struct {
 
 func newTransitions(s *Checks) {
 	c := &transitions{l: s.ledger()}
-	s.on(sim.EventStepping, c.stepping)
-	s.on(sim.EventStepDone, c.stepDone)
+	s.on(world.EventStepping, c.stepping)
+	s.on(world.EventStepDone, c.stepDone)
 }
 
-func (c *transitions) stepping(e *sim.Event) {
+func (c *transitions) stepping(e *world.Event) {
 	in := e.Input
 	c.logged = len(e.Output.Entries)
 	ev, is := in.(*plane.Event)
@@ -150,7 +150,7 @@ func (c *transitions) stepping(e *sim.Event) {
 	}
 }
 
-func (c *transitions) stepDone(e *sim.Event) {
+func (c *transitions) stepDone(e *world.Event) {
 	w, m, in, reply := e.World, e.Message, e.Input, e.Reply
 	c.added = len(e.Output.Entries) - c.logged
 	switch in := in.(type) {
@@ -168,7 +168,7 @@ func (c *transitions) stepDone(e *sim.Event) {
 	}
 }
 
-func (c *transitions) event(w *sim.World, m *sim.Message, in *plane.Event, reply *plane.Reply) {
+func (c *transitions) event(w *world.World, m *world.Message, in *plane.Event, reply *plane.Reply) {
 	ev := in.Envelope.Event
 	if got := reply.Outcome.Code; got != c.code {
 		w.Violate("S3", "m%d, %v, is answered %v; want %v in %s", m.ID(), in, got, c.code, stateOf(c.target))
@@ -200,14 +200,14 @@ func (c *transitions) event(w *sim.World, m *sim.Message, in *plane.Event, reply
 }
 
 // lines judges how many lines a step adds to the log (PROTOCOL E2, E3, H4).
-func (c *transitions) lines(w *sim.World, m *sim.Message, in plane.Input, want int) {
+func (c *transitions) lines(w *world.World, m *world.Message, in plane.Input, want int) {
 	if c.added != want {
 		w.Violate("S3", "m%d, %v, adds %d lines to the log; want %d", m.ID(), in, c.added, want)
 	}
 }
 
 // heartbeat judges confirmations (PROTOCOL H4, H5).
-func (c *transitions) heartbeat(w *sim.World, m *sim.Message, in *plane.Heartbeat) {
+func (c *transitions) heartbeat(w *world.World, m *world.Message, in *plane.Heartbeat) {
 	req, lines := &in.Request, 0
 	for _, r := range c.l.now {
 		confirms := req.RolloutID == "" && req.CurrentClosure != "" && req.CurrentClosure == r.before.TargetClosure &&

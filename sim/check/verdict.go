@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // Unmet is an expectation that a run did not meet.
@@ -25,7 +25,7 @@ func (u *Unmet) String() string { return u.Expect.String() + ": saw " + u.Saw }
 
 // Verdict is the result of a run, compared with what its scenario expects.
 type Verdict struct {
-	sim.Result
+	world.Result
 	// Expected says that the scenario expects the violation.
 	Expected bool
 	// Unmet are the scenario's expectations that the run did not meet.
@@ -72,7 +72,7 @@ func (s *Checks) Verdict() Verdict {
 // unmet says what there was in place of what was expected, and how the
 // expectation would be met; nothing if it is. Of a run that was stopped before
 // its end only that is judged which is over.
-func (j *expectations) unmet(s *seen, r *sim.Result) (saw string, instead *scenario.Expect) {
+func (j *expectations) unmet(s *seen, r *world.Result) (saw string, instead *scenario.Expect) {
 	e := s.expect
 	switch {
 	case !r.Ended:
@@ -103,7 +103,7 @@ func (j *expectations) unmet(s *seen, r *sim.Result) (saw string, instead *scena
 	return s.counted()
 }
 
-func unmetViolation(e scenario.Expect, v *sim.Violation) (saw string, instead *scenario.Expect) {
+func unmetViolation(e scenario.Expect, v *world.Violation) (saw string, instead *scenario.Expect) {
 	switch {
 	case v == nil:
 		return "no violation", nil

@@ -2,8 +2,8 @@ package check
 
 import (
 	"github.com/refrain-fleet/refrain/core/driver"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // wakes is S18: no poll waits while there is work for its host, once the
@@ -14,33 +14,33 @@ type wakes struct {
 	// all: any waiting poll may have been forgotten since the plane was idle last.
 	// asked is a poll that may.
 	all   bool
-	asked []*sim.Message
+	asked []*world.Message
 }
 
 func newWakes(s *Checks) {
 	c := new(wakes)
-	s.on(sim.EventSection, c.section)
-	s.on(sim.EventReplied, c.replied)
-	s.on(sim.EventPlaneDown, c.planeDown)
-	s.on(sim.EventStepEnded, c.stepped)
+	s.on(world.EventSection, c.section)
+	s.on(world.EventReplied, c.replied)
+	s.on(world.EventPlaneDown, c.planeDown)
+	s.on(world.EventStepEnded, c.stepped)
 }
 
-func (c *wakes) section(e *sim.Event) {
+func (c *wakes) section(e *world.Event) {
 	switch e.Section {
 	case driver.Announce, driver.TakeOver, driver.Open:
 		c.all = true
 	}
 }
 
-func (c *wakes) replied(e *sim.Event) {
+func (c *wakes) replied(e *world.Event) {
 	if e.Message.Kind() == scenario.RoutePoll {
 		c.asked = append(c.asked, e.Message)
 	}
 }
 
-func (c *wakes) planeDown(*sim.Event) { c.all, c.asked = false, c.asked[:0] }
+func (c *wakes) planeDown(*world.Event) { c.all, c.asked = false, c.asked[:0] }
 
-func (c *wakes) stepped(e *sim.Event) {
+func (c *wakes) stepped(e *world.Event) {
 	if !c.all && len(c.asked) == 0 || !e.World.PlaneIdle() {
 		return
 	}
@@ -57,7 +57,7 @@ func (c *wakes) stepped(e *sim.Event) {
 }
 
 // judgeWait judges a request that is at the plane, if it is a poll that waits.
-func judgeWait(w *sim.World, m *sim.Message) {
+func judgeWait(w *world.World, m *world.Message) {
 	if m.Waits() && w.Plane().HasWork(m.PolledFor()) {
 		w.Violate("S18", "m%d waits for work for %s, and there is some", m.ID(), m.PolledFor())
 	}

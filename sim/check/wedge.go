@@ -3,7 +3,7 @@ package check
 import (
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // wedge is S15: the plane is wedged exactly when the inbox is not empty
@@ -18,21 +18,21 @@ type wedge struct {
 
 func newWedge(s *Checks) {
 	c := &wedge{q: s.inbox()}
-	s.on(sim.EventAdmitted, c.admitted)
-	s.on(sim.EventFinished, c.finished)
-	s.on(sim.EventStepEnded, c.stepped)
+	s.on(world.EventAdmitted, c.admitted)
+	s.on(world.EventFinished, c.finished)
+	s.on(world.EventStepEnded, c.stepped)
 }
 
-func (c *wedge) admitted(e *sim.Event) {
+func (c *wedge) admitted(e *world.Event) {
 	w := e.World
 	if c.q.inside == 1 {
 		c.progress = w.Now()
 	}
 }
 
-func (c *wedge) finished(e *sim.Event) { c.progress = e.World.Now() }
+func (c *wedge) finished(e *world.Event) { c.progress = e.World.Now() }
 
-func (c *wedge) stepped(e *sim.Event) {
+func (c *wedge) stepped(e *world.Event) {
 	w := e.World
 	if !w.PlaneUp() {
 		return

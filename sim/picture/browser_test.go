@@ -23,9 +23,9 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // These tests look at pages in a real browser. 'make e2e' runs them, and
@@ -303,7 +303,7 @@ func broken(t *testing.T, text string, after int, detail string) Run {
 		t.Fatal(err)
 	}
 	r := record.NewRecorder(record.Limits{})
-	w, err := simulation.New(s, simulation.Options{Record: r})
+	w, err := sim.New(s, sim.Options{Record: r})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -512,7 +512,7 @@ func TestAPageSaysWhatWasLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := record.NewRecorder(record.Limits{Messages: 200, Steps: 300})
-	v, err := simulation.Run(s, simulation.Options{Record: r})
+	v, err := sim.Run(s, sim.Options{Record: r})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -529,7 +529,7 @@ func TestAPageOfAWorldInWhichNothingHappensIsShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := record.NewRecorder(record.Limits{})
-	v, err := simulation.Run(s, simulation.Options{Record: r, Until: 1})
+	v, err := sim.Run(s, sim.Options{Record: r, Until: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

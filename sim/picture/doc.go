@@ -9,7 +9,7 @@
 // the directory page is what the browser gets.
 //
 //	recorder := record.NewRecorder(record.Limits{})
-//	verdict, err := simulation.Run(s, simulation.Options{Record: recorder})
+//	verdict, err := sim.Run(s, sim.Options{Record: recorder})
 //	...
 //	err = picture.Write(file, picture.Run{Recording: recorder.Recording(verdict)})
 //

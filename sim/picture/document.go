@@ -8,10 +8,10 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // Run is a run to be drawn, and what its maker knows of it.
@@ -194,7 +194,7 @@ func describe(run Run) *document {
 	for c := range wire.Code(wire.CodeCount) {
 		d.Codes = append(d.Codes, code{c.String(), c.Status(), c.Unavailable()})
 	}
-	for s := sim.PlaneDown; s <= sim.PlaneSuspended; s++ {
+	for s := world.PlaneDown; s <= world.PlaneSuspended; s++ {
 		d.PlaneIs = append(d.PlaneIs, s.String())
 	}
 	for _, c := range rec.Plane {
@@ -240,7 +240,7 @@ func facts(run *Run) [][2]string {
 	return list
 }
 
-var hostKinds = map[sim.HostKind]string{sim.FullHost: "", sim.LegacyHost: "legacy", sim.HostileHost: "hostile"}
+var hostKinds = map[world.HostKind]string{world.FullHost: "", world.LegacyHost: "legacy", world.HostileHost: "hostile"}
 
 func describeHost(h *record.HostTrack, t *table) host {
 	d := host{Name: string(h.Name), Kind: hostKinds[h.Kind]}

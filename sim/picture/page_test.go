@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // scenarioText has a wedge, so replies that come too late, and ends in a
@@ -36,7 +36,7 @@ func recorded(t testing.TB, text string) Run {
 		t.Fatal(err)
 	}
 	r := record.NewRecorder(record.Limits{})
-	v, err := simulation.Run(s, simulation.Options{Record: r})
+	v, err := sim.Run(s, sim.Options{Record: r})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,10 +7,10 @@ import (
 	"strings"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // The first line of a JSON trace names them. A reader that knows the version
@@ -31,15 +31,15 @@ type JSONTrace struct {
 
 // JSON writes a header, which names the scenario, and then every event of a
 // world from a step on.
-func JSON(w *sim.World, to io.Writer, from uint64, name string) *JSONTrace {
+func JSON(w *world.World, to io.Writer, from uint64, name string) *JSONTrace {
 	t := &JSONTrace{to: json.NewEncoder(to)}
 	t.to.SetEscapeHTML(false)
 	t.encode(&traceHeader{
 		Format: traceFormatName, Version: traceFormatVersion, Scenario: name, Seed: w.Scenario().Seed, Build: repro.Build(), FromStep: from,
 	})
-	for kind := sim.EventKind(0); kind < sim.EventKindCount; kind++ {
+	for kind := world.EventKind(0); kind < world.EventKindCount; kind++ {
 		fill := eventForms[kind].fill
-		w.Subscribe(kind, func(e *sim.Event) {
+		w.Subscribe(kind, func(e *world.Event) {
 			if e.Step < from {
 				return
 			}
@@ -158,65 +158,65 @@ type traceEntry struct {
 }
 
 // eventForms say how each kind of event is written, and what it is about.
-var eventForms = [sim.EventKindCount]struct {
+var eventForms = [world.EventKindCount]struct {
 	about string
-	fill  func(*traceLine, *sim.Event)
+	fill  func(*traceLine, *world.Event)
 }{
-	sim.EventStepBegan: {"A timer went off: a step begins. `timer` is what it is for, `node` whose it is.", (*traceLine).stepBegan},
-	sim.EventStepEnded: {"The step is over. It is not written once a rule is broken.", (*traceLine).nothing},
+	world.EventStepBegan: {"A timer went off: a step begins. `timer` is what it is for, `node` whose it is.", (*traceLine).stepBegan},
+	world.EventStepEnded: {"The step is over. It is not written once a rule is broken.", (*traceLine).nothing},
 
-	sim.EventSent:     {"A request was put on the network. `document` is its body, `wait_ns` how long a poll waits; `duplicate` marks the second of two that the network made of one.", (*traceLine).sent},
-	sim.EventVanished: {"A request (`up`) or an answer (`down`) is lost; `reason` is the effect that took it.", (*traceLine).vanished},
-	sim.EventHeard:    {"The sender is about to be given the answer, if `answered`, or the news that none will come.", (*traceLine).heard},
+	world.EventSent:     {"A request was put on the network. `document` is its body, `wait_ns` how long a poll waits; `duplicate` marks the second of two that the network made of one.", (*traceLine).sent},
+	world.EventVanished: {"A request (`up`) or an answer (`down`) is lost; `reason` is the effect that took it.", (*traceLine).vanished},
+	world.EventHeard:    {"The sender is about to be given the answer, if `answered`, or the news that none will come.", (*traceLine).heard},
 
-	sim.EventHandshakeRefused: {"The connection was refused: the certificate is not good yet.", (*traceLine).atPlane},
-	sim.EventArrived:          {"A request reached the plane.", (*traceLine).atPlane},
-	sim.EventAdmitted:         {"The gate took it into the inbox, to be answered by `deadline_ns`.", (*traceLine).admitted},
-	sim.EventRefused:          {"The gate refused it.", (*traceLine).withOutcome},
-	sim.EventPollRefused:      {"A poll that waited may wait no longer: the plane shuts down.", (*traceLine).withOutcome},
-	sim.EventDeadline:         {"The timer of the gate's next deadline went off.", (*traceLine).ofPlane},
-	sim.EventExpired:          {"The gate gave the request up at its deadline.", (*traceLine).withOutcome},
-	sim.EventAnswered:         {"The plane answered the request.", (*traceLine).withOutcome},
+	world.EventHandshakeRefused: {"The connection was refused: the certificate is not good yet.", (*traceLine).atPlane},
+	world.EventArrived:          {"A request reached the plane.", (*traceLine).atPlane},
+	world.EventAdmitted:         {"The gate took it into the inbox, to be answered by `deadline_ns`.", (*traceLine).admitted},
+	world.EventRefused:          {"The gate refused it.", (*traceLine).withOutcome},
+	world.EventPollRefused:      {"A poll that waited may wait no longer: the plane shuts down.", (*traceLine).withOutcome},
+	world.EventDeadline:         {"The timer of the gate's next deadline went off.", (*traceLine).ofPlane},
+	world.EventExpired:          {"The gate gave the request up at its deadline.", (*traceLine).withOutcome},
+	world.EventAnswered:         {"The plane answered the request.", (*traceLine).withOutcome},
 
-	sim.EventSection:  {"The loop carried out a `section` of the driver's worker. `count` is how many inputs a `take` took, how many entries a `commit` began with, and 1 if a `load` or a `take-over` succeeded.", (*traceLine).sectioned},
-	sim.EventTickDue:  {"The loop is told that a tick is due.", (*traceLine).ofPlane},
-	sim.EventRetryDue: {"The loop is told that the next attempt to load the log is due.", (*traceLine).ofPlane},
-	sim.EventSkipped:  {"The loop drops an input before its step.", (*traceLine).atPlane},
-	sim.EventStepping: {"An input is about to be stepped. Without a `message` it is a tick.", (*traceLine).stepping},
-	sim.EventStepDone: {"It was stepped. `status` and `code` are those of its reply, which may not leave before `after_entries` entries of those not yet durable are on the disk.", (*traceLine).stepDone},
-	sim.EventReplied:  {"The loop hands the reply back; `reply_lost` says that a fault drops it.", (*traceLine).replied},
-	sim.EventDropped:  {"An input was dropped without a reply.", (*traceLine).atPlane},
-	sim.EventFinished: {"The reducer is done with an input.", (*traceLine).atPlane},
-	sim.EventNoticed:  {"The plane put out a notice.", (*traceLine).noticed},
+	world.EventSection:  {"The loop carried out a `section` of the driver's worker. `count` is how many inputs a `take` took, how many entries a `commit` began with, and 1 if a `load` or a `take-over` succeeded.", (*traceLine).sectioned},
+	world.EventTickDue:  {"The loop is told that a tick is due.", (*traceLine).ofPlane},
+	world.EventRetryDue: {"The loop is told that the next attempt to load the log is due.", (*traceLine).ofPlane},
+	world.EventSkipped:  {"The loop drops an input before its step.", (*traceLine).atPlane},
+	world.EventStepping: {"An input is about to be stepped. Without a `message` it is a tick.", (*traceLine).stepping},
+	world.EventStepDone: {"It was stepped. `status` and `code` are those of its reply, which may not leave before `after_entries` entries of those not yet durable are on the disk.", (*traceLine).stepDone},
+	world.EventReplied:  {"The loop hands the reply back; `reply_lost` says that a fault drops it.", (*traceLine).replied},
+	world.EventDropped:  {"An input was dropped without a reply.", (*traceLine).atPlane},
+	world.EventFinished: {"The reducer is done with an input.", (*traceLine).atPlane},
+	world.EventNoticed:  {"The plane put out a notice.", (*traceLine).noticed},
 
-	sim.EventCommitted:     {"Entries are on the plane's disk; `reply_lost` says that the process dies before it learns that.", (*traceLine).committed},
-	sim.EventCommitFailed:  {"A commit of `count` entries failed; the reducer is discarded and rebuilt once the loop learns that. `stored`: the entries are on the disk all the same.", (*traceLine).commitFailed},
-	sim.EventRebuildFailed: {"The plane's disk could not be read.", (*traceLine).ofPlane},
+	world.EventCommitted:     {"Entries are on the plane's disk; `reply_lost` says that the process dies before it learns that.", (*traceLine).committed},
+	world.EventCommitFailed:  {"A commit of `count` entries failed; the reducer is discarded and rebuilt once the loop learns that. `stored`: the entries are on the disk all the same.", (*traceLine).commitFailed},
+	world.EventRebuildFailed: {"The plane's disk could not be read.", (*traceLine).ofPlane},
 
-	sim.EventPlaneUp:      {"The plane's process listens, with an inbox of `capacity`.", (*traceLine).planeUp},
-	sim.EventPlaneStarted: {"It has loaded its log, or rebuilt the reducer (`rebuilt`). `text` describes what it knows.", (*traceLine).planeStarted},
-	sim.EventPlaneClosing: {"A shutdown in good order begins, which may take `for_ns`.", (*traceLine).lasting},
-	sim.EventDrainOver:    {"That time is over with something left in the inbox.", (*traceLine).counted},
-	sim.EventPlaneDown:    {"The process ended: `ending` is `crashed`, `closed` or, if it was down before, `was_down`. `wiped`: its disk was lost.", (*traceLine).planeDown},
-	sim.EventPlaneClock:   {"The plane's wall clock is off by `for_ns` from now on.", (*traceLine).lasting},
+	world.EventPlaneUp:      {"The plane's process listens, with an inbox of `capacity`.", (*traceLine).planeUp},
+	world.EventPlaneStarted: {"It has loaded its log, or rebuilt the reducer (`rebuilt`). `text` describes what it knows.", (*traceLine).planeStarted},
+	world.EventPlaneClosing: {"A shutdown in good order begins, which may take `for_ns`.", (*traceLine).lasting},
+	world.EventDrainOver:    {"That time is over with something left in the inbox.", (*traceLine).counted},
+	world.EventPlaneDown:    {"The process ended: `ending` is `crashed`, `closed` or, if it was down before, `was_down`. `wiped`: its disk was lost.", (*traceLine).planeDown},
+	world.EventPlaneClock:   {"The plane's wall clock is off by `for_ns` from now on.", (*traceLine).lasting},
 
-	sim.EventHostAppended: {"Entries are on the disk of a host.", (*traceLine).hostAppended},
-	sim.EventHostStepped:  {"A host's agent stepped an input; it asks for `requests` and `effects`.", (*traceLine).hostStepped},
-	sim.EventHostNoticed:  {"An agent put out a notice.", (*traceLine).hostNoticed},
-	sim.EventHostLost:     {"A host lost its disk.", (*traceLine).ofHost},
+	world.EventHostAppended: {"Entries are on the disk of a host.", (*traceLine).hostAppended},
+	world.EventHostStepped:  {"A host's agent stepped an input; it asks for `requests` and `effects`.", (*traceLine).hostStepped},
+	world.EventHostNoticed:  {"An agent put out a notice.", (*traceLine).hostNoticed},
+	world.EventHostLost:     {"A host lost its disk.", (*traceLine).ofHost},
 
-	sim.EventFaultBegan: {"A fault of the scenario came into force.", (*traceLine).faulty},
-	sim.EventFaultEnded: {"It is no longer in force.", (*traceLine).faulty},
-	sim.EventEffect:     {"A fault, or the protocol, really brought something about.", (*traceLine).effective},
+	world.EventFaultBegan: {"A fault of the scenario came into force.", (*traceLine).faulty},
+	world.EventFaultEnded: {"It is no longer in force.", (*traceLine).faulty},
+	world.EventEffect:     {"A fault, or the protocol, really brought something about.", (*traceLine).effective},
 }
 
-func (l *traceLine) nothing(*sim.Event) {}
+func (l *traceLine) nothing(*world.Event) {}
 
-func (l *traceLine) ofPlane(*sim.Event) { l.Node = "plane" }
+func (l *traceLine) ofPlane(*world.Event) { l.Node = "plane" }
 
-func (l *traceLine) ofHost(e *sim.Event) { l.Node = string(scenario.HostName(e.Host)) }
+func (l *traceLine) ofHost(e *world.Event) { l.Node = string(scenario.HostName(e.Host)) }
 
-func (l *traceLine) stepBegan(e *sim.Event) {
+func (l *traceLine) stepBegan(e *world.Event) {
 	l.Node, l.Timer = e.Timer.Node(), e.Timer.Name()
 	if e.Message != nil {
 		l.about(e.Message)
@@ -224,11 +224,11 @@ func (l *traceLine) stepBegan(e *sim.Event) {
 }
 
 // about names a message.
-func (l *traceLine) about(m *sim.Message) {
+func (l *traceLine) about(m *world.Message) {
 	l.Message, l.Type, l.From, l.Duplicate = m.ID(), m.Kind().String(), m.Sender(), m.Duplicate()
 }
 
-func (l *traceLine) atPlane(e *sim.Event) {
+func (l *traceLine) atPlane(e *world.Event) {
 	l.Node = "plane"
 	l.about(e.Message)
 }
@@ -245,12 +245,12 @@ func (l *traceLine) outcome(o *wire.Outcome) {
 	}
 }
 
-func (l *traceLine) withOutcome(e *sim.Event) {
+func (l *traceLine) withOutcome(e *world.Event) {
 	l.atPlane(e)
 	l.outcome(e.Message.Outcome())
 }
 
-func (l *traceLine) sent(e *sim.Event) {
+func (l *traceLine) sent(e *world.Event) {
 	m := e.Message
 	l.Node = m.Sender()
 	l.about(m)
@@ -266,7 +266,7 @@ func (l *traceLine) sent(e *sim.Event) {
 	}
 }
 
-func (l *traceLine) vanished(e *sim.Event) {
+func (l *traceLine) vanished(e *world.Event) {
 	l.Node = e.Message.Sender()
 	l.about(e.Message)
 	l.Direction, l.Reason = "up", snake(e.Effect)
@@ -275,7 +275,7 @@ func (l *traceLine) vanished(e *sim.Event) {
 	}
 }
 
-func (l *traceLine) heard(e *sim.Event) {
+func (l *traceLine) heard(e *world.Event) {
 	l.Node = e.Message.Sender()
 	l.about(e.Message)
 	if l.Answered = e.Answered; e.Answered {
@@ -283,21 +283,21 @@ func (l *traceLine) heard(e *sim.Event) {
 	}
 }
 
-func (l *traceLine) admitted(e *sim.Event) {
+func (l *traceLine) admitted(e *world.Event) {
 	l.atPlane(e)
 	l.Deadline, l.InboxDepth = int64(e.Message.Deadline()), e.World.InboxDepth()
 }
 
-func (l *traceLine) counted(e *sim.Event) {
+func (l *traceLine) counted(e *world.Event) {
 	l.Node, l.Count, l.InboxDepth = "plane", e.Count, e.World.InboxDepth()
 }
 
-func (l *traceLine) commitFailed(e *sim.Event) {
+func (l *traceLine) commitFailed(e *world.Event) {
 	l.counted(e)
 	l.Stored = e.Stored
 }
 
-func (l *traceLine) sectioned(e *sim.Event) {
+func (l *traceLine) sectioned(e *world.Event) {
 	l.counted(e)
 	l.Section = e.Section.String()
 	if e.Message != nil {
@@ -305,14 +305,14 @@ func (l *traceLine) sectioned(e *sim.Event) {
 	}
 }
 
-func (l *traceLine) stepping(e *sim.Event) {
+func (l *traceLine) stepping(e *world.Event) {
 	l.Node, l.Input = "plane", e.Input.String()
 	if e.Message != nil {
 		l.about(e.Message)
 	}
 }
 
-func (l *traceLine) stepDone(e *sim.Event) {
+func (l *traceLine) stepDone(e *world.Event) {
 	l.stepping(e)
 	if e.Reply != nil {
 		l.outcome(&e.Reply.Outcome)
@@ -320,17 +320,17 @@ func (l *traceLine) stepDone(e *sim.Event) {
 	}
 }
 
-func (l *traceLine) replied(e *sim.Event) {
+func (l *traceLine) replied(e *world.Event) {
 	l.atPlane(e)
 	l.ReplyLost = e.ReplyLost
 }
 
-func (l *traceLine) noticed(e *sim.Event) {
+func (l *traceLine) noticed(e *world.Event) {
 	n := e.Notice
 	l.Node, l.Notice, l.Host, l.Rollout, l.Text = "plane", n.Kind.String(), n.Hostname, n.RolloutID, n.String()
 }
 
-func (l *traceLine) committed(e *sim.Event) {
+func (l *traceLine) committed(e *world.Event) {
 	l.Node, l.ReplyLost = "plane", e.ReplyLost
 	for i := range e.Entries {
 		x := &e.Entries[i]
@@ -338,19 +338,19 @@ func (l *traceLine) committed(e *sim.Event) {
 	}
 }
 
-func (l *traceLine) planeUp(e *sim.Event) { l.Node, l.Capacity = "plane", e.World.Capacity() }
+func (l *traceLine) planeUp(e *world.Event) { l.Node, l.Capacity = "plane", e.World.Capacity() }
 
-func (l *traceLine) planeStarted(e *sim.Event) {
+func (l *traceLine) planeStarted(e *world.Event) {
 	l.Node, l.Rebuilt, l.Text = "plane", e.Rebuilt, e.World.Plane().String()
 }
 
-func (l *traceLine) lasting(e *sim.Event) { l.Node, l.For = "plane", int64(e.For) }
+func (l *traceLine) lasting(e *world.Event) { l.Node, l.For = "plane", int64(e.For) }
 
-func (l *traceLine) planeDown(e *sim.Event) {
+func (l *traceLine) planeDown(e *world.Event) {
 	l.Node, l.Wiped, l.Ending = "plane", e.Wiped, e.Ending.String()
 }
 
-func (l *traceLine) hostAppended(e *sim.Event) {
+func (l *traceLine) hostAppended(e *world.Event) {
 	l.ofHost(e)
 	for i := range e.Appended {
 		x := &e.Appended[i]
@@ -358,7 +358,7 @@ func (l *traceLine) hostAppended(e *sim.Event) {
 	}
 }
 
-func (l *traceLine) hostStepped(e *sim.Event) {
+func (l *traceLine) hostStepped(e *world.Event) {
 	l.ofHost(e)
 	l.Input = e.AgentInput.String()
 	for _, r := range e.AgentOutput.Requests {
@@ -369,15 +369,15 @@ func (l *traceLine) hostStepped(e *sim.Event) {
 	}
 }
 
-func (l *traceLine) hostNoticed(e *sim.Event) {
+func (l *traceLine) hostNoticed(e *world.Event) {
 	n := e.AgentNotice
 	l.ofHost(e)
 	l.Notice, l.Rollout, l.Text = n.Kind.String(), n.RolloutID, n.String()
 }
 
-func (l *traceLine) faulty(e *sim.Event) { l.Fault = e.Fault.String() }
+func (l *traceLine) faulty(e *world.Event) { l.Fault = e.Fault.String() }
 
-func (l *traceLine) effective(e *sim.Event) { l.Effect = snake(e.Effect) }
+func (l *traceLine) effective(e *world.Event) { l.Effect = snake(e.Effect) }
 
 // snake is the name of an effect in a JSON trace.
 func snake(e scenario.Effect) string { return strings.ReplaceAll(e.String(), " ", "_") }

@@ -11,10 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // jsonTraceOf runs a scenario up to a step and returns its JSON trace from a step
@@ -26,7 +26,7 @@ func jsonTraceOf(t *testing.T, s scenario.Scenario, name string, from, until uin
 
 func jsonTraceIn(t *testing.T, s scenario.Scenario, wire bool, name string, from, until uint64) (string, check.Verdict) {
 	t.Helper()
-	w, err := sim.New(s, sim.Options{Wire: wire, Rest: check.Rest})
+	w, err := world.New(s, world.Options{Wire: wire, Rest: check.Rest})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func jsonTraceIn(t *testing.T, s scenario.Scenario, wire bool, name string, from
 }
 
 func TestJSONTrace_EveryEventKindHasAForm(t *testing.T) {
-	for kind := sim.EventKind(0); kind < sim.EventKindCount; kind++ {
+	for kind := world.EventKind(0); kind < world.EventKindCount; kind++ {
 		if form := eventForms[kind]; form.fill == nil || form.about == "" {
 			t.Errorf("%v has no form, or its form says nothing about it", kind)
 		}
@@ -51,7 +51,7 @@ func TestJSONTrace_EveryEventKindHasAForm(t *testing.T) {
 // that every line has.
 func TestJSONTrace_EveryEventKindIsSeen(t *testing.T) {
 	missing := make(map[string]bool)
-	for kind := sim.EventKind(0); kind < sim.EventKindCount; kind++ {
+	for kind := world.EventKind(0); kind < world.EventKindCount; kind++ {
 		missing[kind.String()] = true
 	}
 	// The rare kinds, and then a few drawn scenarios.
@@ -179,7 +179,7 @@ func TestJSONTrace_DocumentationIsMadeOfTheEvents(t *testing.T) {
 	var kinds strings.Builder
 	kinds.WriteString("| kind | what happened |\n|---|---|\n")
 	for kind, form := range eventForms {
-		fmt.Fprintf(&kinds, "| `%s` | %s |\n", sim.EventKind(kind), form.about)
+		fmt.Fprintf(&kinds, "| `%s` | %s |\n", world.EventKind(kind), form.about)
 	}
 	sections := map[string]string{"sample": "```json\n" + sample.String() + "```\n", "kinds": kinds.String()}
 	seen := 0

@@ -8,9 +8,9 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // Limits bound a recording. Beyond them the oldest routine messages are
@@ -25,7 +25,7 @@ type Limits struct {
 // Recorder is a consumer of events that collects a [Recording]. It serves one run.
 type Recorder struct {
 	limits Limits
-	w      *sim.World
+	w      *world.World
 	rec    Recording
 
 	open    map[uint64]*MessageTrack // by ID, until nothing more can happen to it
@@ -52,7 +52,7 @@ func NewRecorder(limits Limits) *Recorder {
 
 // Attach has the recorder receive what it records, and every line of the text
 // trace. It is to be called once, before the world's first step.
-func (r *Recorder) Attach(w *sim.World) {
+func (r *Recorder) Attach(w *world.World) {
 	if r.w != nil {
 		panic("record: a recorder serves one run")
 	}
@@ -147,7 +147,7 @@ func thin[T any](list []T, limit int, look func(T) (routine bool, at time.Durati
 }
 
 // track returns the track of a message.
-func (r *Recorder) track(m *sim.Message) *MessageTrack {
+func (r *Recorder) track(m *world.Message) *MessageTrack {
 	if t := r.open[m.ID()]; t != nil {
 		return t
 	}
@@ -169,7 +169,7 @@ func (r *Recorder) track(m *sim.Message) *MessageTrack {
 }
 
 // about says that the step is about a message.
-func (r *Recorder) about(m *sim.Message) *MessageTrack {
+func (r *Recorder) about(m *world.Message) *MessageTrack {
 	t := r.track(m)
 	s := r.here()
 	s.message, s.Message = t, t.ID
@@ -188,7 +188,7 @@ func (r *Recorder) close(t *MessageTrack) {
 }
 
 // describe says what a request says, in a few words.
-func describe(m *sim.Message) string {
+func describe(m *world.Message) string {
 	switch m.Kind() {
 	case scenario.RouteHeartbeat:
 		h := &m.Heartbeat().Request

@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // recordingOf runs a scenario with a recorder.
@@ -21,9 +21,9 @@ func recordingOf(t *testing.T, s scenario.Scenario, limits Limits) *Recording {
 }
 
 // observed runs a scenario with a consumer of its events.
-func observed(t *testing.T, s scenario.Scenario, attach func(*sim.World)) (*sim.World, check.Verdict) {
+func observed(t *testing.T, s scenario.Scenario, attach func(*world.World)) (*world.World, check.Verdict) {
 	t.Helper()
-	w, err := sim.New(s, sim.Options{Rest: check.Rest})
+	w, err := world.New(s, world.Options{Rest: check.Rest})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func observed(t *testing.T, s scenario.Scenario, attach func(*sim.World)) (*sim.
 // unobserved runs a scenario without one.
 func unobserved(t *testing.T, s scenario.Scenario) check.Verdict {
 	t.Helper()
-	_, v := observed(t, s, func(*sim.World) {})
+	_, v := observed(t, s, func(*world.World) {})
 	return v
 }
 
@@ -74,7 +74,7 @@ func TestARecordingHasTheLinesOfTheTrace(t *testing.T) {
 	s := profiled(t, 2, "smoke")
 	var trace strings.Builder
 	r := NewRecorder(Limits{})
-	_, v := observed(t, s, func(w *sim.World) {
+	_, v := observed(t, s, func(w *world.World) {
 		r.Attach(w)
 		Text(w, &trace, 0)
 	})
@@ -136,7 +136,7 @@ at 10m plane crash for=70s
 			t.Errorf("no message is %s: %v", want, seen)
 		}
 	}
-	if len(rec.Plane) < 5 || rec.Plane[len(rec.Plane)-1].State != sim.PlaneServing {
+	if len(rec.Plane) < 5 || rec.Plane[len(rec.Plane)-1].State != world.PlaneServing {
 		t.Errorf("the plane's process: %+v", rec.Plane)
 	}
 }
@@ -260,9 +260,9 @@ func TestAViolationIsFocussedOnWhatItNames(t *testing.T) {
 	} {
 		s := mustParse(t, "seed 1\nfleet 3\nrollout stable@r1 at=1s target=c1\n")
 		r := NewRecorder(Limits{})
-		_, v := observed(t, s, func(w *sim.World) {
+		_, v := observed(t, s, func(w *world.World) {
 			r.Attach(w)
-			w.Subscribe(sim.EventStepEnded, func(e *sim.Event) {
+			w.Subscribe(world.EventStepEnded, func(e *world.Event) {
 				if e.At > time.Minute && w.Timer().Host() == 1 && r.step != nil {
 					w.Violate("S0", "%s", c.detail)
 				}

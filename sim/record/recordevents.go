@@ -10,36 +10,36 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // subscribe lets the recorder receive what it records.
-func (r *Recorder) subscribe(w *sim.World) {
-	w.Subscribe(sim.EventSent, r.sent)
-	w.Subscribe(sim.EventVanished, r.vanished)
-	w.Subscribe(sim.EventHeard, r.heard)
-	w.Subscribe(sim.EventArrived, r.arrived)
-	w.Subscribe(sim.EventAdmitted, r.admitted)
-	w.Subscribe(sim.EventStepDone, r.stepDone)
-	w.Subscribe(sim.EventDropped, r.dropped)
-	w.Subscribe(sim.EventFinished, r.finished)
-	w.Subscribe(sim.EventNoticed, r.noticed)
-	w.Subscribe(sim.EventAnswered, r.answered)
-	w.Subscribe(sim.EventPlaneStarted, r.planeStarted)
-	w.Subscribe(sim.EventPlaneDown, r.planeDown)
-	w.Subscribe(sim.EventHostStepped, r.hostStepped)
-	w.Subscribe(sim.EventHostLost, r.hostLost)
-	w.Subscribe(sim.EventFaultBegan, r.faultBegan)
-	w.Subscribe(sim.EventStepEnded, r.stepEnded)
+func (r *Recorder) subscribe(w *world.World) {
+	w.Subscribe(world.EventSent, r.sent)
+	w.Subscribe(world.EventVanished, r.vanished)
+	w.Subscribe(world.EventHeard, r.heard)
+	w.Subscribe(world.EventArrived, r.arrived)
+	w.Subscribe(world.EventAdmitted, r.admitted)
+	w.Subscribe(world.EventStepDone, r.stepDone)
+	w.Subscribe(world.EventDropped, r.dropped)
+	w.Subscribe(world.EventFinished, r.finished)
+	w.Subscribe(world.EventNoticed, r.noticed)
+	w.Subscribe(world.EventAnswered, r.answered)
+	w.Subscribe(world.EventPlaneStarted, r.planeStarted)
+	w.Subscribe(world.EventPlaneDown, r.planeDown)
+	w.Subscribe(world.EventHostStepped, r.hostStepped)
+	w.Subscribe(world.EventHostLost, r.hostLost)
+	w.Subscribe(world.EventFaultBegan, r.faultBegan)
+	w.Subscribe(world.EventStepEnded, r.stepEnded)
 }
 
-func (r *Recorder) sent(e *sim.Event) {
+func (r *Recorder) sent(e *world.Event) {
 	m := e.Message
 	r.track(m).Sent = r.now()
 }
 
-func (r *Recorder) vanished(e *sim.Event) {
+func (r *Recorder) vanished(e *world.Event) {
 	m, dir, why := e.Message, e.Dir, e.Effect
 	t := r.track(m)
 	if t.Lost == scenario.Both {
@@ -50,14 +50,14 @@ func (r *Recorder) vanished(e *sim.Event) {
 	}
 }
 
-func (r *Recorder) heard(e *sim.Event) {
+func (r *Recorder) heard(e *world.Event) {
 	m, answered := e.Message, e.Answered
 	t := r.about(m)
 	t.Heard, t.NoAnswer = r.now(), !answered
 	r.close(t)
 }
 
-func (r *Recorder) arrived(e *sim.Event) {
+func (r *Recorder) arrived(e *world.Event) {
 	m := e.Message
 	t := r.about(m)
 	t.Arrived = r.now()
@@ -66,9 +66,9 @@ func (r *Recorder) arrived(e *sim.Event) {
 	}
 }
 
-func (r *Recorder) admitted(e *sim.Event) { r.track(e.Message).inside = true }
+func (r *Recorder) admitted(e *world.Event) { r.track(e.Message).inside = true }
 
-func (r *Recorder) stepDone(e *sim.Event) {
+func (r *Recorder) stepDone(e *world.Event) {
 	m, in, reply := e.Message, e.Input, e.Reply
 	if m != nil {
 		t := r.about(m)
@@ -89,9 +89,9 @@ func (r *Recorder) stepDone(e *sim.Event) {
 	}
 }
 
-func (r *Recorder) dropped(e *sim.Event) { r.about(e.Message).Dropped = true }
+func (r *Recorder) dropped(e *world.Event) { r.about(e.Message).Dropped = true }
 
-func (r *Recorder) finished(e *sim.Event) {
+func (r *Recorder) finished(e *world.Event) {
 	m := e.Message
 	t := r.about(m)
 	t.inside = false
@@ -101,7 +101,7 @@ func (r *Recorder) finished(e *sim.Event) {
 	r.close(t)
 }
 
-func (r *Recorder) noticed(e *sim.Event) {
+func (r *Recorder) noticed(e *world.Event) {
 	n := *e.Notice
 	switch n.Kind {
 	case plane.NoticeReachable, plane.NoticeUnreachable:
@@ -109,7 +109,7 @@ func (r *Recorder) noticed(e *sim.Event) {
 	}
 }
 
-func (r *Recorder) answered(e *sim.Event) {
+func (r *Recorder) answered(e *world.Event) {
 	w, m := e.World, e.Message
 	t := r.about(m)
 	t.Answered, t.Code = r.now(), m.Outcome().Code
@@ -118,9 +118,9 @@ func (r *Recorder) answered(e *sim.Event) {
 	r.close(t)
 }
 
-func (r *Recorder) planeStarted(*sim.Event) { r.lookAtAll() }
+func (r *Recorder) planeStarted(*world.Event) { r.lookAtAll() }
 
-func (r *Recorder) planeDown(e *sim.Event) {
+func (r *Recorder) planeDown(e *world.Event) {
 	wiped := e.Wiped
 	for id, t := range r.open { // order-free: each for itself
 		t.inside = false
@@ -135,14 +135,14 @@ func (r *Recorder) planeDown(e *sim.Event) {
 	}
 }
 
-func (r *Recorder) hostStepped(e *sim.Event) {
+func (r *Recorder) hostStepped(e *world.Event) {
 	if out := e.AgentOutput; len(out.Appends)+len(out.Effects)+len(out.Notices) > 0 {
 		r.here().plain = false
 	}
 	r.lookAtAgent(e.Host)
 }
 
-func (r *Recorder) hostLost(e *sim.Event) {
+func (r *Recorder) hostLost(e *world.Event) {
 	for _, t := range r.ofHost[e.Host-1] {
 		if n := len(t.Agent); n > 0 && t.Agent[n-1].There {
 			t.Agent = append(t.Agent, AgentVersion{RecordVersion: RecordVersion{Stamp: r.now()}})
@@ -150,8 +150,8 @@ func (r *Recorder) hostLost(e *sim.Event) {
 	}
 }
 
-func (r *Recorder) faultBegan(*sim.Event) { r.faulted = true }
-func (r *Recorder) stepEnded(*sim.Event)  { r.look() }
+func (r *Recorder) faultBegan(*world.Event) { r.faulted = true }
+func (r *Recorder) stepEnded(*world.Event)  { r.look() }
 
 // look looks at what the step has changed.
 func (r *Recorder) look() {

@@ -6,9 +6,9 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // Recording is what a [Recorder] has collected of one run: enough to draw it,
@@ -126,7 +126,7 @@ type StepTrack struct {
 	Message uint64
 	Lines   []TraceLine
 
-	timer   sim.Timer
+	timer   world.Timer
 	message *MessageTrack
 	plain   bool // nothing but a message passing by, or a timer
 }
@@ -140,13 +140,13 @@ type TraceLine struct{ Where, Text string }
 // PlaneChange is a change of the plane's process.
 type PlaneChange struct {
 	Stamp
-	State sim.PlaneState
+	State world.PlaneState
 }
 
 // HostTrack is what became of one host.
 type HostTrack struct {
 	Name wire.Hostname
-	Kind sim.HostKind
+	Kind world.HostKind
 	// Process is every change of its agent's process or of what it runs.
 	Process []HostChange
 	// Reach is every change of what the plane believes of its liveness.

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // A series has at most maxBuckets buckets. When a run outgrows them, every two
@@ -58,7 +58,7 @@ func (s *series) halve() {
 }
 
 // sample looks at the world at the end of a step.
-func (s *series) sample(w *sim.World) {
+func (s *series) sample(w *world.World) {
 	b := s.at(w.Now())
 	b.inside = 0
 	if w.PlaneUp() {

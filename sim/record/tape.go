@@ -7,9 +7,9 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // Tape is what happened at the plane in a run of a scenario: every request that
@@ -25,7 +25,7 @@ type Tape struct {
 	Requests []TapeRequest
 	Steps    []TapeStep
 	// Violation is the rule that the run broke before the tape ended, if it did.
-	Violation *sim.Violation
+	Violation *world.Violation
 }
 
 // TapeCertificate says which client certificate a request came with.
@@ -160,7 +160,7 @@ func NewTape(s scenario.Scenario, o TapeOptions) (*Tape, error) {
 		o.Checkers = []check.Checker{}
 	}
 	o.StateEvery = cmp.Or(o.StateEvery, time.Minute)
-	w, err := sim.New(s, sim.Options{Rest: check.Rest})
+	w, err := world.New(s, world.Options{Rest: check.Rest})
 	if err != nil {
 		return nil, err
 	}

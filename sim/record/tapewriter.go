@@ -8,8 +8,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // tapeWriter is a consumer of events that writes what happens at the plane on a
@@ -18,62 +18,62 @@ type tapeWriter struct {
 	tape  *Tape
 	every time.Duration
 
-	onTape map[*sim.Message]int  // of each message, the index in tape.Requests of its last request
-	asked  map[*sim.Message]bool // the gate has said something about it
-	stated time.Duration         // the instant of the last state
-	began  bool                  // there is a state
-	failed bool                  // the commit that comes next is the one that failed
-	last   bool                  // the tape ends with the next tick
+	onTape map[*world.Message]int  // of each message, the index in tape.Requests of its last request
+	asked  map[*world.Message]bool // the gate has said something about it
+	stated time.Duration           // the instant of the last state
+	began  bool                    // there is a state
+	failed bool                    // the commit that comes next is the one that failed
+	last   bool                    // the tape ends with the next tick
 	ended  bool
 }
 
 // newTapeWriter subscribes a tape.
-func newTapeWriter(w *sim.World, tape *Tape, every time.Duration) *tapeWriter {
-	r := &tapeWriter{tape: tape, every: every, onTape: make(map[*sim.Message]int), asked: make(map[*sim.Message]bool)}
-	on := func(kind sim.EventKind, write func(*sim.Event)) {
-		w.Subscribe(kind, func(e *sim.Event) {
+func newTapeWriter(w *world.World, tape *Tape, every time.Duration) *tapeWriter {
+	r := &tapeWriter{tape: tape, every: every, onTape: make(map[*world.Message]int), asked: make(map[*world.Message]bool)}
+	on := func(kind world.EventKind, write func(*world.Event)) {
+		w.Subscribe(kind, func(e *world.Event) {
 			if !r.ended {
 				write(e)
 			}
 		})
 	}
-	on(sim.EventHandshakeRefused, func(e *sim.Event) { r.request(e, TapeHandshake) })
-	on(sim.EventArrived, r.arrived)
-	on(sim.EventAdmitted, func(e *sim.Event) { r.offered(e, 1) })
-	on(sim.EventRefused, func(e *sim.Event) { r.offered(e, 0) })
-	on(sim.EventDeadline, func(e *sim.Event) { r.note(e, TapeExpire) })
-	on(sim.EventAnswered, r.answered)
-	on(sim.EventTickDue, func(e *sim.Event) { r.note(e, TapeTickDue) })
-	on(sim.EventRetryDue, func(e *sim.Event) { r.note(e, TapeRetryDue) })
-	on(sim.EventSection, r.section)
-	on(sim.EventSkipped, func(e *sim.Event) { r.work(e, driver.Step, 1) })
-	on(sim.EventStepDone, r.stepDone)
-	on(sim.EventReplied, r.replied)
-	on(sim.EventCommitted, r.committed)
-	on(sim.EventCommitFailed, r.commitFailed)
-	on(sim.EventRebuildFailed, func(e *sim.Event) { r.work(e, driver.Load, 0) })
-	on(sim.EventPlaneUp, r.planeUp)
-	on(sim.EventPlaneClosing, func(e *sim.Event) { r.note(e, TapeClose).Drain = e.For })
-	on(sim.EventDrainOver, func(e *sim.Event) { r.note(e, TapeDrainOver) })
-	on(sim.EventPlaneDown, r.planeDown)
-	on(sim.EventPlaneClock, func(e *sim.Event) { r.note(e, TapeClock).For = e.For })
+	on(world.EventHandshakeRefused, func(e *world.Event) { r.request(e, TapeHandshake) })
+	on(world.EventArrived, r.arrived)
+	on(world.EventAdmitted, func(e *world.Event) { r.offered(e, 1) })
+	on(world.EventRefused, func(e *world.Event) { r.offered(e, 0) })
+	on(world.EventDeadline, func(e *world.Event) { r.note(e, TapeExpire) })
+	on(world.EventAnswered, r.answered)
+	on(world.EventTickDue, func(e *world.Event) { r.note(e, TapeTickDue) })
+	on(world.EventRetryDue, func(e *world.Event) { r.note(e, TapeRetryDue) })
+	on(world.EventSection, r.section)
+	on(world.EventSkipped, func(e *world.Event) { r.work(e, driver.Step, 1) })
+	on(world.EventStepDone, r.stepDone)
+	on(world.EventReplied, r.replied)
+	on(world.EventCommitted, r.committed)
+	on(world.EventCommitFailed, r.commitFailed)
+	on(world.EventRebuildFailed, func(e *world.Event) { r.work(e, driver.Load, 0) })
+	on(world.EventPlaneUp, r.planeUp)
+	on(world.EventPlaneClosing, func(e *world.Event) { r.note(e, TapeClose).Drain = e.For })
+	on(world.EventDrainOver, func(e *world.Event) { r.note(e, TapeDrainOver) })
+	on(world.EventPlaneDown, r.planeDown)
+	on(world.EventPlaneClock, func(e *world.Event) { r.note(e, TapeClock).For = e.For })
 	return r
 }
 
 // note adds a step.
-func (r *tapeWriter) note(e *sim.Event, k TapeKind) *TapeStep {
+func (r *tapeWriter) note(e *world.Event, k TapeKind) *TapeStep {
 	r.tape.Steps = append(r.tape.Steps, TapeStep{At: e.At, Kind: k, Step: e.Step, Request: -1})
 	return &r.tape.Steps[len(r.tape.Steps)-1]
 }
 
 // number notes something with a number.
-func (r *tapeWriter) number(e *sim.Event, k TapeKind, n int) {
+func (r *tapeWriter) number(e *world.Event, k TapeKind, n int) {
 	s := r.note(e, k)
 	s.N, s.Depth = n, e.World.InboxDepth()
 }
 
 // about notes something about a request.
-func (r *tapeWriter) about(e *sim.Event, k TapeKind, n int) {
+func (r *tapeWriter) about(e *world.Event, k TapeKind, n int) {
 	s := r.note(e, k)
 	s.Request, s.N = r.onTape[e.Message], n
 }
@@ -81,7 +81,7 @@ func (r *tapeWriter) about(e *sim.Event, k TapeKind, n int) {
 // arrived notes a request at the plane. The tape ends before a manifest that came
 // into the directory while the process was up: when a process sees that is the
 // file system's to say.
-func (r *tapeWriter) arrived(e *sim.Event) {
+func (r *tapeWriter) arrived(e *world.Event) {
 	if m := e.Message; m.FromManifests() && int(m.Call()) >= e.World.ManifestsRead() {
 		r.ended = true
 		return
@@ -89,7 +89,7 @@ func (r *tapeWriter) arrived(e *sim.Event) {
 	r.request(e, TapeArrive)
 }
 
-func (r *tapeWriter) request(e *sim.Event, k TapeKind) {
+func (r *tapeWriter) request(e *world.Event, k TapeKind) {
 	r.onTape[e.Message], r.asked[e.Message] = len(r.tape.Requests), false
 	r.tape.Requests = append(r.tape.Requests, tapeRequest(e.Message))
 	r.about(e, k, 0)
@@ -97,7 +97,7 @@ func (r *tapeWriter) request(e *sim.Event, k TapeKind) {
 
 // offered notes what the gate said. A poll that waited asks again in the middle
 // of a section, which the section says enough of.
-func (r *tapeWriter) offered(e *sim.Event, admitted int) {
+func (r *tapeWriter) offered(e *world.Event, admitted int) {
 	if !r.asked[e.Message] {
 		r.asked[e.Message] = true
 		r.about(e, TapeOffer, admitted)
@@ -105,7 +105,7 @@ func (r *tapeWriter) offered(e *sim.Event, admitted int) {
 }
 
 // work notes a section.
-func (r *tapeWriter) work(e *sim.Event, section driver.Work, n int) {
+func (r *tapeWriter) work(e *world.Event, section driver.Work, n int) {
 	s := r.note(e, TapeWork)
 	s.Work, s.N, s.Depth = section, n, e.World.InboxDepth()
 	if e.Message != nil {
@@ -115,7 +115,7 @@ func (r *tapeWriter) work(e *sim.Event, section driver.Work, n int) {
 
 // section notes a section; a first Load is the start of the process. A batch of
 // none is none: how often the loop looks for one is no part of the tape.
-func (r *tapeWriter) section(e *sim.Event) {
+func (r *tapeWriter) section(e *world.Event) {
 	if e.Section == driver.Take && e.Count == 0 {
 		return
 	}
@@ -131,7 +131,7 @@ func (r *tapeWriter) section(e *sim.Event) {
 
 // answered notes an answer. The reducer may not be done with the request yet, so
 // its place on the tape stays known until the message is used again.
-func (r *tapeWriter) answered(e *sim.Event) {
+func (r *tapeWriter) answered(e *world.Event) {
 	var a wire.Answer
 	e.Message.Outcome().Write("", &a)
 	request := &r.tape.Requests[r.onTape[e.Message]]
@@ -140,7 +140,7 @@ func (r *tapeWriter) answered(e *sim.Event) {
 }
 
 // stepDone notes a step, or a tick and after it, now and then, the state.
-func (r *tapeWriter) stepDone(e *sim.Event) {
+func (r *tapeWriter) stepDone(e *world.Event) {
 	if e.Message != nil {
 		r.work(e, driver.Step, 0)
 		return
@@ -152,12 +152,12 @@ func (r *tapeWriter) stepDone(e *sim.Event) {
 	}
 }
 
-func (r *tapeWriter) state(e *sim.Event) {
+func (r *tapeWriter) state(e *world.Event) {
 	r.began, r.stated = true, e.At
 	r.note(e, TapeState).State = e.World.Plane().AppendState(nil)
 }
 
-func (r *tapeWriter) replied(e *sim.Event) {
+func (r *tapeWriter) replied(e *world.Event) {
 	n := 0
 	if e.ReplyLost {
 		n = 1
@@ -165,13 +165,13 @@ func (r *tapeWriter) replied(e *sim.Event) {
 	r.work(e, driver.Reply, n)
 }
 
-func (r *tapeWriter) commitFailed(e *sim.Event) {
+func (r *tapeWriter) commitFailed(e *world.Event) {
 	r.number(e, TapeCommitFailed, e.Count)
 	r.tape.Steps[len(r.tape.Steps)-1].Stored = e.Stored
 	r.failed = e.Stored // what follows is no other commit
 }
 
-func (r *tapeWriter) committed(e *sim.Event) {
+func (r *tapeWriter) committed(e *world.Event) {
 	if r.failed {
 		r.failed = false
 		return
@@ -184,7 +184,7 @@ func (r *tapeWriter) committed(e *sim.Event) {
 }
 
 // planeUp notes that the process listens, and the manifests that it finds.
-func (r *tapeWriter) planeUp(e *sim.Event) {
+func (r *tapeWriter) planeUp(e *world.Event) {
 	w := e.World
 	s := r.note(e, TapeUp)
 	s.N = w.Capacity()
@@ -197,11 +197,11 @@ func (r *tapeWriter) planeUp(e *sim.Event) {
 	}
 }
 
-func (r *tapeWriter) planeDown(e *sim.Event) {
+func (r *tapeWriter) planeDown(e *world.Event) {
 	switch e.Ending {
-	case sim.Crashed:
+	case world.Crashed:
 		r.note(e, TapeCrash)
-	case sim.Closed:
+	case world.Closed:
 		r.note(e, TapeDown)
 	}
 	if e.Wiped {
@@ -210,7 +210,7 @@ func (r *tapeWriter) planeDown(e *sim.Event) {
 }
 
 // tapeRequest is a message as an HTTP request.
-func tapeRequest(m *sim.Message) TapeRequest {
+func tapeRequest(m *world.Message) TapeRequest {
 	t := TapeRequest{
 		Message:     m.ID(),
 		Certificate: TapeCertificate{m.Identity().CommonName, m.NotBefore()},
@@ -242,7 +242,7 @@ func tapeRequest(m *sim.Message) TapeRequest {
 }
 
 // operatorRequest is the request of an operator's input.
-func operatorRequest(t *TapeRequest, m *sim.Message) {
+func operatorRequest(t *TapeRequest, m *world.Message) {
 	switch in := m.Operator().(type) {
 	case *plane.OpenRollout:
 		t.Path = "/v1/operator/rollouts"
@@ -257,6 +257,6 @@ func operatorRequest(t *TapeRequest, m *sim.Message) {
 		t.Path = "/v1/operator/revocations"
 		t.Body = wire.RevocationSchema.Append(nil, &wire.Revocation{CommonName: in.CommonName, RevokedBefore: in.Before})
 	default:
-		panic("sim: no request for the input of an operator")
+		panic("record: no request for the input of an operator")
 	}
 }

@@ -6,15 +6,15 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // Witness writes down what could be seen of a run from outside: what reached
 // the plane, what was answered, and what the hosts heard. It judges
 // nothing and changes nothing, the hash included. It is for those who hold a
 // run to a property of their own; attach an empty one to a world, and read it
-// between two calls of [sim.World.Next], or at the end.
+// between two calls of [world.World.Next], or at the end.
 //
 // It keeps everything, so it is for worlds of some ten hosts and some hours.
 type Witness struct {
@@ -110,25 +110,25 @@ type Sight struct {
 
 // Attach has it see what it writes down. It is to be called before the world's
 // first step.
-func (o *Witness) Attach(w *sim.World) {
-	w.Subscribe(sim.EventArrived, o.arrived)
-	w.Subscribe(sim.EventAdmitted, o.admitted)
-	w.Subscribe(sim.EventRefused, o.refused)
-	w.Subscribe(sim.EventStepDone, o.stepDone)
-	w.Subscribe(sim.EventDropped, o.dropped)
-	w.Subscribe(sim.EventFinished, o.finished)
-	w.Subscribe(sim.EventAnswered, o.answered)
-	w.Subscribe(sim.EventCommitted, o.committed)
-	w.Subscribe(sim.EventPlaneDown, o.planeDown)
-	w.Subscribe(sim.EventPlaneStarted, o.planeStarted)
-	w.Subscribe(sim.EventHostStepped, o.hostStepped)
+func (o *Witness) Attach(w *world.World) {
+	w.Subscribe(world.EventArrived, o.arrived)
+	w.Subscribe(world.EventAdmitted, o.admitted)
+	w.Subscribe(world.EventRefused, o.refused)
+	w.Subscribe(world.EventStepDone, o.stepDone)
+	w.Subscribe(world.EventDropped, o.dropped)
+	w.Subscribe(world.EventFinished, o.finished)
+	w.Subscribe(world.EventAnswered, o.answered)
+	w.Subscribe(world.EventCommitted, o.committed)
+	w.Subscribe(world.EventPlaneDown, o.planeDown)
+	w.Subscribe(world.EventPlaneStarted, o.planeStarted)
+	w.Subscribe(world.EventHostStepped, o.hostStepped)
 }
 
-func (o *Witness) note(w *sim.World, k SightKind, x *Exchange) {
+func (o *Witness) note(w *world.World, k SightKind, x *Exchange) {
 	o.Sights = append(o.Sights, Sight{Kind: k, Step: w.Step(), At: w.Now(), Exchange: x})
 }
 
-func (o *Witness) arrived(e *sim.Event) {
+func (o *Witness) arrived(e *world.Event) {
 	w, m := e.World, e.Message
 	x := &Exchange{
 		Kind: m.Kind(), Duplicate: m.Duplicate(), Wait: m.Wait(), SentAt: m.SentAt(), ArrivedAt: w.Now(),
@@ -159,16 +159,16 @@ func (o *Witness) arrived(e *sim.Event) {
 	o.note(w, SightArrived, x)
 }
 
-func (o *Witness) admitted(e *sim.Event) {
+func (o *Witness) admitted(e *world.Event) {
 	w, m := e.World, e.Message
 	x := o.byMessage[m.ID()]
 	x.AdmittedAt, x.FinishedAt = w.Now(), Never
 	o.note(w, SightAdmitted, x)
 }
 
-func (o *Witness) refused(e *sim.Event) { o.note(e.World, SightRefused, o.byMessage[e.Message.ID()]) }
+func (o *Witness) refused(e *world.Event) { o.note(e.World, SightRefused, o.byMessage[e.Message.ID()]) }
 
-func (o *Witness) stepDone(e *sim.Event) {
+func (o *Witness) stepDone(e *world.Event) {
 	w, m := e.World, e.Message
 	if m == nil {
 		return // a tick
@@ -178,9 +178,9 @@ func (o *Witness) stepDone(e *sim.Event) {
 	o.note(w, SightStepped, x)
 }
 
-func (o *Witness) dropped(e *sim.Event) { o.note(e.World, SightDropped, o.byMessage[e.Message.ID()]) }
+func (o *Witness) dropped(e *world.Event) { o.note(e.World, SightDropped, o.byMessage[e.Message.ID()]) }
 
-func (o *Witness) finished(e *sim.Event) {
+func (o *Witness) finished(e *world.Event) {
 	w, m := e.World, e.Message
 	x := o.byMessage[m.ID()]
 	x.FinishedAt = w.Now()
@@ -190,7 +190,7 @@ func (o *Witness) finished(e *sim.Event) {
 	}
 }
 
-func (o *Witness) answered(e *sim.Event) {
+func (o *Witness) answered(e *world.Event) {
 	w, m := e.World, e.Message
 	x := o.byMessage[m.ID()]
 	x.AnsweredAt, x.Outcome = w.Now(), *m.Outcome()
@@ -201,12 +201,12 @@ func (o *Witness) answered(e *sim.Event) {
 	}
 }
 
-func (o *Witness) committed(e *sim.Event) {
+func (o *Witness) committed(e *world.Event) {
 	entries := e.Entries
 	o.Entries = append(o.Entries, entries...)
 }
 
-func (o *Witness) planeDown(e *sim.Event) {
+func (o *Witness) planeDown(e *world.Event) {
 	w, wiped := e.World, e.Wiped
 	k := SightDown
 	if wiped {
@@ -216,9 +216,9 @@ func (o *Witness) planeDown(e *sim.Event) {
 	clear(o.byMessage) // nobody there has any of them any more
 }
 
-func (o *Witness) planeStarted(e *sim.Event) { o.note(e.World, SightStarted, nil) }
+func (o *Witness) planeStarted(e *world.Event) { o.note(e.World, SightStarted, nil) }
 
-func (o *Witness) hostStepped(e *sim.Event) {
+func (o *Witness) hostStepped(e *world.Event) {
 	switch in := e.AgentInput.(type) {
 	case *agent.HeartbeatAnswered:
 		o.heard(e, in.ID, in.Answer)
@@ -231,7 +231,7 @@ func (o *Witness) hostStepped(e *sim.Event) {
 
 // heard notes what a host was told of a request, if the request ever reached
 // the plane.
-func (o *Witness) heard(e *sim.Event, id uint64, a agent.Answer) {
+func (o *Witness) heard(e *world.Event, id uint64, a agent.Answer) {
 	key := call{e.Host, id}
 	x := o.byCall[key]
 	if x == nil {

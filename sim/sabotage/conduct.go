@@ -8,7 +8,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 func onHost(change func(*agent.Output, agent.Input)) func() *Saboteur {
@@ -20,12 +20,12 @@ func onHost(change func(*agent.Output, agent.Input)) func() *Saboteur {
 // Worlds in which wedge, slots or agents are not as they should be: S15 to S18.
 var conductBroken = []Bug{
 	{"S15", "a wedge is seen too late", WedgedStory, anotherGate(func(c *gate.Config) { c.ReplyTimeout = 10 * time.Second })},
-	{"S16", "everybody is told the same second", CrowdedStory, onAnswer(func(_ *sim.World, m *sim.Message) {
+	{"S16", "everybody is told the same second", CrowdedStory, onAnswer(func(_ *world.World, m *world.Message) {
 		if m.Outcome().Code.Unavailable() {
 			m.Outcome().RetryAfter = time.Second
 		}
 	})},
-	{"S18", "a poll is not woken for the work that has come", QuietStory, onReply(func(w *sim.World, _ plane.Input, _ *plane.Reply) {
+	{"S18", "a poll is not woken for the work that has come", QuietStory, onReply(func(w *world.World, _ plane.Input, _ *plane.Reply) {
 		w.Tamper().Output().Wakes = w.Tamper().Output().Wakes[:0]
 	})},
 	{"S17", "a host does not keep away from heartbeats as long as it was told", CrowdedStory, onHost(func(_ *agent.Output, in agent.Input) {

@@ -15,5 +15,5 @@
 //	}
 //
 // Every story passes every checker while no saboteur is attached. What a bug needs
-// of a world that consumers do not is in [sim.Tamper].
+// of a world that consumers do not is in [world.Tamper].
 package sabotage

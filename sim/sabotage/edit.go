@@ -7,11 +7,11 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // emptyPlane takes everything from the plane that it knows.
-func emptyPlane(w *sim.World) {
+func emptyPlane(w *world.World) {
 	p, err := plane.New(w.Scenario().PlaneConfig())
 	if err != nil {
 		panic(err)
@@ -20,7 +20,7 @@ func emptyPlane(w *sim.World) {
 }
 
 // editPlane makes the plane again from its state as text, after a change.
-func editPlane(w *sim.World, edit func(state string) string) {
+func editPlane(w *world.World, edit func(state string) string) {
 	state := string(w.Plane().AppendState(nil))
 	edited := edit(state)
 	if edited == state {
@@ -35,7 +35,7 @@ func editPlane(w *sim.World, edit func(state string) string) {
 
 // editRecord changes the line of a host's first record, once, if the pattern is
 // in it. It reports whether it was.
-func editRecord(w *sim.World, host, pattern, by string) bool {
+func editRecord(w *world.World, host, pattern, by string) bool {
 	done := false
 	editPlane(w, func(state string) string {
 		lines := strings.Split(state, "\n")
@@ -53,7 +53,7 @@ func editRecord(w *sim.World, host, pattern, by string) bool {
 
 // offerAnyway offers a host a rollout from an instant on.
 func offerAnyway(host wire.Hostname, id wire.RolloutID, from time.Duration) func() *Saboteur {
-	return onReply(func(w *sim.World, in plane.Input, r *plane.Reply) {
+	return onReply(func(w *world.World, in plane.Input, r *plane.Reply) {
 		poll, is := in.(*plane.Poll)
 		if !is || poll.Hostname != host || w.Now() < from {
 			return

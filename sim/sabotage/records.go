@@ -3,18 +3,18 @@ package sabotage
 import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // Worlds in which records go ways of their own: S3 and S4.
 var recordsBroken = []Bug{
-	{"S3", "a legal event is rejected", QuietStory, onReply(func(_ *sim.World, in plane.Input, r *plane.Reply) {
+	{"S3", "a legal event is rejected", QuietStory, onReply(func(_ *world.World, in plane.Input, r *plane.Reply) {
 		if isEvent(in) && r.Outcome.Code == wire.NoContent {
 			r.Outcome.Code = wire.Rejected
 		}
 	})},
-	{"S3", "an event of an unknown rollout is taken", HostileStory, onReply(func(_ *sim.World, in plane.Input, r *plane.Reply) {
+	{"S3", "an event of an unknown rollout is taken", HostileStory, onReply(func(_ *world.World, in plane.Input, r *plane.Reply) {
 		if isEvent(in) && r.Outcome.Code == wire.UnknownRollout {
 			r.Outcome.Code = wire.NoContent
 		}
@@ -32,7 +32,7 @@ var recordsBroken = []Bug{
 	{"S3", "a host is taken to have gone back elsewhere", FailingStory, afterStep(isEvent, "h1", `"state":"Reverted"(.*)"currentClosure":"c0"`, `"state":"Reverted"$1"currentClosure":"c9"`)},
 
 	{"S4", "the plane takes what the host never wrote", QuietStory, func() *Saboteur {
-		return &Saboteur{OnArrived: func(_ *sim.World, m *sim.Message) {
+		return &Saboteur{OnArrived: func(_ *world.World, m *world.Message) {
 			if body, is := m.Event().Envelope.Event.Body.(wire.ActivationStarted); is {
 				body.StartedAt = scenario.Epoch
 				m.Event().Envelope.Event.Body = body
@@ -40,7 +40,7 @@ var recordsBroken = []Bug{
 		}}
 	}},
 	{"S4", "the plane takes an event under another number", QuietStory, func() *Saboteur {
-		return &Saboteur{OnArrived: func(_ *sim.World, m *sim.Message) {
+		return &Saboteur{OnArrived: func(_ *world.World, m *world.Message) {
 			if m.Kind() == scenario.RouteEvent && m.Event().Envelope.Event.Seq == 4 {
 				m.Event().Envelope.Event.Seq = 5
 			}
@@ -53,28 +53,28 @@ var recordsBroken = []Bug{
 	{"S4", "a probe's result is not the one that the event told", QuietStory, afterStep(isEvent, "h1", `"status":"pass"`, `"status":"fail"`)},
 	{"S4", "a confirmation infers another instant than the heartbeat's", WipedStory, afterStep(isHeartbeat, "h1", `"activationCompletedAt":"[^"]*"(.*)"synthesised"`, `"activationCompletedAt":"2026-01-01T00:00:00Z"$1"synthesised"`)},
 	{"S4", "at rest the plane has another instant than the agent", QuietStory, func() *Saboteur {
-		return &Saboteur{OnStepped: func(w *sim.World) {
+		return &Saboteur{OnStepped: func(w *world.World) {
 			if w.Settled() {
 				editRecord(w, "h2", `"endedAt":"[^"]*"`, `"endedAt":"2026-01-01T00:00:00Z"`)
 			}
 		}}
 	}},
 	{"S4", "at rest the plane lacks what it was told", QuietStory, func() *Saboteur {
-		return &Saboteur{OnStepped: func(w *sim.World) {
+		return &Saboteur{OnStepped: func(w *world.World) {
 			if w.Settled() {
 				editRecord(w, "h2", `"activationStartedAt":"[^"]*",`, ``)
 			}
 		}}
 	}},
 	{"S4", "at rest the plane has other probes than the agent", SickStory, func() *Saboteur {
-		return &Saboteur{OnStepped: func(w *sim.World) {
+		return &Saboteur{OnStepped: func(w *world.World) {
 			if w.Settled() {
 				editRecord(w, "h1", `"lastObservedAt":"[^"]*"`, `"lastObservedAt":"2026-01-01T00:00:00Z"`)
 			}
 		}}
 	}},
 	{"S4", "at rest the plane knows nothing of a host", QuietStory, func() *Saboteur {
-		return &Saboteur{OnStepped: func(w *sim.World) {
+		return &Saboteur{OnStepped: func(w *world.World) {
 			if w.Settled() {
 				emptyPlane(w)
 			}

@@ -8,8 +8,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // Bug is something that breaks a rule, and a scenario in which it shows.
@@ -25,9 +25,9 @@ type Bug struct {
 }
 
 // onReply changes replies of the reducer.
-func onReply(change func(w *sim.World, in plane.Input, r *plane.Reply)) func() *Saboteur {
+func onReply(change func(w *world.World, in plane.Input, r *plane.Reply)) func() *Saboteur {
 	return func() *Saboteur {
-		return &Saboteur{OnStepDone: func(w *sim.World, _ *sim.Message, in plane.Input, r *plane.Reply) {
+		return &Saboteur{OnStepDone: func(w *world.World, _ *world.Message, in plane.Input, r *plane.Reply) {
 			if r != nil {
 				change(w, in, r)
 			}
@@ -36,12 +36,12 @@ func onReply(change func(w *sim.World, in plane.Input, r *plane.Reply)) func() *
 }
 
 // onAnswer changes answers on their way out.
-func onAnswer(change func(*sim.World, *sim.Message)) func() *Saboteur {
+func onAnswer(change func(*world.World, *world.Message)) func() *Saboteur {
 	return func() *Saboteur { return &Saboteur{OnAnswered: change} }
 }
 
 // withoutTimer lets no deadline of the gate come.
-func withoutTimer(w *sim.World, _ *sim.Message) { w.Tamper().LoseDeadline() }
+func withoutTimer(w *world.World, _ *world.Message) { w.Tamper().LoseDeadline() }
 
 func isEvent(in plane.Input) bool     { _, is := in.(*plane.Event); return is }
 func isHeartbeat(in plane.Input) bool { _, is := in.(*plane.Heartbeat); return is }
@@ -50,7 +50,7 @@ func isPoll(in plane.Input) bool      { _, is := in.(*plane.Poll); return is }
 // anotherGate gives the plane another gate than it should have.
 func anotherGate(change func(*gate.Config)) func() *Saboteur {
 	return func() *Saboteur {
-		return &Saboteur{OnPlaneStarted: func(w *sim.World) {
+		return &Saboteur{OnPlaneStarted: func(w *world.World) {
 			cfg := w.Tamper().GateConfig()
 			change(&cfg)
 			w.Tamper().SetGate(cfg)
@@ -62,7 +62,7 @@ func anotherGate(change func(*gate.Config)) func() *Saboteur {
 func afterStep(of func(plane.Input) bool, host, pattern, by string) func() *Saboteur {
 	return func() *Saboteur {
 		done := false
-		return &Saboteur{OnStepDone: func(w *sim.World, _ *sim.Message, in plane.Input, _ *plane.Reply) {
+		return &Saboteur{OnStepDone: func(w *world.World, _ *world.Message, in plane.Input, _ *plane.Reply) {
 			if !done && of(in) && hostOf(in) == wire.Hostname(host) {
 				done = editRecord(w, host, pattern, by)
 			}
@@ -72,7 +72,7 @@ func afterStep(of func(plane.Input) bool, host, pattern, by string) func() *Sabo
 
 // addLine adds a line to the log after a step of some kind.
 func addLine(of func(plane.Input) bool) func() *Saboteur {
-	return onReply(func(w *sim.World, in plane.Input, _ *plane.Reply) {
+	return onReply(func(w *world.World, in plane.Input, _ *plane.Reply) {
 		if of(in) {
 			w.Tamper().Output().Entries = append(w.Tamper().Output().Entries, plane.Entry{Input: in})
 		}
@@ -83,7 +83,7 @@ func addLine(of func(plane.Input) bool) func() *Saboteur {
 // another, each time to another one.
 func beside(host, member string) func() *Saboteur {
 	return func() *Saboteur {
-		return &Saboteur{OnStepDone: func(w *sim.World, _ *sim.Message, in plane.Input, _ *plane.Reply) {
+		return &Saboteur{OnStepDone: func(w *world.World, _ *world.Message, in plane.Input, _ *plane.Reply) {
 			if isHeartbeat(in) && hostOf(in) != wire.Hostname(host) {
 				editRecord(w, host, `"`+member+`":"[^"]*"`, fmt.Sprintf(`"%s":"2026-01-01T00:00:%02dZ"`, member, w.Step()%60))
 			}
@@ -93,7 +93,7 @@ func beside(host, member string) func() *Saboteur {
 
 // dispatchEarly dispatches h3, which is in the second wave, while the first is
 // under way.
-func dispatchEarly(w *sim.World) bool {
+func dispatchEarly(w *world.World) bool {
 	return editRecord(w, "h3", `"state":"Pending",(.*),"lastEventSeq":0`,
 		`"state":"Pending",$1,"dispatchedAt":"2026-01-01T00:01:00Z","soakDueAt":"2026-01-01T00:02:00Z","lastEventSeq":0`)
 }
@@ -104,25 +104,25 @@ func All() []Bug {
 }
 
 // emit emits an event that has not happened.
-func emit(w *sim.World, kind sim.EventKind, m *sim.Message) {
-	w.Tamper().Emit(sim.Event{Kind: kind, Message: m})
+func emit(w *world.World, kind world.EventKind, m *world.Message) {
+	w.Tamper().Emit(world.Event{Kind: kind, Message: m})
 }
 
 // stepping emits that an input is about to be stepped.
-func stepping(w *sim.World, m *sim.Message, in plane.Input) {
-	w.Tamper().Emit(sim.Event{Kind: sim.EventStepping, Message: m, Input: in, Output: new(plane.Output)})
+func stepping(w *world.World, m *world.Message, in plane.Input) {
+	w.Tamper().Emit(world.Event{Kind: world.EventStepping, Message: m, Input: in, Output: new(plane.Output)})
 }
 
 // Saboteur breaks a world: it receives events before the checkers do.
 type Saboteur struct {
-	OnArrived, OnAdmitted, OnRefused, OnFinished, OnAnswered func(*sim.World, *sim.Message)
+	OnArrived, OnAdmitted, OnRefused, OnFinished, OnAnswered func(*world.World, *world.Message)
 
-	OnStepping     func(*sim.World, *sim.Message, plane.Input)
-	OnStepDone     func(*sim.World, *sim.Message, plane.Input, *plane.Reply)
-	onNoticed      func(*sim.World, *plane.Notice)
-	OnPlaneDown    func(*sim.World)
-	OnPlaneStarted func(*sim.World)
-	OnStepped      func(*sim.World)
+	OnStepping     func(*world.World, *world.Message, plane.Input)
+	OnStepDone     func(*world.World, *world.Message, plane.Input, *plane.Reply)
+	onNoticed      func(*world.World, *plane.Notice)
+	OnPlaneDown    func(*world.World)
+	OnPlaneStarted func(*world.World)
+	OnStepped      func(*world.World)
 	OnHostStepped  func(*agent.Output, agent.Input)
 
 	busy bool
@@ -130,43 +130,43 @@ type Saboteur struct {
 
 // Attach subscribes the Saboteur. It is to be called before the checkers are
 // attached.
-func (s *Saboteur) Attach(w *sim.World) {
-	message := func(kind sim.EventKind, f func(*sim.World, *sim.Message)) {
+func (s *Saboteur) Attach(w *world.World) {
+	onMessage := func(kind world.EventKind, f func(*world.World, *world.Message)) {
 		if f != nil {
-			s.on(w, kind, func(e *sim.Event) { f(e.World, e.Message) })
+			s.on(w, kind, func(e *world.Event) { f(e.World, e.Message) })
 		}
 	}
-	world := func(kind sim.EventKind, f func(*sim.World)) {
+	onWorld := func(kind world.EventKind, f func(*world.World)) {
 		if f != nil {
-			s.on(w, kind, func(e *sim.Event) { f(e.World) })
+			s.on(w, kind, func(e *world.Event) { f(e.World) })
 		}
 	}
-	message(sim.EventArrived, s.OnArrived)
-	message(sim.EventAdmitted, s.OnAdmitted)
-	message(sim.EventRefused, s.OnRefused)
-	message(sim.EventFinished, s.OnFinished)
-	message(sim.EventAnswered, s.OnAnswered)
-	world(sim.EventPlaneDown, s.OnPlaneDown)
-	world(sim.EventPlaneStarted, s.OnPlaneStarted)
-	world(sim.EventStepEnded, s.OnStepped)
+	onMessage(world.EventArrived, s.OnArrived)
+	onMessage(world.EventAdmitted, s.OnAdmitted)
+	onMessage(world.EventRefused, s.OnRefused)
+	onMessage(world.EventFinished, s.OnFinished)
+	onMessage(world.EventAnswered, s.OnAnswered)
+	onWorld(world.EventPlaneDown, s.OnPlaneDown)
+	onWorld(world.EventPlaneStarted, s.OnPlaneStarted)
+	onWorld(world.EventStepEnded, s.OnStepped)
 	if s.OnStepping != nil {
-		s.on(w, sim.EventStepping, func(e *sim.Event) { s.OnStepping(e.World, e.Message, e.Input) })
+		s.on(w, world.EventStepping, func(e *world.Event) { s.OnStepping(e.World, e.Message, e.Input) })
 	}
 	if s.OnStepDone != nil {
-		s.on(w, sim.EventStepDone, func(e *sim.Event) { s.OnStepDone(e.World, e.Message, e.Input, e.Reply) })
+		s.on(w, world.EventStepDone, func(e *world.Event) { s.OnStepDone(e.World, e.Message, e.Input, e.Reply) })
 	}
 	if s.onNoticed != nil {
-		s.on(w, sim.EventNoticed, func(e *sim.Event) { s.onNoticed(e.World, e.Notice) })
+		s.on(w, world.EventNoticed, func(e *world.Event) { s.onNoticed(e.World, e.Notice) })
 	}
 	if s.OnHostStepped != nil {
-		s.on(w, sim.EventHostStepped, func(e *sim.Event) { s.OnHostStepped(e.AgentOutput, e.AgentInput) })
+		s.on(w, world.EventHostStepped, func(e *world.Event) { s.OnHostStepped(e.AgentOutput, e.AgentInput) })
 	}
 }
 
 // on subscribes to one kind. What the saboteur itself has the world emit is for
 // the others.
-func (s *Saboteur) on(w *sim.World, kind sim.EventKind, f func(*sim.Event)) {
-	w.Subscribe(kind, func(e *sim.Event) {
+func (s *Saboteur) on(w *world.World, kind world.EventKind, f func(*world.Event)) {
+	w.Subscribe(kind, func(e *world.Event) {
 		if !s.busy {
 			s.busy = true
 			f(e)

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // Divergence is where two runs of one scenario stop being the same. There
@@ -37,16 +37,16 @@ type Moment struct {
 
 // Diverge runs two worlds side by side, one step at a time, and returns
 // the first step after which they differ; nil if they end alike. The worlds are
-// made by [simulation.New], in the same or in different fidelities, and nothing of them has
+// made by [sim.New], in the same or in different fidelities, and nothing of them has
 // happened yet. They are traced for it, which makes them slower and changes
 // nothing else.
 //
 // The step that is named is where the difference shows in the hash. Its cause
 // is there or not long before: the order of a list that nobody has used so far
 // does not show.
-func Diverge(a, b *sim.World) *Divergence {
+func Diverge(a, b *world.World) *Divergence {
 	var traces [2]bytes.Buffer
-	worlds := [2]*sim.World{a, b}
+	worlds := [2]*world.World{a, b}
 	for i, w := range worlds {
 		record.Text(w, &traces[i], 0)
 	}
@@ -79,7 +79,7 @@ func Diverge(a, b *sim.World) *Divergence {
 
 // advance goes on until a step was made. It reports false when the
 // run has ended.
-func advance(w *sim.World) bool {
+func advance(w *world.World) bool {
 	for before := w.Step(); w.Step() == before; {
 		if !w.Next() {
 			return false
@@ -89,7 +89,7 @@ func advance(w *sim.World) bool {
 }
 
 // momentOf describes the step that was made last.
-func momentOf(w *sim.World, trace *bytes.Buffer) Moment {
+func momentOf(w *world.World, trace *bytes.Buffer) Moment {
 	m := Moment{At: w.Now(), Hash: w.Hash(), What: w.Timer().String()}
 	for line := range strings.Lines(trace.String()) {
 		m.Trace = append(m.Trace, strings.TrimRight(line, "\n"))
@@ -105,7 +105,7 @@ func momentOf(w *sim.World, trace *bytes.Buffer) Moment {
 	return m
 }
 
-func violationText(w *sim.World) string {
+func violationText(w *world.World) string {
 	if w.Violation() == nil {
 		return ""
 	}
@@ -113,7 +113,7 @@ func violationText(w *sim.World) string {
 }
 
 // compareFinal names the first node whose final states differ, or nothing.
-func compareFinal(a, b *sim.World) string {
+func compareFinal(a, b *world.World) string {
 	if !bytes.Equal(a.AppendPlaneState(nil), b.AppendPlaneState(nil)) {
 		return "the final state of the plane"
 	}

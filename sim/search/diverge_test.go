@@ -11,7 +11,7 @@ import (
 	"github.com/refrain-fleet/refrain/sim/random"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"github.com/refrain-fleet/refrain/sim/simulation"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // disorder is a hook that spoils a world: at a step it lets the agents of all
@@ -22,7 +22,7 @@ type disorder struct {
 	s    random.Stream
 }
 
-func (d *disorder) stepped(e *sim.Event) {
+func (d *disorder) stepped(e *world.Event) {
 	w := e.World
 	if w.Step() != d.step {
 		return
@@ -51,13 +51,13 @@ func eventful() scenario.Scenario {
 	}
 }
 
-func twoWorlds(t *testing.T, s scenario.Scenario, a, b simulation.Options) (*sim.World, *sim.World) {
+func twoWorlds(t *testing.T, s scenario.Scenario, a, b sim.Options) (*world.World, *world.World) {
 	t.Helper()
-	first, err := simulation.New(s, a)
+	first, err := sim.New(s, a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := simulation.New(s, b)
+	second, err := sim.New(s, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,9 +67,9 @@ func twoWorlds(t *testing.T, s scenario.Scenario, a, b simulation.Options) (*sim
 func TestAnUnorderedMapIsCaughtAtTheStepWhereItShows(t *testing.T) {
 	const spoiled = 400
 	s := generate.Scenario(3, mustProfile(t, "storm"))
-	a, b := twoWorlds(t, s, simulation.Options{}, simulation.Options{})
-	for _, w := range []*sim.World{a, b} {
-		w.Subscribe(sim.EventStepEnded, (&disorder{step: spoiled, s: random.New(1, "disorder", 0)}).stepped)
+	a, b := twoWorlds(t, s, sim.Options{}, sim.Options{})
+	for _, w := range []*world.World{a, b} {
+		w.Subscribe(world.EventStepEnded, (&disorder{step: spoiled, s: random.New(1, "disorder", 0)}).stepped)
 	}
 	d := Diverge(a, b)
 	if d == nil {
@@ -105,7 +105,7 @@ func mustProfile(t *testing.T, name string) generate.Profile {
 func TestTheTwoFidelitiesTakeTheSameSteps(t *testing.T) {
 	for _, p := range generate.Profiles() {
 		for seed := uint64(1); seed <= 3; seed++ {
-			a, b := twoWorlds(t, generate.Scenario(seed, p), simulation.Options{}, simulation.Options{Wire: true})
+			a, b := twoWorlds(t, generate.Scenario(seed, p), sim.Options{}, sim.Options{Wire: true})
 			if d := Diverge(a, b); d != nil {
 				t.Errorf("%s seed %d: %v\n%s", p.Name, seed, d, repro.Again(repro.RunSeed(seed, p.Name)))
 			}
@@ -116,14 +116,14 @@ func TestTheTwoFidelitiesTakeTheSameSteps(t *testing.T) {
 // A difference of the states alone shows when the runs are over.
 func TestADifferenceOfTheFinalStatesIsNamed(t *testing.T) {
 	for _, c := range []struct {
-		spoil func(*sim.World)
+		spoil func(*world.World)
 		want  string
 	}{
-		{func(w *sim.World) { w.Tamper().Host(2).Run("c9") }, "the final state of h2"},
-		{func(w *sim.World) { w.Tamper().Refuse("nobody") }, "the final state of the plane"},
+		{func(w *world.World) { w.Tamper().Host(2).Run("c9") }, "the final state of h2"},
+		{func(w *world.World) { w.Tamper().Refuse("nobody") }, "the final state of the plane"},
 	} {
-		a, b := twoWorlds(t, eventful(), simulation.Options{Checkers: []check.Checker{}}, simulation.Options{Checkers: []check.Checker{}})
-		b.Subscribe(sim.EventStepEnded, func(*sim.Event) {
+		a, b := twoWorlds(t, eventful(), sim.Options{Checkers: []check.Checker{}}, sim.Options{Checkers: []check.Checker{}})
+		b.Subscribe(world.EventStepEnded, func(*world.Event) {
 			if b.Settled() {
 				c.spoil(b)
 			}
@@ -137,8 +137,8 @@ func TestADifferenceOfTheFinalStatesIsNamed(t *testing.T) {
 
 // A violation in one of two runs is a difference.
 func TestAViolationOfOneOfTwoRunsIsADifference(t *testing.T) {
-	a, b := twoWorlds(t, eventful(), simulation.Options{}, simulation.Options{})
-	b.Subscribe(sim.EventStepEnded, func(e *sim.Event) {
+	a, b := twoWorlds(t, eventful(), sim.Options{}, sim.Options{})
+	b.Subscribe(world.EventStepEnded, func(e *world.Event) {
 		if e.Step == 70 {
 			b.Violate("S0", "made up")
 		}
@@ -151,12 +151,12 @@ func TestAViolationOfOneOfTwoRunsIsADifference(t *testing.T) {
 
 func TestRunsOfTwoSeedsDifferAtTheFirstStep(t *testing.T) {
 	s := eventful()
-	a, err := simulation.New(s, simulation.Options{})
+	a, err := sim.New(s, sim.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Seed++
-	b, err := simulation.New(s, simulation.Options{})
+	b, err := sim.New(s, sim.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/sabotage"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // plant is a bug that a search finds in a profile.
@@ -24,7 +24,7 @@ type plant struct {
 // onceSeen breaks a rule once every one of some effects was seen so often.
 func onceSeen(checker string, needs map[scenario.Effect]uint64) func() *sabotage.Saboteur {
 	return func() *sabotage.Saboteur {
-		return &sabotage.Saboteur{OnStepped: func(w *sim.World) {
+		return &sabotage.Saboteur{OnStepped: func(w *world.World) {
 			for effect, n := range needs {
 				if w.Effects()[effect] < n {
 					return
@@ -36,7 +36,7 @@ func onceSeen(checker string, needs map[scenario.Effect]uint64) func() *sabotage
 }
 
 // whenever does something to a world after every step.
-func whenever(do func(*sim.World)) func() *sabotage.Saboteur {
+func whenever(do func(*world.World)) func() *sabotage.Saboteur {
 	return func() *sabotage.Saboteur { return &sabotage.Saboteur{OnStepped: do} }
 }
 
@@ -61,20 +61,20 @@ func plantsOf(t *testing.T) []plant {
 		named("S9", "a snapshot tells an older number", "swarm", 5),
 		named("S10", "a revoked certificate is accepted", "swarm", 5),
 		{"a host whose request was cut off never wakes again", "swarm", 1, func() *sabotage.Saboteur {
-			return &sabotage.Saboteur{OnPlaneDown: func(w *sim.World) {
+			return &sabotage.Saboteur{OnPlaneDown: func(w *world.World) {
 				for n := 1; n <= w.Scenario().Fleet.Hosts; n++ {
 					w.Tamper().Host(n).LoseTimer(30 * time.Second)
 				}
 			}}
 		}},
 		{"a wipe of the plane makes hosts forget what the next boot holds", "amnesia", 4, func() *sabotage.Saboteur {
-			return &sabotage.Saboteur{OnPlaneDown: func(w *sim.World) {
+			return &sabotage.Saboteur{OnPlaneDown: func(w *world.World) {
 				for n := 1; n <= w.Scenario().Fleet.Hosts; n++ {
 					w.Tamper().Host(n).ForgetNextBoot()
 				}
 			}}
 		}},
-		{"a rollback while the plane is away is a panic", "swarm", 5, whenever(func(w *sim.World) {
+		{"a rollback while the plane is away is a panic", "swarm", 5, whenever(func(w *world.World) {
 			for n := 1; n <= w.Scenario().Fleet.Hosts; n++ {
 				if w.RollingBack(n) && !w.PlaneUp() {
 					panic("no plane to tell")
@@ -85,7 +85,7 @@ func plantsOf(t *testing.T) []plant {
 		{"a replay and a late reply", "swarm", 6, onceSeen("S11", map[scenario.Effect]uint64{scenario.EffectLateReply: 1, scenario.EffectReplayAsked: 2})},
 		{"an absorbed event in front of a full inbox", "swarm", 21, onceSeen("S7", map[scenario.Effect]uint64{scenario.EffectAbsorbed: 1, scenario.EffectSaturated: 1})},
 		{"a reboot, a crash at a commit, and a poll that is offered nothing", "swarm", 36, func() *sabotage.Saboteur {
-			return &sabotage.Saboteur{OnAnswered: func(w *sim.World, m *sim.Message) {
+			return &sabotage.Saboteur{OnAnswered: func(w *world.World, m *world.Message) {
 				if m.Kind() == scenario.RoutePoll && m.Outcome().Code == wire.NoContent && w.Effects()[scenario.EffectReboot] > 0 && w.Effects()[scenario.EffectCrashAfterCommit] > 0 {
 					w.Violate("S13", "planted")
 				}

@@ -8,10 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 // Search runs many seeds of some profiles, several at a time.
@@ -26,7 +26,7 @@ type Search struct {
 	// Workers is how many worlds run at a time. Default one per processor.
 	Workers int
 	// Options are those of every run.
-	Options simulation.Options
+	Options sim.Options
 	// GoOn goes on after a violation.
 	GoOn bool
 	// Each, if set, is called once a run has ended, by one goroutine at a time.
@@ -107,7 +107,7 @@ func (s Search) Run(ctx context.Context) Summary {
 				}
 				drawn := generate.Scenario(seed, p)
 				f := Finding{Seed: seed, Profile: p.Name}
-				if f.Result, f.Err = simulation.Run(drawn, s.Options); f.Failed() {
+				if f.Result, f.Err = sim.Run(drawn, s.Options); f.Failed() {
 					f.Scenario = drawn
 				}
 				give(f)

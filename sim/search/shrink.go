@@ -12,7 +12,7 @@ import (
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"github.com/refrain-fleet/refrain/sim/simulation"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // Shrink makes a scenario that breaks a rule as small as it can: it works on
@@ -20,7 +20,7 @@ import (
 // hosts, resets what need not be set, fixes what need not be drawn, takes a
 // smaller seed, and shortens and rounds times, as long as the same rule stays
 // broken: the same checker finds a violation, and of a liveness rule or a
-// panic one of the same kind (see [sim.Violation.Kind]).
+// panic one of the same kind (see [world.Violation.Kind]).
 //
 // Every change that is kept makes the scenario simpler by one measure: fewer
 // lines, then fewer hosts, fewer settings, fewer draws, fewer characters, less
@@ -32,13 +32,13 @@ type Shrink struct {
 	// Workers is how many worlds run at a time. Default one per processor.
 	Workers int
 	// Options are those of every run. Until is not used.
-	Options simulation.Options
+	Options sim.Options
 	// Each, if set, is called after every execution, by one goroutine at a
 	// time.
 	Each func(ShrinkProgress)
 
 	// run is for tests, which run worlds that are broken on purpose.
-	run func(scenario.Scenario, simulation.Options) (check.Verdict, error)
+	run func(scenario.Scenario, sim.Options) (check.Verdict, error)
 }
 
 // ShrinkProgress is how far a shrink has come.
@@ -55,7 +55,7 @@ type Shrunk struct {
 	// nothing else.
 	Scenario scenario.Scenario
 	// Violation is what running it ends with.
-	Violation *sim.Violation
+	Violation *world.Violation
 	// Before and After are the lines of the scenario as it was given, and as
 	// it is now, both as [scenario.Scenario.Brief] writes them, expectations included.
 	Before, After int
@@ -87,7 +87,7 @@ func (o Shrink) Run(ctx context.Context, s scenario.Scenario) (Shrunk, error) {
 		return Shrunk{}, fmt.Errorf("shrink: workers is %d; want at least 1", o.Workers)
 	}
 	if o.run == nil {
-		o.run = simulation.Run
+		o.run = sim.Run
 	}
 	o.Options.Until = 0
 	first, err := o.run(s, o.Options)
@@ -126,8 +126,8 @@ type shrinking struct {
 	ctx       context.Context
 	best      scenario.Scenario
 	weight    weight
-	violation *sim.Violation // of best
-	wanted    string         // its kind
+	violation *world.Violation // of best
+	wanted    string           // its kind
 	used      int
 	tried     map[string]bool // by what Brief writes
 }

@@ -13,13 +13,13 @@ import (
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/sabotage"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"github.com/refrain-fleet/refrain/sim/simulation"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // runBroken runs scenarios in worlds that are broken.
-func runBroken(by func() *sabotage.Saboteur) func(scenario.Scenario, simulation.Options) (check.Verdict, error) {
-	return func(s scenario.Scenario, o simulation.Options) (check.Verdict, error) {
-		w, err := sim.New(s, sim.Options{Wire: o.Wire, Rest: check.Rest})
+func runBroken(by func() *sabotage.Saboteur) func(scenario.Scenario, sim.Options) (check.Verdict, error) {
+	return func(s scenario.Scenario, o sim.Options) (check.Verdict, error) {
+		w, err := world.New(s, world.Options{Wire: o.Wire, Rest: check.Rest})
 		if err != nil {
 			return check.Verdict{}, err
 		}
@@ -43,7 +43,7 @@ func sabotageNamed(t *testing.T, checker, name string) func() *sabotage.Saboteur
 
 // firstBroken draws the first scenario of a profile that breaks a rule, from a
 // seed on.
-func firstBroken(t *testing.T, profile string, first uint64, run func(scenario.Scenario, simulation.Options) (check.Verdict, error)) (uint64, scenario.Scenario, *sim.Violation) {
+func firstBroken(t *testing.T, profile string, first uint64, run func(scenario.Scenario, sim.Options) (check.Verdict, error)) (uint64, scenario.Scenario, *world.Violation) {
 	t.Helper()
 	p, err := generate.FindProfile(profile)
 	if err != nil {
@@ -51,7 +51,7 @@ func firstBroken(t *testing.T, profile string, first uint64, run func(scenario.S
 	}
 	for seed := first; seed < first+200; seed++ {
 		s := generate.Scenario(seed, p)
-		result, err := run(s, simulation.Options{})
+		result, err := run(s, sim.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +83,7 @@ func TestAShrunkScenarioStillBreaksTheSameRuleAndNoLineOfItCanGo(t *testing.T) {
 			if shrunk.After > smallEnough || shrunk.Exhausted {
 				t.Errorf("%d lines after %d executions, want at most %d\n%s", shrunk.After, shrunk.Executions, smallEnough, shrunk.Scenario.Brief())
 			}
-			again, err := run(shrunk.Scenario, simulation.Options{})
+			again, err := run(shrunk.Scenario, sim.Options{})
 			if err != nil || !reflect.DeepEqual(again.Violation, shrunk.Violation) {
 				t.Errorf("run again it ends with %v, %v; want %v", again.Violation, err, shrunk.Violation)
 			}
@@ -100,7 +100,7 @@ func TestAShrunkScenarioStillBreaksTheSameRuleAndNoLineOfItCanGo(t *testing.T) {
 				if err != nil {
 					continue
 				}
-				result, err := run(less, simulation.Options{})
+				result, err := run(less, sim.Options{})
 				if err == nil && result.Violation != nil && Kind(result.Violation) == Kind(violation) {
 					t.Errorf("it is broken without %q as well", lines[i])
 				}
@@ -150,12 +150,12 @@ func TestAShrinkRunsNoMoreWorldsThanItMay(t *testing.T) {
 
 // A scenario with less in it may break another rule. That is another failure.
 func TestAShrinkDoesNotSlipFromOneRuleToAnother(t *testing.T) {
-	run := func(s scenario.Scenario, _ simulation.Options) (check.Verdict, error) {
-		v := &sim.Violation{Checker: "S4", Detail: "with a fault"}
+	run := func(s scenario.Scenario, _ sim.Options) (check.Verdict, error) {
+		v := &world.Violation{Checker: "S4", Detail: "with a fault"}
 		if len(s.Faults) == 0 {
-			v = &sim.Violation{Checker: "S3", Detail: "without"}
+			v = &world.Violation{Checker: "S3", Detail: "without"}
 		}
-		return check.Verdict{Result: sim.Result{Violation: v}}, nil
+		return check.Verdict{Result: world.Result{Violation: v}}, nil
 	}
 	shrunk, err := Shrink{run: run}.Run(t.Context(), sabotage.FaultyStory())
 	if err != nil {

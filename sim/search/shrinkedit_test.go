@@ -8,7 +8,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"github.com/refrain-fleet/refrain/sim/simulation"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 func TestHostsThatAreDroppedTakeWithThemWhatIsOnlyAboutThem(t *testing.T) {
@@ -135,18 +135,18 @@ func TestDurationsAreRoundedToWhatIsEasierToRead(t *testing.T) {
 
 func TestViolationsOfOneKindDifferOnlyInNames(t *testing.T) {
 	for _, c := range []struct {
-		a, b sim.Violation
+		a, b world.Violation
 		same bool
 	}{
-		{sim.Violation{Checker: "S4", Detail: "one"}, sim.Violation{Checker: "S4", Detail: "another"}, true},
-		{sim.Violation{Checker: "S4", Detail: "one"}, sim.Violation{Checker: "S3", Detail: "one"}, false},
-		{sim.Violation{Checker: "L1", Detail: "2h0m0s after healing: h3: stable@r1 is Soaking at the agent, Pending at the plane: unfinished"},
-			sim.Violation{Checker: "L1", Detail: "3h0m1s after healing: h12: edge/x@r7 is Soaking at the agent, Pending at the plane: unfinished"}, true},
-		{sim.Violation{Checker: "L1", Detail: "2h0m0s after healing: h3: stable@r1 is Soaking at the agent, Pending at the plane: unfinished"},
-			sim.Violation{Checker: "L1", Detail: "2h0m0s after healing: h3: stable@r1 is Activating at the agent, Pending at the plane: unfinished"}, false},
-		{sim.Violation{Checker: "L1", Detail: "2h0m0s after healing: h3 is down"}, sim.Violation{Checker: "L1", Detail: "2h0m0s after healing: a rollout is not open yet"}, false},
-		{sim.Violation{Checker: "PANIC", Detail: "index 7 of 3\n\tplane.f:12\n\tsim.g:9"}, sim.Violation{Checker: "PANIC", Detail: "index 9 of 2\n\tplane.f:12\n\tsim.h:4"}, true},
-		{sim.Violation{Checker: "PANIC", Detail: "index 7 of 3\n\tplane.f:12\n"}, sim.Violation{Checker: "PANIC", Detail: "index 7 of 3\n\tplane.g:12\n"}, false},
+		{world.Violation{Checker: "S4", Detail: "one"}, world.Violation{Checker: "S4", Detail: "another"}, true},
+		{world.Violation{Checker: "S4", Detail: "one"}, world.Violation{Checker: "S3", Detail: "one"}, false},
+		{world.Violation{Checker: "L1", Detail: "2h0m0s after healing: h3: stable@r1 is Soaking at the agent, Pending at the plane: unfinished"},
+			world.Violation{Checker: "L1", Detail: "3h0m1s after healing: h12: edge/x@r7 is Soaking at the agent, Pending at the plane: unfinished"}, true},
+		{world.Violation{Checker: "L1", Detail: "2h0m0s after healing: h3: stable@r1 is Soaking at the agent, Pending at the plane: unfinished"},
+			world.Violation{Checker: "L1", Detail: "2h0m0s after healing: h3: stable@r1 is Activating at the agent, Pending at the plane: unfinished"}, false},
+		{world.Violation{Checker: "L1", Detail: "2h0m0s after healing: h3 is down"}, world.Violation{Checker: "L1", Detail: "2h0m0s after healing: a rollout is not open yet"}, false},
+		{world.Violation{Checker: "PANIC", Detail: "index 7 of 3\n\tplane.f:12\n\tsim.g:9"}, world.Violation{Checker: "PANIC", Detail: "index 9 of 2\n\tplane.f:12\n\tsim.h:4"}, true},
+		{world.Violation{Checker: "PANIC", Detail: "index 7 of 3\n\tplane.f:12\n"}, world.Violation{Checker: "PANIC", Detail: "index 7 of 3\n\tplane.g:12\n"}, false},
 	} {
 		if same := Kind(&c.a) == Kind(&c.b); same != c.same {
 			t.Errorf("%q and %q: one kind is %v, want %v", Kind(&c.a), Kind(&c.b), same, c.same)
@@ -157,7 +157,7 @@ func TestViolationsOfOneKindDifferOnlyInNames(t *testing.T) {
 func TestTheTextOfAShrunkScenarioSaysWhatItShows(t *testing.T) {
 	shrunk := Shrunk{
 		Scenario:   scenario.Scenario{Fleet: scenario.Fleet{Hosts: 2}, Faults: []scenario.Fault{{At: time.Second, Kind: scenario.ReducerWedge, For: time.Minute}}},
-		Violation:  &sim.Violation{Checker: "S11", Step: 18, At: 8745 * time.Millisecond, Detail: strings.Repeat("m4 is worked off too late and ", 5) + "answered\nmore"},
+		Violation:  &world.Violation{Checker: "S11", Step: 18, At: 8745 * time.Millisecond, Detail: strings.Repeat("m4 is worked off too late and ", 5) + "answered\nmore"},
 		Executions: 62,
 	}
 	text := shrunk.Text("seed 2 of profile swarm")
@@ -208,11 +208,11 @@ at 2m revoke h2
 	if got := tidied.Brief(); got != want {
 		t.Errorf("it is\n%swant\n%s", got, want)
 	}
-	before, err := simulation.Run(s, simulation.Options{})
+	before, err := sim.Run(s, sim.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := simulation.Run(tidied, simulation.Options{})
+	after, err := sim.Run(tidied, sim.Options{})
 	if err != nil || before.Hash != after.Hash {
 		t.Errorf("the hash is %016x, was %016x, %v", after.Hash, before.Hash, err)
 	}

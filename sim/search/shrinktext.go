@@ -7,9 +7,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // Text writes the shrunk scenario as a file: what it shows, where it comes from
@@ -50,7 +50,7 @@ func comment(b *strings.Builder, sentence string) {
 // the same rule. A liveness rule says of anything that is not at rest that it
 // is stuck, so of those the kind is what is stuck, and how: in which states,
 // not on which host. A panic is of the kind of its words and its place.
-func Kind(v *sim.Violation) string {
+func Kind(v *world.Violation) string {
 	switch {
 	case strings.HasPrefix(v.Checker, "L"):
 		_, stuck, _ := strings.Cut(v.Detail, "after healing: ")

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/scenarios/mutants"
+	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/scenario"
-	"github.com/refrain-fleet/refrain/sim/simulation"
 )
 
 func main() {
@@ -67,7 +67,7 @@ func hunt(first, seeds uint64, effects *scenario.Effects) mutants.Sighting {
 	for seed := first; seed < first+seeds; seed++ {
 		for _, profile := range generate.Profiles() {
 			watchdog.Reset(hangs)
-			result, err := simulation.Run(generate.Scenario(seed, profile), simulation.Options{Until: mostEvents})
+			result, err := sim.Run(generate.Scenario(seed, profile), sim.Options{Until: mostEvents})
 			s.Runs++
 			s.Events += result.Events
 			for i, n := range result.Effects {

@@ -1,0 +1,108 @@
+package world
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+)
+
+// In wire fidelity every document is encoded as it would be on the wire, read
+// back strictly, and compared: what comes out has to be what went in. The
+// hash of a run is the same in both fidelities.
+
+// overTheWire puts a request's document on the wire and takes it off again.
+func (w *World) overTheWire(m *Message) {
+	switch m.kind {
+	case scenario.RouteHeartbeat:
+		m.heartbeat.Request = roundTrip(w, "a heartbeat", &wire.HeartbeatRequestSchema, m.heartbeat.Request)
+	case scenario.RouteEvent:
+		m.event.Envelope = roundTrip(w, "an event", &wire.EventEnvelopeSchema, m.event.Envelope)
+	}
+}
+
+// roundTrip encodes a document, decodes it and encodes it again.
+func roundTrip[T any](w *World, what string, s *wire.Schema[T], doc T) T {
+	encoded := s.Append(nil, &doc)
+	var d wire.Decoder
+	var decoded T
+	if err := wire.DecodeDocument(&d, s, encoded, &decoded); err != nil {
+		w.Violate("WIRE", "%s does not decode: %v\n%s", what, err, encoded)
+		return doc
+	}
+	if again := s.Append(nil, &decoded); !bytes.Equal(again, encoded) {
+		w.Violate("WIRE", "%s changes on the wire:\n%s\n%s", what, encoded, again)
+	}
+	return decoded
+}
+
+// answerOverTheWire makes the plane's outcome an HTTP answer and reads from it
+// what an agent reads.
+func (w *World) answerOverTheWire(m *Message, a *agent.Answer) {
+	var answer wire.Answer
+	m.request.Outcome.Write("", &answer)
+	read := agent.Answer{Status: answer.Status}
+	if text := answer.Get(wire.HeaderReplayFrom); text != "" {
+		from, err := wire.ParseSeq(text)
+		if err != nil {
+			w.Violate("WIRE", "Replay-From: %v", err)
+		}
+		read.Replay, read.ReplayFrom = true, from
+	}
+	if text := answer.Get(wire.HeaderRetryAfter); text != "" {
+		seconds, err := strconv.Atoi(text)
+		if err != nil || seconds < 1 {
+			w.Violate("G4", "Retry-After is %q", text)
+		}
+		read.RetryAfter = time.Duration(seconds) * time.Second
+	}
+	if read != *a {
+		w.Violate("WIRE", "an answer changes on the wire: %+v, was %+v", read, *a)
+	}
+	if answer.Status != 200 {
+		return
+	}
+	switch m.kind {
+	case scenario.RouteHeartbeat:
+		m.request.Outcome.Heartbeat = decodeBody(w, &wire.HeartbeatResponseSchema, answer.Body)
+	case scenario.RoutePoll:
+		dispatch := decodeBody(w, &wire.DispatchSchema, answer.Body)
+		m.request.Outcome.Document = &dispatch
+	}
+}
+
+func decodeBody[T any](w *World, s *wire.Schema[T], body []byte) T {
+	var d wire.Decoder
+	var doc T
+	if err := wire.DecodeDocument(&d, s, body, &doc); err != nil {
+		w.Violate("WIRE", "an answer does not decode: %v\n%s", err, body)
+	}
+	return doc
+}
+
+// garbageBodies are what hostile hosts send in place of documents.
+var garbageBodies = []string{
+	``, `{`, `null`, `[]`, `"h1"`, `{"hostname":"h1"`, `{"hostname":"h1","hostname":"h2","at":"2026-01-01T00:00:00Z"}`,
+	`{"hostname":"h1","at":"yesterday"}`, `{"Hostname":"h1","at":"2026-01-01T00:00:00Z"}`, "{\"hostname\":\"h\x00\"}",
+	"{\"hostname\":\"\xff\"}", `{"hostname":7,"at":"2026-01-01T00:00:00Z"}`, `{"hostname":"h1","at":"2026-01-01T00:00:00Z"}}`,
+}
+
+// garbageBody is the body of a garbage message.
+func garbageBody(n uint64) string { return garbageBodies[n%uint64(len(garbageBodies))] }
+
+// garbageRefusal is the refusal that a garbage body is answered with.
+func garbageRefusal(n uint64) wire.Outcome {
+	var d wire.Decoder
+	var req wire.HeartbeatRequest
+	switch err := wire.DecodeDocument(&d, &wire.HeartbeatRequestSchema, []byte(garbageBody(n)), &req).(type) {
+	case *wire.SyntaxError:
+		return wire.Refuse(wire.NotJSON, "", err.Error())
+	case *wire.FieldError:
+		return wire.Refuse(wire.WrongShape, err.Field, err.Problem)
+	default:
+		panic("world: garbage that is a heartbeat")
+	}
+}

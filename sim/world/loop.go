@@ -1,0 +1,385 @@
+package world
+
+import (
+	"errors"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/driver"
+	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+)
+
+// The loop carries out the sections of the driver's worker, as the server's
+// goroutine does, in virtual time: a step takes its service time, a commit what
+// the disk takes, and between any two sections the loop may be interrupted for
+// as long as the scenario's pause, so that requests, deadlines, completions and
+// crashes come between any two of them. All of that is drawn from the seed.
+
+// errDisk is how a commit fails.
+var errDisk = errors.New("sim: the disk has failed")
+
+// proceed lets the loop go on until it rests or time has to pass.
+func (p *planeNode) proceed(w *World) {
+	for p.up && p.started && !p.suspended && !p.planned && !p.wedged {
+		work := p.worker.Next()
+		switch work {
+		case driver.Rest:
+			return
+		case driver.End:
+			p.endRestart(w)
+			return
+		case driver.Step:
+			p.plan(w, w.scenario.Plane.Service+p.slowness(w))
+			return
+		}
+		if pause := p.pause(w); pause > 0 {
+			p.plan(w, pause)
+			return
+		}
+		p.carryOut(w, work)
+	}
+}
+
+// plan has the loop go on after a while.
+func (p *planeNode) plan(w *World, after time.Duration) {
+	p.planned = true
+	w.push(dueSection, planeNodeID, w.now+after, p.epoch)
+}
+
+func (p *planeNode) slowness(w *World) time.Duration {
+	slow := w.faults.each(scenario.ReducerSlow, 0, 0)
+	if slow > 0 {
+		w.effect(scenario.EffectSlowStep)
+	}
+	return slow
+}
+
+// pause draws for how long the loop is interrupted before a section, which is
+// mostly not at all.
+func (p *planeNode) pause(w *World) time.Duration {
+	if w.scenario.Plane.Pause == 0 || p.schedule.Uint64()%pauseOneIn != 0 {
+		return 0
+	}
+	w.effect(scenario.EffectInterrupted)
+	return p.schedule.Between(1, w.scenario.Plane.Pause)
+}
+
+// pauseOneIn is how many sections there are to one interruption.
+const pauseOneIn = 16
+
+// section comes when the time before a section has passed.
+func (p *planeNode) section(w *World) {
+	if p.asleep(w, dueSection, 0) {
+		return
+	}
+	p.planned = false
+	work := p.worker.Next() // a commit may have ended meanwhile
+	if work == driver.Step && w.faults.any(scenario.ReducerWedge) {
+		w.effect(scenario.EffectWedged)
+		w.faults.tookAll(scenario.ReducerWedge, 0, 0)
+		p.wedged = true // goes on when the fault ends
+		return
+	}
+	if work != driver.Rest && work != driver.End {
+		p.carryOut(w, work)
+	}
+	p.proceed(w)
+}
+
+// carryOut carries out one section.
+func (p *planeNode) carryOut(w *World, work driver.Work) {
+	now := p.instant(w)
+	switch work {
+	case driver.Take:
+		n := p.worker.Take(now)
+		w.emitSection(work, nil, n)
+	case driver.Step:
+		p.step(w, now)
+		return // nothing of the front has changed
+	case driver.Park:
+		m := p.worker.Current().For
+		p.worker.Park()
+		w.emitSection(work, m, 0)
+	case driver.Reply:
+		p.reply(w, now)
+	case driver.Announce:
+		p.announce(w, now)
+	case driver.Commit:
+		p.beginCommit(w)
+	case driver.TakeOver:
+		pending := p.worker.Pending()
+		err := p.worker.TakeOver()
+		if err != nil && pending > p.group {
+			w.effect(scenario.EffectDiscardedMore)
+		}
+		p.revoked = p.worker.Revocations()
+		n := 1
+		if err != nil {
+			n = 0
+		}
+		w.emitSection(work, nil, n)
+	case driver.Tick:
+		p.tick(w, now)
+	case driver.Pause:
+		w.emitSection(work, nil, 0)
+		p.worker.Pause()
+	case driver.Discard:
+		w.emitSection(work, nil, 0)
+		p.worker.Discard(now)
+	case driver.Load:
+		p.load(w, now)
+	case driver.Open:
+		p.openGate(w, now)
+	}
+	p.afterFront(w)
+}
+
+// step steps the next input of the batch, unless a fault drops it before.
+func (p *planeNode) step(w *World, now wire.Instant) {
+	m := p.worker.Current().For
+	if w.faults.strikingAt(scenario.ReplyDrop, int(m.node)+1, m.kind, false) != nil {
+		w.emitMessage(EventSkipped, m)
+		p.worker.Skip(now)
+		p.afterFront(w)
+		return
+	}
+	if p.worker.Committing() {
+		w.effect(scenario.EffectSteppedMeanwhile)
+	}
+	in, out := m.input(), p.worker.Output()
+	w.emitInput(EventStepping, m, in, nil, out)
+	p.worker.Step(now)
+	r := p.worker.Stepped()
+	w.mix(uint64(r.Outcome.Code)<<32|uint64(r.AfterEntries), uint64(len(out.Entries)))
+	w.emitInput(EventStepDone, m, in, r, out)
+}
+
+// reply delivers a reply, unless it is late (PROTOCOL G2) or a fault drops it.
+func (p *planeNode) reply(w *World, now wire.Instant) {
+	m := p.worker.Current().For
+	if w.faults.strikingAt(scenario.ReplyDrop, int(m.node)+1, m.kind, true) != nil {
+		w.effect(scenario.EffectAppliedNotReplied)
+		w.emitReplied(m, true)
+		p.worker.DropReply(now)
+		return
+	}
+	w.emitReplied(m, false)
+	if p.worker.Reply(now) == gate.Discard {
+		w.effect(scenario.EffectLateReply)
+	}
+}
+
+// announce wakes polls and emits the notices of a batch.
+func (p *planeNode) announce(w *World, now wire.Instant) {
+	w.emitSection(driver.Announce, nil, 0)
+	notices := p.worker.Announce(now)
+	for i := range notices {
+		w.emit(Event{Kind: EventNoticed, Notice: &notices[i]})
+	}
+}
+
+// tickTime comes when a tick is due.
+func (p *planeNode) tickTime(w *World) {
+	if !p.asleep(w, dueTick, 0) {
+		w.emitPlain(EventTickDue)
+		p.worker.TickDue()
+		p.proceed(w)
+	}
+}
+
+// retry comes when the next attempt to load the plane is due.
+func (p *planeNode) retry(w *World) {
+	if !p.asleep(w, dueRetry, 0) {
+		w.emitPlain(EventRetryDue)
+		p.worker.RetryDue()
+		p.proceed(w)
+	}
+}
+
+// tick lets the plane judge liveness; the next is due that much later.
+func (p *planeNode) tick(w *World, now wire.Instant) {
+	w.push(dueTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
+	p.ticked.Impaired = p.front.Impaired()
+	w.emitInput(EventStepping, nil, &p.ticked, nil, &noOutput)
+	p.worker.Tick(now, p.ticked.Impaired)
+	w.emitInput(EventStepDone, nil, &p.ticked, nil, p.worker.TickOutput())
+}
+
+var noOutput plane.Output // before a tick
+
+// beginCommit gives a group to the disk.
+func (p *planeNode) beginCommit(w *World) {
+	if p.crashPhase == scenario.BeforeCommit {
+		p.crashAtPhase(w, scenario.EffectCrashBeforeCommit)
+		return
+	}
+	group := p.worker.BeginCommit()
+	w.emitSection(driver.Commit, nil, len(group.Entries))
+	p.flying, p.group = group.Entries, len(group.Entries)
+	latency := p.disk.Between(w.scenario.Plane.Commit.Min, w.scenario.Plane.Commit.Max)
+	if slow := w.faults.each(scenario.DiskSlow, 0, 0); slow > 0 {
+		w.effect(scenario.EffectSlowDisk)
+		latency += slow
+	}
+	w.push(dueCommit, planeNodeID, w.now+latency, p.epoch)
+}
+
+// committed comes when the disk has taken a group, or has not.
+func (p *planeNode) committed(w *World) {
+	if p.asleep(w, dueCommit, 0) {
+		return
+	}
+	if p.crashPhase == scenario.InsideCommit {
+		p.crashAtPhase(w, scenario.EffectCrashInsideCommit)
+		return
+	}
+	entries := p.flying
+	p.flying = nil
+	fault := w.faults.striking(scenario.DiskFail, 0, 0)
+	failed := fault != nil
+	stored := !failed || fault.After
+	if failed {
+		w.effect(scenario.EffectDiskFailed)
+	}
+	if failed {
+		w.emit(Event{Kind: EventCommitFailed, Count: len(entries), Stored: stored})
+	}
+	if stored && !p.store(w, entries, failed) {
+		return
+	}
+	if !failed && p.crashPhase == scenario.AfterCommit {
+		p.crashAtPhase(w, scenario.EffectCrashAfterCommit)
+		return
+	}
+	var err error
+	if failed {
+		err = errDisk
+	}
+	p.worker.CommitEnded(err)
+	p.proceed(w)
+}
+
+// store puts entries on the disk. lost says that the loop is not told so. It
+// reports false if they do not follow from what is there.
+func (p *planeNode) store(w *World, entries []plane.Entry, lost bool) bool {
+	for _, e := range entries {
+		if err := p.walked.Walk(e, &p.walkOut); err != nil {
+			w.Violate("S1", "the log cannot be walked: %v", err)
+			return false
+		}
+	}
+	if lost {
+		w.effect(scenario.EffectStoredAfterAll)
+	}
+	p.log = append(p.log, entries...)
+	w.emit(Event{Kind: EventCommitted, Entries: entries, ReplyLost: lost || p.crashPhase == scenario.AfterCommit})
+	return true
+}
+
+// crashAtPhase is a crash that has waited for its moment.
+func (p *planeNode) crashAtPhase(w *World, e scenario.Effect) {
+	w.effect(e)
+	w.reached(p.crashFault)
+	p.crashPhase = scenario.AtOnce
+	p.crash(w, p.crashDown, p.crashWipe)
+}
+
+// load makes the plane of what is on the disk, if that can be read; otherwise
+// the worker says when to try again.
+func (p *planeNode) load(w *World, now wire.Instant) {
+	if p.opened && w.faults.outage(scenario.DiskFail) {
+		w.emitPlain(EventRebuildFailed)
+		p.worker.LoadFailed(now)
+		w.push(dueRetry, planeNodeID, w.now+p.worker.RetryIn(), p.epoch)
+		return
+	}
+	loaded := p.walked.Clone()
+	if w.wire { // through its text, as through that of every document
+		restored, err := plane.Restore(p.cfg, p.walked.AppendState(nil))
+		if err != nil {
+			panic(err)
+		}
+		loaded = restored
+	}
+	p.worker.Loaded(now, loaded)
+	p.revoked = p.worker.Plane().Revocations()
+	w.emitSection(driver.Load, nil, 1)
+}
+
+// afterFront carries out what the front asks for after a call.
+func (p *planeNode) afterFront(w *World) {
+	if !p.up {
+		return // it has crashed meanwhile
+	}
+	p.front.Answered() // observed has sent them
+	if at, set := p.front.Alarm(); set {
+		p.alarm = max(at, w.now)
+		w.push(dueDeadline, planeNodeID, p.alarm, p.epoch)
+	}
+	if p.front.Rings() {
+		p.worker.Ring()
+	}
+}
+
+// openGate opens the gate: the plane is up, for the first time or again.
+func (p *planeNode) openGate(w *World, now wire.Instant) {
+	again := p.opened
+	p.opened = true
+	w.emit(Event{Kind: EventPlaneStarted, Rebuilt: again})
+	w.emitSection(driver.Open, nil, 0)
+	p.worker.Open(now)
+	if again {
+		w.effect(scenario.EffectRebuilt)
+		return
+	}
+	w.push(dueTick, planeNodeID, w.now+p.cfg.TickEvery(), p.epoch)
+	// The manifests are read one after the other while requests come in already:
+	// until its turn has come, a plane that lost its disk does not know a rollout
+	// (PROTOCOL E8).
+	p.manifests = len(w.operator.opened)
+	if w.scenario.Plane.NoManifests {
+		p.manifests = 0
+	}
+	if p.manifests > 0 {
+		p.planManifest(w, w.now+w.scenario.Plane.Start, 0)
+	}
+}
+
+// observed is called with what becomes of a request in the driver.
+func (p *planeNode) observed(w *World, fate driver.Fate, m *Message) {
+	switch fate {
+	case driver.Admitted:
+		m.admitted = true
+		w.pool.hold(m) // until its input is finished
+		m.deadline = w.now + w.scenario.Plane.ReplyTimeout
+		w.emitMessage(EventAdmitted, m)
+	case driver.Refused:
+		w.emitMessage(EventRefused, m)
+	case driver.PollRefused:
+		w.emitMessage(EventPollRefused, m)
+	case driver.Woken:
+		w.effect(scenario.EffectPollWoken)
+	case driver.Expired:
+		w.emitMessage(EventExpired, m)
+	case driver.Dropped:
+		w.emitMessage(EventDropped, m)
+	case driver.Finished:
+		w.emitMessage(EventFinished, m)
+		w.pool.release(m)
+	case driver.Answered:
+		if code := m.request.Outcome.Code; code.Unavailable() {
+			w.effect(unavailableEffects[code])
+			if code == wire.Saturated {
+				w.faults.tookAll(scenario.GateCapacity, 0, 0)
+			}
+		}
+		p.answer(w, m)
+	}
+}
+
+// loopFaults are the faults of the loop that begin or end with something.
+var loopFaults = []faultHooks{
+	{kind: scenario.ReducerWedge, end: func(w *World) { w.plane.unwedge(w) }},
+}

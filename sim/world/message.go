@@ -1,0 +1,190 @@
+package world
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/driver"
+	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+)
+
+// Message is one request and, once it has one, its answer. Messages come from
+// the world's [pool] and go back to it.
+type Message struct {
+	slot  uint32 // in the pool
+	holds int32  // who holds it: see pool
+	id    uint64
+	kind  scenario.Route
+	// node sent it: a host's index, or operatorNode.
+	node int32
+	// call is the sender's own number of the request, epoch the sender's life:
+	// an answer to another life is nobody's.
+	call    uint64
+	epoch   uint32
+	sentAt  time.Duration
+	timeout time.Duration
+
+	// What the certificate says. The identity is the node's own and does not
+	// change.
+	identity  *wire.Identity
+	notBefore wire.Time
+
+	heartbeat plane.Heartbeat
+	event     plane.Event
+	poll      plane.Poll
+	operator  plane.Input
+	wait      time.Duration
+	// garbage chooses the bytes of a request on RouteGarbage.
+	garbage uint64
+
+	// duplicate: the network made it, or an act of the scenario; nobody waits for
+	// its answer.
+	duplicate bool
+	// resetAnswer: the connection is reset in place of the answer.
+	resetAnswer bool
+
+	// At the plane.
+	request   driver.Request[*Message]
+	arrivedAt time.Duration
+	deadline  time.Duration
+	admitted  bool
+	// pollUntil is when a poll is answered 204.
+	pollUntil time.Duration
+	answered  bool
+	at        int // place in the plane's list of what it has open
+}
+
+// input is what the reducer is given.
+func (m *Message) input() plane.Input {
+	switch m.kind {
+	case scenario.RouteHeartbeat:
+		return &m.heartbeat
+	case scenario.RouteEvent:
+		return &m.event
+	case scenario.RoutePoll:
+		return &m.poll
+	default:
+		return m.operator
+	}
+}
+
+// certificate is what the driver has to know of the client certificate.
+func (m *Message) certificate() driver.Certificate {
+	return driver.Certificate{CommonName: wire.CommonName(m.identity.CommonName), NotBefore: m.notBefore}
+}
+
+// claimed is the hostname that the body names; empty if it names none.
+func (m *Message) claimed() wire.Hostname {
+	switch m.kind {
+	case scenario.RouteHeartbeat:
+		return m.heartbeat.Request.Hostname
+	case scenario.RouteEvent:
+		return m.event.Envelope.Hostname
+	default:
+		return ""
+	}
+}
+
+func (m *Message) class() gate.Class {
+	if m.kind == scenario.RouteHeartbeat {
+		return gate.Heartbeat
+	}
+	return gate.Bulk
+}
+
+func (m *Message) caller() gate.Caller {
+	if m.node == manifestNodeID {
+		return "manifests:" // no hostname has a colon
+	}
+	if m.identity.Operator {
+		return gate.Operator(m.identity.Name)
+	}
+	return gate.Host(wire.Hostname(m.identity.Name))
+}
+
+// What a consumer may look at of a message. Everything that it returns is to be
+// read only.
+
+// ID is the message's number among all of the world.
+func (m *Message) ID() uint64 { return m.id }
+
+// Slot is its place in the world's pool: two messages that are there at a time
+// have different ones.
+func (m *Message) Slot() uint32 { return m.slot }
+
+// Kind says which route it takes.
+func (m *Message) Kind() scenario.Route { return m.kind }
+
+// Host is the number of the host that sent it, from 1; 0 if it was no host.
+func (m *Message) Host() int { return max(int(m.node)+1, 0) }
+
+// FromManifests reports whether it is a manifest of the plane's directory.
+func (m *Message) FromManifests() bool { return m.node == manifestNodeID }
+
+// Identity is what the certificate says that it came with.
+func (m *Message) Identity() *wire.Identity { return m.identity }
+
+// NotBefore is when that certificate was issued.
+func (m *Message) NotBefore() wire.Time { return m.notBefore }
+
+// Heartbeat is the input of a heartbeat.
+func (m *Message) Heartbeat() *plane.Heartbeat { return &m.heartbeat }
+
+// Event is the input of an event.
+func (m *Message) Event() *plane.Event { return &m.event }
+
+// Operator is the input of an operator's request.
+func (m *Message) Operator() plane.Input { return m.operator }
+
+// Wait is how long a poll waits, at most.
+func (m *Message) Wait() time.Duration { return m.wait }
+
+// Waits reports whether it is a poll that waits for work.
+func (m *Message) Waits() bool { return m.request.Waits() }
+
+// PolledFor is the host that a poll asks work for.
+func (m *Message) PolledFor() wire.Hostname { return m.poll.Hostname }
+
+// ArrivedAt is when it reached the plane.
+func (m *Message) ArrivedAt() time.Duration { return m.arrivedAt }
+
+// Outcome is its answer, once it has one.
+func (m *Message) Outcome() *wire.Outcome { return &m.request.Outcome }
+
+// Sender is the name of the node that sent the message.
+func (m *Message) Sender() string { return nodeName(m.node) }
+
+// Call is the sender's own number of the request.
+func (m *Message) Call() uint64 { return m.call }
+
+// SentAt is when it was put on the network.
+func (m *Message) SentAt() time.Duration { return m.sentAt }
+
+// Deadline is when it has to be answered, once it was admitted.
+func (m *Message) Deadline() time.Duration { return m.deadline }
+
+// Answered reports whether the plane has answered it.
+func (m *Message) Answered() bool { return m.answered }
+
+// Duplicate reports whether nobody waits for its answer: the network made it, or
+// the scenario.
+func (m *Message) Duplicate() bool { return m.duplicate }
+
+// Garbage is the body of a request on [scenario.RouteGarbage].
+func (m *Message) Garbage() string { return garbageBody(m.garbage) }
+
+// AnswerText is its answer in words, once it has one: "timeout retry-after=1s".
+func (m *Message) AnswerText() string {
+	o := m.Outcome()
+	s := o.Code.String()
+	if o.Code.Unavailable() {
+		s += fmt.Sprintf(" retry-after=%v", o.RetryAfter)
+	}
+	if o.Replay {
+		s += fmt.Sprintf(" replay-from=%d", o.ReplayFrom)
+	}
+	return s
+}

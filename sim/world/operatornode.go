@@ -1,0 +1,110 @@
+package world
+
+import (
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/random"
+	"github.com/refrain-fleet/refrain/sim/scenario"
+)
+
+// operatorNode is the operator: somebody who opens rollouts and does the acts
+// of the scenario, each until the plane has taken it. A rollout that was
+// opened lies in the plane's manifests directory from then on.
+type operatorNode struct {
+	stream   random.Stream
+	identity wire.Identity
+	opened   []int // rollouts, in the order of opening
+}
+
+// operatorRetry is how long the operator waits before an act is tried again.
+const operatorRetry = 5 * time.Second
+
+// operatorTimeout is how long the operator waits for an answer.
+const operatorTimeout = 10 * time.Second
+
+func (o *operatorNode) init(w *World) {
+	o.stream = random.New(w.scenario.Seed, "operator", 0)
+	o.identity = wire.Identity{CommonName: "operator-sim.sim", Operator: true, Name: "sim"}
+	for i := range w.scenario.Rollouts {
+		w.queue.push(Timer{at: w.scenario.Rollouts[i].At, kind: dueOperator, node: operatorNodeID, arg: uint64(i)})
+	}
+	for i := range w.scenario.Acts {
+		w.queue.push(Timer{at: w.scenario.Acts[i].At, kind: dueOperator, node: operatorNodeID, arg: uint64(len(w.scenario.Rollouts) + i)})
+	}
+}
+
+// act sends one act: the rollouts come first in their numbering.
+func (o *operatorNode) act(w *World, i int) {
+	if n := i - len(w.scenario.Rollouts); n >= 0 && w.scenario.Acts[n].Kind == scenario.ActSend {
+		w.sendActs(&w.scenario.Acts[n])
+		return
+	}
+	m := w.pool.take()
+	m.kind, m.node, m.call, m.timeout = scenario.RouteOperator, operatorNodeID, uint64(i), operatorTimeout
+	m.identity, m.notBefore = &o.identity, w.firstIssue()
+	if i < len(w.scenario.Rollouts) {
+		m.operator = &plane.OpenRollout{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[i])}
+	} else {
+		m.operator = w.actInput(&w.scenario.Acts[i-len(w.scenario.Rollouts)])
+	}
+	w.send(m, &o.stream)
+}
+
+func (w *World) actInput(a *scenario.Act) plane.Input {
+	switch a.Kind {
+	case scenario.ActOpen:
+		return &plane.OpenRollout{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[w.scenario.RolloutIndex(a.Rollout)])}
+	case scenario.ActResume:
+		return &plane.ResumeRollout{RolloutID: a.Rollout}
+	case scenario.ActClear:
+		return &plane.ClearQuarantine{Channel: a.Channel, Closure: a.Closure}
+	default:
+		return &plane.Revoke{CommonName: wire.CommonName(w.hosts[max(a.Hosts.First, 1)-1].identity.CommonName)}
+	}
+}
+
+// hear takes the plane's answer, or tries again.
+func (o *operatorNode) hear(w *World, m *Message, answered bool) {
+	i := int(m.call)
+	if !answered || m.request.Outcome.Code.Unavailable() {
+		w.queue.push(Timer{at: w.now + operatorRetry, kind: dueOperator, node: operatorNodeID, arg: m.call})
+		return
+	}
+	if i < len(w.scenario.Rollouts) {
+		if m.request.Outcome.Code == wire.Created || m.request.Outcome.Code == wire.OK {
+			o.note(w, i)
+		}
+		return
+	}
+	a := &w.scenario.Acts[i-len(w.scenario.Rollouts)]
+	if a.Kind != scenario.ActRevoke || m.request.Outcome.Code != wire.OK {
+		return
+	}
+	w.effect(scenario.EffectRevoked)
+	if a.For > 0 {
+		// Not before the next whole second of the plane's clock: a certificate
+		// knows no fractions, and one from the future is refused (PROTOCOL T5).
+		late := time.Duration(w.wallAt(w.plane.wallOffset + a.For).Std().Nanosecond())
+		at := w.now + a.For + (time.Second-late)%time.Second
+		w.queue.push(Timer{at: at, kind: dueReissue, node: int32(max(a.Hosts.First, 1) - 1)})
+	}
+}
+
+// note puts a rollout that was opened into the manifests directory. A plane
+// that is up reads the directory when it changes (PROTOCOL R6); it is spared a
+// manifest that it knows. One that has lost its disk since it answered does not.
+func (o *operatorNode) note(w *World, rollout int) {
+	for _, known := range o.opened {
+		if known == rollout {
+			return
+		}
+	}
+	o.opened = append(o.opened, rollout)
+	if p := &w.plane; p.opened && !w.scenario.Plane.NoManifests {
+		if _, known := p.current().Rollout(w.scenario.Rollouts[rollout].ID); !known {
+			p.planManifest(w, w.now, len(o.opened)-1)
+		}
+	}
+}
