@@ -159,6 +159,11 @@ func manifest(channel, ref, closure string, hosts ...string) string {
 	return string(m.AppendJSON(nil))
 }
 
+// numbered is a manifest with a serial.
+func numbered(serial int, manifest string) string {
+	return strings.Replace(manifest, `"policy"`, fmt.Sprintf(`"serial":%d,"policy"`, serial), 1)
+}
+
 // openRollout opens a rollout as an operator and returns its ID.
 func (h *harness) openRollout(channel, ref, closure string, hosts ...string) wire.RolloutID {
 	h.t.Helper()

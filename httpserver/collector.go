@@ -29,6 +29,7 @@ var (
 	descEvents        = describe("refrain_events_total", "Events, by outcome.", "outcome")
 	descHosts         = describe("refrain_hosts", "Known hosts.", "reachability")
 	descRecords       = describe("refrain_records", "Records by state.", "state")
+	descHeld          = describe("refrain_rollouts_held", "Rollouts that wait until an operator says which one of the channel is in force.")
 	descSuspicions    = describe("refrain_observer_suspicions_total", "Times the plane suspected itself instead of the fleet.")
 	descLogNumber     = describe("refrain_log_number", "Number of the last entry of the log.")
 )
@@ -37,7 +38,7 @@ var (
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descUnavailable, descInboxDepth, descInboxCapacity, descInboxOldest, descWedged, descPollsWaiting, descLateReplies, descReplaysAsked,
-		descConfirmed, descEvents, descHosts, descRecords, descSuspicions, descLogNumber,
+		descConfirmed, descEvents, descHosts, descRecords, descHeld, descSuspicions, descLogNumber,
 	} {
 		ch <- d
 	}
@@ -75,6 +76,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for _, state := range wire.States {
 		gauge(descRecords, float64(s.Records[state]), state.String())
 	}
+	gauge(descHeld, float64(s.Held))
 	counter(descSuspicions, s.Suspicions)
 	gauge(descLogNumber, float64(s.Logged))
 }

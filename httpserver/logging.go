@@ -172,7 +172,7 @@ func noticeLevel(n *plane.Notice) slog.Level {
 			return slog.LevelWarn
 		}
 		return slog.LevelInfo
-	case plane.NoticeRejected, plane.NoticeHalted, plane.NoticeQuarantined, plane.NoticeUnreachable:
+	case plane.NoticeRejected, plane.NoticeHalted, plane.NoticeQuarantined, plane.NoticeUnreachable, plane.NoticeHeld:
 		return slog.LevelWarn
 	case plane.NoticeObserverSuspect:
 		return slog.LevelError
@@ -224,6 +224,7 @@ var noticeLines = [plane.NoticeKindCount]string{
 	plane.NoticeTransition:      "record changed its state",
 	plane.NoticeOpened:          "rollout opened",
 	plane.NoticeSuperseded:      "rollout superseded",
+	plane.NoticeHeld:            "rollout held: of several manifests nothing says which is the newest, so nothing of the channel is dispatched; resume the one that shall be in force",
 	plane.NoticeWave:            "wave dispatched",
 	plane.NoticeHalted:          "rollout halted",
 	plane.NoticeResumed:         "rollout resumed",

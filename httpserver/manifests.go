@@ -22,10 +22,10 @@ import (
 )
 
 // manifests opens the files of the manifests directory (PROTOCOL R6): every
-// *.json, in the order of the file names, at start and whenever the directory
-// changes. A file is handled like an operator's request: the same strict
-// decoding, the same gate, the same reducer. Opening is idempotent; removing a
-// file changes nothing.
+// *.json, at start and whenever the directory changes, in the order that
+// [plane.Arrange] gives. A file is handled like an operator's request: the same
+// strict decoding, the same gate, the same reducer. Opening is idempotent;
+// removing a file changes nothing.
 //
 // A file that is refused is logged, once until it changes, and does not stop the
 // others. A YAML file is named as ignored, once: it may be meant for a manifest.
@@ -137,7 +137,8 @@ func (m *manifests) scan(ctx context.Context) {
 	}
 	m.failure = ""
 	seen, ignored := make(map[string]manifestFile, len(entries)), map[string]bool{}
-	bad := 0
+	var files []*plane.FileManifest
+	names := make(map[*plane.FileManifest]string)
 	for _, entry := range entries {
 		name := entry.Name()
 		if !strings.HasPrefix(name, ".") && isYAML(name) {
@@ -149,14 +150,28 @@ func (m *manifests) scan(ctx context.Context) {
 		if !strings.HasSuffix(name, ".json") || strings.HasPrefix(name, ".") {
 			continue
 		}
-		file, err := m.file(ctx, name)
+		file, in, err := m.file(name)
+		if err != nil {
+			m.refuse(name, err)
+		}
+		if seen[name] = file; in != nil {
+			files, names[in] = append(files, in), name
+		}
+	}
+	plane.Arrange(files)
+	for _, in := range files {
+		name := names[in]
+		err := m.open(ctx, name, in)
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			m.log.Error("manifest refused", "file", filepath.Join(m.dir, name), "error", err)
+			m.refuse(name, err)
+			seen[name] = manifestFile{sum: seen[name].sum, bad: true}
 		}
-		seen[name] = file
+	}
+	bad := 0
+	for _, file := range seen { // order-free: a count
 		if file.bad {
 			bad++
 		}
@@ -165,13 +180,18 @@ func (m *manifests) scan(ctx context.Context) {
 	m.refused.Set(float64(bad))
 }
 
+func (m *manifests) refuse(name string, err error) {
+	m.log.Error("manifest refused", "file", filepath.Join(m.dir, name), "error", err)
+}
+
 func isYAML(name string) bool {
 	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
 }
 
-// file opens one file, unless it has the same content as the last time. The error
-// says what is wrong with it, if that was not reported before.
-func (m *manifests) file(ctx context.Context, name string) (manifestFile, error) {
+// file reads one file. It returns its manifest, unless the file has the same
+// content as the last time. The error says what is wrong with it, if that was not
+// reported before.
+func (m *manifests) file(name string) (manifestFile, *plane.FileManifest, error) {
 	before, known := m.seen[name]
 	body, err := readLimited(filepath.Join(m.dir, name), m.limit)
 	if err != nil {
@@ -180,15 +200,18 @@ func (m *manifests) file(ctx context.Context, name string) (manifestFile, error)
 		if known && now == before {
 			err = nil
 		}
-		return now, err
+		return now, nil, err
 	}
 	now := manifestFile{sum: sha256.Sum256(body)}
 	if known && now.sum == before.sum {
-		return before, nil
+		return before, nil, nil
 	}
-	err = m.open(ctx, name, body)
-	now.bad = err != nil
-	return now, err
+	in := new(plane.FileManifest)
+	if err := wire.DecodeDocument(&m.decoder, &wire.ManifestSchema, body, &in.Manifest); err != nil {
+		now.bad = true
+		return now, nil, err
+	}
+	return now, in, nil
 }
 
 func readLimited(path string, limit int64) ([]byte, error) {
@@ -212,11 +235,7 @@ func readLimited(path string, limit int64) ([]byte, error) {
 
 // open sends a manifest through the gate, and again after each 503. The error says
 // why it is refused.
-func (m *manifests) open(ctx context.Context, name string, body []byte) error {
-	in := new(plane.OpenRollout)
-	if err := wire.DecodeDocument(&m.decoder, &wire.ManifestSchema, body, &in.Manifest); err != nil {
-		return err
-	}
+func (m *manifests) open(ctx context.Context, name string, in *plane.FileManifest) error {
 	for {
 		// The loop may still use the input of an attempt that timed out.
 		p, attempt := newPending(), *in

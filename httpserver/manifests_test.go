@@ -39,18 +39,48 @@ func (h *harness) rollouts() string {
 	return a.body
 }
 
-func TestManifestsAreOpenedInTheOrderOfTheirNames(t *testing.T) { // PROTOCOL R6
-	dir := writeManifests(t, map[string]string{
-		"20-second.json":  manifest("stable", "r2", "c2", "h1"),
-		"10-first.json":   manifest("stable", "r1", "c1", "h1"),
-		"README.md":       "not a manifest",
-		".30-hidden.json": manifest("stable", "r3", "c3", "h1"),
+func TestTheNewestOfTheManifestsHasTheChannel(t *testing.T) { // PROTOCOL R6
+	dir := writeManifests(t, map[string]string{ // "r10" comes before "r9"
+		"stable-r9.json":   numbered(9, manifest("stable", "r9", "c9", "h1")),
+		"stable-r10.json":  numbered(10, manifest("stable", "r10", "c10", "h1")),
+		"README.md":        "not a manifest",
+		".stable-r11.json": numbered(11, manifest("stable", "r11", "c11", "h1")),
 	})
 	h := start(t, func(c *Config) { c.ManifestDir = dir })
 	h.eventually("both are open", func() bool { return strings.Count(h.rollouts(), `"rollout_id"`) == 2 })
-	if body := h.rollouts(); !strings.Contains(body, `"superseded_by":"stable@r2"`) {
-		t.Errorf("the second file's rollout is not the newest: %s", body)
+	if r := h.rollout("stable@r9"); r.SupersededBy != "stable@r10" || r.WavesDispatched != 0 {
+		t.Errorf("the older one is superseded by %q, and %d waves of it are dispatched; want stable@r10, and none", r.SupersededBy, r.WavesDispatched)
 	}
+	if body := h.agent("h1").poll().body; !strings.Contains(body, "stable@r10") {
+		t.Errorf("the host is given %q; want the newest", body)
+	}
+}
+
+func TestManifestsWithoutAnOrderWaitForTheOperator(t *testing.T) { // PROTOCOL R6
+	dir := writeManifests(t, map[string]string{
+		"1.json": manifest("stable", "r1", "c1", "h1"),
+		"2.json": manifest("stable", "r2", "c2", "h1"),
+		"3.json": manifest("beta", "r1", "c1", "h1"),
+	})
+	h := start(t, func(c *Config) { c.ManifestDir = dir })
+	h.eventually("all are open", func() bool { return strings.Count(h.rollouts(), `"rollout_id"`) == 3 })
+	for _, id := range []string{"stable@r1", "stable@r2"} {
+		if got := h.rollout(id).State; got != wire.Held {
+			t.Errorf("%s is %v; want Held", id, got)
+		}
+		if lines := h.logs.matching("level=WARN", "rollout held", id, "resume the one that shall be in force"); len(lines) != 1 {
+			t.Errorf("%d log lines say that %s is held, want 1", len(lines), id)
+		}
+	}
+	h.eventually("they are counted", func() bool { return h.metric("refrain_rollouts_held") == 2 })
+	if body := h.agent("h1").poll().body; !strings.Contains(body, "beta@r1") {
+		t.Errorf("the host is given %q; want what another channel has for it", body)
+	}
+	h.operator("anna").do(http.MethodPost, rolloutsPath+"/stable@r2/resume", "").want(t, wire.OK)
+	if got := h.rollout("stable@r1"); got.State != wire.Superseded || got.SupersededBy != "stable@r2" {
+		t.Errorf("stable@r1 is %v, superseded by %q; want Superseded by stable@r2", got.State, got.SupersededBy)
+	}
+	h.eventually("none is counted", func() bool { return h.metric("refrain_rollouts_held") == 0 })
 }
 
 func TestABadManifestIsNamedAndStopsNoOther(t *testing.T) { // PROTOCOL R6

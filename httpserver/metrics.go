@@ -44,7 +44,7 @@ func kindOf(in plane.Input) inputKind {
 		return kindEvent
 	case *plane.Poll:
 		return kindPoll
-	case *plane.OpenRollout:
+	case *plane.OpenRollout, *plane.FileManifest:
 		return kindOpenRollout
 	case *plane.ResumeRollout:
 		return kindResumeRollout
@@ -211,7 +211,7 @@ func (m *metrics) counts() plane.Stats {
 	defer m.mu.Unlock()
 	total := sum(m.past, m.stats, 1)
 	total.HostsReachable, total.HostsUnreachable = m.stats.HostsReachable, m.stats.HostsUnreachable
-	total.Records, total.Logged = m.stats.Records, m.stats.Logged
+	total.Records, total.Logged, total.Held = m.stats.Records, m.stats.Logged, m.stats.Held
 	return total
 }
 

@@ -381,12 +381,12 @@ func TestAnOperatorSeesAHostWithItsRecords(t *testing.T) { // PROTOCOL R5, H1
 	}
 }
 
-func TestTheDirectoryOpensInTheOrderOfFileNames(t *testing.T) { // PROTOCOL R6
+func TestTheDirectoryOpensByFallingSerials(t *testing.T) { // PROTOCOL R6
 	files := map[string]string{
-		"10.json": manifest("stable", "ten", "c1", "h1"), // "10" comes before "9"
-		"9.json":  manifest("stable", "nine", "c1", "h1"),
-		"A.json":  manifest("stable", "upper", "c1", "h1"),
-		"a.json":  manifest("stable", "lower", "c1", "h1"),
+		"10.json": numbered(10, manifest("stable", "ten", "c1", "h1")), // "10" comes before "9"
+		"9.json":  numbered(9, manifest("stable", "nine", "c1", "h1")),
+		"A.json":  numbered(11, manifest("stable", "upper", "c1", "h1")),
+		"a.json":  numbered(8, manifest("stable", "lower", "c1", "h1")),
 		"b.JSON":  manifest("stable", "other", "c1", "h1"),
 		"c.json~": manifest("stable", "backup", "c1", "h1"),
 	}
@@ -397,13 +397,13 @@ func TestTheDirectoryOpensInTheOrderOfFileNames(t *testing.T) { // PROTOCOL R6
 	h := start(t, func(c *Config) { c.ManifestDir = dir })
 	h.eventually("the last is open", func() bool { return strings.Contains(h.rollouts(), "stable@lower") })
 	h.eventually("the directory in it is named", func() bool { return len(h.logs.matching("level=ERROR", "manifest refused", "z.json")) == 1 })
-	order := []string{"stable@ten", "stable@nine", "stable@upper", "stable@lower"}
+	order := []string{"stable@ten", "stable@nine", "stable@lower", "stable@upper"}
 	if got := strings.Count(h.rollouts(), `"rollout_id"`); got != len(order) {
 		t.Errorf("%d rollouts are open, want %d: %s", got, len(order), h.rollouts())
 	}
-	for i, id := range order[:len(order)-1] {
-		if by := h.rollout(id).SupersededBy; string(by) != order[i+1] {
-			t.Errorf("%s is superseded by %q, want %s", id, by, order[i+1])
+	for _, id := range order[:len(order)-1] {
+		if by := h.rollout(id).SupersededBy; by != "stable@upper" {
+			t.Errorf("%s is superseded by %q, want stable@upper", id, by)
 		}
 	}
 	// Reading it again, even as another server, changes nothing.

@@ -100,7 +100,7 @@ func TestNothingIsLeftAfterAShutdown(t *testing.T) { // PROTOCOL G3
 			edit: func(c *Config) { c.ManifestDir = t.TempDir() },
 			prepare: func(h *harness) []<-chan answer {
 				// First, since the directory may be read as soon as the file is there.
-				rule := h.faults.Install(Fault{Kind: Wedge, Match: ofKind[*plane.OpenRollout]})
+				rule := h.faults.Install(Fault{Kind: Wedge, Match: ofKind[*plane.FileManifest]})
 				file := filepath.Join(h.cfg.ManifestDir, "1.json")
 				if err := os.WriteFile(file, []byte(manifest("stable", "r1", "c1", "h1")), 0o644); err != nil {
 					h.t.Fatal(err)

@@ -38,7 +38,7 @@ func finishedFleet(tb testing.TB, n int) *Plane {
 	for i := range n {
 		m.Hosts = append(m.Hosts, wire.ManifestHost{Hostname: benchHost(i), TargetClosure: benchClosure(i)})
 	}
-	p.Step(benchInstant(0), &OpenRollout{m}, &out)
+	p.Step(benchInstant(0), &OpenRollout{Manifest: m}, &out)
 	for i := range n {
 		out.Reset()
 		for seq, body := range []wire.EventBody{
@@ -154,7 +154,7 @@ func BenchmarkEvent(b *testing.B) {
 			b.StopTimer()
 			p, _ = New(Config{})
 			out.Reset()
-			p.Step(benchInstant(0), &OpenRollout{m}, &out)
+			p.Step(benchInstant(0), &OpenRollout{Manifest: m}, &out)
 			b.StartTimer()
 		}
 		out.Reset()

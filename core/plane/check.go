@@ -63,17 +63,21 @@ func (p *Plane) checkRecords() error {
 
 // checkChannels verifies P3.
 func (p *Plane) checkChannels() error {
-	last := make(map[wire.Channel]*rolloutState)
-	for _, r := range p.rollouts {
-		last[r.id.Channel()] = r
-	}
+	held, has := make(map[wire.Channel]bool), make(map[wire.Channel]*rolloutState)
 	for i, r := range p.rollouts {
-		newest := p.newest[r.id.Channel()]
-		if newest != last[r.id.Channel()] {
-			return fmt.Errorf("P3: the newest rollout of channel %s is not the last opened", r.id.Channel())
+		channel := r.id.Channel()
+		if r.held && r.superseded() {
+			return fmt.Errorf("P3: rollout %s is held, and superseded by %s", r.id, r.supersededBy)
 		}
-		if r.superseded() == (r == newest) {
-			return fmt.Errorf("P3: rollout %s is superseded by %q, the newest is %s", r.id, r.supersededBy, newest.id)
+		if r.inForce() {
+			if other := has[channel]; other != nil {
+				return fmt.Errorf("P3: neither of %s and %s is superseded", other.id, r.id)
+			}
+			has[channel] = r
+		}
+		held[channel] = held[channel] || r.held
+		if r.superseded() && r.supersededBy.Channel() != channel {
+			return fmt.Errorf("P3: rollout %s is superseded by %s, of another channel", r.id, r.supersededBy)
 		}
 		if p.byID[r.id] != r || r.order != i {
 			return fmt.Errorf("P3: rollout %s is not found by its ID or order", r.id)
@@ -82,7 +86,21 @@ func (p *Plane) checkChannels() error {
 			return fmt.Errorf("P9: rollout %s is retired and known", r.id)
 		}
 	}
+	for _, r := range p.rollouts {
+		channel := r.id.Channel()
+		if held[channel] == (has[channel] != nil) || p.inForce[channel] != has[channel] {
+			return fmt.Errorf("P3: channel %s: held: %v; %v has it, kept as %v", channel, held[channel], has[channel].name(), p.inForce[channel].name())
+		}
+	}
 	return nil
+}
+
+// name is the ID of a rollout for a message; - if there is none.
+func (r *rolloutState) name() string {
+	if r == nil {
+		return "-"
+	}
+	return string(r.id)
 }
 
 // checkCounts verifies P4.
@@ -113,7 +131,7 @@ func (p *Plane) checkCounts() error {
 		}
 		active := 0
 		for _, ref := range p.table.hosts[i].records {
-			if ref.record().State.Active() && !ref.rollout.superseded() {
+			if ref.record().State.Active() && ref.rollout.inForce() {
 				active++
 			}
 		}
@@ -130,7 +148,7 @@ func (p *Plane) checkCounts() error {
 // checkWaves verifies P5 and P7.
 func (p *Plane) checkWaves() error {
 	for _, r := range p.rollouts {
-		if r.wavesDispatched > len(r.policy.Waves) || r.wavesDispatched == 0 && !r.superseded() {
+		if r.wavesDispatched > len(r.policy.Waves) || r.wavesDispatched == 0 && r.inForce() && !r.halted() {
 			return fmt.Errorf("P7: rollout %s has %d of %d waves dispatched", r.id, r.wavesDispatched, len(r.policy.Waves))
 		}
 		for i := range r.records {

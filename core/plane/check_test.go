@@ -21,7 +21,7 @@ func soundPlane(t *testing.T) *Plane {
 	start := wire.TimeOf(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	now := wire.Instant{Wall: start}
 	open := func(channel wire.Channel, ref wire.ChannelRef) {
-		p.Step(now, &OpenRollout{wire.Manifest{
+		p.Step(now, &OpenRollout{Manifest: wire.Manifest{
 			Channel: channel, ChannelRef: ref,
 			Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}, {}}},
 			Hosts: []wire.ManifestHost{
@@ -98,8 +98,13 @@ func TestCheckNamesEveryBrokenInvariant(t *testing.T) {
 				}
 			}
 		}},
-		{"P3", "a newest rollout that is not the last opened", func(p *Plane) { p.newest["stable"] = p.byID["stable@r1"] }},
-		{"P3", "a channel without a newest rollout", func(p *Plane) { delete(p.newest, "edge") }},
+		{"P3", "a channel kept as that of a rollout that is superseded", func(p *Plane) { p.inForce["stable"] = p.byID["stable@r1"] }},
+		{"P3", "a channel whose rollout is not kept", func(p *Plane) { delete(p.inForce, "edge") }},
+		{"P3", "a rollout that is held and superseded", func(p *Plane) { p.byID["stable@r1"].held = true }},
+		{"P3", "a held rollout beside one in force", func(p *Plane) {
+			p.byID["stable@r1"].held, p.byID["stable@r1"].supersededBy = true, ""
+		}},
+		{"P3", "a rollout that another channel's supersedes", func(p *Plane) { p.byID["stable@r1"].supersededBy = "edge@r1" }},
 		{"P3", "an older rollout that is not superseded", func(p *Plane) { p.byID["stable@r1"].supersededBy = "" }},
 		{"P3", "a newest rollout that is superseded", func(p *Plane) { p.byID["edge@r1"].supersededBy = "edge@r2" }},
 		{"P3", "a rollout that is not found", func(p *Plane) { delete(p.byID, "edge@r1") }},

@@ -16,17 +16,19 @@ func (p *Plane) Clone() *Plane {
 		stats:       Stats{HostsUnreachable: p.stats.HostsUnreachable, Records: p.stats.Records},
 		rollouts:    make([]*rolloutState, 0, len(p.rollouts)),
 		byID:        make(map[wire.RolloutID]*rolloutState, len(p.rollouts)),
-		newest:      make(map[wire.Channel]*rolloutState, len(p.newest)),
+		inForce:     make(map[wire.Channel]*rolloutState, len(p.inForce)),
 		quarantine:  maps.Clone(p.quarantine),
 		revocations: maps.Clone(p.revocations),
 		retired:     maps.Clone(p.retired),
 		order:       hostOrder{sorted: slices.Clone(p.order.sorted), added: slices.Clone(p.order.added)},
 	}
-	for _, r := range p.rollouts { // the later ones of a channel are the newer
+	for _, r := range p.rollouts {
 		own := r.clone()
 		c.rollouts = append(c.rollouts, own)
 		c.byID[own.id] = own
-		c.newest[own.id.Channel()] = own
+		if own.inForce() {
+			c.inForce[own.id.Channel()] = own
+		}
 	}
 	c.table = p.table.clone(c.rollouts)
 	return c

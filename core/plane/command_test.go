@@ -88,7 +88,7 @@ func (s *script) manifest(c command) wire.Manifest {
 	if c.input == "" {
 		var pairs []string
 		for _, a := range c.args {
-			if len(a.Vals) == 1 && a.Key != "policy" {
+			if len(a.Vals) == 1 && a.Key != "policy" && a.Key != "serial" {
 				pairs = append(pairs, a.Key+"="+a.Vals[0])
 			}
 		}
@@ -99,6 +99,9 @@ func (s *script) manifest(c command) wire.Manifest {
 		m.Policy.Waves[i].SoakMinutes = wire.Count(s.number(soak))
 	}
 	m.Policy.OnHealthFailure = s.policy(c)
+	if v := c.value("serial"); v != "" {
+		m.Serial = wire.Serial(s.number(v))
+	}
 	return m
 }
 

@@ -23,8 +23,22 @@ func (in *Poll) String() string { return "poll " + string(in.Hostname) }
 
 // String implements [Input].
 func (in *OpenRollout) String() string {
-	m := &in.Manifest
-	return fmt.Sprintf("open %s hosts=%d waves=%d policy=%v", m.ID(), len(m.Hosts), len(m.Policy.Waves), m.Policy.OnHealthFailure)
+	line := "open " + describeManifest(&in.Manifest)
+	if in.Place != Takes {
+		line += " place=" + in.Place.String()
+	}
+	return line
+}
+
+// String implements [Input].
+func (in *FileManifest) String() string { return "file " + describeManifest(&in.Manifest) }
+
+func describeManifest(m *wire.Manifest) string {
+	line := string(m.ID())
+	if m.Serial != 0 {
+		line += fmt.Sprintf(" serial=%d", m.Serial)
+	}
+	return fmt.Sprintf("%s hosts=%d waves=%d policy=%v", line, len(m.Hosts), len(m.Policy.Waves), m.Policy.OnHealthFailure)
 }
 
 // String implements [Input].

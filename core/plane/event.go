@@ -73,7 +73,7 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 	r.counts[rec.State]++
 	p.stats.Records[from]--
 	p.stats.Records[rec.State]++
-	if from.Active() && !rec.State.Active() && !r.superseded() {
+	if from.Active() && !rec.State.Active() && r.inForce() {
 		p.table.vitals[p.know(rec.Hostname)].active--
 	}
 	excused := r.isExcused(ref.index)

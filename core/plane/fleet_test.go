@@ -209,8 +209,8 @@ func (f *fleet) replace(why replacement, state []byte) {
 	f.one(&plane.Started{}, &out)
 	if why == wiped {
 		f.log = nil
-		for _, m := range f.opened {
-			f.one(&plane.OpenRollout{Manifest: m}, &out)
+		for _, m := range arranged(f.opened) {
+			f.one(m, &out)
 		}
 	}
 	f.log = append(f.log, out.Entries...)
@@ -290,6 +290,12 @@ func (f *fleet) manifest() wire.Manifest {
 	m := manifest(wire.MakeRolloutID(channel, wire.ChannelRef(fmt.Sprintf("r%02d", f.refs*7%50))), waves...)
 	for i := range m.Policy.Waves {
 		m.Policy.Waves[i].SoakMinutes = wire.Count(i % 2)
+	}
+	switch rapid.IntRange(0, 3).Draw(f.t, "serial") {
+	case 0, 1:
+		m.Serial = wire.Serial(f.refs)
+	case 2:
+		m.Serial = wire.Serial(rapid.IntRange(1, f.refs).Draw(f.t, "any serial"))
 	}
 	return m
 }

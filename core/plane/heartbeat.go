@@ -55,7 +55,7 @@ func (p *Plane) askReplay(h wire.Hostname, id wire.RolloutID, from wire.Seq, out
 // runs an active record's target has activated it.
 func (p *Plane) confirmActive(h *host, req *wire.HeartbeatRequest, out *Output) {
 	for _, ref := range h.records {
-		if req.CurrentClosure != "" && !ref.rollout.superseded() {
+		if req.CurrentClosure != "" && ref.rollout.inForce() {
 			p.confirm(ref, req.CurrentClosure, req.At, out)
 		}
 	}
@@ -93,7 +93,7 @@ func (p *Plane) confirmLogged(in *Confirm, out *Output) {
 func (h *host) bootstrap() []wire.Snapshot {
 	var list []wire.Snapshot
 	for _, ref := range h.records {
-		if rec := ref.record(); rec.State.Active() && !ref.rollout.superseded() {
+		if rec := ref.record(); rec.State.Active() && ref.rollout.inForce() {
 			list = append(list, rec.Snapshot())
 		}
 	}

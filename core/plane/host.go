@@ -65,23 +65,13 @@ func (p *Plane) attach(r *rolloutState) {
 		known := p.know(r.records[i].Hostname)
 		h := &p.table.hosts[known]
 		r.records[i].Hostname = h.name // one string for both
-		if r.records[i].State.Active() && !r.superseded() {
+		if r.records[i].State.Active() && r.inForce() {
 			p.table.vitals[known].active++
 		}
 		at, _ := slices.BinarySearchFunc(h.records, r.id, func(ref recordRef, id wire.RolloutID) int {
 			return strings.Compare(string(ref.rollout.id), string(id))
 		})
 		h.records = slices.Insert(h.records, at, recordRef{r, i})
-	}
-}
-
-// supersede gives a rollout's channel to a newer one (PROTOCOL R1).
-func (p *Plane) supersede(r *rolloutState, by wire.RolloutID) {
-	r.supersededBy = by
-	for i := range r.records {
-		if r.records[i].State.Active() {
-			p.table.vitals[p.know(r.records[i].Hostname)].active--
-		}
 	}
 }
 

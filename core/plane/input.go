@@ -22,8 +22,22 @@ type Event struct{ Envelope wire.EventEnvelope }
 // [wire.Dispatch], or 204. It never waits; waiting is the driver's part.
 type Poll struct{ Hostname wire.Hostname }
 
-// OpenRollout opens a rollout (PROTOCOL R1). One reply. Durable.
-type OpenRollout struct{ Manifest wire.Manifest }
+// OpenRollout opens a rollout (PROTOCOL R1). One reply. Durable. An operator's
+// takes the channel; the plane's log also has those of the directory, with the
+// place that was decided.
+type OpenRollout struct {
+	Manifest wire.Manifest
+	Place    Place
+}
+
+// FileManifest opens a rollout whose manifest was found in the directory
+// (PROTOCOL R6). One reply. The log has it as an [OpenRollout].
+type FileManifest struct {
+	Manifest wire.Manifest
+	// Peers are the manifests of the channel that were found with it; it may be
+	// among them. See [Arrange].
+	Peers []Peer
+}
 
 // ResumeRollout lets a halted rollout go on (PROTOCOL R2). One reply. Durable.
 type ResumeRollout struct{ RolloutID wire.RolloutID }
@@ -102,6 +116,7 @@ func (*Heartbeat) isInput()        {}
 func (*Event) isInput()            {}
 func (*Poll) isInput()             {}
 func (*OpenRollout) isInput()      {}
+func (*FileManifest) isInput()     {}
 func (*ResumeRollout) isInput()    {}
 func (*ClearQuarantine) isInput()  {}
 func (*Revoke) isInput()           {}

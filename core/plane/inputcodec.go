@@ -15,6 +15,34 @@ var pollSchema = wire.Schema[Poll]{Fields: []wire.Field[Poll]{
 	{Name: "hostname", Presence: wire.Required, Of: func(in *Poll) wire.Value { return &in.Hostname }},
 }}
 
+// The line of an opening has the members of its manifest beside its own.
+var openSchema = wire.Schema[OpenRollout]{
+	Fields: append(manifestFields(func(in *OpenRollout) *wire.Manifest { return &in.Manifest }),
+		wire.Field[OpenRollout]{Name: "place", Presence: wire.Optional, Of: func(in *OpenRollout) wire.Value { return &in.Place }}),
+	Check: func(in *OpenRollout) (field, problem string) { return wire.ManifestSchema.Check(&in.Manifest) },
+}
+
+var fileSchema = wire.Schema[FileManifest]{
+	Fields: append(manifestFields(func(in *FileManifest) *wire.Manifest { return &in.Manifest }),
+		wire.Field[FileManifest]{Name: "peers", Presence: wire.Optional, Of: func(in *FileManifest) wire.Value {
+			return wire.List[Peer]{Items: &in.Peers, Schema: &peerSchema}
+		}}),
+	Check: func(in *FileManifest) (field, problem string) { return wire.ManifestSchema.Check(&in.Manifest) },
+}
+
+var peerSchema = wire.Schema[Peer]{Fields: []wire.Field[Peer]{
+	{Name: "rollout_id", Presence: wire.Required, Of: func(p *Peer) wire.Value { return &p.RolloutID }},
+	{Name: "serial", Presence: wire.Optional, Of: func(p *Peer) wire.Value { return &p.Serial }},
+}}
+
+func manifestFields[T any](of func(*T) *wire.Manifest) []wire.Field[T] {
+	fields := make([]wire.Field[T], 0, len(wire.ManifestSchema.Fields)+1)
+	for _, f := range wire.ManifestSchema.Fields {
+		fields = append(fields, wire.Field[T]{Name: f.Name, Presence: f.Presence, Of: func(in *T) wire.Value { return f.Of(of(in)) }})
+	}
+	return fields
+}
+
 var resumeSchema = wire.Schema[ResumeRollout]{Fields: []wire.Field[ResumeRollout]{
 	{Name: "rollout_id", Presence: wire.Required, Of: func(in *ResumeRollout) wire.Value { return &in.RolloutID }},
 }}
@@ -69,7 +97,9 @@ func AppendInput(dst []byte, in Input) []byte {
 	case *Poll:
 		return wire.AppendTagged(dst, "poll", &pollSchema, in)
 	case *OpenRollout:
-		return wire.AppendTagged(dst, "open", &wire.ManifestSchema, &in.Manifest)
+		return wire.AppendTagged(dst, "open", &openSchema, in)
+	case *FileManifest:
+		return wire.AppendTagged(dst, "file", &fileSchema, in)
 	case *ResumeRollout:
 		return wire.AppendTagged(dst, "resume", &resumeSchema, in)
 	case *ClearQuarantine:
@@ -115,7 +145,10 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 		return parsed(in, wire.DecodeDocument(d, &pollSchema, doc, in))
 	case "open":
 		in := new(OpenRollout)
-		return parsed(in, wire.DecodeDocument(d, &wire.ManifestSchema, doc, &in.Manifest))
+		return parsed(in, wire.DecodeDocument(d, &openSchema, doc, in))
+	case "file":
+		in := new(FileManifest)
+		return parsed(in, wire.DecodeDocument(d, &fileSchema, doc, in))
 	case "resume":
 		in := new(ResumeRollout)
 		return parsed(in, wire.DecodeDocument(d, &resumeSchema, doc, in))
@@ -145,7 +178,7 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 		in := new(Tick)
 		return parsed(in, wire.DecodeDocument(d, &tickSchema, doc, in))
 	default:
-		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, poll, open, resume, clear, revoke, confirm, query_…, started or tick", word)
+		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, poll, open, file, resume, clear, revoke, confirm, query_…, started or tick", word)
 	}
 }
 

@@ -21,8 +21,12 @@ import (
 // and notices. Check runs after every step.
 //
 //	new [interval=60s] [stall=10s]   a plane that knows nothing, at the epoch
-//	open ID [policy=halt]            opens a rollout; a line for each wave:
+//	open ID [policy=halt] [serial=N]
+//	                                 opens a rollout; a line for each wave:
 //	                                 wave [soak=MINUTES] HOST=CLOSURE …
+//	files                            opens the manifests that each line has, as
+//	                                 the arguments of open, together, as those
+//	                                 of a directory
 //	heartbeat HOST [rollout=ID] [closure=C] [at=SECONDS]
 //	event HOST ID SEQ KIND [at=SECONDS] [closure=C] [probe=P] [mode=M] [status=S]
 //	heartbeats N M                   those of hosts hN to hM (four digits), in one
@@ -99,6 +103,21 @@ func (s *script) run(d *datadriven.TestData) string {
 			s.add(s.input(command{word, args, ""}))
 		}
 		return s.output(json)
+	case "files":
+		s.out.Reset()
+		var found []wire.Manifest
+		for line := range strings.Lines(c.input) {
+			id, args, err := datadriven.ParseLine(line)
+			if err != nil {
+				d.Fatalf(s.t, "%v", err)
+			}
+			args = append([]datadriven.CmdArg{{Key: id}}, args...)
+			found = append(found, s.manifest(command{"open", args, ""}))
+		}
+		for _, m := range arranged(found) {
+			s.add(m)
+		}
+		return s.output(false)
 	case "heartbeats":
 		s.out.Reset()
 		for i := s.number(c.positional(0)); i <= s.number(c.positional(1)); i++ {

@@ -16,6 +16,9 @@ import (
 type model struct {
 	rollouts   map[wire.RolloutID]*modelRollout
 	order      []wire.RolloutID // of opening
+	has        map[wire.Channel]wire.RolloutID
+	held       map[wire.RolloutID]bool
+	by         map[wire.RolloutID]wire.RolloutID // what supersedes it
 	quarantine map[quarantineKey]wire.QuarantineEntry
 	revoked    map[wire.CommonName]wire.Time
 	hosts      map[wire.Hostname]modelHost
@@ -42,7 +45,8 @@ type modelRollout struct {
 
 func newModel() *model {
 	return &model{
-		rollouts: map[wire.RolloutID]*modelRollout{}, quarantine: map[quarantineKey]wire.QuarantineEntry{},
+		rollouts: map[wire.RolloutID]*modelRollout{}, has: map[wire.Channel]wire.RolloutID{},
+		held: map[wire.RolloutID]bool{}, by: map[wire.RolloutID]wire.RolloutID{}, quarantine: map[quarantineKey]wire.QuarantineEntry{},
 		revoked: map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{},
 	}
 }
@@ -50,6 +54,7 @@ func newModel() *model {
 func (m *model) clone() *model {
 	c := &model{
 		rollouts: map[wire.RolloutID]*modelRollout{}, order: slices.Clone(m.order),
+		has: maps.Clone(m.has), held: maps.Clone(m.held), by: maps.Clone(m.by),
 		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts),
 	}
 	for id, r := range m.rollouts {
@@ -71,26 +76,69 @@ func (m *model) know(h wire.Hostname) {
 	}
 }
 
-// newest is the rollout that has the channel.
-func (m *model) newest(channel wire.Channel) wire.RolloutID {
-	for _, id := range slices.Backward(m.order) {
-		if id.Channel() == channel {
-			return id
+// inForce reports whether a rollout has its channel (PROTOCOL R1).
+func (m *model) inForce(id wire.RolloutID) bool { return m.has[id.Channel()] == id }
+
+// take gives the channel to a rollout: every other one of it that is not
+// superseded yet is so now.
+func (m *model) take(id wire.RolloutID) {
+	for _, other := range m.order {
+		if other != id && other.Channel() == id.Channel() && m.by[other] == "" {
+			m.by[other] = id
+			delete(m.held, other)
 		}
 	}
-	return ""
+	delete(m.held, id)
+	m.has[id.Channel()] = id
 }
 
-func (m *model) superseded(id wire.RolloutID) bool { return m.newest(id.Channel()) != id }
+// wait takes the channel from whatever has it, and holds that and the rollout.
+func (m *model) wait(id wire.RolloutID) {
+	m.held[id] = true
+	if has, is := m.has[id.Channel()]; is {
+		m.held[has] = true
+		delete(m.has, id.Channel())
+	}
+}
 
-// supersededBy is the rollout of the channel that was opened next.
-func (m *model) supersededBy(id wire.RolloutID) wire.RolloutID {
-	for _, next := range m.order[slices.Index(m.order, id)+1:] {
-		if next.Channel() == id.Channel() {
-			return next
+// waits reports whether an operator's decision on the channel is due (R6).
+func (m *model) waits(channel wire.Channel) bool {
+	for id := range m.held {
+		if id.Channel() == channel {
+			return true
 		}
 	}
-	return ""
+	return false
+}
+
+// undecided reports whether serials do not tell the newest of the manifests that
+// came together and are new (R6).
+func (m *model) undecided(in *plane.FileManifest) bool {
+	fresh := map[wire.RolloutID]wire.Serial{in.Manifest.ID(): in.Manifest.Serial}
+	for _, peer := range in.Peers {
+		if m.rollouts[peer.RolloutID] == nil && !m.older(in.Manifest.Channel, peer.Serial) {
+			fresh[peer.RolloutID] = peer.Serial
+		}
+	}
+	different := map[wire.Serial]bool{}
+	for _, serial := range fresh {
+		if serial != 0 {
+			different[serial] = true
+		}
+	}
+	return len(fresh) > 1 && len(different) < len(fresh)
+}
+
+// older reports whether a serial is lower than that of the rollout in force.
+func (m *model) older(channel wire.Channel, serial wire.Serial) bool {
+	return m.has[channel] != "" && serial != 0 && serial < m.serial(m.has[channel])
+}
+
+func (m *model) serial(id wire.RolloutID) wire.Serial {
+	if r := m.rollouts[id]; r != nil {
+		return r.manifest.Serial
+	}
+	return 0
 }
 
 // failed lists the hosts that halt the rollout, by name (PROTOCOL R2).
@@ -127,7 +175,7 @@ func (m *model) isQuarantined(rec *rollout.Record) bool {
 func (m *model) settle(now wire.Time, by wire.Hostname) {
 	for _, id := range m.order {
 		r := m.rollouts[id]
-		if m.superseded(id) {
+		if m.by[id] != "" {
 			continue
 		}
 		if m.halted(id) {
@@ -137,6 +185,9 @@ func (m *model) settle(now wire.Time, by wire.Hostname) {
 			continue
 		}
 		r.haltedBy = ""
+		if m.held[id] {
+			continue
+		}
 		for r.waves == 0 || r.waves < len(r.manifest.Policy.Waves) && r.waveDone(r.waves-1) {
 			r.waves++
 		}
@@ -154,7 +205,7 @@ func (m *model) offers(h wire.Hostname) *rollout.Record {
 	for _, id := range m.order {
 		rec := m.rollouts[id].records[h]
 		if rec != nil && rec.State == wire.Pending && rec.DispatchedAt.IsSet() &&
-			!m.superseded(id) && !m.halted(id) && !m.isQuarantined(rec) {
+			m.inForce(id) && !m.halted(id) && !m.isQuarantined(rec) {
 			return rec
 		}
 	}
@@ -180,7 +231,17 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		}
 		return wire.Outcome{Code: wire.NoContent}
 	case *plane.OpenRollout:
-		return m.open(now.Wall, in.Manifest)
+		return m.open(now.Wall, in.Manifest, plane.Takes)
+	case *plane.FileManifest:
+		switch {
+		case m.waits(in.Manifest.Channel):
+			return m.open(now.Wall, in.Manifest, plane.Undecided)
+		case m.older(in.Manifest.Channel, in.Manifest.Serial):
+			return m.open(now.Wall, in.Manifest, plane.Behind)
+		case m.undecided(in):
+			return m.open(now.Wall, in.Manifest, plane.Undecided)
+		}
+		return m.open(now.Wall, in.Manifest, plane.Takes)
 	case *plane.ResumeRollout:
 		return m.resume(now.Wall, in.RolloutID)
 	case *plane.ClearQuarantine:
@@ -226,7 +287,7 @@ func (m *model) heartbeat(now wire.Time, req *wire.HeartbeatRequest) wire.Outcom
 	}
 	for _, id := range slices.Sorted(maps.Keys(m.rollouts)) { // H3, H4
 		rec := m.rollouts[id].records[req.Hostname]
-		if rec == nil || m.superseded(id) || !rec.State.Active() {
+		if rec == nil || !m.inForce(id) || !rec.State.Active() {
 			continue
 		}
 		if req.CurrentClosure == rec.TargetClosure {
@@ -263,13 +324,21 @@ func (m *model) event(now wire.Time, env *wire.EventEnvelope) wire.Outcome {
 }
 
 // open is PROTOCOL R1 and R2.
-func (m *model) open(now wire.Time, manifest wire.Manifest) wire.Outcome {
+func (m *model) open(now wire.Time, manifest wire.Manifest, place plane.Place) wire.Outcome {
 	id := manifest.ID()
 	if r := m.rollouts[id]; r != nil {
 		if !sameManifest(r.manifest, manifest) {
 			return wire.Outcome{Code: wire.ManifestConflict}
 		}
 		return wire.Outcome{Code: wire.OK, Document: m.status(id, false)}
+	}
+	for _, other := range m.order {
+		if place != plane.Undecided && other.Channel() == id.Channel() && manifest.Serial != 0 && m.serial(other) == manifest.Serial {
+			return wire.Outcome{Code: wire.ManifestConflict}
+		}
+	}
+	if place == plane.Takes && m.older(id.Channel(), manifest.Serial) {
+		return wire.Outcome{Code: wire.RolloutSuperseded}
 	}
 	r := &modelRollout{
 		manifest: manifest, openedAt: now,
@@ -282,6 +351,14 @@ func (m *model) open(now wire.Time, manifest wire.Manifest) wire.Outcome {
 	}
 	m.rollouts[id] = r
 	m.order = append(m.order, id)
+	switch place {
+	case plane.Takes:
+		m.take(id)
+	case plane.Behind:
+		m.by[id] = m.has[id.Channel()]
+	case plane.Undecided:
+		m.wait(id)
+	}
 	m.settle(now, "")
 	return wire.Outcome{Code: wire.Created, Document: m.status(id, false)}
 }
@@ -295,6 +372,9 @@ func sameManifest(a, b wire.Manifest) bool {
 		}
 		return set
 	}
+	if a.Serial != 0 && b.Serial != 0 && a.Serial != b.Serial {
+		return false
+	}
 	return a.Policy.OnHealthFailure == b.Policy.OnHealthFailure && slices.Equal(a.Policy.Waves, b.Policy.Waves) &&
 		maps.Equal(hosts(a), hosts(b))
 }
@@ -305,11 +385,15 @@ func (m *model) resume(now wire.Time, id wire.RolloutID) wire.Outcome {
 	switch {
 	case r == nil:
 		return wire.Outcome{Code: wire.UnknownRollout}
-	case m.superseded(id):
+	case m.by[id] != "":
 		return wire.Outcome{Code: wire.RolloutSuperseded}
 	}
-	for _, h := range r.failed() {
-		r.excused[h] = true
+	if m.held[id] {
+		m.take(id)
+	} else {
+		for _, h := range r.failed() {
+			r.excused[h] = true
+		}
 	}
 	m.settle(now, "")
 	return wire.Outcome{Code: wire.OK, Document: m.status(id, false)}
@@ -320,7 +404,7 @@ func (m *model) status(id wire.RolloutID, hosts bool) *wire.RolloutStatus {
 	r := m.rollouts[id]
 	s := &wire.RolloutStatus{
 		RolloutID: id, OpenedAt: r.openedAt, WavesDispatched: wire.Count(r.waves), Policy: r.manifest.Policy,
-		SupersededBy: m.supersededBy(id), HaltedBy: r.haltedBy,
+		SupersededBy: m.by[id], HaltedBy: r.haltedBy,
 	}
 	pending, ended := 0, 0
 	for _, h := range slices.Sorted(maps.Keys(r.records)) {
@@ -340,8 +424,10 @@ func (m *model) status(id wire.RolloutID, hosts bool) *wire.RolloutStatus {
 		}
 	}
 	switch {
-	case m.superseded(id):
+	case m.by[id] != "":
 		s.State = wire.Superseded
+	case m.held[id]:
+		s.State = wire.Held
 	case r.haltedBy != "":
 		s.State = wire.Halted
 	case ended == len(r.records):

@@ -159,7 +159,7 @@ func again(now wire.Instant, p *plane.Plane, in plane.Input, o wire.Outcome) (go
 		}
 	case *plane.QueryHost, *plane.QueryHosts:
 		return "", "" // they show volatile state as well
-	case *plane.OpenRollout:
+	case *plane.OpenRollout, *plane.FileManifest:
 		if o.Code == wire.Created {
 			o.Code = wire.OK
 		}

@@ -34,7 +34,7 @@ func TestRandomRunsReachEveryCase(t *testing.T) {
 	for _, state := range wire.States {
 		want = append(want, "state "+state.String())
 	}
-	for _, reason := range []string{"superseded", "halted", "quarantined"} {
+	for _, reason := range []string{"superseded", "held", "halted", "quarantined"} {
 		want = append(want, "a dispatch withheld, "+reason)
 	}
 	for _, kind := range wire.EventKinds {
@@ -82,6 +82,8 @@ func countWithheld(f *fleet, now wire.Instant, in plane.Input, out *plane.Output
 		switch answered[*wire.RolloutStatus](f.t, f.plane, now, &plane.QueryRollout{RolloutID: rec.Snapshot.RolloutID, Limit: 1}).State {
 		case wire.Superseded:
 			f.seen["a dispatch withheld, superseded"]++
+		case wire.Held:
+			f.seen["a dispatch withheld, held"]++
 		case wire.Halted:
 			f.seen["a dispatch withheld, halted"]++
 		default:

@@ -13,57 +13,9 @@ type quarantineKey struct {
 	closure wire.Closure
 }
 
-// open opens a rollout (PROTOCOL R1). The same manifest again changes nothing.
-func (p *Plane) open(m *wire.Manifest, out *Output) {
-	id := m.ID()
-	if r := p.byID[id]; r != nil {
-		if r.same(m) {
-			reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
-		} else {
-			reply(out, len(out.Entries), wire.Refuse(wire.ManifestConflict, "channel_ref",
-				fmt.Sprintf("%s is open with another manifest; choose a new channel_ref", id)))
-		}
-		return
-	}
-	if line, there := p.retired[id]; there {
-		reply(out, len(out.Entries), wire.Refuse(wire.RolloutSuperseded, "channel_ref",
-			fmt.Sprintf("%s was superseded by %s and is retired; choose a new channel_ref", id, line.SupersededBy)))
-		return
-	}
-	r := newRollout(m)
-	r.openedAt = p.last.Wall
-	p.log(out, Entry{Input: &OpenRollout{*m}, RolloutID: id, Kind: "opened", Outcome: "applied"})
-	out.Notices = append(out.Notices, Notice{Kind: NoticeOpened, RolloutID: id, Count: len(r.records)})
-	if older := p.newest[m.Channel]; older != nil {
-		p.supersede(older, id)
-		out.changedRollout(older)
-		out.Notices = append(out.Notices, Notice{Kind: NoticeSuperseded, RolloutID: older.id, Detail: string(id)})
-	}
-	p.install(r)
-	out.changedRollout(r)
-	for i := range r.records {
-		out.changedRecordAt(r, i)
-	}
-	p.advance(r, out)
-	reply(out, len(out.Entries), wire.Outcome{Code: wire.Created, Document: r.status()})
-}
-
-// install makes a rollout known: to its hosts, to its channel, to the counts.
-func (p *Plane) install(r *rolloutState) {
-	r.order = len(p.rollouts)
-	p.rollouts = append(p.rollouts, r)
-	p.byID[r.id] = r
-	p.newest[r.id.Channel()] = r
-	p.attach(r)
-	r.recount()
-	for s, n := range r.counts {
-		p.stats.Records[s] += n
-	}
-}
-
 // resume lets a halted rollout go on: the hosts that failed are excused
-// (PROTOCOL R2). Resuming a rollout that is not halted changes nothing, so an
-// operator may send it again.
+// (PROTOCOL R2). A held one is put in force (R6), and stays halted if it was.
+// Resuming any other changes nothing, so an operator may send it again.
 func (p *Plane) resume(id wire.RolloutID, out *Output) {
 	r := p.byID[id]
 	switch {
@@ -74,10 +26,25 @@ func (p *Plane) resume(id wire.RolloutID, out *Output) {
 		reply(out, len(out.Entries), wire.Refuse(wire.RolloutSuperseded, "id",
 			fmt.Sprintf("%s is superseded by %s and dispatches nothing more", id, r.supersededBy)))
 		return
-	case !r.halted():
+	case !r.held && !r.halted():
 		reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
 		return
 	}
+	if r.held {
+		p.decide(r, out)
+	} else {
+		r.excuse(out)
+	}
+	p.log(out, Entry{Input: &ResumeRollout{id}, RolloutID: id, Kind: "resumed", Outcome: "applied"})
+	out.Notices = append(out.Notices, Notice{Kind: NoticeResumed, RolloutID: id})
+	if !p.advance(r, out) {
+		p.dispatchDue(r, out) // what was withheld while it was halted
+	}
+	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
+}
+
+// excuse lets the hosts that failed pass.
+func (r *rolloutState) excuse(out *Output) {
 	if r.excused == nil {
 		r.excused = make([]bool, len(r.records))
 	}
@@ -90,12 +57,6 @@ func (p *Plane) resume(id wire.RolloutID, out *Output) {
 	r.haltedBy = ""
 	out.changedRollout(r)
 	r.recount()
-	p.log(out, Entry{Input: &ResumeRollout{id}, RolloutID: id, Kind: "resumed", Outcome: "applied"})
-	out.Notices = append(out.Notices, Notice{Kind: NoticeResumed, RolloutID: id})
-	if !p.advance(r, out) {
-		p.dispatchDue(r, out) // what was withheld while it was halted
-	}
-	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
 }
 
 func (p *Plane) unknownRollout(id wire.RolloutID) wire.Outcome {
@@ -137,7 +98,7 @@ func (p *Plane) clearQuarantine(channel wire.Channel, closure wire.Closure, out 
 	out.changedQuarantine(key)
 	p.log(out, Entry{Input: &ClearQuarantine{channel, closure}, Kind: "cleared", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeCleared, Detail: string(closure)})
-	if r := p.newest[channel]; r != nil {
+	if r := p.inForce[channel]; r != nil {
 		p.dispatchDue(r, out)
 	}
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.NoContent})

@@ -122,6 +122,9 @@ const (
 	NoticeOpened
 	// NoticeSuperseded: a newer rollout took a rollout's channel (R1).
 	NoticeSuperseded
+	// NoticeHeld: nothing says which rollout of a channel is the newest; an
+	// operator has to (R6).
+	NoticeHeld
 	// NoticeWave: a wave was dispatched (R2).
 	NoticeWave
 	// NoticeHalted: a host's failure halted its rollout (R2).
@@ -151,7 +154,7 @@ const (
 var noticeWords = [NoticeKindCount]string{
 	NoticeReplayAsked: "replay_asked", NoticeConfirmed: "confirmed", NoticeAbsorbed: "absorbed",
 	NoticeRejected: "rejected", NoticeTransition: "transition", NoticeOpened: "opened",
-	NoticeSuperseded: "superseded", NoticeWave: "wave", NoticeHalted: "halted",
+	NoticeSuperseded: "superseded", NoticeHeld: "held", NoticeWave: "wave", NoticeHalted: "halted",
 	NoticeResumed: "resumed", NoticeQuarantined: "quarantined", NoticeCleared: "cleared",
 	NoticeRevoked: "revoked", NoticeUnreachable: "unreachable", NoticeReachable: "reachable",
 	NoticeObserverSuspect: "observer_suspect", NoticeCredited: "credited",

@@ -14,13 +14,14 @@ import (
 //	P1 every record satisfies the invariants of its own package
 //	P2 a host's records are the records of that host, ordered by rollout ID,
 //	   and every record of a rollout is known to its host
-//	P3 of the rollouts of a channel exactly the newest is not superseded
+//	P3 of the rollouts of a channel that are not superseded either there is one,
+//	   which has the channel, or all are held
 //	P4 the counts (records by state, hosts by reachability, a host's active
 //	   records, hosts of a wave that hold back the next) are what counting gives
 //	P5 a record is dispatched only in a wave that is dispatched
 //	P6 no host was heard in the future
-//	P7 a rollout that is not superseded has dispatched its first wave, and none
-//	   has dispatched more waves than it has
+//	P7 a rollout that has its channel and is not halted has dispatched its first
+//	   wave, and none has dispatched more waves than it has
 //	P8 a rollout is halted exactly if a failed host that is not excused is
 //	   named as the cause
 //	P9 a rollout that is retired is not among those that are known
@@ -33,7 +34,7 @@ type Plane struct {
 
 	rollouts []*rolloutState // in the order of opening
 	byID     map[wire.RolloutID]*rolloutState
-	newest   map[wire.Channel]*rolloutState
+	inForce  map[wire.Channel]*rolloutState
 
 	quarantine  map[quarantineKey]wire.QuarantineEntry
 	revocations map[wire.CommonName]wire.Time
@@ -53,7 +54,7 @@ func New(cfg Config) (*Plane, error) {
 	return &Plane{
 		cfg:         cfg,
 		byID:        make(map[wire.RolloutID]*rolloutState),
-		newest:      make(map[wire.Channel]*rolloutState),
+		inForce:     make(map[wire.Channel]*rolloutState),
 		quarantine:  make(map[quarantineKey]wire.QuarantineEntry),
 		revocations: make(map[wire.CommonName]wire.Time),
 		retired:     make(map[wire.RolloutID]retiredLine),
@@ -81,7 +82,9 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 	case *Poll:
 		p.poll(in.Hostname, out)
 	case *OpenRollout:
-		p.open(&in.Manifest, out)
+		p.open(in, out)
+	case *FileManifest:
+		p.openFile(in, out)
 	case *ResumeRollout:
 		p.resume(in.RolloutID, out)
 	case *ClearQuarantine:
@@ -150,6 +153,8 @@ func (p *Plane) Revocations() map[wire.CommonName]wire.Time {
 type Stats struct {
 	// HostsReachable and HostsUnreachable count the known hosts (PROTOCOL L).
 	HostsReachable, HostsUnreachable int
+	// Held counts the rollouts that are held until an operator decides (R6).
+	Held int
 	// Records counts records by state; index 0 is unused.
 	Records [wire.Reverted + 1]int
 	// Logged is the number of the last log entry.
@@ -168,6 +173,11 @@ type Stats struct {
 func (p *Plane) Stats() Stats {
 	s := p.stats
 	s.Logged = p.logged
+	for _, r := range p.rollouts {
+		if r.held {
+			s.Held++
+		}
+	}
 	s.HostsReachable = len(p.table.hosts) - s.HostsUnreachable
 	return s
 }

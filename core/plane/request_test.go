@@ -30,6 +30,7 @@ var requestKinds = func() []requestKind {
 		{10, requestKind{"heartbeat", (*fleet).heartbeat}},
 		{8, requestKind{"poll", (*fleet).poll}},
 		{3, requestKind{"open", (*fleet).open}},
+		{2, requestKind{"files", (*fleet).files}},
 		{4, requestKind{"tick", (*fleet).tick}},
 		{3, requestKind{"resume", (*fleet).resume}},
 		{3, requestKind{"clear", (*fleet).clear}},
@@ -223,6 +224,33 @@ func (f *fleet) open() []request {
 	}
 	f.opened = append(f.opened, m)
 	return []request{{in: &plane.OpenRollout{Manifest: m}}}
+}
+
+// files opens manifests that are found in the directory together.
+func (f *fleet) files() []request {
+	var found []wire.Manifest
+	for range rapid.IntRange(1, 3).Draw(f.t, "files") {
+		m := f.manifest()
+		if !slices.ContainsFunc(f.opened, func(o wire.Manifest) bool { return o.ID() == m.ID() }) {
+			f.opened = append(f.opened, m)
+			found = append(found, m)
+		}
+	}
+	var list []request
+	for _, m := range arranged(found) {
+		list = append(list, request{in: m})
+	}
+	return list
+}
+
+// arranged are manifests as the reader of a directory opens them.
+func arranged(found []wire.Manifest) []*plane.FileManifest {
+	var files []*plane.FileManifest
+	for _, m := range found {
+		files = append(files, &plane.FileManifest{Manifest: m})
+	}
+	plane.Arrange(files)
+	return files
 }
 
 // reopen opens a rollout again, with its hosts in another order, or with

@@ -143,8 +143,8 @@ func (rd *Restorer) readRollout(doc []byte) error {
 		return fmt.Errorf("rollout %s stands twice", l.ID)
 	}
 	rd.rollout = &rolloutState{
-		id: l.ID, openedAt: l.OpenedAt, policy: l.Policy, wavesDispatched: int(l.WavesDispatched),
-		supersededBy: l.SupersededBy, haltedBy: l.HaltedBy,
+		id: l.ID, openedAt: l.OpenedAt, serial: l.Serial, policy: l.Policy, wavesDispatched: int(l.WavesDispatched),
+		supersededBy: l.SupersededBy, haltedBy: l.HaltedBy, held: bool(l.Held),
 	}
 	rd.missing = int(l.Hosts)
 	return nil

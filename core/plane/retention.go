@@ -29,11 +29,16 @@ func Retire(cfg Config, state []byte, before wire.Time) (kept []byte, retired []
 	if err != nil {
 		return nil, nil, err
 	}
-	// From the newest on: what is superseded by a retired rollout was so before
-	// that one was.
-	for _, r := range slices.Backward(p.rollouts) {
-		if p.finished(r, before) {
-			p.retired[r.id] = retiredLine{ID: r.id, SupersededBy: r.supersededBy}
+	// What is superseded by a retired rollout was so before that one was. Mostly
+	// the superseding one was opened later, so one walk from the end does, and a
+	// second one shows it.
+	for more := true; more; {
+		more = false
+		for _, r := range slices.Backward(p.rollouts) {
+			if _, there := p.retired[r.id]; !there && p.finished(r, before) {
+				p.retired[r.id] = retiredLine{ID: r.id, SupersededBy: r.supersededBy}
+				more = true
+			}
 		}
 	}
 	rd.plane.retired = p.retired
@@ -68,8 +73,8 @@ func Retire(cfg Config, state []byte, before wire.Time) (kept []byte, retired []
 
 // finished reports whether a rollout is finished since before an instant.
 func (p *Plane) finished(r *rolloutState, before wire.Time) bool {
-	if !r.superseded() {
-		return false
+	if !r.superseded() || !r.openedAt.Before(before) {
+		return false // an older one may have been opened last (R6)
 	}
 	_, retired := p.retired[r.supersededBy]
 	if by := p.byID[r.supersededBy]; by != nil && !retired && !by.openedAt.Before(before) {
@@ -90,15 +95,15 @@ func (p *Plane) finished(r *rolloutState, before wire.Time) bool {
 	return true
 }
 
-// movedOn reports whether a host has taken up a rollout of the same channel that
-// was opened after r.
+// movedOn reports whether a host has taken up a newer rollout of the same
+// channel.
 func (p *Plane) movedOn(r *rolloutState, name wire.Hostname) bool {
 	i, known := p.table.find(name)
 	if !known {
 		return false
 	}
 	for _, ref := range p.table.hosts[i].records {
-		if ref.rollout.order > r.order && ref.rollout.id.Channel() == r.id.Channel() && ref.record().State != wire.Pending {
+		if ref.rollout.id.Channel() == r.id.Channel() && ref.rollout.newerThan(r) && ref.record().State != wire.Pending {
 			return true
 		}
 	}

@@ -13,6 +13,7 @@ type rolloutState struct {
 	id       wire.RolloutID
 	order    int // place among the rollouts in the order of opening
 	openedAt wire.Time
+	serial   wire.Serial // zero if its manifest has none
 	policy   wire.Policy
 
 	records []rollout.Record // by hostname; never grows
@@ -24,6 +25,7 @@ type rolloutState struct {
 	wavesDispatched int
 	supersededBy    wire.RolloutID
 	haltedBy        wire.Hostname
+	held            bool // nothing says which of the channel is the newest (R6)
 
 	// Derived from records and excused; verified by Check.
 	counts  [wire.Reverted + 1]int
@@ -34,6 +36,7 @@ type rolloutState struct {
 func newRollout(m *wire.Manifest) *rolloutState {
 	r := &rolloutState{
 		id:      m.ID(),
+		serial:  m.Serial,
 		policy:  wire.Policy{OnHealthFailure: m.Policy.OnHealthFailure, Waves: slices.Clone(m.Policy.Waves)},
 		records: make([]rollout.Record, 0, len(m.Hosts)),
 		holding: make([]int, len(m.Policy.Waves)),
@@ -54,8 +57,12 @@ func sortedHosts(m *wire.Manifest) []wire.ManifestHost {
 }
 
 // same reports whether m is the manifest that r was opened with. The order of
-// its hosts does not matter.
+// its hosts does not matter, nor does a serial that only one of them has: it may
+// have been given later.
 func (r *rolloutState) same(m *wire.Manifest) bool {
+	if r.serial != 0 && m.Serial != 0 && m.Serial != r.serial {
+		return false
+	}
 	if m.Policy.OnHealthFailure != r.policy.OnHealthFailure || !slices.Equal(m.Policy.Waves, r.policy.Waves) || len(m.Hosts) != len(r.records) {
 		return false
 	}
@@ -70,6 +77,17 @@ func (r *rolloutState) same(m *wire.Manifest) bool {
 
 func (r *rolloutState) superseded() bool { return r.supersededBy != "" }
 func (r *rolloutState) halted() bool     { return r.haltedBy != "" }
+
+// inForce reports whether the rollout has its channel.
+func (r *rolloutState) inForce() bool { return !r.superseded() && !r.held }
+
+// newerThan reports whether r is the newer one of two rollouts of a channel.
+func (r *rolloutState) newerThan(s *rolloutState) bool {
+	if r.serial != 0 && s.serial != 0 && r.serial != s.serial {
+		return r.serial > s.serial
+	}
+	return r.order > s.order
+}
 
 func (r *rolloutState) isExcused(i int) bool { return r.excused != nil && r.excused[i] }
 
@@ -110,6 +128,8 @@ func (r *rolloutState) state() wire.RolloutState {
 	switch {
 	case r.superseded():
 		return wire.Superseded
+	case r.held:
+		return wire.Held
 	case r.halted():
 		return wire.Halted
 	case ended == len(r.records):

@@ -23,29 +23,33 @@ var logLineSchema = wire.Schema[logLine]{Fields: []wire.Field[logLine]{
 type rolloutLine struct {
 	ID              wire.RolloutID
 	OpenedAt        wire.Time
+	Serial          wire.Serial
 	Policy          wire.Policy
 	WavesDispatched wire.Count
 	SupersededBy    wire.RolloutID
 	HaltedBy        wire.Hostname
+	Held            wire.Flag
 	Hosts           wire.Count
 }
 
 var rolloutLineSchema = wire.Schema[rolloutLine]{Fields: []wire.Field[rolloutLine]{
 	{Name: "rollout_id", Presence: wire.Required, Of: func(l *rolloutLine) wire.Value { return &l.ID }},
 	{Name: "opened_at", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.OpenedAt }},
+	{Name: "serial", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.Serial }},
 	{Name: "policy", Presence: wire.Required, Of: func(l *rolloutLine) wire.Value {
 		return wire.Nested[wire.Policy]{Doc: &l.Policy, Schema: &wire.PolicySchema}
 	}},
 	{Name: "waves_dispatched", Presence: wire.Required, Of: func(l *rolloutLine) wire.Value { return &l.WavesDispatched }},
 	{Name: "superseded_by", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.SupersededBy }},
 	{Name: "halted_by", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.HaltedBy }},
+	{Name: "held", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.Held }},
 	{Name: "hosts", Presence: wire.Required, Of: func(l *rolloutLine) wire.Value { return &l.Hosts }},
 }}
 
 func (r *rolloutState) line() rolloutLine {
 	return rolloutLine{
-		ID: r.id, OpenedAt: r.openedAt, Policy: r.policy, WavesDispatched: wire.Count(r.wavesDispatched),
-		SupersededBy: r.supersededBy, HaltedBy: r.haltedBy, Hosts: wire.Count(len(r.records)),
+		ID: r.id, OpenedAt: r.openedAt, Serial: r.serial, Policy: r.policy, WavesDispatched: wire.Count(r.wavesDispatched),
+		SupersededBy: r.supersededBy, HaltedBy: r.haltedBy, Held: wire.Flag(r.held), Hosts: wire.Count(len(r.records)),
 	}
 }
 

@@ -116,9 +116,9 @@ var documents = map[string]document{
 	},
 	"manifest": documentOf[wire.Manifest]{
 		schema: &wire.ManifestSchema,
-		full: `{"channel":"stable","channel_ref":"4f1c2a9","policy":` + policyExample + `,"hosts":[` +
+		full: `{"channel":"stable","channel_ref":"4f1c2a9","serial":9,"policy":` + policyExample + `,"hosts":[` +
 			`{"hostname":"web-17.eu","wave":0,"target_closure":"/nix/store/a"},{"hostname":"db-1","wave":1,"target_closure":"/nix/store/b"}]}`,
-		random: drawManifest,
+		optional: []string{"serial"}, random: drawManifest,
 	},
 	"quarantine": documentOf[wire.QuarantineEntry]{
 		schema:   &wire.QuarantineEntrySchema,

@@ -155,7 +155,8 @@ func drawManifest(t *rapid.T) wire.Manifest {
 		wave := rapid.IntRange(0, len(policy.Waves)-1).Draw(t, "wave")
 		return wire.ManifestHost{Hostname: drawHostname(t), Wave: wire.Count(wave), TargetClosure: drawClosure(t)}
 	}), 1, 4, func(h wire.ManifestHost) wire.Hostname { return h.Hostname }).Draw(t, "hosts")
-	return wire.Manifest{Channel: channel, ChannelRef: drawRef(t, channel), Policy: policy, Hosts: hosts}
+	serial := wire.Serial(rapid.Uint64Range(0, uint64(wire.MaxSeq)).Draw(t, "serial"))
+	return wire.Manifest{Channel: channel, ChannelRef: drawRef(t, channel), Serial: serial, Policy: policy, Hosts: hosts}
 }
 
 func drawQuarantineEntry(t *rapid.T) wire.QuarantineEntry {

@@ -42,6 +42,38 @@ func (s *Seq) AppendValue(dst []byte) []byte { return strconv.AppendUint(dst, ui
 // "nothing yet".
 func (s *Seq) IsUnset() bool { return false }
 
+// Serial is the place of a manifest among those of its channel: the higher is the
+// newer (PROTOCOL R1). Zero is none.
+type Serial Seq
+
+// DecodeValue implements [Value].
+func (n *Serial) DecodeValue(d *Decoder) error {
+	raw, err := d.number()
+	if err != nil {
+		return err
+	}
+	v, err := ParseSerial(raw)
+	if err == nil {
+		*n = v
+	}
+	return err
+}
+
+// ParseSerial reads a serial as it stands in a document: digits only.
+func ParseSerial(s string) (Serial, error) {
+	n, err := ParseSeq(s)
+	if err != nil || n == 0 {
+		return 0, fieldError(fmt.Sprintf("want a whole number from 1 to %d", MaxSeq))
+	}
+	return Serial(n), nil
+}
+
+// AppendValue implements [Value].
+func (n *Serial) AppendValue(dst []byte) []byte { return strconv.AppendUint(dst, uint64(*n), 10) }
+
+// IsUnset implements [Value].
+func (n *Serial) IsUnset() bool { return *n == 0 }
+
 // Int is a whole number of 32 bits, for instance an exit code.
 type Int int32
 

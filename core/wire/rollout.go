@@ -11,8 +11,10 @@ import (
 type Manifest struct {
 	Channel    Channel
 	ChannelRef ChannelRef
-	Policy     Policy
-	Hosts      []ManifestHost
+	// Serial is the manifest's place among those of the channel; zero is none.
+	Serial Serial
+	Policy Policy
+	Hosts  []ManifestHost
 }
 
 // Policy is how a rollout proceeds.
@@ -50,6 +52,7 @@ var ManifestSchema = Schema[Manifest]{
 	Fields: []Field[Manifest]{
 		{"channel", Required, func(m *Manifest) Value { return &m.Channel }},
 		{"channel_ref", Required, func(m *Manifest) Value { return &m.ChannelRef }},
+		{"serial", Optional, func(m *Manifest) Value { return &m.Serial }},
 		{"policy", Required, func(m *Manifest) Value { return Nested[Policy]{&m.Policy, &PolicySchema} }},
 		{"hosts", Required, func(m *Manifest) Value { return List[ManifestHost]{&m.Hosts, &manifestHostSchema} }},
 	},

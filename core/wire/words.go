@@ -172,11 +172,14 @@ const (
 	// Halted: a host failed and nothing more is dispatched until an operator
 	// resumes the rollout.
 	Halted
-	// Superseded: a newer rollout was opened on the channel.
+	// Superseded: a newer rollout of the channel is known.
 	Superseded
+	// Held: nothing says which of the channel's rollouts is the newest, and
+	// nothing is dispatched until an operator resumes one of them.
+	Held
 )
 
-var rolloutStateWords = []string{"", "Opening", "Active", "Converging", "Terminal", "Halted", "Superseded"}
+var rolloutStateWords = []string{"", "Opening", "Active", "Converging", "Terminal", "Halted", "Superseded", "Held"}
 
 // String returns the word of the protocol.
 func (s RolloutState) String() string { return WordOf(rolloutStateWords, s) }

@@ -84,7 +84,7 @@ func (p *player) fileComes() bool {
 		return true
 	}
 	for in := range p.offers {
-		if _, open := in.(*plane.OpenRollout); open {
+		if _, open := in.(*plane.FileManifest); open {
 			if _, known := p.inputs[in]; !known {
 				p.file, p.files[in] = in, true
 				return true

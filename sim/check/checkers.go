@@ -6,7 +6,7 @@ import (
 
 // Checker is one numbered rule that runs are held to.
 type Checker struct {
-	// Number is that of its rule: S1 to S18 or INV. RuleText says what the rule
+	// Number is that of its rule: S1 to S19 or INV. RuleText says what the rule
 	// holds to.
 	Number string
 	// New makes a fresh checker for a world. It subscribes to the events that it
@@ -86,6 +86,7 @@ func Checkers() []Checker {
 		{"S16", newSpread},
 		{"S17", newConduct},
 		{"S18", newWakes},
+		{"S19", newReleases},
 		{"INV", newInvariants},
 	}
 }

@@ -15,6 +15,8 @@ import (
 // by what was seen to happen to records: PROTOCOL R1 to R3 and T5 as sets.
 type decisions struct {
 	opened      []*openedRollout // in the order of opening
+	superseder  map[*openedRollout]wire.RolloutID
+	held        map[*openedRollout]bool
 	excused     map[*recordCopy]bool
 	turned      map[waveOf]bool
 	quarantined map[closureOn]bool
@@ -38,6 +40,7 @@ type (
 
 func newDecisions() decisions {
 	return decisions{
+		superseder: make(map[*openedRollout]wire.RolloutID), held: make(map[*openedRollout]bool),
 		excused: make(map[*recordCopy]bool), turned: make(map[waveOf]bool),
 		quarantined: make(map[closureOn]bool), revoked: make(map[wire.CommonName]wire.Time),
 	}
@@ -45,7 +48,7 @@ func newDecisions() decisions {
 
 func (d *decisions) clone() decisions {
 	return decisions{
-		opened: slices.Clone(d.opened), excused: maps.Clone(d.excused), turned: maps.Clone(d.turned),
+		opened: slices.Clone(d.opened), superseder: maps.Clone(d.superseder), held: maps.Clone(d.held), excused: maps.Clone(d.excused), turned: maps.Clone(d.turned),
 		quarantined: maps.Clone(d.quarantined), revoked: maps.Clone(d.revoked),
 	}
 }
@@ -58,16 +61,6 @@ func (d *decisions) find(id wire.RolloutID) *openedRollout {
 		}
 	}
 	return nil
-}
-
-// superseded reports whether a newer rollout has the channel (R1).
-func (d *decisions) superseded(o *openedRollout) bool {
-	for i := len(d.opened) - 1; i >= 0; i-- {
-		if d.opened[i].channel == o.channel {
-			return d.opened[i] != o
-		}
-	}
-	return false
 }
 
 // openedRollout is a rollout that was opened, and what follows from the states
@@ -92,6 +85,8 @@ func (o *openedRollout) state(d *decisions) wire.RolloutState {
 	switch {
 	case d.superseded(o):
 		return wire.Superseded
+	case d.held[o]:
+		return wire.Held
 	case o.halted():
 		return wire.Halted
 	case o.states[wire.Converged]+o.states[wire.Failed]+o.states[wire.Reverted] == n:
@@ -166,7 +161,7 @@ func (l *ledger) moved(c *recordCopy, from wire.State) {
 // when no host of the wave before holds it back, and none while the rollout is
 // halted or superseded (R2).
 func (l *ledger) turn(o *openedRollout) {
-	if o.halted() || l.live.superseded(o) {
+	if o.halted() || !l.live.inForce(o) {
 		return
 	}
 	for wave := range o.holding {
@@ -185,10 +180,21 @@ func (l *ledger) decide(w *world.World, in plane.Input, r *plane.Reply) {
 	switch in := in.(type) {
 	case *plane.OpenRollout:
 		if r.Outcome.Code == wire.Created {
-			l.open(&in.Manifest)
+			l.open(&in.Manifest, (*decisions).take)
+		}
+	case *plane.FileManifest:
+		if r.Outcome.Code == wire.Created {
+			l.open(&in.Manifest, l.live.placeOf(in))
 		}
 	case *plane.ResumeRollout:
-		if o := l.live.find(in.RolloutID); o != nil && r.Outcome.Code == wire.OK && o.halted() {
+		switch o := l.live.find(in.RolloutID); {
+		case o == nil || r.Outcome.Code != wire.OK:
+		case l.live.held[o]:
+			l.do(func(d *decisions) { d.take(o) })
+			l.touchChannel(o.channel)
+			l.released = append(l.released, releasedWave{o, -1}) // what waited while it was held
+			l.turn(o)
+		case o.halted():
 			l.resume(o)
 		}
 	case *plane.ClearQuarantine:
@@ -209,7 +215,8 @@ func (l *ledger) decide(w *world.World, in plane.Input, r *plane.Reply) {
 	}
 }
 
-func (l *ledger) open(m *wire.Manifest) {
+// open notes a rollout that was opened, with what gives it its place.
+func (l *ledger) open(m *wire.Manifest, place func(*decisions, *openedRollout)) {
 	o := &openedRollout{id: m.ID(), channel: m.Channel, manifest: *m}
 	for _, h := range m.Hosts {
 		c := &recordCopy{of: o, host: l.number(h.Hostname), wave: int(h.Wave), target: h.TargetClosure, there: true}
@@ -222,14 +229,22 @@ func (l *ledger) open(m *wire.Manifest) {
 		o.records = append(o.records, c)
 	}
 	l.install(o)
-	l.do(func(d *decisions) { d.opened = append(d.opened, o) })
-	for _, other := range l.live.opened {
-		if other.channel == o.channel { // itself, and what it supersedes
-			l.affected = append(l.affected, other)
-		}
-	}
+	l.do(func(d *decisions) {
+		d.opened = append(d.opened, o)
+		place(d, o)
+	})
+	l.touchChannel(o.channel)
 	o.recount(&l.live)
 	l.turn(o)
+}
+
+// touchChannel has the rollouts of a channel judged: what they may do has changed.
+func (l *ledger) touchChannel(channel wire.Channel) {
+	for _, o := range l.live.opened {
+		if o.channel == channel {
+			l.affected = append(l.affected, o)
+		}
+	}
 }
 
 func (l *ledger) resume(o *openedRollout) {

@@ -34,6 +34,8 @@ func (l *ledger) withheld(r *recordCopy) string {
 		return "it is not dispatched"
 	case l.live.superseded(r.of):
 		return "its rollout is superseded"
+	case l.live.held[r.of]:
+		return "its rollout is held until an operator says which one is the newest"
 	case r.of.halted():
 		return "its rollout is halted"
 	case l.live.quarantined[closureOn{r.of.channel, r.before.TargetClosure}]:
@@ -69,7 +71,7 @@ func (c *offers) stepDone(e *world.Event) {
 // woken judges that whoever may be offered work since this step is woken (D1).
 func (c *offers) woken(e *world.Event, wave releasedWave) {
 	w, in, o := e.World, e.Input, wave.of
-	if o.halted() || c.l.live.superseded(o) {
+	if o.halted() || !c.l.live.inForce(o) {
 		return
 	}
 	for _, name := range e.Output.Wakes[c.named:] {
@@ -204,6 +206,8 @@ func (c *waves) woken(w *world.World, in plane.Input, r *recordCopy) {
 		why = "the turn of its wave has not come"
 	case c.l.live.superseded(r.of):
 		why = "the rollout is superseded"
+	case c.l.live.held[r.of]:
+		why = "the rollout is held"
 	case r.of.halted():
 		why = "the rollout is halted"
 	case c.l.live.quarantined[closureOn{r.of.channel, rec.TargetClosure}]:

@@ -107,8 +107,8 @@ func (c *durable) answered(e *world.Event) {
 			c.dispatched(w, m, d.RolloutID, d.Hostname, d.EnqueuedAt)
 		}
 	case o.Code == wire.Created:
-		if in, is := m.Operator().(*plane.OpenRollout); is && !c.open[in.Manifest.ID()] {
-			w.Violate("S1", "m%d is told that %s is open, and that is not on the disk", m.ID(), in.Manifest.ID())
+		if in := opens(m.Operator()); in != nil && !c.open[in.ID()] {
+			w.Violate("S1", "m%d is told that %s is open, and that is not on the disk", m.ID(), in.ID())
 		}
 	}
 }

@@ -215,7 +215,7 @@ func (c *history) stepped(e *world.Event) {
 // deadline are the plane's; a plane that lost its disk has new ones.
 func (c *history) compare(w *world.World, host int, v *agent.View) {
 	r := c.l.copyOf(host, v.Record.RolloutID)
-	if r == nil || v.Superseded || v.Busy || v.Unsent || c.l.live.superseded(r.of) || c.of(host, r.of.id).forgotten {
+	if r == nil || v.Superseded || v.Busy || v.Unsent || !c.l.live.inForce(r.of) || c.of(host, r.of.id).forgotten {
 		return // unknown, over, outstanding, or begun anew
 	}
 	planes, there := w.Plane().Record(r.of.id, scenario.HostName(host))

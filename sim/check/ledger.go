@@ -308,7 +308,13 @@ func (l *ledger) adopt(a *scenario.State) {
 		for wave := range int(r.WavesDispatched) {
 			l.durable.turned[waveOf{r.ID, wave}] = true
 		}
+		o.manifest.Serial = r.Serial
 		l.durable.opened = append(l.durable.opened, o)
+		if r.SupersededBy != "" {
+			l.durable.superseder[o] = r.SupersededBy
+		} else if r.Held {
+			l.durable.held[o] = true
+		}
 	}
 	for _, q := range a.Quarantined {
 		l.durable.quarantined[closureOn{q.Channel, q.Closure}] = true

@@ -21,7 +21,7 @@ func Rest(w *world.World) (rule, why string) {
 	if n := w.InboxDepth(); n > 0 {
 		return "L3", fmt.Sprintf("%d requests are inside", n)
 	}
-	if len(w.Opened()) < len(w.Scenario().Rollouts) {
+	if len(w.Opened())+w.Refused() < len(w.Scenario().Rollouts) {
 		return "L1", "a rollout is not open yet"
 	}
 	var views []agent.View
@@ -66,7 +66,7 @@ func disagreement(w *world.World, n int, views []agent.View) string {
 			return fmt.Sprintf("the plane does not know %s", r.ID)
 		}
 		planes, there := p.Record(r.ID, name)
-		if !there || status.State == wire.Superseded {
+		if !there || status.State == wire.Superseded || status.State == wire.Held {
 			continue
 		}
 		at := slices.IndexFunc(views, func(v agent.View) bool { return v.Record.RolloutID == r.ID })

@@ -184,8 +184,8 @@ func (c *reachability) judge(interval time.Duration) {
 
 func (c *reachability) stepDone(e *world.Event) {
 	w, in, r := e.World, e.Input, e.Reply
-	if opened, is := in.(*plane.OpenRollout); is && r.Outcome.Code == wire.Created {
-		for _, h := range opened.Manifest.Hosts {
+	if m := opens(in); m != nil && r.Outcome.Code == wire.Created {
+		for _, h := range m.Hosts {
 			c.learn(c.l.number(h.Hostname))
 		}
 	}

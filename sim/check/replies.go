@@ -79,7 +79,7 @@ func (c *bootstraps) stepDone(e *world.Event) {
 	list := answer.Bootstrap
 	if heartbeat.Request.RolloutID == "" {
 		for _, rec := range c.l.now { // ordered by rollout ID
-			if !isActive(rec.last.State) || c.l.live.superseded(rec.of) {
+			if !isActive(rec.last.State) || !c.l.live.inForce(rec.of) {
 				continue
 			}
 			if len(list) == 0 {

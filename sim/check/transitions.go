@@ -211,7 +211,7 @@ func (c *transitions) heartbeat(w *world.World, m *world.Message, in *plane.Hear
 	req, lines := &in.Request, 0
 	for _, r := range c.l.now {
 		confirms := req.RolloutID == "" && req.CurrentClosure != "" && req.CurrentClosure == r.before.TargetClosure &&
-			!c.l.live.superseded(r.of) &&
+			c.l.live.inForce(r.of) &&
 			(r.before.State == wire.Pending || r.before.State == wire.Activating || r.before.State == wire.Deferred)
 		want := r.before.State
 		if confirms {

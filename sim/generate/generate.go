@@ -104,6 +104,7 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	for i := range between(&r, p.Rollouts) {
 		s.Rollouts = append(s.Rollouts, drawRollout(&s, &r, i, span))
 	}
+	drawSerials(&s, p)
 	drawFaults(&s, p, &r, span)
 	drawActs(&s, &r, span)
 	if p.Finish != nil {
@@ -219,6 +220,19 @@ func drawActs(s *scenario.Scenario, r *random.Stream, span time.Duration) {
 			At: r.Between(time.Second, span).Truncate(time.Second), Kind: scenario.ActRevoke, Hosts: scenario.Hosts{First: n, Last: n},
 			For: r.Between(time.Second, 5*time.Minute).Truncate(time.Second),
 		})
+	}
+}
+
+// drawSerials takes the serials of some manifests, or of all: a plane that lost its
+// disk then waits for an operator's word (PROTOCOL R6).
+func drawSerials(s *scenario.Scenario, p Profile) {
+	r := random.New(s.Seed, "generate/"+p.Name+"/serials", 0)
+	without := 0
+	if r.Chance(200) {
+		without = []int{1000, 500}[r.IntN(2)]
+	}
+	for i := range s.Rollouts {
+		s.Rollouts[i].Unordered = r.Chance(without)
 	}
 }
 

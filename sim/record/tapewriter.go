@@ -247,7 +247,9 @@ func operatorRequest(t *TapeRequest, m *world.Message) {
 	case *plane.OpenRollout:
 		t.Path = "/v1/operator/rollouts"
 		t.Body = wire.ManifestSchema.Append(nil, &in.Manifest)
-		t.Manifest = m.FromManifests()
+	case *plane.FileManifest:
+		t.Body = wire.ManifestSchema.Append(nil, &in.Manifest)
+		t.Manifest = true
 	case *plane.ResumeRollout:
 		t.Path = "/v1/operator/rollouts/" + url.PathEscape(string(in.RolloutID)) + "/resume"
 	case *plane.ClearQuarantine:

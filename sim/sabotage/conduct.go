@@ -17,7 +17,7 @@ func onHost(change func(*agent.Output, agent.Input)) func() *Saboteur {
 	}
 }
 
-// Worlds in which wedge, slots or agents are not as they should be: S15 to S18.
+// Worlds in which wedge, slots or agents are not as they should be: S15 to S19.
 var conductBroken = []Bug{
 	{"S15", "a wedge is seen too late", WedgedStory, anotherGate(func(c *gate.Config) { c.ReplyTimeout = 10 * time.Second })},
 	{"S16", "everybody is told the same second", CrowdedStory, onAnswer(func(_ *world.World, m *world.Message) {
@@ -27,6 +27,11 @@ var conductBroken = []Bug{
 	})},
 	{"S18", "a poll is not woken for the work that has come", QuietStory, onReply(func(w *world.World, _ plane.Input, _ *plane.Reply) {
 		w.Tamper().Output().Wakes = w.Tamper().Output().Wakes[:0]
+	})},
+	{"S19", "a plane that lost its disk offers the older of two releases", TwoReleasesStory, onReply(func(w *world.World, in plane.Input, r *plane.Reply) {
+		if poll, is := in.(*plane.Poll); is && w.Now() > 4*time.Minute {
+			r.Outcome = wire.Outcome{Code: wire.OK, Document: &wire.Dispatch{Hostname: poll.Hostname, RolloutID: "stable@r1"}}
+		}
 	})},
 	{"S17", "a host does not keep away from heartbeats as long as it was told", CrowdedStory, onHost(func(_ *agent.Output, in agent.Input) {
 		if x, is := in.(*agent.HeartbeatAnswered); is && x.Status == 503 {

@@ -48,6 +48,14 @@ func WipedStory() scenario.Scenario {
 	return Story(4, "at 3m plane wipe for=5s", "at 6m plane wipe for=5s")
 }
 
+// TwoReleasesStory has two rollouts of a channel, whose manifests a plane that
+// lost its disk reads.
+func TwoReleasesStory() scenario.Scenario {
+	s := WipedStory()
+	s.Rollouts = append(s.Rollouts, scenario.Rollout{At: 90 * time.Second, ID: "stable@r2", Target: "c2"})
+	return s
+}
+
 // CrashedStory has a commit that nobody was told of, and one that failed.
 func CrashedStory() scenario.Scenario {
 	return Story(4, "at 35s plane crash for=5s phase=after-commit", "at 70s disk fail for=2s", "at 4m plane crash for=5s")

@@ -48,6 +48,7 @@ func (s *Scenario) Manifest(r *Rollout) wire.Manifest {
 	m := wire.Manifest{
 		Channel:    r.ID.Channel(),
 		ChannelRef: wire.ChannelRef(string(r.ID)[len(r.ID.Channel())+1:]),
+		Serial:     s.serial(r),
 		Policy:     wire.Policy{OnHealthFailure: r.Policy},
 	}
 	for _, soak := range r.Waves {
@@ -60,6 +61,23 @@ func (s *Scenario) Manifest(r *Rollout) wire.Manifest {
 		})
 	}
 	return m
+}
+
+// serial is the serial of a rollout's manifest; zero if it has none.
+func (s *Scenario) serial(r *Rollout) wire.Serial {
+	switch {
+	case r.Unordered:
+		return 0
+	case r.Serial != 0:
+		return r.Serial
+	}
+	place, at := wire.Serial(1), s.RolloutIndex(r.ID)
+	for i := range s.Rollouts {
+		if other := &s.Rollouts[i]; other.At < r.At || other.At == r.At && i < at {
+			place++
+		}
+	}
+	return place
 }
 
 // RolloutIndex finds a rollout of the scenario, or returns -1.

@@ -69,6 +69,7 @@ const (
 	EffectHalted
 	EffectQuarantined
 	EffectSuperseded
+	EffectHeld
 	EffectUnreachable
 	EffectReachable
 	EffectObserverSuspect
@@ -106,7 +107,7 @@ var effectWords = [EffectCount]string{
 	EffectRevoked: "revoked", EffectReissued: "reissued", EffectActivationFailed: "activation failed", EffectActivationDeferred: "activation deferred", EffectActivationSlow: "activation slow",
 	EffectProbeFailed: "probe failed", EffectHostile: "hostile act",
 	EffectReplayAsked: "replay asked", EffectConfirmed: "confirmed", EffectAbsorbed: "absorbed", EffectRejected: "rejected",
-	EffectHalted: "halted", EffectQuarantined: "quarantined", EffectSuperseded: "superseded",
+	EffectHalted: "halted", EffectQuarantined: "quarantined", EffectSuperseded: "superseded", EffectHeld: "held",
 	EffectUnreachable: "unreachable", EffectReachable: "reachable again", EffectObserverSuspect: "observer suspect", EffectCredited: "credited",
 	EffectAgentReplays: "agent replays", EffectAgentRecovered: "agent recovered", EffectAgentRenumbered: "agent renumbered",
 	EffectAgentRollback: "agent rolls back", EffectAgentWaiting: "dispatch waits",

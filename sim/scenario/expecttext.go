@@ -115,7 +115,7 @@ func entryWords() []string {
 
 func rolloutWords() []string {
 	words := []string{None}
-	for s := wire.Opening; s <= wire.Superseded; s++ {
+	for s := wire.Opening; s <= wire.Held; s++ {
 		words = append(words, s.String())
 	}
 	return words

@@ -4,7 +4,7 @@ import "slices"
 
 // Rule is one numbered rule that runs are held to.
 type Rule struct {
-	// Number is what a violation is reported under: S1 to S18, INV, L1 to L4,
+	// Number is what a violation is reported under: S1 to S19, INV, L1 to L4,
 	// G4, PANIC or WIRE.
 	Number string
 	// Text says what it holds to, and cites the protocol.
@@ -26,12 +26,13 @@ var rules = []Rule{
 	{"S10", "nothing about a host changes by another's certificate, and nothing by a refused request (PROTOCOL T3 to T5, T7, E6, E7)"},
 	{"S11", "no reply is delivered late; what was refused is never stepped, what is inside once or not at all (PROTOCOL G1, G2)"},
 	{"S12", "who is reachable follows the plane's clock and its credits, and agents' clocks are only shown (PROTOCOL L1 to L3, H1)"},
-	{"S13", "a poll is offered what is queued for its host, and nothing that is quarantined, halted or superseded; whose work comes to be offered is woken (PROTOCOL D1, D2, R1 to R3)"},
+	{"S13", "a poll is offered what is queued for its host, and nothing that is quarantined, halted, held or superseded; whose work comes to be offered is woken (PROTOCOL D1, D2, R1 to R3, R6)"},
 	{"S14", "a host is dispatched only when the turn of its wave has come, and a rollout is shown in the state that follows (PROTOCOL R2, R4)"},
 	{"S15", "the plane is wedged exactly when something is inside and nothing has finished for longer than the reply timeout (PROTOCOL G7)"},
 	{"S16", "whom the plane turns away is given a slot of its own to come back in, later than the one before (PROTOCOL G4)"},
 	{"S17", "a full agent jitters its heartbeats, keeps away as long as it is told, sends one event of a rollout at a time, switches one thing at a time, rolls back at once, and converges only after its soak (PROTOCOL A2, A5, A7 to A10, E8, E9)"},
 	{"S18", "no poll waits while there is work for its host and the plane has nothing else to do (PROTOCOL D1)"},
+	{"S19", "nothing that lies in the plane's directory sends a host to an older release (PROTOCOL R6)"},
 	{"INV", "gate, plane and agents keep their own invariants"},
 	{"G4", "a Retry-After is a whole number of seconds, at least one (PROTOCOL G4)"},
 	{"L1", "once the faults are over, every host that was given work comes to its end, and plane and agents agree"},

@@ -103,6 +103,10 @@ type Rollout struct {
 	Waves []time.Duration
 	// Policy is the health policy. Default Halt.
 	Policy wire.HealthPolicy
+	// Serial is the serial of its manifest. Default the rollout's place in the
+	// order of At, from 1. Unordered: the manifest has none.
+	Serial    wire.Serial
+	Unordered bool
 }
 
 func setDefault[T comparable](field *T, value T) {

@@ -48,6 +48,9 @@ type StateRollout struct {
 	ID              wire.RolloutID
 	Policy          wire.Policy
 	WavesDispatched wire.Count
+	Serial          wire.Serial
+	SupersededBy    wire.RolloutID
+	Held            wire.Flag
 	Records         []StateRecord
 }
 
@@ -68,6 +71,9 @@ var stateRolloutSchema = wire.Schema[StateRollout]{Fields: []wire.Field[StateRol
 		return wire.Nested[wire.Policy]{Doc: &r.Policy, Schema: &wire.PolicySchema}
 	}},
 	{Name: "waves_dispatched", Presence: wire.Required, Of: func(r *StateRollout) wire.Value { return &r.WavesDispatched }},
+	{Name: "serial", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.Serial }},
+	{Name: "superseded_by", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.SupersededBy }},
+	{Name: "held", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.Held }},
 }}
 
 var stateRecordSchema = wire.Schema[StateRecord]{Fields: []wire.Field[StateRecord]{

@@ -3,6 +3,7 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -104,6 +105,28 @@ var rolloutSettings = []setting[Rollout]{
 				}
 				r.Waves = append(r.Waves, d)
 			}
+			return nil
+		}},
+	{key: "serial", example: "3", about: "the place of its manifest among those of the channel; without it that in the order of at, with serial=none the manifest has none",
+		print: func(r *Rollout) string {
+			switch {
+			case r.Unordered:
+				return "none"
+			case r.Serial == 0:
+				return ""
+			}
+			return strconv.FormatUint(uint64(r.Serial), 10)
+		},
+		parse: func(r *Rollout, s string) error {
+			if r.Unordered = s == "none"; r.Unordered {
+				r.Serial = 0
+				return nil
+			}
+			serial, err := wire.ParseSerial(s)
+			if err != nil {
+				return errors.New("want a whole number from 1, or none")
+			}
+			r.Serial = serial
 			return nil
 		}},
 	{key: "policy", example: "halt|rollback-and-halt", about: "what a host does that fails",

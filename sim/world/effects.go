@@ -38,7 +38,7 @@ var unavailableEffects = [wire.CodeCount]scenario.Effect{
 var noticeEffects = [plane.NoticeKindCount]scenario.Effect{
 	plane.NoticeReplayAsked: scenario.EffectReplayAsked, plane.NoticeConfirmed: scenario.EffectConfirmed, plane.NoticeAbsorbed: scenario.EffectAbsorbed,
 	plane.NoticeRejected: scenario.EffectRejected, plane.NoticeHalted: scenario.EffectHalted, plane.NoticeQuarantined: scenario.EffectQuarantined,
-	plane.NoticeSuperseded: scenario.EffectSuperseded, plane.NoticeUnreachable: scenario.EffectUnreachable, plane.NoticeReachable: scenario.EffectReachable,
+	plane.NoticeSuperseded: scenario.EffectSuperseded, plane.NoticeHeld: scenario.EffectHeld, plane.NoticeUnreachable: scenario.EffectUnreachable, plane.NoticeReachable: scenario.EffectReachable,
 	plane.NoticeObserverSuspect: scenario.EffectObserverSuspect, plane.NoticeCredited: scenario.EffectCredited,
 }
 

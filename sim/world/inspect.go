@@ -105,6 +105,9 @@ func (w *World) Open() []*Message { return w.plane.open }
 // plane's process; unset if they are not.
 func (w *World) Revoked(name wire.CommonName) wire.Time { return w.plane.revoked[name] }
 
+// Files are the manifests of the plane's directory, in the order of reading.
+func (w *World) Files() []*plane.FileManifest { return w.plane.files }
+
 // ManifestsRead is how many manifests lay in the plane's directory when its
 // process came up.
 func (w *World) ManifestsRead() int { return w.plane.manifests }
@@ -151,6 +154,10 @@ func (w *World) NewWalk() *plane.Plane { return w.plane.newWalk() }
 // Opened are the rollouts that the operator knows to be open, by their index in
 // the scenario, in the order of opening.
 func (w *World) Opened() []int { return w.operator.opened }
+
+// Refused is how many rollouts the plane has refused to open, since a newer one of
+// the channel was in force.
+func (w *World) Refused() int { return w.operator.refused }
 
 // HostKind is what runs on host number n, from 1.
 func (w *World) HostKind(n int) HostKind { return w.hosts[n-1].kind }

@@ -338,10 +338,8 @@ func (p *planeNode) openGate(w *World, now wire.Instant) {
 	// The manifests are read one after the other while requests come in already:
 	// until its turn has come, a plane that lost its disk does not know a rollout
 	// (PROTOCOL E8).
-	p.manifests = len(w.operator.opened)
-	if w.scenario.Plane.NoManifests {
-		p.manifests = 0
-	}
+	p.readDirectory(w)
+	p.manifests = len(p.files)
 	if p.manifests > 0 {
 		p.planManifest(w, w.now+w.scenario.Plane.Start, 0)
 	}

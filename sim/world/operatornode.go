@@ -16,6 +16,7 @@ type operatorNode struct {
 	stream   random.Stream
 	identity wire.Identity
 	opened   []int // rollouts, in the order of opening
+	refused  int   // how many were older than one in force
 }
 
 // operatorRetry is how long the operator waits before an act is tried again.
@@ -75,6 +76,8 @@ func (o *operatorNode) hear(w *World, m *Message, answered bool) {
 	if i < len(w.scenario.Rollouts) {
 		if m.request.Outcome.Code == wire.Created || m.request.Outcome.Code == wire.OK {
 			o.note(w, i)
+		} else {
+			o.refused++
 		}
 		return
 	}
@@ -103,8 +106,10 @@ func (o *operatorNode) note(w *World, rollout int) {
 	}
 	o.opened = append(o.opened, rollout)
 	if p := &w.plane; p.opened && !w.scenario.Plane.NoManifests {
-		if _, known := p.current().Rollout(w.scenario.Rollouts[rollout].ID); !known {
-			p.planManifest(w, w.now, len(o.opened)-1)
+		r := &w.scenario.Rollouts[rollout]
+		if _, known := p.current().Rollout(r.ID); !known {
+			p.files = append(p.files, &plane.FileManifest{Manifest: w.scenario.Manifest(r)})
+			p.planManifest(w, w.now, len(p.files)-1)
 		}
 	}
 }

@@ -44,10 +44,11 @@ type planeNode struct {
 	// order.
 	restartDown time.Duration
 
-	alarm     time.Duration // what the front's timer is set to
-	open      []*Message    // at the plane and not answered
-	manifests int           // how many lay in the directory when the process came up
-	postponed []Timer       // while the machine was suspended
+	alarm     time.Duration         // what the front's timer is set to
+	open      []*Message            // at the plane and not answered
+	files     []*plane.FileManifest // of the directory, in the order of reading
+	manifests int                   // how many of them lay there when the process came up
+	postponed []Timer               // while the machine was suspended
 	disk      random.Stream
 	schedule  random.Stream // of the loop
 }
@@ -225,8 +226,21 @@ func (p *planeNode) answer(w *World, m *Message) {
 // manifestsIdentity is whose name the manifests directory speaks in.
 var manifestsIdentity = wire.Identity{CommonName: "manifests", Operator: true, Name: "manifests"}
 
-// planManifest plans the opening of the manifest of a place in the directory:
-// they are opened one after the other.
+// readDirectory puts the manifests of the directory into the order in which they
+// are opened.
+func (p *planeNode) readDirectory(w *World) {
+	p.files = nil
+	if w.scenario.Plane.NoManifests {
+		return
+	}
+	for _, i := range w.operator.opened {
+		p.files = append(p.files, &plane.FileManifest{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[i])})
+	}
+	plane.Arrange(p.files)
+}
+
+// planManifest plans the opening of a manifest of the directory: they are opened
+// one after the other.
 func (p *planeNode) planManifest(w *World, at time.Duration, i int) {
 	w.queue.push(Timer{at: at, kind: dueManifest, node: planeNodeID, epoch: p.epoch, arg: uint64(i)})
 }
@@ -237,13 +251,12 @@ func (p *planeNode) readManifest(w *World, i int) {
 	if p.asleep(w, dueManifest, uint64(i)) {
 		return
 	}
-	r := &w.scenario.Rollouts[w.operator.opened[i]]
 	w.messages++
 	m := w.pool.take()
 	m.id, m.kind, m.node, m.call = w.messages, scenario.RouteOperator, manifestNodeID, uint64(i)
 	m.sentAt = w.now
 	m.identity = &manifestsIdentity
-	m.operator = &plane.OpenRollout{Manifest: w.scenario.Manifest(r)}
+	m.operator = p.files[i]
 	p.receive(w, m)
 	p.offer(w, m)
 }

@@ -1,0 +1,151 @@
+package check
+
+import (
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/world"
+)
+
+// Which of a channel's rollouts is in force (PROTOCOL R1, R6), worked out from
+// what was opened and said.
+
+// opens is the manifest that an input opens; nil if it opens none.
+func opens(in plane.Input) *wire.Manifest {
+	switch in := in.(type) {
+	case *plane.OpenRollout:
+		return &in.Manifest
+	case *plane.FileManifest:
+		return &in.Manifest
+	default:
+		return nil
+	}
+}
+
+// superseded reports whether a newer rollout is known.
+func (d *decisions) superseded(o *openedRollout) bool { return d.superseder[o] != "" }
+
+// inForce reports whether a rollout has its channel.
+func (d *decisions) inForce(o *openedRollout) bool { return !d.superseded(o) && !d.held[o] }
+
+// has returns the rollout that has a channel; nil if there is none.
+func (d *decisions) has(channel wire.Channel) *openedRollout {
+	for _, o := range d.opened {
+		if o.channel == channel && d.inForce(o) {
+			return o
+		}
+	}
+	return nil
+}
+
+// take gives a rollout its channel: all the others are older.
+func (d *decisions) take(o *openedRollout) {
+	for _, other := range d.opened {
+		if other != o && other.channel == o.channel && !d.superseded(other) {
+			d.superseder[other] = o.id
+			delete(d.held, other)
+		}
+	}
+	delete(d.held, o)
+}
+
+// fallBehind puts a rollout behind the one that has the channel.
+func (d *decisions) fallBehind(o *openedRollout) {
+	for _, other := range d.opened {
+		if other != o && other.channel == o.channel && d.inForce(other) {
+			d.superseder[o] = other.id
+		}
+	}
+}
+
+// wait holds the rollouts of a channel until an operator decides.
+func (d *decisions) wait(o *openedRollout) {
+	for _, other := range d.opened {
+		if other.channel == o.channel && !d.superseded(other) {
+			d.held[other] = true
+		}
+	}
+}
+
+// placeOf says what gives a rollout of the directory its place.
+func (d *decisions) placeOf(in *plane.FileManifest) func(*decisions, *openedRollout) {
+	channel, has := in.Manifest.Channel, d.has(in.Manifest.Channel)
+	older := func(serial wire.Serial) bool { return has != nil && serial != 0 && serial < has.manifest.Serial }
+	fresh := map[wire.RolloutID]wire.Serial{in.Manifest.ID(): in.Manifest.Serial}
+	for _, peer := range in.Peers {
+		if d.find(peer.RolloutID) == nil && !older(peer.Serial) {
+			fresh[peer.RolloutID] = peer.Serial
+		}
+	}
+	of := map[wire.Serial]int{}
+	for _, serial := range fresh { // order-free: a count
+		of[serial]++
+	}
+	unsure := len(fresh) > 1 && (of[0] > 0 || len(of) < len(fresh))
+	for o := range d.held { // order-free: any of them
+		if o.channel == channel {
+			return (*decisions).wait
+		}
+	}
+	switch {
+	case older(in.Manifest.Serial):
+		return (*decisions).fallBehind
+	case unsure:
+		return (*decisions).wait
+	default:
+		return (*decisions).take
+	}
+}
+
+// releases is S19: nothing that lies in the plane's directory sends a host to an
+// older release. A rollout that the plane opened from there is offered only if no
+// other one that lay there when the process came up, of its channel, has a higher
+// serial. An operator may go back; it takes a word of its own.
+type releases struct {
+	fromFile map[wire.RolloutID]bool // opened from the directory, by this life's plane
+}
+
+func newReleases(s *Checks) {
+	c := &releases{fromFile: make(map[wire.RolloutID]bool)}
+	s.on(world.EventStepDone, c.stepDone)
+	s.on(world.EventPlaneDown, c.planeDown)
+}
+
+func (c *releases) planeDown(e *world.Event) {
+	if e.Wiped {
+		clear(c.fromFile)
+	}
+}
+
+func (c *releases) stepDone(e *world.Event) {
+	switch in := e.Input.(type) {
+	case *plane.FileManifest:
+		if e.Reply.Outcome.Code == wire.Created {
+			c.fromFile[in.Manifest.ID()] = true
+		}
+	case *plane.OpenRollout: // an operator's word, as the next
+		delete(c.fromFile, in.Manifest.ID())
+	case *plane.ResumeRollout:
+		delete(c.fromFile, in.RolloutID)
+	case *plane.Poll:
+		if d, offers := e.Reply.Outcome.Document.(*wire.Dispatch); offers && c.fromFile[d.RolloutID] {
+			c.offered(e, d)
+		}
+	}
+}
+
+func (c *releases) offered(e *world.Event, d *wire.Dispatch) {
+	var serial, highest wire.Serial
+	var newest wire.RolloutID
+	for _, file := range e.World.Files()[:e.World.ManifestsRead()] {
+		m := &file.Manifest
+		switch id := m.ID(); {
+		case id == d.RolloutID:
+			serial = m.Serial
+		case m.Channel == d.RolloutID.Channel() && m.Serial > highest:
+			newest, highest = id, m.Serial
+		}
+	}
+	if serial != 0 && serial < highest {
+		e.World.Violate("S19", "m%d: %s is offered %s, serial %d, and %s with serial %d lies in the directory", e.Message.ID(), d.Hostname, d.RolloutID, serial, newest, highest)
+	}
+}
