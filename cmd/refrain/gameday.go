@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/scenarios/gameday"
+	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -74,7 +75,7 @@ func (c *gamedayCommand) Run(ctx context.Context, io stdio) error {
 		report := gamedayReport{
 			Verdict: "passed", File: c.File, Speed: c.Speed, Hosts: result.Hosts, SimSeconds: result.Played.Seconds(), Wall: result.Wall.Seconds(),
 			Settled: result.Settled, Unsettled: result.Unsettled, Violations: result.Violations, Expects: result.Expects,
-			Faults: result.Injections, NotPlayed: result.NotPlayed, Answers: result.Answers, Build: buildIdentity(),
+			Faults: result.Injections, NotPlayed: result.NotPlayed, Answers: result.Answers, Build: repro.Build(),
 		}
 		if !result.Passed() {
 			report.Verdict = "failed"
@@ -121,8 +122,8 @@ func printGameday(w io.Writer, r *gameday.Result, c *gamedayCommand) {
 		fmt.Fprintf(w, "FAILED   %d violations, %d expectations unmet\n", len(r.Violations), unmet(r))
 	}
 	fmt.Fprintf(w, "time     %v played in %v, %d times as fast\n", r.Played.Round(time.Second), r.Wall.Round(100*time.Millisecond), c.Speed)
-	fmt.Fprintf(w, "build    %s\n", buildIdentity())
-	fmt.Fprintf(w, "again    refrain gameday %s --speed %d   (a simulation of it: refrain sim run %s)\n", shellWord(c.File), c.Speed, shellWord(c.File))
+	fmt.Fprintf(w, "build    %s\n", repro.Build())
+	fmt.Fprintf(w, "again    %s gameday %s --speed %d   (a simulation of it: %s)\n", repro.Program(), shellWord(c.File), c.Speed, runFile(c.File))
 }
 
 func unmet(r *gameday.Result) (n int) {

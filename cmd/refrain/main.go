@@ -8,8 +8,13 @@
 // with 1 if it failed or found a violation, and with 2 after wrong use.
 package main
 
-import "os"
+import (
+	"os"
+
+	"github.com/refrain-fleet/refrain/sim/repro"
+)
 
 func main() {
+	repro.CalledAs(shellWord(os.Args[0]))
 	os.Exit(run(&cli{}, os.Args[1:], stdio{Out: os.Stdout, Err: os.Stderr}))
 }

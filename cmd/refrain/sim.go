@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
@@ -124,21 +123,6 @@ func (r *simReport) effects(e *scenario.Effects) {
 			r.Effects[scenario.Effect(effect).String()] = n
 		}
 	}
-}
-
-// buildIdentity is what a hash depends on: the commit, the compiler and the
-// architecture.
-func buildIdentity() string {
-	info, _ := debug.ReadBuildInfo()
-	b := describeBuild(info)
-	revision := b.Revision
-	switch {
-	case revision == "":
-		revision = "unknown"
-	case b.Modified:
-		revision += "+changes"
-	}
-	return fmt.Sprintf("%s %s %s/%s", revision, b.Go, b.OS, b.Arch)
 }
 
 func writeJSON(w io.Writer, doc any) error {

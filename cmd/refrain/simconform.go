@@ -61,7 +61,7 @@ func (c *simConformCommand) Run(ctx context.Context, io stdio) error {
 	if c.Requests < 0 || c.Workers < 1 {
 		return usageError("want --requests of 0 or more and --workers of 1 or more")
 	}
-	report := conformReport{Verdict: "equal", Answers: make(map[int]int), Build: buildIdentity()}
+	report := conformReport{Verdict: "equal", Answers: make(map[int]int), Build: repro.Build()}
 	var failed []conform.Outcome
 	started, shown, last := time.Now(), isTerminal(io.Err), time.Time{}
 	batch := conform.Batch{
@@ -124,7 +124,7 @@ func (c *simConformCommand) cases() ([]conform.Case, error) {
 		if err != nil {
 			return nil, usageError(c.File + ": " + err.Error())
 		}
-		return []conform.Case{{Name: c.File, Scenario: s, Again: "refrain sim conform " + shellWord(c.File)}}, nil
+		return []conform.Case{{Name: c.File, Scenario: s, Again: repro.Program() + " sim conform " + shellWord(c.File)}}, nil
 	}
 	first, seeds, profiles := c.First, c.Seeds, generate.Profiles()
 	if c.Seed != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/picture"
 	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/search"
 	"github.com/refrain-fleet/refrain/sim/world"
@@ -165,7 +166,7 @@ func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 			again += " --wire"
 		}
 		s.to.Name, s.to.Whole = s.of.name, whole
-		s.to.Run = picture.Run{Recording: recorder.Recording(part), Profile: s.of.from.profile, File: s.of.from.file, Build: buildIdentity(), Again: again}
+		s.to.Run = picture.Run{Recording: recorder.Recording(part), Profile: s.of.from.profile, File: s.of.from.file, Build: repro.Build(), Again: again}
 	}
 	if parted == nil {
 		d.Same = d.A.Whole.Events
@@ -208,5 +209,5 @@ func (c *simDiffCommand) report(d *picture.Difference) *simDiffReport {
 			Hash: fmt.Sprintf("%016x", s.Whole.Hash), What: s.What,
 		}
 	}
-	return &simDiffReport{Same: d.Step == 0, Step: d.Step, A: outcome(&d.A), B: outcome(&d.B), Build: buildIdentity()}
+	return &simDiffReport{Same: d.Step == 0, Step: d.Step, A: outcome(&d.A), B: outcome(&d.B), Build: repro.Build()}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/flight"
+	"github.com/refrain-fleet/refrain/sim/repro"
 )
 
 // simReplayCommand replays a server's recording through the reducer.
@@ -75,7 +76,7 @@ func (c *simReplayCommand) Run(io stdio) error {
 	h := &rec.Header
 	report := replayReport{
 		Verdict: "same", File: c.File, Reason: string(h.Reason), Recorded: h.At.String(), Build: string(h.Build),
-		Before: int64(h.Before), With: buildIdentity(),
+		Before: int64(h.Before), With: repro.Build(),
 	}
 	verbose := io.Out
 	if !c.Verbose || c.JSON {

@@ -151,7 +151,7 @@ func scenarioOf(file string, seed *uint64, profile string) (scenario.Scenario, *
 		if err != nil {
 			return scenario.Scenario{}, nil, usageError(err.Error())
 		}
-		return f.Scenario, &origin{file: file, source: f, seed: f.Scenario.Seed, again: "refrain sim run " + shellWord(file)}, nil
+		return f.Scenario, &origin{file: file, source: f, seed: f.Scenario.Seed, again: runFile(file)}, nil
 	case seed == nil:
 		return scenario.Scenario{}, nil, usageError("want a scenario file or --seed N")
 	}
@@ -161,6 +161,9 @@ func scenarioOf(file string, seed *uint64, profile string) (scenario.Scenario, *
 	}
 	return generate.Scenario(*seed, p), seedOrigin(*seed, p.Name), nil
 }
+
+// runFile is the command that runs a scenario file.
+func runFile(file string) string { return repro.Program() + " sim run " + shellWord(file) }
 
 func seedOrigin(seed uint64, profile string) *origin {
 	return &origin{seed: seed, profile: profile, again: repro.RunSeed(seed, profile)}

@@ -105,7 +105,7 @@ func runShrink(ctx context.Context, io stdio, shrink search.Shrink, s scenario.S
 	if err := os.WriteFile(file, []byte(r.Scenario), 0o644); err != nil {
 		return nil, err
 	}
-	r.File, r.Again = file, repro.Again("refrain sim run "+shellWord(file))
+	r.File, r.Again = file, repro.Again(runFile(file))
 	return r, nil
 }
 
