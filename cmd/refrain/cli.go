@@ -79,8 +79,18 @@ func run(grammar any, args []string, io stdio) int {
 	// process.
 	context.AfterFunc(ctx, stop)
 
-	err := runCommand(ctx, grammar, args, io)
-	if err == nil {
+	out := &checkedWriter{to: io.Out, errors: io.Err}
+	code := report(runCommand(ctx, grammar, args, stdio{Out: out, Err: io.Err}), out.err(), io.Err)
+	if out.err() != nil {
+		return exitUsage
+	}
+	return code
+}
+
+// report prints the error of a command, unless it is printed already: by the
+// command, or since it is that of its standard output. It returns the exit code.
+func report(err, printed error, to io.Writer) int {
+	if err == nil || printed != nil && errors.Is(err, printed) {
 		return exitGood
 	}
 	var told *commandError
@@ -89,13 +99,13 @@ func run(grammar any, args []string, io stdio) int {
 		return told.code
 	}
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(io.Err, "refrain: %s\n", strings.TrimSuffix(line, "\n"))
+		fmt.Fprintf(to, "refrain: %s\n", strings.TrimSuffix(line, "\n"))
 	}
 	if !known {
 		return exitFailed
 	}
 	if told.hint != "" {
-		fmt.Fprintf(io.Err, "hint: %s\n", told.hint)
+		fmt.Fprintf(to, "hint: %s\n", told.hint)
 	}
 	return told.code
 }
@@ -166,7 +176,7 @@ func newParser(grammar any, io stdio, exit func(int)) (*kong.Kong, error) {
 		serveVars(),
 		simVars(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
-		kong.Writers(io.Out, io.Err),
+		kong.Writers(helpWriter(io.Out), io.Err),
 		kong.Exit(exit),
 	)
 }

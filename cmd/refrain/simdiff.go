@@ -1,8 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
+	goio "io"
 	"os"
 	"strconv"
 	"strings"
@@ -63,23 +63,18 @@ func (c *simDiffCommand) Run(io stdio) error {
 	if err != nil {
 		return err
 	}
-	var page *os.File
+	var page *outputFile
 	if c.HTML != "" {
-		if page, err = os.Create(c.HTML); err != nil {
-			return usageError("--html: " + err.Error())
+		if page, err = createOutput("--html", c.HTML, io.Out); err != nil {
+			return err
 		}
-		defer page.Close()
 	}
 	d, err := c.compare(a, b)
 	if err != nil {
 		return err
 	}
 	if page != nil {
-		buffered := bufio.NewWriterSize(page, 1<<16)
-		if err := picture.WriteDifference(buffered, d); err != nil {
-			return err
-		}
-		if err := buffered.Flush(); err != nil {
+		if err := page.write(func(w goio.Writer) error { return picture.WriteDifference(w, d) }); err != nil {
 			return err
 		}
 		d.Rows = c.rows(d, c.Steps)

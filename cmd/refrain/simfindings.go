@@ -23,7 +23,7 @@ func (c *simSearchCommand) shrinkFindings(ctx context.Context, io stdio, finding
 		return shrunk, nil
 	}
 	if err := os.MkdirAll(c.Out, 0o755); err != nil {
-		return shrunk, fmt.Errorf("--out: %w", err)
+		return shrunk, outputError("--out", err)
 	}
 	var failed error
 	seen := make(map[string]bool)
@@ -35,7 +35,7 @@ func (c *simSearchCommand) shrinkFindings(ctx context.Context, io stdio, finding
 		seen[search.Kind(f.Result.Violation)] = true
 		file := filepath.Join(c.Out, fmt.Sprintf("%s-%s-%d.scenario", strings.ToLower(f.Result.Violation.Checker), f.Profile, f.Seed))
 		shrink := search.Shrink{Workers: int(c.Workers), Options: sim.Options{Wire: c.Wire}}
-		r, err := runShrink(ctx, io, shrink, f.Scenario, seedOrigin(f.Seed, f.Profile).from(), file)
+		r, err := runShrink(ctx, io, shrink, f.Scenario, seedOrigin(f.Seed, f.Profile).from(), "--out", file)
 		if err != nil {
 			failed = cmp.Or(failed, err)
 			continue

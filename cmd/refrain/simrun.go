@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"os"
@@ -62,16 +61,17 @@ func (c *simRunCommand) Run(io stdio) error {
 	if c.Verbose && !c.JSON && !events {
 		options.Changes = io.Out
 	}
-	flush := func() error { return nil }
+	var trace *outputFile
 	if c.Trace != "" {
 		if c.Trace == "-" && c.JSON {
 			return usageError("--trace - and --json both use standard output; give --trace a file")
 		}
-		if options.Trace, flush, err = openTrace(c.Trace, io.Out); err != nil {
+		if trace, err = createOutput("--trace", c.Trace, io.Out); err != nil {
 			return err
 		}
+		options.Trace = trace
 	}
-	drawing, err := c.simPictureFlags.begin()
+	drawing, err := c.simPictureFlags.begin(io.Out)
 	if err != nil {
 		return err
 	}
@@ -85,8 +85,10 @@ func (c *simRunCommand) Run(io stdio) error {
 	if err != nil {
 		return usageError(err.Error())
 	}
-	if err := flush(); err != nil {
-		return err
+	if trace != nil {
+		if err := trace.Close(); err != nil {
+			return err
+		}
 	}
 	report.judge(result.Violation)
 	report.expectations(&result)
@@ -167,24 +169,6 @@ func runFile(file string) string { return repro.Program() + " sim run " + shellW
 
 func seedOrigin(seed uint64, profile string) *origin {
 	return &origin{seed: seed, profile: profile, again: repro.RunSeed(seed, profile)}
-}
-
-func openTrace(path string, out io.Writer) (to io.Writer, flush func() error, err error) {
-	if path == "-" {
-		b := bufio.NewWriter(out)
-		return b, b.Flush, nil
-	}
-	file, err := os.Create(path)
-	if err != nil {
-		return nil, nil, usageError("--trace: " + err.Error())
-	}
-	b := bufio.NewWriterSize(file, 1<<16)
-	return b, func() error {
-		if err := b.Flush(); err != nil {
-			return err
-		}
-		return file.Close()
-	}, nil
 }
 
 // printRun prints the result of a run.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/refrain-fleet/refrain/sim"
@@ -56,7 +55,7 @@ func (c *simShrinkCommand) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	shrink := search.Shrink{Executions: c.Executions, Workers: int(c.Workers), Options: sim.Options{Wire: c.Wire}}
-	report, err := runShrink(ctx, io, shrink, scenario, origin.from(), c.Output)
+	report, err := runShrink(ctx, io, shrink, scenario, origin.from(), "--output", c.Output)
 	if err != nil {
 		return err
 	}
@@ -74,9 +73,9 @@ func (c *simShrinkCommand) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
-// runShrink shrinks a scenario and writes the result to a file, unless that is
-// empty or "-". Progress is shown on a terminal.
-func runShrink(ctx context.Context, io stdio, shrink search.Shrink, s scenario.Scenario, from, file string) (*shrinkReport, error) {
+// runShrink shrinks a scenario and writes the result to a file, which a flag
+// names, unless it is empty or "-". Progress is shown on a terminal.
+func runShrink(ctx context.Context, io stdio, shrink search.Shrink, s scenario.Scenario, from, flag, file string) (*shrinkReport, error) {
 	if isTerminal(io.Err) {
 		var last time.Time
 		shrink.Each = func(p search.ShrinkProgress) {
@@ -102,7 +101,7 @@ func runShrink(ctx context.Context, io stdio, shrink search.Shrink, s scenario.S
 	if file == "" || file == "-" {
 		return r, nil
 	}
-	if err := os.WriteFile(file, []byte(r.Scenario), 0o644); err != nil {
+	if err := writeOutput(flag, file, []byte(r.Scenario), 0o644); err != nil {
 		return nil, err
 	}
 	r.File, r.Again = file, repro.Again(runFile(file))
