@@ -16,8 +16,9 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"refrain":      main,
-		"refrain-full": mainOnAFullDisk,
+		"refrain":         main,
+		"refrain-full":    mainOnAFullDisk,
+		"refrain-planted": mainWithABug,
 	})
 }
 
