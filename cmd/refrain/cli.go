@@ -115,9 +115,6 @@ func runCommand(ctx context.Context, grammar any, args []string, io stdio) error
 	if err != nil || parsed == nil {
 		return err
 	}
-	if command := parsed.Command(); strings.HasPrefix(command, "sim ") && !strings.HasPrefix(command, "sim conform") {
-		defer endSoon(ctx, io.Err)()
-	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	return parsed.Run(io)
 }

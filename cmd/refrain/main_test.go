@@ -19,6 +19,7 @@ func TestMain(m *testing.M) {
 		"refrain":         main,
 		"refrain-full":    mainOnAFullDisk,
 		"refrain-planted": mainWithABug,
+		"interrupt":       interruptMain,
 	})
 }
 

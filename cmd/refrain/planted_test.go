@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"syscall"
+	"time"
 
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/check"
@@ -18,13 +21,12 @@ func mainWithABug() {
 	case bug == "no-second":
 		secondFile = func() (string, error) { return "/nowhere/refrain", nil }
 	case bug == "endless":
-		planted = plantAt(30, func(*world.World) {
-			for { // never yields
-			}
-		})
+		planted = plantAt(30, neverEnd)
+	case bug == "mark":
+		planted = plantAt(30, func(*world.World) { markReached() })
 	case bug == "violation":
 		planted = plantAt(30, func(w *world.World) { w.Violate("S0", "made up") })
-	case bug == "never-crashes": // so the probe is never hit
+	case bug == "cut": // so that no probe is hit
 		planted = func(o sim.Options) sim.Options { o.Until = 1; return o }
 	case !second:
 	case bug == "second-violates":
@@ -37,12 +39,48 @@ func mainWithABug() {
 	case bug == "second-differs":
 		planted = func(o sim.Options) sim.Options { o.Until = 30; return o }
 	case bug == "second-does-not-end":
-		planted = plantAt(30, func(*world.World) {
-			for {
-			}
-		})
+		planted = plantAt(30, neverEnd)
 	}
 	main()
+}
+
+// neverEnd is a step that does not end, and never yields.
+func neverEnd(*world.World) {
+	markReached()
+	for {
+	}
+}
+
+// reachedFile is made once a planted bug was reached.
+const reachedFile = "reached"
+
+func markReached() {
+	if err := os.WriteFile(reachedFile, nil, 0o600); err != nil {
+		panic(err)
+	}
+}
+
+// interruptMain is the program interrupt SIGNAL COMMAND...: it runs a command,
+// sends it a signal once the planted bug was reached, and exits as it does.
+func interruptMain() {
+	signal := map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM}[os.Args[1]]
+	_ = os.Remove(reachedFile) // there is none the first time
+	command := exec.Command(os.Args[2], os.Args[3:]...)
+	command.Stdout, command.Stderr = os.Stdout, os.Stderr
+	if err := command.Start(); err != nil {
+		panic(err)
+	}
+	for {
+		if _, err := os.Stat(reachedFile); err == nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err := command.Process.Signal(signal); err != nil {
+		panic(err)
+	}
+	_ = command.Wait() // the code says it
+	os.Exit(command.ProcessState.ExitCode())
 }
 
 // plantAt has something happen after a step of every run.

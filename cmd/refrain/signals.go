@@ -67,9 +67,9 @@ func interruptible(parent context.Context) (ctx context.Context, stop func()) {
 	}
 }
 
-// endSoon ends the process if it goes on for nearly a second after a signal:
-// nothing inside a simulated world can be interrupted. returned says that the
-// command has come to its end.
+// endSoon ends the process if it goes on for nearly a second after a signal. It is
+// for commands that run worlds or a reducer by themselves, where nothing can be
+// interrupted; search.Run does better. returned says that the command is over.
 func endSoon(ctx context.Context, errs io.Writer) (returned func()) {
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

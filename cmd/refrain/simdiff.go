@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	goio "io"
 	"os"
@@ -51,7 +52,8 @@ type simDiffOutcome struct {
 }
 
 // Run implements the command.
-func (c *simDiffCommand) Run(io stdio) error {
+func (c *simDiffCommand) Run(ctx context.Context, io stdio) error {
+	defer endSoon(ctx, io.Err)()
 	if c.Before < 0 || c.Steps < 1 || c.Width < 80 {
 		return usageError(fmt.Sprintf("--before is %d, --steps %d and --width %d; want at least 0, 1 and 80", c.Before, c.Steps, c.Width))
 	}
@@ -126,7 +128,7 @@ func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 	b.wire = c.Wire
 	var worlds [2]*world.World
 	for i, s := range []*diffSide{a, b} {
-		w, err := sim.New(s.scenario, sim.Options{Wire: s.wire})
+		w, err := sim.New(s.scenario, planted(sim.Options{Wire: s.wire}))
 		if err != nil {
 			return nil, usageError(s.name + ": " + err.Error())
 		}
@@ -146,13 +148,13 @@ func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 		of *diffSide
 		to *picture.Side
 	}{{a, &d.A}, {b, &d.B}} {
-		whole, err := sim.Run(s.of.scenario, sim.Options{Wire: s.of.wire})
+		whole, err := sim.Run(s.of.scenario, planted(sim.Options{Wire: s.of.wire}))
 		if err != nil {
 			return nil, err
 		}
 		recorder := record.NewRecorder(record.Limits{})
 		// Not every step has lines, so a few more are run than are shown.
-		part, err := sim.Run(s.of.scenario, sim.Options{Wire: s.of.wire, Record: recorder, Until: max(d.Step, 1) + 4*uint64(steps)})
+		part, err := sim.Run(s.of.scenario, planted(sim.Options{Wire: s.of.wire, Record: recorder, Until: max(d.Step, 1) + 4*uint64(steps)}))
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -54,7 +55,8 @@ type replayMiss struct {
 }
 
 // Run implements the command.
-func (c *simReplayCommand) Run(io stdio) error {
+func (c *simReplayCommand) Run(ctx context.Context, io stdio) error {
+	defer endSoon(ctx, io.Err)()
 	switch {
 	case c.ToScenario == "-" && (c.JSON || c.Verbose):
 		return usageError("--to-scenario - and --json or --verbose both use standard output; give --to-scenario a file")

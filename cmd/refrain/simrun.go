@@ -46,6 +46,7 @@ func (c *simRunCommand) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	if c.DumpState != nil {
+		defer endSoon(ctx, io.Err)()
 		state, err := sim.DumpState(scenario, planted(sim.Options{Wire: c.Wire}), *c.DumpState)
 		if err != nil {
 			return usageError("--dump-state: " + err.Error())

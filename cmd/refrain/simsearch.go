@@ -42,6 +42,7 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
+	go repro.Build() // may hash the whole binary, and be wanted soon after a signal
 	progress := &searchProgress{started: time.Now(), to: io.Err, total: c.Seeds * uint64(len(profiles)), probes: search.Probes(profiles), shown: isTerminal(io.Err)}
 	var sample []search.Finding
 	found := &searchOutcome{}
@@ -59,7 +60,7 @@ func (c *simSearchCommand) Run(ctx context.Context, io stdio) error {
 	found.asked = progress.total
 	second := secondProcess{wire: c.Wire, limit: c.Limit}
 	found.repeated, found.differences = second.compare(ctx, sample)
-	if len(found.Findings) == 0 || c.GoOn { // a search that stopped early has not counted everything
+	if found.Runs > 0 && (len(found.Findings) == 0 || c.GoOn) { // a search that stopped early has not counted everything
 		found.judgeProbes(progress.probes, c.RequireProbes)
 	}
 	unwritten := c.shrinkFindings(ctx, io, found)

@@ -84,11 +84,14 @@ func (a Absence) String() string {
 	if math.IsInf(a.OneIn, 1) {
 		return a.Probe.Name + ": no run of the profiles that were run is known to show it"
 	}
-	chance := strconv.FormatFloat(100*a.Chance, 'g', 2, 64)
-	if a.Chance > 0.995 {
-		chance = "more than 99"
+	chance := "of " + strconv.FormatFloat(100*a.Chance, 'g', 2, 64)
+	switch {
+	case a.Chance > 0.995:
+		chance = "above 99"
+	case a.Chance < 1e-8:
+		chance = "below 0.000001"
 	}
-	return fmt.Sprintf("%s: 1 run in %s shows it; a search of this size misses it with a chance of %s %%",
+	return fmt.Sprintf("%s: 1 run in %s shows it; a search of this size misses it with a chance %s %%",
 		a.Probe.Name, strconv.FormatFloat(max(1, a.OneIn), 'f', decimals(a.OneIn), 64), chance)
 }
 

@@ -24,6 +24,7 @@ type Search struct {
 	// Seeds is how many seeds are run, each in every profile; 0 means no end.
 	Seeds uint64
 	// For is after how long no more runs are begun, in wall time; 0 means never.
+	// One run is always made.
 	For time.Duration
 	// Limit is how long a run may take, in wall time; 0 means no limit. A run
 	// that takes longer breaks a rule, and ends the search even with GoOn.
@@ -84,7 +85,7 @@ func (s Search) Run(ctx context.Context) Summary {
 		mu.Lock()
 		defer mu.Unlock()
 		n := uint64(len(s.Profiles))
-		if stop || ctx.Err() != nil || s.Seeds > 0 && next >= s.Seeds*n || s.For > 0 && time.Since(started) >= s.For {
+		if stop || ctx.Err() != nil || s.Seeds > 0 && next >= s.Seeds*n || s.For > 0 && next > 0 && time.Since(started) >= s.For {
 			return 0, generate.Profile{}, false
 		}
 		seed, p = s.First+next/n, s.Profiles[next%n]
