@@ -27,7 +27,7 @@ type gamedayCommand struct {
 
 // gamedayReport is the result of a gameday as JSON.
 type gamedayReport struct {
-	Verdict    string                    `json:"verdict"` // passed or failed
+	Verdict    string                    `json:"verdict"` // passed, failed or interrupted
 	File       string                    `json:"file"`
 	Speed      int                       `json:"speed"`
 	Hosts      int                       `json:"hosts"`
@@ -68,8 +68,9 @@ func (c *gamedayCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	if ctx.Err() != nil {
-		result.Unsettled = "interrupted"
+	interruption := interrupted(ctx)
+	if interruption != nil {
+		result.Unsettled = interruption.Error()
 	}
 	if c.JSON {
 		report := gamedayReport{
@@ -77,23 +78,29 @@ func (c *gamedayCommand) Run(ctx context.Context, io stdio) error {
 			Settled: result.Settled, Unsettled: result.Unsettled, Violations: result.Violations, Expects: result.Expects,
 			Faults: result.Injections, NotPlayed: result.NotPlayed, Answers: result.Answers, Build: repro.Build(),
 		}
-		if !result.Passed() {
+		switch {
+		case interruption != nil:
+			report.Verdict = verdictInterrupted
+		case !result.Passed():
 			report.Verdict = "failed"
 		}
 		if err := writeJSON(io.Out, report); err != nil {
 			return err
 		}
 	} else {
-		printGameday(io.Out, result, c)
+		printGameday(io.Out, result, c, interruption)
 	}
-	if !result.Passed() {
+	switch {
+	case interruption != nil:
+		return interruption.failure()
+	case !result.Passed():
 		return errViolation
 	}
 	return nil
 }
 
 // printGameday says what happened against what was expected.
-func printGameday(w io.Writer, r *gameday.Result, c *gamedayCommand) {
+func printGameday(w io.Writer, r *gameday.Result, c *gamedayCommand, i *interruption) {
 	fmt.Fprintln(w)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range r.Injections {
@@ -114,6 +121,8 @@ func printGameday(w io.Writer, r *gameday.Result, c *gamedayCommand) {
 		fmt.Fprintf(w, "VIOLATED %s at %v: %s\n", v.Rule, v.At.Round(100*time.Millisecond), v.Detail)
 	}
 	switch {
+	case i != nil:
+		fmt.Fprintf(w, "INTERRUPTED by %s\n", i.name())
 	case r.Passed():
 		fmt.Fprintf(w, "PASSED   at rest, and everything as expected\n")
 	case !r.Settled:

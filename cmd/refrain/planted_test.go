@@ -60,13 +60,22 @@ func markReached() {
 	}
 }
 
+// markingWriter is standard output; writing to it marks as well.
+type markingWriter struct{}
+
+func (markingWriter) Write(p []byte) (int, error) {
+	markReached()
+	return os.Stdout.Write(p)
+}
+
 // interruptMain is the program interrupt SIGNAL COMMAND...: it runs a command,
-// sends it a signal once the planted bug was reached, and exits as it does.
+// sends it a signal once the planted bug was reached, or it has printed something,
+// and exits as it does.
 func interruptMain() {
 	signal := map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM}[os.Args[1]]
 	_ = os.Remove(reachedFile) // there is none the first time
 	command := exec.Command(os.Args[2], os.Args[3:]...)
-	command.Stdout, command.Stderr = os.Stdout, os.Stderr
+	command.Stdout, command.Stderr = markingWriter{}, os.Stderr
 	if err := command.Start(); err != nil {
 		panic(err)
 	}

@@ -30,7 +30,7 @@ type simConformCommand struct {
 
 // conformReport is the result of a comparison as JSON.
 type conformReport struct {
-	Verdict     string              `json:"verdict"` // equal, different or unplayable
+	Verdict     string              `json:"verdict"` // equal, different, unplayable or interrupted
 	Scenarios   int                 `json:"scenarios"`
 	Requests    int                 `json:"requests"`
 	Steps       int                 `json:"steps"`
@@ -88,6 +88,10 @@ func (c *simConformCommand) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	report.WallSeconds = time.Since(started).Seconds()
+	interruption := interrupted(ctx)
+	if interruption != nil {
+		report.Verdict = verdictInterrupted
+	}
 	if c.JSON {
 		if err := writeJSON(io.Out, &report); err != nil {
 			return err
@@ -96,10 +100,10 @@ func (c *simConformCommand) Run(ctx context.Context, io stdio) error {
 		report.print(io.Out, failed, len(cases))
 	}
 	switch {
+	case interruption != nil:
+		return interruption.failure()
 	case len(failed) > 0:
 		return errViolation
-	case ctx.Err() != nil:
-		return ctx.Err()
 	}
 	return nil
 }
@@ -202,7 +206,11 @@ func (r *conformReport) print(w io.Writer, failed []conform.Outcome, asked int) 
 	fmt.Fprintf(w, "build    %s\n", r.Build)
 	if len(failed) > 0 {
 		fmt.Fprintf(w, "DIFFERENT (%d of %d)\n", len(failed), r.Scenarios)
-	} else {
+	}
+	switch r.Verdict {
+	case verdictInterrupted:
+		fmt.Fprintf(w, "INTERRUPTED after %d of %d scenarios\n", r.Scenarios, asked)
+	case "equal":
 		fmt.Fprintf(w, "EQUAL    (%d)\n", r.Scenarios)
 	}
 }
