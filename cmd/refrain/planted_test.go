@@ -47,7 +47,7 @@ func mainWithABug() {
 // neverEnd is a step that does not end, and never yields.
 func neverEnd(*world.World) {
 	markReached()
-	for {
+	for n := 0; ; n++ {
 	}
 }
 
@@ -79,16 +79,21 @@ func interruptMain() {
 	if err := command.Start(); err != nil {
 		panic(err)
 	}
-	for {
-		if _, err := os.Stat(reachedFile); err == nil {
-			break
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }() // the exit code says what came of it
+	for reached := false; !reached; {
+		select {
+		case <-ended: // and was not interrupted
+			os.Exit(command.ProcessState.ExitCode())
+		case <-time.After(time.Millisecond):
+			_, err := os.Stat(reachedFile)
+			reached = err == nil
 		}
-		time.Sleep(time.Millisecond)
 	}
 	if err := command.Process.Signal(signal); err != nil {
 		panic(err)
 	}
-	_ = command.Wait() // the code says it
+	<-ended
 	os.Exit(command.ProcessState.ExitCode())
 }
 
