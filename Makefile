@@ -67,6 +67,10 @@ e2e: ## test the simulator's pages in a real browser; install chromium if missin
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@fuzz/run.sh $(FUZZTIME)
 
+.PHONY: rates
+rates: ## measure how often runs show each probe, and rewrite sim/search/rates.txt
+	$(GO) test ./sim/search -count=1 -timeout 60m -run '^TestMeasureTheRatesOfTheProbes$$' -rates
+
 .PHONY: shrinks
 shrinks: ## shrink twenty planted failures and print how small they become
 	$(GO) test ./sim/search -count=1 -v -run '^TestTwentyPlantedFailuresBecomeSmall$$'

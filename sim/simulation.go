@@ -36,6 +36,8 @@ type Options struct {
 	Changes io.Writer
 	// Record collects everything that a picture of the run needs.
 	Record *record.Recorder
+	// Progress, if set, keeps the last steps, for another goroutine to look at.
+	Progress *record.Progress
 	// Until ends the run after that step; 0 means never.
 	Until uint64
 	// Checkers are those to look after every step; nil means all of them.
@@ -69,6 +71,9 @@ func New(s scenario.Scenario, o Options) (*Simulation, error) {
 	}
 	if o.Record != nil {
 		o.Record.Attach(w)
+	}
+	if o.Progress != nil {
+		o.Progress.Attach(w)
 	}
 	if o.Changes != nil {
 		record.Changes(w, o.Changes)

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"regexp"
 	"strings"
-	"syscall"
 
 	"github.com/alecthomas/kong"
 )
@@ -47,14 +45,15 @@ type stdio struct {
 const (
 	exitGood   = 0
 	exitFailed = 1 // it failed, or found a violation
-	exitUsage  = 2 // the command line, the environment or the file is wrong
+	exitUsage  = 2 // the command line, the environment or the file is wrong, or an output cannot be written
+	// A command that a signal has interrupted exits with interruption.code.
 )
 
 // commandError is an error with an exit code and a hint. Any other error of a
 // command is exitFailed without a hint.
 type commandError struct {
 	err      error
-	code     int    // exitFailed or exitUsage
+	code     int    // one of the exit codes, but exitGood
 	hint     string // one line on what to do, or empty
 	reported bool   // the command has printed the error itself
 }
@@ -73,14 +72,24 @@ func (e *commandError) Unwrap() error { return e.err }
 // run runs the command that args name by grammar (a *cli, except in tests) and
 // returns the exit code.
 func run(grammar any, args []string, io stdio) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(context.Background())
 	defer stop()
-	// The first signal ends ctx; a second one is not caught and kills the
-	// process.
-	context.AfterFunc(ctx, stop)
+	out := &checkedWriter{to: io.Out, errors: io.Err}
+	err := runCommand(ctx, grammar, args, stdio{Out: out, Err: io.Err})
+	if i := interrupted(ctx); i != nil && errors.Is(err, context.Canceled) {
+		err = &commandError{err: i, code: i.code()}
+	}
+	code := report(err, out.err(), io.Err)
+	if out.err() != nil {
+		return exitUsage
+	}
+	return code
+}
 
-	err := runCommand(ctx, grammar, args, io)
-	if err == nil {
+// report prints the error of a command, unless it is printed already: by the
+// command, or since it is that of its standard output. It returns the exit code.
+func report(err, printed error, to io.Writer) int {
+	if err == nil || printed != nil && errors.Is(err, printed) {
 		return exitGood
 	}
 	var told *commandError
@@ -89,13 +98,13 @@ func run(grammar any, args []string, io stdio) int {
 		return told.code
 	}
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(io.Err, "refrain: %s\n", strings.TrimSuffix(line, "\n"))
+		fmt.Fprintf(to, "refrain: %s\n", strings.TrimSuffix(line, "\n"))
 	}
 	if !known {
 		return exitFailed
 	}
 	if told.hint != "" {
-		fmt.Fprintf(io.Err, "hint: %s\n", told.hint)
+		fmt.Fprintf(to, "hint: %s\n", told.hint)
 	}
 	return told.code
 }
@@ -166,7 +175,7 @@ func newParser(grammar any, io stdio, exit func(int)) (*kong.Kong, error) {
 		serveVars(),
 		simVars(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
-		kong.Writers(io.Out, io.Err),
+		kong.Writers(helpWriter(io.Out), io.Err),
 		kong.Exit(exit),
 	)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/refrain-fleet/refrain/httpagent"
 	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
+	"github.com/refrain-fleet/refrain/sim/repro"
 )
 
 // devCommand runs a demo control plane: with certificates of its own, a rollout
@@ -74,7 +75,7 @@ func (c *devCommand) Run(ctx context.Context, io stdio) error {
 		ClientCAFile:  filepath.Join(c.Dir, "ca.crt"),
 		AgentCNSuffix: devSuffix,
 		FlightDir:     filepath.Join(c.Dir, "flight"),
-		Build:         buildIdentity(),
+		Build:         repro.Build(),
 		Logger:        log,
 		Store:         db,
 	})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/scenarios/gameday"
+	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -26,7 +27,7 @@ type gamedayCommand struct {
 
 // gamedayReport is the result of a gameday as JSON.
 type gamedayReport struct {
-	Verdict    string                    `json:"verdict"` // passed or failed
+	Verdict    string                    `json:"verdict"` // passed, failed or interrupted
 	File       string                    `json:"file"`
 	Speed      int                       `json:"speed"`
 	Hosts      int                       `json:"hosts"`
@@ -67,32 +68,39 @@ func (c *gamedayCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	if ctx.Err() != nil {
-		result.Unsettled = "interrupted"
+	interruption := interrupted(ctx)
+	if interruption != nil {
+		result.Unsettled = interruption.Error()
 	}
 	if c.JSON {
 		report := gamedayReport{
 			Verdict: "passed", File: c.File, Speed: c.Speed, Hosts: result.Hosts, SimSeconds: result.Played.Seconds(), Wall: result.Wall.Seconds(),
 			Settled: result.Settled, Unsettled: result.Unsettled, Violations: result.Violations, Expects: result.Expects,
-			Faults: result.Injections, NotPlayed: result.NotPlayed, Answers: result.Answers, Build: buildIdentity(),
+			Faults: result.Injections, NotPlayed: result.NotPlayed, Answers: result.Answers, Build: repro.Build(),
 		}
-		if !result.Passed() {
+		switch {
+		case interruption != nil:
+			report.Verdict = verdictInterrupted
+		case !result.Passed():
 			report.Verdict = "failed"
 		}
 		if err := writeJSON(io.Out, report); err != nil {
 			return err
 		}
 	} else {
-		printGameday(io.Out, result, c)
+		printGameday(io.Out, result, c, interruption)
 	}
-	if !result.Passed() {
+	switch {
+	case interruption != nil:
+		return interruption.failure()
+	case !result.Passed():
 		return errViolation
 	}
 	return nil
 }
 
 // printGameday says what happened against what was expected.
-func printGameday(w io.Writer, r *gameday.Result, c *gamedayCommand) {
+func printGameday(w io.Writer, r *gameday.Result, c *gamedayCommand, i *interruption) {
 	fmt.Fprintln(w)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range r.Injections {
@@ -113,6 +121,8 @@ func printGameday(w io.Writer, r *gameday.Result, c *gamedayCommand) {
 		fmt.Fprintf(w, "VIOLATED %s at %v: %s\n", v.Rule, v.At.Round(100*time.Millisecond), v.Detail)
 	}
 	switch {
+	case i != nil:
+		fmt.Fprintf(w, "INTERRUPTED by %s\n", i.name())
 	case r.Passed():
 		fmt.Fprintf(w, "PASSED   at rest, and everything as expected\n")
 	case !r.Settled:
@@ -121,8 +131,8 @@ func printGameday(w io.Writer, r *gameday.Result, c *gamedayCommand) {
 		fmt.Fprintf(w, "FAILED   %d violations, %d expectations unmet\n", len(r.Violations), unmet(r))
 	}
 	fmt.Fprintf(w, "time     %v played in %v, %d times as fast\n", r.Played.Round(time.Second), r.Wall.Round(100*time.Millisecond), c.Speed)
-	fmt.Fprintf(w, "build    %s\n", buildIdentity())
-	fmt.Fprintf(w, "again    refrain gameday %s --speed %d   (a simulation of it: refrain sim run %s)\n", shellWord(c.File), c.Speed, shellWord(c.File))
+	fmt.Fprintf(w, "build    %s\n", repro.Build())
+	fmt.Fprintf(w, "again    %s gameday %s --speed %d   (a simulation of it: %s)\n", repro.Program(), shellWord(c.File), c.Speed, runFile(c.File))
 }
 
 func unmet(r *gameday.Result) (n int) {

@@ -15,7 +15,22 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"refrain": main})
+	testscript.Main(m, map[string]func(){
+		"refrain":         main,
+		"refrain-full":    mainOnAFullDisk,
+		"refrain-planted": mainWithABug,
+		"interrupt":       interruptMain,
+	})
+}
+
+// mainOnAFullDisk is refrain with a standard output that takes nothing.
+func mainOnAFullDisk() {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		panic(err)
+	}
+	os.Stdout = full
+	main()
 }
 
 // The scripts say what a user types and sees. In addition to the commands of

@@ -14,6 +14,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/flight"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver"
+	"github.com/refrain-fleet/refrain/sim/repro"
 )
 
 // serveCommand runs the control plane.
@@ -115,7 +116,7 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 		CheckInvariants:   c.CheckInvariants,
 		FlightDir:         c.FlightDir,
 		FlightSteps:       c.FlightSteps,
-		Build:             buildIdentity(),
+		Build:             repro.Build(),
 	})
 	if errors.Is(err, fs.ErrNotExist) && c.Manifests != "" { // the other files were checked
 		return &commandError{err: err, code: exitUsage, hint: "mkdir -p " + shellWord(c.Manifests) + " makes the directory of --manifests; nothing was started"}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+	"github.com/mattn/go-isatty"
 
 	"github.com/refrain-fleet/refrain/scenarios/conform"
 	"github.com/refrain-fleet/refrain/sim/check"
@@ -42,20 +42,28 @@ func (*simCommand) AfterApply() error {
 
 // simReport is the result of a run or a search as JSON.
 type simReport struct {
-	Verdict         string            `json:"verdict"` // passed, violation or unmet
+	Verdict         string            `json:"verdict"` // verdictPassed and so on
+	Error           string            `json:"error,omitempty"`
+	Signal          string            `json:"signal,omitempty"` // that interrupted it
 	Violation       *simViolation     `json:"violation,omitempty"`
 	Unmet           []simUnmet        `json:"unmet,omitempty"`
 	Seed            uint64            `json:"seed"`
 	Profile         string            `json:"profile,omitempty"`
 	File            string            `json:"file,omitempty"`
 	Runs            uint64            `json:"runs,omitempty"`
+	Asked           uint64            `json:"runs_asked,omitempty"` // 0 if only --for bounds them
 	Events          uint64            `json:"events"`
 	SimSeconds      float64           `json:"sim_seconds"`
 	WallSeconds     float64           `json:"wall_seconds"`
 	Ratio           float64           `json:"ratio"`
 	EventsPerSecond float64           `json:"events_per_second"`
 	Hash            string            `json:"hash,omitempty"`
-	NeverHit        []string          `json:"never_hit,omitempty"`
+	NeverHit        []simUnseen       `json:"never_hit,omitempty"`
+	Findings        []simFinding      `json:"findings,omitempty"`
+	UnderWay        []simFinding      `json:"under_way,omitempty"`
+	Unended         *simUnended       `json:"unended,omitempty"` // of a single run
+	Repeated        int               `json:"repeated,omitempty"`
+	Differences     []simDifference   `json:"differences,omitempty"`
 	Effects         map[string]uint64 `json:"effects"`
 	Shrunk          []*shrinkReport   `json:"shrunk,omitempty"`
 	Build           string            `json:"build"`
@@ -72,9 +80,9 @@ type simViolation struct {
 }
 
 func (r *simReport) judge(v *world.Violation) {
-	r.Verdict = "passed"
+	r.Verdict = verdictPassed
 	if v != nil {
-		r.Verdict = "violation"
+		r.Verdict = verdictViolation
 		r.Violation = reportViolation(v)
 	}
 }
@@ -103,9 +111,9 @@ func (r *simReport) expectations(result *check.Verdict) {
 	switch {
 	case result.Violation != nil && !result.Expected:
 	case len(r.Unmet) > 0:
-		r.Verdict = "unmet"
+		r.Verdict = verdictUnmet
 	default:
-		r.Verdict = "passed"
+		r.Verdict = verdictPassed
 	}
 }
 
@@ -126,21 +134,6 @@ func (r *simReport) effects(e *scenario.Effects) {
 	}
 }
 
-// buildIdentity is what a hash depends on: the commit, the compiler and the
-// architecture.
-func buildIdentity() string {
-	info, _ := debug.ReadBuildInfo()
-	b := describeBuild(info)
-	revision := b.Revision
-	switch {
-	case revision == "":
-		revision = "unknown"
-	case b.Modified:
-		revision += "+changes"
-	}
-	return fmt.Sprintf("%s %s %s/%s", revision, b.Go, b.OS, b.Arch)
-}
-
 func writeJSON(w io.Writer, doc any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
@@ -151,11 +144,7 @@ func writeJSON(w io.Writer, doc any) error {
 // at all.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && isatty.IsTerminal(f.Fd()) // a character device need not be one
 }
 
 // simVars are what the help of the simulator's flags names.

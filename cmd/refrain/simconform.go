@@ -30,7 +30,7 @@ type simConformCommand struct {
 
 // conformReport is the result of a comparison as JSON.
 type conformReport struct {
-	Verdict     string              `json:"verdict"` // equal, different or unplayable
+	Verdict     string              `json:"verdict"` // equal, different, unplayable or interrupted
 	Scenarios   int                 `json:"scenarios"`
 	Requests    int                 `json:"requests"`
 	Steps       int                 `json:"steps"`
@@ -61,7 +61,7 @@ func (c *simConformCommand) Run(ctx context.Context, io stdio) error {
 	if c.Requests < 0 || c.Workers < 1 {
 		return usageError("want --requests of 0 or more and --workers of 1 or more")
 	}
-	report := conformReport{Verdict: "equal", Answers: make(map[int]int), Build: buildIdentity()}
+	report := conformReport{Verdict: "equal", Answers: make(map[int]int), Build: repro.Build()}
 	var failed []conform.Outcome
 	started, shown, last := time.Now(), isTerminal(io.Err), time.Time{}
 	batch := conform.Batch{
@@ -88,6 +88,10 @@ func (c *simConformCommand) Run(ctx context.Context, io stdio) error {
 		return err
 	}
 	report.WallSeconds = time.Since(started).Seconds()
+	interruption := interrupted(ctx)
+	if interruption != nil {
+		report.Verdict = verdictInterrupted
+	}
 	if c.JSON {
 		if err := writeJSON(io.Out, &report); err != nil {
 			return err
@@ -96,10 +100,10 @@ func (c *simConformCommand) Run(ctx context.Context, io stdio) error {
 		report.print(io.Out, failed, len(cases))
 	}
 	switch {
+	case interruption != nil:
+		return interruption.failure()
 	case len(failed) > 0:
 		return errViolation
-	case ctx.Err() != nil:
-		return ctx.Err()
 	}
 	return nil
 }
@@ -124,7 +128,7 @@ func (c *simConformCommand) cases() ([]conform.Case, error) {
 		if err != nil {
 			return nil, usageError(c.File + ": " + err.Error())
 		}
-		return []conform.Case{{Name: c.File, Scenario: s, Again: "refrain sim conform " + shellWord(c.File)}}, nil
+		return []conform.Case{{Name: c.File, Scenario: s, Again: repro.Program() + " sim conform " + shellWord(c.File)}}, nil
 	}
 	first, seeds, profiles := c.First, c.Seeds, generate.Profiles()
 	if c.Seed != nil {
@@ -202,7 +206,11 @@ func (r *conformReport) print(w io.Writer, failed []conform.Outcome, asked int) 
 	fmt.Fprintf(w, "build    %s\n", r.Build)
 	if len(failed) > 0 {
 		fmt.Fprintf(w, "DIFFERENT (%d of %d)\n", len(failed), r.Scenarios)
-	} else {
+	}
+	switch r.Verdict {
+	case verdictInterrupted:
+		fmt.Fprintf(w, "INTERRUPTED after %d of %d scenarios\n", r.Scenarios, asked)
+	case "equal":
 		fmt.Fprintf(w, "EQUAL    (%d)\n", r.Scenarios)
 	}
 }

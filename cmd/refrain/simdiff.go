@@ -1,8 +1,9 @@
 package main
 
 import (
-	"bufio"
+	"context"
 	"fmt"
+	goio "io"
 	"os"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/picture"
 	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/search"
 	"github.com/refrain-fleet/refrain/sim/world"
@@ -50,7 +52,8 @@ type simDiffOutcome struct {
 }
 
 // Run implements the command.
-func (c *simDiffCommand) Run(io stdio) error {
+func (c *simDiffCommand) Run(ctx context.Context, io stdio) error {
+	defer endSoon(ctx, io.Err)()
 	if c.Before < 0 || c.Steps < 1 || c.Width < 80 {
 		return usageError(fmt.Sprintf("--before is %d, --steps %d and --width %d; want at least 0, 1 and 80", c.Before, c.Steps, c.Width))
 	}
@@ -62,23 +65,18 @@ func (c *simDiffCommand) Run(io stdio) error {
 	if err != nil {
 		return err
 	}
-	var page *os.File
+	var page *outputFile
 	if c.HTML != "" {
-		if page, err = os.Create(c.HTML); err != nil {
-			return usageError("--html: " + err.Error())
+		if page, err = createOutput("--html", c.HTML, io.Out); err != nil {
+			return err
 		}
-		defer page.Close()
 	}
 	d, err := c.compare(a, b)
 	if err != nil {
 		return err
 	}
 	if page != nil {
-		buffered := bufio.NewWriterSize(page, 1<<16)
-		if err := picture.WriteDifference(buffered, d); err != nil {
-			return err
-		}
-		if err := buffered.Flush(); err != nil {
+		if err := page.write(func(w goio.Writer) error { return picture.WriteDifference(w, d) }); err != nil {
 			return err
 		}
 		d.Rows = c.rows(d, c.Steps)
@@ -130,7 +128,7 @@ func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 	b.wire = c.Wire
 	var worlds [2]*world.World
 	for i, s := range []*diffSide{a, b} {
-		w, err := sim.New(s.scenario, sim.Options{Wire: s.wire})
+		w, err := sim.New(s.scenario, planted(sim.Options{Wire: s.wire}))
 		if err != nil {
 			return nil, usageError(s.name + ": " + err.Error())
 		}
@@ -150,13 +148,13 @@ func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 		of *diffSide
 		to *picture.Side
 	}{{a, &d.A}, {b, &d.B}} {
-		whole, err := sim.Run(s.of.scenario, sim.Options{Wire: s.of.wire})
+		whole, err := sim.Run(s.of.scenario, planted(sim.Options{Wire: s.of.wire}))
 		if err != nil {
 			return nil, err
 		}
 		recorder := record.NewRecorder(record.Limits{})
 		// Not every step has lines, so a few more are run than are shown.
-		part, err := sim.Run(s.of.scenario, sim.Options{Wire: s.of.wire, Record: recorder, Until: max(d.Step, 1) + 4*uint64(steps)})
+		part, err := sim.Run(s.of.scenario, planted(sim.Options{Wire: s.of.wire, Record: recorder, Until: max(d.Step, 1) + 4*uint64(steps)}))
 		if err != nil {
 			return nil, err
 		}
@@ -165,7 +163,7 @@ func (c *simDiffCommand) compare(a, b *diffSide) (*picture.Difference, error) {
 			again += " --wire"
 		}
 		s.to.Name, s.to.Whole = s.of.name, whole
-		s.to.Run = picture.Run{Recording: recorder.Recording(part), Profile: s.of.from.profile, File: s.of.from.file, Build: buildIdentity(), Again: again}
+		s.to.Run = picture.Run{Recording: recorder.Recording(part), Profile: s.of.from.profile, File: s.of.from.file, Build: repro.Build(), Again: again}
 	}
 	if parted == nil {
 		d.Same = d.A.Whole.Events
@@ -208,5 +206,5 @@ func (c *simDiffCommand) report(d *picture.Difference) *simDiffReport {
 			Hash: fmt.Sprintf("%016x", s.Whole.Hash), What: s.What,
 		}
 	}
-	return &simDiffReport{Same: d.Step == 0, Step: d.Step, A: outcome(&d.A), B: outcome(&d.B), Build: buildIdentity()}
+	return &simDiffReport{Same: d.Step == 0, Step: d.Step, A: outcome(&d.A), B: outcome(&d.B), Build: repro.Build()}
 }

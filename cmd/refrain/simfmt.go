@@ -57,7 +57,7 @@ func (c *simFmtCommand) Run(io stdio) error {
 func (c *simFmtCommand) verdict(differs bool, err error) error {
 	switch {
 	case err != nil:
-		return usageError(err.Error())
+		return &commandError{err: err, code: exitUsage}
 	case differs && (c.Check || c.Diff):
 		return errViolation
 	default:
@@ -85,16 +85,7 @@ func (c *simFmtCommand) format(to goio.Writer, name string, text []byte) (differ
 	case !c.Write:
 		_, err = to.Write(canonical)
 	case differs:
-		err = rewriteFile(name, canonical)
+		err = writeOutput("-w", name, canonical, 0o644)
 	}
 	return differs, err
-}
-
-// rewriteFile replaces an existing file, and keeps its permissions.
-func rewriteFile(name string, content []byte) error {
-	info, err := os.Stat(name)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(name, content, info.Mode().Perm())
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"io"
-	"os"
 
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/picture"
@@ -23,12 +21,12 @@ type simDrawing struct {
 }
 
 type drawnFile struct {
-	file *os.File
+	file *outputFile
 	draw func(io.Writer, picture.Run) error
 }
 
 // begin opens the files, so that an unwritable path is an error before the run.
-func (f *simPictureFlags) begin() (*simDrawing, error) {
+func (f *simPictureFlags) begin(out io.Writer) (*simDrawing, error) {
 	d := &simDrawing{}
 	for _, want := range []struct {
 		flag, path string
@@ -40,9 +38,9 @@ func (f *simPictureFlags) begin() (*simDrawing, error) {
 		if want.path == "" {
 			continue
 		}
-		file, err := os.Create(want.path)
+		file, err := createOutput(want.flag, want.path, out)
 		if err != nil {
-			return nil, usageError(want.flag + ": " + err.Error())
+			return nil, err
 		}
 		d.pages = append(d.pages, drawnFile{file, want.draw})
 	}
@@ -61,14 +59,7 @@ func (d *simDrawing) finish(verdict check.Verdict, report *simReport) error {
 		Recording: d.recorder.Recording(verdict), Profile: report.Profile, File: report.File, Build: report.Build, Again: report.Again,
 	}
 	for _, p := range d.pages {
-		b := bufio.NewWriterSize(p.file, 1<<16)
-		if err := p.draw(b, run); err != nil {
-			return err
-		}
-		if err := b.Flush(); err != nil {
-			return err
-		}
-		if err := p.file.Close(); err != nil {
+		if err := p.file.write(func(w io.Writer) error { return p.draw(w, run) }); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/flight"
+	"github.com/refrain-fleet/refrain/sim/repro"
 )
 
 // simReplayCommand replays a server's recording through the reducer.
@@ -53,7 +55,8 @@ type replayMiss struct {
 }
 
 // Run implements the command.
-func (c *simReplayCommand) Run(io stdio) error {
+func (c *simReplayCommand) Run(ctx context.Context, io stdio) error {
+	defer endSoon(ctx, io.Err)()
 	switch {
 	case c.ToScenario == "-" && (c.JSON || c.Verbose):
 		return usageError("--to-scenario - and --json or --verbose both use standard output; give --to-scenario a file")
@@ -75,7 +78,7 @@ func (c *simReplayCommand) Run(io stdio) error {
 	h := &rec.Header
 	report := replayReport{
 		Verdict: "same", File: c.File, Reason: string(h.Reason), Recorded: h.At.String(), Build: string(h.Build),
-		Before: int64(h.Before), With: buildIdentity(),
+		Before: int64(h.Before), With: repro.Build(),
 	}
 	verbose := io.Out
 	if !c.Verbose || c.JSON {

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -57,8 +56,8 @@ func (c *simReplayCommand) toScenario(rec *flight.Recording, report *replayRepor
 		_, err := io.WriteString(out, text.String())
 		return err
 	}
-	if err := os.WriteFile(c.ToScenario, []byte(text.String()), 0o600); err != nil {
-		return usageError("--to-scenario: " + err.Error())
+	if err := writeOutput("--to-scenario", c.ToScenario, []byte(text.String()), 0o600); err != nil {
+		return err
 	}
 	report.Scenario = c.ToScenario
 	return nil

@@ -32,10 +32,11 @@ func TestASearchWritesWhatItFindsAsSmallScenarios(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	findings := []search.Finding{impatientFinding(t, 7), impatientFinding(t, 8), {Seed: 9, Profile: "smoke", Err: os.ErrInvalid}}
 	command := simSearchCommand{Shrink: true, Out: dir}
-	shrunk, err := command.shrinkFindings(t.Context(), stdio{Out: t.Output(), Err: t.Output()}, findings)
-	if err != nil {
+	found := &searchOutcome{Summary: search.Summary{Findings: findings}}
+	if err := command.shrinkFindings(t.Context(), stdio{Out: t.Output(), Err: t.Output()}, found); err != nil {
 		t.Fatal(err)
 	}
+	shrunk := found.shrunk
 	if len(shrunk) != 1 || shrunk[0] == nil {
 		t.Fatalf("%d are shrunk, want the first of the two that are alike", len(shrunk))
 	}
@@ -57,7 +58,7 @@ func TestASearchWritesWhatItFindsAsSmallScenarios(t *testing.T) {
 	}
 
 	var out bytes.Buffer
-	printFindings(&out, findings, shrunk)
+	printFindings(&out, findings, shrunk, false)
 	words := make([]string, 0, 8)
 	for line := range strings.Lines(out.String()) {
 		words = append(words, strings.Fields(line)[0])
@@ -77,9 +78,9 @@ func TestASearchWritesWhatItFindsAsSmallScenarios(t *testing.T) {
 func TestASearchShrinksNothingIfItIsToldSo(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
 	command := simSearchCommand{Out: dir}
-	shrunk, err := command.shrinkFindings(t.Context(), stdio{Out: t.Output(), Err: t.Output()}, []search.Finding{impatientFinding(t, 7)})
-	if err != nil || len(shrunk) > 0 {
-		t.Errorf("%d are shrunk, %v", len(shrunk), err)
+	found := &searchOutcome{Summary: search.Summary{Findings: []search.Finding{impatientFinding(t, 7)}}}
+	if err := command.shrinkFindings(t.Context(), stdio{Out: t.Output(), Err: t.Output()}, found); err != nil || len(found.shrunk) > 0 {
+		t.Errorf("%d are shrunk, %v", len(found.shrunk), err)
 	}
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("%s: %v; want none", dir, err)
@@ -92,7 +93,8 @@ func TestASearchThatCannotWriteSaysWhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	command := simSearchCommand{Shrink: true, Out: file}
-	_, err := command.shrinkFindings(t.Context(), stdio{Out: t.Output(), Err: t.Output()}, []search.Finding{impatientFinding(t, 7)})
+	found := &searchOutcome{Summary: search.Summary{Findings: []search.Finding{impatientFinding(t, 7)}}}
+	err := command.shrinkFindings(t.Context(), stdio{Out: t.Output(), Err: t.Output()}, found)
 	if err == nil || !strings.HasPrefix(err.Error(), "--out: ") || !strings.Contains(err.Error(), file) {
 		t.Errorf("the error is %v", err)
 	}
@@ -104,6 +106,7 @@ func TestASearchSaysHowItIsMadeAgain(t *testing.T) {
 		want string
 	}{
 		{simSearchCommand{Seeds: 30, First: 1}, "refrain sim search --seeds 30"},
+		{simSearchCommand{Seeds: 30, For: time.Minute, First: 1, RequireProbes: true}, "refrain sim search --seeds 30 --for 1m0s --require-probes"},
 		{simSearchCommand{For: time.Minute, First: 9, Profile: []string{"smoke", "storm"}, GoOn: true, Wire: true},
 			"refrain sim search --for 1m0s --first 9 --profile smoke --profile storm --go-on --wire"},
 	} {

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/refrain-fleet/refrain/sim"
@@ -15,14 +15,15 @@ import (
 
 // simShrinkCommand shrinks a failing scenario.
 type simShrinkCommand struct {
-	File       string      `arg:"" optional:"" help:"A scenario file; or give --seed."`
-	Seed       *uint64     `placeholder:"N" help:"Draw the scenario from this seed."`
-	Profile    string      `default:"swarm" placeholder:"NAME" help:"How it is drawn: ${profiles} (${default})."`
-	Output     string      `short:"o" placeholder:"FILE" help:"Write the scenario to this file; - is standard output, and then nothing else is written there."`
-	Executions int         `default:"2000" placeholder:"N" help:"How many worlds are run at most (${default})."`
-	Workers    workerCount `placeholder:"K" help:"How many run at a time. Default: one per processor. The result does not depend on it."`
-	Wire       bool        `help:"Encode and decode every document on its way, strictly."`
-	JSON       bool        `name:"json" help:"Print one JSON object and nothing else."`
+	File       string        `arg:"" optional:"" help:"A scenario file; or give --seed."`
+	Seed       *uint64       `placeholder:"N" help:"Draw the scenario from this seed."`
+	Profile    string        `default:"swarm" placeholder:"NAME" help:"How it is drawn: ${profiles} (${default})."`
+	Output     string        `short:"o" placeholder:"FILE" help:"Write the scenario to this file; - is standard output, and then nothing else is written there."`
+	Executions int           `default:"2000" placeholder:"N" help:"How many worlds are run at most (${default})."`
+	Limit      time.Duration `default:"1m" placeholder:"DUR" help:"How long a run may take, in wall time; 0 means no limit (${default})."`
+	Workers    workerCount   `placeholder:"K" help:"How many run at a time. Default: one per processor. The result does not depend on it."`
+	Wire       bool          `help:"Encode and decode every document on its way, strictly."`
+	JSON       bool          `name:"json" help:"Print one JSON object and nothing else."`
 }
 
 // shrinkReport is the result of a shrink as JSON.
@@ -35,12 +36,17 @@ type shrinkReport struct {
 	Executions  int           `json:"executions"`
 	// Exhausted says that the executions were used up before nothing more
 	// could be left out.
-	Exhausted   bool    `json:"exhausted"`
-	WallSeconds float64 `json:"wall_seconds"`
-	Scenario    string  `json:"scenario"`
-	File        string  `json:"file,omitempty"`
-	Build       string  `json:"build"`
-	Again       string  `json:"again"`
+	Exhausted bool `json:"exhausted"`
+	// Interrupted says that a signal ended it.
+	Interrupted bool `json:"interrupted,omitempty"`
+	// Unended is a candidate that did not end within the limit, and its text.
+	Unended         *simUnended `json:"unended,omitempty"`
+	UnendedScenario string      `json:"unended_scenario,omitempty"`
+	WallSeconds     float64     `json:"wall_seconds"`
+	Scenario        string      `json:"scenario"`
+	File            string      `json:"file,omitempty"`
+	Build           string      `json:"build"`
+	Again           string      `json:"again"`
 }
 
 // Run implements the command.
@@ -55,28 +61,40 @@ func (c *simShrinkCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	shrink := search.Shrink{Executions: c.Executions, Workers: int(c.Workers), Options: sim.Options{Wire: c.Wire}}
-	report, err := runShrink(ctx, io, shrink, scenario, origin.from(), c.Output)
+	if c.Limit < 0 {
+		return usageError(fmt.Sprintf("--limit is %v; want more than 0s, or 0 for no limit", c.Limit))
+	}
+	shrink := search.Shrink{Executions: c.Executions, Workers: int(c.Workers), Limit: c.Limit, Options: planted(sim.Options{Wire: c.Wire})}
+	report, err := runShrink(ctx, io, shrink, scenario, origin.from(), "--output", c.Output)
 	if err != nil {
 		return err
 	}
 	switch {
 	case c.JSON:
-		return writeJSON(io.Out, report)
+		err = writeJSON(io.Out, report)
 	case c.Output == "-":
-		_, err := fmt.Fprint(io.Out, report.Scenario)
-		return err
+		_, err = fmt.Fprint(io.Out, report.Scenario)
 	case c.Output == "":
 		fmt.Fprintf(io.Out, "%s\n", report.Scenario)
-		report.Again = repro.Again(origin.again)
+		report.Again = repro.Again(origin.again + wireFlag(c.Wire))
+		report.print(io.Out)
+	default:
+		report.print(io.Out)
 	}
-	report.print(io.Out)
+	switch i := interrupted(ctx); {
+	case err != nil:
+		return err
+	case i != nil:
+		return i.failure()
+	case report.Unended != nil:
+		return errViolation
+	}
 	return nil
 }
 
-// runShrink shrinks a scenario and writes the result to a file, unless that is
-// empty or "-". Progress is shown on a terminal.
-func runShrink(ctx context.Context, io stdio, shrink search.Shrink, s scenario.Scenario, from, file string) (*shrinkReport, error) {
+// runShrink shrinks a scenario and writes the result to a file, which a flag
+// names, unless it is empty or "-". Progress is shown on a terminal.
+func runShrink(ctx context.Context, io stdio, shrink search.Shrink, s scenario.Scenario, from, flag, file string) (*shrinkReport, error) {
 	if isTerminal(io.Err) {
 		var last time.Time
 		shrink.Each = func(p search.ShrinkProgress) {
@@ -89,6 +107,13 @@ func runShrink(ctx context.Context, io stdio, shrink search.Shrink, s scenario.S
 	}
 	started := time.Now()
 	shrunk, err := shrink.Run(ctx, s)
+	if _, unended := errors.AsType[*search.UnendedError](err); unended {
+		printUnended(io.Err, err)
+		if i := interrupted(ctx); i != nil {
+			return nil, &commandError{err: i, code: i.code()}
+		}
+		return nil, err
+	}
 	if err != nil {
 		return nil, usageError(err.Error())
 	}
@@ -99,13 +124,17 @@ func runShrink(ctx context.Context, io stdio, shrink search.Shrink, s scenario.S
 		Executions: shrunk.Executions, Exhausted: shrunk.Exhausted, WallSeconds: time.Since(started).Seconds(),
 		Scenario: shrunk.Text(from), Build: repro.Build(),
 	}
+	r.Interrupted = interrupted(ctx) != nil
+	if shrunk.Unended != nil {
+		r.Unended, r.UnendedScenario = reportUnended(shrunk.Unended), shrunk.Unended.Scenario.Brief()
+	}
 	if file == "" || file == "-" {
 		return r, nil
 	}
-	if err := os.WriteFile(file, []byte(r.Scenario), 0o644); err != nil {
+	if err := writeOutput(flag, file, []byte(r.Scenario), 0o644); err != nil {
 		return nil, err
 	}
-	r.File, r.Again = file, repro.Again("refrain sim run "+shellWord(file))
+	r.File, r.Again = file, repro.Again(runFile(file)+wireFlag(shrink.Options.Wire))
 	return r, nil
 }
 
@@ -126,7 +155,12 @@ func (r *shrinkReport) printSize(w io.Writer) {
 	took := time.Duration(r.WallSeconds * float64(time.Second)).Round(time.Millisecond)
 	fmt.Fprintf(w, "shrunk   %s, %s, in %d executions, %v\n",
 		fromTo(r.LinesBefore, r.LinesAfter, "line"), fromTo(r.HostsBefore, r.HostsAfter, "host"), r.Executions, took)
-	if r.Exhausted {
+	switch {
+	case r.Interrupted:
+		fmt.Fprintf(w, "         it was interrupted, and may become smaller\n")
+	case r.Unended != nil:
+		fmt.Fprintf(w, "         it ended at a candidate that did not end within %vs:\n%s%s\n", r.Unended.LimitSeconds, r.UnendedScenario, r.Unended.Stacks)
+	case r.Exhausted:
 		fmt.Fprintf(w, "         the bound was reached; with more --executions it may become smaller\n")
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"text/tabwriter"
+
+	"github.com/refrain-fleet/refrain/sim/repro"
 )
 
 // versionCommand prints the version of the build.
@@ -29,12 +31,16 @@ type build struct {
 	// OS and Arch are what it was built for.
 	OS   string `json:"os"`
 	Arch string `json:"arch"`
+	// Binary names the file that runs by its content, for builds that do not
+	// know their commit, or have changes to it.
+	Binary string `json:"binary"`
 }
 
 // Run implements the command.
 func (c *versionCommand) Run(io stdio) error {
 	info, _ := debug.ReadBuildInfo()
 	b := describeBuild(info)
+	b.Binary = repro.Binary()
 	if c.JSON {
 		return json.NewEncoder(io.Out).Encode(b)
 	}
@@ -53,6 +59,7 @@ func (c *versionCommand) Run(io stdio) error {
 	}
 	fmt.Fprintf(table, "go\t%s\n", b.Go)
 	fmt.Fprintf(table, "platform\t%s/%s\n", b.OS, b.Arch)
+	fmt.Fprintf(table, "binary\t%s\n", b.Binary)
 	return table.Flush()
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -30,7 +31,7 @@ type Case struct {
 func SeedCase(seed uint64, p generate.Profile) Case {
 	return Case{
 		Name: fmt.Sprintf("seed %d of %s", seed, p.Name), Scenario: generate.Scenario(seed, p),
-		Again: "refrain sim conform --seed " + strconv.FormatUint(seed, 10) + " --profile " + p.Name,
+		Again: repro.Program() + " sim conform --seed " + strconv.FormatUint(seed, 10) + " --profile " + p.Name,
 	}
 }
 

@@ -9,6 +9,7 @@
 //	tape        what the plane was asked and answered, to be played to a real
 //	            server ([NewTape], [Tape])
 //	witness     what could be seen from outside ([Witness])
+//	progress    the last steps, for another goroutine to look at ([Progress])
 //
 // A consumer reads the event, and what the world and the message show. It keeps
 // copies: an event and all that it points to is good only until the consumer

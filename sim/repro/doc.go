@@ -4,6 +4,7 @@
 //	fmt.Println(repro.Again(repro.RunSeed(7, "storm")))
 //	// refrain sim run --seed 7 --profile storm  # build 0123456789ab go1.26 linux/amd64
 //
-// It runs no scenario. It starts one process, git, and that only in tests: the
+// It runs no scenario. Without a commit a build is named by the hash of its binary.
+// It starts one process, git, and that only in tests: the
 // compiler leaves the commit in a binary, but not in a test binary.
 package repro

@@ -3,6 +3,7 @@ package search
 import (
 	"cmp"
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -20,9 +21,14 @@ type Search struct {
 	Profiles []generate.Profile
 	// First is the first seed. Each seed is run in every profile.
 	First uint64
-	// Seeds is how many seeds are run, each in every profile; 0 means until
-	// the context ends.
+	// Seeds is how many seeds are run, each in every profile; 0 means no end.
 	Seeds uint64
+	// For is after how long no more runs are begun, in wall time; 0 means never.
+	// One run is always made.
+	For time.Duration
+	// Limit is how long a run may take, in wall time; 0 means no limit. A run
+	// that takes longer breaks a rule, and ends the search even with GoOn.
+	Limit time.Duration
 	// Workers is how many worlds run at a time. Default one per processor.
 	Workers int
 	// Options are those of every run.
@@ -40,7 +46,8 @@ type Finding struct {
 	// Scenario is what was run, if the run broke a rule.
 	Scenario scenario.Scenario
 	Result   check.Verdict
-	Err      error
+	// Err is an [*UnendedError], or says what is wrong with the scenario.
+	Err error
 }
 
 // Failed reports whether the run broke a rule.
@@ -53,27 +60,32 @@ type Summary struct {
 	Simulated time.Duration
 	Wall      time.Duration
 	Effects   scenario.Effects
+	// Made is how many runs were made of each profile, by its name.
+	Made map[string]uint64
 	// Findings are the runs that broke a rule, in the order of seed and
 	// profile; without GoOn there is at most one.
 	Findings []Finding
+	// UnderWay are the runs that were given up because the context ended. They
+	// are no findings, and not counted in Runs.
+	UnderWay []Finding
 }
 
-// Run runs the search. Which runs are made does not depend on how many workers
-// there are; a search that stops at the first violation reports the one with
-// the lowest seed among those that were under way.
+// Run runs the search, until it is over or the context ends. Which runs are made
+// does not depend on how many workers there are; a search that stops at the first
+// violation reports the one with the lowest seed among those that were under way.
 func (s Search) Run(ctx context.Context) Summary {
 	if s.Workers == 0 {
 		s.Workers = runtime.GOMAXPROCS(0)
 	}
 	started := time.Now()
 	var mu sync.Mutex
-	var sum Summary
+	sum := Summary{Made: make(map[string]uint64)}
 	next, stop := uint64(0), false
 	take := func() (seed uint64, p generate.Profile, more bool) {
 		mu.Lock()
 		defer mu.Unlock()
 		n := uint64(len(s.Profiles))
-		if stop || ctx.Err() != nil || s.Seeds > 0 && next >= s.Seeds*n {
+		if stop || ctx.Err() != nil || s.Seeds > 0 && next >= s.Seeds*n || s.For > 0 && next > 0 && time.Since(started) >= s.For {
 			return 0, generate.Profile{}, false
 		}
 		seed, p = s.First+next/n, s.Profiles[next%n]
@@ -83,16 +95,13 @@ func (s Search) Run(ctx context.Context) Summary {
 	give := func(f Finding) {
 		mu.Lock()
 		defer mu.Unlock()
-		sum.Runs++
-		sum.Events += f.Result.Events
-		sum.Simulated += f.Result.Simulated
-		for i, n := range f.Result.Effects {
-			sum.Effects[i] += n
+		unended, isUnended := errors.AsType[*UnendedError](f.Err)
+		if isUnended && unended.Limit == 0 {
+			sum.UnderWay = append(sum.UnderWay, f)
+			return
 		}
-		if f.Failed() {
-			sum.Findings = append(sum.Findings, f)
-			stop = stop || !s.GoOn
-		}
+		sum.add(&f)
+		stop = stop || f.Failed() && !s.GoOn || isUnended
 		if s.Each != nil {
 			s.Each(f)
 		}
@@ -107,7 +116,7 @@ func (s Search) Run(ctx context.Context) Summary {
 				}
 				drawn := generate.Scenario(seed, p)
 				f := Finding{Seed: seed, Profile: p.Name}
-				if f.Result, f.Err = sim.Run(drawn, s.Options); f.Failed() {
+				if f.Result, f.Err = Run(ctx, drawn, s.Options, s.Limit); f.Failed() {
 					f.Scenario = drawn
 				}
 				give(f)
@@ -116,46 +125,30 @@ func (s Search) Run(ctx context.Context) Summary {
 	}
 	workers.Wait()
 	sum.Wall = time.Since(started)
-	sum.sort()
+	sortBySeed(sum.Findings)
+	sortBySeed(sum.UnderWay)
 	if !s.GoOn && len(sum.Findings) > 1 {
 		sum.Findings = sum.Findings[:1]
 	}
 	return sum
 }
 
-func (s *Summary) sort() {
-	slices.SortFunc(s.Findings, func(a, b Finding) int {
+// add takes in a run that has ended, or that exceeded its limit.
+func (s *Summary) add(f *Finding) {
+	s.Runs++
+	s.Made[f.Profile]++
+	s.Events += f.Result.Events
+	s.Simulated += f.Result.Simulated
+	for i, n := range f.Result.Effects {
+		s.Effects[i] += n
+	}
+	if f.Failed() {
+		s.Findings = append(s.Findings, *f)
+	}
+}
+
+func sortBySeed(list []Finding) {
+	slices.SortFunc(list, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Seed, b.Seed), cmp.Compare(a.Profile, b.Profile))
 	})
-}
-
-// Probe is something that a search has to have seen sometimes: without it, a
-// rule was never really put to the test.
-type Probe struct {
-	Name    string
-	effects []scenario.Effect
-}
-
-// Hit reports whether it was seen.
-func (p Probe) Hit(e *scenario.Effects) bool {
-	for _, effect := range p.effects {
-		if e[effect] == 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// Probes lists the sometimes-probes of a search over the given profiles: every
-// effect, except for those that none of the profiles can bring about.
-func Probes(over []generate.Profile) []Probe {
-	hostile := slices.ContainsFunc(over, func(p generate.Profile) bool { return p.Hostile })
-	var list []Probe
-	for e := scenario.EffectNone + 1; e < scenario.EffectCount; e++ {
-		if e == scenario.EffectHostile && !hostile {
-			continue
-		}
-		list = append(list, Probe{Name: e.String(), effects: []scenario.Effect{e}})
-	}
-	return list
 }

@@ -17,13 +17,17 @@ func TestASearchOverEveryProfileFindsNothing(t *testing.T) {
 	if testing.Short() { // and raced
 		seedsInTests = 6
 	}
-	sum := Search{Profiles: generate.Profiles(), First: 1, Seeds: uint64(seedsInTests)}.Run(t.Context())
+	shown := make(tally)
+	sum := Search{
+		Profiles: generate.Profiles(), First: 1, Seeds: uint64(seedsInTests), Each: func(f Finding) { shown.add(&f) },
+	}.Run(t.Context())
 	for _, f := range sum.Findings {
 		t.Errorf("%v %v\n%s", f.Result.Violation, f.Err, repro.Again(repro.RunSeed(f.Seed, f.Profile)))
 	}
 	if want := uint64(seedsInTests * len(generate.Profiles())); sum.Runs != want && len(sum.Findings) == 0 {
 		t.Errorf("%d runs, want %d", sum.Runs, want)
 	}
+	t.Run("TheRatesOfTheProbesStillHold", func(t *testing.T) { compareRates(t, shown, sum.Made) })
 	t.Logf("%d runs, %d events, %v simulated", sum.Runs, sum.Events, sum.Simulated.Round(time.Hour))
 }
 
@@ -76,22 +80,5 @@ func TestASearchEndsWithItsContext(t *testing.T) {
 	}}.Run(ctx)
 	if sum.Runs != 3 {
 		t.Errorf("%d runs, want the 3 before the context ended", sum.Runs)
-	}
-}
-
-func TestAProbeIsHitOnlyOnceItsEffectWasSeen(t *testing.T) {
-	var seen scenario.Effects
-	for _, p := range Probes(generate.Profiles()) {
-		if p.Hit(&seen) {
-			t.Errorf("%s is hit by nothing", p.Name)
-		}
-	}
-	for e := range seen {
-		seen[e] = 1
-	}
-	for _, p := range Probes(generate.Profiles()) {
-		if !p.Hit(&seen) {
-			t.Errorf("%s is not hit by everything", p.Name)
-		}
 	}
 }

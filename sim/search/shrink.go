@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -31,6 +32,8 @@ type Shrink struct {
 	Executions int
 	// Workers is how many worlds run at a time. Default one per processor.
 	Workers int
+	// Limit is how long a run may take, in wall time; 0 means no limit.
+	Limit time.Duration
 	// Options are those of every run. Until is not used.
 	Options sim.Options
 	// Each, if set, is called after every execution, by one goroutine at a
@@ -66,13 +69,15 @@ type Shrunk struct {
 	// Exhausted says that it ended because of the bound, or of the context,
 	// and that more could be left out.
 	Exhausted bool
+	// Unended is a candidate that did not end; nil if all did.
+	Unended *UnendedError
 }
 
 const defaultShrinkExecutions = 2000
 
-// Run shrinks a scenario. The error says what is wrong with it, or that
-// running it breaks no rule. A context that ends ends the shrink, with what it
-// has come to.
+// Run shrinks a scenario. The error says what is wrong with it, that running it
+// breaks no rule, or that it did not end ([*UnendedError]). A context that ends
+// ends the shrink, with what it has come to; so does a candidate that does not end.
 func (o Shrink) Run(ctx context.Context, s scenario.Scenario) (Shrunk, error) {
 	if o.Executions == 0 {
 		o.Executions = defaultShrinkExecutions
@@ -87,7 +92,9 @@ func (o Shrink) Run(ctx context.Context, s scenario.Scenario) (Shrunk, error) {
 		return Shrunk{}, fmt.Errorf("shrink: workers is %d; want at least 1", o.Workers)
 	}
 	if o.run == nil {
-		o.run = sim.Run
+		o.run = func(s scenario.Scenario, options sim.Options) (check.Verdict, error) {
+			return Run(ctx, s, options, o.Limit)
+		}
 	}
 	o.Options.Until = 0
 	first, err := o.run(s, o.Options)
@@ -109,7 +116,7 @@ func (o Shrink) Run(ctx context.Context, s scenario.Scenario) (Shrunk, error) {
 	}
 	r.best.Expects = []scenario.Expect{{Kind: scenario.ExpectViolation, Is: r.violation.Checker}}
 	return Shrunk{
-		Scenario: r.best, Violation: r.violation, Executions: r.used, Exhausted: r.over(),
+		Scenario: r.best, Violation: r.violation, Executions: r.used, Exhausted: r.over(), Unended: r.unended,
 		Before: lineCount(&s), After: lineCount(&r.best),
 	}, nil
 }
@@ -130,10 +137,13 @@ type shrinking struct {
 	wanted    string           // its kind
 	used      int
 	tried     map[string]bool // by what Brief writes
+	unended   *UnendedError   // the first candidate that did not end
 }
 
 // over reports whether nothing may be run any more.
-func (r *shrinking) over() bool { return r.used >= r.Executions || r.ctx.Err() != nil }
+func (r *shrinking) over() bool {
+	return r.used >= r.Executions || r.ctx.Err() != nil || r.unended != nil
+}
 
 // candidate is a scenario that may be simpler.
 type candidate struct {
@@ -163,6 +173,9 @@ func (r *shrinking) pass(edits func(*scenario.Scenario) []edit) (kept bool) {
 			c := &batch[i]
 			r.used++
 			r.tried[c.text] = true
+			if unended, is := errors.AsType[*UnendedError](c.err); is && unended.Limit > 0 && r.unended == nil {
+				r.unended = unended
+			}
 			same := c.err == nil && c.result.Violation != nil && Kind(c.result.Violation) == r.wanted
 			if same {
 				r.best, r.weight, r.violation = c.scenario, c.weight, c.result.Violation
