@@ -142,13 +142,6 @@ func (ws *workspace) testPackage(ctx context.Context, s *suite, pkg string) (str
 		args = append(args, "-skip="+s.skip)
 	}
 	args = append(append(args, s.flags...), pkg)
-	imports, err := ws.run(ctx, "go", "list", "-f", "{{.TestImports}} {{.XTestImports}}", pkg)
-	if err != nil {
-		return "", fmt.Errorf("go list: %w\n%s", err, imports)
-	}
-	if strings.Contains(string(imports), "pgregory.net/rapid") {
-		args = append(args, "-rapid.nofailfile") // it would be written into the source
-	}
 	out, err := ws.run(ctx, "go", args...)
 	text := string(out)
 	var exit *exec.ExitError
