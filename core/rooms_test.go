@@ -65,6 +65,7 @@ var rooms = []struct {
 	{dir: "scenarios/conform", may: []string{"sim", "core", "httpserver", "httpserver/store/memory", "httpserver/store/sqlite"}},
 	{dir: "scenarios", may: []string{"sim", "core"}, testsMay: []string{"httpserver", "httpagent", "scenarios/conform", "httpserver/store/sqlite"}},
 	{dir: failureRoom},
+	{dir: "internal/sample"},
 	{dir: "fuzz", may: []string{"core", "sim"}, testsMay: []string{"httpserver", "httpserver/store/memory"}},
 	{dir: "cmd/refrain", may: []string{"."}},
 }
@@ -72,6 +73,9 @@ var rooms = []struct {
 // failureRoom keeps what failing tests leave, and has the flags that every test
 // binary accepts. Every package's tests import it, and nothing else does.
 const failureRoom = "internal/failure"
+
+// testRooms are for tests of any room, and only for them.
+var testRooms = []string{failureRoom, "internal/sample"}
 
 // longFiles may have more lines than maxLines, each for a reason.
 var longFiles = map[string]string{}
@@ -211,7 +215,7 @@ func mayImport(fromDir, toDir string, test bool) bool {
 	switch {
 	case to == from:
 		return true
-	case toDir == failureRoom:
+	case slices.Contains(testRooms, toDir):
 		return test
 	case to >= 0 && rooms[to].byName:
 		return slices.Contains(may, rooms[to].dir) || slices.Contains(may, ".")

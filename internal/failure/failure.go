@@ -4,8 +4,8 @@
 //
 //	import _ "github.com/refrain-fleet/refrain/internal/failure"
 //
-// With it all packages accept rapid's flags, whether they draw or not: a flag that
-// one package of go test ./... rejects fails that package. And rapid writes no
+// With it all packages accept rapid's flags and -rewrite, whether they need them or
+// not: a flag that one package of go test ./... rejects fails that package. And rapid writes no
 // fail file into the source tree, unless -rapid.nofailfile=false or
 // RAPID_NOFAILFILE=false asks for it: -rapid.seed, which it prints, draws the same
 // again.
@@ -21,7 +21,8 @@ import (
 	"sync"
 	"testing"
 
-	_ "pgregory.net/rapid" // has the flags
+	_ "github.com/cockroachdb/datadriven" // has -rewrite
+	_ "pgregory.net/rapid"                // has -rapid.seed, -rapid.checks and more
 )
 
 // The default is changed before the flags are parsed, so that a flag and a
