@@ -114,16 +114,19 @@ func (c *contributing) name(file, name string) {
 	}
 }
 
-// goTest checks a command: its packages exist, and -run selects a test of them.
+// goTest checks a command: its packages exist, and -run selects a test of them, or
+// -bench a benchmark.
 func (c *contributing) goTest(command string, args []string) {
 	var dirs []string
-	pattern := ""
+	pattern, kind := "", "Test"
 	for i, arg := range args {
 		switch {
 		case strings.HasPrefix(arg, "./"):
 			dirs = append(dirs, arg)
-		case i > 0 && args[i-1] == "-run":
+		case i > 0 && args[i-1] == "-run" && kind == "Test":
 			pattern = arg
+		case i > 0 && args[i-1] == "-bench":
+			pattern, kind = arg, "Benchmark"
 		}
 	}
 	run, err := regexp.Compile(pattern)
@@ -146,7 +149,7 @@ func (c *contributing) goTest(command string, args []string) {
 				c.t.Fatal(err)
 			}
 			for _, d := range parsed.Decls {
-				if f, is := d.(*ast.FuncDecl); is && strings.HasPrefix(f.Name.Name, "Test") && run.MatchString(f.Name.Name) {
+				if f, is := d.(*ast.FuncDecl); is && strings.HasPrefix(f.Name.Name, kind) && run.MatchString(f.Name.Name) {
 					tests++
 				}
 			}
@@ -163,6 +166,6 @@ func (c *contributing) makeTarget(target string) {
 		c.t.Fatal(err)
 	}
 	if !strings.Contains(string(text), "\n"+target+":") {
-		c.t.Errorf("CONTRIBUTING.md names make %s, and the Makefile has no such target", target)
+		c.t.Errorf("the documents name make %s, and the Makefile has no such target", target)
 	}
 }

@@ -39,6 +39,21 @@ func TestSubject(t *testing.T) {
 	}.check(t)
 }
 
+// runTest runs a test of this package in a process of its own, and returns what it
+// prints.
+func runTest(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), self, append([]string{"-test.v", "-test.run=" + name}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s fails: %v\n%s", name, err, out)
+	}
+	return string(out)
+}
+
 // runSubject runs the subject in a directory of its own, and returns what it
 // printed and whether it passed.
 func runSubject(t *testing.T, what, temporary string, args ...string) (out string, passed bool) {
