@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -115,18 +116,20 @@ func (c *contributing) name(file, name string) {
 }
 
 // goTest checks a command: its packages exist, and -run selects a test of them, or
-// -bench a benchmark.
+// -bench a benchmark, or -fuzz a target.
 func (c *contributing) goTest(command string, args []string) {
 	var dirs []string
-	pattern, kind := "", "Test"
+	pattern, kinds := "", []string{"Test", "Example"}
 	for i, arg := range args {
 		switch {
 		case strings.HasPrefix(arg, "./"):
 			dirs = append(dirs, arg)
-		case i > 0 && args[i-1] == "-run" && kind == "Test":
+		case i > 0 && args[i-1] == "-run" && len(kinds) == 2:
 			pattern = arg
+		case i > 0 && args[i-1] == "-fuzz":
+			pattern, kinds = arg, []string{"Fuzz"}
 		case i > 0 && args[i-1] == "-bench":
-			pattern, kind = arg, "Benchmark"
+			pattern, kinds = arg, []string{"Benchmark"}
 		}
 	}
 	run, err := regexp.Compile(pattern)
@@ -149,7 +152,7 @@ func (c *contributing) goTest(command string, args []string) {
 				c.t.Fatal(err)
 			}
 			for _, d := range parsed.Decls {
-				if f, is := d.(*ast.FuncDecl); is && strings.HasPrefix(f.Name.Name, kind) && run.MatchString(f.Name.Name) {
+				if f, is := d.(*ast.FuncDecl); is && hasAnyPrefix(f.Name.Name, kinds) && run.MatchString(f.Name.Name) {
 					tests++
 				}
 			}
@@ -158,6 +161,10 @@ func (c *contributing) goTest(command string, args []string) {
 	if tests == 0 {
 		c.t.Errorf("%s: selects no test", command)
 	}
+}
+
+func hasAnyPrefix(name string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
 func (c *contributing) makeTarget(target string) {

@@ -49,4 +49,6 @@
 //	expectation  something that the scenario says the run has to show
 //	unmet        an expectation that the run did not show
 //	at rest      nothing is left to do, and plane and agents agree
+//
+// Stability: public (docs/architecture.md).
 package check
