@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -114,16 +115,21 @@ func (c *contributing) name(file, name string) {
 	}
 }
 
-// goTest checks a command: its packages exist, and -run selects a test of them.
+// goTest checks a command: its packages exist, and -run selects a test of them, or
+// -bench a benchmark, or -fuzz a target.
 func (c *contributing) goTest(command string, args []string) {
 	var dirs []string
-	pattern := ""
+	pattern, kinds := "", []string{"Test", "Example"}
 	for i, arg := range args {
 		switch {
 		case strings.HasPrefix(arg, "./"):
 			dirs = append(dirs, arg)
-		case i > 0 && args[i-1] == "-run":
+		case i > 0 && args[i-1] == "-run" && len(kinds) == 2:
 			pattern = arg
+		case i > 0 && args[i-1] == "-fuzz":
+			pattern, kinds = arg, []string{"Fuzz"}
+		case i > 0 && args[i-1] == "-bench":
+			pattern, kinds = arg, []string{"Benchmark"}
 		}
 	}
 	run, err := regexp.Compile(pattern)
@@ -146,7 +152,7 @@ func (c *contributing) goTest(command string, args []string) {
 				c.t.Fatal(err)
 			}
 			for _, d := range parsed.Decls {
-				if f, is := d.(*ast.FuncDecl); is && strings.HasPrefix(f.Name.Name, "Test") && run.MatchString(f.Name.Name) {
+				if f, is := d.(*ast.FuncDecl); is && hasAnyPrefix(f.Name.Name, kinds) && run.MatchString(f.Name.Name) {
 					tests++
 				}
 			}
@@ -157,12 +163,16 @@ func (c *contributing) goTest(command string, args []string) {
 	}
 }
 
+func hasAnyPrefix(name string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
 func (c *contributing) makeTarget(target string) {
 	text, err := os.ReadFile(filepath.Join(c.root, "Makefile"))
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	if !strings.Contains(string(text), "\n"+target+":") {
-		c.t.Errorf("CONTRIBUTING.md names make %s, and the Makefile has no such target", target)
+		c.t.Errorf("the documents name make %s, and the Makefile has no such target", target)
 	}
 }

@@ -64,9 +64,18 @@ var rooms = []struct {
 	{dir: "scenarios/gameday", may: []string{"sim", "core", "httpserver", "httpagent", "httpserver/store/sqlite"}},
 	{dir: "scenarios/conform", may: []string{"sim", "core", "httpserver", "httpserver/store/memory", "httpserver/store/sqlite"}},
 	{dir: "scenarios", may: []string{"sim", "core"}, testsMay: []string{"httpserver", "httpagent", "scenarios/conform", "httpserver/store/sqlite"}},
+	{dir: failureRoom},
+	{dir: "internal/sample"},
 	{dir: "fuzz", may: []string{"core", "sim"}, testsMay: []string{"httpserver", "httpserver/store/memory"}},
 	{dir: "cmd/refrain", may: []string{"."}},
 }
+
+// failureRoom keeps what failing tests leave, and has the flags that every test
+// binary accepts. Every package's tests import it, and nothing else does.
+const failureRoom = "internal/failure"
+
+// testRooms are for tests of any room, and only for them.
+var testRooms = []string{failureRoom, "internal/sample"}
 
 // longFiles may have more lines than maxLines, each for a reason.
 var longFiles = map[string]string{}
@@ -206,6 +215,8 @@ func mayImport(fromDir, toDir string, test bool) bool {
 	switch {
 	case to == from:
 		return true
+	case slices.Contains(testRooms, toDir):
+		return test
 	case to >= 0 && rooms[to].byName:
 		return slices.Contains(may, rooms[to].dir) || slices.Contains(may, ".")
 	case inTree(toDir, room.dir) && !room.listed:
@@ -312,11 +323,34 @@ func TestTheRoomsKeepTheirDistance(t *testing.T) {
 		{"fuzz", "httpagent", true, false},
 		{"cmd/refrain", "httpserver", false, true},
 		{"cmd/refrain", "sim/trace", false, true},
+		{"core/wire", "internal/failure", true, true},
+		{"core/wire", "internal/failure", false, false},
+		{"cmd/refrain", "internal/failure", false, false},
+		{"internal/failure", "core/wire", false, false},
 		{"simulator", "core", false, false}, // no room
 		{"corewire", "core/wire", false, false},
 	} {
 		if got := mayImport(test.from, test.to, test.test); got != test.ok {
 			t.Errorf("%s importing %s (test: %v): got %v", test.from, test.to, test.test, got)
+		}
+	}
+}
+
+// A flag that one package rejects fails go test ./... as a whole, so all accept the
+// same: go test ./scenarios/... -rapid.checks=5.
+func TestEveryPackageWithTestsHasTheirFlags(t *testing.T) {
+	has := map[string]bool{}
+	for _, source := range sources(t) {
+		if source.test {
+			has[source.dir] = has[source.dir] || source.dir == failureRoom || slices.Contains(source.imports, modulePath+"/"+failureRoom)
+		}
+	}
+	if len(has) < 20 {
+		t.Fatalf("found only %d packages with tests: the search is broken", len(has))
+	}
+	for dir, yes := range has {
+		if !yes {
+			t.Errorf("no test file of %s imports %s: add a flags_test.go as other packages have it", dir, failureRoom)
 		}
 	}
 }

@@ -27,12 +27,19 @@
 //	make fuzz FUZZTIME=10m
 //	go test -run '^$' -fuzz '^FuzzEvent$' -fuzztime 10m ./fuzz
 //
+// The first search builds every package with counters, which takes about a minute.
+// An input that reaches something new is minimized in five tries, so that searching
+// goes on at once; -fuzzminimizetime changes that.
+//
 // A world that breaks a rule is printed, within the bounds of FuzzWorld, and
-// written to a file that refrain sim run reads.
+// written to a file that refrain sim run reads, in the test's artifact directory or
+// in one of this run alone.
 //
 // # The caller's duties
 //
 //  1. Give an input that failed a name which says what it showed, and commit
 //     it with the fix. It stays for good.
 //  2. Do not weaken a property to make an input pass.
+//
+// Stability: private; other modules should not import it (docs/architecture.md).
 package fuzz

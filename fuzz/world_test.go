@@ -2,13 +2,12 @@ package fuzz
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/refrain-fleet/refrain/internal/failure"
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -37,7 +36,7 @@ func FuzzWorld(f *testing.F) {
 			return // the bounds have made it one that nobody may run
 		}
 		if result.Violation != nil {
-			t.Fatalf("%v\n%s", result.Violation, reproduction(s))
+			t.Fatalf("%v\n%s", result.Violation, reproduction(t, s))
 		}
 	})
 }
@@ -161,24 +160,11 @@ func boundFault(f *scenario.Fault) {
 }
 
 // reproduction writes a scenario to a file and says how to run it again, and
-// what the run holds for.
-func reproduction(s scenario.Scenario) string {
-	path := filepath.Join(os.TempDir(), "refrain-failures", fmt.Sprintf("FuzzWorld-%016x.txt", textHash(s.String())))
-	err := os.MkdirAll(filepath.Dir(path), 0o777)
-	if err == nil {
-		err = os.WriteFile(path, []byte(s.String()), 0o666)
-	}
+// what the run holds for. The file of a smaller input replaces that of a larger.
+func reproduction(t *testing.T, s scenario.Scenario) string {
+	path, err := failure.Keep(t, "FuzzWorld.scenario", s.String())
 	if err != nil {
 		path = "FILE" // the text is in the message, for whoever can write it down
 	}
 	return fmt.Sprintf("\n%s\nagain     %s\n", s, repro.Again("refrain sim run "+path))
-}
-
-// textHash is FNV-1a.
-func textHash(text string) uint64 {
-	h := uint64(0xcbf29ce484222325)
-	for i := range len(text) {
-		h = (h ^ uint64(text[i])) * 0x100000001b3
-	}
-	return h
 }

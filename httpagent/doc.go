@@ -70,4 +70,6 @@
 //	exchange  one request and its answer
 //	torn      of a line: cut off by a crash, and so never durable
 //	compact   write the shortest log that gives the same state
+//
+// Stability: public (docs/architecture.md).
 package httpagent

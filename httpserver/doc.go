@@ -73,4 +73,6 @@
 //	section    one indivisible piece of the driver's work
 //	guard      the mutex around the driver's front
 //	rebuild    loading the plane from the store again
+//
+// Stability: public (docs/architecture.md).
 package httpserver

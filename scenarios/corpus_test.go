@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path"
@@ -9,19 +8,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/refrain-fleet/refrain/internal/sample"
 	"github.com/refrain-fleet/refrain/sim"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
-
-func init() {
-	if flag.Lookup("rewrite") == nil { // datadriven has one of the same name
-		flag.Bool("rewrite", false, "rewrite the counts, instants and numbers that the corpus expects, its files in canonical form, and its index")
-	}
-}
-
-func rewriting() bool { return flag.Lookup("rewrite").Value.String() == "true" }
 
 // mostEvents is how many events a run of the corpus may have: a file that
 // wants more is no longer one behaviour that a person can follow, and no
@@ -48,7 +40,7 @@ func TestEveryFileOfTheCorpusRunsAsItExpects(t *testing.T) {
 	for _, f := range corpus(t) {
 		t.Run(base(f), func(t *testing.T) {
 			r := run(t, f.Scenario, sim.Options{})
-			if rewriting() && (r.Violation == nil || r.Expected) {
+			if sample.Rewriting() && (r.Violation == nil || r.Expected) {
 				for i := range r.Unmet {
 					if u := &r.Unmet[i]; u.Instead != nil {
 						f.Rewrite(u.Index, *u.Instead)
@@ -176,7 +168,7 @@ const indexFile = "testdata/README.md"
 
 func TestTheIndexOfTheCorpusIsCurrent(t *testing.T) {
 	want := index(corpus(t))
-	if rewriting() {
+	if sample.Rewriting() {
 		if err := os.WriteFile(indexFile, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -49,7 +49,7 @@ active 11.002s
 		t.Fatal(err)
 	}
 	reached := make(map[string]int)
-	if complaint := saturationContract.complaint("TestSaturationRefusesWhomItMayAndSpreadsThem", s, reached); complaint != "" {
+	if complaint := saturationContract.complaint(t, s, reached); complaint != "" {
 		t.Fatal(complaint)
 	}
 	if reached[amidExpired] == 0 {

@@ -49,7 +49,7 @@ func TestTheContractHoldsOnTheServerToo(t *testing.T) {
 			}
 			for n := 1; n <= *serverDraws || wanting() && n <= 100; n++ {
 				s, reached := rapid.Custom(c.draw).Example(n), make(map[string]int)
-				if complaint := c.complaint(t.Name(), s, reached); complaint != "" {
+				if complaint := c.complaint(t, s, reached); complaint != "" {
 					t.Fatal(complaint)
 				}
 				more := slices.ContainsFunc(c.played, func(premise string) bool { return reached[premise] > 0 && played[premise] == 0 })
@@ -84,6 +84,6 @@ const serverRequests = 400
 
 // conformAgain writes the scenario down and says how to compare it again.
 func conformAgain(t *testing.T, s scenario.Scenario) string {
-	path := writeScenario(t.Name(), s.String())
+	path := keepScenario(t, s.String())
 	return fmt.Sprintf("\n%s\nagain     %s\n", s, repro.Again("refrain sim conform "+path))
 }

@@ -15,10 +15,27 @@
 //		fmt.Println(verdict.Violation, verdict.Unmet)
 //	}
 //
+// # From a test
+//
+// Each of these has an example that runs (example_test.go):
+//
+//	run a scenario and look at its end          Example, Run
+//	stop in between and look at the world       New
+//	a property of scenarios that seeds draw     Example (Property)
+//	a checker of one's own                      Example (Checker)
+//	a failing seed as a test                    Example (FailingSeed)
+//	two runs compared                           Example (Compare)
+//	the plane's reducer alone, driven by hand   package core/plane, Example
+//
 // [Run] goes to the end, or up to a step. [New] makes a run that the caller steps
-// itself, to look at the world in between; [DumpState] returns the whole state at
-// a step. For other events than [Options] offer, subscribe to the world of a
-// [Simulation] before its first step.
+// itself; [DumpState] returns the whole state at a step. For other events than
+// [Options] offer, subscribe to the world of a [Simulation] before its first step.
+//
+// A test that fails should print the scenario and the seed. What a seed draws holds
+// for one commit; the scenario's text ([scenario.Scenario.String]) can be kept in a
+// file, which refrain sim run, sim shrink and [scenario.ParseFile] read.
+//
+// # What is the same
 //
 // The same scenario gives the same verdict, hash and all: in every process, with
 // any number of processors, traced or not, with checkers or without, with
@@ -56,4 +73,6 @@
 //	simulation  a world, and those who judge it and write it down
 //	verdict     how a run ended, and what it did not show of what was expected
 //	hash        a number that is equal for equal runs
+//
+// Stability: public (docs/architecture.md).
 package sim

@@ -1,13 +1,15 @@
 package sim
 
 import (
+	"fmt"
 	"os"
-	"regexp"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/sample"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/repro"
@@ -55,39 +57,69 @@ func TestEveryGeneratedScenarioRunsToTheSameHashWhenItIsReadBack(t *testing.T) {
 	}
 }
 
-const reference = "../docs/scenarios.md"
-
-// Every example is a scenario in its canonical form, and runs as it expects.
-func TestTheExamplesOfTheReferenceRun(t *testing.T) {
-	text, err := os.ReadFile(reference)
+// Every scenario in a document is in its canonical form, and runs as it expects.
+func TestTheScenariosOfTheDocumentsRun(t *testing.T) {
+	files, err := filepath.Glob("../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	examples := regexp.MustCompile("(?s)```scenario\n(.*?)```").FindAllStringSubmatch(string(text), -1)
-	if len(examples) < 2 {
-		t.Fatalf("%d examples; want more: the search is broken", len(examples))
-	}
-	for _, example := range examples {
-		f, err := scenario.ParseFile("", example[1])
+	found := 0
+	for _, file := range append(files, "../README.md") {
+		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := f.String(); got != example[1] {
-			t.Errorf("want it in its canonical form:\n%s", got)
-		}
-		r, err := Run(f.Scenario, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Failed() {
-			t.Errorf("%v %v:\n%s", r.Violation, r.Unmet, example[1])
-		}
-		for i, n := range r.Reached {
-			if n == 0 {
-				t.Errorf("%v never took effect", f.Scenario.Faults[i])
+		for _, block := range sample.Blocks(string(text)) {
+			if block.Language == "scenario" {
+				found++
+				runDocumented(t, fmt.Sprintf("%s:%d", strings.TrimPrefix(file, "../"), block.Line), block.Text)
 			}
 		}
 	}
+	if found < 5 {
+		t.Errorf("%d scenarios; want more: the search is broken", found)
+	}
+}
+
+// runDocumented runs a scenario that a document shows.
+func runDocumented(t *testing.T, place, text string) {
+	t.Helper()
+	f, err := scenario.ParseFile("", text)
+	if err != nil {
+		t.Errorf("%s: %v", place, err)
+		return
+	}
+	if got := f.String(); got != text {
+		t.Errorf("%s: want it in its canonical form:\n%s", place, got)
+	}
+	r, err := Run(f.Scenario, Options{})
+	if err != nil {
+		t.Errorf("%s: %v", place, err)
+		return
+	}
+	if r.Failed() {
+		t.Errorf("%s: %v %v:\n%s", place, r.Violation, r.Unmet, text)
+	}
+	for i, n := range r.Reached {
+		if n == 0 {
+			t.Errorf("%s: %v never took effect", place, f.Scenario.Faults[i].String())
+		}
+	}
+}
+
+// What docs/simulation.md shows in Go is the body of an example that runs.
+func TestDocumentation_GoIsThatOfTheExample(t *testing.T) {
+	text, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, found := strings.Cut(string(text), "func ExampleRun() {\n")
+	body, _, ended := strings.Cut(body, "\tif err != nil {\n")
+	if !found || !ended {
+		t.Fatal("there is no ExampleRun")
+	}
+	body = strings.ReplaceAll("\n"+body, "\n\t", "\n")
+	sample.Check(t, "../docs/simulation.md", "the example", map[string]string{"run": sample.Block("go", strings.TrimPrefix(body, "\n"))})
 }
 
 // stopped is the world of a drawn scenario after some steps.

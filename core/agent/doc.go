@@ -181,4 +181,6 @@
 //	round       one run of every enabled probe
 //	fresh       having seen a round of probes end in this process
 //	due         the instant at which a part of the agent wants a step
+//
+// Stability: public (docs/architecture.md).
 package agent

@@ -111,4 +111,6 @@
 //	turn       the right of a woken poll to ask, so that many do not fill the inbox
 //	section    one indivisible piece of the worker's work
 //	abandon    answer what is inside without the worker, at the end of a shutdown
+//
+// Stability: private; other modules should not import it (docs/architecture.md).
 package driver

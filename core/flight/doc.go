@@ -41,4 +41,6 @@
 //	base      the state before the first step that is kept
 //	unanswered a step that began and did not return: the plane was inside it,
 //	          or panicked
+//
+// Stability: private; other modules should not import it (docs/architecture.md).
 package flight

@@ -111,4 +111,6 @@
 //	drain      the pace at which inputs finish while there are any
 //	wedged     not empty, and nothing finished for longer than the reply
 //	           timeout (G7)
+//
+// Stability: private; other modules should not import it (docs/architecture.md).
 package gate

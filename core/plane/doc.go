@@ -70,4 +70,6 @@
 //	excused      a failed host that an operator let pass by resuming
 //	offered      a dispatch that a poll of its host is answered with
 //	credit       time of the plane's own impairment, given to every host (L2)
+//
+// Stability: public (docs/architecture.md).
 package plane

@@ -101,4 +101,6 @@
 //	mark          the bit that says that a value is synthesised
 //	gap           numbers between LastEventSeq and an event's seq
 //	soak          the time a host runs its target before it may converge
+//
+// Stability: private; other modules should not import it (docs/architecture.md).
 package rollout

@@ -46,4 +46,6 @@
 //	unset     the zero value of an optional member, which is left out
 //	closure   the name of a build that a host runs
 //	record    what is known of one (rollout, host) pair
+//
+// Stability: public (docs/architecture.md).
 package wire

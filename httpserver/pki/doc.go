@@ -68,4 +68,6 @@
 //	leaf      a certificate that signs no other: server, agent or operator
 //	pair      a certificate and its private key
 //	suffix    the end of the common names of a fleet, without the dot
+//
+// Stability: private; other modules should not import it (docs/architecture.md).
 package pki

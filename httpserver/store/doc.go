@@ -54,4 +54,6 @@
 // The audit, and the report that it makes, are in package sqlite, the only
 // implementation with tables. What of them is not about SQLite belongs here as
 // soon as a second implementation has tables.
+//
+// Stability: public (docs/architecture.md).
 package store

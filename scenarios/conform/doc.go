@@ -34,4 +34,6 @@
 //	life        of the server's process: from TapeUp to its end
 //	position    where the loop stands: a hold, a commit or a load
 //	difference  what simulator and server did, at a step of the tape
+//
+// Stability: private; other modules should not import it (docs/architecture.md).
 package conform

@@ -12,4 +12,6 @@
 // has to hold in any case is judged; what was expected and did not happen is
 // shown as not seen. A fault that cannot be played is reported with the reason,
 // never skipped silently.
+//
+// Stability: private; other modules should not import it (docs/architecture.md).
 package gameday

@@ -29,4 +29,6 @@
 // Glossary. Family: deployed mutants have a defect of the design that is in
 // use today, slips are what anybody may type. Layer: one part of the harness.
 // Start: a first seed from which a search begins. Run: one seed in one profile.
+//
+// Stability: private; other modules should not import it (docs/architecture.md).
 package mutants

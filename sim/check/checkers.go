@@ -6,8 +6,8 @@ import (
 
 // Checker is one numbered rule that runs are held to.
 type Checker struct {
-	// Number is that of its rule: S1 to S19 or INV. RuleText says what the rule
-	// holds to.
+	// Number is that of its rule: S1 to S19 or INV, whose text is in
+	// scenario.RuleText, or a word that nothing else has for a rule of one's own.
 	Number string
 	// New makes a fresh checker for a world. It subscribes to the events that it
 	// judges by.

@@ -16,13 +16,17 @@
 // changes nothing: a run has the same hash under any checkers. It knows nothing of
 // faults but what an observer could see.
 //
-//	w, err := sim.New(s, sim.Options{Rest: check.Rest})
+//	w, err := world.New(s, world.Options{Rest: check.Rest})
 //	if err != nil {
 //		return err
 //	}
 //	checks := check.Attach(w, nil) // before the first step; nil: every checker
 //	w.Run(0)
 //	verdict := checks.Verdict()
+//
+// Package sim does this. A rule of one's own needs no change here: its [Checker]
+// subscribes to the events of [Checks].World and goes into sim.Options.Checkers
+// beside [Checkers]; package sim has an example.
 //
 // # Adding a checker
 //
@@ -45,4 +49,6 @@
 //	expectation  something that the scenario says the run has to show
 //	unmet        an expectation that the run did not show
 //	at rest      nothing is left to do, and plane and agents agree
+//
+// Stability: public (docs/architecture.md).
 package check

@@ -6,4 +6,6 @@
 // and the profile's name. A draw more anywhere changes what every seed gives:
 // a seed means something for one commit only, and a scenario that is to be kept
 // is kept as text.
+//
+// Stability: public (docs/architecture.md).
 package generate

@@ -14,4 +14,6 @@
 //	err = picture.Write(file, picture.Run{Recording: recorder.Recording(verdict)})
 //
 // The same recording gives the same bytes.
+//
+// Stability: private; other modules should not import it (docs/architecture.md).
 package picture

@@ -23,4 +23,6 @@
 // The formats are documented in docs/simulation.md and docs/conformance.md. What a
 // writer makes of its lines is the caller's to know: a trace that cannot be
 // written does not change the run.
+//
+// Stability: public (docs/architecture.md).
 package record

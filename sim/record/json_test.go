@@ -3,7 +3,6 @@ package record
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"reflect"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/refrain-fleet/refrain/internal/sample"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/generate"
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -154,26 +154,18 @@ func TestJSONTrace_ResultOfABrokenRunNamesTheViolation(t *testing.T) {
 
 const simulationFile = "../../docs/simulation.md"
 
-var rewrite = flag.Bool("rewrite", false, "rewrite the tables and the sample of docs/simulation.md")
-
-var madeOfEvents = regexp.MustCompile(`(?s)<!-- made of the events: ([a-z-]+) -->\n.*?<!-- end -->\n`)
-
 // buildOf is the part of a trace's first line that is another with each build.
 var buildOf = regexp.MustCompile(`"build":"[^"]*"`)
 
 // The tables and the sample of a JSON trace in the documentation are those of
 // the code.
 func TestJSONTrace_DocumentationIsMadeOfTheEvents(t *testing.T) {
-	text, err := os.ReadFile(simulationFile)
-	if err != nil {
-		t.Fatal(err)
-	}
 	trace, _ := jsonTraceOf(t, profiled(t, 3, "smoke"), "seed 3 of profile smoke", 0, 0)
 	lines := strings.SplitAfter(buildOf.ReplaceAllString(trace, `"build":"unknown go1.26 linux/amd64"`), "\n")
-	var sample bytes.Buffer
+	var lifeOfOne bytes.Buffer
 	for i, line := range lines {
 		if i == 0 || i == len(lines)-2 || strings.Contains(line, `"message":1,`) {
-			sample.WriteString(line)
+			lifeOfOne.WriteString(line)
 		}
 	}
 	var kinds strings.Builder
@@ -181,27 +173,15 @@ func TestJSONTrace_DocumentationIsMadeOfTheEvents(t *testing.T) {
 	for kind, form := range eventForms {
 		fmt.Fprintf(&kinds, "| `%s` | %s |\n", world.EventKind(kind), form.about)
 	}
-	sections := map[string]string{"sample": "```json\n" + sample.String() + "```\n", "kinds": kinds.String()}
-	seen := 0
-	want := madeOfEvents.ReplaceAllStringFunc(string(text), func(part string) string {
-		seen++
-		name := madeOfEvents.FindStringSubmatch(part)[1]
-		return "<!-- made of the events: " + name + " -->\n" + sections[name] + "<!-- end -->\n"
-	})
-	if seen != len(sections) {
-		t.Errorf("%s has %d parts made of the events, want %d", simulationFile, seen, len(sections))
-	}
-	if *rewrite {
-		if err := os.WriteFile(simulationFile, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if want != string(text) {
-		t.Errorf("%s is not what the events say: run go test ./sim/record -run Documentation -rewrite", simulationFile)
+	sample.Check(t, simulationFile, "the events", map[string]string{"sample": sample.Block("json", lifeOfOne.String()), "kinds": kinds.String()})
+	text, err := os.ReadFile(simulationFile)
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, line := range []any{traceHeader{}, traceLine{}, traceResult{}} {
 		for i := range reflect.TypeOf(line).NumField() {
 			name, _, _ := strings.Cut(reflect.TypeOf(line).Field(i).Tag.Get("json"), ",")
-			if !strings.Contains(want, "`"+name+"`") {
+			if !strings.Contains(string(text), "`"+name+"`") {
 				t.Errorf("%s says nothing of the field %s", simulationFile, name)
 			}
 		}

@@ -7,4 +7,6 @@
 // It runs no scenario. Without a commit a build is named by the hash of its binary.
 // It starts one process, git, and that only in tests: the
 // compiler leaves the commit in a binary, but not in a test binary.
+//
+// Stability: private; other modules should not import it (docs/architecture.md).
 package repro

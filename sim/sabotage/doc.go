@@ -16,4 +16,6 @@
 //
 // Every story passes every checker while no saboteur is attached. What a bug needs
 // of a world that consumers do not is in [world.Tamper].
+//
+// Stability: private; other modules should not import it (docs/architecture.md).
 package sabotage

@@ -60,4 +60,6 @@
 //	rule         what a checker holds runs to, by number
 //	setting      one key=value of any other line
 //	start        what the plane has on its disk when a run begins
+//
+// Stability: public (docs/architecture.md).
 package scenario

@@ -1,54 +1,25 @@
 package scenario
 
 import (
-	"flag"
 	"fmt"
 	"os"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/sample"
 )
 
 const referenceFile = "../../docs/scenarios.md"
 
-var rewrite = flag.Bool("rewrite", false, "rewrite the tables of docs/scenarios.md")
-
-// generated is a part of the reference that is made of the tables of the
-// language.
-var generated = regexp.MustCompile(`(?s)<!-- made of the tables: ([a-z-]+) -->\n.*?<!-- end -->\n`)
-
 func TestTheReferenceOfTheLanguageIsMadeOfItsTables(t *testing.T) {
+	sample.Check(t, referenceFile, "the tables", referenceSections())
 	text, err := os.ReadFile(referenceFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sections := referenceSections()
-	seen := make(map[string]bool)
-	want := generated.ReplaceAllStringFunc(string(text), func(part string) string {
-		name := generated.FindStringSubmatch(part)[1]
-		seen[name] = true
-		made, there := sections[name]
-		if !there {
-			t.Errorf("%s: no part is called %s", referenceFile, name)
-		}
-		return "<!-- made of the tables: " + name + " -->\n" + made + "<!-- end -->\n"
-	})
-	for name := range sections {
-		if !seen[name] {
-			t.Errorf("%s: want a part between <!-- made of the tables: %s --> and <!-- end -->", referenceFile, name)
-		}
-	}
-	if *rewrite {
-		if err := os.WriteFile(referenceFile, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if want != string(text) {
-		t.Errorf("%s is not what the tables say: run go test ./sim/scenario -run Reference -rewrite", referenceFile)
-	}
 	for _, word := range lineWords {
-		if !strings.Contains(want, "`"+word) {
+		if !strings.Contains(string(text), "`"+word) {
 			t.Errorf("%s says nothing of lines that begin with %s", referenceFile, word)
 		}
 	}

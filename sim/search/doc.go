@@ -30,4 +30,6 @@
 //	candidate  a scenario that may be simpler and break the same rule
 //	edit       one change of a scenario; pass: the edits of one sort, in order
 //	weight     how much there is to a scenario: lines first, then hosts
+//
+// Stability: public (docs/architecture.md).
 package search

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/sample"
 	"github.com/refrain-fleet/refrain/sim/sabotage"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/world"
@@ -130,4 +131,7 @@ func TestTwentyPlantedFailuresBecomeSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("\n%s", &b)
+	if !testing.Short() {
+		sample.Check(t, "../../docs/simulation.md", "the plants", map[string]string{"sizes": sample.Block("", b.String())})
+	}
 }

@@ -116,4 +116,6 @@
 //	walk       making a state of a log, entry by entry
 //	fidelity   whether documents are handed over as values or as bytes
 //	violation  a rule that was broken: which, when, how
+//
+// Stability: public (docs/architecture.md).
 package world

@@ -9,6 +9,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/sample"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -102,11 +103,20 @@ func TestAThousandHostsAreVisibleAgainWithinTwoIntervalsOfAWipe(t *testing.T) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "every host was seen again after %v; at rest %v after healing; %d events, %d replays asked\n",
 		watch.allSeen.Round(time.Millisecond), r.Settled, r.Events, r.Effects[scenario.EffectReplayAsked])
-	b.WriteString("second  hosts with events to send again, and events taken\n")
+	const title = "second  hosts with events to send again, and events taken\n"
+	curve, some := title, title
 	for second := range min(len(watch.curve), 30) {
-		fmt.Fprintf(&b, "%6d  %4d %5d %s\n", second, watch.curve[second], watch.resent[second], strings.Repeat("#", watch.curve[second]/10))
+		line := fmt.Sprintf("%6d  %4d %5d %s", second, watch.curve[second], watch.resent[second], strings.Repeat("#", watch.curve[second]/10))
+		line = strings.TrimRight(line, " ") + "\n"
+		curve += line
+		if second <= 5 || second%10 == 0 {
+			some += line
+		}
 	}
-	t.Log("\n" + b.String())
+	t.Log("\n" + b.String() + curve)
+	if !testing.Short() { // as the mutants' unit tests are run: it is no rule
+		sample.Check(t, "../../docs/simulation.md", "a wipe", map[string]string{"curve": sample.Block("", some)})
+	}
 }
 
 // The operator hears that the rollout is open when the plane has lost it and

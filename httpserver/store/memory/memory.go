@@ -11,6 +11,8 @@
 // may be as large as a request body (PROTOCOL T7), so the entries are bounded in
 // number and in size: an agent that sends only large events evicts older
 // history and does not exhaust the memory.
+//
+// Stability: public (docs/architecture.md).
 package memory
 
 import (

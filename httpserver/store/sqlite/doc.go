@@ -38,4 +38,6 @@
 // It decides nothing and steps nothing while it serves: only [Reader.Audit],
 // [DB.Repair] and [DB.Compact] walk the log through the reducer. It never
 // repairs a file on its own. It does not retry: the server does.
+//
+// Stability: public (docs/architecture.md).
 package sqlite

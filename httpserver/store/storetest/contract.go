@@ -11,6 +11,8 @@
 // What a failed commit leaves behind is not tested here, since only the
 // implementation knows how its medium fails; package sqlite injects write and
 // sync errors below SQLite.
+//
+// Stability: public (docs/architecture.md).
 package storetest
 
 import (
