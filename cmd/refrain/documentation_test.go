@@ -21,7 +21,7 @@ import (
 // volatile is what each run of a command prints differently: the build, and how
 // fast this machine is.
 var volatile = []*regexp.Regexp{
-	regexp.MustCompile(`\b(unknown|[0-9a-f]{7,40}(\+changes)?) go\S+ [a-z0-9]+/[a-z0-9]+`),
+	regexp.MustCompile(`\b(unknown|sha256:[0-9a-f]{12}|[0-9a-f]{7,40}(\+changes)?) go\S+ [a-z0-9]+/[a-z0-9]+`),
 	regexp.MustCompile(`(?s)by build .{1,90}?/[a-z0-9]+\.\n`),
 	regexp.MustCompile(`(?m)^(runs|time|events|repeated) +.*`),
 	regexp.MustCompile(`executions, .*`),
