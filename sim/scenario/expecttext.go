@@ -157,6 +157,15 @@ func (f *expectForm) subjects() []string {
 	return append(list, f.name)
 }
 
+// subjectKey is what an error calls a subject by: the key of the setting that
+// says the same of another expectation.
+func subjectKey(name string) string {
+	if name == "HOSTS" {
+		return "host"
+	}
+	return strings.ToLower(name)
+}
+
 // String writes the expectation as a line of a scenario.
 func (e Expect) String() string {
 	if e.Kind == 0 || e.Kind >= expectKindEnd {
@@ -229,6 +238,9 @@ func parseExpect(line []word) (Expect, map[string]word, error) {
 	given, err := parseSettings("expect "+form.what, &e, rest, form.settings())
 	if err != nil {
 		return e, nil, err
+	}
+	for i, name := range form.subjects() {
+		given[subjectKey(name)] = line[2+i]
 	}
 	if err := e.check(); err != nil {
 		return e, nil, atKey(err, given, line[0])

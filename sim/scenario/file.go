@@ -213,13 +213,14 @@ func (f *File) parseAt(l *fileLine) error {
 	if len(words) < 3 {
 		return words[0].wrong("want a time and a fault or an act after it, for instance at 2m plane crash for=10s")
 	}
-	a, isAct, err := parseAct(words)
+	a, given, isAct, err := parseAct(words)
 	if isAct {
-		l.part = part{partAct, len(s.Acts)}
+		l.part, l.given = part{partAct, len(s.Acts)}, given
 		s.Acts = append(s.Acts, a)
 		return err
 	}
-	fault, given, err := parseFault(words)
+	var fault Fault
+	fault, given, err = parseFault(words)
 	l.part, l.given = part{partFault, len(s.Faults)}, given
 	s.Faults = append(s.Faults, fault)
 	return err

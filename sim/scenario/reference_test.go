@@ -93,6 +93,9 @@ func actTable() string {
 		about := actForms[k].about
 		if k != ActSend {
 			for _, s := range actForms[k].settings {
+				if s.key == unknownKey { // the page explains it for all of them
+					continue
+				}
 				about += "; " + s.key + ": " + s.about
 			}
 		}
