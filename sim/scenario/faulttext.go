@@ -260,5 +260,5 @@ func parseFaultKind(words string) (FaultKind, error) {
 			return k, nil
 		}
 	}
-	return 0, fmt.Errorf("%q is neither a fault nor an act; %s", words, oneOf(words, append(kindTexts(), actTexts()...)))
+	return 0, fmt.Errorf("%q is neither a fault nor an act; %s", shortened(words), oneOf(words, append(kindTexts(), actTexts()...)))
 }

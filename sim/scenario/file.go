@@ -30,10 +30,18 @@ type fileLine struct {
 	given   map[string]word // the settings that the line has
 }
 
-// ParseFile reads a scenario and keeps its comments. The error is a
-// [SyntaxErrors] and has everything that is wrong.
+// byteOrderMark is what some editors begin a file of UTF-8 with.
+const byteOrderMark = "\ufeff"
+
+// ParseFile reads a scenario and keeps its comments. Lines may end in CR LF,
+// and the text may begin with a byte order mark; neither is kept. The error is
+// a [SyntaxErrors] and has everything that is wrong.
 func ParseFile(name, text string) (*File, error) {
 	f := &File{Name: name}
+	if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") {
+		return nil, SyntaxErrors{{File: name, Line: 1, Column: 1, Problem: "the text is UTF-16; want UTF-8"}}
+	}
+	text = strings.TrimPrefix(text, byteOrderMark)
 	var wrong SyntaxErrors
 	number := 0
 	for text := range strings.Lines(text) {
@@ -86,8 +94,12 @@ func (f *File) judge() SyntaxErrors {
 	if f.lineOf(part{kind: partFleet}) == nil {
 		return SyntaxErrors{{File: f.Name, Line: 1, Column: 1, Problem: "there is no fleet; want a line such as fleet 3"}}
 	}
+	lines := make(map[part]*fileLine, len(f.lines))
+	for i := range f.lines {
+		lines[f.lines[i].part] = &f.lines[i]
+	}
 	for _, p := range filled.problems() {
-		l := f.lineOf(p.part)
+		l := lines[p.part]
 		if l == nil { // a part that has no line, or that a line led to
 			wrong = append(wrong, &SyntaxError{File: f.Name, Line: 1, Column: 1, Problem: p.err.Error()})
 			continue

@@ -108,3 +108,44 @@ at 2m reducer wedge for=12s
 		t.Errorf("it is\n%s", got)
 	}
 }
+
+func TestOnlyTheFirstErrorsAreWrittenOut(t *testing.T) {
+	for _, bad := range []string{"fly\n", "at 2m resume stable@r9\n"} {
+		const lines = 300_000
+		_, err := ParseFile("f", "fleet 3\n"+strings.Repeat(bad, lines))
+		var list SyntaxErrors
+		if !errors.As(err, &list) || len(list) != lines {
+			t.Fatalf("%q: got %d errors, want %d", bad, len(list), lines)
+		}
+		text := strings.Split(err.Error(), "\n")
+		if len(text) != 21 || text[20] != "f: and 299980 more wrong lines; mend these first" {
+			t.Errorf("%q: got %d lines, the last is %s", bad, len(text), text[len(text)-1])
+		}
+		if got := list[:20].Error(); strings.Count(got, "\n") != 19 || strings.Contains(got, "more") {
+			t.Errorf("20 errors are written as %s", got)
+		}
+	}
+	for _, long := range []string{strings.Repeat("x", 1_000_000), "at 1m " + strings.Repeat("ü", 1_000_000) + " y"} {
+		if _, err := ParseFile("f", "fleet 3\n"+long); len(err.Error()) > 1000 {
+			t.Errorf("the error has %d bytes", len(err.Error()))
+		}
+	}
+}
+
+func TestAFileMayComeFromWindows(t *testing.T) {
+	const text = "# What it shows.\nfleet 3  # some\nrollout stable@r1 at=30s target=c1\n"
+	windows := byteOrderMark + strings.ReplaceAll(text, "\n", "\r\n")
+	f := mustParseFile(t, windows)
+	if f.String() != text || f.Intent() != "What it shows." {
+		t.Errorf("it reads as %q, about %q", f, f.Intent())
+	}
+	for _, c := range []struct{ text, want string }{
+		{byteOrderMark + "flete 3\r\n", `f:1:1: "flete": no line begins with it; did you mean fleet?`},
+		{"fleet 3\r\nflete 3\r\n", `f:2:1: "flete": no line begins`},
+		{"\xff\xfef\x00l\x00", "f:1:1: the text is UTF-16; want UTF-8"},
+	} {
+		if _, err := ParseFile("f", c.text); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%q: %v, want %s", c.text, err, c.want)
+		}
+	}
+}
