@@ -134,7 +134,7 @@ func TestABadExpectationNamesThePlaceAndWhatWouldBeRight(t *testing.T) {
 		{"expect record h1 stable@r1 Soaking side=agent confirmed=yes", `47: only the plane's record can be confirmed`},
 		{"expect record h1 stable@r1 none seq=3", `1: a record that is not there has no closure`},
 		{"expect record * stable@r1 Soaking", `15: "expect record * stable@r1 Soaking": a hostile host has no agent; want side=plane`},
-		{"expect host h1 dead", `16: "dead": no host that can be expected; want one of reachable, unreachable, unknown`},
+		{"expect host h1 dead", `16: "dead": no host that can be expected; want one of reachable, unreachable, never_seen, unknown`},
 		{"expect closure h1", `8: "closure": want HOSTS, CLOSURE after it`},
 		{"expect violation S1\nexpect violation S2", `1: "expect violation S1": want one violation at most`},
 	} {

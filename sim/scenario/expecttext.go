@@ -43,7 +43,7 @@ var expectForms = [expectKindEnd]expectForm{
 		about: "the records of these hosts are in this state, at the plane and at the agent"},
 	ExpectRollout: {what: "rollout", rollout: true, name: "STATE", words: rolloutWords, takes: fields("at"),
 		about: "the plane says this of the rollout"},
-	ExpectHost: {what: "host", hosts: true, name: "REACHABILITY", words: words("reachable", "unreachable", "unknown"), takes: fields("at"),
+	ExpectHost: {what: "host", hosts: true, name: "REACHABILITY", words: words(reachabilityWords...), takes: fields("at"),
 		about: "the plane says this of these hosts"},
 	ExpectClosure: {what: "closure", hosts: true, name: "CLOSURE", words: words(), takes: fields("at"),
 		about: "these hosts run this closure"},
