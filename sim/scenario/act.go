@@ -67,7 +67,7 @@ type actForm struct {
 var actForms = [actKindEnd]actForm{
 	ActResume: {
 		word: "resume", names: []string{"ROLLOUT"}, about: "let a halted rollout go on",
-		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, wire.ParseRolloutID) },
+		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, parseRollout) },
 		print: func(a *Act) string { return string(a.Rollout) }, settings: []setting[Act]{unknownSetting},
 	},
 	ActClear: {
@@ -97,7 +97,7 @@ var actForms = [actKindEnd]actForm{
 	},
 	ActOpen: {
 		word: "open", names: []string{"ROLLOUT"}, about: "send the manifest of a rollout of the scenario once more",
-		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, wire.ParseRolloutID) },
+		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, parseRollout) },
 		print: func(a *Act) string { return string(a.Rollout) },
 	},
 	ActSend: {
@@ -140,6 +140,11 @@ const unknownKey = "unknown"
 func takeText[T any](w word, into *T, parse func(string) (T, error)) error {
 	v, err := parse(w.text)
 	if err != nil {
+		if key, value, isSetting := splitWord(w.text); isSetting {
+			if _, without := parse(value); without == nil {
+				return w.wrong("want %s, without %s=", value, key)
+			}
+		}
 		return w.wrong("%w", err)
 	}
 	*into = v

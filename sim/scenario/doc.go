@@ -62,4 +62,5 @@
 //	start        what the plane has on its disk when a run begins
 //
 // Stability: public (docs/architecture.md).
+//	unknown      of an act: it names on purpose what the scenario does not have
 package scenario

@@ -118,7 +118,7 @@ func TestABadExpectationNamesThePlaceAndWhatWouldBeRight(t *testing.T) {
 		{"expect answer ok at=100h", `18: "expect answer ok at=100h": at is 100h; the run is over by 3h`},
 		{"expect answer ok seq=3 seq=4", `24: "seq=4": seq is given twice`},
 		{"expect notice absorbt", `15: "absorbt": no notice that can be expected; did you mean absorbed?`},
-		{"expect effect late", `15: "late": no effect that can be expected; want one of not_started`},
+		{"expect effect late", `15: "late": no effect that can be expected; did you mean late reply?`},
 		{"expect effect lat reply", `15: "lat reply": no effect that can be expected; did you mean late reply?`},
 		{"expect record h1 stable@r1", `8: "record": want HOSTS, ROLLOUT, STATE after it; it is written expect record HOSTS ROLLOUT STATE`},
 		{"expect record h1 stable@r1 Soakin", `28: "Soakin": no record that can be expected; did you mean Soaking? want one of none, Pending`},

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,7 +61,7 @@ var expectSettings = []setting[Expect]{
 		withAbout("to a request on this route"),
 	wordSetting("event", eventKindWords(), func(e *Expect) *string { return &e.Event }).
 		withAbout("to an event of this kind"),
-	textSetting("rollout", "stable@r1", func(e *Expect) *wire.RolloutID { return &e.Rollout }, wire.ParseRolloutID).
+	textSetting("rollout", "stable@r1", func(e *Expect) *wire.RolloutID { return &e.Rollout }, parseRollout).
 		withAbout("about this rollout"),
 	numbersSetting("seq", "3", func(e *Expect) *Bounds[int] { return &e.Seq }).
 		withAbout("about an event with this number; a record whose last number it is"),
@@ -215,13 +216,13 @@ func parseExpect(line []word) (Expect, map[string]word, error) {
 	}
 	if form.hosts {
 		if err := takeText(subjects[0], &e.Hosts, ParseHosts); err != nil {
-			return e, nil, err
+			return e, nil, fmt.Errorf("%w; it is written %s", err, e.Kind.Form())
 		}
 		subjects = subjects[1:]
 	}
 	if form.rollout {
-		if err := takeText(subjects[0], &e.Rollout, wire.ParseRolloutID); err != nil {
-			return e, nil, err
+		if err := takeText(subjects[0], &e.Rollout, parseRollout); err != nil {
+			return e, nil, fmt.Errorf("%w; it is written %s", err, e.Kind.Form())
 		}
 		subjects = subjects[1:]
 	}

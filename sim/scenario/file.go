@@ -98,7 +98,7 @@ func (f *File) judge() SyntaxErrors {
 	for i := range f.lines {
 		lines[f.lines[i].part] = &f.lines[i]
 	}
-	for _, p := range filled.problems() {
+	for _, p := range append(f.defaulted(&filled), filled.problems()...) {
 		l := lines[p.part]
 		if l == nil { // a part that has no line, or that a line led to
 			wrong = append(wrong, &SyntaxError{File: f.Name, Line: 1, Column: 1, Problem: p.err.Error()})
@@ -146,7 +146,7 @@ func (f *File) parseLine(l *fileLine) (err error) {
 			return words[0].wrong("want how many hosts there are after it, for instance fleet 3")
 		}
 		if s.Fleet.Hosts, err = strconv.Atoi(words[1].text); err != nil {
-			return words[1].wrong("want how many hosts there are")
+			return words[1].wrong("want how many hosts there are, for instance fleet 3")
 		}
 		l.given, err = parseSettings("fleet", &s.Fleet, words[2:], fleetSettings)
 	case "plane":
@@ -171,7 +171,7 @@ func (f *File) parseLine(l *fileLine) (err error) {
 			return words[0].wrong("want its ID after it, for instance rollout stable@r1 target=c1")
 		}
 		r := Rollout{}
-		if err := takeText(words[1], &r.ID, wire.ParseRolloutID); err != nil {
+		if err := takeText(words[1], &r.ID, parseRollout); err != nil {
 			return err
 		}
 		if l.given, err = parseSettings("rollout", &r, words[2:], rolloutSettings); err != nil {
@@ -204,7 +204,7 @@ func (f *File) parseLine(l *fileLine) (err error) {
 		l.part = part{partExpect, len(s.Expects)}
 		s.Expects = append(s.Expects, e)
 	default:
-		return words[0].wrong("no line begins with it; %s", oneOf(words[0].text, lineWords))
+		return noLine(words[0])
 	}
 	return err
 }

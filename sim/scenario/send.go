@@ -19,7 +19,7 @@ var sendEvents = []string{"DispatchAck", "ActivationCompleted", "Converged", "Ro
 var sendSettings = []setting[Act]{
 	hostsSetting("as", "h1", func(a *Act) *Hosts { return &a.As }).
 		withAbout("the host whose name the body has; without it their own"),
-	textSetting("rollout", "stable@r1", func(a *Act) *wire.RolloutID { return &a.Rollout }, wire.ParseRolloutID).
+	textSetting("rollout", "stable@r1", func(a *Act) *wire.RolloutID { return &a.Rollout }, parseRollout).
 		withAbout("the rollout that the heartbeat or the event names"),
 	textSetting("closure", "c1", func(a *Act) *wire.Closure { return &a.Closure }, wire.ParseClosure).
 		withAbout("the closure that it tells of"),

@@ -158,8 +158,18 @@ const manyWords = 12
 
 // oneOf lists words for an error, and says which of them was probably meant.
 func oneOf(got string, words []string) string {
+	near := nearest(got, words)
+	if len(words) > manyWords && near == "" {
+		switch some := related(got, words); len(some) {
+		case 0:
+		case 1:
+			near = some[0]
+		default:
+			words = some
+		}
+	}
 	list := "want one of " + strings.Join(words, ", ")
-	switch near := nearest(got, words); {
+	switch {
 	case near == "":
 		return list
 	case len(words) > manyWords:

@@ -136,6 +136,9 @@ func (s *Scenario) checkRollout(r *Rollout) error {
 	if _, err := wire.ParseRolloutID(string(r.ID)); err != nil {
 		return fmt.Errorf("rollout %q: %w", r.ID, err)
 	}
+	if r.Target == "" {
+		return fmt.Errorf("rollout %s has no target; want the closure that its hosts shall run, for instance target=c1", r.ID)
+	}
 	if _, err := wire.ParseClosure(string(r.Target)); err != nil {
 		return &keyError{"target", fmt.Errorf("rollout %s: target %q: %w", r.ID, r.Target, err)}
 	}
