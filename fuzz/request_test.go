@@ -39,6 +39,10 @@ var bodyRoutes = []struct{ path, commonName string }{
 const knownRollout = `{"channel":"stable","channel_ref":"r1","policy":{"on_health_failure":"halt","waves":[{"soak_minutes":0}]},` +
 	`"hosts":[{"hostname":"h1","wave":0,"target_closure":"c1"}]}`
 
+// knownHeartbeat is what the plane has received from h1 by then. It moves no
+// record.
+const knownHeartbeat = `{"hostname":"h1","at":"2026-01-01T00:00:00Z"}`
+
 // The bytes of a request, its body and the headers that are read before the
 // body, never make the server fail: through the real router and handlers, the
 // reducer and a store, the answer is no 5xx, is the refusal that the document
@@ -55,6 +59,11 @@ func FuzzRequest(f *testing.F) {
 		s := serve(t)
 		if status, text := s.post("/v1/operator/rollouts", "operator-o.fuzz", "application/json", "1", []byte(knownRollout)); status != 201 {
 			t.Fatalf("the rollout was answered %d: %s", status, text)
+		}
+		// h1 was seen already: the first request of a host makes it reachable, even
+		// if it is refused (PROTOCOL L1).
+		if status, text := s.post("/v1/agent/heartbeat", "agent-h1.fuzz", "application/json", "1", []byte(knownHeartbeat)); status != 200 {
+			t.Fatalf("the heartbeat was answered %d: %s", status, text)
 		}
 		before := s.state()
 		r := bodyRoutes[int(route)%len(bodyRoutes)]

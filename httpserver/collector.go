@@ -73,6 +73,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	counter(descEvents, s.Rejected, "rejected")
 	gauge(descHosts, float64(s.HostsReachable), wire.Reachable.String())
 	gauge(descHosts, float64(s.HostsUnreachable), wire.Unreachable.String())
+	gauge(descHosts, float64(s.HostsNeverSeen), wire.NeverSeen.String())
 	for _, state := range wire.States {
 		gauge(descRecords, float64(s.Records[state]), state.String())
 	}

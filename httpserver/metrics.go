@@ -210,7 +210,7 @@ func (m *metrics) counts() plane.Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	total := sum(m.past, m.stats, 1)
-	total.HostsReachable, total.HostsUnreachable = m.stats.HostsReachable, m.stats.HostsUnreachable
+	total.HostsReachable, total.HostsUnreachable, total.HostsNeverSeen = m.stats.HostsReachable, m.stats.HostsUnreachable, m.stats.HostsNeverSeen
 	total.Records, total.Logged, total.Held = m.stats.Records, m.stats.Logged, m.stats.Held
 	return total
 }

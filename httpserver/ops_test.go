@@ -81,7 +81,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	for _, want := range []string{
 		"refrain_inbox_depth 0\n", "refrain_inbox_oldest_seconds 0\n", "refrain_inbox_capacity 1024\n", "refrain_wedged 0\n",
 		"refrain_late_replies_total 0\n", "refrain_replays_asked_total 0\n", "refrain_observer_suspicions_total 0\n",
-		`refrain_hosts{reachability="reachable"} 0`, `refrain_hosts{reachability="unreachable"} 0`,
+		`refrain_hosts{reachability="reachable"} 0`, `refrain_hosts{reachability="unreachable"} 0`, `refrain_hosts{reachability="never_seen"} 0`,
 		`refrain_records{state="Pending"} 0`, `refrain_records{state="Reverted"} 0`,
 		`refrain_events_total{outcome="applied"} 0`, `refrain_events_total{outcome="rejected"} 0`,
 		`refrain_entries_logged_total{kind="opened"} 0`, `refrain_entries_logged_total{kind="Converged"} 0`,

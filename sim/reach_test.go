@@ -101,12 +101,12 @@ func TestWhatIsSentBesideAnAgentIsAnsweredAndHeardByNobody(t *testing.T) {
 	r := runText(t, `fleet 2 legacy=1 interval=5m probes=-1
 network delay=10ms
 rollout stable@r1 at=10m target=c1 hosts=h1
-at 1m send heartbeat h2 closure=c7
+at 1m send heartbeat h2 closure=c7 unknown=yes
 at 1m1s send heartbeat h2 as=h1
 at 1m2s send event h2 as=h1 rollout=stable@r1 event=DispatchAck seq=1
 at 1m3s send event h2 rollout=stable@r1 event=Converged seq=1 closure=c1
-at 1m4s send event h2 rollout=stable@r2 event=ActivationCompleted seq=1
-at 1m5s send event h2 rollout=stable@r2 event=RollbackComplete seq=1
+at 1m4s send event h2 rollout=stable@r2 event=ActivationCompleted seq=1 unknown=yes
+at 1m5s send event h2 rollout=stable@r2 event=RollbackComplete seq=1 unknown=yes
 at 1m6s send poll h2 wait=1s
 at 1m7.5s send garbage h2 count=13
 active 12m

@@ -97,9 +97,7 @@ func report(err, printed error, to io.Writer) int {
 	if known && told.reported {
 		return told.code
 	}
-	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(to, "refrain: %s\n", strings.TrimSuffix(line, "\n"))
-	}
+	printError(to, err)
 	if !known {
 		return exitFailed
 	}
@@ -107,6 +105,21 @@ func report(err, printed error, to io.Writer) int {
 		fmt.Fprintf(to, "hint: %s\n", told.hint)
 	}
 	return told.code
+}
+
+// mostErrorLines is how many lines of an error are printed: enough for a few
+// files that are wrong, and no flood for a thousand names that are.
+const mostErrorLines = 100
+
+// printError prints an error, each of its lines with the program's name.
+func printError(to io.Writer, err error) {
+	lines := strings.Split(strings.TrimSuffix(err.Error(), "\n"), "\n")
+	for _, line := range lines[:min(len(lines), mostErrorLines)] {
+		fmt.Fprintf(to, "refrain: %s\n", line)
+	}
+	if more := len(lines) - mostErrorLines; more > 0 {
+		fmt.Fprintf(to, "refrain: and %d more lines\n", more)
+	}
 }
 
 // runCommand parses args by grammar and runs the command they name.

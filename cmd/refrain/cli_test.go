@@ -159,3 +159,11 @@ func TestShellWords(t *testing.T) {
 		}
 	}
 }
+
+func TestALongErrorIsCutShort(t *testing.T) {
+	var out bytes.Buffer
+	printError(&out, errors.New(strings.Repeat("wrong\n", 1000)))
+	if got := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n"); len(got) != 101 || got[99] != "refrain: wrong" || got[100] != "refrain: and 900 more lines" {
+		t.Errorf("got %d lines, the last is %s", len(got), got[len(got)-1])
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -50,10 +51,22 @@ func (configFile) BeforeResolve(ctx *kong.Context, trace *kong.Path) error {
 
 // configError is what is wrong with a configuration file: one problem a line,
 // in the order of the file, each with file, line and key.
-type configError struct{ problems []string }
+type configError struct {
+	path     string
+	problems []string
+}
+
+// mostProblems is how many problems of one file are written out.
+const mostProblems = 20
 
 // Error implements error.
-func (e *configError) Error() string { return strings.Join(e.problems, "\n") }
+func (e *configError) Error() string {
+	lines := e.problems[:min(len(e.problems), mostProblems)]
+	if more := len(e.problems) - len(lines); more > 0 {
+		lines = append(slices.Clone(lines), fmt.Sprintf("%s: and %d more problems; mend these first", e.path, more))
+	}
+	return strings.Join(lines, "\n")
+}
 
 // config has the values of a file by flag, as text, or as []any of texts for a
 // list that has no separator.
@@ -95,7 +108,7 @@ func parseConfig(path string, text []byte, root *kong.Node) (*config, error) {
 		}
 	}
 	if len(r.problems) > 0 {
-		return nil, &configError{r.problems}
+		return nil, &configError{path, r.problems}
 	}
 	return &config{r.values}, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -245,5 +246,21 @@ func TestEditDistance(t *testing.T) {
 		if got := editDistance(test.b, test.a); got != test.want {
 			t.Errorf("%q to %q: %d, want %d", test.b, test.a, got, test.want)
 		}
+	}
+}
+
+func TestOnlyTheFirstProblemsOfAFileAreWrittenOut(t *testing.T) {
+	_, parser := samplerParser(t)
+	var text strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&text, "unknown%d: 1\n", i)
+	}
+	_, err := parseConfig("f", []byte(text.String()), parser.Model.Node)
+	if err == nil {
+		t.Fatal("it is right")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != 21 || !strings.HasPrefix(lines[19], "f:20: ") || lines[20] != "f: and 980 more problems; mend these first" {
+		t.Errorf("got %d lines: %s", len(lines), err)
 	}
 }

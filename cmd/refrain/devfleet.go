@@ -69,7 +69,7 @@ func (d *demo) runHosts(ctx context.Context, w io.Writer, speed int) error {
 		return err
 	}
 	f, err := newFleet(fleetConfig{
-		URL: d.url, RootCAs: roots, Dir: d.dir, Names: devFleetHosts, Interval: devInterval, Speed: speed, RealWall: true,
+		URL: d.url, RootCAs: roots, Dir: d.dir, Names: devFleetHosts, Interval: devInterval, Speed: speed,
 		Seed: 1, Logger: slog.New(slog.DiscardHandler), Problems: w, Noticed: story.noticed,
 	})
 	if err != nil {

@@ -25,7 +25,7 @@ type fleetCommand struct {
 	Hosts     int            `default:"10" placeholder:"N" help:"How many hosts: host-0001 and so on (${default})."`
 	Kind      string         `default:"full" enum:"full,legacy" help:"What runs on them: ${enum}. Legacy agents keep nothing and replay nothing."`
 	Interval  time.Duration  `default:"60s" placeholder:"DUR" help:"The time between two heartbeats of a host (${default})."`
-	Speed     int            `default:"1" placeholder:"N" help:"How many times as fast the hosts' time runs: intervals, soak, switches, probes (${default}). So do their clocks: what they date lies in the future."`
+	Speed     int            `default:"1" placeholder:"N" help:"How many times as fast the hosts' time runs: intervals, soak, switches, probes (${default}). They date heartbeats by the real time; the end of a soak is dated up to a soak ahead of it."`
 	For       *time.Duration `placeholder:"DUR" help:"When to stop, by the real clock. Default: when interrupted."`
 	Failing   int            `default:"0" placeholder:"N" help:"How many hosts have a probe that fails for ever after a switch (${default})."`
 	Deferring int            `default:"0" placeholder:"N" help:"How many hosts have to reboot for a switch to take effect (${default})."`

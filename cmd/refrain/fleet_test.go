@@ -203,6 +203,7 @@ func TestAFleetBringsARolloutToItsEnd(t *testing.T) { // PROTOCOL A, R2
 			if got := p.status().Counts; got != (wire.StateCounts{Converged: 4}) {
 				t.Errorf("the plane counts %+v", got)
 			}
+			checkHeartbeatsAreNow(t, &p.demo, names)
 			s := f.summary(kind)
 			if s.States[end] != 4 || s.Unheard != 0 || s.Defects != 0 || s.Unauthorised != 0 || s.Events.Count < 4*7 {
 				t.Errorf("the fleet says %+v", s)

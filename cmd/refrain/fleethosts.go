@@ -31,11 +31,9 @@ type fleetConfig struct {
 	Legacy bool
 	// Interval is that of their heartbeats, in their time.
 	Interval time.Duration
-	// Speed is how many times as fast their time runs.
+	// Speed is how many times as fast their time runs; their wall clocks show
+	// the real time (see [httpagent.NewMonotonicClock]).
 	Speed int
-	// RealWall leaves their wall clocks at the real time, see
-	// [httpagent.NewMonotonicClock].
-	RealWall bool
 	// Failing and Deferring are how many hosts fail their probes after every
 	// switch, and how many defer it to a reboot.
 	Failing, Deferring int
@@ -81,10 +79,7 @@ func newFleet(cfg fleetConfig) (*fleet, error) {
 	f := &fleet{config: cfg}
 	f.tally.problems = cfg.Problems
 	f.tally.states[0].Store(int64(len(cfg.Names)))
-	time := httpagent.NewClock(clock.New(), cfg.Speed)
-	if cfg.RealWall {
-		time = httpagent.NewMonotonicClock(clock.New(), cfg.Speed)
-	}
+	time := httpagent.NewMonotonicClock(clock.New(), cfg.Speed)
 	for i, name := range cfg.Names {
 		h := &fleetHost{fleet: f, name: wire.Hostname(name)}
 		seed := fleetSeed(cfg.Seed, name)

@@ -124,10 +124,13 @@ func (p *Plane) checkCounts() error {
 	if records != p.stats.Records {
 		return fmt.Errorf("P4: records by state %v, counted %v", records, p.stats.Records)
 	}
-	gone := 0
+	gone, unseen := 0, 0
 	for i := range p.table.vitals {
-		if p.table.vitals[i].gone {
+		switch v := &p.table.vitals[i]; v.reachability() {
+		case wire.Unreachable:
 			gone++
+		case wire.NeverSeen:
+			unseen++
 		}
 		active := 0
 		for _, ref := range p.table.hosts[i].records {
@@ -141,6 +144,9 @@ func (p *Plane) checkCounts() error {
 	}
 	if gone != p.stats.HostsUnreachable {
 		return fmt.Errorf("P4: %d hosts unreachable, counted %d", gone, p.stats.HostsUnreachable)
+	}
+	if unseen != p.stats.HostsNeverSeen {
+		return fmt.Errorf("P4: %d hosts never seen, counted %d", unseen, p.stats.HostsNeverSeen)
 	}
 	return nil
 }

@@ -114,6 +114,7 @@ func TestCheckNamesEveryBrokenInvariant(t *testing.T) {
 		{"P4", "a wrong count of those that hold back a wave", func(p *Plane) { p.byID["edge@r1"].holding[0]++ }},
 		{"P4", "a wrong count of active records", func(p *Plane) { p.table.vitals[host(p, "z")].active-- }},
 		{"P4", "a wrong count of unreachable hosts", func(p *Plane) { p.stats.HostsUnreachable-- }},
+		{"P4", "a wrong count of hosts never seen", func(p *Plane) { p.stats.HostsNeverSeen++ }},
 		{"P5", "a dispatch in a later wave", func(p *Plane) {
 			at := p.last.Wall
 			p.byID["edge@r1"].records[2].DispatchedAt, p.byID["edge@r1"].records[2].SoakDueAt = at, at

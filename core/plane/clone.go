@@ -13,7 +13,7 @@ import (
 func (p *Plane) Clone() *Plane {
 	c := &Plane{
 		cfg: p.cfg, last: p.last, logged: p.logged, liveness: p.liveness,
-		stats:       Stats{HostsUnreachable: p.stats.HostsUnreachable, Records: p.stats.Records},
+		stats:       Stats{HostsUnreachable: p.stats.HostsUnreachable, HostsNeverSeen: p.stats.HostsNeverSeen, Records: p.stats.Records},
 		rollouts:    make([]*rolloutState, 0, len(p.rollouts)),
 		byID:        make(map[wire.RolloutID]*rolloutState, len(p.rollouts)),
 		inForce:     make(map[wire.Channel]*rolloutState, len(p.inForce)),

@@ -35,12 +35,13 @@ func (h *host) find(id wire.RolloutID) (recordRef, bool) {
 }
 
 // know returns the index of a host, making it known if it is not. A new host
-// counts as heard just now.
+// is never seen, and its silence begins now.
 func (p *Plane) know(name wire.Hostname) int {
 	i, known := p.table.find(name)
 	if !known {
 		i = p.table.add(name)
-		p.table.vitals[i].heard = p.clock()
+		p.table.vitals[i].heard, p.table.vitals[i].unseen = p.clock(), true
+		p.stats.HostsNeverSeen++
 		p.order.added = append(p.order.added, int32(i))
 	}
 	return i
@@ -51,12 +52,33 @@ func (p *Plane) touch(name wire.Hostname, out *Output) int {
 	i := p.know(name)
 	v := &p.table.vitals[i]
 	v.heard = p.clock()
-	if v.gone {
-		v.gone = false
+	switch {
+	case v.gone:
 		p.stats.HostsUnreachable--
 		out.Notices = append(out.Notices, Notice{Kind: NoticeReachable, Hostname: p.table.hosts[i].name})
+	case v.unseen:
+		p.stats.HostsNeverSeen--
 	}
+	v.gone, v.unseen = false, false
 	return i
+}
+
+// reachability is what the plane believes of a host (PROTOCOL L1).
+func (v *vitals) reachability() wire.Reachability {
+	switch {
+	case v.gone:
+		return wire.Unreachable
+	case v.unseen:
+		return wire.NeverSeen
+	default:
+		return wire.Reachable
+	}
+}
+
+// spoke reports whether a record shows that something of the host has arrived:
+// only its events and confirmations end Pending.
+func (h *host) spoke() bool {
+	return slices.ContainsFunc(h.records, func(ref recordRef) bool { return ref.record().State != wire.Pending })
 }
 
 // attach makes the records of a rollout known to their hosts.

@@ -45,7 +45,9 @@ type vitals struct {
 	// superseded: without any there is nothing to confirm or to tell.
 	active int32
 	// gone: the host is unreachable.
-	gone    bool
+	gone bool
+	// unseen: nothing of the host has ever arrived.
+	unseen  bool
 	nameLen uint8
 	name    [inlineName]byte
 }

@@ -59,17 +59,20 @@ func (p *Plane) credit(d time.Duration, out *Output) {
 }
 
 // started gives every host a whole silence from now on (L2): how long the
-// plane was down is unknown, and which hosts were heard before is forgotten. A
-// plane that was restored from a snapshot has instants of another process's
+// plane was down is unknown, and which hosts were heard before is forgotten,
+// except that those whose records show it are no longer never seen. A plane that was restored from a snapshot has instants of another process's
 // clock, so nothing of the old clock is kept (decision 002).
 func (p *Plane) started(now wire.Instant) {
 	p.last = now
 	p.liveness = liveness{lastTick: now.Mono}
+	p.stats.HostsUnreachable, p.stats.HostsNeverSeen = 0, 0
 	for i := range p.table.vitals {
-		p.table.vitals[i].heard = p.clock()
-		p.table.vitals[i].gone = false
+		v := &p.table.vitals[i]
+		v.heard, v.gone = p.clock(), false
+		if v.unseen = v.unseen && !p.table.hosts[i].spoke(); v.unseen {
+			p.stats.HostsNeverSeen++
+		}
 	}
-	p.stats.HostsUnreachable = 0
 }
 
 // tick credits what the driver says the plane missed, then judges (L1–L3).
@@ -134,6 +137,9 @@ func (p *Plane) judge(out *Output) {
 	for _, i := range due {
 		p.table.vitals[i].gone = true
 		p.stats.HostsUnreachable++
+		if p.table.vitals[i].unseen {
+			p.stats.HostsNeverSeen--
+		}
 		out.Notices = append(out.Notices, Notice{Kind: NoticeUnreachable, Hostname: p.table.hosts[i].name})
 	}
 }

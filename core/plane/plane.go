@@ -151,8 +151,9 @@ func (p *Plane) Revocations() map[wire.CommonName]wire.Time {
 // Stats are counts of what the plane knows, and of what it did since it was
 // made.
 type Stats struct {
-	// HostsReachable and HostsUnreachable count the known hosts (PROTOCOL L).
-	HostsReachable, HostsUnreachable int
+	// HostsReachable, HostsUnreachable and HostsNeverSeen count the known hosts
+	// (PROTOCOL L).
+	HostsReachable, HostsUnreachable, HostsNeverSeen int
 	// Held counts the rollouts that are held until an operator decides (R6).
 	Held int
 	// Records counts records by state; index 0 is unused.
@@ -178,7 +179,7 @@ func (p *Plane) Stats() Stats {
 			s.Held++
 		}
 	}
-	s.HostsReachable = len(p.table.hosts) - s.HostsUnreachable
+	s.HostsReachable = len(p.table.hosts) - s.HostsUnreachable - s.HostsNeverSeen
 	return s
 }
 

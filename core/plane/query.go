@@ -52,13 +52,10 @@ func (p *Plane) hostStatus(i int) wire.HostStatus {
 	h, v := &p.table.hosts[i], &p.table.vitals[i]
 	s := wire.HostStatus{
 		Hostname:        h.name,
-		Reachability:    wire.Reachable,
+		Reachability:    v.reachability(),
 		LastHeartbeatAt: v.lastHeartbeatAt,
 		SilentSeconds:   wire.Count((p.clock() - v.heard) / time.Second),
 		CurrentClosure:  h.closure,
-	}
-	if v.gone {
-		s.Reachability = wire.Unreachable
 	}
 	for _, ref := range h.records {
 		s.Records = append(s.Records, recordStatus(ref.record()))

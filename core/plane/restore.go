@@ -120,13 +120,19 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 		}
 		i := p.know(h.Hostname)
 		v := &p.table.vitals[i]
-		v.lastHeartbeatAt, v.heard, v.gone = h.LastHeartbeatAt, time.Duration(h.Heard), bool(h.Gone)
+		if v.reachability() == wire.NeverSeen { // counted when it became known
+			p.stats.HostsNeverSeen--
+		}
+		v.lastHeartbeatAt, v.heard, v.gone, v.unseen = h.LastHeartbeatAt, time.Duration(h.Heard), bool(h.Gone), bool(h.NeverSeen)
 		if h.Closure != "" {
 			v.closurePrint = fingerprint(string(h.Closure))
 			p.table.hosts[i].closure = p.table.hosts[i].intern(h.Closure)
 		}
-		if h.Gone {
+		switch v.reachability() {
+		case wire.Unreachable:
 			p.stats.HostsUnreachable++
+		case wire.NeverSeen:
+			p.stats.HostsNeverSeen++
 		}
 	default:
 		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock or host")

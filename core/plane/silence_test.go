@@ -159,7 +159,11 @@ func (s *silence) compare(p *plane.Plane, now wire.Instant, due map[wire.Hostnam
 		return fmt.Sprintf("%d hosts are known; want %d", len(hosts), len(s.heard))
 	}
 	for _, h := range hosts {
-		if gone := h.Reachability == wire.Unreachable; gone != s.gone[h.Hostname] {
+		want := wire.Reachable // all of them spoke before anything else was known of them
+		if s.gone[h.Hostname] {
+			want = wire.Unreachable
+		}
+		if h.Reachability != want {
 			return fmt.Sprintf("%s is %v after %v of silence that counts", h.Hostname, h.Reachability, s.uncredited(s.heard[h.Hostname]))
 		}
 		if said[h.Hostname] != due[h.Hostname] {

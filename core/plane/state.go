@@ -99,6 +99,7 @@ type hostLine struct {
 	Closure         wire.Closure
 	Heard           wire.Nanos
 	Gone            wire.Flag
+	NeverSeen       wire.Flag // a line without it, as older planes wrote, is of a host that was seen
 }
 
 var hostLineSchema = wire.Schema[hostLine]{Fields: []wire.Field[hostLine]{
@@ -107,6 +108,7 @@ var hostLineSchema = wire.Schema[hostLine]{Fields: []wire.Field[hostLine]{
 	{Name: "closure", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.Closure }},
 	{Name: "heard", Presence: wire.Required, Of: func(l *hostLine) wire.Value { return &l.Heard }},
 	{Name: "gone", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.Gone }},
+	{Name: "never_seen", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.NeverSeen }},
 }}
 
 // AppendDurable appends the canonical bytes of the durable state: what a walk
@@ -148,7 +150,7 @@ func (p *Plane) AppendState(dst []byte) []byte {
 		h, v := &p.table.hosts[i], &p.table.vitals[i]
 		dst = wire.AppendLine(dst, "host", &hostLineSchema, &hostLine{
 			Hostname: h.name, LastHeartbeatAt: v.lastHeartbeatAt, Closure: h.closure,
-			Heard: wire.Nanos(v.heard), Gone: wire.Flag(v.gone),
+			Heard: wire.Nanos(v.heard), Gone: wire.Flag(v.gone), NeverSeen: wire.Flag(v.unseen),
 		})
 	}
 	return dst

@@ -48,14 +48,17 @@ func TestTheDurableStateReadsBackAsItself(t *testing.T) {
 	b := everything(t)
 	p := restored(t, plane.Config{}, []byte(b.durable()))
 	equal(t, "the durable state", string(p.AppendDurable(nil)), b.durable())
-	// Who has no record is forgotten, and the others were heard just now.
+	// Who has no record is forgotten, and the others are heard as of now.
+	var out plane.Output
+	p.Step(instant(0), &plane.Started{}, &out)
+	seen := map[wire.Hostname]wire.Reachability{"h1": wire.Reachable, "h2": wire.NeverSeen, "h3": wire.NeverSeen}
 	for h, known := range map[wire.Hostname]bool{"h1": true, "h2": true, "h3": true, "h9": false} {
 		var out plane.Output
 		p.Step(instant(0), &plane.QueryHost{Hostname: h}, &out)
 		status, is := out.Replies[0].Outcome.Document.(*wire.HostStatus)
 		equal(t, fmt.Sprintf("%s is known", h), is, known)
 		if is {
-			equal(t, "reachability", status.Reachability, wire.Reachable)
+			equal(t, "reachability", status.Reachability, seen[h])
 			equal(t, "last_heartbeat_at", status.LastHeartbeatAt, wire.Time{})
 		}
 	}

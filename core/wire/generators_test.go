@@ -192,7 +192,7 @@ func drawRolloutStatus(t *rapid.T) wire.RolloutStatus {
 
 func drawHostStatus(t *rapid.T) wire.HostStatus {
 	return wire.HostStatus{
-		Hostname: drawHostname(t), Reachability: wire.Reachability(rapid.Uint8Range(1, 2).Draw(t, "reachability")),
+		Hostname: drawHostname(t), Reachability: wire.Reachability(rapid.Uint8Range(1, 3).Draw(t, "reachability")),
 		LastHeartbeatAt: drawOptional(t, drawTime), SilentSeconds: drawCount(t),
 		CurrentClosure: drawOptional(t, drawClosure), Records: drawList(t, 0, drawRecordStatus),
 	}

@@ -138,8 +138,9 @@ type HostStatus struct {
 	// LastHeartbeatAt is the `at` of the last heartbeat, by the host's clock
 	// (H1); unset before the first one.
 	LastHeartbeatAt Time
-	// SilentSeconds is how long ago the host was last seen by any request. Time
-	// of the plane's own impairment does not count (L2).
+	// SilentSeconds is how long ago the host was last seen by any request, or
+	// became known if it never was. Time of the plane's own impairment does not
+	// count (L2).
 	SilentSeconds Count
 	// CurrentClosure is what the host last reported to run.
 	CurrentClosure Closure

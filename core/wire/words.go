@@ -198,13 +198,16 @@ func (s *RolloutState) IsUnset() bool { return *s == 0 }
 // Reachability is what the plane believes of a host's liveness (PROTOCOL L).
 type Reachability uint8
 
-// The two beliefs.
+// The three beliefs.
 const (
 	Reachable Reachability = iota + 1
 	Unreachable
+	// NeverSeen: nothing of the host has ever arrived, and it is not yet
+	// unreachable.
+	NeverSeen
 )
 
-var reachabilityWords = []string{"", "reachable", "unreachable"}
+var reachabilityWords = []string{"", "reachable", "unreachable", "never_seen"}
 
 // String returns the word of the protocol.
 func (r Reachability) String() string { return WordOf(reachabilityWords, r) }

@@ -110,6 +110,30 @@ func TestNoKindOfFaultIsSkippedSilently(t *testing.T) {
 	}
 }
 
+// Every act of an operator reaches its route; what nobody can send is left out
+// for a reason.
+func TestNoKindOfActIsSkippedSilently(t *testing.T) {
+	var story strings.Builder
+	r := play(t, `fleet 2
+rollout stable@r1 at=1s target=c1 waves=0s
+at 30s open stable@r1
+at 40s resume stable@r1
+at 50s resume stable@r9 unknown=yes
+at 60s clear stable c1
+at 70s revoke h9 unknown=yes
+at 80s send heartbeat h1
+active 2m
+converge within=1h
+`, func(g *Game) { g.out = &story })
+	if !r.Passed() || len(r.NotPlayed) != 1 || r.NotPlayed[0].What != "at 1m20s send heartbeat h1" {
+		t.Errorf("settled %t (%s), violations %v, not played %v", r.Settled, r.Unsettled, r.Violations, r.NotPlayed)
+	}
+	if n := strings.Count(story.String(), "operator: at "); strings.Contains(story.String(), `"reason":"not_found"`) ||
+		!strings.Contains(story.String(), "operator: at 30s open stable@r1\n") || n != 7 { // five acts, two refused
+		t.Errorf("%d lines about acts:\n%s", n, story.String())
+	}
+}
+
 // forgetful acknowledges what it does not keep.
 type forgetful struct{ store.Store }
 

@@ -30,7 +30,7 @@ func (g *Game) perform(ctx context.Context, running *sync.WaitGroup) {
 	for i := range s.Rollouts {
 		list = append(list, scheduled{s.Rollouts[i].At, func(ctx context.Context) { g.open(ctx, &s.Rollouts[i]) }})
 	}
-	for _, a := range s.Acts {
+	for _, a := range g.plan.acts {
 		list = append(list, scheduled{a.At, func(ctx context.Context) { g.act(ctx, a) }})
 	}
 	for _, f := range g.plan.faults {
@@ -76,6 +76,10 @@ func (g *Game) act(ctx context.Context, a scenario.Act) {
 		g.mu.Lock()
 		g.resumed[a.Rollout] = true
 		g.mu.Unlock()
+	case scenario.ActOpen:
+		s := &g.plan.scenario
+		manifest := s.Manifest(&s.Rollouts[s.RolloutIndex(a.Rollout)])
+		path, body = "/v1/operator/rollouts", manifest.AppendJSON(nil)
 	case scenario.ActClear:
 		path = "/v1/operator/quarantine/clear"
 		body = wire.QuarantineEntrySchema.Append(nil, &wire.QuarantineEntry{Channel: a.Channel, Closure: a.Closure})

@@ -37,6 +37,7 @@ type plan struct {
 	scenario  scenario.Scenario // with its defaults
 	speed     int
 	faults    []scenario.Fault
+	acts      []scenario.Act
 	notPlayed []NotPlayed
 }
 
@@ -72,6 +73,13 @@ func newPlan(s scenario.Scenario, speed int) (*plan, error) {
 			f.After = false
 		}
 		p.faults = append(p.faults, f)
+	}
+	for _, a := range s.Acts {
+		if a.Kind == scenario.ActSend {
+			p.notPlayed = append(p.notPlayed, NotPlayed{a.String(), "beside an agent's driver nothing has the host's certificate"})
+			continue
+		}
+		p.acts = append(p.acts, a)
 	}
 	slices.SortStableFunc(p.faults, func(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) })
 	return p, nil

@@ -46,6 +46,7 @@ type reachability struct {
 // hostHeard is what is known of a host.
 type hostHeard struct {
 	known, gone bool
+	seen        bool          // something of it has arrived
 	at          time.Duration // on the clock of credited time
 	said        wire.Time     // the last `at` of a heartbeat
 	runs        wire.Closure  // what it said last that it runs
@@ -118,7 +119,7 @@ func (c *reachability) heard(in plane.Input) {
 	}
 	c.learn(host)
 	h := &c.hosts[host]
-	h.at = c.now()
+	h.at, h.seen = c.now(), true
 	if h.gone {
 		h.gone = false
 		c.expect(plane.Notice{Kind: plane.NoticeReachable, Hostname: c.l.names[host]})
@@ -188,6 +189,9 @@ func (c *reachability) stepDone(e *world.Event) {
 		for _, h := range m.Hosts {
 			c.learn(c.l.number(h.Hostname))
 		}
+		for _, h := range m.Hosts { // those that are new are never seen, for a short time
+			c.shown(w, c.l.number(h.Hostname))
+		}
 	}
 	if c.steps++; c.steps%128 == 0 {
 		c.shown(w, 1+int(c.steps/128)%(len(c.hosts)-1))
@@ -206,9 +210,12 @@ func (c *reachability) shown(w *world.World, host int) {
 		return
 	}
 	silent := wire.Count((c.now() - h.at) / time.Second)
-	want := wire.Reachable
-	if h.gone {
+	want := wire.NeverSeen
+	switch {
+	case h.gone:
 		want = wire.Unreachable
+	case h.seen:
+		want = wire.Reachable
 	}
 	if status.Reachability != want || status.SilentSeconds != silent || status.LastHeartbeatAt != h.said || status.CurrentClosure != h.runs {
 		w.Violate("S12", "h%d is shown as %v, silent for %d s, heard at %v, on %q; want %v, %d s, %v and %q", host,
@@ -241,8 +248,9 @@ func (c *reachability) stepped(e *world.Event) {
 }
 
 // planeStarted: nobody knows how long the plane was down, so every host has a
-// whole silence from now on (L2). It remembers those that have a record. If
-// the process went on, so did its inbox, and who was turned away since the last
+// whole silence from now on (L2). It remembers those that have a record, and
+// that they were seen if a record is no longer as it was opened (L1). If the
+// process went on, so did its inbox, and who was turned away since the last
 // tick still counts.
 func (c *reachability) section(e *world.Event) {
 	switch e.Section {
@@ -261,6 +269,8 @@ func (c *reachability) planeStarted(e *world.Event) {
 	for _, o := range c.l.live.opened {
 		for _, r := range o.records {
 			c.learn(r.host)
+			h := &c.hosts[r.host]
+			h.seen = h.seen || r.last.State != wire.Pending
 		}
 	}
 }

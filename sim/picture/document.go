@@ -76,7 +76,7 @@ type code struct {
 type host struct {
 	Name, Kind string
 	Process    [][5]int64 // up (0, 1), running and switching (strings)
-	Reach      [][3]int64 // 0 unknown, 1 reachable, 2 not
+	Reach      [][3]int64 // 0 unknown, 1 reachable, 2 not, 3 never seen
 }
 
 // band is a fault or an act of the operator, over time.

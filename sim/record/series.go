@@ -72,7 +72,7 @@ func (s *series) sample(w *world.World) {
 		return
 	}
 	stats := w.Plane().Stats()
-	b.Known, b.Reachable = stats.HostsReachable+stats.HostsUnreachable, stats.HostsReachable
+	b.Known, b.Reachable = stats.HostsReachable+stats.HostsUnreachable+stats.HostsNeverSeen, stats.HostsReachable
 	for i, state := range wire.States {
 		b.Records[i] = stats.Records[state]
 	}

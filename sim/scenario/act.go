@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,6 +40,9 @@ type Act struct {
 	Closure wire.Closure
 	Hosts   Hosts
 	For     time.Duration
+	// Unknown says that the scenario does not have all that the act names, and
+	// that this is meant: the plane is asked about what it has never seen.
+	Unknown bool
 
 	// Of ActSend: the route, whose name the body has (their own, if it is
 	// zero), an event's kind and number, and how many each host sends at once.
@@ -63,8 +67,8 @@ type actForm struct {
 var actForms = [actKindEnd]actForm{
 	ActResume: {
 		word: "resume", names: []string{"ROLLOUT"}, about: "let a halted rollout go on",
-		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, wire.ParseRolloutID) },
-		print: func(a *Act) string { return string(a.Rollout) },
+		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, parseRollout) },
+		print: func(a *Act) string { return string(a.Rollout) }, settings: []setting[Act]{unknownSetting},
 	},
 	ActClear: {
 		word: "clear", names: []string{"CHANNEL", "CLOSURE"}, about: "clear the quarantine of a closure on a channel",
@@ -72,7 +76,8 @@ var actForms = [actKindEnd]actForm{
 			a.Channel = wire.Channel(w[0].text)
 			return takeText(w[1], &a.Closure, wire.ParseClosure)
 		},
-		print: func(a *Act) string { return string(a.Channel) + " " + string(a.Closure) },
+		print:    func(a *Act) string { return string(a.Channel) + " " + string(a.Closure) },
+		settings: []setting[Act]{unknownSetting},
 	},
 	ActRevoke: {
 		word: "revoke", names: []string{"HOST"}, about: "revoke a host's certificates",
@@ -87,11 +92,12 @@ var actForms = [actKindEnd]actForm{
 					return FormatDuration(a.For)
 				},
 				parse: func(a *Act, s string) (err error) { a.For, err = parseDuration(s, "1m"); return err }},
+			unknownSetting,
 		},
 	},
 	ActOpen: {
 		word: "open", names: []string{"ROLLOUT"}, about: "send the manifest of a rollout of the scenario once more",
-		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, wire.ParseRolloutID) },
+		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, parseRollout) },
 		print: func(a *Act) string { return string(a.Rollout) },
 	},
 	ActSend: {
@@ -110,10 +116,35 @@ var actForms = [actKindEnd]actForm{
 	},
 }
 
+// unknownSetting marks an act that names on purpose what the scenario does not
+// have.
+var unknownSetting = setting[Act]{key: unknownKey, example: "yes",
+	about: "the scenario does not have what the act names, and that is meant",
+	print: func(a *Act) string {
+		if a.Unknown {
+			return "yes"
+		}
+		return ""
+	},
+	parse: func(a *Act, s string) error {
+		if s != "yes" {
+			return errors.New("want yes")
+		}
+		a.Unknown = true
+		return nil
+	}}
+
+const unknownKey = "unknown"
+
 // takeText reads a word that is a value by itself.
 func takeText[T any](w word, into *T, parse func(string) (T, error)) error {
 	v, err := parse(w.text)
 	if err != nil {
+		if key, value, isSetting := splitWord(w.text); isSetting {
+			if _, without := parse(value); without == nil {
+				return w.wrong("want %s, without %s=", value, key)
+			}
+		}
 		return w.wrong("%w", err)
 	}
 	*into = v
@@ -148,8 +179,9 @@ func (a Act) String() string {
 }
 
 // parseAct reads an act from the words of a line: at, a time, the act's word,
-// and what follows. It reports false if the word is no act's.
-func parseAct(words []word) (a Act, isAct bool, err error) {
+// and what follows; and returns the word of each thing that was given, by its
+// key. It reports false if the word is no act's.
+func parseAct(words []word) (a Act, given map[string]word, isAct bool, err error) {
 	for k := ActKind(1); k < actKindEnd; k++ {
 		form := &actForms[k]
 		if words[2].text != form.word {
@@ -157,52 +189,62 @@ func parseAct(words []word) (a Act, isAct bool, err error) {
 		}
 		a.Kind = k
 		if a.At, err = time.ParseDuration(words[1].text); err != nil {
-			return a, true, words[1].wrong("want a duration, for instance 90s")
+			return a, nil, true, words[1].wrong("want a duration, for instance 90s")
 		}
 		rest := words[3:]
 		if len(rest) < len(form.names) {
-			return a, true, words[2].wrong("want %s after it; it is written %s", strings.Join(form.names, " and "), k.Form())
+			return a, nil, true, words[2].wrong("want %s after it; it is written %s", strings.Join(form.names, " and "), k.Form())
 		}
 		if err = form.take(&a, rest[:len(form.names)]); err != nil {
-			return a, true, err
+			return a, nil, true, err
 		}
-		_, err = parseSettings(form.word, &a, rest[len(form.names):], form.settings)
-		return a, true, err
+		if given, err = parseSettings(form.word, &a, rest[len(form.names):], form.settings); err != nil {
+			return a, nil, true, err
+		}
+		given["at"] = words[1]
+		for i, name := range form.names {
+			given[strings.ToLower(name)] = rest[i]
+		}
+		return a, given, true, nil
 	}
-	return a, false, nil
+	return a, nil, false, nil
 }
 
-// validate judges an act in a scenario.
-func (a *Act) validate(s *Scenario) error {
+// validate judges an act in a scenario that has these names.
+func (a *Act) validate(s *Scenario, has *names) error {
 	switch {
-	case a.At < 0 || a.At > longest || a.For < 0 || a.For > longest:
-		return fmt.Errorf("want times of 0s to %v", longest)
+	case a.At < 0 || a.At > longest:
+		return &keyError{"at", fmt.Errorf("want times of 0s to %v", longest)}
+	case a.For < 0 || a.For > longest:
+		return &keyError{"reissue", fmt.Errorf("want times of 0s to %v", longest)}
 	case a.Kind == 0 || a.Kind >= actKindEnd:
 		return fmt.Errorf("kind is %d; want one that there is", a.Kind)
 	}
 	switch a.Kind {
 	case ActResume, ActOpen:
 		if _, err := wire.ParseRolloutID(string(a.Rollout)); err != nil {
-			return fmt.Errorf("rollout %q: %w", a.Rollout, err)
-		}
-		if a.Kind == ActOpen && s.RolloutIndex(a.Rollout) < 0 {
-			return fmt.Errorf("rollout %q: want one of the scenario", a.Rollout)
+			return &keyError{"rollout", fmt.Errorf("rollout %q: %w", a.Rollout, err)}
 		}
 	case ActClear:
 		if id, err := wire.ParseRolloutID(string(a.Channel) + "@any"); err != nil || id.Channel() != a.Channel {
-			return fmt.Errorf("channel %q: want letters, digits, '.', '_', '-' and '/'", a.Channel)
+			return &keyError{"channel", fmt.Errorf("channel %q: want letters, digits, '.', '_', '-' and '/'", a.Channel)}
 		}
 		if _, err := wire.ParseClosure(string(a.Closure)); err != nil {
-			return fmt.Errorf("closure %q: %w", a.Closure, err)
+			return &keyError{"closure", fmt.Errorf("closure %q: %w", a.Closure, err)}
 		}
 	case ActRevoke:
-		if a.Hosts.First != a.Hosts.Last || a.Hosts.First < 1 || a.Hosts.Last > s.Fleet.Hosts {
-			return fmt.Errorf("want one host of h1 to h%d", s.Fleet.Hosts)
+		switch {
+		case a.Hosts.First != a.Hosts.Last || a.Hosts.First < 1:
+			return &keyError{"host", fmt.Errorf("want one host of h1 to h%d", s.Fleet.Hosts)}
+		case a.Unknown && a.For != 0:
+			return &keyError{"reissue", errors.New("a host that the scenario does not have is given no certificate; want no reissue")}
 		}
 	case ActSend:
-		return a.validateSend(s)
+		if err := a.validateSend(s); err != nil {
+			return err
+		}
 	}
-	return nil
+	return a.checkNames(s, has)
 }
 
 // actTexts are the words of all acts.

@@ -60,6 +60,7 @@
 //	rule         what a checker holds runs to, by number
 //	setting      one key=value of any other line
 //	start        what the plane has on its disk when a run begins
+//	unknown      of an act: it names on purpose what the scenario does not have
 //
 // Stability: public (docs/architecture.md).
 package scenario

@@ -127,8 +127,8 @@ func (e *Expect) check() error {
 	return nil
 }
 
-// validate judges an expectation in a scenario.
-func (e *Expect) validate(s *Scenario) error {
+// validate judges an expectation in a scenario that has these names.
+func (e *Expect) validate(s *Scenario, has *names) error {
 	if err := e.check(); err != nil {
 		return err
 	}
@@ -136,8 +136,6 @@ func (e *Expect) validate(s *Scenario) error {
 	switch {
 	case e.Hosts.Last > s.Fleet.Hosts:
 		return &keyError{"host", fmt.Errorf("host is %v; the fleet has h1 to h%d", e.Hosts, s.Fleet.Hosts)}
-	case e.Rollout != "" && s.RolloutIndex(e.Rollout) < 0:
-		return &keyError{"rollout", fmt.Errorf("rollout %s: want one of the scenario", e.Rollout)}
 	case e.At.Given && e.At.Min > end:
 		return &keyError{"at", fmt.Errorf("at is %s; the run is over by %s", e.At.text(FormatDuration), FormatDuration(end))}
 	case e.Kind == ExpectRecord && e.Side != "plane" && s.hasHostile(e.Hosts):
@@ -145,7 +143,7 @@ func (e *Expect) validate(s *Scenario) error {
 	case e.Kind == ExpectViolation && slices.IndexFunc(s.Expects, func(x Expect) bool { return x.Kind == ExpectViolation && x != *e }) >= 0:
 		return errors.New("want one violation at most: it ends the run")
 	}
-	return nil
+	return e.checkNames(has)
 }
 
 func (s *Scenario) hasHostile(h Hosts) bool {
@@ -155,7 +153,10 @@ func (s *Scenario) hasHostile(h Hosts) bool {
 // words of expectations that are no single type's.
 var (
 	routeWords = []string{"heartbeat", "event", "poll", "operator", "manifest", "garbage"}
-	planeWords = []string{"down", "starting", "rebuilding", "suspended", "closing", "wedged", "serving"}
+	// reachabilityWords are those of the protocol (L1), and the word for a host
+	// that the plane does not know.
+	reachabilityWords = []string{wire.Reachable.String(), wire.Unreachable.String(), wire.NeverSeen.String(), "unknown"}
+	planeWords        = []string{"down", "starting", "rebuilding", "suspended", "closing", "wedged", "serving"}
 )
 
 func answerWords() []string {

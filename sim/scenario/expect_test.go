@@ -14,7 +14,7 @@ import (
 func drawExpect(t *rapid.T, s *Scenario) Expect {
 	e := Expect{Kind: ExpectKind(rapid.IntRange(1, int(expectKindEnd)-1).Draw(t, "kind"))}
 	form := &expectForms[e.Kind]
-	e.Is = "c7"
+	e.Is = "c1"
 	if list := form.words(); list != nil {
 		e.Is = rapid.SampledFrom(list).Draw(t, "is")
 	}
@@ -118,18 +118,23 @@ func TestABadExpectationNamesThePlaceAndWhatWouldBeRight(t *testing.T) {
 		{"expect answer ok at=100h", `18: "expect answer ok at=100h": at is 100h; the run is over by 3h`},
 		{"expect answer ok seq=3 seq=4", `24: "seq=4": seq is given twice`},
 		{"expect notice absorbt", `15: "absorbt": no notice that can be expected; did you mean absorbed?`},
-		{"expect effect late", `15: "late": no effect that can be expected; want one of not_started`},
+		{"expect effect late", `15: "late": no effect that can be expected; did you mean late reply?`},
 		{"expect effect lat reply", `15: "lat reply": no effect that can be expected; did you mean late reply?`},
 		{"expect record h1 stable@r1", `8: "record": want HOSTS, ROLLOUT, STATE after it; it is written expect record HOSTS ROLLOUT STATE`},
 		{"expect record h1 stable@r1 Soakin", `28: "Soakin": no record that can be expected; did you mean Soaking? want one of none, Pending`},
 		{"expect record 1 stable@r1 Soaking", `15: "1": want hosts such as`},
 		{"expect record h1 r1 Soaking", `18: "r1": want <channel>@<channel_ref>`},
-		{"expect record h1 stable@r2 Soaking", `1: "expect record h1 stable@r2 Soaking": rollout stable@r2: want one of the scenario`},
+		{"expect record h1 stable@r2 Soaking", `18: "expect record h1 stable@r2 Soaking": there is no rollout stable@r2; did you mean stable@r1?`},
+		{"expect record h1..h4 stable@r1 none", `15: "expect record h1..h4 stable@r1 none": host is h1..h4; the fleet has h1 to h3`},
+		{"expect record h1 stable@r1 Soaking closure=c9", `36: "expect record h1 stable@r1 Soaking closure=c9": there is no closure c9; did you mean c0? want one of c0, c1`},
+		{"expect rollout stabel@r1 Halted", `16: "expect rollout stabel@r1 Halted": there is no rollout stabel@r1; did you mean stable@r1?`},
+		{"expect notice opened rollout=edge@r1", `22: "expect notice opened rollout=edge@r1": there is no rollout edge@r1; want one of stable@r1`},
+		{"expect closure h1 blue", `19: "expect closure h1 blue": there is no closure blue; want one of c0, c1`},
 		{"expect record h1 stable@r1 Soaking at>=1m", `36: want one instant: a state is looked at, it does not happen`},
 		{"expect record h1 stable@r1 Soaking side=agent confirmed=yes", `47: only the plane's record can be confirmed`},
 		{"expect record h1 stable@r1 none seq=3", `1: a record that is not there has no closure`},
-		{"expect record * stable@r1 Soaking", `1: "expect record * stable@r1 Soaking": a hostile host has no agent; want side=plane`},
-		{"expect host h1 dead", `16: "dead": no host that can be expected; want one of reachable, unreachable, unknown`},
+		{"expect record * stable@r1 Soaking", `15: "expect record * stable@r1 Soaking": a hostile host has no agent; want side=plane`},
+		{"expect host h1 dead", `16: "dead": no host that can be expected; want one of reachable, unreachable, never_seen, unknown`},
 		{"expect closure h1", `8: "closure": want HOSTS, CLOSURE after it`},
 		{"expect violation S1\nexpect violation S2", `1: "expect violation S1": want one violation at most`},
 	} {

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +44,7 @@ var expectForms = [expectKindEnd]expectForm{
 		about: "the records of these hosts are in this state, at the plane and at the agent"},
 	ExpectRollout: {what: "rollout", rollout: true, name: "STATE", words: rolloutWords, takes: fields("at"),
 		about: "the plane says this of the rollout"},
-	ExpectHost: {what: "host", hosts: true, name: "REACHABILITY", words: words("reachable", "unreachable", "unknown"), takes: fields("at"),
+	ExpectHost: {what: "host", hosts: true, name: "REACHABILITY", words: words(reachabilityWords...), takes: fields("at"),
 		about: "the plane says this of these hosts"},
 	ExpectClosure: {what: "closure", hosts: true, name: "CLOSURE", words: words(), takes: fields("at"),
 		about: "these hosts run this closure"},
@@ -60,7 +61,7 @@ var expectSettings = []setting[Expect]{
 		withAbout("to a request on this route"),
 	wordSetting("event", eventKindWords(), func(e *Expect) *string { return &e.Event }).
 		withAbout("to an event of this kind"),
-	textSetting("rollout", "stable@r1", func(e *Expect) *wire.RolloutID { return &e.Rollout }, wire.ParseRolloutID).
+	textSetting("rollout", "stable@r1", func(e *Expect) *wire.RolloutID { return &e.Rollout }, parseRollout).
 		withAbout("about this rollout"),
 	numbersSetting("seq", "3", func(e *Expect) *Bounds[int] { return &e.Seq }).
 		withAbout("about an event with this number; a record whose last number it is"),
@@ -157,6 +158,15 @@ func (f *expectForm) subjects() []string {
 	return append(list, f.name)
 }
 
+// subjectKey is what an error calls a subject by: the key of the setting that
+// says the same of another expectation.
+func subjectKey(name string) string {
+	if name == "HOSTS" {
+		return "host"
+	}
+	return strings.ToLower(name)
+}
+
 // String writes the expectation as a line of a scenario.
 func (e Expect) String() string {
 	if e.Kind == 0 || e.Kind >= expectKindEnd {
@@ -206,13 +216,13 @@ func parseExpect(line []word) (Expect, map[string]word, error) {
 	}
 	if form.hosts {
 		if err := takeText(subjects[0], &e.Hosts, ParseHosts); err != nil {
-			return e, nil, err
+			return e, nil, fmt.Errorf("%w; it is written %s", err, e.Kind.Form())
 		}
 		subjects = subjects[1:]
 	}
 	if form.rollout {
-		if err := takeText(subjects[0], &e.Rollout, wire.ParseRolloutID); err != nil {
-			return e, nil, err
+		if err := takeText(subjects[0], &e.Rollout, parseRollout); err != nil {
+			return e, nil, fmt.Errorf("%w; it is written %s", err, e.Kind.Form())
 		}
 		subjects = subjects[1:]
 	}
@@ -229,6 +239,9 @@ func parseExpect(line []word) (Expect, map[string]word, error) {
 	given, err := parseSettings("expect "+form.what, &e, rest, form.settings())
 	if err != nil {
 		return e, nil, err
+	}
+	for i, name := range form.subjects() {
+		given[subjectKey(name)] = line[2+i]
 	}
 	if err := e.check(); err != nil {
 		return e, nil, atKey(err, given, line[0])

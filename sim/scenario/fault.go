@@ -96,7 +96,7 @@ func (f *Fault) check() error {
 		return fmt.Errorf("kind is %d; want one of %s", f.Kind, kindWords())
 	}
 	if f.At < 0 || f.At > longest {
-		return fmt.Errorf("at is %v; want 0s to %v", f.At, longest)
+		return &keyError{"at", fmt.Errorf("at is %v; want 0s to %v", f.At, longest)}
 	}
 	form := &faultForms[f.Kind]
 	for _, field := range faultFields {
@@ -127,7 +127,7 @@ func (f *Fault) validate(s *Scenario) error {
 	case alone != "" && s.Fleet.Hosts < 2:
 		return errors.New(alone)
 	case f.At > s.Active, f.At == s.Active && !f.Kind.Instant():
-		return fmt.Errorf("it never strikes: the scenario is healed at %s; want it to begin before, or an active that ends later", FormatDuration(s.Active))
+		return &keyError{"at", fmt.Errorf("it never strikes: the scenario is healed at %s; want it to begin before, or an active that ends later", FormatDuration(s.Active))}
 	}
 	return nil
 }

@@ -226,7 +226,7 @@ func parseFault(words []word) (f Fault, given map[string]word, err error) {
 	if f.Kind, err = parseFaultKind(kind); err != nil {
 		return f, nil, &wordError{words[2].column, err}
 	}
-	given = make(map[string]word)
+	given = map[string]word{"at": words[1]}
 	for _, w := range words[4:] {
 		key, value, found := strings.Cut(w.text, "=")
 		at := slices.IndexFunc(faultFields, func(field faultField) bool { return field.key == key })
@@ -260,5 +260,5 @@ func parseFaultKind(words string) (FaultKind, error) {
 			return k, nil
 		}
 	}
-	return 0, fmt.Errorf("%q is neither a fault nor an act; %s", words, oneOf(words, append(kindTexts(), actTexts()...)))
+	return 0, fmt.Errorf("%q is neither a fault nor an act; %s", shortened(words), oneOf(words, append(kindTexts(), actTexts()...)))
 }

@@ -164,7 +164,7 @@ func TestABadFaultNamesTheWordAndWhatWouldBeRight(t *testing.T) {
 		{"at 2 reply drop", `"2": want a duration, for instance 90s`},
 		{"at -2m reply drop", "at is -2m0s; want 0s to 8784h0m0s"},
 		{"at 2m reply dorp", `"reply dorp" is neither a fault nor an act; did you mean reply drop?`},
-		{"at 2m net everything", `"net everything" is neither a fault nor an act; want one of reducer wedge, reducer slow, reply drop, gate capacity`},
+		{"at 2m net everything", `"net everything" is neither a fault nor an act; want one of net drop, net dup, net delay, net reorder`},
 		{"at 2m disk slow each=1s rate=3", "disk slow has no rate; it is written disk slow [for=30s] each=200ms"},
 		{"at 2m disk slow for=1m", "disk slow needs each; it is written disk slow [for=30s] each=200ms"},
 		{"at 2m disk slow each", `"each": want key=value; it is written disk slow [for=30s] each=200ms`},

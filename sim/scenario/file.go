@@ -30,10 +30,18 @@ type fileLine struct {
 	given   map[string]word // the settings that the line has
 }
 
-// ParseFile reads a scenario and keeps its comments. The error is a
-// [SyntaxErrors] and has everything that is wrong.
+// byteOrderMark is what some editors begin a file of UTF-8 with.
+const byteOrderMark = "\ufeff"
+
+// ParseFile reads a scenario and keeps its comments. Lines may end in CR LF,
+// and the text may begin with a byte order mark; neither is kept. The error is
+// a [SyntaxErrors] and has everything that is wrong.
 func ParseFile(name, text string) (*File, error) {
 	f := &File{Name: name}
+	if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") {
+		return nil, SyntaxErrors{{File: name, Line: 1, Column: 1, Problem: "the text is UTF-16; want UTF-8"}}
+	}
+	text = strings.TrimPrefix(text, byteOrderMark)
 	var wrong SyntaxErrors
 	number := 0
 	for text := range strings.Lines(text) {
@@ -86,8 +94,12 @@ func (f *File) judge() SyntaxErrors {
 	if f.lineOf(part{kind: partFleet}) == nil {
 		return SyntaxErrors{{File: f.Name, Line: 1, Column: 1, Problem: "there is no fleet; want a line such as fleet 3"}}
 	}
-	for _, p := range filled.problems() {
-		l := f.lineOf(p.part)
+	lines := make(map[part]*fileLine, len(f.lines))
+	for i := range f.lines {
+		lines[f.lines[i].part] = &f.lines[i]
+	}
+	for _, p := range append(f.defaulted(&filled), filled.problems()...) {
+		l := lines[p.part]
 		if l == nil { // a part that has no line, or that a line led to
 			wrong = append(wrong, &SyntaxError{File: f.Name, Line: 1, Column: 1, Problem: p.err.Error()})
 			continue
@@ -134,7 +146,7 @@ func (f *File) parseLine(l *fileLine) (err error) {
 			return words[0].wrong("want how many hosts there are after it, for instance fleet 3")
 		}
 		if s.Fleet.Hosts, err = strconv.Atoi(words[1].text); err != nil {
-			return words[1].wrong("want how many hosts there are")
+			return words[1].wrong("want how many hosts there are, for instance fleet 3")
 		}
 		l.given, err = parseSettings("fleet", &s.Fleet, words[2:], fleetSettings)
 	case "plane":
@@ -159,7 +171,7 @@ func (f *File) parseLine(l *fileLine) (err error) {
 			return words[0].wrong("want its ID after it, for instance rollout stable@r1 target=c1")
 		}
 		r := Rollout{}
-		if err := takeText(words[1], &r.ID, wire.ParseRolloutID); err != nil {
+		if err := takeText(words[1], &r.ID, parseRollout); err != nil {
 			return err
 		}
 		if l.given, err = parseSettings("rollout", &r, words[2:], rolloutSettings); err != nil {
@@ -192,7 +204,7 @@ func (f *File) parseLine(l *fileLine) (err error) {
 		l.part = part{partExpect, len(s.Expects)}
 		s.Expects = append(s.Expects, e)
 	default:
-		return words[0].wrong("no line begins with it; %s", oneOf(words[0].text, lineWords))
+		return noLine(words[0])
 	}
 	return err
 }
@@ -213,13 +225,14 @@ func (f *File) parseAt(l *fileLine) error {
 	if len(words) < 3 {
 		return words[0].wrong("want a time and a fault or an act after it, for instance at 2m plane crash for=10s")
 	}
-	a, isAct, err := parseAct(words)
+	a, given, isAct, err := parseAct(words)
 	if isAct {
-		l.part = part{partAct, len(s.Acts)}
+		l.part, l.given = part{partAct, len(s.Acts)}, given
 		s.Acts = append(s.Acts, a)
 		return err
 	}
-	fault, given, err := parseFault(words)
+	var fault Fault
+	fault, given, err = parseFault(words)
 	l.part, l.given = part{partFault, len(s.Faults)}, given
 	s.Faults = append(s.Faults, fault)
 	return err

@@ -34,7 +34,7 @@ func referenceSections() map[string]string {
 		"acts": actTable(), "send-settings": settingTable(sendSettings, nil),
 		"expectations": expectTable(), "expect-settings": settingTable(expectSettings, nil),
 		"answers": wordList(answerWords()), "notices": wordList(noticeTexts()), "entries": wordList(entryWords()),
-		"effects": wordList(effectTexts()), "plane-states": wordList(planeWords), "checkers": checkerTable(),
+		"effects": wordList(effectTexts()), "plane-states": wordList(planeWords), "reachabilities": wordList(reachabilityWords), "checkers": checkerTable(),
 	}
 }
 
@@ -93,6 +93,9 @@ func actTable() string {
 		about := actForms[k].about
 		if k != ActSend {
 			for _, s := range actForms[k].settings {
+				if s.key == unknownKey { // the page explains it for all of them
+					continue
+				}
 				about += "; " + s.key + ": " + s.about
 			}
 		}

@@ -25,7 +25,7 @@ var rules = []Rule{
 	{"S9", "bootstrap snapshots exactly of the active records, as they are, in order, to a heartbeat that names no rollout (PROTOCOL H3, H6)"},
 	{"S10", "nothing about a host changes by another's certificate, and nothing by a refused request (PROTOCOL T3 to T5, T7, E6, E7)"},
 	{"S11", "no reply is delivered late; what was refused is never stepped, what is inside once or not at all (PROTOCOL G1, G2)"},
-	{"S12", "who is reachable follows the plane's clock and its credits, and agents' clocks are only shown (PROTOCOL L1 to L3, H1)"},
+	{"S12", "who is reachable or was never seen follows the plane's clock and its credits, and agents' clocks are only shown (PROTOCOL L1 to L3, H1)"},
 	{"S13", "a poll is offered what is queued for its host, and nothing that is quarantined, halted, held or superseded; whose work comes to be offered is woken (PROTOCOL D1, D2, R1 to R3, R6)"},
 	{"S14", "a host is dispatched only when the turn of its wave has come, and a rollout is shown in the state that follows (PROTOCOL R2, R4)"},
 	{"S15", "the plane is wedged exactly when something is inside and nothing has finished for longer than the reply timeout (PROTOCOL G7)"},

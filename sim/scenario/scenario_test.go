@@ -51,7 +51,7 @@ func TestAWrongScenarioIsRefusedWithTheFieldAndWhatWouldBeRight(t *testing.T) {
 		{func(s *Scenario) { s.Converge = -1 }, "converge is -1ns; want more than 0s"},
 
 		{func(s *Scenario) { s.Rollouts[0].ID = "r1" }, `rollout "r1": want <channel>@<channel_ref>`},
-		{func(s *Scenario) { s.Rollouts[0].Target = "" }, `rollout stable@r1: target ""`},
+		{func(s *Scenario) { s.Rollouts[0].Target = "" }, "rollout stable@r1 has no target; want the closure that its hosts shall run, for instance target=c1"},
 		{func(s *Scenario) { s.Rollouts[0].At = -1 }, "rollout stable@r1: at is -1ns; want 0s to 8784h0m0s"},
 		{func(s *Scenario) { s.Rollouts[0].Targets = Hosts{1, 4} }, "rollout stable@r1: hosts h1..h4; want hosts from h1 to h3"},
 		{func(s *Scenario) { s.Rollouts[0].Waves = []time.Duration{time.Second} }, "rollout stable@r1: soak 1s; want whole minutes"},

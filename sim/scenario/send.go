@@ -19,7 +19,7 @@ var sendEvents = []string{"DispatchAck", "ActivationCompleted", "Converged", "Ro
 var sendSettings = []setting[Act]{
 	hostsSetting("as", "h1", func(a *Act) *Hosts { return &a.As }).
 		withAbout("the host whose name the body has; without it their own"),
-	textSetting("rollout", "stable@r1", func(a *Act) *wire.RolloutID { return &a.Rollout }, wire.ParseRolloutID).
+	textSetting("rollout", "stable@r1", func(a *Act) *wire.RolloutID { return &a.Rollout }, parseRollout).
 		withAbout("the rollout that the heartbeat or the event names"),
 	textSetting("closure", "c1", func(a *Act) *wire.Closure { return &a.Closure }, wire.ParseClosure).
 		withAbout("the closure that it tells of"),
@@ -37,6 +37,7 @@ var sendSettings = []setting[Act]{
 			return FormatDuration(a.For)
 		},
 		parse: func(a *Act, s string) (err error) { a.For, err = parseDuration(s, "2s"); return err }},
+	unknownSetting,
 }
 
 // numberSetting is a setting of a number from 1 on. Nothing is printed if it is
@@ -63,30 +64,39 @@ const maxSent = 10_000
 func (a *Act) validateSend(s *Scenario) error {
 	switch {
 	case !slices.Contains(sendWords, a.Route.String()):
-		return fmt.Errorf("route is %v; %s", a.Route, oneOf(a.Route.String(), sendWords))
-	case a.Hosts.Last > s.Fleet.Hosts || a.As.Last > s.Fleet.Hosts:
-		return fmt.Errorf("want hosts of h1 to h%d", s.Fleet.Hosts)
+		return &keyError{"route", fmt.Errorf("route is %v; %s", a.Route, oneOf(a.Route.String(), sendWords))}
+	case a.Hosts.Last > s.Fleet.Hosts:
+		return &keyError{"hosts", fmt.Errorf("want hosts of h1 to h%d", s.Fleet.Hosts)}
 	case a.As.First != a.As.Last:
-		return errors.New("as: want one host")
-	case a.Count < 0 || a.Count > maxSent || a.Seq < 0:
-		return fmt.Errorf("want a count of 1 to %d and a seq of 1 or more", maxSent)
+		return &keyError{"as", errors.New("as: want one host")}
+	case a.Count < 0 || a.Count > maxSent:
+		return &keyError{"count", fmt.Errorf("want a count of 1 to %d", maxSent)}
+	case a.Seq < 0:
+		return &keyError{"seq", errors.New("want a seq of 1 or more")}
 	case a.For%time.Second != 0 || a.For > time.Minute:
-		return errors.New("wait: want whole seconds up to 1m")
+		return &keyError{"wait", errors.New("wait: want whole seconds up to 1m")}
 	case a.Route == RouteEvent && (a.Event == "" || a.Seq == 0 || a.Rollout == ""):
-		return errors.New("an event needs event, seq and rollout")
-	case a.Route != RouteEvent && (a.Event != "" || a.Seq != 0):
-		return errors.New("only an event has event and seq")
+		return &keyError{"route", errors.New("an event needs event, seq and rollout")}
+	case a.Route != RouteEvent && a.Event != "":
+		return &keyError{"event", errors.New("only an event has event and seq")}
+	case a.Route != RouteEvent && a.Seq != 0:
+		return &keyError{"seq", errors.New("only an event has event and seq")}
 	case a.Route != RoutePoll && a.For != 0:
-		return errors.New("only a poll has wait")
-	case (a.Route == RoutePoll || a.Route == RouteGarbage) && (a.Rollout != "" || a.Closure != "" || a.As != Hosts{}):
-		return fmt.Errorf("a %v names nothing", a.Route)
+		return &keyError{"wait", errors.New("only a poll has wait")}
 	case a.Event != "" && !slices.Contains(sendEvents, a.Event):
-		return errors.New("event: " + oneOf(a.Event, sendEvents))
+		return &keyError{"event", errors.New("event: " + oneOf(a.Event, sendEvents))}
+	}
+	if a.Route == RoutePoll || a.Route == RouteGarbage {
+		for _, set := range sendSettings[:3] { // as, rollout, closure
+			if set.print(a) != "" {
+				return &keyError{set.key, fmt.Errorf("a %v names nothing", a.Route)}
+			}
+		}
 	}
 	if i := s.RolloutIndex(a.Rollout); a.Route == RouteEvent && i >= 0 {
 		for _, n := range s.RolloutHosts(&s.Rollouts[i]) {
 			if a.Hosts.Has(n) && (a.As == Hosts{} || a.As.First == n) {
-				return fmt.Errorf("h%d is in %s: the plane would have to believe what its agent never said; want another host, rollout or name", n, a.Rollout)
+				return &keyError{"hosts", fmt.Errorf("h%d is in %s: the plane would have to believe what its agent never said; want another host, rollout or name", n, a.Rollout)}
 			}
 		}
 	}

@@ -60,7 +60,7 @@ func intSetting[T any](key, example string, of func(*T) *int) setting[T] {
 		print: func(t *T) string { return strconv.Itoa(*of(t)) },
 		parse: func(t *T, s string) (err error) {
 			if *of(t), err = strconv.Atoi(s); err != nil {
-				return errors.New("want a whole number")
+				return fmt.Errorf("want a whole number, for instance %s", example)
 			}
 			return nil
 		}}

@@ -145,15 +145,8 @@ func (a *State) line(d *wire.Decoder, line string) error {
 	return nil
 }
 
-// validate judges the start of a scenario.
-func (s *Start) validate(of *Scenario) error {
-	if len(s.State) == 0 {
-		return nil
-	}
-	a, err := s.Read(of.PlaneConfig())
-	if err != nil {
-		return err
-	}
+// validate judges the start of a scenario; a is its state.
+func (s *Start) validate(of *Scenario, a *State) error {
 	for _, name := range slices.Sorted(maps.Keys(a.Running)) {
 		if n, is := HostNumber(name); !is || n > of.Fleet.Hosts || name != HostName(n) {
 			return fmt.Errorf("state: host %s; want hosts from h1 to h%d", name, of.Fleet.Hosts)

@@ -29,11 +29,22 @@ func (e *SyntaxError) Error() string {
 // one error for each line, in the order of the lines.
 type SyntaxErrors []*SyntaxError
 
-// Error writes one line for each.
+// mostErrors is how many errors of one file are written out. Somebody who gave
+// the wrong file has seen enough after a few.
+const mostErrors = 20
+
+// Error writes one line for each of the first 20, and how many more there are.
 func (list SyntaxErrors) Error() string {
-	lines := make([]string, len(list))
-	for i, e := range list {
-		lines[i] = e.Error()
+	var lines []string
+	for _, e := range list[:min(len(list), mostErrors)] {
+		lines = append(lines, e.Error())
+	}
+	if more := len(list) - mostErrors; more > 0 {
+		last := fmt.Sprintf("and %d more wrong lines; mend these first", more)
+		if file := list[0].File; file != "" {
+			last = file + ": " + last
+		}
+		lines = append(lines, last)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -56,7 +67,16 @@ func (e *wordError) Unwrap() error { return e.err }
 // wrong makes an error about the word. The error text begins with the word
 // itself.
 func (w word) wrong(format string, args ...any) error {
-	return &wordError{w.column, fmt.Errorf("%q: "+format, append([]any{w.text}, args...)...)}
+	return &wordError{w.column, fmt.Errorf("%q: "+format, append([]any{shortened(w.text)}, args...)...)}
+}
+
+// shortened is a text as an error quotes it: a file that is no scenario may be
+// one word of a megabyte.
+func shortened(text string) string {
+	if len(text) <= longestWord {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longestWord], "") + "…"
 }
 
 // columnOf is the column that an error is about, or the given one.
@@ -138,8 +158,18 @@ const manyWords = 12
 
 // oneOf lists words for an error, and says which of them was probably meant.
 func oneOf(got string, words []string) string {
+	near := nearest(got, words)
+	if len(words) > manyWords && near == "" {
+		switch some := related(got, words); len(some) {
+		case 0:
+		case 1:
+			near = some[0]
+		default:
+			words = some
+		}
+	}
 	list := "want one of " + strings.Join(words, ", ")
-	switch near := nearest(got, words); {
+	switch {
 	case near == "":
 		return list
 	case len(words) > manyWords:

@@ -30,7 +30,7 @@ func TestABadScenarioNamesThePlaceAndWhatWouldBeRight(t *testing.T) {
 		{"fleet 3\nrollout stable@r1 waves=5", `f:2:19: "waves=5": want the soak time of each wave`},
 		{"fleet 3\nrollout stable@r1 policy=hope", `f:2:19: "policy=hope": want halt or rollback-and-halt`},
 		{"fleet 3\nrollout r1 target=c1", `f:2:9: "r1": want <channel>@<channel_ref>`},
-		{"fleet 3\nrollout stable@r1 target=c1 hosts=h4", `f:2:1: rollout stable@r1: hosts h4; want hosts from h1 to h3`},
+		{"fleet 3\nrollout stable@r1 target=c1 hosts=h4", `f:2:29: rollout stable@r1: hosts h4; want hosts from h1 to h3`},
 		{"fleet 3\nat 2m", `f:2:1: "at": want a time and a fault or an act after it`},
 		{"fleet 3\nat 2m reply dorp", `f:2:7: "reply dorp" is neither a fault nor an act; did you mean reply drop?`},
 		{"fleet 3\nat soon reply drop", `f:2:4: "soon": want a duration, for instance 90s`},
@@ -40,8 +40,8 @@ func TestABadScenarioNamesThePlaceAndWhatWouldBeRight(t *testing.T) {
 		{"fleet 3\nat soon revoke h1", `f:2:4: "soon": want a duration`},
 		{"fleet 3\nat 2m revoke h1 reissue=soon", `f:2:17: "reissue=soon": want a duration, for instance 1m`},
 		{"fleet 3\nat 2m clear stable", `f:2:7: "clear": want CHANNEL and CLOSURE after it; it is written clear CHANNEL CLOSURE`},
-		{"fleet 3\nat 2m resume stable@r1 now", `f:2:24: "now": resume takes nothing more`},
-		{"fleet 3\nat 2m open stable@r1", `f:2:1: act "at 2m open stable@r1": rollout "stable@r1": want one of the scenario`},
+		{"fleet 3\nat 2m resume stable@r1 now", `f:2:24: "now": want key=value; want one of unknown`},
+		{"fleet 3\nat 2m open stable@r1", `f:2:12: act "at 2m open stable@r1": there is no line rollout stable@r1, nor any other`},
 		{"fleet 3\nconverge 2h", `f:2:10: "2h": want within=DURATION`},
 		{"fleet 3\nactive soon", `f:2:8: "soon": want a duration, for instance 10m`},
 		{"fleet 3\nfly 2h", `f:2:1: "fly": no line begins with it; want one of seed, fleet, plane, network, epoch, state, rollout, at, active, converge, expect`},
@@ -106,5 +106,46 @@ at 2m reducer wedge for=12s
 	s.Seed, s.Active, s.Converge = 9, 3*time.Minute, time.Hour
 	if got := s.Brief(); !strings.HasPrefix(got, "seed 9\n") || !strings.HasSuffix(got, "active 3m\nconverge within=1h\n") {
 		t.Errorf("it is\n%s", got)
+	}
+}
+
+func TestOnlyTheFirstErrorsAreWrittenOut(t *testing.T) {
+	for _, bad := range []string{"fly\n", "at 2m resume stable@r9\n"} {
+		const lines = 20_000
+		_, err := ParseFile("f", "fleet 3\n"+strings.Repeat(bad, lines))
+		var list SyntaxErrors
+		if !errors.As(err, &list) || len(list) != lines {
+			t.Fatalf("%q: got %d errors, want %d", bad, len(list), lines)
+		}
+		text := strings.Split(err.Error(), "\n")
+		if len(text) != 21 || text[20] != "f: and 19980 more wrong lines; mend these first" {
+			t.Errorf("%q: got %d lines, the last is %s", bad, len(text), text[len(text)-1])
+		}
+		if got := list[:20].Error(); strings.Count(got, "\n") != 19 || strings.Contains(got, "more") {
+			t.Errorf("20 errors are written as %s", got)
+		}
+	}
+	for _, long := range []string{strings.Repeat("x", 1_000_000), "at 1m " + strings.Repeat("ü", 1_000_000) + " y"} {
+		if _, err := ParseFile("f", "fleet 3\n"+long); len(err.Error()) > 1000 {
+			t.Errorf("the error has %d bytes", len(err.Error()))
+		}
+	}
+}
+
+func TestAFileMayComeFromWindows(t *testing.T) {
+	const text = "# What it shows.\nfleet 3  # some\nrollout stable@r1 at=30s target=c1\n"
+	windows := byteOrderMark + strings.ReplaceAll(text, "\n", "\r\n")
+	f := mustParseFile(t, windows)
+	if f.String() != text || f.Intent() != "What it shows." {
+		t.Errorf("it reads as %q, about %q", f, f.Intent())
+	}
+	for _, c := range []struct{ text, want string }{
+		{byteOrderMark + "flete 3\r\n", `f:1:1: "flete": no line begins with it; did you mean fleet?`},
+		{"fleet 3\r\nflete 3\r\n", `f:2:1: "flete": no line begins`},
+		{"\xff\xfef\x00l\x00", "f:1:1: the text is UTF-16; want UTF-8"},
+	} {
+		if _, err := ParseFile("f", c.text); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%q: %v, want %s", c.text, err, c.want)
+		}
 	}
 }

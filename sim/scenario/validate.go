@@ -45,7 +45,12 @@ func (s *Scenario) problems() []problem {
 	if len(list) > 0 {
 		return list
 	}
-	add(part{kind: partState}, s.Start.validate(s))
+	state, err := s.Start.Read(s.PlaneConfig())
+	if err == nil {
+		err = s.Start.validate(s, state)
+	}
+	add(part{kind: partState}, err)
+	has := s.names(state)
 	seen := make(map[wire.RolloutID]bool)
 	for i := range s.Rollouts {
 		r := &s.Rollouts[i]
@@ -62,12 +67,12 @@ func (s *Scenario) problems() []problem {
 		}
 	}
 	for i := range s.Acts {
-		if err := s.Acts[i].validate(s); err != nil {
+		if err := s.Acts[i].validate(s, has); err != nil {
 			add(part{partAct, i}, fmt.Errorf("act %q: %w", s.Acts[i].String(), err))
 		}
 	}
 	for i := range s.Expects {
-		if err := s.Expects[i].validate(s); err != nil {
+		if err := s.Expects[i].validate(s, has); err != nil {
 			add(part{partExpect, i}, fmt.Errorf("%q: %w", s.Expects[i].String(), err))
 		}
 	}
@@ -131,22 +136,25 @@ func (s *Scenario) checkRollout(r *Rollout) error {
 	if _, err := wire.ParseRolloutID(string(r.ID)); err != nil {
 		return fmt.Errorf("rollout %q: %w", r.ID, err)
 	}
+	if r.Target == "" {
+		return fmt.Errorf("rollout %s has no target; want the closure that its hosts shall run, for instance target=c1", r.ID)
+	}
 	if _, err := wire.ParseClosure(string(r.Target)); err != nil {
-		return fmt.Errorf("rollout %s: target %q: %w", r.ID, r.Target, err)
+		return &keyError{"target", fmt.Errorf("rollout %s: target %q: %w", r.ID, r.Target, err)}
 	}
 	if r.At < 0 || r.At > longest {
-		return fmt.Errorf("rollout %s: at is %v; want 0s to %v", r.ID, r.At, longest)
+		return &keyError{"at", fmt.Errorf("rollout %s: at is %v; want 0s to %v", r.ID, r.At, longest)}
 	}
 	if r.Targets.Last > s.Fleet.Hosts || r.Targets.First > r.Targets.Last {
-		return fmt.Errorf("rollout %s: hosts %v; want hosts from h1 to h%d", r.ID, r.Targets, s.Fleet.Hosts)
+		return &keyError{"hosts", fmt.Errorf("rollout %s: hosts %v; want hosts from h1 to h%d", r.ID, r.Targets, s.Fleet.Hosts)}
 	}
 	for _, soak := range r.Waves {
 		if soak < 0 || soak%time.Minute != 0 {
-			return fmt.Errorf("rollout %s: soak %v; want whole minutes", r.ID, soak)
+			return &keyError{"waves", fmt.Errorf("rollout %s: soak %v; want whole minutes", r.ID, soak)}
 		}
 	}
 	if len(s.RolloutHosts(r)) == 0 {
-		return fmt.Errorf("rollout %s: no host is left when the hostile ones are not counted", r.ID)
+		return &keyError{"hosts", fmt.Errorf("rollout %s: no host is left when the hostile ones are not counted", r.ID)}
 	}
 	return nil
 }

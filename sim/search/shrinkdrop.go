@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
@@ -57,6 +56,7 @@ func (r *shrinking) editAfterwards(*scenario.Scenario) []edit {
 		s.Faults = slices.DeleteFunc(s.Faults, func(f scenario.Fault) bool { return f.At > at })
 		s.Acts = slices.DeleteFunc(s.Acts, func(a scenario.Act) bool { return a.At > at })
 		s.Rollouts = slices.DeleteFunc(s.Rollouts, func(o scenario.Rollout) bool { return o.At > at })
+		s.DropStrayActs()
 		return true
 	}}
 }
@@ -89,14 +89,10 @@ func dropFaults(s *scenario.Scenario, from, to int) { s.Faults = slices.Delete(s
 
 func dropActs(s *scenario.Scenario, from, to int) { s.Acts = slices.Delete(s.Acts, from, to) }
 
-// dropRollouts drops rollouts, and the acts that are about them alone.
+// dropRollouts drops rollouts, and the acts that name what only they had.
 func dropRollouts(s *scenario.Scenario, from, to int) {
-	var gone []wire.RolloutID
-	for i := from; i < to; i++ {
-		gone = append(gone, s.Rollouts[i].ID)
-	}
 	s.Rollouts = slices.Delete(s.Rollouts, from, to)
-	s.Acts = slices.DeleteFunc(s.Acts, func(a scenario.Act) bool { return slices.Contains(gone, a.Rollout) })
+	s.DropStrayActs()
 }
 
 // dropHosts drops the hosts with indexes from to to-1; those after them move
@@ -131,14 +127,20 @@ func dropHosts(s *scenario.Scenario, from, to int) {
 	for i := range s.Faults {
 		s.Faults[i].Hosts, _ = move(s.Faults[i].Hosts)
 	}
-	s.Acts = slices.DeleteFunc(s.Acts, func(a scenario.Act) bool { _, there = move(a.Hosts); return !there })
+	s.Acts = slices.DeleteFunc(s.Acts, func(a scenario.Act) bool {
+		_, there = move(a.Hosts)
+		_, named := move(a.As)
+		return !there || !named
+	})
 	for i := range s.Acts {
 		s.Acts[i].Hosts, _ = move(s.Acts[i].Hosts)
+		s.Acts[i].As, _ = move(s.Acts[i].As)
 	}
 	s.Rollouts = slices.DeleteFunc(s.Rollouts, func(o scenario.Rollout) bool { _, there = move(o.Targets); return !there })
 	for i := range s.Rollouts {
 		s.Rollouts[i].Targets, _ = move(s.Rollouts[i].Targets)
 	}
+	s.DropStrayActs()
 }
 
 // editInstants lets everything from an instant on happen earlier: at the same

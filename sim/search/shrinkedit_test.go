@@ -20,6 +20,8 @@ at 1m net drop host=h2..h3 for=1s rate=5
 at 1m net drop host=h3..h8 for=1s rate=5
 at 1m agent crash host=h9
 at 1m revoke h5
+at 1m send heartbeat h1 as=h5
+at 1m revoke h10 unknown=yes
 `
 	for _, c := range []struct {
 		from, to int
@@ -32,6 +34,8 @@ at 1m net drop for=1s rate=5
 at 1m net drop host=h2..h6 for=1s rate=5
 at 1m agent crash host=h7
 at 1m revoke h3
+at 1m send heartbeat h1 as=h3
+at 1m revoke h8 unknown=yes
 `},
 		{0, 1, `fleet 8 legacy=2 hostile=3
 rollout a@r1 target=c1 hosts=h1..h3
@@ -40,6 +44,7 @@ at 1m net drop host=h1..h2 for=1s rate=5
 at 1m net drop host=h2..h7 for=1s rate=5
 at 1m agent crash host=h8
 at 1m revoke h4
+at 1m revoke h9 unknown=yes
 `},
 		{4, 9, `fleet 4
 rollout a@r1 target=c1 hosts=h2..h4
@@ -47,6 +52,7 @@ rollout b@r1 target=c1 hosts=h1
 at 1m net drop for=1s rate=5
 at 1m net drop host=h2..h3 for=1s rate=5
 at 1m net drop host=h3..h4 for=1s rate=5
+at 1m revoke h5 unknown=yes
 `},
 		{5, 7, `fleet 7 legacy=1 hostile=2
 rollout a@r1 target=c1 hosts=h2..h4
@@ -56,6 +62,8 @@ at 1m net drop host=h2..h3 for=1s rate=5
 at 1m net drop host=h3..h6 for=1s rate=5
 at 1m agent crash host=h7
 at 1m revoke h5
+at 1m send heartbeat h1 as=h5
+at 1m revoke h8 unknown=yes
 `},
 	} {
 		s, err := scenario.ParseScenario(before)
@@ -70,14 +78,27 @@ at 1m revoke h5
 	}
 }
 
-func TestARolloutThatIsDroppedTakesItsResumesWithIt(t *testing.T) {
-	s, err := scenario.ParseScenario("fleet 2\nrollout a@r1 target=c1\nrollout a@r2 target=c2\nat 1m resume a@r1\nat 2m resume a@r2\n")
+func TestARolloutThatIsDroppedTakesWithItTheActsThatNameIt(t *testing.T) {
+	s, err := scenario.ParseScenario(`fleet 2
+rollout a@r1 target=c1
+rollout a@r2 target=c2
+at 1m resume a@r1
+at 2m resume a@r2
+at 3m clear a c1
+at 4m clear a c2
+at 5m clear a c9 unknown=yes
+at 6m send heartbeat h1 closure=c1
+`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dropRollouts(&s, 0, 1)
-	if got := s.Brief(); got != "fleet 2\nrollout a@r2 target=c2\nat 2m resume a@r2\n" {
+	if got := s.Brief(); got != "fleet 2\nrollout a@r2 target=c2\nat 2m resume a@r2\nat 4m clear a c2\nat 5m clear a c9 unknown=yes\n" {
 		t.Errorf("it is\n%s", got)
+	}
+	filled := s.Filled()
+	if err := filled.Validate(); err != nil {
+		t.Errorf("what is left is no scenario: %v", err)
 	}
 }
 

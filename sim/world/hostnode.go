@@ -61,12 +61,18 @@ type switching struct {
 // world begins.
 func (w *World) firstIssue() wire.Time { return w.scenario.Start.At.Add(-30 * 24 * time.Hour) }
 
+// hostCommonName is the common name in the certificates of host number n, which
+// the fleet need not have.
+func hostCommonName(n int) wire.CommonName {
+	return wire.CommonName("agent-" + string(scenario.HostName(n)) + ".sim")
+}
+
 func (h *hostNode) init(w *World, i int) {
 	f := &w.scenario.Fleet
 	n := i + 1
 	*h = hostNode{
 		index: i, running: scenario.InitialClosure, timerAt: -1,
-		identity:  wire.Identity{CommonName: "agent-" + string(scenario.HostName(n)) + ".sim", Name: string(scenario.HostName(n))},
+		identity:  wire.Identity{CommonName: string(hostCommonName(n)), Name: string(scenario.HostName(n))},
 		notBefore: w.firstIssue(),
 		sends:     random.New(w.scenario.Seed, "net/up", n),
 		down:      random.New(w.scenario.Seed, "net/down", n),

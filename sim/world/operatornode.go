@@ -62,7 +62,7 @@ func (w *World) actInput(a *scenario.Act) plane.Input {
 	case scenario.ActClear:
 		return &plane.ClearQuarantine{Channel: a.Channel, Closure: a.Closure}
 	default:
-		return &plane.Revoke{CommonName: wire.CommonName(w.hosts[max(a.Hosts.First, 1)-1].identity.CommonName)}
+		return &plane.Revoke{CommonName: hostCommonName(a.Hosts.First)}
 	}
 }
 

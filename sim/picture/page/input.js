@@ -92,7 +92,7 @@ function tipOf(t, x) {
   const state = (s) => s ? tag(d, s.state) + ` ${escape(s.rollout)} <span class="muted">since ${clock(s.from)}</span>` : '<span class="muted">no record</span>';
   const rows = [["agent", state(agent)], ["plane", state(plane)]];
   if (process) rows.push(["runs", escape(process.running) + (process.switching ? `, switching to ${escape(process.switching)}` : "") + (process.up ? "" : ", <b>agent down</b>")]);
-  rows.push(["plane says", reach ? ["does not know it", "reachable", "<b>unreachable</b>"][reach.state] : "has not heard it yet"]);
+  rows.push(["plane says", reach ? ["does not know it", "reachable", "<b>unreachable</b>", "never seen"][reach.state] : "has not heard it yet"]);
   if (hosts.length > 1) return groupTip(hosts, time);
   return `<b>${escape(hostName(model, host))}</b> ${escape(d.Hosts[host - 1].Kind)} <span class="muted">${clock(time)}</span>` + rowsHtml(rows);
 }

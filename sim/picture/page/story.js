@@ -61,6 +61,7 @@ function tellHost(model, host, tell) {
   for (const r of spans.reach) {
     if (r.state === 2) tell(r.from, r.step, "⊘", "fault", "the plane takes the host for unreachable");
     if (r.state === 1) tell(r.from, r.step, "◎", "good", "the plane hears the host: reachable");
+    if (r.state === 3) tell(r.from, r.step, "◌", "", "the plane knows the host and has never seen it");
     if (r.state === 0) tell(r.from, r.step, "⊘", "fault", "the plane does not know the host any more");
   }
 }
