@@ -68,7 +68,7 @@ func TestManifestsWithoutAnOrderWaitForTheOperator(t *testing.T) { // PROTOCOL R
 		if got := h.rollout(id).State; got != wire.Held {
 			t.Errorf("%s is %v; want Held", id, got)
 		}
-		if lines := h.logs.matching("level=WARN", "rollout held", id, "resume the one that shall be in force"); len(lines) != 1 {
+		if lines := h.logs.matching("level=WARN", "rollout held", id, "choose the one that shall be in force"); len(lines) != 1 {
 			t.Errorf("%d log lines say that %s is held, want 1", len(lines), id)
 		}
 	}
@@ -76,7 +76,7 @@ func TestManifestsWithoutAnOrderWaitForTheOperator(t *testing.T) { // PROTOCOL R
 	if body := h.agent("h1").poll().body; !strings.Contains(body, "beta@r1") {
 		t.Errorf("the host is given %q; want what another channel has for it", body)
 	}
-	h.operator("anna").do(http.MethodPost, rolloutsPath+"/stable@r2/resume", "").want(t, wire.OK)
+	h.operator("anna").do(http.MethodPost, rolloutsPath+"/stable@r2/choose", "").want(t, wire.OK)
 	if got := h.rollout("stable@r1"); got.State != wire.Superseded || got.SupersededBy != "stable@r2" {
 		t.Errorf("stable@r1 is %v, superseded by %q; want Superseded by stable@r2", got.State, got.SupersededBy)
 	}

@@ -21,6 +21,7 @@ const (
 	kindPoll
 	kindOpenRollout
 	kindResumeRollout
+	kindChooseRollout
 	kindClearQuarantine
 	kindRevoke
 	kindQuery
@@ -32,7 +33,7 @@ const (
 
 var kindWords = [kindCount]string{
 	kindHeartbeat: "heartbeat", kindEvent: "event", kindPoll: "poll", kindOpenRollout: "open_rollout",
-	kindResumeRollout: "resume_rollout", kindClearQuarantine: "clear_quarantine", kindRevoke: "revoke",
+	kindResumeRollout: "resume_rollout", kindChooseRollout: "choose_rollout", kindClearQuarantine: "clear_quarantine", kindRevoke: "revoke",
 	kindQuery: "query", kindStarted: "started", kindTick: "tick",
 }
 
@@ -48,6 +49,8 @@ func kindOf(in plane.Input) inputKind {
 		return kindOpenRollout
 	case *plane.ResumeRollout:
 		return kindResumeRollout
+	case *plane.ChooseRollout:
+		return kindChooseRollout
 	case *plane.ClearQuarantine:
 		return kindClearQuarantine
 	case *plane.Revoke:
@@ -91,7 +94,7 @@ func classOf(status int) statusClass {
 }
 
 // logKinds are the kinds of log entries that are not events.
-var logKinds = [...]wire.Name{"opened", "resumed", "confirmed", "cleared", "revoked"}
+var logKinds = [...]wire.Name{"opened", "resumed", "chosen", "confirmed", "cleared", "revoked"}
 
 // metrics are the server's own metrics. Every series exists from the start, at
 // zero, so that a rate over it is right from the first event on. No label has the

@@ -34,6 +34,10 @@ func (s *Server) registerRollouts(r *mux.Router) {
 		name: "resume_rollout", role: operators, body: optionalBody,
 		parse: parseResume, serve: serveInput,
 	})
+	s.handle(r, http.MethodPost, "/v1/operator/rollouts/{id}/choose", endpoint{
+		name: "choose_rollout", role: operators, body: optionalBody,
+		parse: parseChoose, serve: serveInput,
+	})
 }
 
 // serveInput sends the plane the input that parse has made of the request.
@@ -58,11 +62,18 @@ func parseRollout(e *exchange) bool {
 }
 
 func parseResume(e *exchange) bool {
-	if e.readsBody() && !decode(e, &wire.NoBodySchema, new(wire.NoBody)) {
-		return false
-	}
 	e.input = &plane.ResumeRollout{RolloutID: e.rolloutID()}
-	return true
+	return noDocument(e)
+}
+
+func parseChoose(e *exchange) bool {
+	e.input = &plane.ChooseRollout{RolloutID: e.rolloutID()}
+	return noDocument(e)
+}
+
+// noDocument reads a body that says nothing, if there is one.
+func noDocument(e *exchange) bool {
+	return !e.readsBody() || decode(e, &wire.NoBodySchema, new(wire.NoBody))
 }
 
 // rolloutID returns the rollout that the path names. A text that is not a rollout

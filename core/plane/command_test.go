@@ -28,6 +28,8 @@ func (s *script) input(c command) plane.Input {
 		return &plane.Poll{Hostname: host}
 	case "resume":
 		return &plane.ResumeRollout{RolloutID: wire.RolloutID(c.positional(0))}
+	case "choose":
+		return &plane.ChooseRollout{RolloutID: wire.RolloutID(c.positional(0))}
 	case "clear":
 		return &plane.ClearQuarantine{Channel: wire.Channel(c.positional(0)), Closure: wire.Closure(c.positional(1))}
 	case "revoke":

@@ -45,6 +45,9 @@ func describeManifest(m *wire.Manifest) string {
 func (in *ResumeRollout) String() string { return "resume " + string(in.RolloutID) }
 
 // String implements [Input].
+func (in *ChooseRollout) String() string { return "choose " + string(in.RolloutID) }
+
+// String implements [Input].
 func (in *ClearQuarantine) String() string {
 	return fmt.Sprintf("clear-quarantine %s %s", in.Channel, in.Closure)
 }

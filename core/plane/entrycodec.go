@@ -28,6 +28,8 @@ func (e *Entry) DecodeInput(d *wire.Decoder, doc []byte) error {
 		word = "open "
 	case "resumed":
 		word = "resume "
+	case "chosen":
+		word = "choose "
 	case "cleared":
 		word = "clear "
 	case "revoked":

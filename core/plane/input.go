@@ -42,6 +42,9 @@ type FileManifest struct {
 // ResumeRollout lets a halted rollout go on (PROTOCOL R2). One reply. Durable.
 type ResumeRollout struct{ RolloutID wire.RolloutID }
 
+// ChooseRollout puts a held rollout in force (PROTOCOL R6). One reply. Durable.
+type ChooseRollout struct{ RolloutID wire.RolloutID }
+
 // ClearQuarantine lets a closure be dispatched on a channel again
 // (PROTOCOL R3). One reply. Durable.
 type ClearQuarantine struct {
@@ -118,6 +121,7 @@ func (*Poll) isInput()             {}
 func (*OpenRollout) isInput()      {}
 func (*FileManifest) isInput()     {}
 func (*ResumeRollout) isInput()    {}
+func (*ChooseRollout) isInput()    {}
 func (*ClearQuarantine) isInput()  {}
 func (*Revoke) isInput()           {}
 func (*Confirm) isInput()          {}

@@ -47,6 +47,10 @@ var resumeSchema = wire.Schema[ResumeRollout]{Fields: []wire.Field[ResumeRollout
 	{Name: "rollout_id", Presence: wire.Required, Of: func(in *ResumeRollout) wire.Value { return &in.RolloutID }},
 }}
 
+var chooseSchema = wire.Schema[ChooseRollout]{Fields: []wire.Field[ChooseRollout]{
+	{Name: "rollout_id", Presence: wire.Required, Of: func(in *ChooseRollout) wire.Value { return &in.RolloutID }},
+}}
+
 var clearSchema = wire.Schema[ClearQuarantine]{Fields: []wire.Field[ClearQuarantine]{
 	{Name: "channel", Presence: wire.Required, Of: func(in *ClearQuarantine) wire.Value { return &in.Channel }},
 	{Name: "closure", Presence: wire.Required, Of: func(in *ClearQuarantine) wire.Value { return &in.Closure }},
@@ -102,6 +106,8 @@ func AppendInput(dst []byte, in Input) []byte {
 		return wire.AppendTagged(dst, "file", &fileSchema, in)
 	case *ResumeRollout:
 		return wire.AppendTagged(dst, "resume", &resumeSchema, in)
+	case *ChooseRollout:
+		return wire.AppendTagged(dst, "choose", &chooseSchema, in)
 	case *ClearQuarantine:
 		return wire.AppendTagged(dst, "clear", &clearSchema, in)
 	case *Revoke:
@@ -152,6 +158,9 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 	case "resume":
 		in := new(ResumeRollout)
 		return parsed(in, wire.DecodeDocument(d, &resumeSchema, doc, in))
+	case "choose":
+		in := new(ChooseRollout)
+		return parsed(in, wire.DecodeDocument(d, &chooseSchema, doc, in))
 	case "clear":
 		in := new(ClearQuarantine)
 		return parsed(in, wire.DecodeDocument(d, &clearSchema, doc, in))
@@ -178,7 +187,7 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 		in := new(Tick)
 		return parsed(in, wire.DecodeDocument(d, &tickSchema, doc, in))
 	default:
-		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, poll, open, file, resume, clear, revoke, confirm, query_…, started or tick", word)
+		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, poll, open, file, resume, choose, clear, revoke, confirm, query_…, started or tick", word)
 	}
 }
 

@@ -33,6 +33,7 @@ import (
 //	                                 batch, of which only the notices are printed
 //	poll HOST
 //	resume ID
+//	choose ID
 //	clear CHANNEL CLOSURE
 //	revoke NAME [before=SECONDS]
 //	tick [impaired]

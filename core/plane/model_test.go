@@ -244,6 +244,8 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		return m.open(now.Wall, in.Manifest, plane.Takes)
 	case *plane.ResumeRollout:
 		return m.resume(now.Wall, in.RolloutID)
+	case *plane.ChooseRollout:
+		return m.choose(now.Wall, in.RolloutID)
 	case *plane.ClearQuarantine:
 		key := quarantineKey{in.Channel, in.Closure}
 		if _, there := m.quarantine[key]; !there {
@@ -387,15 +389,27 @@ func (m *model) resume(now wire.Time, id wire.RolloutID) wire.Outcome {
 		return wire.Outcome{Code: wire.UnknownRollout}
 	case m.by[id] != "":
 		return wire.Outcome{Code: wire.RolloutSuperseded}
+	case m.held[id]:
+		return wire.Outcome{Code: wire.RolloutHeld}
 	}
-	if m.held[id] {
-		m.take(id)
-	} else {
-		for _, h := range r.failed() {
-			r.excused[h] = true
-		}
+	for _, h := range r.failed() {
+		r.excused[h] = true
 	}
 	m.settle(now, "")
+	return wire.Outcome{Code: wire.OK, Document: m.status(id, false)}
+}
+
+// choose is PROTOCOL R6.
+func (m *model) choose(now wire.Time, id wire.RolloutID) wire.Outcome {
+	switch {
+	case m.rollouts[id] == nil:
+		return wire.Outcome{Code: wire.UnknownRollout}
+	case m.by[id] != "":
+		return wire.Outcome{Code: wire.RolloutSuperseded}
+	case m.held[id]:
+		m.take(id)
+		m.settle(now, "")
+	}
 	return wire.Outcome{Code: wire.OK, Document: m.status(id, false)}
 }
 

@@ -20,14 +20,14 @@ func TestRandomRunsReachEveryCase(t *testing.T) {
 	want := []string{
 		"plane wiped", "plane crashed", "plane restarted", "plane reloaded", "a later wave", "bootstrap", "drift", "dispatch", "duplicate",
 		"a heartbeat that needs an earlier entry of its batch",
-		"entry opened applied", "entry resumed applied", "entry confirmed applied", "entry cleared applied", "entry revoked applied",
+		"entry opened applied", "entry resumed applied", "entry chosen applied", "entry confirmed applied", "entry cleared applied", "entry revoked applied",
 	}
 	for kind := plane.NoticeReplayAsked; int(kind) < plane.NoticeKindCount; kind++ {
 		want = append(want, "notice "+kind.String())
 	}
 	for _, code := range []wire.Code{
 		wire.OK, wire.Created, wire.NoContent, wire.Gap, wire.Rejected, wire.UnknownRollout, wire.UnknownHost,
-		wire.UnknownQuarantine, wire.ManifestConflict, wire.RolloutSuperseded, wire.WrongShape,
+		wire.UnknownQuarantine, wire.ManifestConflict, wire.RolloutSuperseded, wire.RolloutHeld, wire.WrongShape,
 	} {
 		want = append(want, "reply "+code.String())
 	}

@@ -245,14 +245,34 @@ func (p *Plane) hold(r *rolloutState, out *Output) {
 	out.Notices = append(out.Notices, Notice{Kind: NoticeHeld, RolloutID: r.id})
 }
 
-// decide puts a held rollout in force, by an operator's word; the others of its
-// channel are superseded.
-func (p *Plane) decide(r *rolloutState, out *Output) {
+// choose puts a held rollout in force; the others of its channel are superseded
+// (PROTOCOL R6). Choosing the one that is in force changes nothing, so an operator
+// may send it again.
+func (p *Plane) choose(id wire.RolloutID, out *Output) {
+	r := p.byID[id]
+	switch {
+	case r == nil:
+		reply(out, len(out.Entries), p.unknownRollout(id))
+		return
+	case r.superseded():
+		reply(out, len(out.Entries), wire.Refuse(wire.RolloutSuperseded, "id",
+			fmt.Sprintf("%s is superseded by %s; to go back to an older release, open it under a new channel_ref", id, r.supersededBy)))
+		return
+	case !r.held:
+		reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
+		return
+	}
 	p.supersedeHeld(r, out)
 	r.held = false
-	p.inForce[r.id.Channel()] = r
+	p.inForce[id.Channel()] = r
 	p.countActive(r, 1)
 	out.changedRollout(r)
+	p.log(out, Entry{Input: &ChooseRollout{id}, RolloutID: id, Kind: "chosen", Outcome: "applied"})
+	out.Notices = append(out.Notices, Notice{Kind: NoticeChosen, RolloutID: id})
+	if !p.advance(r, out) {
+		p.dispatchDue(r, out) // what waited while it was held
+	}
+	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
 }
 
 // countActive counts the active records of a rollout in or out at their hosts.

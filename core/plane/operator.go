@@ -14,8 +14,8 @@ type quarantineKey struct {
 }
 
 // resume lets a halted rollout go on: the hosts that failed are excused
-// (PROTOCOL R2). A held one is put in force (R6), and stays halted if it was.
-// Resuming any other changes nothing, so an operator may send it again.
+// (PROTOCOL R2). Resuming a rollout that is not halted changes nothing, so an
+// operator may send it again.
 func (p *Plane) resume(id wire.RolloutID, out *Output) {
 	r := p.byID[id]
 	switch {
@@ -26,15 +26,15 @@ func (p *Plane) resume(id wire.RolloutID, out *Output) {
 		reply(out, len(out.Entries), wire.Refuse(wire.RolloutSuperseded, "id",
 			fmt.Sprintf("%s is superseded by %s and dispatches nothing more", id, r.supersededBy)))
 		return
-	case !r.held && !r.halted():
+	case r.held:
+		reply(out, len(out.Entries), wire.Refuse(wire.RolloutHeld, "id",
+			fmt.Sprintf("%s is held until an operator says which rollout of channel %s is in force; choose one first", id, id.Channel())))
+		return
+	case !r.halted():
 		reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
 		return
 	}
-	if r.held {
-		p.decide(r, out)
-	} else {
-		r.excuse(out)
-	}
+	r.excuse(out)
 	p.log(out, Entry{Input: &ResumeRollout{id}, RolloutID: id, Kind: "resumed", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeResumed, RolloutID: id})
 	if !p.advance(r, out) {

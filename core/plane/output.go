@@ -77,8 +77,8 @@ type Entry struct {
 	// one.
 	Hostname  wire.Hostname
 	RolloutID wire.RolloutID
-	// Kind is an event's kind, or opened, resumed, confirmed, cleared,
-	// revoked.
+	// Kind is an event's kind, or opened, resumed, chosen, confirmed,
+	// cleared, revoked.
 	Kind wire.Name
 	// Outcome is applied or absorbed.
 	Outcome wire.Name
@@ -131,6 +131,8 @@ const (
 	NoticeHalted
 	// NoticeResumed: an operator let a rollout go on (R2).
 	NoticeResumed
+	// NoticeChosen: an operator put a held rollout in force (R6).
+	NoticeChosen
 	// NoticeQuarantined: a closure was quarantined on a channel (R3).
 	NoticeQuarantined
 	// NoticeCleared: an operator cleared a quarantine (R3).
@@ -155,7 +157,7 @@ var noticeWords = [NoticeKindCount]string{
 	NoticeReplayAsked: "replay_asked", NoticeConfirmed: "confirmed", NoticeAbsorbed: "absorbed",
 	NoticeRejected: "rejected", NoticeTransition: "transition", NoticeOpened: "opened",
 	NoticeSuperseded: "superseded", NoticeHeld: "held", NoticeWave: "wave", NoticeHalted: "halted",
-	NoticeResumed: "resumed", NoticeQuarantined: "quarantined", NoticeCleared: "cleared",
+	NoticeResumed: "resumed", NoticeChosen: "chosen", NoticeQuarantined: "quarantined", NoticeCleared: "cleared",
 	NoticeRevoked: "revoked", NoticeUnreachable: "unreachable", NoticeReachable: "reachable",
 	NoticeObserverSuspect: "observer_suspect", NoticeCredited: "credited",
 }

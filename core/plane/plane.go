@@ -87,6 +87,8 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 		p.openFile(in, out)
 	case *ResumeRollout:
 		p.resume(in.RolloutID, out)
+	case *ChooseRollout:
+		p.choose(in.RolloutID, out)
 	case *ClearQuarantine:
 		p.clearQuarantine(in.Channel, in.Closure, out)
 	case *Revoke:

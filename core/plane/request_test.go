@@ -33,6 +33,7 @@ var requestKinds = func() []requestKind {
 		{2, requestKind{"files", (*fleet).files}},
 		{4, requestKind{"tick", (*fleet).tick}},
 		{3, requestKind{"resume", (*fleet).resume}},
+		{2, requestKind{"choose", (*fleet).choose}},
 		{3, requestKind{"clear", (*fleet).clear}},
 		{3, requestKind{"repeat", (*fleet).repeat}},
 		{2, requestKind{"skip", (*fleet).skip}},
@@ -265,6 +266,10 @@ func (f *fleet) reopen() []request {
 		m.Hosts[0].TargetClosure += "x"
 	}
 	return []request{{in: &plane.OpenRollout{Manifest: m}}}
+}
+
+func (f *fleet) choose() []request {
+	return []request{{in: &plane.ChooseRollout{RolloutID: f.anyID()}}}
 }
 
 func (f *fleet) resume() []request {

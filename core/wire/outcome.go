@@ -44,6 +44,8 @@ const (
 	ManifestConflict
 	// RolloutSuperseded is 409: a superseded rollout cannot be resumed (R4).
 	RolloutSuperseded
+	// RolloutHeld is 409: a held rollout cannot be resumed, it is to be chosen (R6).
+	RolloutHeld
 
 	// NotFound is 404 for a path (T7).
 	NotFound
@@ -107,6 +109,7 @@ var codes = [CodeCount]struct {
 	UnknownQuarantine: {404, "unknown_quarantine", "No such quarantined closure"},
 	ManifestConflict:  {409, "manifest_conflict", "Another manifest has this rollout ID"},
 	RolloutSuperseded: {409, "superseded", "The rollout is superseded"},
+	RolloutHeld:       {409, "held", "The rollout is held"},
 
 	NotFound:             {404, "not_found", "No such route"},
 	MethodNotAllowed:     {405, "method_not_allowed", "The route does not take this method"},

@@ -175,7 +175,7 @@ const (
 	// Superseded: a newer rollout of the channel is known.
 	Superseded
 	// Held: nothing says which of the channel's rollouts is the newest, and
-	// nothing is dispatched until an operator resumes one of them.
+	// nothing is dispatched until an operator chooses one of them.
 	Held
 )
 

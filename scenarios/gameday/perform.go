@@ -76,6 +76,8 @@ func (g *Game) act(ctx context.Context, a scenario.Act) {
 		g.mu.Lock()
 		g.resumed[a.Rollout] = true
 		g.mu.Unlock()
+	case scenario.ActChoose:
+		path = "/v1/operator/rollouts/" + url.PathEscape(string(a.Rollout)) + "/choose"
 	case scenario.ActOpen:
 		s := &g.plan.scenario
 		manifest := s.Manifest(&s.Rollouts[s.RolloutIndex(a.Rollout)])

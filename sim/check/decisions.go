@@ -187,15 +187,15 @@ func (l *ledger) decide(w *world.World, in plane.Input, r *plane.Reply) {
 			l.open(&in.Manifest, l.live.placeOf(in))
 		}
 	case *plane.ResumeRollout:
-		switch o := l.live.find(in.RolloutID); {
-		case o == nil || r.Outcome.Code != wire.OK:
-		case l.live.held[o]:
+		if o := l.live.find(in.RolloutID); o != nil && r.Outcome.Code == wire.OK && o.halted() {
+			l.resume(o)
+		}
+	case *plane.ChooseRollout:
+		if o := l.live.find(in.RolloutID); o != nil && r.Outcome.Code == wire.OK && l.live.held[o] {
 			l.do(func(d *decisions) { d.take(o) })
 			l.touchChannel(o.channel)
 			l.released = append(l.released, releasedWave{o, -1}) // what waited while it was held
 			l.turn(o)
-		case o.halted():
-			l.resume(o)
 		}
 	case *plane.ClearQuarantine:
 		if r.Outcome.Code == wire.NoContent {

@@ -124,7 +124,7 @@ func (c *releases) stepDone(e *world.Event) {
 		}
 	case *plane.OpenRollout: // an operator's word, as the next
 		delete(c.fromFile, in.Manifest.ID())
-	case *plane.ResumeRollout:
+	case *plane.ChooseRollout:
 		delete(c.fromFile, in.RolloutID)
 	case *plane.Poll:
 		if d, offers := e.Reply.Outcome.Document.(*wire.Dispatch); offers && c.fromFile[d.RolloutID] {

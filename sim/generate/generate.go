@@ -104,7 +104,7 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	for i := range between(&r, p.Rollouts) {
 		s.Rollouts = append(s.Rollouts, drawRollout(&s, &r, i, span))
 	}
-	drawSerials(&s, p)
+	drawSerials(&s, p, span)
 	drawFaults(&s, p, &r, span)
 	drawActs(&s, &r, span)
 	if p.Finish != nil {
@@ -225,14 +225,17 @@ func drawActs(s *scenario.Scenario, r *random.Stream, span time.Duration) {
 
 // drawSerials takes the serials of some manifests, or of all: a plane that lost its
 // disk then waits for an operator's word (PROTOCOL R6).
-func drawSerials(s *scenario.Scenario, p Profile) {
+func drawSerials(s *scenario.Scenario, p Profile, span time.Duration) {
 	r := random.New(s.Seed, "generate/"+p.Name+"/serials", 0)
 	without := 0
 	if r.Chance(200) {
 		without = []int{1000, 500}[r.IntN(2)]
 	}
 	for i := range s.Rollouts {
-		s.Rollouts[i].Unordered = r.Chance(without)
+		o := &s.Rollouts[i]
+		if o.Unordered = r.Chance(without); o.Unordered && r.Chance(700) {
+			s.Acts = append(s.Acts, scenario.Act{At: span - r.Between(0, span/3).Truncate(time.Second), Kind: scenario.ActChoose, Rollout: o.ID})
+		}
 	}
 }
 

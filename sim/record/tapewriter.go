@@ -250,6 +250,8 @@ func operatorRequest(t *TapeRequest, m *world.Message) {
 	case *plane.FileManifest:
 		t.Body = wire.ManifestSchema.Append(nil, &in.Manifest)
 		t.Manifest = true
+	case *plane.ChooseRollout:
+		t.Path = "/v1/operator/rollouts/" + url.PathEscape(string(in.RolloutID)) + "/choose"
 	case *plane.ResumeRollout:
 		t.Path = "/v1/operator/rollouts/" + url.PathEscape(string(in.RolloutID)) + "/resume"
 	case *plane.ClearQuarantine:

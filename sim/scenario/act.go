@@ -17,6 +17,8 @@ type ActKind uint8
 const (
 	// ActResume resumes a rollout.
 	ActResume ActKind = iota + 1
+	// ActChoose puts a held rollout in force.
+	ActChoose
 	// ActClear clears the quarantine of a closure on a channel.
 	ActClear
 	// ActRevoke revokes the certificates of a host; a new one is issued to it
@@ -67,6 +69,11 @@ type actForm struct {
 var actForms = [actKindEnd]actForm{
 	ActResume: {
 		word: "resume", names: []string{"ROLLOUT"}, about: "let a halted rollout go on",
+		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, parseRollout) },
+		print: func(a *Act) string { return string(a.Rollout) }, settings: []setting[Act]{unknownSetting},
+	},
+	ActChoose: {
+		word: "choose", names: []string{"ROLLOUT"}, about: "put a held rollout in force",
 		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, parseRollout) },
 		print: func(a *Act) string { return string(a.Rollout) }, settings: []setting[Act]{unknownSetting},
 	},
@@ -221,7 +228,7 @@ func (a *Act) validate(s *Scenario, has *names) error {
 		return fmt.Errorf("kind is %d; want one that there is", a.Kind)
 	}
 	switch a.Kind {
-	case ActResume, ActOpen:
+	case ActResume, ActChoose, ActOpen:
 		if _, err := wire.ParseRolloutID(string(a.Rollout)); err != nil {
 			return &keyError{"rollout", fmt.Errorf("rollout %q: %w", a.Rollout, err)}
 		}

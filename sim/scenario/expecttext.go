@@ -111,7 +111,7 @@ func noticeTexts() []string {
 }
 
 func entryWords() []string {
-	return append(eventKindWords(), "opened", "resumed", "confirmed", "cleared", "revoked")
+	return append(eventKindWords(), "opened", "resumed", "chosen", "confirmed", "cleared", "revoked")
 }
 
 func rolloutWords() []string {

@@ -119,7 +119,7 @@ func (a *Act) unknown(s *Scenario, has *names) []error {
 		}
 	}
 	switch a.Kind {
-	case ActResume:
+	case ActResume, ActChoose:
 		add("rollout", noRollout, string(a.Rollout), has.rollouts)
 	case ActOpen:
 		add("rollout", "there is no line rollout %s", string(a.Rollout), has.own)

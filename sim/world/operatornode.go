@@ -59,6 +59,8 @@ func (w *World) actInput(a *scenario.Act) plane.Input {
 		return &plane.OpenRollout{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[w.scenario.RolloutIndex(a.Rollout)])}
 	case scenario.ActResume:
 		return &plane.ResumeRollout{RolloutID: a.Rollout}
+	case scenario.ActChoose:
+		return &plane.ChooseRollout{RolloutID: a.Rollout}
 	case scenario.ActClear:
 		return &plane.ClearQuarantine{Channel: a.Channel, Closure: a.Closure}
 	default:

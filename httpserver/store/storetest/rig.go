@@ -127,6 +127,7 @@ func (r *Rig) Random() {
 		return
 	case 1:
 		r.Step(&plane.ResumeRollout{RolloutID: r.Opened[len(r.Opened)-1]})
+		r.Step(&plane.ChooseRollout{RolloutID: r.Opened[len(r.Opened)-1]})
 		return
 	case 2:
 		for _, c := range []wire.Closure{"c0", "c1", "c2"} {
