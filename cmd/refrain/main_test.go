@@ -17,6 +17,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"refrain":         main,
+		"systemctl":       systemctl,
 		"refrain-full":    mainOnAFullDisk,
 		"refrain-planted": mainWithABug,
 		"interrupt":       interruptMain,
@@ -39,6 +40,7 @@ func mainOnAFullDisk() {
 //	exits CODE COMMAND...    run a command that must exit with CODE
 //	awaits FILE PATTERN      wait until a file matches
 //	mode MODE PATH...        check permissions, in octal
+//	runbook DOC NAME NUMBER  run a block of a runbook, see runbook_test.go
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -46,12 +48,13 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("COLUMNS", "100") // help is wrapped at the terminal's width
-			return nil
+			return setupRunbooks(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  exitsCommand,
-			"mode":   modeCommand,
-			"awaits": awaitsCommand,
+			"exits":   exitsCommand,
+			"mode":    modeCommand,
+			"awaits":  awaitsCommand,
+			"runbook": runbookCommand,
 		},
 	})
 }
