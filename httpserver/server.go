@@ -52,6 +52,7 @@ type Server struct {
 	revoked   *revocations
 	notices   *noticeLog
 	flight    *flightLog
+	health    healthChecks
 	router    *mux.Router
 	noRoute   [classCount]prometheus.Counter
 	loop      *loop
@@ -121,6 +122,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("httpserver: %w", err)
 	}
 	a.late = s.flight.suspect
+	s.addOwnChecks()
 	s.router = s.newRouter()
 	if s.http, err = s.newHTTP(); err != nil {
 		return nil, fmt.Errorf("httpserver: %w", err)
