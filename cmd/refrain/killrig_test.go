@@ -1,8 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -37,7 +37,7 @@ type killRig struct {
 	rand   *rand.Rand
 
 	process *exec.Cmd
-	log     *bytes.Buffer
+	log     *outputWatch
 	exited  chan error
 
 	hosts []*ledgerHost
@@ -110,6 +110,14 @@ func freeAddress() (string, error) {
 // start starts the process and waits until it serves.
 func (k *killRig) start() {
 	k.t.Helper()
+	if err := k.tryStart(); err != nil {
+		k.t.Fatalf("refrain serve: %v\n%s", err, k.log)
+	}
+}
+
+// tryStart starts the process; the error says how it ended instead of serving.
+func (k *killRig) tryStart() error {
+	k.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		k.t.Fatal(err)
@@ -120,7 +128,7 @@ func (k *killRig) start() {
 		"--flight-dir", "off", "--log-level", "error")
 	k.process.Args[0] = "refrain" // TestMain runs the command of this name
 	out := newOutputWatch()
-	k.log = new(bytes.Buffer)
+	k.log = newOutputWatch()
 	k.process.Stdout, k.process.Stderr = out, k.log
 	if err := k.process.Start(); err != nil {
 		k.t.Fatal(err)
@@ -132,11 +140,23 @@ func (k *killRig) start() {
 		select {
 		case <-out.changed:
 		case err := <-k.exited:
-			k.t.Fatalf("refrain serve ended with %v\n%s", err, k.log)
+			k.process = nil
+			return fmt.Errorf("it ended with %w", err)
 		case <-limit:
-			k.t.Fatalf("refrain serve does not serve\n%s", k.log)
+			return errors.New("it does not serve")
 		}
 	}
+	return nil
+}
+
+// stop ends the process as a service manager does, and returns how it ended.
+func (k *killRig) stop() error {
+	k.t.Helper()
+	if err := k.process.Process.Signal(syscall.SIGTERM); err != nil {
+		k.t.Fatal(err)
+	}
+	k.process = nil
+	return <-k.exited
 }
 
 // kill ends the process as a power cut would, from its point of view.
