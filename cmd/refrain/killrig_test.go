@@ -182,14 +182,16 @@ func (k *killRig) open() {
 }
 
 // ready asks the process's readiness probe.
-func (k *killRig) ready() (ready bool, why string) {
-	response, err := http.Get("http://" + k.ops + "/readyz")
+func (k *killRig) ready() (ready bool, why string) { return k.probe("/readyz") }
+
+func (k *killRig) probe(path string) (good bool, body string) {
+	response, err := http.Get("http://" + k.ops + path)
 	if err != nil {
 		return false, err.Error()
 	}
 	defer response.Body.Close()
-	body, _ := io.ReadAll(response.Body)
-	return response.StatusCode == http.StatusOK, string(body)
+	text, _ := io.ReadAll(response.Body)
+	return response.StatusCode == http.StatusOK, string(text)
 }
 
 // load lets every host send events while f runs.
