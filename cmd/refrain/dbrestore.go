@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 
 	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
@@ -35,6 +37,10 @@ func (c *dbRestoreCommand) Run(ctx context.Context, io stdio) error {
 		}
 	case errors.Is(err, sqlite.ErrMissing):
 		return &commandError{err: err, code: exitUsage, hint: "BACKUP is a file that refrain db backup made; nothing was changed"}
+	case errors.Is(err, sqlite.ErrForeign), errors.Is(err, sqlite.ErrNewer):
+		return &commandError{err: err, code: exitFailed, hint: "BACKUP is a file that refrain db backup made; nothing was changed"}
+	case errors.Is(err, fs.ErrNotExist):
+		return &commandError{err: err, code: exitUsage, hint: "mkdir -p " + shellWord(filepath.Dir(c.DB)) + " makes the directory of the database; nothing was changed"}
 	case errors.Is(err, sqlite.ErrInUse):
 		return &commandError{err: err, code: exitFailed, hint: "stop the plane first; nothing was changed"}
 	case errors.Is(err, sqlite.ErrMountPoint):
