@@ -77,6 +77,9 @@ func Suitable(path string) error {
 	if err := NotMounted(path); err != nil {
 		return err
 	}
+	if err := OnLocalDisk(filepath.Dir(path)); err != nil {
+		return err
+	}
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
