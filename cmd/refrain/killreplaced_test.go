@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -189,19 +191,54 @@ func (k *killRig) comeBack(refused bool, backup []byte) {
 	}
 	k.start()
 	until(k.t, "the log says that something was lost", func() bool { return strings.Contains(k.log.String(), "the store lost what was acknowledged") })
-	k.wantReplay(k.hosts[0])
+	ahead := map[*ledgerHost]wire.Seq{}
+	for _, h := range k.hosts {
+		ahead[h] = h.acked
+		k.wantReplay(h)
+	}
+	for _, h := range k.hosts {
+		for h.next <= ahead[h] { // what the backup lacks, again
+			k.more(1)
+		}
+	}
 	k.finish()
 	k.kill()
 	k.wantAudited("after the recovery")
+	k.wantNoGaps()
 }
 
+// wantNoGaps wants the log to have every event of each host.
+func (k *killRig) wantNoGaps() {
+	k.t.Helper()
+	last := map[string]int{}
+	for _, found := range loggedEvent.FindAllSubmatch(k.export(), -1) {
+		host := string(found[1])
+		seq, err := strconv.Atoi(string(found[2]))
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		if seq != last[host]+1 {
+			k.t.Errorf("%s: event %d follows event %d", host, seq, last[host])
+		}
+		last[host] = seq
+	}
+	if len(last) != len(k.hosts) {
+		k.t.Errorf("the log has events of %d hosts, want %d", len(last), len(k.hosts))
+	}
+}
+
+var loggedEvent = regexp.MustCompile(`"hostname":"(load-\d+)","rollout_id":.*"seq":(\d+),`)
+
 // wantReplay wants the first heartbeat of a host on its closure to be answered with
-// a replay, from where the plane is.
+// a replay, from where the plane is, and lets the host send from there.
 func (k *killRig) wantReplay(h *ledgerHost) {
 	k.t.Helper()
-	if from := h.heartbeat(k.t.Context()); from == "" {
-		k.t.Errorf("%s is not asked for a replay", h.name)
+	asked := h.heartbeat(k.t.Context())
+	from, err := strconv.Atoi(asked)
+	if err != nil || wire.Seq(from) > h.acked {
+		k.t.Errorf("%s is asked for a replay from %q, want one from %d at most", h.name, asked, h.acked)
 	}
+	h.next, h.under = max(1, wire.Seq(from)), ledgerEvent{}
 	if from := h.heartbeat(k.t.Context()); from != "" {
 		k.t.Errorf("%s is asked for a replay again, from %s", h.name, from)
 	}

@@ -192,10 +192,16 @@ func (s *swap) readMark() error {
 	return err
 }
 
-// keep gives the old database and its write-ahead log second names.
+// keep gives the old database and its write-ahead log second names. A write-ahead
+// log whose database is gone is kept as well.
 func (s *swap) keep(now time.Time) error {
 	if !s.existed {
-		return nil
+		wal := s.path + dbfile.WALSuffix
+		err := os.Link(wal, fmt.Sprintf("%s.%s", wal, now.UTC().Format(asideFormat)))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
 	}
 	for n := 0; ; n++ {
 		kept := fmt.Sprintf("%s.replaced-%s", s.path, now.UTC().Format(asideFormat))

@@ -57,10 +57,17 @@ func TestRestore_PutsTheBackupInPlaceAndKeepsTheOldDatabase(t *testing.T) {
 func TestRestore_OfALostDatabase(t *testing.T) {
 	_, backup, before, _ := backedUp(t)
 	path := filepath.Join(t.TempDir(), "plane.db")
+	if err := os.WriteFile(path+dbfile.WALSuffix, []byte("commits"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if r, err := Restore(t.Context(), backup, path, nil); err != nil || r.Kept != "" {
 		t.Fatalf("%+v %v", r, err)
 	}
 	storetest.Same(t, "the restored state", storetest.Loaded(t, open(t, path)), before)
+	kept, err := filepath.Glob(path + dbfile.WALSuffix + ".*Z")
+	if err != nil || len(kept) != 1 || read(t, kept[0]) != "commits" {
+		t.Errorf("the write-ahead log that was there is kept as %v %v", kept, err)
+	}
 }
 
 func TestRestore_MigratesABackupOfAnOlderSchema(t *testing.T) {
