@@ -2,6 +2,8 @@
 // identity of the file ([Look]), what makes a path unsuitable ([Resolve]), the
 // lock on it ([Lock]) and the mark of what was acknowledged ([OpenMark]). It knows
 // nothing of SQLite but the names of the files that belong together.
+//
+// Stability: private; other modules should not import it (docs/architecture.md).
 package dbfile
 
 // The suffixes of the files beside a database.
