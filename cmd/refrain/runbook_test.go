@@ -67,16 +67,13 @@ func stripBlocks(text string) string {
 	return runbookBlock.ReplaceAllStringFunc(text, func(block string) string { return strings.Repeat(" ", len(block)) })
 }
 
-// docsDir is relative to this package.
-const docsDir = "../../docs"
-
 // setupRunbooks gives a script what runbooks need.
 func setupRunbooks(env *testscript.Env) error {
-	docs, err := filepath.Abs(docsDir)
+	dir, err := filepath.Abs(docs)
 	if err != nil {
 		return err
 	}
-	env.Setenv("DOCS", docs)
+	env.Setenv("DOCS", dir)
 	port, err := freeAddress()
 	if err != nil {
 		return err
@@ -113,7 +110,7 @@ func runbookCommand(script *testscript.TestScript, not bool, args []string) {
 // script, and each use in a script to have its block.
 func TestRunbooks_EveryBlockIsRun(t *testing.T) {
 	want, have := []string{}, []string{}
-	for _, path := range glob(t, filepath.Join(docsDir, "*.md")) {
+	for _, path := range glob(t, docs+"*.md") {
 		text := readText(t, path)
 		for name, blocks := range runbookBlocks(text) {
 			if len(blocks) == 0 {
