@@ -10,6 +10,7 @@ import (
 type collector struct {
 	admission *admission
 	metrics   *metrics
+	store     *storeHealth
 }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -40,6 +41,9 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 		descUnavailable, descInboxDepth, descInboxCapacity, descInboxOldest, descWedged, descPollsWaiting, descLateReplies, descReplaysAsked,
 		descConfirmed, descEvents, descHosts, descRecords, descHeld, descSuspicions, descLogNumber,
 	} {
+		ch <- d
+	}
+	for _, d := range storeDescs {
 		ch <- d
 	}
 }
@@ -80,4 +84,5 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descHeld, float64(s.Held))
 	counter(descSuspicions, s.Suspicions)
 	gauge(descLogNumber, float64(s.Logged))
+	c.store.collect(gauge)
 }

@@ -32,6 +32,7 @@ type loop struct {
 	revoked   *revocations
 	notices   *noticeLog
 	flight    *flightLog
+	health    *storeHealth
 
 	now      time.Time // read last
 	began    time.Time // of the step whose reply comes next
@@ -231,6 +232,7 @@ func (l *loop) reply() {
 
 // tick lets the plane judge liveness. It does not go through the inbox.
 func (l *loop) tick() {
+	l.logStore()
 	in := new(plane.Tick)
 	l.faults.strike(BeforeStep, in, l.clock, l.life.Done())
 	l.ticker.Reset(l.cfg.plane().TickEvery())
@@ -272,6 +274,7 @@ func (l *loop) load() error {
 		return nil
 	}
 	l.log.Info("plane loaded", "entries", uint64(p.Stats().Logged), "took", l.clock.Since(started))
+	l.logStore()
 	return nil
 }
 

@@ -4,12 +4,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/refrain-fleet/refrain/core/gate"
 )
 
 // newOps returns the server of the ops listener: plain HTTP for probes and scrapers
@@ -40,32 +37,6 @@ func (s *Server) livez(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	probe(w, "")
-}
-
-// readyz fails if requests are refused or not processed, and says why.
-func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
-	probe(w, strings.Join(s.unready(), "\n"))
-}
-
-// unready lists why the server is not ready. It is empty if the server is ready.
-func (s *Server) unready() []string {
-	inbox := s.admission.look()
-	var why []string
-	switch {
-	case inbox.state == gate.Closed:
-		why = append(why, "draining: the server is shutting down")
-	case inbox.rebuilding:
-		why = append(why, "store failing: the plane is being rebuilt from the log")
-	case inbox.state == gate.NotStarted:
-		why = append(why, "not started: the log is not loaded yet")
-	}
-	if inbox.depth >= inbox.capacity {
-		why = append(why, fmt.Sprintf("saturated: %d requests in the inbox, which is its capacity", inbox.depth))
-	}
-	if inbox.wedged {
-		why = append(why, "wedged: see /livez")
-	}
-	return why
 }
 
 // probe answers a probe: 200, or 503 with the problem.

@@ -52,6 +52,8 @@ type Server struct {
 	revoked   *revocations
 	notices   *noticeLog
 	flight    *flightLog
+	health    healthChecks
+	store     *storeHealth
 	router    *mux.Router
 	noRoute   [classCount]prometheus.Counter
 	loop      *loop
@@ -113,14 +115,17 @@ func New(cfg Config) (*Server, error) {
 		revoked:  new(revocations),
 		notices:  newNoticeLog(cfg.Logger, lines, m.linesDropped),
 		noRoute:  m.route("none"),
+		store:    newStoreHealth(cfg.Store),
 		broken:   make(chan error, 2),
 	}
 	s.errors = &errorLog{log: cfg.Logger, throttle: s.throttle, handshakes: m.handshakes}
-	m.registry.MustRegister(&collector{admission: a, metrics: m})
+	m.registry.MustRegister(&collector{admission: a, metrics: m, store: s.store})
 	if s.flight, err = newFlightLog(&s.cfg, a); err != nil {
 		return nil, fmt.Errorf("httpserver: %w", err)
 	}
 	a.late = s.flight.suspect
+	s.addOwnChecks()
+	s.addStoreChecks()
 	s.router = s.newRouter()
 	if s.http, err = s.newHTTP(); err != nil {
 		return nil, fmt.Errorf("httpserver: %w", err)
@@ -132,7 +137,7 @@ func New(cfg Config) (*Server, error) {
 	s.back, s.stopBack = context.WithCancel(context.Background())
 	s.loop = &loop{
 		cfg: &s.cfg, clock: cfg.Clock, log: cfg.Logger, admission: a, worker: worker, store: cfg.Store, faults: cfg.Faults,
-		metrics: m, revoked: s.revoked, notices: s.notices, flight: s.flight,
+		metrics: m, revoked: s.revoked, notices: s.notices, flight: s.flight, health: s.store,
 		life: life, loaded: make(chan error, 1), done: make(chan struct{}),
 	}
 	return s, nil

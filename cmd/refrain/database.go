@@ -46,11 +46,25 @@ func (d *database) open(ctx context.Context, path string) error {
 			hint = "--db names the database's file; nothing was changed in this one"
 		case errors.Is(err, sqlite.ErrNewer):
 			hint = "nothing was changed in it"
+		case errors.Is(err, sqlite.ErrMismatch):
+			hint = fmt.Sprintf("refrain db restore --db %s BACKUP puts a backup in its place and keeps the files that are there", shellWord(path))
+		case errors.Is(err, sqlite.ErrMountPoint):
+			hint = "mount the directory of the database, not the file; nothing was changed"
+		case errors.Is(err, sqlite.ErrHardLinks):
+			hint = "remove the other names; a restore that was interrupted leaves one, and refrain db restore can be repeated; nothing was changed"
 		}
 		return &commandError{err: err, code: code, hint: hint}
 	}
 	d.Store = opened
 	return nil
+}
+
+// Health implements [store.Reporter].
+func (d *database) Health() store.Health {
+	if reporter, ok := d.Store.(store.Reporter); ok {
+		return reporter.Health()
+	}
+	return store.Health{Sizes: store.UnknownSizes}
 }
 
 // Close implements [store.Store].

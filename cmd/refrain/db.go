@@ -19,6 +19,7 @@ type dbCommand struct {
 	Stats   dbStatsCommand   `cmd:"" help:"Print its size and what it contains."`
 	Export  dbExportCommand  `cmd:"" help:"Print its log, or its state, as text."`
 	Backup  dbBackupCommand  `cmd:"" help:"Copy it to a file; the plane may run meanwhile."`
+	Restore dbRestoreCommand `cmd:"" help:"Put a backup in its place; the plane must be stopped."`
 	Compact dbCompactCommand `cmd:"" help:"Remove old finished rollouts; the plane must be stopped."`
 }
 

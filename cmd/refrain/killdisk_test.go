@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
@@ -61,15 +62,49 @@ func (k *killRig) forgetWhatIsLost() {
 	}
 }
 
+// ackedEntries is how many entries of a log were acknowledged: the last event that
+// was answered 204 and all before it.
+func (k *killRig) ackedEntries(export []byte) int {
+	entries, last := 0, 0
+	for line := range bytes.Lines(export) {
+		entries++
+		for _, h := range k.hosts {
+			if h.acked > 0 && bytes.Contains(line, fmt.Appendf(nil, `"hostname":"%s"`, h.name)) && bytes.Contains(line, fmt.Appendf(nil, `"seq":%d,`, h.acked)) {
+				last = entries
+			}
+		}
+	}
+	return last
+}
+
+// wantLossSaid wants a plane that has just started to say that acknowledged entries
+// are missing, if they are: in its log, its metric, its probe, and to the hosts that
+// may be ahead.
+func (k *killRig) wantLossSaid(round, missing int) (lost int) {
+	k.t.Helper()
+	if missing <= 0 {
+		return 0
+	}
+	if got := k.metric("refrain_store_lost_entries"); got < float64(missing) {
+		k.t.Errorf("round %d: %d acknowledged entries are missing, the metric has %v", round, missing, got)
+	}
+	until(k.t, "the log says it", func() bool { return strings.Contains(k.log.String(), "the store lost what was acknowledged") })
+	ready, checks := k.probe("/readyz?verbose")
+	if !ready || !strings.Contains(checks, `"name":"store-history","state":"warning"`) {
+		k.t.Errorf("round %d: %v %s", round, ready, checks)
+	}
+	return 1
+}
+
 // TestADamagedWriteAheadLogCostsItsEndOrIsFound kills the real binary and then
 // cuts its write-ahead log off, or flips a bit in it: a file that is served after
-// that has a beginning of the log, whole, and the tables of that beginning; or
-// an audit finds the damage. Either way the fleet converges.
+// that has a beginning of the log, whole, and the tables of that beginning, and says
+// if entries are missing that were acknowledged; or an audit finds the damage. Either way the fleet converges.
 func TestADamagedWriteAheadLogCostsItsEndOrIsFound(t *testing.T) { // PROTOCOL E2
 	k := newKillRig(t, t.TempDir(), 6)
 	k.start()
 	k.open()
-	shortened, found, harmless := 0, 0, 0
+	shortened, found, harmless, said := 0, 0, 0, 0
 	rounds := k.eachKill(func(round int) {
 		whole := k.files()
 		want := k.export()
@@ -95,6 +130,10 @@ func TestADamagedWriteAheadLogCostsItsEndOrIsFound(t *testing.T) { // PROTOCOL E
 			} else {
 				harmless++
 			}
+			acked := k.ackedEntries(want)
+			k.start()
+			said += k.wantLossSaid(round, acked-bytes.Count(got, []byte("\n")))
+			k.kill()
 		}
 		if k.forgetWhatIsLost(); len(k.export()) == 0 {
 			// Even the opening was lost: an operator opens the rollout again.
@@ -103,7 +142,7 @@ func TestADamagedWriteAheadLogCostsItsEndOrIsFound(t *testing.T) { // PROTOCOL E
 			k.kill()
 		}
 	})
-	t.Logf("%d rounds: the end was lost in %d, nothing in %d, the damage was found in %d", rounds, shortened, harmless, found)
+	t.Logf("%d rounds: the end was lost in %d, acknowledged entries in %d, nothing in %d, the damage was found in %d", rounds, shortened, said, harmless, found)
 	k.start()
 	k.finish()
 	k.kill()

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -37,7 +37,7 @@ type killRig struct {
 	rand   *rand.Rand
 
 	process *exec.Cmd
-	log     *bytes.Buffer
+	log     *outputWatch
 	exited  chan error
 
 	hosts []*ledgerHost
@@ -91,16 +91,32 @@ func newKillRig(t *testing.T, dir string, hosts int) *killRig {
 // freePort returns an address of the loopback that was free a moment ago.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return address
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
 	defer l.Close()
-	return l.Addr().String()
+	return l.Addr().String(), nil
 }
 
 // start starts the process and waits until it serves.
 func (k *killRig) start() {
+	k.t.Helper()
+	if err := k.tryStart(); err != nil {
+		k.t.Fatalf("refrain serve: %v\n%s", err, k.log)
+	}
+}
+
+// tryStart starts the process; the error says how it ended instead of serving.
+func (k *killRig) tryStart() error {
 	k.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -112,7 +128,7 @@ func (k *killRig) start() {
 		"--flight-dir", "off", "--log-level", "error")
 	k.process.Args[0] = "refrain" // TestMain runs the command of this name
 	out := newOutputWatch()
-	k.log = new(bytes.Buffer)
+	k.log = newOutputWatch()
 	k.process.Stdout, k.process.Stderr = out, k.log
 	if err := k.process.Start(); err != nil {
 		k.t.Fatal(err)
@@ -124,11 +140,23 @@ func (k *killRig) start() {
 		select {
 		case <-out.changed:
 		case err := <-k.exited:
-			k.t.Fatalf("refrain serve ended with %v\n%s", err, k.log)
+			k.process = nil
+			return fmt.Errorf("it ended with %w", err)
 		case <-limit:
-			k.t.Fatalf("refrain serve does not serve\n%s", k.log)
+			return errors.New("it does not serve")
 		}
 	}
+	return nil
+}
+
+// stop ends the process as a service manager does, and returns how it ended.
+func (k *killRig) stop() error {
+	k.t.Helper()
+	if err := k.process.Process.Signal(syscall.SIGTERM); err != nil {
+		k.t.Fatal(err)
+	}
+	k.process = nil
+	return <-k.exited
 }
 
 // kill ends the process as a power cut would, from its point of view.
@@ -154,14 +182,16 @@ func (k *killRig) open() {
 }
 
 // ready asks the process's readiness probe.
-func (k *killRig) ready() (ready bool, why string) {
-	response, err := http.Get("http://" + k.ops + "/readyz")
+func (k *killRig) ready() (ready bool, why string) { return k.probe("/readyz") }
+
+func (k *killRig) probe(path string) (good bool, body string) {
+	response, err := http.Get("http://" + k.ops + path)
 	if err != nil {
 		return false, err.Error()
 	}
 	defer response.Body.Close()
-	body, _ := io.ReadAll(response.Body)
-	return response.StatusCode == http.StatusOK, string(body)
+	text, _ := io.ReadAll(response.Body)
+	return response.StatusCode == http.StatusOK, string(text)
 }
 
 // load lets every host send events while f runs.

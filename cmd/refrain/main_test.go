@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"refrain":         main,
+		"systemctl":       systemctl,
 		"refrain-full":    mainOnAFullDisk,
 		"refrain-planted": mainWithABug,
 		"interrupt":       interruptMain,
@@ -39,6 +41,10 @@ func mainOnAFullDisk() {
 //	exits CODE COMMAND...    run a command that must exit with CODE
 //	awaits FILE PATTERN      wait until a file matches
 //	mode MODE PATH...        check permissions, in octal
+//	tmpfs SIZE DIR           mount a small file system until the script ends
+//	runbook DOC NAME NUMBER  run a block of a runbook, see runbook_test.go
+//
+// and the condition mounts: file systems can be mounted.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -46,12 +52,20 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("COLUMNS", "100") // help is wrapped at the terminal's width
-			return nil
+			return setupRunbooks(env)
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "mounts" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return canMount(), nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  exitsCommand,
-			"mode":   modeCommand,
-			"awaits": awaitsCommand,
+			"exits":   exitsCommand,
+			"mode":    modeCommand,
+			"awaits":  awaitsCommand,
+			"runbook": runbookCommand,
+			"tmpfs":   tmpfsCommand,
 		},
 	})
 }
@@ -71,6 +85,31 @@ func awaitsCommand(script *testscript.TestScript, not bool, args []string) {
 		}
 	}
 	script.Fatalf("%s does not match %s after a minute:\n%s", args[0], args[1], text)
+}
+
+// canMount reports whether this process may mount file systems, and says loudly if
+// it may not.
+var canMount = sync.OnceValue(func() bool {
+	dir, err := os.MkdirTemp("", "mount")
+	if err != nil {
+		return false
+	}
+	defer os.Remove(dir)
+	out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", dir).CombinedOutput()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "NOT RUN: scripts that mount a file system, since none can be mounted here: %v %s\n", err, out)
+		return false
+	}
+	return exec.Command("umount", dir).Run() == nil
+})
+
+func tmpfsCommand(script *testscript.TestScript, not bool, args []string) {
+	if not || len(args) != 2 {
+		script.Fatalf("usage: tmpfs SIZE DIR")
+	}
+	dir := script.MkAbs(args[1])
+	script.Check(script.Exec("mount", "-t", "tmpfs", "-o", "size="+args[0], "tmpfs", dir))
+	script.Defer(func() { _ = exec.Command("umount", "-l", dir).Run() })
 }
 
 func exitsCommand(script *testscript.TestScript, not bool, args []string) {

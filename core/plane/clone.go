@@ -31,6 +31,7 @@ func (p *Plane) Clone() *Plane {
 		}
 	}
 	c.table = p.table.clone(c.rollouts)
+	c.toReplay = p.cloneReplays(c.rollouts)
 	return c
 }
 

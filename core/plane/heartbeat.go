@@ -37,7 +37,8 @@ func (p *Plane) heartbeat(req *wire.HeartbeatRequest, out *Output) {
 		}
 	case req.RolloutID != "" && req.CurrentClosure != "":
 		h := &p.table.hosts[i]
-		if ref, known := h.find(req.RolloutID); known && ref.record().Drifted(req.CurrentClosure) { // H2
+		ref, known := h.find(req.RolloutID)
+		if known && (p.takeReplay(ref) || ref.record().Drifted(req.CurrentClosure)) { // H8, H2
 			from := ref.record().LastEventSeq
 			answer.Outcome.Replay, answer.Outcome.ReplayFrom = true, from
 			answer.AfterEntries = dependsOn(out, h.name)

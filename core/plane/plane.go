@@ -39,6 +39,7 @@ type Plane struct {
 	quarantine  map[quarantineKey]wire.QuarantineEntry
 	revocations map[wire.CommonName]wire.Time
 	retired     map[wire.RolloutID]retiredLine
+	toReplay    map[recordRef]struct{} // see RequestReplays
 
 	logged   wire.Seq // number of the last entry
 	liveness liveness

@@ -134,8 +134,14 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 		case wire.NeverSeen:
 			p.stats.HostsNeverSeen++
 		}
+	case "replay":
+		var l replayLine
+		if err := wire.DecodeDocument(&rd.decoder, &replayLineSchema, doc, &l); err != nil {
+			return err
+		}
+		return p.restoreReplay(&l)
 	default:
-		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock or host")
+		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host or replay")
 	}
 	return nil
 }

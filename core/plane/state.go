@@ -153,5 +153,5 @@ func (p *Plane) AppendState(dst []byte) []byte {
 			Heard: wire.Nanos(v.heard), Gone: wire.Flag(v.gone), NeverSeen: wire.Flag(v.unseen),
 		})
 	}
-	return dst
+	return p.appendReplays(dst)
 }

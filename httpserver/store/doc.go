@@ -4,6 +4,7 @@
 //
 //	httpserver/store/sqlite     sqlite.DB: one SQLite file, for production
 //	httpserver/store/memory     memory.Log: no disk, for tests and demos
+//	httpserver/store/dbfile     the identity, lock and mark of a database in a file
 //	httpserver/store/storetest  the contract as tests; every implementation
 //	                            passes storetest.Run
 //
@@ -29,6 +30,9 @@
 //  7. One process at a time writes to a log. An implementation refuses to open
 //     a log that another process has open, or makes the commits of all but one
 //     of them fail.
+//  8. A store that can find out that its log lost acknowledged entries reports it
+//     ([Reporter]); Load then returns a plane that requests replays (PROTOCOL H8,
+//     [plane.Plane.RequestReplays]).
 //
 // # The caller's duties
 //

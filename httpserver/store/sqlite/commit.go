@@ -98,10 +98,22 @@ func (db *DB) Commit(entries []plane.Entry, rows []plane.Row) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	if err := db.write(entries, rows); err != nil {
-		db.suspect = true
-		return fmt.Errorf("sqlite: %s: commit of entries %d to %d: %w", db.path, entries[0].Number, entries[len(entries)-1].Number, err)
+	// The files are compared after the commit as well: what went to a file that
+	// was replaced meanwhile must not be acknowledged.
+	err := db.files.check()
+	if err == nil {
+		if err = db.write(entries, rows); err == nil {
+			err = db.files.check()
+		}
 	}
+	if err != nil {
+		db.suspect = true
+		err = fmt.Errorf("sqlite: %s: commit of entries %d to %d: %w", db.path, entries[0].Number, entries[len(entries)-1].Number, explainBusy(err))
+		db.health.failed(err)
+		return err
+	}
+	db.files.acknowledge(entries[len(entries)-1].Number)
+	db.checkpointIfLong()
 	return nil
 }
 
@@ -154,12 +166,15 @@ func (p *statements) writeRow(row *plane.Row) error {
 	return err
 }
 
-// The rows of plane_settings. The document of each but the probe has the number
+// The rows of plane_settings. The documents of log and checkpoint have the number
 // of a log entry: the last one whose effects are in the tables, or in the
 // checkpoint.
 const (
 	settingLog        = "log"
 	settingCheckpoint = "checkpoint"
+	// settingReplay exists for [replayFor] from when it was found that the file is
+	// older than what was acknowledged. Its document has the instant.
+	settingReplay = "replay"
 	// settingProbe exists only while probe runs. After a crash in between it
 	// stays, and means nothing.
 	settingProbe = "probe"

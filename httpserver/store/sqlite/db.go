@@ -5,17 +5,18 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/httpserver/store/dbfile"
 )
 
 var _ store.Store = (*DB)(nil)
@@ -24,8 +25,9 @@ var _ store.Store = (*DB)(nil)
 // [Open]. One goroutine calls Load, Commit, Repair, Compact and Close; Events is
 // for any goroutine.
 type DB struct {
-	path string // without symbolic links
-	lock *os.File
+	path  string // without symbolic links
+	files *files
+	tasks *upkeep
 
 	// reading is held by Events, which reads beside the writer: the connections
 	// are not closed meanwhile, so that no lock of SQLite's is lost with them.
@@ -38,6 +40,12 @@ type DB struct {
 	// file, so they are not used again.
 	suspect bool
 	closed  bool
+	// lost is how many acknowledged entries were missing when the file was
+	// opened; replay is until when replays are requested at each start.
+	lost   wire.Seq
+	replay time.Time
+
+	health healthState
 }
 
 // Open opens the database file at path and creates it if there is none; its
@@ -48,50 +56,46 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if path == "" {
 		return nil, errors.New("sqlite: path is empty; want a file")
 	}
-	real, err := realPath(path)
+	real, err := dbfile.Resolve(path)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 	if info, err := os.Stat(real); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, errIsDirectory)
 	}
-	held, err := lock(real)
+	held, err := holdFiles(real)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
 	// fdatasync keeps the promise of a commit and skips a journal entry for
 	// timestamps, which nothing reads. Where it does not exist, fsync is used.
 	_, _ = driver.Fdatasync(true)
-	db := &DB{path: real, lock: held}
-	if err := db.connect(ctx); err != nil {
-		db.lock.Close()
+	db := &DB{path: real, files: held}
+	if err := db.begin(ctx); err != nil {
+		_ = db.files.release()
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
+	db.tasks = startUpkeep(db.maintain)
 	return db, nil
 }
 
-// realPath returns the path without symbolic links, so that a file has one name
-// and one lock. The file may be missing, its directory may not.
-func realPath(path string) (string, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
+// begin opens the database for the first time, unless something is wrong that
+// opening it would make worse.
+func (db *DB) begin(ctx context.Context) error {
+	if err := db.examine(ctx); err != nil {
+		return err
 	}
-	real, err := filepath.EvalSymlinks(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return real, err
-	}
-	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
-	if err != nil {
-		return "", fmt.Errorf("the directory of %s: %w; create it first", path, err)
-	}
-	return filepath.Join(dir, filepath.Base(path)), nil
+	return db.connect(ctx)
 }
 
 // connect opens the database, verifies that it is one of refrain's and brings it
 // to the current schema.
 func (db *DB) connect(ctx context.Context) error {
-	if err := createOrVerify(db.path); err != nil {
+	main, err := dbfile.Look(db.path)
+	if err := db.files.checkFile("", main, db.files.main, err); err != nil {
+		return err
+	}
+	if err := db.files.verifyFormat(); err != nil {
 		return err
 	}
 	pool, err := sql.Open("sqlite", dsn(db.path, "rw", false))
@@ -102,32 +106,30 @@ func (db *DB) connect(ctx context.Context) error {
 		_ = pool.Close()
 		return explainOpen(db.path, err)
 	}
+	if err := db.settle(ctx); err != nil {
+		db.disconnect()
+		return err
+	}
 	return nil
 }
 
-// createOrVerify creates the file if there is none, readable by its owner alone,
-// and refuses a file that is no SQLite database before SQLite opens it.
-func createOrVerify(path string) error {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	const magic = "SQLite format 3\x00"
-	header := make([]byte, len(magic))
-	if n, _ := file.ReadAt(header, 0); n > 0 && string(header[:n]) != magic {
-		return ErrForeign
-	}
-	return nil
-}
+// busyTimeout is how long a commit waits for another program that holds the write
+// lock. It is well below the reply timeout, so that the requests are answered
+// dropped_reply and the plane is not taken for wedged.
+const busyTimeout = 2 * time.Second
+
+var busyPragma = fmt.Sprintf("PRAGMA busy_timeout = %d", busyTimeout.Milliseconds())
 
 // dsn returns the driver's data source name for a file. Its pragmas apply to
 // every connection of the pool; those that write to the file are not among them.
 // An immutable file is read without locks and without a write-ahead log.
 func dsn(path, mode string, immutable bool) string {
 	query := url.Values{
-		"mode":    {mode},
-		"_pragma": {"busy_timeout(5000)", "synchronous(FULL)", "temp_store(MEMORY)"},
+		"mode": {mode},
+		"_pragma": {
+			fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "wal_autocheckpoint(0)",
+			"synchronous(FULL)", "temp_store(MEMORY)",
+		},
 	}
 	if immutable {
 		query.Set("immutable", "1")
@@ -182,6 +184,11 @@ func (db *DB) reconnect(ctx context.Context) error {
 	if db.pool != nil && !db.suspect {
 		return nil
 	}
+	if db.pool != nil {
+		if err := db.files.verify(ctx); err != nil {
+			return fmt.Errorf("sqlite: %s: %w", db.path, err)
+		}
+	}
 	db.reading.Lock()
 	defer db.reading.Unlock()
 	db.disconnect()
@@ -212,7 +219,7 @@ func (db *DB) probe() error {
 		func() error { _, err := db.writer.ExecContext(context.Background(), dropProbe); return err },
 	} {
 		if err := step(); err != nil {
-			return fmt.Errorf("disk write probe failed: %w", err)
+			return fmt.Errorf("disk write probe failed: %w", explainBusy(err))
 		}
 	}
 	return nil
@@ -229,13 +236,21 @@ func (db *DB) disconnect() {
 	_ = db.writer.Close()
 	_ = db.pool.Close()
 	db.pool, db.writer, db.prepped = nil, nil, nil
+	db.files.disconnected()
+	// Closing has copied the write-ahead log into the database.
+	if main, err := dbfile.Look(db.path); err == nil && main.SameFile(db.files.main) {
+		_ = db.files.wrote()
+	}
 }
 
 // Path returns the path of the file, without symbolic links.
 func (db *DB) Path() string { return db.path }
 
-// Close closes the file and releases its lock.
+// Close closes the file and releases its lock. If the file was replaced meanwhile,
+// the write-ahead log is kept under another name, which the error says, so that it
+// is not applied to the new file.
 func (db *DB) Close() error {
+	db.tasks.stop()
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.closed {
@@ -244,8 +259,22 @@ func (db *DB) Close() error {
 	db.closed = true
 	db.reading.Lock()
 	defer db.reading.Unlock()
-	db.disconnect()
-	return db.lock.Close()
+	var replaced error
+	if db.pool != nil {
+		replaced = db.files.verify(context.Background())
+	}
+	if replaced == nil {
+		db.disconnect()
+		_ = db.files.mark.Write(db.files.newMark())
+		return errors.Join(db.files.mark.Sync(), db.files.release())
+	}
+	// The connections stay open until the process ends, since closing the last one
+	// may copy the write-ahead log into the new file.
+	kept, err := db.files.keepWAL()
+	if kept != "" {
+		replaced = fmt.Errorf("%w; its write-ahead log is kept as %s", replaced, kept)
+	}
+	return fmt.Errorf("sqlite: %s: %w", db.path, errors.Join(replaced, err, db.files.release()))
 }
 
 // isNotADatabase reports whether SQLite found a file of another format.

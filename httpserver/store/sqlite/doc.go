@@ -29,7 +29,10 @@
 // opens the file again and determines it.
 //
 // One process at a time has a file open for writing ([ErrInUse]); a [Reader]
-// can be open beside it. A file of a newer schema or of another program is
+// can be open beside it. A file that is replaced, removed or written over by another
+// program while it is open is noticed at the next commit, before that returns
+// ([ErrReplaced]). A file that is older than what was acknowledged is noticed when it
+// is opened; its planes then request replays (PROTOCOL H8). A file of a newer schema or of another program is
 // refused before anything is written to it. A file of an older schema is
 // migrated.
 //
@@ -37,7 +40,8 @@
 //
 // It decides nothing and steps nothing while it serves: only [Reader.Audit],
 // [DB.Repair] and [DB.Compact] walk the log through the reducer. It never
-// repairs a file on its own. It does not retry: the server does.
+// repairs a file on its own; [Restore] puts a backup in its place. It does not
+// retry: the server does.
 //
 // Stability: public (docs/architecture.md).
 package sqlite

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -20,6 +21,7 @@ func (db *DB) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) 
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if err := db.reconnect(ctx); err != nil {
+		db.health.failed(err)
 		return nil, err
 	}
 	var p *plane.Plane
@@ -29,8 +31,14 @@ func (db *DB) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) 
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("sqlite: %s: %w", db.path, err)
+		err = fmt.Errorf("sqlite: %s: %w", db.path, err)
+		db.health.failed(err)
+		return nil, err
 	}
+	if time.Now().Before(db.replay) {
+		p.RequestReplays()
+	}
+	db.health.failed(nil)
 	return p, nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/refrain-fleet/refrain/httpserver/store/dbfile"
 )
 
 // Reader is a database file that is open for reading, possibly while a plane has
@@ -14,13 +16,18 @@ import (
 // changes nothing.
 type Reader struct {
 	path string
-	pool *sql.DB
-	conn *sql.Conn
-	tx   *sql.Tx
+	// version is the schema version of the file.
+	version int
+	pool    *sql.DB
+	conn    *sql.Conn
+	tx      *sql.Tx
 }
 
 // ErrMissing means that there is no file at the path.
 var ErrMissing = errors.New("no such file")
+
+// errOlderSchema means that a file has to be migrated before it can be read.
+var errOlderSchema = errors.New("written by an older build of refrain")
 
 // OpenReader opens the database file at path for reading. It refuses a file that
 // is not one of refrain's, or that has another schema than this build's. The file
@@ -28,14 +35,16 @@ var ErrMissing = errors.New("no such file")
 // missing in the file. An error names the file, and wraps [ErrMissing] or
 // [ErrForeign] where one of these is the reason.
 func OpenReader(ctx context.Context, path string) (*Reader, error) {
-	r, err := openReader(ctx, path, surroundingsOf)
+	r, err := openReader(ctx, path, surroundingsOf, false)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
 	return r, nil
 }
 
-func openReader(ctx context.Context, path string, look func(string) (surroundings, error)) (*Reader, error) {
+// openReader is OpenReader; anyVersion accepts a file of an older schema, which can
+// only be copied.
+func openReader(ctx context.Context, path string, look func(string) (surroundings, error), anyVersion bool) (*Reader, error) {
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, ErrMissing
@@ -44,11 +53,14 @@ func openReader(ctx context.Context, path string, look func(string) (surrounding
 	case info.IsDir():
 		return nil, errIsDirectory
 	}
-	real, err := realPath(path)
+	real, err := dbfile.Resolve(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := mayRead(real); err != nil {
+	if err := dbfile.NotMounted(real); err != nil {
+		return nil, err
+	}
+	if err := dbfile.MayRead(real); err != nil {
 		return nil, fmt.Errorf("cannot be read: %w", err)
 	}
 	around, err := look(real)
@@ -63,7 +75,7 @@ func openReader(ctx context.Context, path string, look func(string) (surrounding
 	if r.pool, err = sql.Open("sqlite", dsn(real, "ro", immutable)); err != nil {
 		return nil, err
 	}
-	if err := r.begin(ctx); err != nil {
+	if err := r.begin(ctx, anyVersion); err != nil {
 		_ = r.Close()
 		if around.readOnly && around.wal > 0 && cannotOpen(err) {
 			return nil, around.unreadable()
@@ -73,17 +85,18 @@ func openReader(ctx context.Context, path string, look func(string) (surrounding
 	return r, nil
 }
 
-func (r *Reader) begin(ctx context.Context) (err error) {
+func (r *Reader) begin(ctx context.Context, anyVersion bool) (err error) {
 	if r.conn, err = firstConn(ctx, r.pool); err != nil {
 		return err
 	}
-	switch version, err := identify(ctx, r.conn); {
+	r.version, err = identify(ctx, r.conn)
+	switch {
 	case err != nil:
 		return err
-	case version == 0:
+	case r.version == 0:
 		return fmt.Errorf("%w: the file is empty", ErrForeign)
-	case version < len(migrations):
-		return fmt.Errorf("its schema version is %d, this build needs %d; refrain serve migrates it at the next start", version, len(migrations))
+	case r.version < len(migrations) && !anyVersion:
+		return fmt.Errorf("%w: its schema version is %d, this build needs %d; refrain serve migrates it at the next start", errOlderSchema, r.version, len(migrations))
 	}
 	// The transaction sees the state of its first read.
 	if r.tx, err = r.conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}); err != nil {

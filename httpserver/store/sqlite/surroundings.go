@@ -9,6 +9,8 @@ import (
 
 	driver "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/refrain-fleet/refrain/httpserver/store/dbfile"
 )
 
 // errIsDirectory means that the path of a database is that of a directory.
@@ -29,7 +31,7 @@ const noWAL = -1
 
 // surroundingsOf looks around the database file at path.
 func surroundingsOf(path string) (surroundings, error) {
-	s := surroundings{path: path, readOnly: !mayCreate(filepath.Dir(path)), wal: noWAL}
+	s := surroundings{path: path, readOnly: !dbfile.MayCreate(filepath.Dir(path)), wal: noWAL}
 	switch info, err := os.Stat(path + "-wal"); {
 	case err == nil:
 		s.wal = info.Size()
@@ -106,12 +108,21 @@ func explainOpen(path string, err error) error {
 			return err
 		case info.IsDir():
 			return fmt.Errorf("%s is a directory; want a file", file)
-		case mayRead(file) != nil:
-			return fmt.Errorf("%s cannot be read: %w", file, mayRead(file))
+		case dbfile.MayRead(file) != nil:
+			return fmt.Errorf("%s cannot be read: %w", file, dbfile.MayRead(file))
 		}
 	}
-	if !mayCreate(dir) {
+	if !dbfile.MayCreate(dir) {
 		return fmt.Errorf("no file can be created in the directory %s; want write permission in it, and no read-only mount", dir)
 	}
 	return fmt.Errorf("SQLite cannot open %s or the files beside it: %w", path, err)
+}
+
+// explainBusy puts the cause in the place of SQLite's "database is locked".
+func explainBusy(err error) error {
+	var known *driver.Error
+	if !errors.As(err, &known) || known.Code()&0xff != sqlite3.SQLITE_BUSY {
+		return err
+	}
+	return fmt.Errorf("another program holds the write lock of the database for longer than %v, such as sqlite3 with an open transaction; end it: %w", busyTimeout, err)
 }

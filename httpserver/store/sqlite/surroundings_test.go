@@ -68,7 +68,7 @@ func TestOpenReader_ReadOnlyDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := openReader(t.Context(), s.Path(), readOnlyAround)
+	l, err := openReader(t.Context(), s.Path(), readOnlyAround, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestOpenReader_ReadOnlyDirectoryWithCommitsInTheWriteAheadLog(t *testing.T)
 			t.Fatal(err)
 		}
 	}
-	if _, err := openReader(t.Context(), copied, readOnlyAround); err == nil || !strings.Contains(err.Error(), "copy both files") {
+	if _, err := openReader(t.Context(), copied, readOnlyAround, false); err == nil || !strings.Contains(err.Error(), "copy both files") {
 		t.Errorf("got %v; want what to do about the write-ahead log", err)
 	}
 	if report := audited(t, copied); report.Difference != nil || report.Entries == 0 {

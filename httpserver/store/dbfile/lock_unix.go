@@ -1,12 +1,15 @@
 //go:build unix
 
-package sqlite
+package dbfile
 
 import (
 	"errors"
 	"os"
 	"syscall"
 )
+
+// noFollow makes opening a symbolic link fail.
+const noFollow = syscall.O_NOFOLLOW
 
 // tryLock locks an open file, or returns [ErrInUse] without waiting.
 func tryLock(file *os.File) error {

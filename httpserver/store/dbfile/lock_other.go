@@ -1,11 +1,14 @@
 //go:build !unix
 
-package sqlite
+package dbfile
 
 import (
 	"errors"
 	"os"
 )
+
+// noFollow does not exist here.
+const noFollow = 0
 
 // tryLock refuses: two planes on one file would both assign its entry numbers, so
 // a file that cannot be locked is not opened.

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// A runbook is a section of a document in docs whose heading begins with
+// "Runbook: ". The commands in it are blocks that begin with ```sh. Scripts in
+// testdata/script run the blocks as they stand in the document:
+//
+//	runbook operations.md 'back up' 1
+//
+// runs the first block of "Runbook: back up" of docs/operations.md with sh -eu.
+// Output goes where that of exec goes (stdout, stderr). With "! runbook" the
+// block has to fail. [TestRunbooks_EveryBlockIsRun] wants a script for each block.
+//
+// The block runs in $WORK. Only what names the machine is replaced: a path of
+// [runbookRoots] by the same path below $WORK/root, and the address of the ops
+// listener by $OPS, which is free. systemctl is [systemctl] below.
+
+// runbookRoots are the directories of a production machine that runbooks use.
+var runbookRoots = []string{"/var/lib/refrain", "/etc/refrain", "/var/backups/refrain"}
+
+const runbookOps = "127.0.0.1:9090"
+
+var (
+	runbookHeading = regexp.MustCompile(`(?m)^#+ Runbook: (.*)$`)
+	runbookBlock   = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+	anyHeading     = regexp.MustCompile(`(?m)^#+ `)
+	// runbookUse is a use of a block in a script: document, name, number.
+	runbookUse = regexp.MustCompile(`(?m)^(?:! )?runbook (\S+) '([^']+)' (\d+)$`)
+)
+
+// runbookBlocks are the blocks of a document's runbooks, by their names.
+func runbookBlocks(text string) map[string][]string {
+	books := map[string][]string{}
+	for _, at := range runbookHeading.FindAllStringSubmatchIndex(text, -1) {
+		section := text[at[1]:]
+		if end := anyHeading.FindStringIndex(stripBlocks(section)); end != nil {
+			section = section[:end[0]]
+		}
+		blocks := []string{}
+		for _, block := range runbookBlock.FindAllStringSubmatch(section, -1) {
+			blocks = append(blocks, block[1])
+		}
+		books[text[at[2]:at[3]]] = blocks
+	}
+	return books
+}
+
+// stripBlocks blanks out the blocks of a text, whose comments look like headings.
+func stripBlocks(text string) string {
+	return runbookBlock.ReplaceAllStringFunc(text, func(block string) string { return strings.Repeat(" ", len(block)) })
+}
+
+// setupRunbooks gives a script what runbooks need.
+func setupRunbooks(env *testscript.Env) error {
+	dir, err := filepath.Abs(docs)
+	if err != nil {
+		return err
+	}
+	env.Setenv("DOCS", dir)
+	port, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	env.Setenv("OPS", port)
+	env.Defer(func() { _ = stopService(env.WorkDir) })
+	return nil
+}
+
+// runbookCommand is the command of scripts.
+func runbookCommand(script *testscript.TestScript, not bool, args []string) {
+	if len(args) != 3 {
+		script.Fatalf("usage: [!] runbook DOCUMENT 'NAME' NUMBER")
+	}
+	text, err := os.ReadFile(filepath.Join(script.Getenv("DOCS"), args[0]))
+	script.Check(err)
+	number, err := strconv.Atoi(args[2])
+	script.Check(err)
+	blocks := runbookBlocks(string(text))[args[1]]
+	if number < 1 || number > len(blocks) {
+		script.Fatalf("%s: Runbook: %s has %d blocks; want number %d", args[0], args[1], len(blocks), number)
+	}
+	block := strings.ReplaceAll(blocks[number-1], runbookOps, script.Getenv("OPS"))
+	for _, root := range runbookRoots {
+		block = strings.ReplaceAll(block, root, script.MkAbs("root"+root))
+	}
+	script.Logf("[runbook]\n%s", block)
+	if err := script.Exec("sh", "-euc", block); (err != nil) != not {
+		script.Fatalf("block %d of Runbook: %s: %v", number, args[1], err)
+	}
+}
+
+// TestRunbooks_EveryBlockIsRun wants each block of each runbook to be run by a
+// script, and each use in a script to have its block.
+func TestRunbooks_EveryBlockIsRun(t *testing.T) {
+	want, have := []string{}, []string{}
+	for _, path := range glob(t, docs+"*.md") {
+		text := readText(t, path)
+		for name, blocks := range runbookBlocks(text) {
+			if len(blocks) == 0 {
+				t.Errorf("%s: Runbook: %s has no block of commands", path, name)
+			}
+			for i := range blocks {
+				want = append(want, fmt.Sprintf("%s '%s' %d", filepath.Base(path), name, i+1))
+			}
+		}
+	}
+	for _, path := range glob(t, filepath.Join("testdata", "script", "*.txtar")) {
+		for _, use := range runbookUse.FindAllStringSubmatch(readText(t, path), -1) {
+			have = append(have, fmt.Sprintf("%s '%s' %s", use[1], use[2], use[3]))
+		}
+	}
+	for _, block := range want {
+		if !slices.Contains(have, block) {
+			t.Errorf("no script in testdata/script runs the block: runbook %s", block)
+		}
+	}
+	for _, use := range have {
+		if !slices.Contains(want, use) {
+			t.Errorf("a script runs a block that is in no document: runbook %s", use)
+		}
+	}
+	if len(want) == 0 {
+		t.Error("no document has a runbook: the test finds nothing")
+	}
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// systemctl stands for the service manager in runbooks. It knows one service,
+// refrain: start runs the script's service.sh and waits until the plane serves,
+// stop ends it and waits for the end, kill is kill -9. The plane's output is
+// service.out, its log service.log.
+func systemctl() {
+	work := os.Getenv("WORK")
+	verb := ""
+	if len(os.Args) == 3 && os.Args[2] == "refrain" {
+		verb = os.Args[1]
+	}
+	var err error
+	switch verb {
+	case "start":
+		err = startService(work)
+	case "stop":
+		err = stopService(work)
+	case "restart":
+		if err = stopService(work); err == nil {
+			err = startService(work)
+		}
+	case "reload":
+		err = signalService(work, syscall.SIGHUP)
+	case "kill":
+		err = signalService(work, syscall.SIGKILL)
+		awaitEnd(work)
+	default:
+		err = fmt.Errorf("usage: systemctl start|stop|restart|reload|kill refrain, have %q", os.Args[1:])
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "systemctl:", err)
+		os.Exit(1)
+	}
+}
+
+func startService(work string) error {
+	file := func(name string) string { return filepath.Join(work, name) }
+	// The process is nobody's child, so that it leaves no zombie behind.
+	command := exec.Command("sh", "-c", "sh service.sh >service.out 2>>service.log & echo $! >service.pid")
+	command.Dir = work
+	if err := command.Run(); err != nil {
+		return err
+	}
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+		if out, err := os.ReadFile(file("service.out")); err == nil && strings.Contains(string(out), "refrain serves on") {
+			return nil
+		}
+		if signalService(work, 0) != nil {
+			return errors.New("the service ended; see service.log")
+		}
+	}
+	return errors.New("the service does not serve; see service.log")
+}
+
+func stopService(work string) error {
+	err := signalService(work, syscall.SIGTERM)
+	if errors.Is(err, os.ErrProcessDone) || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	awaitEnd(work)
+	return err
+}
+
+func awaitEnd(work string) {
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit) && signalService(work, 0) == nil; time.Sleep(10 * time.Millisecond) {
+	}
+}
+
+func signalService(work string, signal syscall.Signal) error {
+	text, err := os.ReadFile(filepath.Join(work, "service.pid"))
+	if err != nil {
+		return err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return err
+	}
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	return process.Signal(signal)
+}

@@ -1,0 +1,75 @@
+package httpserver
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/refrain-fleet/refrain/httpserver/store"
+)
+
+// storeHealth is what a store says about itself, for probes, metrics and the log.
+type storeHealth struct {
+	// now is nil for a store that does not report.
+	now func() store.Health
+	// saidFailing and saidWarning are what was logged last. The loop's.
+	saidFailing, saidWarning string
+}
+
+func newStoreHealth(s store.Store) *storeHealth {
+	if r, ok := s.(store.Reporter); ok {
+		return &storeHealth{now: r.Health}
+	}
+	return &storeHealth{now: func() store.Health { return store.Health{Sizes: store.UnknownSizes} }}
+}
+
+// addStoreChecks adds the checks of the store to /readyz.
+func (s *Server) addStoreChecks() {
+	s.AddCheck(Check{Name: "store", Problem: func() string {
+		if why := s.store.now().Failing; why != "" {
+			return "store failing: " + why
+		}
+		return ""
+	}})
+	s.AddCheck(Check{Name: "store-history", Advisory: true, Problem: func() string { return s.store.now().Warning }})
+}
+
+// logStore logs what the store says about itself, when that has changed.
+func (l *loop) logStore() {
+	h := l.health
+	now := h.now()
+	if now.Failing != h.saidFailing {
+		h.saidFailing = now.Failing
+		if now.Failing != "" {
+			l.log.Error("the store fails: requests are answered 503", "error", now.Failing)
+		} else {
+			l.log.Info("the store works again")
+		}
+	}
+	if now.Warning != h.saidWarning {
+		h.saidWarning = now.Warning
+		if now.Warning != "" {
+			l.log.Error("the store lost what was acknowledged", "lost_entries", now.Lost, "detail", now.Warning)
+		}
+	}
+}
+
+var (
+	descDatabaseBytes = describe("refrain_database_bytes", "Size of the database file.")
+	descWALBytes      = describe("refrain_database_wal_bytes", "Size of the database's write-ahead log.")
+	descFreeBytes     = describe("refrain_database_free_bytes", "Free space on the file system of the database.")
+	descLostEntries   = describe("refrain_store_lost_entries", "Log entries that had been acknowledged and were missing when the database was opened.")
+)
+
+var storeDescs = []*prometheus.Desc{descDatabaseBytes, descWALBytes, descFreeBytes, descLostEntries}
+
+// collect hands out the store's figures; those that it does not know are left out.
+func (h *storeHealth) collect(gauge func(d *prometheus.Desc, v float64, labels ...string)) {
+	now := h.now()
+	for desc, bytes := range map[*prometheus.Desc]int64{
+		descDatabaseBytes: now.DatabaseBytes, descWALBytes: now.LogBytes, descFreeBytes: now.FreeBytes,
+	} {
+		if bytes >= 0 {
+			gauge(desc, float64(bytes))
+		}
+	}
+	gauge(descLostEntries, float64(now.Lost))
+}
