@@ -146,7 +146,7 @@ func (r *rotation) load() {
 	var err error
 	r.fleet, err = newFleet(fleetConfig{
 		URL: r.url, CAFile: filepath.Join(r.live, "ca.pem"), Dir: r.live, Names: r.names, Interval: time.Minute, Speed: 60,
-		PollWait: 2 * time.Second, RealWall: true, Seed: 1, Logger: slog.New(slog.DiscardHandler), Problems: io.Discard,
+		PollWait: 2 * time.Second, Seed: 1, Logger: slog.New(slog.DiscardHandler), Problems: io.Discard,
 	})
 	r.must(err)
 	// Each for another host: the inbox has four places for one.
