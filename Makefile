@@ -5,6 +5,7 @@ GO       ?= go
 FUZZTIME ?= 30s
 BENCH    ?= .
 ROUNDS   ?= 200
+ROTATE_AGENTS ?= 200
 
 # core has no goroutines, which core/purity_test.go verifies, so its own tests
 # have no races; the packages that drive it are raced together with it.
@@ -79,6 +80,10 @@ shrinks: ## shrink twenty planted failures and print how small they become
 kill: ## kill the real binary under load ROUNDS (200) times, damage its log, fill its disk
 	KILL_ROUNDS=$(ROUNDS) $(GO) test ./cmd/refrain -count=1 -timeout 60m -v \
 		-run '^(TestKilledPlanesLoseNothing|TestADamagedWriteAheadLogCostsItsEndOrIsFound|TestAFullDiskIsRefusedAndGotOver)$$'
+
+.PHONY: rotate
+rotate: ## replace certificates and CA of the real binary under the load of ROTATE_AGENTS (200)
+	ROTATE_AGENTS=$(ROTATE_AGENTS) $(GO) test ./cmd/refrain -count=1 -timeout 20m -v -run '^TestRotationsUnderLoadFailNoRequest$$'
 
 .PHONY: bench
 bench: ## run the benchmarks that BENCH (all) matches

@@ -3,7 +3,6 @@ package httpagent
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -35,47 +34,17 @@ var protocol = strconv.Itoa(wire.ProtocolVersion)
 // client sends requests to the plane: one exchange per request, over TLS 1.3
 // with the host's certificate. Its methods may be called by several goroutines.
 type client struct {
-	http  *http.Client
-	base  string
-	clock *Clock
+	credentials *credentials
+	base        string
+	clock       *Clock
 }
 
 func newClient(c *Config) (*client, error) {
-	roots, err := c.loadRootCAs()
-	if err != nil {
-		return nil, err
-	}
 	credentials, err := newCredentials(c)
 	if err != nil {
 		return nil, err
 	}
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{
-			MinVersion:           tls.VersionTLS13,
-			RootCAs:              roots,
-			GetClientCertificate: credentials.next,
-			Time:                 c.Clock.base.Now,
-		},
-		Protocols:           &protocols,
-		MaxIdleConnsPerHost: maxConnections,
-		// A connection outlives the time to the next heartbeat. A plane with the
-		// same interval keeps it for half a minute longer than two intervals;
-		// this side ends it first, or a request could meet its end.
-		IdleConnTimeout:    2*c.Clock.slowed(c.Agent.HeartbeatInterval) + 25*time.Second,
-		DisableCompression: true,
-	}
-	return &client{
-		http: &http.Client{
-			Transport: transport,
-			// The certificate is for the plane, not for another server that a
-			// redirect names.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		base:  strings.TrimSuffix(c.URL, "/"),
-		clock: c.Clock,
-	}, nil
+	return &client{credentials: credentials, base: strings.TrimSuffix(c.URL, "/"), clock: c.Clock}, nil
 }
 
 // errTimeout is why a request ended at its client timeout (PROTOCOL A6).
@@ -154,7 +123,7 @@ func (c *client) answerTo(ctx context.Context, r *agent.Request, b *buffers, x *
 	if a.Status == http.StatusUnauthorized {
 		// The certificate of a connection is that of its handshake. The next
 		// one may be good.
-		c.http.CloseIdleConnections()
+		c.credentials.closeIdle()
 	}
 	return a
 }
@@ -172,7 +141,7 @@ func (c *client) do(ctx context.Context, r *agent.Request, b *buffers) (*http.Re
 	if err != nil {
 		return nil, err
 	}
-	response, err := c.http.Do(request)
+	response, err := c.credentials.client().Do(request)
 	if err == nil {
 		defer response.Body.Close()
 		b.body.Reset()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/benbjohnson/clock"
@@ -28,9 +27,9 @@ type Config struct {
 	// URL is the plane's: https, a host, perhaps a port, and no path.
 	URL string
 	// CertFile and KeyFile are PEM files with the host's certificate chain and
-	// key. They are read again for every connection, so that a renewed
-	// certificate is used; if they cannot be read, the one read before stays in
-	// use.
+	// key. They and CAFile are read again when they change, at most once a second and
+	// as one set: requests from then on use new connections. If they cannot be used,
+	// the set before stays in use.
 	CertFile, KeyFile string
 	// Certificate is used in place of the files if it is set.
 	Certificate *tls.Certificate
@@ -125,19 +124,4 @@ func CheckURL(text string) error {
 		return fmt.Errorf("url is %q; want only a host and a port after https://", text)
 	}
 	return nil
-}
-
-func (c *Config) loadRootCAs() (*x509.CertPool, error) {
-	if c.RootCAs != nil {
-		return c.RootCAs, nil
-	}
-	pem, err := os.ReadFile(c.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("ca: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca: %s has no certificate; want PEM", c.CAFile)
-	}
-	return pool, nil
 }

@@ -88,7 +88,7 @@ func (d *Driver) Refresh() {
 // its goroutines have ended and the log is closed. An error says that the log
 // cannot be read, or with CheckInvariants that the reducer has a defect.
 func (d *Driver) Run(ctx context.Context) error {
-	defer d.client.http.CloseIdleConnections()
+	defer d.client.credentials.closeIdle()
 	err := d.run(ctx)
 	return errors.Join(err, d.cfg.Log.Close())
 }

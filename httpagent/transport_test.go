@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -281,57 +280,6 @@ func TestAnOlderTLSIsNotSpoken(t *testing.T) { // PROTOCOL T1
 	r.until("a failure", func() bool { return len(r.exchanges(agent.RequestHeartbeat)) > 0 })
 	if x := r.exchanges(agent.RequestHeartbeat)[0]; x.Err == nil || !strings.Contains(x.Err.Error(), "protocol version") {
 		t.Errorf("seen as %+v", x)
-	}
-}
-
-func TestARenewedCertificateIsUsedOnceTheOldOneIsRefused(t *testing.T) { // PROTOCOL T5
-	r := newRig(t)
-	dir := t.TempDir()
-	r.cfg.CertFile, r.cfg.KeyFile = r.plane.ca.write(t, dir, "agent", r.cfg.Certificate)
-	r.cfg.Certificate = nil
-	revoked := r.plane.ca.certificate.SerialNumber // no agent's
-	r.plane.answers(withoutPolls(func(c call) answer {
-		if c.tls.PeerCertificates[0].SerialNumber.Cmp(revoked) == 0 {
-			return answer{Outcome: wire.Refuse(wire.CertificateRevoked, "", "revoked")}
-		}
-		return answer{}
-	}))
-	r.begin()
-	r.until("two heartbeats", r.heartbeats(2))
-	old := r.plane.of("heartbeat")[1].tls.PeerCertificates[0].SerialNumber
-	r.plane.ca.write(t, dir, "agent", r.plane.ca.issue(t, "agent-h1.fleet.test", x509.ExtKeyUsageClientAuth))
-	r.until("a third", r.heartbeats(3))
-	if got := r.plane.of("heartbeat")[2].tls.PeerCertificates[0].SerialNumber; got.Cmp(old) != 0 {
-		t.Error("a connection was closed for no reason")
-	}
-	r.plane.mu.Lock()
-	revoked = old
-	r.plane.mu.Unlock()
-	r.until("two more", r.heartbeats(5))
-	calls := r.plane.of("heartbeat")
-	if got := calls[4].tls.PeerCertificates[0].SerialNumber; got.Cmp(old) == 0 {
-		t.Error("the old certificate is used still")
-	}
-	if x := r.exchanges(agent.RequestHeartbeat); x[3].Status != 401 || x[3].Reason != "certificate_revoked" || x[4].Status != 200 {
-		t.Errorf("seen as %+v", x[3:])
-	}
-	if n := r.noticed(agent.NoticeUnauthorised); n != 1 {
-		t.Errorf("%d notices, want one", n)
-	}
-}
-
-func TestACertificateThatCannotBeReadLeavesTheOneBefore(t *testing.T) {
-	r := newRig(t)
-	dir := t.TempDir()
-	certFile, keyFile := r.plane.ca.write(t, dir, "agent", r.cfg.Certificate)
-	r.cfg.CertFile, r.cfg.KeyFile, r.cfg.Certificate = certFile, keyFile, nil
-	cr := must(newCredentials(&r.cfg))(t)
-	other := r.plane.ca.issue(t, "agent-h1.fleet.test", x509.ExtKeyUsageClientAuth)
-	r.plane.ca.write(t, filepath.Dir(certFile), "other", other)
-	cr.keyFile = filepath.Join(dir, "other.key") // the key of another certificate
-	pair, err := cr.next(nil)
-	if err != nil || pair == nil || !r.logs.has("the previous one stays in use") {
-		t.Errorf("got %v, %v\n%s", pair, err, r.logs)
 	}
 }
 

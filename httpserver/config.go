@@ -16,6 +16,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/flight"
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/httpserver/mtls"
 	"github.com/refrain-fleet/refrain/httpserver/store"
 )
 
@@ -33,7 +34,8 @@ type Config struct {
 	OpsListen string
 
 	// CertFile and KeyFile are PEM files with the server's certificate chain
-	// and key. They are read at start and by [Server.ReloadCertificate].
+	// and key. They are read at start, and again when they change, together with
+	// ClientCAFile and as one set; see [Server.ReloadCertificates].
 	CertFile, KeyFile string
 	// Certificate replaces the files if it is set.
 	Certificate *tls.Certificate
@@ -198,30 +200,10 @@ func (c *Config) plane() plane.Config {
 	return plane.Config{HeartbeatInterval: c.HeartbeatInterval}
 }
 
-// loadCertificate returns the server's certificate: the configured one, or that of
-// the files.
-func (c *Config) loadCertificate() (*tls.Certificate, error) {
-	if c.Certificate != nil {
-		return c.Certificate, nil
+func (c *Config) credentials() mtls.Config {
+	return mtls.Config{
+		CertFile: c.CertFile, KeyFile: c.KeyFile, ClientCAFile: c.ClientCAFile,
+		Certificate: c.Certificate, ClientCAs: c.ClientCAs, Suffix: c.AgentCNSuffix,
+		Now: c.wall, Clock: c.Clock, Logger: c.Logger,
 	}
-	cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("certificate: %w", err)
-	}
-	return &cert, nil
-}
-
-func (c *Config) loadClientCAs() (*x509.CertPool, error) {
-	if c.ClientCAs != nil {
-		return c.ClientCAs, nil
-	}
-	pem, err := os.ReadFile(c.ClientCAFile)
-	if err != nil {
-		return nil, fmt.Errorf("client ca: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("client ca: %s has no certificate; want a PEM file", c.ClientCAFile)
-	}
-	return pool, nil
 }

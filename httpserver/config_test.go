@@ -15,25 +15,25 @@ func TestABadConfigurationNamesTheField(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	writeFile(t, file, "nothing")
 	for want, edit := range map[string]func(*Config){
-		"certificate is missing":              func(c *Config) { c.Certificate = nil },
-		"certificate: open":                   func(c *Config) { c.Certificate, c.CertFile, c.KeyFile = nil, file+"1", file },
-		"client ca is missing":                func(c *Config) { c.ClientCAs = nil },
-		"client ca: open":                     func(c *Config) { c.ClientCAs, c.ClientCAFile = nil, file+"1" },
-		"has no certificate; want a PEM file": func(c *Config) { c.ClientCAs, c.ClientCAFile = nil, file },
-		"agent cn suffix is empty":            func(c *Config) { c.AgentCNSuffix = "" },
-		"want no leading dot":                 func(c *Config) { c.AgentCNSuffix = ".fleet.test" },
-		"store is missing":                    func(c *Config) { c.Store = nil },
-		"batch size is -1":                    func(c *Config) { c.BatchSize = -1 },
-		"capacity is -1":                      func(c *Config) { c.InboxCapacity = -1 },
-		"reply timeout is -1s":                func(c *Config) { c.ReplyTimeout = -time.Second },
-		"heartbeat interval is -1m0s":         func(c *Config) { c.HeartbeatInterval = -time.Minute },
-		"want whole seconds":                  func(c *Config) { c.HeartbeatInterval = 1500 * time.Millisecond },
-		"max retry after":                     func(c *Config) { c.HeartbeatInterval = 25 * time.Hour },
-		"max body is 1 bytes":                 func(c *Config) { c.MaxBody = 1 },
-		"want at least max body":              func(c *Config) { c.MaxManifest = DefaultMaxBody - 1 },
-		"shutdown timeout is -1s":             func(c *Config) { c.ShutdownTimeout = -time.Second },
-		"manifest dir: stat":                  func(c *Config) { c.ManifestDir = file + "1" },
-		"which is not a directory":            func(c *Config) { c.ManifestDir = file },
+		"certificate is missing":                func(c *Config) { c.Certificate = nil },
+		"certificate: open":                     func(c *Config) { c.Certificate, c.CertFile, c.KeyFile = nil, file+"1", file },
+		"client ca is missing":                  func(c *Config) { c.ClientCAs = nil },
+		"client ca: open":                       func(c *Config) { c.ClientCAs, c.ClientCAFile = nil, file+"1" },
+		"no certificate found; want a PEM file": func(c *Config) { c.ClientCAs, c.ClientCAFile = nil, file },
+		"agent cn suffix is empty":              func(c *Config) { c.AgentCNSuffix = "" },
+		"want no leading dot":                   func(c *Config) { c.AgentCNSuffix = ".fleet.test" },
+		"store is missing":                      func(c *Config) { c.Store = nil },
+		"batch size is -1":                      func(c *Config) { c.BatchSize = -1 },
+		"capacity is -1":                        func(c *Config) { c.InboxCapacity = -1 },
+		"reply timeout is -1s":                  func(c *Config) { c.ReplyTimeout = -time.Second },
+		"heartbeat interval is -1m0s":           func(c *Config) { c.HeartbeatInterval = -time.Minute },
+		"want whole seconds":                    func(c *Config) { c.HeartbeatInterval = 1500 * time.Millisecond },
+		"max retry after":                       func(c *Config) { c.HeartbeatInterval = 25 * time.Hour },
+		"max body is 1 bytes":                   func(c *Config) { c.MaxBody = 1 },
+		"want at least max body":                func(c *Config) { c.MaxManifest = DefaultMaxBody - 1 },
+		"shutdown timeout is -1s":               func(c *Config) { c.ShutdownTimeout = -time.Second },
+		"manifest dir: stat":                    func(c *Config) { c.ManifestDir = file + "1" },
+		"which is not a directory":              func(c *Config) { c.ManifestDir = file },
 	} {
 		cfg := newHarness(t).cfg
 		edit(&cfg)
@@ -79,15 +79,15 @@ func TestTheCertificateIsReadAgainOnDemand(t *testing.T) {
 		t.Helper()
 		c := h.agent("h1") // a new connection
 		c.heartbeat("h1").want(t, wire.OK)
-		leaf := h.server.certificate.Load().Leaf
+		leaf := h.server.credentials.Leaf()
 		return leaf.SerialNumber.String()
 	}
 	if got := serving(); got != first {
 		t.Errorf("serving %s, want %s", got, first)
 	}
 	second := issue()
-	if err := h.server.ReloadCertificate(); err != nil {
-		t.Fatal(err)
+	if changed, err := h.server.ReloadCertificates(); err != nil || !changed {
+		t.Fatalf("changed: %v, error: %v", changed, err)
 	}
 	if got := serving(); got != second {
 		t.Errorf("serving %s, want %s", got, second)
@@ -95,7 +95,7 @@ func TestTheCertificateIsReadAgainOnDemand(t *testing.T) {
 	if err := os.Remove(keyFile); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.server.ReloadCertificate(); err == nil {
+	if _, err := h.server.ReloadCertificates(); err == nil {
 		t.Error("a missing key is no error")
 	}
 	if got := serving(); got != second {

@@ -9,21 +9,21 @@ import (
 func TestReadyzListsEveryCheckByName(t *testing.T) {
 	h := start(t)
 	problem := ""
-	h.server.AddCheck(Check{Name: "certificates", Problem: func() string { return problem }})
+	h.server.AddCheck(Check{Name: "trial", Problem: func() string { return problem }})
 	h.server.AddCheck(Check{Name: "archive", Problem: func() string { return "the last backup is 3 days old" }, Advisory: true})
 	const good = `{"ready":true,"checks":[{"name":"shutdown","state":"ok"},{"name":"plane","state":"ok"},{"name":"inbox","state":"ok"},` +
 		`{"name":"reducer","state":"ok"},`
 	const archive = `{"name":"archive","state":"warning","reason":"the last backup is 3 days old"}]}` + "\n"
 
 	status, body := h.ops("/readyz?verbose")
-	if want := "certificates"; status != http.StatusOK || !strings.HasPrefix(body, good) || !strings.Contains(body, want) || !strings.HasSuffix(body, archive) {
+	if want := `"trial"`; status != http.StatusOK || !strings.HasPrefix(body, good) || !strings.Contains(body, want) || !strings.HasSuffix(body, archive) {
 		t.Errorf("%d %s", status, body)
 	}
 	if status, body := h.ops("/readyz"); status != http.StatusOK || body != "ok\n" {
 		t.Errorf("an advisory check fails /readyz: %d %s", status, body)
 	}
 
-	problem = "certificates: /etc/refrain/server.crt has expired"
+	problem = "trial: /etc/refrain/server.crt has expired"
 	if status, body := h.ops("/readyz"); status != http.StatusServiceUnavailable || body != problem+"\n" {
 		t.Errorf("%d %s", status, body)
 	}
@@ -36,7 +36,7 @@ func TestReadyzListsEveryCheckByName(t *testing.T) {
 		t.Errorf("%d %v", response.StatusCode, response.Header)
 	}
 	_, body = h.ops("/readyz?verbose")
-	if want := `{"name":"certificates","state":"failing","reason":"` + problem + `"}`; !strings.Contains(body, want) || !strings.HasPrefix(body, `{"ready":false,`) {
+	if want := `{"name":"trial","state":"failing","reason":"` + problem + `"}`; !strings.Contains(body, want) || !strings.HasPrefix(body, `{"ready":false,`) {
 		t.Errorf("%s\nwant %s", body, want)
 	}
 }

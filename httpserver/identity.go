@@ -31,11 +31,17 @@ func (e *exchange) leaf() *x509.Certificate {
 	return e.r.TLS.PeerCertificates[0]
 }
 
-// isGood checks that the certificate has not expired since the handshake, and is
-// not revoked (PROTOCOL T1, T5). It is done for each request: a connection that
-// was open before does not outlive its certificate.
+// isGood checks that the certificate has not expired since the handshake, is not
+// revoked, and is one of a CA that is still trusted (PROTOCOL T1, T5). It is done for
+// each request: a connection that was open before does not outlive its certificate.
 func (e *exchange) isGood() (good bool) {
-	e.outcome, good = e.server.revoked.load().Check(&e.certificate, wire.TimeOf(e.server.cfg.wall()))
+	now := e.server.cfg.wall()
+	e.outcome, good = e.server.revoked.load().Check(&e.certificate, wire.TimeOf(now))
+	if good && !e.server.credentials.Trusts(e.r.TLS, now) {
+		// The connection is closed, so that the next one shows a certificate anew.
+		e.w.Header().Set("Connection", "close")
+		return e.refuse(wire.NoCertificate, "", "the CA of this connection's certificate is no longer trusted; connect with a certificate that the fleet's CA signed")
+	}
 	return good
 }
 

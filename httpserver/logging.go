@@ -81,19 +81,17 @@ func (s *Server) logUnavailable(e *exchange, code wire.Code) {
 		slog.Uint64("suppressed", suppressed))
 }
 
-// errorLog receives the log lines of net/http. A failed handshake is only counted:
-// its cause is on the other side, and every client can cause one.
+// errorLog receives the log lines of net/http. Those of failed handshakes are written
+// at debug: [mtls.Connections] counts and logs them by cause.
 type errorLog struct {
-	log        *slog.Logger
-	throttle   *throttle
-	handshakes prometheus.Counter
+	log      *slog.Logger
+	throttle *throttle
 }
 
 // Write implements [io.Writer], for one line of a [log.Logger].
 func (w *errorLog) Write(line []byte) (int, error) {
 	text := strings.TrimSpace(string(line))
 	if strings.Contains(text, "TLS handshake error") {
-		w.handshakes.Inc()
 		w.log.Debug("handshake failed", "detail", clipTo(text, 300))
 	} else if suppressed, ok := w.throttle.allow("net/http"); ok {
 		w.log.Warn("net/http", "detail", clipTo(text, 300), "suppressed", suppressed)

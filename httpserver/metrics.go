@@ -110,7 +110,6 @@ type metrics struct {
 	rebuilds      prometheus.Counter
 	panics        prometheus.Counter
 	linesDropped  prometheus.Counter
-	handshakes    prometheus.Counter
 	badManifests  prometheus.Gauge
 
 	mu sync.Mutex
@@ -162,13 +161,10 @@ func newMetrics() *metrics {
 	m.linesDropped = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "refrain_log_lines_dropped_total", Help: "Log lines dropped because the log was too slow.",
 	})
-	m.handshakes = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "refrain_tls_handshake_errors_total", Help: "Connections whose TLS handshake failed.",
-	})
 	m.badManifests = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "refrain_manifests_refused", Help: "Files of the manifests directory that are refused until they change.",
 	})
-	m.registry.MustRegister(steps, replies, m.commitSeconds, m.requests, entries, m.rebuilds, m.panics, m.linesDropped, m.handshakes,
+	m.registry.MustRegister(steps, replies, m.commitSeconds, m.requests, entries, m.rebuilds, m.panics, m.linesDropped,
 		m.badManifests, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

@@ -46,7 +46,10 @@ func TestACertificateThatIsNotGoodFailsTheHandshake(t *testing.T) { // PROTOCOL 
 		}
 	}
 	h.eventually("the handshakes are counted", func() bool {
-		return h.metric("refrain_tls_handshake_errors_total") == float64(len(bad))
+		return h.metric(`refrain_tls_handshake_errors_total{cause="unknown_ca"}`) == 2 &&
+			h.metric(`refrain_tls_handshake_errors_total{cause="wrong_usage"}`) == 1 &&
+			h.metric(`refrain_tls_handshake_errors_total{cause="not_yet_valid"}`) == 1 &&
+			h.metric(`refrain_tls_handshake_errors_total{cause="expired"}`) == 1
 	})
 	h.unchanged(before, "a failed handshake")
 }

@@ -2,15 +2,14 @@ package httpserver
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -19,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/httpserver/mtls"
 )
 
 // What a connection may take, in time and in size. The times are the real
@@ -58,7 +58,8 @@ type Server struct {
 	noRoute   [classCount]prometheus.Counter
 	loop      *loop
 
-	certificate atomic.Pointer[tls.Certificate]
+	credentials *mtls.Credentials
+	connections *mtls.Connections
 	http, ops   *http.Server
 
 	mu          sync.Mutex // guards what follows
@@ -118,7 +119,7 @@ func New(cfg Config) (*Server, error) {
 		store:    newStoreHealth(cfg.Store),
 		broken:   make(chan error, 2),
 	}
-	s.errors = &errorLog{log: cfg.Logger, throttle: s.throttle, handshakes: m.handshakes}
+	s.errors = &errorLog{log: cfg.Logger, throttle: s.throttle}
 	m.registry.MustRegister(&collector{admission: a, metrics: m, store: s.store})
 	if s.flight, err = newFlightLog(&s.cfg, a); err != nil {
 		return nil, fmt.Errorf("httpserver: %w", err)
@@ -145,13 +146,14 @@ func New(cfg Config) (*Server, error) {
 
 // newHTTP makes the control plane's HTTP server.
 func (s *Server) newHTTP() (*http.Server, error) {
-	if err := s.ReloadCertificate(); err != nil {
+	s.connections = mtls.NewConnections(s.cfg.wall, s.cfg.Clock, s.log)
+	var err error
+	if s.credentials, err = mtls.NewCredentials(s.cfg.credentials(), s.connections); err != nil {
 		return nil, err
 	}
-	clientCAs, err := s.cfg.loadClientCAs()
-	if err != nil {
-		return nil, err
-	}
+	s.metrics.registry.MustRegister(s.credentials)
+	// Advisory: the server goes on with the last good set.
+	s.AddCheck(Check{Name: "certificates", Advisory: true, Problem: func() string { return strings.Join(s.credentials.Notes(), "; ") }})
 	// HTTP/1.1 only. An agent has at most three requests under way, so there is
 	// little to multiplex; a connection then has one request at a time, which
 	// makes every bound above a bound on a connection; and a stranger cannot
@@ -159,19 +161,10 @@ func (s *Server) newHTTP() (*http.Server, error) {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &http.Server{
-		Handler:   s,
-		Protocols: &protocols,
-		TLSConfig: &tls.Config{
-			MinVersion: tls.VersionTLS13,
-			ClientAuth: tls.VerifyClientCertIfGiven,
-			ClientCAs:  clientCAs,
-			// A resumed session would skip the verification of the certificate.
-			SessionTicketsDisabled: true,
-			Time:                   s.cfg.wall,
-			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-				return s.certificate.Load(), nil
-			},
-		},
+		Handler:           s,
+		Protocols:         &protocols,
+		TLSConfig:         s.credentials.TLSConfig(),
+		ConnState:         s.connections.State,
 		ErrorLog:          s.errors.logger(),
 		ReadHeaderTimeout: readTimeout,
 		// net/http goes on reading while a handler waits, to see a caller go
@@ -185,15 +178,17 @@ func (s *Server) newHTTP() (*http.Server, error) {
 	}, nil
 }
 
-// ReloadCertificate reads the server's certificate from its files again. New
-// connections get the new one. After an error the old one stays.
-func (s *Server) ReloadCertificate() error {
-	cert, err := s.cfg.loadCertificate()
+// ReloadCertificates reads the files of the server's certificate and of the client
+// CAs now; they are also read when they change. It reports whether something else is
+// used than before. New connections get the new certificate; an open connection whose
+// client certificate verifies under none of the new CAs is closed. After an error the
+// last good set of files stays in use as a whole.
+func (s *Server) ReloadCertificates() (changed bool, err error) {
+	changed, err = s.credentials.Reload()
 	if err != nil {
-		return err
+		err = fmt.Errorf("httpserver: %w", err)
 	}
-	s.certificate.Store(cert)
-	return nil
+	return changed, err
 }
 
 // Listen opens the listeners and answers requests: until [Server.Start] has
@@ -224,10 +219,11 @@ func (s *Server) Listen() error {
 	s.listener = listener
 	s.stage = stageListening
 	s.running.Go(s.notices.run)
+	s.running.Go(func() { s.credentials.Watch(s.back) })
 	if feed := s.watchdog(s.back); feed != nil {
 		s.running.Go(feed)
 	}
-	s.running.Go(func() { s.serve(func() error { return s.http.ServeTLS(listener, "", "") }) })
+	s.running.Go(func() { s.serve(func() error { return s.http.ServeTLS(s.connections.Listen(listener), "", "") }) })
 	if ops := s.opsListener; ops != nil {
 		s.running.Go(func() { s.serve(func() error { return s.ops.Serve(ops) }) })
 	}

@@ -57,6 +57,7 @@ func (s *Server) end(ctx context.Context) error {
 			s.log.Warn("closing connections that did not become idle", "error", err)
 			_ = s.http.Close()
 		}
+		s.connections.Close()
 		s.stopBack()
 		_ = s.ops.Close()
 		close(s.notices.stop)

@@ -124,7 +124,7 @@ func TestACertificateOfAnotherCAFailsTheHandshake(t *testing.T) { // PROTOCOL T1
 	if a.err == nil {
 		t.Fatalf("got %v, want a failed handshake", a)
 	}
-	h.eventually("the handshake is counted", func() bool { return h.metric("refrain_tls_handshake_errors_total") == 1 })
+	h.eventually("the handshake is counted", func() bool { return h.metric(`refrain_tls_handshake_errors_total{cause="unknown_ca"}`) == 1 })
 }
 
 func TestOldTLSIsNotSpoken(t *testing.T) { // PROTOCOL T1

@@ -64,12 +64,8 @@ type devStory struct {
 // runHosts runs the virtual hosts until ctx ends and prints their changes.
 func (d *demo) runHosts(ctx context.Context, w io.Writer, speed int) error {
 	story := &devStory{demo: d, w: w, start: time.Now(), left: map[wire.RolloutID][]int{}}
-	roots, err := loadRoots(filepath.Join(d.dir, "ca.crt"))
-	if err != nil {
-		return err
-	}
 	f, err := newFleet(fleetConfig{
-		URL: d.url, RootCAs: roots, Dir: d.dir, Names: devFleetHosts, Interval: devInterval, Speed: speed,
+		URL: d.url, CAFile: filepath.Join(d.dir, "ca.crt"), Dir: d.dir, Names: devFleetHosts, Interval: devInterval, Speed: speed,
 		Seed: 1, Logger: slog.New(slog.DiscardHandler), Problems: w, Noticed: story.noticed,
 	})
 	if err != nil {

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/refrain-fleet/refrain/certfile"
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpagent"
@@ -43,7 +43,7 @@ func (c *fleetCommand) Run(ctx context.Context, io stdio) error {
 	if err := c.validate(); err != nil {
 		return &commandError{err: err, code: exitUsage, hint: "refrain fleet --help shows every flag; nothing was started"}
 	}
-	roots, err := loadRoots(c.caFile())
+	err := checkCAFile(c.caFile())
 	if errors.Is(err, fs.ErrNotExist) && c.CA == "" {
 		return &commandError{err: err, code: exitUsage, hint: makeHint(c.Dir, "") + "; --dir names another directory, --ca the CA that signed the plane's certificate; nothing was started"}
 	}
@@ -59,7 +59,7 @@ func (c *fleetCommand) Run(ctx context.Context, io stdio) error {
 		log = slog.New(slog.NewTextHandler(io.Err, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	f, err := newFleet(fleetConfig{
-		URL: c.URL, RootCAs: roots, Dir: c.Dir, Names: names, Legacy: c.Kind == "legacy",
+		URL: c.URL, CAFile: c.caFile(), Dir: c.Dir, Names: names, Legacy: c.Kind == "legacy",
 		Interval: c.Interval, Speed: c.Speed, Failing: c.Failing, Deferring: c.Deferring, Seed: c.Seed,
 		Logger: log, Problems: io.Err,
 	})
@@ -112,16 +112,16 @@ func (c *fleetCommand) validate() error {
 	return nil
 }
 
-func loadRoots(path string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(path)
+// checkCAFile reads the file once, before anything else is done.
+func checkCAFile(path string) error {
+	texts, err := certfile.Read(nil, path)
+	if err == nil {
+		_, err = certfile.CAs(path, texts[0], x509.ExtKeyUsageServerAuth, time.Now())
+	}
 	if err != nil {
-		return nil, fmt.Errorf("ca: %w", err)
+		return fmt.Errorf("ca: %w", err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca: %s has no certificate; want PEM", path)
-	}
-	return pool, nil
+	return nil
 }
 
 // errUnsound says that a fleet ran and found a problem.

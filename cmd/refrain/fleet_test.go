@@ -157,12 +157,8 @@ func until(t *testing.T, what string, so func() bool) {
 // fleet makes a fleet for the plane.
 func (p *realPlane) fleet(names []string, edits ...func(*fleetConfig)) *fleet {
 	p.t.Helper()
-	roots, err := loadRoots(filepath.Join(p.demo.dir, "ca.crt"))
-	if err != nil {
-		p.t.Fatal(err)
-	}
 	cfg := fleetConfig{
-		URL: p.demo.url, RootCAs: roots, Dir: p.demo.dir, Names: names, Interval: time.Minute, Speed: 300, Seed: 1,
+		URL: p.demo.url, CAFile: filepath.Join(p.demo.dir, "ca.crt"), Dir: p.demo.dir, Names: names, Interval: time.Minute, Speed: 300, Seed: 1,
 		Logger: slog.New(slog.DiscardHandler), Problems: io.Discard,
 	}
 	for _, edit := range edits {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -20,9 +19,9 @@ import (
 
 // fleetConfig configures a fleet of virtual hosts.
 type fleetConfig struct {
-	// URL is the plane's, RootCAs are the CAs that signed its certificate.
-	URL     string
-	RootCAs *x509.CertPool
+	// URL is the plane's, CAFile has the CAs that signed its certificate.
+	URL    string
+	CAFile string
 	// Dir has the hosts' certificates, in agents.
 	Dir string
 	// Names are the hosts.
@@ -31,6 +30,9 @@ type fleetConfig struct {
 	Legacy bool
 	// Interval is that of their heartbeats, in their time.
 	Interval time.Duration
+	// PollWait is how long their polls wait at most, in real time. Default: that of
+	// the agents.
+	PollWait time.Duration
 	// Speed is how many times as fast their time runs; their wall clocks show
 	// the real time (see [httpagent.NewMonotonicClock]).
 	Speed int
@@ -93,9 +95,9 @@ func newFleet(cfg fleetConfig) (*fleet, error) {
 		}
 		pair := filepath.Join(cfg.Dir, "agents", name)
 		h.driver, err = httpagent.New(httpagent.Config{
-			Agent:    agent.Config{Hostname: h.name, Seed: seed, HeartbeatInterval: cfg.Interval, Legacy: cfg.Legacy},
+			Agent:    agent.Config{Hostname: h.name, Seed: seed, HeartbeatInterval: cfg.Interval, PollWait: cfg.PollWait, Legacy: cfg.Legacy},
 			URL:      cfg.URL,
-			CertFile: pair + ".crt", KeyFile: pair + ".key", RootCAs: cfg.RootCAs,
+			CertFile: pair + ".crt", KeyFile: pair + ".key", CAFile: cfg.CAFile,
 			Log: new(httpagent.MemoryLog), Machine: h.machine, Clock: time, Logger: cfg.Logger, Observer: h,
 		})
 		if err != nil {

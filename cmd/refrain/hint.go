@@ -46,6 +46,11 @@ func databaseError(err error) error {
 	return &commandError{err: err, code: exitFailed, hint: "--db names the database's file"}
 }
 
+// certificateHint says how to look at the files that a server refuses.
+func certificateHint(c *serveCommand) string {
+	return fmt.Sprintf("refrain pki inspect %s %s shows what is in --tls-cert and --client-ca; nothing was started", shellWord(c.TLSCert), shellWord(c.ClientCA))
+}
+
 // requiredFile is a file that has to exist before a server starts.
 type requiredFile struct {
 	flag, path string

@@ -124,12 +124,8 @@ func (k *killRig) runFleet() (stop func()) {
 	if err := k.demo.open(k.t.Context(), m); err != nil {
 		k.t.Fatal(err)
 	}
-	roots, err := loadRoots(filepath.Join(k.demo.dir, "ca.crt"))
-	if err != nil {
-		k.t.Fatal(err)
-	}
 	f, err := newFleet(fleetConfig{
-		URL: k.demo.url, RootCAs: roots, Dir: k.demo.dir, Names: names, Interval: time.Minute, Speed: 300,
+		URL: k.demo.url, CAFile: filepath.Join(k.demo.dir, "ca.crt"), Dir: k.demo.dir, Names: names, Interval: time.Minute, Speed: 300,
 		Seed: 1, Logger: slog.New(slog.DiscardHandler), Problems: io.Discard,
 	})
 	if err != nil {

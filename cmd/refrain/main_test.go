@@ -12,7 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/benbjohnson/clock"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/refrain-fleet/refrain/httpserver/pki"
 )
 
 func TestMain(m *testing.M) {
@@ -43,6 +46,7 @@ func mainOnAFullDisk() {
 //	mode MODE PATH...        check permissions, in octal
 //	tmpfs SIZE DIR           mount a small file system until the script ends
 //	runbook DOC NAME NUMBER  run a block of a runbook, see runbook_test.go
+//	expired DIR SUFFIX       make a CA, and a server's certificate that has expired
 //
 // and the condition mounts: file systems can be mounted.
 func TestScripts(t *testing.T) {
@@ -66,6 +70,7 @@ func TestScripts(t *testing.T) {
 			"awaits":  awaitsCommand,
 			"runbook": runbookCommand,
 			"tmpfs":   tmpfsCommand,
+			"expired": expiredCommand,
 		},
 	})
 }
@@ -110,6 +115,20 @@ func tmpfsCommand(script *testscript.TestScript, not bool, args []string) {
 	dir := script.MkAbs(args[1])
 	script.Check(script.Exec("mount", "-t", "tmpfs", "-o", "size="+args[0], "tmpfs", dir))
 	script.Defer(func() { _ = exec.Command("umount", "-l", dir).Run() })
+}
+
+// expiredCommand makes a directory of certificates as it was issued a year ago.
+func expiredCommand(script *testscript.TestScript, not bool, args []string) {
+	if not || len(args) != 2 {
+		script.Fatalf("usage: expired DIR SUFFIX")
+	}
+	past := clock.NewMock()
+	past.Set(time.Now().Add(-400 * 24 * time.Hour))
+	options := pki.Options{Clock: past}
+	_, err := pki.Init(script.MkAbs(args[0]), args[1], options)
+	script.Check(err)
+	_, err = pki.Server(script.MkAbs(args[0]), []string{"127.0.0.1"}, options)
+	script.Check(err)
 }
 
 func exitsCommand(script *testscript.TestScript, not bool, args []string) {

@@ -24,12 +24,15 @@ type pkiCommand struct {
 	Server   pkiServerCommand   `cmd:"" help:"Issue the server's certificate."`
 	Agent    pkiAgentCommand    `cmd:"" help:"Issue a certificate for each of the hosts."`
 	Operator pkiOperatorCommand `cmd:"" help:"Issue a certificate for each of the operators."`
+	List     pkiListCommand     `cmd:"" help:"List the certificates of the directory, with their expiry."`
+	Inspect  pkiInspectCommand  `cmd:"" help:"Show what is in certificate files."`
+	Renew    pkiRenewCommand    `cmd:"" help:"Issue certificates again: the same names and role, a new key."`
 }
 
 // leafFlags are the flags of the commands that issue leaves.
 type leafFlags struct {
 	ValidFor lifetime `placeholder:"365d" help:"How long it is valid, such as 90d or 12h. Default: 365d, or until the CA expires if that is sooner."`
-	Force    bool     `env:"-" help:"Replace what is there already."`
+	Force    bool     `env:"-" help:"Replace what is there already; the old pair is kept beside the new one, as NAME~INSTANT."`
 }
 
 func (f leafFlags) options() pki.Options {
@@ -62,7 +65,10 @@ func (c *pkiCommand) failed(err error) error {
 	case errors.As(err, &name):
 		code = exitUsage
 	case errors.Is(err, pki.ErrExists), errors.Is(err, pki.ErrHalfPresent):
-		hint = "nothing was issued; --force issues a new pair in its place"
+		hint = "nothing was issued; --force issues a new pair in its place and keeps the old one beside it"
+	case errors.Is(err, pki.ErrNoSuchPair):
+		code = exitUsage
+		hint = c.command("list") + " shows what there is; nothing was issued"
 	case errors.Is(err, pki.ErrNoCA), errors.Is(err, fs.ErrNotExist):
 		code = exitUsage
 		hint = c.command("init", "--cn-suffix", "SUFFIX") + " makes the CA; nothing was issued"
@@ -101,7 +107,17 @@ func printClientNotes(w io.Writer, issued []pki.Issued) {
 		}
 	}
 	if replaced {
+		printKept(w, issued)
 		fmt.Fprintln(w, "note: a replaced certificate stays valid until it expires or is revoked; a revocation covers all that were issued before it, so revoke first and then issue")
+	}
+}
+
+// printKept says where the pairs are that were replaced.
+func printKept(w io.Writer, issued []pki.Issued) {
+	for _, one := range issued {
+		if one.Kept != "" {
+			fmt.Fprintf(w, "note: the pair before is kept as %s and its key\n", one.Kept)
+		}
 	}
 }
 

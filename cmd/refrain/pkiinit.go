@@ -15,7 +15,7 @@ import (
 type pkiInitCommand struct {
 	CNSuffix string   `name:"cn-suffix" required:"" placeholder:"SUFFIX" help:"The suffix of the common names in the fleet's certificates, for instance fleet.example.com. It is stored in the CA."`
 	ValidFor lifetime `default:"3650d" placeholder:"3650d" help:"How long the CA is valid, such as 3650d."`
-	Force    bool     `env:"-" help:"Replace an existing CA. Every certificate of the old one becomes invalid."`
+	Force    bool     `env:"-" help:"Replace an existing CA, which is kept beside the new one as ca~INSTANT. Who trusts only the new one refuses every certificate of the old one."`
 }
 
 // Run implements the command.
@@ -43,7 +43,9 @@ func (c *pkiInitCommand) Run(group *pkiCommand, io stdio) error {
 		return err
 	}
 	if issued.Replaced {
-		fmt.Fprintln(io.Err, "note: the certificates of the old CA are invalid now; reissue them with --force")
+		printKept(io.Err, []pki.Issued{issued})
+		fmt.Fprintf(io.Err, "note: who trusts only the new CA refuses the certificates of the old one; %s issues them again, and docs/operations.md has the order in which no host is refused\n",
+			group.command("renew", "--all"))
 	}
 	return nil
 }

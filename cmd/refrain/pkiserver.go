@@ -27,6 +27,7 @@ func (c *pkiServerCommand) Run(group *pkiCommand, io stdio) error {
 		"key, for the server alone"); err != nil {
 		return err
 	}
+	printKept(io.Err, []pki.Issued{issued})
 	fmt.Fprintf(io.Out, "\nnext:\n  refrain serve --tls-cert %s --tls-key %s --client-ca %s --agent-cn-suffix %s --db plane.db\n",
 		shellWord(issued.Certificate), shellWord(issued.Key), shellWord(filepath.Join(group.Dir, "ca.crt")), issued.Suffix)
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/refrain-fleet/refrain/certfile"
 	"github.com/refrain-fleet/refrain/core/flight"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver"
@@ -120,6 +121,9 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 	})
 	if errors.Is(err, fs.ErrNotExist) && c.Manifests != "" { // the other files were checked
 		return &commandError{err: err, code: exitUsage, hint: "mkdir -p " + shellWord(c.Manifests) + " makes the directory of --manifests; nothing was started"}
+	}
+	if certfile.IsFileError(err) {
+		return &commandError{err: err, code: exitUsage, hint: certificateHint(c)}
 	}
 	if err != nil {
 		return &commandError{err: err, code: exitUsage, hint: "refrain serve --help shows every flag; nothing was started"}

@@ -90,7 +90,7 @@ func endSoon(ctx context.Context, errs io.Writer) (returned func()) {
 	}
 }
 
-// serveSignals handles signals: SIGHUP reloads the certificate; SIGUSR1, where
+// serveSignals handles signals: SIGHUP reads the certificate files again; SIGUSR1, where
 // it exists, writes a flight recording.
 func serveSignals(server *httpserver.Server, log *slog.Logger) (stop func()) {
 	signals := make(chan os.Signal, 1)
@@ -119,9 +119,9 @@ func onSignal(s os.Signal, server *httpserver.Server, log *slog.Logger) {
 		}
 		return
 	}
-	if err := server.ReloadCertificate(); err != nil {
-		log.Error("reloading the certificate failed; the old one stays in use", "error", err)
-	} else {
-		log.Info("certificate reloaded")
+	// The server logs what it does with files that have changed.
+	changed, err := server.ReloadCertificates()
+	if err == nil && !changed {
+		log.Info("certificates not reloaded: the files are those in use")
 	}
 }

@@ -140,11 +140,10 @@ func Parse(certificatePEM, keyPEM []byte, clk clock.Clock) (*Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}
-	subject := certificate.Subject
-	if subject.CommonName != caCommonName || len(subject.Organization) != 1 {
-		return nil, fmt.Errorf("certificate: subject is %q; want \"CN=%s,O=<suffix>\", as refrain pki init makes it", subject, caCommonName)
+	suffix, ok := SuffixOf(certificate)
+	if !ok {
+		return nil, fmt.Errorf("certificate: subject is %q; want \"CN=%s,O=<suffix>\", as refrain pki init makes it", certificate.Subject, caCommonName)
 	}
-	suffix := subject.Organization[0]
 	if err := checkLabels("cn suffix", suffix); err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
@@ -158,6 +157,15 @@ func Parse(certificatePEM, keyPEM []byte, clk clock.Clock) (*Authority, error) {
 		return nil, fmt.Errorf("certificate: expired at %s; want a new CA", certificate.NotAfter.Format(time.RFC3339))
 	}
 	return &Authority{certificate, key, suffix, clk}, nil
+}
+
+// SuffixOf returns the suffix of a CA that [New] made; false for one that another
+// tool made, whose certificates may have any.
+func SuffixOf(ca *x509.Certificate) (suffix string, ok bool) {
+	if ca.Subject.CommonName != caCommonName || len(ca.Subject.Organization) != 1 {
+		return "", false
+	}
+	return ca.Subject.Organization[0], true
 }
 
 // Suffix returns the end of the fleet's common names, without the dot.

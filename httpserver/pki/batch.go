@@ -7,16 +7,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 )
 
-// member is a pair to be written, and the stem of its file names.
+// member is a pair to be written: its subdirectory, empty for none, and the stem of
+// its file names.
 type member struct {
-	name string
-	pair tls.Certificate
+	sub, name string
+	pair      tls.Certificate
 }
 
-// write writes pairs into dir, or into its subdirectory sub, all or none.
-func write(dir, sub string, members []member, suffix string, options Options) ([]Issued, error) {
+// write writes pairs into dir and its subdirectories, all or none.
+func write(dir string, members []member, suffix string, options Options) ([]Issued, error) {
 	if err := checkDirectory(dir); err != nil {
 		return nil, err
 	}
@@ -26,69 +30,125 @@ func write(dir, sub string, members []member, suffix string, options Options) ([
 	}
 	defer unlock()
 
-	target := filepath.Join(dir, sub)
-	names := make([]string, len(members))
-	for i, m := range members {
-		names[i] = m.name
-	}
-	present, err := survey(target, names, options.Force)
+	present, err := survey(dir, members, options.Force)
 	if err != nil {
 		return nil, err
 	}
 	var changes batch
 	issued := make([]Issued, 0, len(members))
 	for _, m := range members {
-		certificate, key, err := EncodePair(m.pair)
+		one, err := changes.addPair(filepath.Join(dir, m.sub), m, present[m.stem()], options.Clock.Now())
 		if err != nil {
 			return nil, err
 		}
-		leaf, stem := m.pair.Leaf, filepath.Join(target, m.name)
-		issued = append(issued, Issued{
-			Name: m.name, CommonName: leaf.Subject.CommonName, Suffix: suffix,
-			Certificate: stem + ".crt", Key: stem + ".key",
-			NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
-			Replaced: present[m.name],
-		})
-		// The key first: a crash between the two leaves a key without a
-		// certificate, which the next run reports, and no certificate that looks
-		// usable.
-		changes.add(stem+".key", key, 0o600)
-		changes.add(stem+".crt", certificate, 0o644)
+		one.Suffix = suffix
+		issued = append(issued, one)
 	}
-	made := false
-	if sub != "" {
-		if err := os.Mkdir(target, 0o700); err == nil {
-			made = true
-		} else if !errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("directory: %w", err)
-		}
+	made, err := makeSubdirectories(dir, members)
+	if err == nil {
+		err = changes.commit(os.Rename)
 	}
-	if err := changes.commit(os.Rename); err != nil {
-		if made {
-			os.Remove(target)
+	if err != nil {
+		for _, sub := range made {
+			os.Remove(sub)
 		}
 		return nil, err
 	}
-	syncDirectories(dir, target)
+	syncDirectories(dir)
+	for _, m := range members {
+		if m.sub != "" {
+			syncDirectories(filepath.Join(dir, m.sub))
+		}
+	}
 	return issued, nil
 }
 
-// survey checks the files where the pairs of names are to be written. The error
-// joins everything that prevents it; present has the names that have files
-// already.
-func survey(target string, names []string, force bool) (present map[string]bool, err error) {
-	if _, err := os.Lstat(target); err == nil {
-		if err := checkDirectory(target); err != nil {
-			return nil, err
+func (m *member) stem() string { return filepath.Join(m.sub, m.name) }
+
+// makeSubdirectories makes the subdirectories that are missing, and returns those.
+func makeSubdirectories(dir string, members []member) (made []string, err error) {
+	for _, m := range members {
+		target := filepath.Join(dir, m.sub)
+		if m.sub == "" || slices.Contains(made, target) {
+			continue
 		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("directory: %w", err)
+		switch err := os.Mkdir(target, 0o700); {
+		case err == nil:
+			made = append(made, target)
+		case !errors.Is(err, fs.ErrExist):
+			return made, fmt.Errorf("directory: %w", err)
+		}
 	}
+	return made, nil
+}
+
+// addPair adds the two files of a pair, and what keeps those that are there.
+func (b *batch) addPair(target string, m member, present bool, now time.Time) (Issued, error) {
+	certificate, key, err := EncodePair(m.pair)
+	if err != nil {
+		return Issued{}, err
+	}
+	leaf, stem := m.pair.Leaf, filepath.Join(target, m.name)
+	issued := Issued{
+		Name: m.name, CommonName: leaf.Subject.CommonName,
+		Certificate: stem + ".crt", Key: stem + ".key",
+		NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter, Replaced: present,
+	}
+	if present {
+		kept := b.keptStem(target, m.name, now)
+		issued.Kept = kept + ".crt"
+		for _, file := range []struct {
+			ending string
+			mode   fs.FileMode
+		}{{".key", 0o600}, {".crt", 0o644}} {
+			switch text, err := os.ReadFile(stem + file.ending); {
+			case err == nil:
+				b.add(kept+file.ending, text, file.mode)
+			case !errors.Is(err, fs.ErrNotExist):
+				return Issued{}, err
+			}
+		}
+	}
+	// The key first: a crash between the two leaves a key without a certificate,
+	// which the next run reports, and no certificate that looks usable.
+	b.add(stem+".key", key, 0o600)
+	b.add(stem+".crt", certificate, 0o644)
+	return issued, nil
+}
+
+// keptMark separates the name of a pair that was replaced from the instant of that. No
+// host and no operator has it in its name.
+const keptMark = "~"
+
+// keptStem is the stem of the file names under which a replaced pair is kept.
+func (b *batch) keptStem(target, name string, now time.Time) string {
+	mark := keptMark + now.UTC().Format("20060102T150405Z")
+	stem := filepath.Join(target, name[:min(len(name), maxFileStem-len(mark)-len("-99"))]+mark)
+	for n := 2; ; n++ {
+		if !b.taken(stem+".crt") && !b.taken(stem+".key") {
+			return stem
+		}
+		stem = fmt.Sprintf("%s-%d", strings.TrimSuffix(stem, fmt.Sprintf("-%d", n-1)), n)
+	}
+}
+
+// taken reports whether there is a file, or will be.
+func (b *batch) taken(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil || slices.ContainsFunc(b.changes, func(c change) bool { return c.path == path })
+}
+
+// survey checks the files where pairs are to be written. The error joins everything
+// that prevents it; present has the stems of which there are files already.
+func survey(dir string, members []member, force bool) (present map[string]bool, err error) {
 	present = make(map[string]bool)
 	var problems []error
-	for _, name := range names {
-		certificate := filepath.Join(target, name+".crt")
-		key := filepath.Join(target, name+".key")
+	for i := range members {
+		stem := members[i].stem()
+		if err := checkTarget(filepath.Join(dir, members[i].sub)); err != nil {
+			return nil, err
+		}
+		certificate, key := filepath.Join(dir, stem+".crt"), filepath.Join(dir, stem+".key")
 		hasCertificate, err := regular(certificate)
 		if err != nil {
 			problems = append(problems, err)
@@ -99,7 +159,7 @@ func survey(target string, names []string, force bool) (present map[string]bool,
 			problems = append(problems, err)
 			continue
 		}
-		present[name] = hasCertificate || hasKey
+		present[stem] = hasCertificate || hasKey
 		switch {
 		case force:
 		case hasCertificate && hasKey:
@@ -111,6 +171,17 @@ func survey(target string, names []string, force bool) (present map[string]bool,
 		}
 	}
 	return present, errors.Join(problems...)
+}
+
+// checkTarget checks a directory that may be missing.
+func checkTarget(target string) error {
+	switch _, err := os.Lstat(target); {
+	case err == nil:
+		return checkDirectory(target)
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("directory: %w", err)
+	}
+	return nil
 }
 
 // regular reports whether a regular file exists at path. Anything else is an error,

@@ -30,8 +30,8 @@ type Options struct {
 	// CA; DefaultLeafValidity for a leaf, or until the CA expires if that is
 	// earlier.
 	ValidFor time.Duration
-	// Force replaces pairs that are present, and halves of pairs. Default: they
-	// are an error.
+	// Force replaces pairs that are present, and halves of pairs, and keeps them
+	// beside the new ones. Default: they are an error.
 	Force bool
 	// Clock is the source of the time of issue. Default: the system clock.
 	Clock clock.Clock
@@ -59,11 +59,15 @@ type Issued struct {
 	NotBefore, NotAfter time.Time
 	// Replaced reports that Force replaced a file.
 	Replaced bool
+	// Kept is where the replaced certificate is now; its key is beside it. Empty if
+	// nothing was replaced.
+	Kept string
 }
 
 // Init creates a CA for the fleet whose common names end in suffix, in dir. It
-// creates dir if its parent exists. Replacing a CA with Force makes every
-// certificate of the old one invalid; their files stay.
+// creates dir if its parent exists. Whoever trusts
+// only a CA that replaced another one with Force refuses every certificate of the old
+// one; their files stay.
 //
 // The error is a [*NameError] for an invalid suffix, [ErrExists] if there is a CA,
 // and [ErrHalfPresent] if there is half of one. After an error nothing has
@@ -85,7 +89,7 @@ func Init(dir, suffix string, options Options) (Issued, error) {
 	} else if !errors.Is(err, fs.ErrExist) {
 		return Issued{}, fmt.Errorf("directory: %w", err)
 	}
-	issued, err := write(dir, "", []member{{"ca", authority.Pair()}}, suffix, options)
+	issued, err := write(dir, []member{{"", "ca", authority.Pair()}}, suffix, options)
 	if err != nil {
 		if made {
 			os.Remove(dir)
@@ -117,7 +121,7 @@ func Server(dir string, names []string, options Options) (Issued, error) {
 	if err != nil {
 		return Issued{}, err
 	}
-	issued, err := write(dir, "", []member{{"server", pair}}, authority.suffix, options)
+	issued, err := write(dir, []member{{"", "server", pair}}, authority.suffix, options)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -173,7 +177,11 @@ func clients(role role, dir string, names []string, options Options, issue issue
 	}
 	// Check before the wait, so that a refusal comes at once. write checks again
 	// under its lock.
-	if _, err := survey(filepath.Join(dir, role.directory), names, options.Force); err != nil {
+	members := make([]member, len(names))
+	for i, name := range names {
+		members[i] = member{sub: role.directory, name: name}
+	}
+	if _, err := survey(dir, members, options.Force); err != nil {
 		return nil, err
 	}
 	waitForWholeSecond(options.Clock)
@@ -181,15 +189,12 @@ func clients(role role, dir string, names []string, options Options, issue issue
 	if err != nil {
 		return nil, err
 	}
-	pairs := make([]member, 0, len(names))
-	for _, name := range names {
-		pair, err := issue(authority, name, validity)
-		if err != nil {
+	for i := range members {
+		if members[i].pair, err = issue(authority, members[i].name, validity); err != nil {
 			return nil, err
 		}
-		pairs = append(pairs, member{name, pair})
 	}
-	return write(dir, role.directory, pairs, authority.suffix, options)
+	return write(dir, members, authority.suffix, options)
 }
 
 // waitForWholeSecond waits until the next whole second begins: a NotBefore that is

@@ -36,7 +36,8 @@
 //
 // # What it refuses to do
 //
-// It overwrites nothing without Force, and it issues nothing if half of a pair is
+// It overwrites nothing: without Force it refuses, with Force it keeps the pair before
+// beside the new one, as NAME~INSTANT.crt and .key. It issues nothing if half of a pair is
 // present (a certificate without its key, or a key without its certificate). A
 // batch with one invalid name issues nothing. It does not revoke: the server
 // does. It issues no intermediate CA.
@@ -47,7 +48,9 @@
 //  2. Keep the clocks of the CA and the server roughly equal: a client
 //     certificate is valid from the second of its issue on, by the server's
 //     clock.
-//  3. Issue new leaves before the old ones expire; nothing here warns of it.
+//  3. Issue new leaves before the old ones expire: [Inventory] lists when that is,
+//     [Renew] issues them again.
+//  4. Delete pairs that were replaced when they are of no use any more.
 //
 // A fleet on disk:
 //
