@@ -89,8 +89,13 @@ type Config struct {
 	// Build names the build in recordings. Default "unknown".
 	Build string
 
-	// Logger takes the log lines. Default [slog.Default].
+	// Logger takes the log lines. The reducer's loop and the shutdown log too, so
+	// it must not block: [logging.New] makes one that does not. Default
+	// [slog.Default].
 	Logger *slog.Logger
+	// LogLosses counts the lines that Logger did not write, for the metrics.
+	// Default none.
+	LogLosses LogLosses
 	// Clock is the source of time. Default: the system clock.
 	Clock clock.Clock
 	// Store keeps the event log. The server closes it at shutdown. It is required.
@@ -102,6 +107,14 @@ type Config struct {
 	// the plane is rebuilt from the store. Each check takes time in proportion to
 	// the fleet. Default false.
 	CheckInvariants bool
+}
+
+// LogLosses counts log lines that were not written. [logging.Log] is one.
+type LogLosses interface {
+	// Dropped counts those that were lost, Suppressed those that were left out of
+	// a flood.
+	Dropped() uint64
+	Suppressed() uint64
 }
 
 // Defaults of [Config].

@@ -114,13 +114,12 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Logger, metrics: m, admission: a,
 		throttle: lines,
 		revoked:  new(revocations),
-		notices:  newNoticeLog(cfg.Logger, lines, m.linesDropped),
+		notices:  newNoticeLog(cfg.Logger, lines),
 		noRoute:  m.route("none"),
 		store:    newStoreHealth(cfg.Store),
 		broken:   make(chan error, 2),
 	}
-	s.errors = &errorLog{log: cfg.Logger, throttle: s.throttle}
-	m.registry.MustRegister(&collector{admission: a, metrics: m, store: s.store})
+	m.registry.MustRegister(&collector{admission: a, metrics: m, store: s.store, notices: s.notices, lost: cfg.LogLosses})
 	if s.flight, err = newFlightLog(&s.cfg, a); err != nil {
 		return nil, fmt.Errorf("httpserver: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/flight"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver"
+	"github.com/refrain-fleet/refrain/logging"
 	"github.com/refrain-fleet/refrain/sim/repro"
 )
 
@@ -92,7 +93,8 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 	); err != nil {
 		return err
 	}
-	log := c.logger(io.Err)
+	log := c.openLog(io.Err)
+	defer log.Close(logging.CloseTimeout)
 	if c.FlightDir == "" && c.DB != memoryDB {
 		c.FlightDir = filepath.Join(filepath.Dir(c.DB), "flight")
 	}
@@ -112,7 +114,8 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 		MaxManifest:       int64(c.MaxManifest),
 		ManifestDir:       c.Manifests,
 		ShutdownTimeout:   c.ShutdownTimeout,
-		Logger:            log,
+		Logger:            log.Logger,
+		LogLosses:         log,
 		Store:             db,
 		CheckInvariants:   c.CheckInvariants,
 		FlightDir:         c.FlightDir,
@@ -131,14 +134,14 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 	if err := db.open(ctx, c.DB); err != nil {
 		return err
 	}
-	stop := serveSignals(server, log)
+	stop := serveSignals(server, log.Logger)
 	defer stop()
 	if err := server.Start(ctx); err != nil {
 		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
 		return startError(err)
 	}
-	fmt.Fprintf(io.Out, "refrain serves on https://%s for *.%s, ops on %s; %s\n",
-		server.Addr(), c.AgentCNSuffix, opsURL(server), describeDB(c.DB))
+	writeBounded(io.Out, fmt.Sprintf("refrain serves on https://%s for *.%s, ops on %s; %s\n",
+		server.Addr(), c.AgentCNSuffix, opsURL(server), describeDB(c.DB)))
 	return server.Wait(ctx)
 }
 
