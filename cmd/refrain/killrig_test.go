@@ -36,6 +36,9 @@ type killRig struct {
 	ops    string
 	rand   *rand.Rand
 
+	flags  []string  // in addition
+	stderr io.Writer // of the process, if not log
+
 	process *exec.Cmd
 	log     *outputWatch
 	exited  chan error
@@ -126,10 +129,14 @@ func (k *killRig) tryStart() error {
 	k.process = exec.Command(self, "serve", "--db", k.db, "--listen", k.listen, "--ops-listen", k.ops, "--agent-cn-suffix", devSuffix,
 		"--tls-cert", file("server.crt"), "--tls-key", file("server.key"), "--client-ca", file("ca.crt"),
 		"--flight-dir", "off", "--log-level", "error")
+	k.process.Args = append(k.process.Args, k.flags...)
 	k.process.Args[0] = "refrain" // TestMain runs the command of this name
 	out := newOutputWatch()
 	k.log = newOutputWatch()
 	k.process.Stdout, k.process.Stderr = out, k.log
+	if k.stderr != nil {
+		k.process.Stderr = k.stderr
+	}
 	if err := k.process.Start(); err != nil {
 		k.t.Fatal(err)
 	}
@@ -167,6 +174,51 @@ func (k *killRig) kill() {
 	}
 	<-k.exited
 	k.process = nil
+}
+
+// stop ends the process as a service manager would, and wants that to go well.
+func (k *killRig) stop() {
+	k.t.Helper()
+	if err := k.process.Process.Signal(syscall.SIGTERM); err != nil {
+		k.t.Fatal(err)
+	}
+	k.wantExit()
+}
+
+// wantExit waits until the process has ended by itself, in good order.
+func (k *killRig) wantExit() {
+	k.t.Helper()
+	select {
+	case err := <-k.exited:
+		k.process = nil
+		if err != nil {
+			k.t.Fatalf("refrain serve ended with %v\n%s", err, k.log)
+		}
+	case <-time.After(time.Minute):
+		k.t.Fatal("refrain serve does not end")
+	}
+}
+
+// metric reads a series of the process.
+func (k *killRig) metric(series string) float64 {
+	k.t.Helper()
+	response, err := http.Get("http://" + k.ops + "/metrics")
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, _ := io.ReadAll(response.Body)
+	for line := range strings.Lines(string(body)) {
+		if value, ok := strings.CutPrefix(line, series+" "); ok {
+			n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil {
+				k.t.Fatal(err)
+			}
+			return n
+		}
+	}
+	k.t.Fatalf("there is no series %s", series)
+	return 0
 }
 
 // open opens the rollout of the hosts.
