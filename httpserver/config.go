@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -28,10 +29,20 @@ type Config struct {
 	Listen string
 	// Listener replaces Listen if it is set. The server closes it.
 	Listener net.Listener
-	// OpsListen is the TCP address of /livez, /readyz and /metrics: plain HTTP
-	// for this machine only. An address that is not loopback causes a warning.
+	// OpsListen is the address of /livez, /readyz, /metrics and /debug: plain HTTP
+	// for this machine only. It is a TCP address, of which one that is not
+	// loopback causes a warning, or [OpsUnix] and the path of a unix socket.
 	// [OpsOff] means none. Default "127.0.0.1:9090".
 	OpsListen string
+	// OpsSocketMode are the permissions of the unix socket. Default 0600.
+	OpsSocketMode fs.FileMode
+	// OpsHosts are names by which the ops listener may be called, besides
+	// localhost and its own address, where the name matters: a page in a browser
+	// on this machine can call it by a name of its own. Default none.
+	OpsHosts []string
+	// OpsPprof serves the profiles of net/http/pprof below /debug/pprof/ of the
+	// ops listener. Default false.
+	OpsPprof bool
 
 	// CertFile and KeyFile are PEM files with the server's certificate chain
 	// and key. They are read at start, and again when they change, together with
@@ -79,8 +90,8 @@ type Config struct {
 	ShutdownTimeout time.Duration
 
 	// FlightDir is where the flight recorder writes its recordings: when the
-	// plane is wedged, when a step panics, and on request. The newest few are
-	// kept. [FlightOff] means no recorder. Default: a new directory below the
+	// plane is wedged, when a step panics, and on request. The newest few of each
+	// cause are kept. [FlightOff] means no recorder. Default: a new directory below the
 	// system's temporary directory, created for the first recording.
 	FlightDir string
 	// FlightSteps is how many of the reducer's last steps the recorder keeps.
@@ -121,6 +132,7 @@ type LogLosses interface {
 const (
 	DefaultListen          = ":8443"
 	DefaultOpsListen       = "127.0.0.1:9090"
+	DefaultOpsSocketMode   = fs.FileMode(0o600)
 	DefaultInboxCapacity   = 1024
 	DefaultBatchSize       = 256
 	DefaultReplyTimeout    = 5 * time.Second
@@ -137,6 +149,7 @@ const (
 func (c Config) withDefaults() Config {
 	setDefault(&c.Listen, DefaultListen)
 	setDefault(&c.OpsListen, DefaultOpsListen)
+	setDefault(&c.OpsSocketMode, DefaultOpsSocketMode)
 	setDefault(&c.InboxCapacity, DefaultInboxCapacity)
 	setDefault(&c.BatchSize, DefaultBatchSize)
 	setDefault(&c.ReplyTimeout, DefaultReplyTimeout)

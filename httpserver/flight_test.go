@@ -192,22 +192,49 @@ func TestAPanicIsRecordedBeforeThePlaneIsBuiltAgain(t *testing.T) {
 	}
 }
 
-func TestTheNewestRecordingsAreKept(t *testing.T) {
+func TestTheNewestRecordingsOfEachCauseAreKept(t *testing.T) {
 	h := start(t)
 	other := filepath.Join(h.cfg.FlightDir, "notes.txt")
 	if err := os.WriteFile(other, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	h.server.flight.tell(flightWedged)
+	wedged := h.recordings(flightWedged)
 	var all []string
-	for range flightFiles + 3 {
+	for range 2*flightFiles + 3 {
 		all = append(all, must(h.server.RecordFlight("asked"))(t))
-		h.clock.Add(time.Second)
+		h.clock.Add(flightAskedPause)
 	}
-	if got := h.recordings("*"); !slices.Equal(got, all[3:]) {
-		t.Errorf("kept %v; want %v", got, all[3:])
+	if got := h.recordings("asked"); !slices.Equal(got, all[flightFiles+3:]) {
+		t.Errorf("kept %v; want %v", got, all[flightFiles+3:])
+	}
+	if got := h.recordings(flightWedged); len(got) != 1 || !slices.Equal(got, wedged) {
+		t.Errorf("of the wedge, %v is kept; want %v", got, wedged)
 	}
 	if _, err := os.Stat(other); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestRecordingsThatAreAskedForAreRare(t *testing.T) {
+	h := start(t)
+	if status, body := h.askFlight(); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	h.clock.Add(flightAskedPause - time.Second)
+	if status, body := h.askFlight(); status != http.StatusTooManyRequests || !strings.Contains(body, "the next one may be in 1s") {
+		t.Errorf("%d %s", status, body)
+	}
+	must(h.server.RecordFlight("signal"))(t) // another way of asking
+	if _, err := h.server.RecordFlight("signal"); err == nil {
+		t.Error("two recordings by signal at once")
+	}
+	h.clock.Add(time.Second)
+	if status, body := h.askFlight(); status != http.StatusOK {
+		t.Errorf("%d %s", status, body)
+	}
+	if n := len(h.recordings("*")); n != 3 {
+		t.Errorf("%d recordings; want 3", n)
 	}
 }
 

@@ -128,8 +128,8 @@ func TestAnOpsListenerForOthersIsWarnedAbout(t *testing.T) {
 	if lines := h.logs.matching("level=WARN", "ops listener can be reached from other machines"); len(lines) != 1 {
 		t.Errorf("%d warnings, want 1", len(lines))
 	}
-	if isLoopback(&net.UnixAddr{}) || !isLoopback(&net.TCPAddr{IP: net.IPv6loopback}) {
-		t.Error("isLoopback is wrong")
+	if !isLocal(&net.UnixAddr{}) || !isLocal(&net.TCPAddr{IP: net.IPv6loopback}) || isLocal(&net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}) {
+		t.Error("isLocal is wrong")
 	}
 }
 

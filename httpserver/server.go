@@ -206,12 +206,12 @@ func (s *Server) Listen() error {
 		}
 	}
 	if s.cfg.OpsListen != OpsOff {
-		if s.opsListener, err = net.Listen("tcp", s.cfg.OpsListen); err != nil {
+		if s.opsListener, err = s.cfg.listenOps(); err != nil {
 			_ = listener.Close()
 			return fmt.Errorf("httpserver: ops listen: %w", err)
 		}
-		if !isLoopback(s.opsListener.Addr()) {
-			s.log.Warn("the ops listener can be reached from other machines; it knows no caller and no encryption, want a loopback address",
+		if !isLocal(s.opsListener.Addr()) {
+			s.log.Warn("the ops listener can be reached from other machines; it knows no caller and no encryption, want a loopback address or a unix socket",
 				"address", s.opsListener.Addr().String())
 		}
 	}
