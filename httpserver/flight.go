@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/benbjohnson/clock"
@@ -53,6 +54,8 @@ type flightLog struct {
 	admission *admission
 	build     string
 	timeout   time.Duration // the reply timeout
+
+	problem atomic.Pointer[string] // why recordings cannot be written; nil if they can
 
 	mu       sync.Mutex
 	recorder *flight.Recorder
@@ -203,6 +206,7 @@ func (f *flightLog) write(reason string) (w written, err error) {
 	if !ok {
 		return w, errors.New("nothing is recorded yet: the plane is not loaded")
 	}
+	defer func() { f.found(err) }()
 	if err := f.prepare(); err != nil {
 		return w, err
 	}
@@ -272,10 +276,31 @@ func (s *Server) CheckFlightDir() error {
 	if err == nil {
 		err = probeDir(f.dir)
 	}
+	f.found(err)
 	if err != nil {
 		return fmt.Errorf("flight recordings cannot be written: %w", err)
 	}
 	return nil
+}
+
+// found keeps for /readyz?verbose whether a recording could be written.
+func (f *flightLog) found(err error) {
+	if err == nil {
+		f.problem.Store(nil)
+		return
+	}
+	text := "flight recordings cannot be written: " + err.Error()
+	f.problem.Store(&text)
+}
+
+// check is the check of /readyz: the plane serves without recordings, too.
+func (f *flightLog) check() Check {
+	return Check{Name: "flight-recorder", Advisory: true, Problem: func() string {
+		if problem := f.problem.Load(); problem != nil {
+			return *problem
+		}
+		return ""
+	}}
 }
 
 // probeDir makes a file in a directory and removes it.

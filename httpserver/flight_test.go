@@ -247,6 +247,25 @@ func TestARecordingThatCannotBeWrittenIsToldAndHarmless(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 	h.agent("h1").heartbeat("h1").want(t, wire.OK)
+	if err := h.server.CheckFlightDir(); err == nil || !strings.Contains(err.Error(), h.cfg.FlightDir) {
+		t.Errorf("the check says %v", err)
+	}
+	const name = `{"name":"flight-recorder","state":`
+	if status, body := h.ops("/readyz?verbose"); status != http.StatusOK || !strings.Contains(body, name+`"warning","reason":"flight recordings cannot be written: `) {
+		t.Errorf("%d %s", status, body)
+	}
+	if err := os.Remove(h.cfg.FlightDir); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.server.CheckFlightDir(); err != nil {
+		t.Error(err)
+	}
+	if left := must(os.ReadDir(h.cfg.FlightDir))(t); len(left) > 0 {
+		t.Errorf("the check has left %v", left)
+	}
+	if _, body := h.ops("/readyz?verbose"); !strings.Contains(body, name+`"ok"`) {
+		t.Error(body)
+	}
 }
 
 func TestWithoutARecorderNothingIsRecorded(t *testing.T) {

@@ -50,6 +50,9 @@ func (s *Server) addOwnChecks() {
 	}{{"shutdown", drainProblem}, {"plane", planeProblem}, {"inbox", inboxProblem}, {"reducer", reducerProblem}} {
 		s.AddCheck(Check{Name: own.name, Problem: func() string { return own.problem(s.admission.look()) }})
 	}
+	if s.flight != nil {
+		s.AddCheck(s.flight.check())
+	}
 }
 
 func drainProblem(inbox inboxState) string {

@@ -176,8 +176,8 @@ func (k *killRig) kill() {
 	k.process = nil
 }
 
-// stop ends the process as a service manager would, and wants that to go well.
-func (k *killRig) stop() {
+// stopWell ends the process as a service manager would, and wants that to go well.
+func (k *killRig) stopWell() {
 	k.t.Helper()
 	if err := k.process.Process.Signal(syscall.SIGTERM); err != nil {
 		k.t.Fatal(err)

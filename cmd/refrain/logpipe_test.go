@@ -91,7 +91,7 @@ func TestServe_ALogThatNobodyReadsStopsNothing(t *testing.T) {
 		dropped := k.metric(linesDropped)
 		until(t, "lines find no room again", func() bool { return k.metric(linesDropped) > dropped })
 	})
-	k.stop()
+	k.stopWell()
 	k.checkLedger()
 }
 
@@ -116,7 +116,7 @@ func TestServe_OutlivesTheReaderOfItsLog(t *testing.T) {
 	k.load(func() {
 		until(t, "events are taken", func() bool { return k.count.Load() > 0 })
 	})
-	k.stop()
+	k.stopWell()
 }
 
 // TestServe_AFloodOfLinesIsCutDown causes one line again and again.
@@ -135,5 +135,5 @@ func TestServe_AFloodOfLinesIsCutDown(t *testing.T) {
 		return k.metric("refrain_log_lines_suppressed_total") > 0
 	})
 	until(t, "the log says so", func() bool { return strings.Contains(watch.String(), " suppressed=") })
-	k.stop()
+	k.stopWell()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -27,7 +28,10 @@ type serveCommand struct {
 	ClientCA          string        `name:"client-ca" required:"" placeholder:"FILE" help:"The CA of the agents' and operators' certificates, PEM."`
 	AgentCNSuffix     string        `name:"agent-cn-suffix" required:"" placeholder:"SUFFIX" help:"The suffix of the names in these certificates: agent-<host>.SUFFIX."`
 	DB                string        `name:"db" default:"${db}" placeholder:"FILE" help:"The database that keeps the state; 'memory' for none (${default})."`
-	OpsListen         opsAddress    `default:"${opsListen}" placeholder:"HOST:PORT" help:"Address of /livez, /readyz and /metrics, plain HTTP; 'off' for none (${default})."`
+	OpsListen         opsAddress    `default:"${opsListen}" placeholder:"HOST:PORT" help:"Address of /livez, /readyz, /metrics and /debug, plain HTTP; 'unix:PATH' for a unix socket, 'off' for none (${default})."`
+	OpsSocketMode     socketMode    `default:"${opsSocketMode}" placeholder:"MODE" help:"The permissions of the ops listener's unix socket, in octal (${default})."`
+	OpsHost           []string      `placeholder:"NAME" help:"A name by which /debug at the ops listener may be called, besides localhost and the listener's own address."`
+	OpsPprof          bool          `help:"Serve profiles of the process at /debug/pprof/ of the ops listener."`
 	InboxCapacity     int           `default:"${inboxCapacity}" placeholder:"N" help:"Inbox capacity: how many requests are admitted at a time (${default})."`
 	ReplyTimeout      time.Duration `default:"${replyTimeout}" placeholder:"DUR" help:"Reply timeout: when a request is answered at the latest (${default})."`
 	HeartbeatInterval time.Duration `default:"${heartbeatInterval}" placeholder:"DUR" help:"The interval of the agents' heartbeats (${default})."`
@@ -49,6 +53,7 @@ func serveVars() kong.Vars {
 		"listen":            httpserver.DefaultListen,
 		"db":                defaultDB,
 		"opsListen":         httpserver.DefaultOpsListen,
+		"opsSocketMode":     fmt.Sprintf("%04o", httpserver.DefaultOpsSocketMode),
 		"inboxCapacity":     strconv.Itoa(httpserver.DefaultInboxCapacity),
 		"replyTimeout":      httpserver.DefaultReplyTimeout.String(),
 		"heartbeatInterval": plane.DefaultHeartbeatInterval.String(),
@@ -95,13 +100,47 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 	}
 	log := c.openLog(io.Err)
 	defer log.Close(logging.CloseTimeout)
-	if c.FlightDir == "" && c.DB != memoryDB {
-		c.FlightDir = filepath.Join(filepath.Dir(c.DB), "flight")
-	}
 	db := new(database)
-	server, err := httpserver.New(httpserver.Config{
+	server, err := httpserver.New(c.config(log, db))
+	if errors.Is(err, fs.ErrNotExist) && c.Manifests != "" { // the other files were checked
+		return &commandError{err: err, code: exitUsage, hint: "mkdir -p " + shellWord(c.Manifests) + " makes the directory of --manifests; nothing was started"}
+	}
+	if certfile.IsFileError(err) {
+		return &commandError{err: err, code: exitUsage, hint: certificateHint(c)}
+	}
+	if err != nil {
+		return &commandError{err: err, code: exitUsage, hint: "refrain serve --help shows every flag; nothing was started"}
+	}
+	if err := db.open(ctx, c.DB); err != nil {
+		return err
+	}
+	if err := c.checkFlightDir(server, log.Logger); err != nil {
+		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
+		return err
+	}
+	stop := serveSignals(server, log.Logger)
+	defer stop()
+	if err := server.Start(ctx); err != nil {
+		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
+		return startError(err)
+	}
+	writeBounded(io.Out, fmt.Sprintf("refrain serves on https://%s for *.%s, ops on %s; %s\n",
+		server.Addr(), c.AgentCNSuffix, opsURL(server), describeDB(c.DB)))
+	return server.Wait(ctx)
+}
+
+// config is the server's configuration.
+func (c *serveCommand) config(log *logging.Log, db *database) httpserver.Config {
+	flightDir := c.FlightDir
+	if flightDir == "" && c.DB != memoryDB {
+		flightDir = filepath.Join(filepath.Dir(c.DB), "flight")
+	}
+	return httpserver.Config{
 		Listen:            string(c.Listen),
 		OpsListen:         string(c.OpsListen),
+		OpsSocketMode:     fs.FileMode(c.OpsSocketMode),
+		OpsHosts:          c.OpsHost,
+		OpsPprof:          c.OpsPprof,
 		CertFile:          c.TLSCert,
 		KeyFile:           c.TLSKey,
 		ClientCAFile:      c.ClientCA,
@@ -118,37 +157,37 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 		LogLosses:         log,
 		Store:             db,
 		CheckInvariants:   c.CheckInvariants,
-		FlightDir:         c.FlightDir,
+		FlightDir:         flightDir,
 		FlightSteps:       c.FlightSteps,
 		Build:             repro.Build(),
-	})
-	if errors.Is(err, fs.ErrNotExist) && c.Manifests != "" { // the other files were checked
-		return &commandError{err: err, code: exitUsage, hint: "mkdir -p " + shellWord(c.Manifests) + " makes the directory of --manifests; nothing was started"}
 	}
-	if certfile.IsFileError(err) {
-		return &commandError{err: err, code: exitUsage, hint: certificateHint(c)}
+}
+
+// checkFlightDir finds out at the start that recordings cannot be written, and not
+// in the incident. Who names a directory relies on it, so that is an error. A
+// plane does not stay down for a debugging aid that nobody asked for.
+func (c *serveCommand) checkFlightDir(server *httpserver.Server, log *slog.Logger) error {
+	err := server.CheckFlightDir()
+	switch {
+	case err == nil:
+		return nil
+	case c.FlightDir != "":
+		return &commandError{
+			err: fmt.Errorf("--flight-dir: %w", err), code: exitFailed,
+			hint: "--flight-dir names a directory that this user can write to; with --flight-dir off nothing is recorded; nothing was started",
+		}
 	}
-	if err != nil {
-		return &commandError{err: err, code: exitUsage, hint: "refrain serve --help shows every flag; nothing was started"}
-	}
-	if err := db.open(ctx, c.DB); err != nil {
-		return err
-	}
-	stop := serveSignals(server, log.Logger)
-	defer stop()
-	if err := server.Start(ctx); err != nil {
-		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
-		return startError(err)
-	}
-	writeBounded(io.Out, fmt.Sprintf("refrain serves on https://%s for *.%s, ops on %s; %s\n",
-		server.Addr(), c.AgentCNSuffix, opsURL(server), describeDB(c.DB)))
-	return server.Wait(ctx)
+	log.Warn("the plane runs without flight recordings; --flight-dir names another directory, or off", "error", err)
+	return nil
 }
 
 // opsURL is the URL of the ops listener, for people.
 func opsURL(server *httpserver.Server) string {
 	if server.OpsAddr() == nil {
 		return httpserver.OpsOff
+	}
+	if server.OpsAddr().Network() == "unix" {
+		return httpserver.OpsUnix + server.OpsAddr().String()
 	}
 	return "http://" + server.OpsAddr().String()
 }
