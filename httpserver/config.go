@@ -85,6 +85,10 @@ type Config struct {
 	// ManifestDir is a directory of manifests that are opened at start and
 	// whenever they change (PROTOCOL R6). Default none.
 	ManifestDir string
+	// DrainTime is over how long a shutdown closes the connections, before it
+	// closes the inbox. Meanwhile /readyz fails and requests are answered.
+	// Default 0: at once.
+	DrainTime time.Duration
 	// ShutdownTimeout is the shutdown drain timeout: how long the loop may take to
 	// answer the requests in the inbox. Default 10 s.
 	ShutdownTimeout time.Duration
@@ -196,6 +200,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("max body is %d bytes; want at least 1024", c.MaxBody)
 	case c.MaxManifest < c.MaxBody:
 		return fmt.Errorf("max manifest is %d bytes; want at least max body, %d", c.MaxManifest, c.MaxBody)
+	case c.DrainTime < 0:
+		return fmt.Errorf("drain time is %v; want 0s or more", c.DrainTime)
 	case c.ShutdownTimeout <= 0:
 		return fmt.Errorf("shutdown timeout is %v; want more than 0s", c.ShutdownTimeout)
 	}

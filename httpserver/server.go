@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -54,9 +55,13 @@ type Server struct {
 	flight    *flightLog
 	health    healthChecks
 	store     *storeHealth
-	router    *mux.Router
-	noRoute   [classCount]prometheus.Counter
-	loop      *loop
+	draining  atomic.Bool // the server will end
+	// closing closes connections one by one while the server drains.
+	closing connections
+
+	router  *mux.Router
+	noRoute [classCount]prometheus.Counter
+	loop    *loop
 
 	credentials *mtls.Credentials
 	connections *mtls.Connections
@@ -160,10 +165,14 @@ func (s *Server) newHTTP() (*http.Server, error) {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &http.Server{
-		Handler:           s,
-		Protocols:         &protocols,
-		TLSConfig:         s.credentials.TLSConfig(),
-		ConnState:         s.connections.State,
+		Handler:     s,
+		Protocols:   &protocols,
+		TLSConfig:   s.credentials.TLSConfig(),
+		ConnContext: s.closing.begin,
+		ConnState: func(c net.Conn, state http.ConnState) {
+			s.connections.State(c, state)
+			s.closing.changed(c, state)
+		},
 		ErrorLog:          s.errors.logger(),
 		ReadHeaderTimeout: readTimeout,
 		// net/http goes on reading while a handler waits, to see a caller go

@@ -336,6 +336,7 @@ type ledgerHost struct {
 	// finish makes it send its Converged.
 	finish, done bool
 	refused      int // answers 503
+	failed       int // no answer
 	wrong        string
 }
 
@@ -380,6 +381,7 @@ func (h *ledgerHost) send(ctx context.Context) {
 		request.Header.Set(wire.HeaderContentType, wire.MediaJSON)
 		response, err := h.client.Do(request)
 		if err != nil { // E9: no answer, so the same again
+			h.failed++
 			pause(ctx, 5*time.Millisecond)
 			continue
 		}

@@ -39,6 +39,7 @@ type serveCommand struct {
 	MaxManifest       byteSize      `default:"${maxManifest}" placeholder:"SIZE" help:"The same for a manifest (${default})."`
 	StrictProtocol    bool          `help:"Refuse requests without the header X-Nixfleet-Protocol."`
 	Manifests         string        `placeholder:"DIR" help:"A directory of manifests, opened at start and whenever it changes."`
+	DrainTime         time.Duration `default:"${drainTime}" placeholder:"DUR" help:"Drain time: over how long connections are closed when stopping, before requests are refused; 0s for at once (${default})."`
 	ShutdownTimeout   time.Duration `default:"${shutdownTimeout}" placeholder:"DUR" help:"Shutdown drain timeout: how long admitted requests may take when stopping (${default})."`
 	CheckInvariants   bool          `help:"Verify every invariant after every step. Slow: for finding defects."`
 	FlightDir         string        `placeholder:"DIR" help:"The directory of flight recordings, written at a wedge or a panic, on SIGUSR1 and on POST /debug/flight; 'off' for none. Default: the directory flight beside the database, or a temporary one without a database."`
@@ -60,9 +61,15 @@ func serveVars() kong.Vars {
 		"maxBody":           fmt.Sprintf("%dKiB", httpserver.DefaultMaxBody>>10),
 		"maxManifest":       fmt.Sprintf("%dMiB", httpserver.DefaultMaxManifest>>20),
 		"flightSteps":       strconv.Itoa(flight.DefaultSteps),
+		"drainTime":         defaultDrainTime.String(),
 		"shutdownTimeout":   httpserver.DefaultShutdownTimeout.String(),
 	}
 }
+
+// defaultDrainTime leaves a load balancer time for a few probes. With the default
+// of --shutdown-timeout it stays well below the time that deploy/refrain.service
+// has for stopping.
+const defaultDrainTime = 5 * time.Second
 
 // validate checks the numbers that the server would take for "the default". On
 // the command line 0 means 0, which none of them can be.
@@ -152,6 +159,7 @@ func (c *serveCommand) config(log *logging.Log, db *database) httpserver.Config 
 		MaxBody:           int64(c.MaxBody),
 		MaxManifest:       int64(c.MaxManifest),
 		ManifestDir:       c.Manifests,
+		DrainTime:         c.DrainTime,
 		ShutdownTimeout:   c.ShutdownTimeout,
 		Logger:            log.Logger,
 		LogLosses:         log,
