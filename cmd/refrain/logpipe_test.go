@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -136,4 +137,28 @@ func TestServe_AFloodOfLinesIsCutDown(t *testing.T) {
 	})
 	until(t, "the log says so", func() bool { return strings.Contains(watch.String(), " suppressed=") })
 	k.stopWell()
+}
+
+// TestServe_OutputThatNobodyReadsIsNotWaitedFor has a standard output that is full
+// when serve says where it is, and a standard error that is full when it says what
+// is wrong.
+func TestServe_OutputThatNobodyReadsIsNotWaitedFor(t *testing.T) {
+	_, full := logPipe(t)
+	k := newKillRig(t, t.TempDir(), 1)
+	k.stdout = full
+	k.start()
+	k.stop()
+
+	k.stderr, k.flags = full, []string{"--inbox-capacity", "0"}
+	k.launch()
+	var exit *exec.ExitError
+	select {
+	case err := <-k.exited:
+		if !errors.As(err, &exit) || exit.ExitCode() != exitUsage {
+			t.Errorf("ended with %v; want exit code %d", err, exitUsage)
+		}
+		k.process = nil
+	case <-time.After(time.Minute):
+		t.Fatal("wrong use does not end")
+	}
 }
