@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"refrain":         main,
 		"systemctl":       systemctl,
+		"journalctl":      journalctl,
 		"refrain-full":    mainOnAFullDisk,
 		"refrain-planted": mainWithABug,
 		"interrupt":       interruptMain,
