@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/refrain-fleet/refrain/httpserver/pki"
 )
 
 // logPipe is a pipe for the log of a process, full from the start.
@@ -161,4 +163,44 @@ func TestServe_OutputThatNobodyReadsIsNotWaitedFor(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Fatal("wrong use does not end")
 	}
+}
+
+// TestFleet_ALogThatNobodyReadsStopsNoAgent runs agents that log every request into
+// a full pipe.
+func TestFleet_ALogThatNobodyReadsStopsNoAgent(t *testing.T) {
+	_, full := logPipe(t)
+	k := newKillRig(t, t.TempDir(), 1)
+	if _, err := pki.Agent(k.demo.dir, fleetNames(3), pki.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	k.start()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var summary bytes.Buffer
+	fleet := exec.CommandContext(t.Context(), self, "fleet", "--url", k.demo.url, "--dir", k.demo.dir, "--hosts", "3", "--interval", "1s",
+		"--verbose", "--json")
+	fleet.Args[0] = "refrain"
+	fleet.Stdout, fleet.Stderr = &summary, full
+	if err := fleet.Start(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "heartbeats are sent for a while", func() bool {
+		return k.metric(`refrain_requests_total{class="2xx",route="heartbeat"}`) > 9
+	})
+	if err := fleet.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- fleet.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil || !strings.Contains(summary.String(), `"hosts"`) {
+			t.Errorf("the fleet ends with %v and says %s", err, summary.String())
+		}
+	case <-time.After(time.Minute):
+		t.Error("the fleet does not end")
+	}
+	k.stop()
 }
