@@ -28,14 +28,16 @@ func (f logFlags) openLog(w io.Writer) *logging.Log {
 	return openLog(w, logging.Options{Format: logging.Format(f.LogFormat), Level: level})
 }
 
-// openLog is the one place in the program that makes a logger. A command that
-// logs outlives the reader of its output: from here on a closed pipe is an error
-// of the write (EPIPE), and not a signal that ends the process.
-func openLog(w io.Writer, o logging.Options) *logging.Log {
+// openLog is the one place in the program that makes a logger.
+func openLog(w io.Writer, o logging.Options) *logging.Log { return logging.New(w, o) }
+
+// outliveReaders is for commands that run as a service: from here on a closed pipe
+// is an error of the write (EPIPE), and not a signal that ends the process. Others
+// end with the reader of their output, as users of pipes expect.
+func outliveReaders() {
 	// The channel is never read. Ignoring the signal instead would be inherited
 	// by the processes that an agent starts.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	return logging.New(w, o)
 }
 
 // writeBounded writes text that nothing may wait for: a pipe that is full and not

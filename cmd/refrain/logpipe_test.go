@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
 )
 
@@ -165,8 +166,8 @@ func TestServe_OutputThatNobodyReadsIsNotWaitedFor(t *testing.T) {
 	}
 }
 
-// TestFleet_ALogThatNobodyReadsStopsNoAgent runs agents that log every request into
-// a full pipe.
+// TestFleet_ALogThatNobodyReadsStopsNoAgent runs agents that log what they do into a
+// full pipe, and wants them to converge.
 func TestFleet_ALogThatNobodyReadsStopsNoAgent(t *testing.T) {
 	_, full := logPipe(t)
 	k := newKillRig(t, t.TempDir(), 1)
@@ -174,21 +175,26 @@ func TestFleet_ALogThatNobodyReadsStopsNoAgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.start()
+	m := &wire.Manifest{Channel: "edge", ChannelRef: "1", Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}}}}
+	for _, name := range fleetNames(3) {
+		m.Hosts = append(m.Hosts, wire.ManifestHost{Hostname: wire.Hostname(name), TargetClosure: "c1"})
+	}
+	if err := k.demo.open(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var summary bytes.Buffer
-	fleet := exec.CommandContext(t.Context(), self, "fleet", "--url", k.demo.url, "--dir", k.demo.dir, "--hosts", "3", "--interval", "1s",
-		"--verbose", "--json")
+	fleet := exec.CommandContext(t.Context(), self, "fleet", "--url", k.demo.url, "--dir", k.demo.dir, "--hosts", "3", "--interval", "60s",
+		"--speed", "60", "--verbose", "--json")
 	fleet.Args[0] = "refrain"
 	fleet.Stdout, fleet.Stderr = &summary, full
 	if err := fleet.Start(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "heartbeats are sent for a while", func() bool {
-		return k.metric(`refrain_requests_total{class="2xx",route="heartbeat"}`) > 9
-	})
+	until(t, "the hosts converge", func() bool { return k.metric(`refrain_records{state="Converged"}`) == 3 })
 	if err := fleet.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

@@ -105,6 +105,7 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 	); err != nil {
 		return err
 	}
+	outliveReaders()
 	log := c.openLog(io.Err)
 	defer log.Close(logging.CloseTimeout)
 	db := new(database)
