@@ -53,7 +53,8 @@ type Config struct {
 
 	// Clock is the agent's time. Default the real one.
 	Clock *Clock
-	// Logger takes the log lines. Default [slog.Default].
+	// Logger takes the log lines. The agent's loop logs too, so it must not block.
+	// Default [slog.Default].
 	Logger *slog.Logger
 	// Observer is notified of what the driver does. Default none.
 	Observer Observer

@@ -128,12 +128,20 @@ func (a *admission) ask(p *pending, in plane.Input, caller gate.Caller, class ga
 }
 
 // askPoll is ask for a poll that waits for work (PROTOCOL D1). It reports gone
-// if the client went away while it waited.
-func (a *admission) askPoll(p *pending, caller gate.Caller, wait time.Duration, cert driver.Certificate, client <-chan struct{}) (reusable, gone bool) {
+// if the client went away while it waited. turn is closed when the poll's
+// connection is to be closed.
+func (a *admission) askPoll(
+	p *pending, caller gate.Caller, wait time.Duration, cert driver.Certificate, client, turn <-chan struct{},
+) (reusable, gone bool) {
 	p.Wait, p.Certificate = wait, cert
 	a.arrive(p, &p.poll, caller, gate.Bulk)
 	select {
 	case <-p.done:
+		return p.Finished, false
+	case <-turn:
+		a.release(p)
+		// If it is just asking, it does not wait again.
+		<-p.done
 		return p.Finished, false
 	case <-client:
 	}

@@ -52,6 +52,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   string
+	last   bool  // it says that its connection is closed
 	err    error // there was no answer
 }
 
@@ -116,7 +117,7 @@ func (c *client) send(req *http.Request) answer {
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	return answer{status: resp.StatusCode, header: resp.Header, body: string(text), err: err}
+	return answer{status: resp.StatusCode, header: resp.Header, body: string(text), last: resp.Close, err: err}
 }
 
 // begin sends a request and does not wait: the answer comes on the channel.

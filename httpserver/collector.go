@@ -11,6 +11,8 @@ type collector struct {
 	admission *admission
 	metrics   *metrics
 	store     *storeHealth
+	notices   *noticeLog
+	lost      LogLosses // nil for none
 }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -32,6 +34,8 @@ var (
 	descRecords       = describe("refrain_records", "Records by state.", "state")
 	descHeld          = describe("refrain_rollouts_held", "Rollouts that wait until an operator says which one of the channel is in force.")
 	descSuspicions    = describe("refrain_observer_suspicions_total", "Times the plane suspected itself instead of the fleet.")
+	descLinesDropped  = describe("refrain_log_lines_dropped_total", "Log lines lost: the log was not read, could not be written, or was too slow.")
+	descLinesLeftOut  = describe("refrain_log_lines_suppressed_total", "Log lines left out of a flood of one kind.")
 	descLogNumber     = describe("refrain_log_number", "Number of the last entry of the log.")
 )
 
@@ -40,6 +44,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descUnavailable, descInboxDepth, descInboxCapacity, descInboxOldest, descWedged, descPollsWaiting, descLateReplies, descReplaysAsked,
 		descConfirmed, descEvents, descHosts, descRecords, descHeld, descSuspicions, descLogNumber,
+		descLinesDropped, descLinesLeftOut,
 	} {
 		ch <- d
 	}
@@ -85,4 +90,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	counter(descSuspicions, s.Suspicions)
 	gauge(descLogNumber, float64(s.Logged))
 	c.store.collect(gauge)
+
+	dropped, suppressed := c.notices.dropped.Load(), uint64(0)
+	if c.lost != nil {
+		dropped, suppressed = dropped+c.lost.Dropped(), c.lost.Suppressed()
+	}
+	counter(descLinesDropped, dropped)
+	counter(descLinesLeftOut, suppressed)
 }

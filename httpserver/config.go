@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -28,10 +29,20 @@ type Config struct {
 	Listen string
 	// Listener replaces Listen if it is set. The server closes it.
 	Listener net.Listener
-	// OpsListen is the TCP address of /livez, /readyz and /metrics: plain HTTP
-	// for this machine only. An address that is not loopback causes a warning.
+	// OpsListen is the address of /livez, /readyz, /metrics and /debug: plain HTTP
+	// for this machine only. It is a TCP address, of which one that is not
+	// loopback causes a warning, or [OpsUnix] and the path of a unix socket.
 	// [OpsOff] means none. Default "127.0.0.1:9090".
 	OpsListen string
+	// OpsSocketMode are the permissions of the unix socket. Default 0600.
+	OpsSocketMode fs.FileMode
+	// OpsHosts are names by which the ops listener may be called, besides
+	// localhost and its own address, where the name matters: a page in a browser
+	// on this machine can call it by a name of its own. Default none.
+	OpsHosts []string
+	// OpsPprof serves the profiles of net/http/pprof below /debug/pprof/ of the
+	// ops listener. Default false.
+	OpsPprof bool
 
 	// CertFile and KeyFile are PEM files with the server's certificate chain
 	// and key. They are read at start, and again when they change, together with
@@ -74,13 +85,17 @@ type Config struct {
 	// ManifestDir is a directory of manifests that are opened at start and
 	// whenever they change (PROTOCOL R6). Default none.
 	ManifestDir string
+	// DrainTime is over how long a shutdown closes the connections, before it
+	// closes the inbox. Meanwhile /readyz fails and requests are answered.
+	// Default 0: at once.
+	DrainTime time.Duration
 	// ShutdownTimeout is the shutdown drain timeout: how long the loop may take to
 	// answer the requests in the inbox. Default 10 s.
 	ShutdownTimeout time.Duration
 
 	// FlightDir is where the flight recorder writes its recordings: when the
-	// plane is wedged, when a step panics, and on request. The newest few are
-	// kept. [FlightOff] means no recorder. Default: a new directory below the
+	// plane is wedged, when a step panics, and on request. The newest few of each
+	// cause are kept. [FlightOff] means no recorder. Default: a new directory below the
 	// system's temporary directory, created for the first recording.
 	FlightDir string
 	// FlightSteps is how many of the reducer's last steps the recorder keeps.
@@ -89,8 +104,13 @@ type Config struct {
 	// Build names the build in recordings. Default "unknown".
 	Build string
 
-	// Logger takes the log lines. Default [slog.Default].
+	// Logger takes the log lines. The reducer's loop and the shutdown log too, so
+	// it must not block: [logging.New] makes one that does not. Default
+	// [slog.Default].
 	Logger *slog.Logger
+	// LogLosses counts the lines that Logger did not write, for the metrics.
+	// Default none.
+	LogLosses LogLosses
 	// Clock is the source of time. Default: the system clock.
 	Clock clock.Clock
 	// Store keeps the event log. The server closes it at shutdown. It is required.
@@ -104,10 +124,19 @@ type Config struct {
 	CheckInvariants bool
 }
 
+// LogLosses counts log lines that were not written. [logging.Log] is one.
+type LogLosses interface {
+	// Dropped counts those that were lost, Suppressed those that were left out of
+	// a flood.
+	Dropped() uint64
+	Suppressed() uint64
+}
+
 // Defaults of [Config].
 const (
 	DefaultListen          = ":8443"
 	DefaultOpsListen       = "127.0.0.1:9090"
+	DefaultOpsSocketMode   = fs.FileMode(0o600)
 	DefaultInboxCapacity   = 1024
 	DefaultBatchSize       = 256
 	DefaultReplyTimeout    = 5 * time.Second
@@ -124,6 +153,7 @@ const (
 func (c Config) withDefaults() Config {
 	setDefault(&c.Listen, DefaultListen)
 	setDefault(&c.OpsListen, DefaultOpsListen)
+	setDefault(&c.OpsSocketMode, DefaultOpsSocketMode)
 	setDefault(&c.InboxCapacity, DefaultInboxCapacity)
 	setDefault(&c.BatchSize, DefaultBatchSize)
 	setDefault(&c.ReplyTimeout, DefaultReplyTimeout)
@@ -170,6 +200,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("max body is %d bytes; want at least 1024", c.MaxBody)
 	case c.MaxManifest < c.MaxBody:
 		return fmt.Errorf("max manifest is %d bytes; want at least max body, %d", c.MaxManifest, c.MaxBody)
+	case c.DrainTime < 0:
+		return fmt.Errorf("drain time is %v; want 0s or more", c.DrainTime)
 	case c.ShutdownTimeout <= 0:
 		return fmt.Errorf("shutdown timeout is %v; want more than 0s", c.ShutdownTimeout)
 	}

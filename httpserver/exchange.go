@@ -100,7 +100,7 @@ func (e *exchange) ask(in plane.Input, class gate.Class) {
 // askPoll is ask for a poll that waits for work.
 func (e *exchange) askPoll() {
 	p := e.pending
-	reusable, gone := e.server.admission.askPoll(p, e.caller(), e.wait, e.certificate, e.r.Context().Done())
+	reusable, gone := e.server.admission.askPoll(p, e.caller(), e.wait, e.certificate, e.r.Context().Done(), turnOf(e.r))
 	e.gone = gone
 	e.takeOver(reusable)
 }
@@ -137,6 +137,9 @@ func (e *exchange) write() {
 		// net/http works out the length of a short body itself; a long one it
 		// would send in chunks.
 		header["Content-Length"] = []string{strconv.Itoa(len(e.answer.Body))}
+	}
+	if e.server.closing.isLast(e.r) {
+		header["Connection"] = []string{"close"}
 	}
 	e.w.WriteHeader(e.answer.Status)
 	if len(e.answer.Body) > 0 {

@@ -8,9 +8,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/benbjohnson/clock"
@@ -31,11 +32,15 @@ const (
 const (
 	// flightSuffix ends the names of recordings.
 	flightSuffix = ".flight"
-	// flightFiles is how many recordings are kept on disk: the newest.
-	flightFiles = 8
-	// flightPause is the least time between two recordings without a request
-	// for, for the same reason: an incident that goes on fills no disk.
+	// flightFiles is how many recordings of each cause are kept on disk: the
+	// newest. A cause does not displace the recordings of another.
+	flightFiles = 4
+	// flightPause is the least time between two recordings of a cause that the
+	// recorder finds itself: an incident that goes on fills no disk.
 	flightPause = time.Minute
+	// flightAskedPause is the least time between two recordings that are asked
+	// for in the same way.
+	flightAskedPause = 10 * time.Second
 )
 
 // errFlightOff is what asking for a recording gives if there is no recorder.
@@ -50,9 +55,11 @@ type flightLog struct {
 	build     string
 	timeout   time.Duration // the reply timeout
 
+	problem atomic.Pointer[string] // why recordings cannot be written; nil if they can
+
 	mu       sync.Mutex
 	recorder *flight.Recorder
-	told     map[string]time.Time // when a recording without a request was last written, by reason
+	begun    map[string]time.Time // when a recording was last begun, by reason
 
 	writing sync.Mutex // one recording is written at a time
 	dir     string     // empty until one is made under the temporary directory
@@ -71,7 +78,7 @@ func newFlightLog(cfg *Config, a *admission) (*flightLog, error) {
 	}
 	return &flightLog{
 		clock: cfg.Clock, log: cfg.Logger, admission: a, build: cfg.Build, timeout: cfg.ReplyTimeout,
-		recorder: recorder, dir: cfg.FlightDir, told: map[string]time.Time{},
+		recorder: recorder, dir: cfg.FlightDir, begun: map[string]time.Time{},
 	}, nil
 }
 
@@ -140,18 +147,44 @@ func (f *flightLog) tell(reason string) {
 	if f == nil {
 		return
 	}
-	now := f.clock.Now()
-	f.mu.Lock()
-	last, before := f.told[reason]
-	if before && now.Sub(last) < flightPause {
-		f.mu.Unlock()
+	if f.mayBegin(reason, flightPause) > 0 {
 		return
 	}
-	f.told[reason] = now
-	f.mu.Unlock()
 	if _, err := f.write(reason); err != nil {
 		f.log.Error("the flight recording was not written", "reason", reason, "error", err)
 	}
+}
+
+// mayBegin returns for how long no recording of a reason may begin yet; if that
+// is 0, it counts as begun.
+func (f *flightLog) mayBegin(reason string, pause time.Duration) (wait time.Duration) {
+	now := f.clock.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if last, before := f.begun[reason]; before && now.Sub(last) < pause {
+		return pause - now.Sub(last)
+	}
+	f.begun[reason] = now
+	return 0
+}
+
+// tooSoon is the refusal of a recording that is asked for too soon after another.
+type tooSoon struct{ wait time.Duration }
+
+// Error implements error.
+func (e *tooSoon) Error() string {
+	return fmt.Sprintf("a recording was asked for less than %v ago; the next one may be in %v", flightAskedPause, e.wait.Round(time.Millisecond))
+}
+
+// ask writes a recording that is asked for.
+func (f *flightLog) ask(reason string) (w written, err error) {
+	if f == nil {
+		return w, errFlightOff
+	}
+	if wait := f.mayBegin(reason, flightAskedPause); wait > 0 {
+		return w, &tooSoon{wait}
+	}
+	return f.write(reason)
 }
 
 // written is a recording on disk.
@@ -163,9 +196,6 @@ type written struct {
 
 // write writes a recording: wholly or not at all.
 func (f *flightLog) write(reason string) (w written, err error) {
-	if f == nil {
-		return w, errFlightOff
-	}
 	f.writing.Lock()
 	defer f.writing.Unlock()
 	now := f.clock.Now()
@@ -176,6 +206,7 @@ func (f *flightLog) write(reason string) (w written, err error) {
 	if !ok {
 		return w, errors.New("nothing is recorded yet: the plane is not loaded")
 	}
+	defer func() { f.found(err) }()
 	if err := f.prepare(); err != nil {
 		return w, err
 	}
@@ -208,30 +239,84 @@ func replaceFile(path string, data []byte) error {
 	return os.Rename(temporary, path)
 }
 
-// prune removes all but the newest recordings. Their names sort by time.
+// prune removes all but the newest recordings of each cause. Their names sort by
+// time, and end with the cause.
 func (f *flightLog) prune() error {
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {
 		return err
 	}
-	var names []string
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), flightSuffix) && e.Type().IsRegular() {
-			names = append(names, e.Name())
+	byCause := map[string][]string{}
+	for _, e := range entries { // sorted by name
+		name, recording := strings.CutSuffix(e.Name(), flightSuffix)
+		if _, cause, named := strings.Cut(name, "-"); recording && named && e.Type().IsRegular() {
+			byCause[cause] = append(byCause[cause], e.Name())
 		}
 	}
-	slices.Sort(names)
 	var errs []error
-	for _, name := range names[:max(0, len(names)-flightFiles)] {
-		errs = append(errs, os.Remove(filepath.Join(f.dir, name)))
+	for _, names := range byCause {
+		for _, name := range names[:max(0, len(names)-flightFiles)] {
+			errs = append(errs, os.Remove(filepath.Join(f.dir, name)))
+		}
 	}
 	return errors.Join(errs...)
 }
 
+// CheckFlightDir checks that recordings can be written, now and not only in the
+// incident: it makes the directory, and a file in it for a moment. It is nil if
+// there is no recorder, or if the directory will be a temporary one.
+func (s *Server) CheckFlightDir() error {
+	if s.flight == nil || s.flight.dir == "" {
+		return nil
+	}
+	f := s.flight
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	err := f.prepare()
+	if err == nil {
+		err = probeDir(f.dir)
+	}
+	f.found(err)
+	if err != nil {
+		return fmt.Errorf("flight recordings cannot be written: %w", err)
+	}
+	return nil
+}
+
+// found keeps for /readyz?verbose whether a recording could be written.
+func (f *flightLog) found(err error) {
+	if err == nil {
+		f.problem.Store(nil)
+		return
+	}
+	text := "flight recordings cannot be written: " + err.Error()
+	f.problem.Store(&text)
+}
+
+// check is the check of /readyz: the plane serves without recordings, too.
+func (f *flightLog) check() Check {
+	return Check{Name: "flight-recorder", Advisory: true, Problem: func() string {
+		if problem := f.problem.Load(); problem != nil {
+			return *problem
+		}
+		return ""
+	}}
+}
+
+// probeDir makes a file in a directory and removes it.
+func probeDir(dir string) error {
+	file, err := os.CreateTemp(dir, "probe-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
+
 // RecordFlight writes what the flight recorder holds to a file and returns its
-// path. reason is a word for the file's name, for instance signal.
+// path. reason is a word for the file's name, for instance signal. Recordings of a
+// reason are at least ten seconds apart; one that comes sooner is an error.
 func (s *Server) RecordFlight(reason string) (path string, err error) {
-	w, err := s.flight.write(reason)
+	w, err := s.flight.ask(reason)
 	if err != nil {
 		return "", fmt.Errorf("httpserver: flight recording: %w", err)
 	}
@@ -240,8 +325,12 @@ func (s *Server) RecordFlight(reason string) (path string, err error) {
 
 // debugFlight writes a recording and says where.
 func (s *Server) debugFlight(w http.ResponseWriter, _ *http.Request) {
-	recording, err := s.flight.write(flightAsked)
+	recording, err := s.flight.ask(flightAsked)
+	soon := new(tooSoon)
 	switch {
+	case errors.As(err, &soon):
+		w.Header().Set("Retry-After", strconv.Itoa(int((soon.wait+time.Second-1)/time.Second)))
+		http.Error(w, err.Error(), http.StatusTooManyRequests)
 	case errors.Is(err, errFlightOff):
 		http.Error(w, err.Error(), http.StatusNotFound)
 	case err != nil:

@@ -192,22 +192,49 @@ func TestAPanicIsRecordedBeforeThePlaneIsBuiltAgain(t *testing.T) {
 	}
 }
 
-func TestTheNewestRecordingsAreKept(t *testing.T) {
+func TestTheNewestRecordingsOfEachCauseAreKept(t *testing.T) {
 	h := start(t)
 	other := filepath.Join(h.cfg.FlightDir, "notes.txt")
 	if err := os.WriteFile(other, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	h.server.flight.tell(flightWedged)
+	wedged := h.recordings(flightWedged)
 	var all []string
-	for range flightFiles + 3 {
+	for range 2*flightFiles + 3 {
 		all = append(all, must(h.server.RecordFlight("asked"))(t))
-		h.clock.Add(time.Second)
+		h.clock.Add(flightAskedPause)
 	}
-	if got := h.recordings("*"); !slices.Equal(got, all[3:]) {
-		t.Errorf("kept %v; want %v", got, all[3:])
+	if got := h.recordings("asked"); !slices.Equal(got, all[flightFiles+3:]) {
+		t.Errorf("kept %v; want %v", got, all[flightFiles+3:])
+	}
+	if got := h.recordings(flightWedged); len(got) != 1 || !slices.Equal(got, wedged) {
+		t.Errorf("of the wedge, %v is kept; want %v", got, wedged)
 	}
 	if _, err := os.Stat(other); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestRecordingsThatAreAskedForAreRare(t *testing.T) {
+	h := start(t)
+	if status, body := h.askFlight(); status != http.StatusOK {
+		t.Fatalf("%d %s", status, body)
+	}
+	h.clock.Add(flightAskedPause - time.Second)
+	if status, body := h.askFlight(); status != http.StatusTooManyRequests || !strings.Contains(body, "the next one may be in 1s") {
+		t.Errorf("%d %s", status, body)
+	}
+	must(h.server.RecordFlight("signal"))(t) // another way of asking
+	if _, err := h.server.RecordFlight("signal"); err == nil {
+		t.Error("two recordings by signal at once")
+	}
+	h.clock.Add(time.Second)
+	if status, body := h.askFlight(); status != http.StatusOK {
+		t.Errorf("%d %s", status, body)
+	}
+	if n := len(h.recordings("*")); n != 3 {
+		t.Errorf("%d recordings; want 3", n)
 	}
 }
 
@@ -220,6 +247,25 @@ func TestARecordingThatCannotBeWrittenIsToldAndHarmless(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 	h.agent("h1").heartbeat("h1").want(t, wire.OK)
+	if err := h.server.CheckFlightDir(); err == nil || !strings.Contains(err.Error(), h.cfg.FlightDir) {
+		t.Errorf("the check says %v", err)
+	}
+	const name = `{"name":"flight-recorder","state":`
+	if status, body := h.ops("/readyz?verbose"); status != http.StatusOK || !strings.Contains(body, name+`"warning","reason":"flight recordings cannot be written: `) {
+		t.Errorf("%d %s", status, body)
+	}
+	if err := os.Remove(h.cfg.FlightDir); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.server.CheckFlightDir(); err != nil {
+		t.Error(err)
+	}
+	if left := must(os.ReadDir(h.cfg.FlightDir))(t); len(left) > 0 {
+		t.Errorf("the check has left %v", left)
+	}
+	if _, body := h.ops("/readyz?verbose"); !strings.Contains(body, name+`"ok"`) {
+		t.Error(body)
+	}
 }
 
 func TestWithoutARecorderNothingIsRecorded(t *testing.T) {

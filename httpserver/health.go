@@ -44,16 +44,20 @@ func (s *Server) AddCheck(c Check) {
 
 // addOwnChecks adds the checks that every server has (PROTOCOL G7).
 func (s *Server) addOwnChecks() {
+	s.AddCheck(Check{Name: "shutdown", Problem: s.drainProblem})
 	for _, own := range []struct {
 		name    string
 		problem func(inboxState) string
-	}{{"shutdown", drainProblem}, {"plane", planeProblem}, {"inbox", inboxProblem}, {"reducer", reducerProblem}} {
+	}{{"plane", planeProblem}, {"inbox", inboxProblem}, {"reducer", reducerProblem}} {
 		s.AddCheck(Check{Name: own.name, Problem: func() string { return own.problem(s.admission.look()) }})
+	}
+	if s.flight != nil {
+		s.AddCheck(s.flight.check())
 	}
 }
 
-func drainProblem(inbox inboxState) string {
-	if inbox.state == gate.Closed {
+func (s *Server) drainProblem() string {
+	if s.draining.Load() {
 		return "draining: the server is shutting down"
 	}
 	return ""

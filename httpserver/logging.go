@@ -5,52 +5,20 @@ import (
 	"log"
 	"log/slog"
 	"strings"
-	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/benbjohnson/clock"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/logging"
 )
 
 // throttle allows one log line a second of each kind and counts the others, so that
 // a thousand refusals a second do not flood the log. The metrics stay exact.
-type throttle struct {
-	clock clock.Clock
+type throttle = logging.Throttle[string]
 
-	mu    sync.Mutex
-	kinds map[string]*throttled
-}
-
-type throttled struct {
-	last       time.Time
-	suppressed uint64
-}
-
-func newThrottle(c clock.Clock) *throttle {
-	return &throttle{clock: c, kinds: make(map[string]*throttled)}
-}
-
-// allow reports whether a line of a kind may be written now, and how many were
-// suppressed since the last one.
-func (t *throttle) allow(kind string) (suppressed uint64, ok bool) {
-	now := t.clock.Now()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	k := t.kinds[kind]
-	if k == nil {
-		k = new(throttled)
-		t.kinds[kind] = k
-	} else if now.Sub(k.last) < time.Second {
-		k.suppressed++
-		return 0, false
-	}
-	suppressed, k.suppressed = k.suppressed, 0
-	k.last = now
-	return suppressed, true
-}
+func newThrottle(c clock.Clock) *throttle { return logging.NewThrottle[string](c, 1) }
 
 // unavailableLines are the log lines of the five reasons (PROTOCOL G8).
 var unavailableLines = map[wire.Code]struct {
@@ -66,7 +34,7 @@ var unavailableLines = map[wire.Code]struct {
 
 // logUnavailable logs a 503.
 func (s *Server) logUnavailable(e *exchange, code wire.Code) {
-	suppressed, ok := s.throttle.allow(code.Reason())
+	suppressed, ok, _ := s.throttle.Allow(code.Reason())
 	if !ok {
 		return
 	}
@@ -93,7 +61,7 @@ func (w *errorLog) Write(line []byte) (int, error) {
 	text := strings.TrimSpace(string(line))
 	if strings.Contains(text, "TLS handshake error") {
 		w.log.Debug("handshake failed", "detail", clipTo(text, 300))
-	} else if suppressed, ok := w.throttle.allow("net/http"); ok {
+	} else if suppressed, ok, _ := w.throttle.Allow("net/http"); ok {
 		w.log.Warn("net/http", "detail", clipTo(text, 300), "suppressed", suppressed)
 	}
 	return len(line), nil
@@ -102,18 +70,18 @@ func (w *errorLog) Write(line []byte) (int, error) {
 func (w *errorLog) logger() *log.Logger { return log.New(w, "", 0) }
 
 // noticeLog writes the plane's notices to the log. It has a goroutine of its own,
-// so that a log that blocks (a full pipe, for instance) does not block the loop.
-// If the log is too slow for too long, notices are dropped and counted.
+// so that the loop does not format them. If that is too slow for too long, notices
+// are dropped and counted.
 type noticeLog struct {
 	log      *slog.Logger
 	throttle *throttle
 	queue    chan plane.Notice
 	stop     chan struct{}
-	dropped  prometheus.Counter
+	dropped  atomic.Uint64
 }
 
-func newNoticeLog(l *slog.Logger, t *throttle, dropped prometheus.Counter) *noticeLog {
-	return &noticeLog{log: l, throttle: t, queue: make(chan plane.Notice, 4096), stop: make(chan struct{}), dropped: dropped}
+func newNoticeLog(l *slog.Logger, t *throttle) *noticeLog {
+	return &noticeLog{log: l, throttle: t, queue: make(chan plane.Notice, 4096), stop: make(chan struct{})}
 }
 
 // put queues notices. It never blocks.
@@ -126,7 +94,7 @@ func (n *noticeLog) put(list []plane.Notice) {
 			// One host can cause any number of them at no cost. They must neither
 			// flood the log nor displace other notices. The counter of rejected
 			// events stays exact.
-			suppressed, ok := n.throttle.allow(noticeLines[plane.NoticeRejected])
+			suppressed, ok, _ := n.throttle.Allow(noticeLines[plane.NoticeRejected])
 			if !ok {
 				continue
 			}
@@ -135,7 +103,7 @@ func (n *noticeLog) put(list []plane.Notice) {
 		select {
 		case n.queue <- list[i]:
 		default:
-			n.dropped.Inc()
+			n.dropped.Add(1)
 		}
 	}
 }

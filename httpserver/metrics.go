@@ -109,7 +109,6 @@ type metrics struct {
 	entries       map[wire.Name]prometheus.Counter
 	rebuilds      prometheus.Counter
 	panics        prometheus.Counter
-	linesDropped  prometheus.Counter
 	badManifests  prometheus.Gauge
 
 	mu sync.Mutex
@@ -158,13 +157,10 @@ func newMetrics() *metrics {
 	m.panics = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "refrain_handler_panics_total", Help: "Requests whose handler panicked.",
 	})
-	m.linesDropped = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "refrain_log_lines_dropped_total", Help: "Log lines dropped because the log was too slow.",
-	})
 	m.badManifests = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "refrain_manifests_refused", Help: "Files of the manifests directory that are refused until they change.",
 	})
-	m.registry.MustRegister(steps, replies, m.commitSeconds, m.requests, entries, m.rebuilds, m.panics, m.linesDropped,
+	m.registry.MustRegister(steps, replies, m.commitSeconds, m.requests, entries, m.rebuilds, m.panics,
 		m.badManifests, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m

@@ -2,27 +2,38 @@ package httpserver
 
 import (
 	"fmt"
-	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
+// opsWriteTimeout bounds an answer of the ops listener. A profile takes 30 s by
+// default.
+const opsWriteTimeout = time.Minute
+
 // newOps returns the server of the ops listener: plain HTTP for probes and scrapers
 // on the same machine, and the flight recorder's trigger. It does not authenticate
-// its callers and does not change the plane.
+// its callers, see guardOps, and does not change the plane.
 func (s *Server) newOps() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", s.livez)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("POST /debug/flight", s.debugFlight)
+	if s.cfg.OpsPprof {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index) // and the profiles by name
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{ErrorLog: s.errors.logger()}))
 	return &http.Server{
-		Handler:        mux,
+		Handler:        s.guardOps(mux),
 		ErrorLog:       s.errors.logger(),
 		ReadTimeout:    readTimeout,
-		WriteTimeout:   30 * time.Second,
+		WriteTimeout:   opsWriteTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
 	}
 }
@@ -49,10 +60,4 @@ func probe(w http.ResponseWriter, wrong string) {
 		return
 	}
 	fmt.Fprintln(w, "ok")
-}
-
-// isLoopback reports whether a listener is reachable from this machine only.
-func isLoopback(addr net.Addr) bool {
-	tcp, ok := addr.(*net.TCPAddr)
-	return ok && tcp.IP.IsLoopback()
 }

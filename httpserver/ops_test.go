@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/benbjohnson/clock"
-
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
@@ -130,8 +128,8 @@ func TestAnOpsListenerForOthersIsWarnedAbout(t *testing.T) {
 	if lines := h.logs.matching("level=WARN", "ops listener can be reached from other machines"); len(lines) != 1 {
 		t.Errorf("%d warnings, want 1", len(lines))
 	}
-	if isLoopback(&net.UnixAddr{}) || !isLoopback(&net.TCPAddr{IP: net.IPv6loopback}) {
-		t.Error("isLoopback is wrong")
+	if !isLocal(&net.UnixAddr{}) || !isLocal(&net.TCPAddr{IP: net.IPv6loopback}) || isLocal(&net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}) {
+		t.Error("isLocal is wrong")
 	}
 }
 
@@ -141,31 +139,6 @@ func TestAServerWithoutOps(t *testing.T) {
 		t.Error("there is an ops listener")
 	}
 	h.agent("h1").heartbeat("h1").want(t, wire.OK)
-}
-
-func TestTheSameLineIsWrittenOnceASecond(t *testing.T) { // PROTOCOL G8
-	c := clock.NewMock()
-	th := newThrottle(c)
-	if n, ok := th.allow("a"); !ok || n != 0 {
-		t.Error("the first line is not written")
-	}
-	c.Add(time.Second - time.Nanosecond)
-	for range 3 {
-		if _, ok := th.allow("a"); ok {
-			t.Error("a second line in the same second")
-		}
-	}
-	if _, ok := th.allow("b"); !ok {
-		t.Error("another kind is held back")
-	}
-	c.Add(time.Nanosecond)
-	if n, ok := th.allow("a"); !ok || n != 3 {
-		t.Errorf("after a second: %v, %d suppressed; want true, 3", ok, n)
-	}
-	c.Add(time.Second)
-	if n, ok := th.allow("a"); !ok || n != 0 {
-		t.Errorf("after two seconds: %v, %d suppressed; want true, 0", ok, n)
-	}
 }
 
 func TestRefusalsAreCountedExactlyThoughFewAreLogged(t *testing.T) { // PROTOCOL G8

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -54,9 +55,13 @@ type Server struct {
 	flight    *flightLog
 	health    healthChecks
 	store     *storeHealth
-	router    *mux.Router
-	noRoute   [classCount]prometheus.Counter
-	loop      *loop
+	draining  atomic.Bool // the server will end
+	// closing closes connections one by one while the server drains.
+	closing connections
+
+	router  *mux.Router
+	noRoute [classCount]prometheus.Counter
+	loop    *loop
 
 	credentials *mtls.Credentials
 	connections *mtls.Connections
@@ -114,13 +119,12 @@ func New(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Logger, metrics: m, admission: a,
 		throttle: lines,
 		revoked:  new(revocations),
-		notices:  newNoticeLog(cfg.Logger, lines, m.linesDropped),
+		notices:  newNoticeLog(cfg.Logger, lines),
 		noRoute:  m.route("none"),
 		store:    newStoreHealth(cfg.Store),
 		broken:   make(chan error, 2),
 	}
-	s.errors = &errorLog{log: cfg.Logger, throttle: s.throttle}
-	m.registry.MustRegister(&collector{admission: a, metrics: m, store: s.store})
+	m.registry.MustRegister(&collector{admission: a, metrics: m, store: s.store, notices: s.notices, lost: cfg.LogLosses})
 	if s.flight, err = newFlightLog(&s.cfg, a); err != nil {
 		return nil, fmt.Errorf("httpserver: %w", err)
 	}
@@ -161,10 +165,14 @@ func (s *Server) newHTTP() (*http.Server, error) {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &http.Server{
-		Handler:           s,
-		Protocols:         &protocols,
-		TLSConfig:         s.credentials.TLSConfig(),
-		ConnState:         s.connections.State,
+		Handler:     s,
+		Protocols:   &protocols,
+		TLSConfig:   s.credentials.TLSConfig(),
+		ConnContext: s.closing.begin,
+		ConnState: func(c net.Conn, state http.ConnState) {
+			s.connections.State(c, state)
+			s.closing.changed(c, state)
+		},
 		ErrorLog:          s.errors.logger(),
 		ReadHeaderTimeout: readTimeout,
 		// net/http goes on reading while a handler waits, to see a caller go
@@ -207,12 +215,12 @@ func (s *Server) Listen() error {
 		}
 	}
 	if s.cfg.OpsListen != OpsOff {
-		if s.opsListener, err = net.Listen("tcp", s.cfg.OpsListen); err != nil {
+		if s.opsListener, err = s.cfg.listenOps(); err != nil {
 			_ = listener.Close()
 			return fmt.Errorf("httpserver: ops listen: %w", err)
 		}
-		if !isLoopback(s.opsListener.Addr()) {
-			s.log.Warn("the ops listener can be reached from other machines; it knows no caller and no encryption, want a loopback address",
+		if !isLocal(s.opsListener.Addr()) {
+			s.log.Warn("the ops listener can be reached from other machines; it knows no caller and no encryption, want a loopback address or a unix socket",
 				"address", s.opsListener.Addr().String())
 		}
 	}

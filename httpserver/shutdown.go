@@ -11,12 +11,16 @@ import (
 
 // Shutdown stops the server, in this order:
 //
-//  1. Admission is closed: new requests are answered 503 closed, and so are
-//     waiting polls, at once (PROTOCOL D3).
-//  2. The loop answers the requests in the inbox, for Config.ShutdownTimeout at
+//  1. /readyz fails. Everything is answered as before, except that no poll begins
+//     to wait.
+//  2. Over Config.DrainTime one connection after the other is closed with its next
+//     answer; a poll that waits on it is answered 503 closed (PROTOCOL D3).
+//  3. Admission is closed: new requests are answered 503 closed, and so are
+//     waiting polls, at once.
+//  4. The loop answers the requests in the inbox, for Config.ShutdownTimeout at
 //     most. Requests that are left then are answered without it.
-//  3. Connections are closed as they become idle.
-//  4. The store is closed.
+//  5. Connections are closed as they become idle.
+//  6. The store is closed.
 //
 // When ctx ends, the remaining steps do not wait. The error says what failed; a
 // second call returns the result of the first.
@@ -40,6 +44,13 @@ func (s *Server) end(ctx context.Context) error {
 		s.log.Info("shutting down")
 	}
 
+	open := s.startDraining()
+	if before >= stageStarted {
+		s.drainConnections(ctx, open)
+	}
+	for _, of := range open {
+		s.closing.giveTurn(of)
+	}
 	s.admission.close()
 	var errs []error
 	if before >= stageStarted && !s.drain(ctx) {

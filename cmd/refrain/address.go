@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"net"
 	"strconv"
 	"strings"
+
+	"github.com/refrain-fleet/refrain/httpserver"
 )
 
 // address is the TCP address of a listener: a host or none, and a port.
@@ -57,8 +60,12 @@ func isPort(s string) bool {
 	return err == nil && n > 0
 }
 
-// opsAddress is an address, or off for no listener.
+// opsAddress is an address, or the path of a unix socket, or off for no listener.
 type opsAddress string
+
+// maxSocketPath is how long the path of a socket may be: the system's 107 bytes,
+// without the suffix under which the socket is made.
+const maxSocketPath = 103
 
 // opsOff is the value of --ops-listen for no listener.
 const opsOff = "off"
@@ -69,11 +76,32 @@ func (a *opsAddress) UnmarshalText(text []byte) error {
 		*a = opsOff
 		return nil
 	}
+	if path, unix := strings.CutPrefix(string(text), httpserver.OpsUnix); unix {
+		if path == "" || path[0] == '@' || path[0] == '~' || len(path) > maxSocketPath {
+			return fmt.Errorf("want %s and a path of at most %d bytes, such as %s/run/refrain/ops.sock, have %q",
+				httpserver.OpsUnix, maxSocketPath, httpserver.OpsUnix, text)
+		}
+		*a = opsAddress(text)
+		return nil
+	}
 	var plain address
 	if err := plain.UnmarshalText(text); err != nil {
 		return err
 	}
 	*a = opsAddress(plain)
+	return nil
+}
+
+// socketMode are the permissions of a socket, in octal.
+type socketMode fs.FileMode
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (m *socketMode) UnmarshalText(text []byte) error {
+	mode, err := strconv.ParseUint(string(text), 8, 32)
+	if err != nil || mode == 0 || mode > 0o777 {
+		return fmt.Errorf("want permissions in octal, such as 0660, have %q", text)
+	}
+	*m = socketMode(mode)
 	return nil
 }
 

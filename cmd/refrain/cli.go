@@ -97,14 +97,17 @@ func report(err, printed error, to io.Writer) int {
 	if known && told.reported {
 		return told.code
 	}
-	printError(to, err)
-	if !known {
-		return exitFailed
+	var text strings.Builder
+	printError(&text, err)
+	code := exitFailed
+	if known {
+		code = told.code
+		if told.hint != "" {
+			fmt.Fprintf(&text, "hint: %s\n", told.hint)
+		}
 	}
-	if told.hint != "" {
-		fmt.Fprintf(to, "hint: %s\n", told.hint)
-	}
-	return told.code
+	writeBounded(to, text.String())
+	return code
 }
 
 // mostErrorLines is how many lines of an error are printed: enough for a few

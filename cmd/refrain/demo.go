@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver"
 )
 
 // demo is the sequence of requests that refrain dev prints, each with its
@@ -124,7 +125,7 @@ func (d *demo) print(w io.Writer) {
 	for _, r := range d.requests() {
 		fmt.Fprintf(w, "\n# %s → %s\n%s\n", r.Title, r.Want, d.curl(r))
 	}
-	fmt.Fprintf(w, "\n# the five reasons of a 503, counted → refrain_unavailable_total, all zero so far\ncurl -sS %s/metrics | grep refrain_unavailable_total\n", d.ops)
+	fmt.Fprintf(w, "\n# the five reasons of a 503, counted → refrain_unavailable_total, all zero so far\ncurl -sS %s/metrics | grep refrain_unavailable_total\n", curlOps(d.ops))
 	fmt.Fprintf(w, "\nCertificates are in %s. Ctrl-C ends it; %s.\n", d.dir, describeDB(d.db))
 }
 
@@ -221,4 +222,12 @@ func (d *demo) open(ctx context.Context, m *wire.Manifest) error {
 		return fmt.Errorf("the plane answered %s: %s", response.Status, answer)
 	}
 	return nil
+}
+
+// curlOps is how curl is told where the ops listener is.
+func curlOps(url string) string {
+	if path, unix := strings.CutPrefix(url, httpserver.OpsUnix); unix {
+		return "--unix-socket " + shellWord(path) + " http://localhost"
+	}
+	return url
 }

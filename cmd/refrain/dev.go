@@ -16,6 +16,7 @@ import (
 	"github.com/refrain-fleet/refrain/httpagent"
 	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
+	"github.com/refrain-fleet/refrain/logging"
 	"github.com/refrain-fleet/refrain/sim/repro"
 )
 
@@ -54,7 +55,9 @@ func (c *devCommand) Run(ctx context.Context, io stdio) error {
 			code: exitUsage, hint: "refrain dev --help shows every flag; nothing was started",
 		}
 	}
-	log := c.logger(io.Err)
+	opened := c.openLog(io.Err)
+	defer opened.Close(logging.CloseTimeout)
+	log := opened.Logger
 	if !c.NoFleet {
 		log = slog.New(quietLog{log.Handler()})
 	}
@@ -77,6 +80,7 @@ func (c *devCommand) Run(ctx context.Context, io stdio) error {
 		FlightDir:     filepath.Join(c.Dir, "flight"),
 		Build:         repro.Build(),
 		Logger:        log,
+		LogLosses:     opened,
 		Store:         db,
 	})
 	if err != nil {

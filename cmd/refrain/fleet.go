@@ -14,6 +14,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpagent"
+	"github.com/refrain-fleet/refrain/logging"
 )
 
 // fleetCommand runs the agents of virtual hosts against a real plane, for
@@ -56,7 +57,9 @@ func (c *fleetCommand) Run(ctx context.Context, io stdio) error {
 	}
 	log := slog.New(slog.DiscardHandler)
 	if c.Verbose {
-		log = slog.New(slog.NewTextHandler(io.Err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		opened := openLog(io.Err, logging.Options{Level: slog.LevelDebug})
+		defer opened.Close(logging.CloseTimeout)
+		log = opened.Logger
 	}
 	f, err := newFleet(fleetConfig{
 		URL: c.URL, CAFile: c.caFile(), Dir: c.Dir, Names: names, Legacy: c.Kind == "legacy",

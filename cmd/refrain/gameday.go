@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/refrain-fleet/refrain/logging"
 	"github.com/refrain-fleet/refrain/scenarios/gameday"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -58,7 +59,9 @@ func (c *gamedayCommand) Run(ctx context.Context, io stdio) error {
 		cfg.Progress = io.Out
 	}
 	if c.LogLevel != "info" { // the progress lines say what the log would
-		cfg.Logger = c.logger(io.Err)
+		log := c.openLog(io.Err)
+		defer log.Close(logging.CloseTimeout)
+		cfg.Logger = log.Logger
 	}
 	game, err := gameday.New(cfg)
 	if err != nil {

@@ -36,6 +36,10 @@ type killRig struct {
 	ops    string
 	rand   *rand.Rand
 
+	flags  []string  // in addition
+	stderr io.Writer // of the process, if not log
+	stdout io.Writer // of the process, if what it prints is not waited for
+
 	process *exec.Cmd
 	log     *outputWatch
 	exited  chan error
@@ -115,26 +119,15 @@ func (k *killRig) start() {
 	}
 }
 
-// tryStart starts the process; the error says how it ended instead of serving.
+// tryStart starts the process and waits until it serves; the error says how it
+// ended instead.
 func (k *killRig) tryStart() error {
 	k.t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		k.t.Fatal(err)
+	out := k.launch()
+	if k.stdout != nil {
+		until(k.t, "it is ready", func() bool { ready, _ := k.ready(); return ready })
+		return nil
 	}
-	file := func(name string) string { return filepath.Join(k.demo.dir, name) }
-	k.process = exec.Command(self, "serve", "--db", k.db, "--listen", k.listen, "--ops-listen", k.ops, "--agent-cn-suffix", devSuffix,
-		"--tls-cert", file("server.crt"), "--tls-key", file("server.key"), "--client-ca", file("ca.crt"),
-		"--flight-dir", "off", "--log-level", "error")
-	k.process.Args[0] = "refrain" // TestMain runs the command of this name
-	out := newOutputWatch()
-	k.log = newOutputWatch()
-	k.process.Stdout, k.process.Stderr = out, k.log
-	if err := k.process.Start(); err != nil {
-		k.t.Fatal(err)
-	}
-	k.exited = make(chan error, 1)
-	go func(p *exec.Cmd, exited chan error) { exited <- p.Wait() }(k.process, k.exited)
 	limit := time.After(time.Minute)
 	for !strings.Contains(out.String(), "refrain serves on") {
 		select {
@@ -147,6 +140,36 @@ func (k *killRig) tryStart() error {
 		}
 	}
 	return nil
+}
+
+// launch starts the process. What it prints is in the result, unless stdout is set.
+func (k *killRig) launch() *outputWatch {
+	k.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	file := func(name string) string { return filepath.Join(k.demo.dir, name) }
+	k.process = exec.Command(self, "serve", "--db", k.db, "--listen", k.listen, "--ops-listen", k.ops, "--agent-cn-suffix", devSuffix,
+		"--tls-cert", file("server.crt"), "--tls-key", file("server.key"), "--client-ca", file("ca.crt"),
+		"--flight-dir", "off", "--log-level", "error")
+	k.process.Args = append(k.process.Args, k.flags...)
+	k.process.Args[0] = "refrain" // TestMain runs the command of this name
+	out := newOutputWatch()
+	k.log = newOutputWatch()
+	k.process.Stdout, k.process.Stderr = out, k.log
+	if k.stderr != nil {
+		k.process.Stderr = k.stderr
+	}
+	if k.stdout != nil {
+		k.process.Stdout = k.stdout
+	}
+	if err := k.process.Start(); err != nil {
+		k.t.Fatal(err)
+	}
+	k.exited = make(chan error, 1)
+	go func(p *exec.Cmd, exited chan error) { exited <- p.Wait() }(k.process, k.exited)
+	return out
 }
 
 // stop ends the process as a service manager does, and returns how it ended.
@@ -167,6 +190,51 @@ func (k *killRig) kill() {
 	}
 	<-k.exited
 	k.process = nil
+}
+
+// stopWell ends the process as a service manager would, and wants that to go well.
+func (k *killRig) stopWell() {
+	k.t.Helper()
+	if err := k.process.Process.Signal(syscall.SIGTERM); err != nil {
+		k.t.Fatal(err)
+	}
+	k.wantExit()
+}
+
+// wantExit waits until the process has ended by itself, in good order.
+func (k *killRig) wantExit() {
+	k.t.Helper()
+	select {
+	case err := <-k.exited:
+		k.process = nil
+		if err != nil {
+			k.t.Fatalf("refrain serve ended with %v\n%s", err, k.log)
+		}
+	case <-time.After(time.Minute):
+		k.t.Fatal("refrain serve does not end")
+	}
+}
+
+// metric reads a series of the process.
+func (k *killRig) metric(series string) float64 {
+	k.t.Helper()
+	response, err := http.Get("http://" + k.ops + "/metrics")
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, _ := io.ReadAll(response.Body)
+	for line := range strings.Lines(string(body)) {
+		if value, ok := strings.CutPrefix(line, series+" "); ok {
+			n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil {
+				k.t.Fatal(err)
+			}
+			return n
+		}
+	}
+	k.t.Fatalf("there is no series %s", series)
+	return 0
 }
 
 // open opens the rollout of the hosts.
@@ -269,95 +337,4 @@ func (k *killRig) logged() map[wire.Hostname]wire.Seq {
 		}
 	}
 	return last
-}
-
-// ledgerHost is a host that sends the events of one rollout in order.
-type ledgerHost struct {
-	rig    *killRig
-	name   wire.Hostname
-	client *http.Client
-	next   wire.Seq // to be sent
-	acked  wire.Seq // the last that was answered 204
-	count  *atomic.Int64
-	// under is the event under way: it is sent until it is answered, unchanged.
-	under ledgerEvent
-	// finish makes it send its Converged.
-	finish, done bool
-	refused      int // answers 503
-	wrong        string
-}
-
-// ledgerEvent is an event as it is sent.
-type ledgerEvent struct {
-	seq  wire.Seq
-	body string
-	last bool // it says that the host has converged
-}
-
-// event is the host's next event.
-func (h *ledgerHost) event() ledgerEvent {
-	if h.under.seq == h.next {
-		return h.under
-	}
-	seq, last := h.next, false
-	now := time.Now().UTC().Format(time.RFC3339Nano)
-	event := fmt.Sprintf(`"kind":"ProbeResult","probeName":"http","mode":"enforce","status":"pass","observedAt":"%s"`, now)
-	switch {
-	case seq == 1:
-		event = fmt.Sprintf(`"kind":"DispatchAck","currentClosureAtDispatch":"c0","receivedAt":"%s"`, now)
-	case seq == 2:
-		event = fmt.Sprintf(`"kind":"ActivationCompleted","observedCurrentClosure":"c1","exitCode":0,"completedAt":"%s"`, now)
-	case h.finish:
-		last = true
-		event = fmt.Sprintf(`"kind":"Converged","convergedAt":"%s","currentClosure":"c1"`, time.Now().Add(time.Minute).UTC().Format(time.RFC3339Nano))
-	}
-	h.under = ledgerEvent{seq, fmt.Sprintf(`{"hostname":"%s","rolloutId":"%s","event":{"seq":%d,%s}}`, h.name, killRollout, seq, event), last}
-	return h.under
-}
-
-// send sends events until ctx ends, or the Converged is acknowledged.
-func (h *ledgerHost) send(ctx context.Context) {
-	for ctx.Err() == nil && !h.done && h.wrong == "" {
-		event := h.event()
-		// The request outlives ctx, so that no answer is lost but by the plane.
-		request, err := http.NewRequest(http.MethodPost, h.rig.demo.url+"/v1/agent/events", strings.NewReader(event.body))
-		if err != nil {
-			h.wrong = err.Error()
-			return
-		}
-		request.Header.Set(wire.HeaderContentType, wire.MediaJSON)
-		response, err := h.client.Do(request)
-		if err != nil { // E9: no answer, so the same again
-			pause(ctx, 5*time.Millisecond)
-			continue
-		}
-		answer, _ := io.ReadAll(response.Body)
-		response.Body.Close()
-		switch response.StatusCode {
-		case http.StatusNoContent:
-			h.acked, h.done = h.next, event.last
-			h.next++
-			h.count.Add(1)
-		case http.StatusServiceUnavailable:
-			h.refused++
-			pause(ctx, 5*time.Millisecond)
-		case http.StatusConflict: // E6: from there on again
-			from, err := strconv.ParseUint(response.Header.Get("X-Nixfleet-Replay-From"), 10, 53)
-			if err != nil {
-				h.wrong = fmt.Sprintf("event %d is refused: %s", h.next, answer)
-			}
-			h.next, h.under = max(1, wire.Seq(from)), ledgerEvent{}
-		default:
-			h.wrong = fmt.Sprintf("event %d is answered %s: %s", h.next, response.Status, answer)
-		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

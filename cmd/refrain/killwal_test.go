@@ -3,39 +3,12 @@ package main
 import (
 	"context"
 	"database/sql"
-	"io"
-	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
-
-// metric scrapes a metric without labels, -1 if there is none.
-func (k *killRig) metric(name string) float64 {
-	k.t.Helper()
-	response, err := http.Get("http://" + k.ops + "/metrics")
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if figure, found := strings.CutPrefix(line, name+" "); found {
-			value, err := strconv.ParseFloat(strings.TrimSpace(figure), 64)
-			if err != nil {
-				k.t.Fatal(err)
-			}
-			return value
-		}
-	}
-	return -1
-}
 
 func (k *killRig) walBytes() int64 {
 	k.t.Helper()

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,6 +27,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"refrain":         main,
 		"systemctl":       systemctl,
+		"journalctl":      journalctl,
 		"refrain-full":    mainOnAFullDisk,
 		"refrain-planted": mainWithABug,
 		"interrupt":       interruptMain,
@@ -46,6 +52,10 @@ func mainOnAFullDisk() {
 //	mode MODE PATH...        check permissions, in octal
 //	tmpfs SIZE DIR           mount a small file system until the script ends
 //	runbook DOC NAME NUMBER  run a block of a runbook, see runbook_test.go
+//	asks METHOD FILE PATH [HEADER...]
+//	                         send a request to the ops listener that the first
+//	                         line of FILE, the output of serve, names; the answer
+//	                         is the status and the body on standard output
 //	expired DIR SUFFIX       make a CA, and a server's certificate that has expired
 //
 // and the condition mounts: file systems can be mounted.
@@ -71,6 +81,7 @@ func TestScripts(t *testing.T) {
 			"runbook": runbookCommand,
 			"tmpfs":   tmpfsCommand,
 			"expired": expiredCommand,
+			"asks":    asksCommand,
 		},
 	})
 }
@@ -129,6 +140,44 @@ func expiredCommand(script *testscript.TestScript, not bool, args []string) {
 	script.Check(err)
 	_, err = pki.Server(script.MkAbs(args[0]), []string{"127.0.0.1"}, options)
 	script.Check(err)
+}
+
+// opsOf finds the address of the ops listener in what serve prints.
+var opsOf = regexp.MustCompile(`, ops on (http://|unix:)([^;]*);`)
+
+func asksCommand(script *testscript.TestScript, not bool, args []string) {
+	if not || len(args) < 3 {
+		script.Fatalf("usage: asks METHOD FILE PATH [HEADER...]")
+	}
+	found := opsOf.FindStringSubmatch(script.ReadFile(args[1]))
+	if found == nil {
+		script.Fatalf("%s names no ops listener", args[1])
+	}
+	network, address, host := "tcp", found[2], found[2]
+	if found[1] == "unix:" {
+		network, address, host = "unix", script.MkAbs(found[2]), "localhost"
+	}
+	request, err := http.NewRequest(args[0], "http://"+host+args[2], nil)
+	script.Check(err)
+	for _, header := range args[3:] {
+		name, value, _ := strings.Cut(header, ": ")
+		if name == "Host" {
+			request.Host = value
+		}
+		request.Header.Set(name, value)
+	}
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, address)
+		},
+	}}
+	response, err := client.Do(request)
+	script.Check(err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	script.Check(err)
+	fmt.Fprintf(script.Stdout(), "%d\n%s", response.StatusCode, body)
 }
 
 func exitsCommand(script *testscript.TestScript, not bool, args []string) {

@@ -30,10 +30,11 @@ import (
 //
 // The block runs in $WORK. Only what names the machine is replaced: a path of
 // [runbookRoots] by the same path below $WORK/root, and the address of the ops
-// listener by $OPS, which is free. systemctl is [systemctl] below.
+// listener by $OPS, which is free. systemctl is [systemctl] below, journalctl
+// [journalctl].
 
 // runbookRoots are the directories of a production machine that runbooks use.
-var runbookRoots = []string{"/var/lib/refrain", "/etc/refrain", "/var/backups/refrain"}
+var runbookRoots = []string{"/var/lib/refrain", "/etc/refrain", "/var/backups/refrain", "/usr/local/bin"}
 
 const runbookOps = "127.0.0.1:9090"
 
@@ -195,6 +196,10 @@ func systemctl() {
 
 func startService(work string) error {
 	file := func(name string) string { return filepath.Join(work, name) }
+	// What an earlier process printed is not this one's.
+	if err := os.Remove(file("service.out")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	// The process is nobody's child, so that it leaves no zombie behind.
 	command := exec.Command("sh", "-c", "sh service.sh >service.out 2>>service.log & echo $! >service.pid")
 	command.Dir = work
@@ -240,4 +245,28 @@ func signalService(work string, signal syscall.Signal) error {
 		return err
 	}
 	return process.Signal(signal)
+}
+
+// journalctl stands for the journal in runbooks: it is service.log.
+func journalctl() {
+	path := filepath.Join(os.Getenv("WORK"), "service.log")
+	var err error
+	switch args := strings.Join(os.Args[1:], " "); args {
+	case "--disk-usage":
+		var info fs.FileInfo
+		if info, err = os.Stat(path); err == nil {
+			fmt.Printf("Archived and active journals take up %dB in the file system.\n", info.Size())
+		}
+	case "--vacuum-size=500M":
+	case "-u refrain -n 20":
+		var text []byte
+		text, err = os.ReadFile(path)
+		_, _ = os.Stdout.Write(text)
+	default:
+		err = fmt.Errorf("have %q, which no runbook uses", args)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "journalctl:", err)
+		os.Exit(1)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/flight"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver"
+	"github.com/refrain-fleet/refrain/logging"
 	"github.com/refrain-fleet/refrain/sim/repro"
 )
 
@@ -26,7 +28,10 @@ type serveCommand struct {
 	ClientCA          string        `name:"client-ca" required:"" placeholder:"FILE" help:"The CA of the agents' and operators' certificates, PEM."`
 	AgentCNSuffix     string        `name:"agent-cn-suffix" required:"" placeholder:"SUFFIX" help:"The suffix of the names in these certificates: agent-<host>.SUFFIX."`
 	DB                string        `name:"db" default:"${db}" placeholder:"FILE" help:"The database that keeps the state; 'memory' for none (${default})."`
-	OpsListen         opsAddress    `default:"${opsListen}" placeholder:"HOST:PORT" help:"Address of /livez, /readyz and /metrics, plain HTTP; 'off' for none (${default})."`
+	OpsListen         opsAddress    `default:"${opsListen}" placeholder:"HOST:PORT" help:"Address of /livez, /readyz, /metrics and /debug, plain HTTP; 'unix:PATH' for a unix socket, 'off' for none (${default})."`
+	OpsSocketMode     socketMode    `default:"${opsSocketMode}" placeholder:"MODE" help:"The permissions of the ops listener's unix socket, in octal (${default})."`
+	OpsHost           []string      `placeholder:"NAME" help:"A name by which /debug at the ops listener may be called, besides localhost and the listener's own address."`
+	OpsPprof          bool          `help:"Serve profiles of the process at /debug/pprof/ of the ops listener."`
 	InboxCapacity     int           `default:"${inboxCapacity}" placeholder:"N" help:"Inbox capacity: how many requests are admitted at a time (${default})."`
 	ReplyTimeout      time.Duration `default:"${replyTimeout}" placeholder:"DUR" help:"Reply timeout: when a request is answered at the latest (${default})."`
 	HeartbeatInterval time.Duration `default:"${heartbeatInterval}" placeholder:"DUR" help:"The interval of the agents' heartbeats (${default})."`
@@ -34,6 +39,7 @@ type serveCommand struct {
 	MaxManifest       byteSize      `default:"${maxManifest}" placeholder:"SIZE" help:"The same for a manifest (${default})."`
 	StrictProtocol    bool          `help:"Refuse requests without the header X-Nixfleet-Protocol."`
 	Manifests         string        `placeholder:"DIR" help:"A directory of manifests, opened at start and whenever it changes."`
+	DrainTime         time.Duration `default:"${drainTime}" placeholder:"DUR" help:"Drain time: over how long connections are closed when stopping, before requests are refused; 0s for at once (${default})."`
 	ShutdownTimeout   time.Duration `default:"${shutdownTimeout}" placeholder:"DUR" help:"Shutdown drain timeout: how long admitted requests may take when stopping (${default})."`
 	CheckInvariants   bool          `help:"Verify every invariant after every step. Slow: for finding defects."`
 	FlightDir         string        `placeholder:"DIR" help:"The directory of flight recordings, written at a wedge or a panic, on SIGUSR1 and on POST /debug/flight; 'off' for none. Default: the directory flight beside the database, or a temporary one without a database."`
@@ -48,15 +54,22 @@ func serveVars() kong.Vars {
 		"listen":            httpserver.DefaultListen,
 		"db":                defaultDB,
 		"opsListen":         httpserver.DefaultOpsListen,
+		"opsSocketMode":     fmt.Sprintf("%04o", httpserver.DefaultOpsSocketMode),
 		"inboxCapacity":     strconv.Itoa(httpserver.DefaultInboxCapacity),
 		"replyTimeout":      httpserver.DefaultReplyTimeout.String(),
 		"heartbeatInterval": plane.DefaultHeartbeatInterval.String(),
 		"maxBody":           fmt.Sprintf("%dKiB", httpserver.DefaultMaxBody>>10),
 		"maxManifest":       fmt.Sprintf("%dMiB", httpserver.DefaultMaxManifest>>20),
 		"flightSteps":       strconv.Itoa(flight.DefaultSteps),
+		"drainTime":         defaultDrainTime.String(),
 		"shutdownTimeout":   httpserver.DefaultShutdownTimeout.String(),
 	}
 }
+
+// defaultDrainTime leaves a load balancer time for a few probes. With the default
+// of --shutdown-timeout it stays well below the time that deploy/refrain.service
+// has for stopping.
+const defaultDrainTime = 5 * time.Second
 
 // validate checks the numbers that the server would take for "the default". On
 // the command line 0 means 0, which none of them can be.
@@ -92,33 +105,11 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 	); err != nil {
 		return err
 	}
-	log := c.logger(io.Err)
-	if c.FlightDir == "" && c.DB != memoryDB {
-		c.FlightDir = filepath.Join(filepath.Dir(c.DB), "flight")
-	}
+	outliveReaders()
+	log := c.openLog(io.Err)
+	defer log.Close(logging.CloseTimeout)
 	db := new(database)
-	server, err := httpserver.New(httpserver.Config{
-		Listen:            string(c.Listen),
-		OpsListen:         string(c.OpsListen),
-		CertFile:          c.TLSCert,
-		KeyFile:           c.TLSKey,
-		ClientCAFile:      c.ClientCA,
-		AgentCNSuffix:     c.AgentCNSuffix,
-		StrictProtocol:    c.StrictProtocol,
-		InboxCapacity:     c.InboxCapacity,
-		ReplyTimeout:      c.ReplyTimeout,
-		HeartbeatInterval: c.HeartbeatInterval,
-		MaxBody:           int64(c.MaxBody),
-		MaxManifest:       int64(c.MaxManifest),
-		ManifestDir:       c.Manifests,
-		ShutdownTimeout:   c.ShutdownTimeout,
-		Logger:            log,
-		Store:             db,
-		CheckInvariants:   c.CheckInvariants,
-		FlightDir:         c.FlightDir,
-		FlightSteps:       c.FlightSteps,
-		Build:             repro.Build(),
-	})
+	server, err := httpserver.New(c.config(log, db))
 	if errors.Is(err, fs.ErrNotExist) && c.Manifests != "" { // the other files were checked
 		return &commandError{err: err, code: exitUsage, hint: "mkdir -p " + shellWord(c.Manifests) + " makes the directory of --manifests; nothing was started"}
 	}
@@ -131,21 +122,81 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 	if err := db.open(ctx, c.DB); err != nil {
 		return err
 	}
-	stop := serveSignals(server, log)
+	if err := c.checkFlightDir(server, log.Logger); err != nil {
+		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
+		return err
+	}
+	stop := serveSignals(server, log.Logger)
 	defer stop()
 	if err := server.Start(ctx); err != nil {
 		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
 		return startError(err)
 	}
-	fmt.Fprintf(io.Out, "refrain serves on https://%s for *.%s, ops on %s; %s\n",
-		server.Addr(), c.AgentCNSuffix, opsURL(server), describeDB(c.DB))
+	writeBounded(io.Out, fmt.Sprintf("refrain serves on https://%s for *.%s, ops on %s; %s\n",
+		server.Addr(), c.AgentCNSuffix, opsURL(server), describeDB(c.DB)))
 	return server.Wait(ctx)
+}
+
+// config is the server's configuration.
+func (c *serveCommand) config(log *logging.Log, db *database) httpserver.Config {
+	flightDir := c.FlightDir
+	if flightDir == "" && c.DB != memoryDB {
+		flightDir = filepath.Join(filepath.Dir(c.DB), "flight")
+	}
+	return httpserver.Config{
+		Listen:            string(c.Listen),
+		OpsListen:         string(c.OpsListen),
+		OpsSocketMode:     fs.FileMode(c.OpsSocketMode),
+		OpsHosts:          c.OpsHost,
+		OpsPprof:          c.OpsPprof,
+		CertFile:          c.TLSCert,
+		KeyFile:           c.TLSKey,
+		ClientCAFile:      c.ClientCA,
+		AgentCNSuffix:     c.AgentCNSuffix,
+		StrictProtocol:    c.StrictProtocol,
+		InboxCapacity:     c.InboxCapacity,
+		ReplyTimeout:      c.ReplyTimeout,
+		HeartbeatInterval: c.HeartbeatInterval,
+		MaxBody:           int64(c.MaxBody),
+		MaxManifest:       int64(c.MaxManifest),
+		ManifestDir:       c.Manifests,
+		DrainTime:         c.DrainTime,
+		ShutdownTimeout:   c.ShutdownTimeout,
+		Logger:            log.Logger,
+		LogLosses:         log,
+		Store:             db,
+		CheckInvariants:   c.CheckInvariants,
+		FlightDir:         flightDir,
+		FlightSteps:       c.FlightSteps,
+		Build:             repro.Build(),
+	}
+}
+
+// checkFlightDir finds out at the start that recordings cannot be written, and not
+// in the incident. Who names a directory relies on it, so that is an error. A
+// plane does not stay down for a debugging aid that nobody asked for.
+func (c *serveCommand) checkFlightDir(server *httpserver.Server, log *slog.Logger) error {
+	err := server.CheckFlightDir()
+	switch {
+	case err == nil:
+		return nil
+	case c.FlightDir != "":
+		return &commandError{
+			err: fmt.Errorf("--flight-dir: %w", err), code: exitFailed,
+			hint: "--flight-dir names a directory that this user can write to; with --flight-dir off nothing is recorded; nothing was started",
+		}
+	}
+	log.Warn("the plane runs without flight recordings; --flight-dir names another directory, or off", "error", err)
+	return nil
 }
 
 // opsURL is the URL of the ops listener, for people.
 func opsURL(server *httpserver.Server) string {
 	if server.OpsAddr() == nil {
 		return httpserver.OpsOff
+	}
+	if server.OpsAddr().Network() == "unix" {
+		return httpserver.OpsUnix + server.OpsAddr().String()
 	}
 	return "http://" + server.OpsAddr().String()
 }

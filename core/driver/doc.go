@@ -55,6 +55,9 @@
 //     checks the certificate again only for polls that waited.
 //  7. A panic of a step or a tick is a defect of the plane: call [Worker.Fail],
 //     and the plane is loaded again.
+//  8. To end in good order: [Front.Drain] and [Front.Release], if clients are to
+//     leave one by one; then [Front.Close]; and [Front.Abandon] if the worker
+//     takes too long.
 //
 // # The driver's loop
 //

@@ -19,6 +19,8 @@ type Front[T any] struct {
 	// rebuilding: the plane is rebuilt after a failure. No request is offered to
 	// the gate meanwhile; all are refused not_started (PROTOCOL G1).
 	rebuilding bool
+	// draining: the gate will be closed soon, and no poll begins to wait.
+	draining bool
 	// abandoned: the worker is not waited for any more.
 	abandoned    bool
 	revocations  Revocations
@@ -54,7 +56,7 @@ const (
 	Refused
 	// Flushed: the driver was abandoned before the worker had taken it.
 	Flushed
-	// PollRefused: a poll may not wait any more, since the gate is closed.
+	// PollRefused: a poll may not wait any more, since the gate is closed or will be.
 	PollRefused
 	// Woken: a poll that waited has a turn.
 	Woken
@@ -223,6 +225,22 @@ func (f *Front[T]) GiveUp(now wire.Instant, r *Request[T]) bool {
 	}
 	r.answered, r.Finished = true, true
 	f.leave(now, r)
+	return true
+}
+
+// Drain says that the gate will be closed soon. Requests are admitted as before,
+// but no poll begins to wait any more: one that finds no work is answered closed
+// (PROTOCOL D3). Those that wait already are the caller's to release, one by one.
+func (f *Front[T]) Drain() { f.draining = true }
+
+// Release answers a poll that waits closed, as [Front.Close] would. It reports
+// whether the request was one. A poll that is just asking while the driver drains
+// does not wait again.
+func (f *Front[T]) Release(now wire.Instant, r *Request[T]) bool {
+	if r.answered || !r.poll.waits {
+		return false
+	}
+	f.refusePoll(now, r)
 	return true
 }
 

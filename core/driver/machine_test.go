@@ -21,6 +21,8 @@ type machine struct {
 	requests []*request
 	gone     map[*request]bool
 	opened   int
+	draining bool
+	waiting  int // polls, while it drains
 	closed   bool
 }
 
@@ -68,6 +70,22 @@ func TestMachine_AnyOrderOfSectionsCommitsAndRequests(t *testing.T) { // PROTOCO
 					m.worker.Fail()
 				}
 			},
+			"drain": func(t *rapid.T) {
+				if !m.draining && rapid.IntRange(0, 9).Draw(t, "rarely") == 0 {
+					m.draining, m.waiting = true, m.front.WaitingPolls()
+					m.front.Drain()
+				}
+			},
+			"release": func(t *rapid.T) {
+				if len(m.requests) > 0 && m.draining {
+					q := m.requests[rapid.IntRange(0, len(m.requests)-1).Draw(t, "which")]
+					if released := m.front.Release(m.instant(), q); released && q.Outcome.Code != wire.Closed {
+						t.Fatalf("%s is released with %v", q.For, q.Outcome.Code)
+					}
+					m.hear()
+				}
+			},
+			"": func(t *rapid.T) { m.fewerWait() },
 			"close": func(t *rapid.T) {
 				if rapid.IntRange(0, 19).Draw(t, "rarely") == 0 {
 					m.closed = true
@@ -78,6 +96,16 @@ func TestMachine_AnyOrderOfSectionsCommitsAndRequests(t *testing.T) { // PROTOCO
 		})
 		m.finish()
 	})
+}
+
+// fewerWait wants that polls only stop waiting while the driver drains. One that
+// was woken may be asking in between, and does not come back.
+func (m *machine) fewerWait() {
+	if n := m.front.WaitingPolls(); m.draining && n > m.waiting {
+		m.t.Fatalf("%d polls wait and the driver drains; there were %d", n, m.waiting)
+	} else {
+		m.waiting = n
+	}
 }
 
 func (m *machine) host() string { return fmt.Sprint("h", rapid.IntRange(1, 4).Draw(m.t, "host")) }

@@ -108,7 +108,7 @@ func (f *Front[T]) leave(now wire.Instant, r *Request[T]) {
 func (f *Front[T]) await(now wire.Instant, r *Request[T]) {
 	f.endTurn(now, r)
 	switch {
-	case f.gate.State() == gate.Closed:
+	case f.draining || f.gate.State() == gate.Closed:
 		f.refusePoll(now, r)
 	case r.poll.gone || r.poll.replaced || now.Mono >= r.poll.until:
 		f.answerWithoutWork(now, r)
@@ -211,7 +211,8 @@ func (f *Front[T]) closePolls(now wire.Instant) {
 	}
 }
 
-// refusePoll answers a poll that may not wait any more, since the gate is closed.
+// refusePoll answers a poll that may not wait any more, since the gate is closed or
+// will be.
 func (f *Front[T]) refusePoll(now wire.Instant, r *Request[T]) {
 	f.refuse(now, r, f.gate.Refuse(now.Mono, r.Caller, wire.Closed), PollRefused)
 }

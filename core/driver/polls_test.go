@@ -165,6 +165,45 @@ func TestPoll_ClosingAnswersAllThatWait(t *testing.T) { // PROTOCOL D3
 	r.want(asking, wire.Closed)
 }
 
+func TestPoll_NoneBeginsToWaitWhileTheDriverDrains(t *testing.T) { // PROTOCOL D3
+	r := started(t, nil)
+	first, second, woken := r.poll("h1", time.Minute), r.poll("h2", time.Minute), r.poll("h3", time.Minute)
+	r.settle()
+	r.front.Drain()
+	late := r.poll("h4", time.Minute)
+	r.settle()
+	r.want(late, wire.Closed)
+	r.wantWaiting(3)
+
+	if !r.front.Release(r.instant(), first) {
+		t.Error("a poll that waits is not released")
+	}
+	r.hear()
+	r.want(first, wire.Closed)
+	if r.front.Release(r.instant(), first) || r.front.Release(r.instant(), late) {
+		t.Error("an answered poll is released")
+	}
+	r.wantWaiting(2)
+
+	// Everything else goes on: heartbeats, and polls for which there is work.
+	beat := r.heartbeat("h1")
+	r.settle()
+	r.want(beat, wire.OK)
+	open := r.open("r1", "h3", "h5")
+	r.settle()
+	r.commit(nil)
+	r.settle()
+	r.want(open, wire.Created)
+	r.want(woken, wire.OK)
+	ready := r.poll("h5", time.Minute)
+	r.settle()
+	r.want(ready, wire.OK)
+	r.wantWaiting(1)
+	r.front.Close(r.instant())
+	r.hear()
+	r.want(second, wire.Closed)
+}
+
 func TestPoll_OfACertificateRevokedMeanwhileIsNotGivenWork(t *testing.T) { // PROTOCOL T5
 	r := started(t, nil)
 	q, other := r.poll("h1", time.Minute), r.poll("h2", time.Minute)
