@@ -7,11 +7,10 @@ function draw() {
 }
 
 function fillHeader(d) {
-  const verdict = byId("verdict"), words = { passed: "✓ PASSED", violated: "✕ VIOLATED", stopped: "■ STOPPED" };
+  const verdict = byId("verdict");
   verdict.className = "verdict " + d.Verdict;
-  verdict.textContent = words[d.Verdict] + (d.Broken ? " " + d.Broken.Checker : "");
-  byId("broken").innerHTML = d.Broken ? `<b>step ${d.Broken.Step}, ${clock(d.Broken.At, 6)}</b>: ${linked(d.Broken.Detail)}${d.Broken.Rule ? ` <span class="rule">— ${escape(d.Broken.Checker)}: ${escape(d.Broken.Rule)}</span>` : ""}` :
-    d.Verdict === "passed" ? "Every rule held, and the fleet came to rest." : "The run was stopped before its end; nothing was violated until then.";
+  verdict.textContent = `${verdictIcons[d.Verdict]} ${d.Headline[0]}${d.Verdict === "violation" ? " " + d.Broken.Checker : ""}`;
+  byId("broken").innerHTML = summaryOf(d).map((line) => `<p>${line}</p>`).join("");
   byId("facts").innerHTML = d.Facts.map(([k, v]) => `<div><dt>${escape(k)}</dt><dd>${escape(v)}</dd></div>`).join("");
   byId("again").textContent = d.Again;
   if (!d.Again) byId("again").hidden = byId("copy").hidden = true;
@@ -26,6 +25,19 @@ function fillHeader(d) {
     p.textContent = `To keep the page small, ${gone.join(" and ")} from before ${clock(d.Omitted.Before, 0)} are left out, routine ones first. Charts, states and faults are whole.`;
     document.querySelector(".tools").after(p);
   }
+}
+
+// summaryOf says in a few lines why a run passed or did not.
+function summaryOf(d) {
+  const lines = [], broken = d.Broken;
+  if (d.Verdict === "unmet") lines.push(`<b>${escape(d.Headline[1])}</b>`);
+  if (broken) {
+    lines.push(`${broken.Expected ? `<b>As expected</b>, ${escape(broken.Checker)} is violated at ` : ""}<b>step ${broken.Step}, ${clock(broken.At, 6)}</b>: ${linked(broken.Detail)}`);
+    if (broken.Rule) lines.push(`<span class="rule">Rule ${escape(broken.Checker)}: ${escape(broken.Rule)}.</span>`);
+  } else if (d.Verdict === "passed") lines.push(`No rule was violated; ${escape(d.Headline[1])}.`);
+  else if (d.Verdict === "stopped") lines.push(`The run was stopped ${escape(d.Headline[1])}.`);
+  for (const [i, u] of (d.Unmet || []).entries()) lines.push(`<span class="bad">✕</span> <a href="#unmet${i}" data-unmet="${i}"><code>${escape(u.Expect)}</code></a>${u.Line ? ` (line ${u.Line})` : ""}: saw ${linked(u.Saw)}`);
+  return lines;
 }
 
 function fillHelp() {
@@ -95,7 +107,9 @@ async function start() {
   view.t0 = 0; view.t1 = model.end * 1.01;
   tellStoryOf(model.d.Focus.Host, model.d.Focus.Rollout);
   draw(); // once, so that sizes are known
-  if (model.d.Broken) {
+  const unmet = (model.d.Unmet || []).find((u) => u.At >= 0);
+  if (!model.d.Broken && unmet) goToUnmet(unmet);
+  else if (model.d.Broken) {
     goToViolation();
     view.step = violationStep(model);
     const named = /\bm(\d+)\b/.exec(model.d.Broken.Detail);

@@ -122,12 +122,23 @@ function linked(text) {
 
 // follow goes where a link of a text leads.
 function follow(e) {
-  const a = e.target.closest("a[data-message], a[data-host]");
+  const a = e.target.closest("a[data-message], a[data-host], a[data-unmet]");
   if (!a) return;
   e.preventDefault();
+  if (a.dataset.unmet) return goToUnmet(model.d.Unmet[+a.dataset.unmet]);
   if (a.dataset.host) { tellStoryOf(+a.dataset.host, ""); return redraw(); }
   const m = model.byId.get(+a.dataset.message);
   selectNumber(m.arrived || m.sent, m.arrivedAt || m.sentAt, m.host, m);
+}
+
+// goToUnmet shows what an expectation that was not met is about: its host, at
+// its instant, or the whole run.
+function goToUnmet(unmet) {
+  if (unmet.Focus.Host) tellStoryOf(unmet.Focus.Host, unmet.Focus.Rollout);
+  if (unmet.At < 0) return glideTo(0, model.end);
+  const step = nearestStep(model, unmet.At, unmet.Focus.Host) || nearestStep(model, unmet.At);
+  if (step) selectStep(step);
+  glideTo(unmet.At - 3 * minute, unmet.At + minute);
 }
 
 // recordsAt are the records that a step changed; if it changed none, the one
