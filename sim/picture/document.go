@@ -2,6 +2,7 @@ package picture
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,27 +38,29 @@ type document struct {
 	Headline [2]string
 	Broken   *violation
 	Unmet    []unmet
-	Facts    [][2]string
-	Scenario string
-	Again    string
-	End      int64
-	Healed   int64
-	Focus    focus
-	Strings  []string
-	States   []string
-	Effects  []string
-	Codes    []code
-	Plane    [][3]int64
-	PlaneIs  []string
-	Hosts    []host
-	Bands    []band
-	Messages messages
-	Steps    steps
-	Fields   []string
-	Extras   []string
-	Records  []recordTracks
-	Series   series
-	Omitted  *omitted
+	// Expectations is how many there are, met or not.
+	Expectations int
+	Facts        [][2]string
+	Scenario     string
+	Again        string
+	End          int64
+	Healed       int64
+	Focus        focus
+	Strings      []string
+	States       []string
+	Effects      []string
+	Codes        []code
+	Plane        [][3]int64
+	PlaneIs      []string
+	Hosts        []host
+	Bands        []band
+	Messages     messages
+	Steps        steps
+	Fields       []string
+	Extras       []string
+	Records      []recordTracks
+	Series       series
+	Omitted      *omitted
 }
 
 type violation struct {
@@ -139,8 +142,10 @@ type recordTracks struct {
 
 type series struct {
 	Width                int64
-	Capacity, Hosts      int
-	Depth, Answered      []int
+	Hosts                int
+	Limits               [][3]int // from a bucket on: the inbox's capacity, and how many others than heartbeats it takes
+	Depth, Others        []int
+	Answered             []int
 	Refused              [][]int // by reason
 	Reasons              []string
 	Up, Known, Reachable []int
@@ -175,7 +180,7 @@ func describe(run Run) *document {
 	rec := run.Recording
 	t := newTable()
 	d := &document{
-		Verdict: rec.Result.Word(), Unmet: describeUnmet(&run), Facts: facts(&run), Scenario: rec.Scenario.String(), Again: run.Again,
+		Verdict: rec.Result.Word(), Unmet: describeUnmet(&run), Expectations: rec.Result.Expectations, Facts: facts(&run), Scenario: rec.Scenario.String(), Again: run.Again,
 		End: int64(rec.Result.Simulated), Healed: int64(rec.Healed),
 		Focus: focus{rec.Focus.Host, string(rec.Focus.Rollout)},
 	}
@@ -184,7 +189,8 @@ func describe(run Run) *document {
 	}
 	d.Headline[0], d.Headline[1] = rec.Result.Headline()
 	if d.Broken == nil && len(d.Unmet) > 0 {
-		d.Focus = d.Unmet[0].Focus
+		first := max(0, slices.IndexFunc(d.Unmet, func(u unmet) bool { return u.At >= 0 })) // the page opens there
+		d.Focus = d.Unmet[first].Focus
 	}
 	for _, s := range wire.States {
 		d.States = append(d.States, s.String())

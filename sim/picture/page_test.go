@@ -207,3 +207,35 @@ func TestThePagesVerdictIsThatOfTheRun(t *testing.T) {
 		t.Errorf("unmet is %+v, focus %+v; want %+v", d.Unmet, d.Focus, want)
 	}
 }
+
+// The chart of the inbox shows its limits, which a fault may change, and how
+// many of the requests inside are no heartbeats.
+func TestTheChartOfTheInboxHasItsLimits(t *testing.T) {
+	run := recorded(t, "seed 2\nfleet 40\nplane capacity=12\nrollout stable@r1 at=10s target=c1\nat 1m gate capacity for=1m size=5\nat 3m reducer wedge for=10s\nactive 5m\n")
+	var d document
+	unpack(t, drawn(t, run), &d)
+	s := &d.Series
+	var limits [][2]int
+	for _, l := range s.Limits {
+		limits = append(limits, [2]int{l[1], l[2]})
+	}
+	if want := [][2]int{{12, 9}, {5, 3}, {12, 9}}; !slices.Equal(limits, want) {
+		t.Errorf("the limits are %v; want %v: capacity, and others than heartbeats", limits, want)
+	}
+	some := false
+	for i := range s.Depth {
+		limit := s.Limits[0]
+		for _, l := range s.Limits {
+			if l[0] <= i {
+				limit = l
+			}
+		}
+		some = some || s.Others[i] > 0 && s.Others[i] < s.Depth[i]
+		if s.Others[i] > s.Depth[i] || s.Others[i] > max(limit[2], s.Limits[0][2]) {
+			t.Errorf("bucket %d has %d requests, %d of them others than heartbeats; the limits are %v", i, s.Depth[i], s.Others[i], limit)
+		}
+	}
+	if !some {
+		t.Error("there is never a heartbeat and another request in the inbox at a time; the test shows nothing")
+	}
+}

@@ -141,7 +141,7 @@ function listenToCharts(canvas) {
 const keys = {
   "+": () => zoomAt(middle(), 1 / 1.5), "=": () => zoomAt(middle(), 1 / 1.5), "-": () => zoomAt(middle(), 1.5), "_": () => zoomAt(middle(), 1.5),
   ArrowLeft: () => pan(-0.15), ArrowRight: () => pan(0.15), ArrowUp: () => { view.scroll -= 60; redraw(); }, ArrowDown: () => { view.scroll += 60; redraw(); },
-  PageUp: () => pan(-0.9), PageDown: () => pan(0.9), Home: () => glideTo(0, model.end), End: () => glideTo(model.end - (view.t1 - view.t0) * 0.9, model.end + (view.t1 - view.t0) * 0.1), v: () => goToViolation(),
+  PageUp: () => pan(-0.9), PageDown: () => pan(0.9), Home: () => glideTo(0, model.end), End: () => glideTo(model.end - (view.t1 - view.t0) * 0.9, model.end + (view.t1 - view.t0) * 0.1), v: () => showViolation(),
   "[": () => walk(-1), "]": () => walk(1), n: () => walkProblems(1), p: () => walkProblems(-1), t: () => { toggleTheme(); redraw(); },
   "/": () => byId("hosts").focus(), "?": () => byId("help").showModal(),
   Escape: () => { view.step = view.message = null; redraw(); },

@@ -104,7 +104,7 @@ function showStep() {
   let html = "";
   if (step.instead) html += `<p class="hint">Step ${step.instead} has no lines that were kept; this is the nearest that has.</p>`;
   if (view.message) html += `<p><b>m${view.message.id}</b> ${kindWords[view.message.kind]} of ${escape(hostName(model, view.message.host))}: ${escape(view.message.text)}<br><span class="${view.message.look}">${icons[view.message.look]}</span> ${escape(answerText(model.d, view.message))}</p>`;
-  if (model.d.Broken && step.step === model.d.Broken.Step) html += `<p class="bad"><b>✕ ${escape(model.d.Broken.Checker)}</b> ${linked(model.d.Broken.Detail)}</p>`;
+  if (model.d.Broken && step.step === model.d.Broken.Step) html += `<p class="${model.d.Broken.Expected ? "warn" : "bad"}"><b>${model.d.Broken.Expected ? "As expected:" : "✕"} ${escape(model.d.Broken.Checker)}</b> ${linked(model.d.Broken.Detail)}</p>`;
   if (step.lines) html += '<ul class="lines mono">' + step.lines.split("\n").map((line) => {
     const [where, text] = line.split("\t");
     return `<li><span class="where">${escape(where)}</span><span>${linked(text)}</span></li>`;
@@ -129,6 +129,22 @@ function follow(e) {
   if (a.dataset.host) { tellStoryOf(+a.dataset.host, ""); return redraw(); }
   const m = model.byId.get(+a.dataset.message);
   selectNumber(m.arrived || m.sent, m.arrivedAt || m.sentAt, m.host, m);
+}
+
+// showViolation shows the violation: its time, its host's story, its step and
+// the message that it names. Without one it shows an expectation that is not
+// met, or the whole run.
+function showViolation() {
+  const broken = model.d.Broken, unmet = (model.d.Unmet || []).find((u) => u.At >= 0);
+  if (!broken && unmet) return goToUnmet(unmet);
+  if (!broken) return glideTo(0, model.end);
+  tellStoryOf(model.d.Focus.Host, model.d.Focus.Rollout);
+  view.step = violationStep(model);
+  const named = /\bm(\d+)\b/.exec(broken.Detail);
+  view.message = named && model.byId.get(+named[1]) || model.byId.get(view.step.message) || null;
+  showStep();
+  markStory();
+  goToViolation();
 }
 
 // goToUnmet shows what an expectation that was not met is about: its host, at

@@ -69,7 +69,6 @@ function reveal(t) {
 // story's last dozen lines.
 function goToViolation() {
   const broken = model.d.Broken;
-  if (!broken) return glideTo(0, model.end);
   const items = storyOf(model, view.story.host, view.story.rollout).filter((i) => i.at < broken.At);
   const first = items.length ? items[Math.max(0, items.length - 12)].at : broken.At - minute;
   const width = Math.min(Math.max((broken.At - first) * 1.3, 2 * second), 40 * minute);
@@ -108,6 +107,16 @@ function clip(ctx, text, x, y, width, least = 16) {
   }
   ctx.fillText(text, x, y);
   return w;
+}
+
+// claimed are the places that words have taken in this frame: a word is written
+// only where there is no other.
+let claimed = [];
+
+function claim(x0, y0, x1, y1) {
+  if (claimed.some((c) => x0 < c[2] && c[0] < x1 && y0 < c[3] && c[1] < y1)) return false;
+  claimed.push([x0, y0, x1, y1]);
+  return true;
 }
 
 const tickWidths = [];
