@@ -90,7 +90,7 @@ func (c *refusals) answered(e *world.Event) {
 		}
 	case was.finishedAt == w.Now() && !(m.Kind() == scenario.RoutePoll && code == wire.Closed && c.q.closing):
 		if want := c.atEnd(w, was); code != want && (want != wire.OK || code.Unavailable()) {
-			w.Violate("S6", "the reducer is done with %v (reply dropped: %v), %s, and the answer is %v; want %s", m, was.dropped, left(w, was.deadline), code, orReply(want))
+			w.Violate("S6", "%v, is answered %v; want %s, since the reducer %s %s", m, code, orReply(want), finishedOr(was.dropped), left(w, was.deadline))
 		}
 	case code == wire.CertificateRevoked: // since the poll came: S10 says whether it is
 	case code != wire.NoContent && !(code == wire.Closed && c.q.closing):
@@ -107,6 +107,14 @@ func left(w *world.World, deadline time.Duration) string {
 		return fmt.Sprintf("%v after its deadline", -d)
 	}
 	return "at its deadline"
+}
+
+// finishedOr says how the reducer ended with a request.
+func finishedOr(dropped bool) string {
+	if dropped {
+		return "dropped its reply"
+	}
+	return "was done with it"
 }
 
 // orReply is a wanted code; OK stands for whatever the reducer replies.

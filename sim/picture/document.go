@@ -45,6 +45,8 @@ type document struct {
 	Again        string
 	End          int64
 	Healed       int64
+	// ReplyTimeout is the time from a request\'s arrival to its deadline.
+	ReplyTimeout int64
 	Focus        focus
 	Strings      []string
 	States       []string
@@ -181,7 +183,7 @@ func describe(run Run) *document {
 	t := newTable()
 	d := &document{
 		Verdict: rec.Result.Word(), Unmet: describeUnmet(&run), Expectations: rec.Result.Expectations, Facts: facts(&run), Scenario: rec.Scenario.String(), Again: run.Again,
-		End: int64(rec.Result.Simulated), Healed: int64(rec.Healed),
+		End: int64(rec.Result.Simulated), Healed: int64(rec.Healed), ReplyTimeout: int64(rec.Scenario.Plane.ReplyTimeout),
 		Focus: focus{rec.Focus.Host, string(rec.Focus.Rollout)},
 	}
 	if v := rec.Result.Violation; v != nil {

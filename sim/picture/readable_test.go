@@ -216,3 +216,20 @@ func TestFlagsCoverNoTickOfTheAxis(t *testing.T) {
 		}
 	}
 }
+
+// A page opens on what led to the violation: where the story's last lines are
+// close together and long after those before, they fill the lanes. The message
+// that is named is chosen, with its times and its deadline.
+func TestAPageOpensOnTheLastLinesBeforeTheViolation(t *testing.T) {
+	b := open(t, drawn(t, broken(t, "seed 2\nfleet 9\nplane capacity=10\nrollout stable@r1 at=1m target=c1\n", 146, "m28, an event of h9, is admitted; want it refused saturated")), "picture")
+	b.want(`picture.model.d.Broken.At > 60e9`)
+	b.want(`picture.view.t0 > 59e9 && picture.view.t0 < picture.model.d.Broken.At && picture.view.t1 > picture.model.d.Broken.At`)
+	b.want(`picture.view.message.id === 28 && document.querySelector("#step .times").textContent.includes("arrived")`)
+
+	late := open(t, drawn(t, recorded(t, tenHosts)), "picture")
+	late.want(`!!(window.aim = picture.model.messages.find((m) => m.look === "late"))`)
+	value[bool](late, `(picture.selectNumber(aim.late, aim.lateAt, aim.host, aim), picture.setRange(aim.sentAt - 1e9, aim.lateAt + 1e9), true)`)
+	late.want(`/deadline\+5\.\d+ s 5\.00 s after its arrival/.test(document.querySelector("#step .times").textContent)`)
+	late.want(`/answered.*late reply done/.test(document.querySelector("#step .times").textContent)`)
+	late.want(`measure.canvasTexts().some((t) => t.text === "deadline" && !t.wrong.length)`)
+}

@@ -106,12 +106,23 @@ function groupTip(hosts, time) {
   return `<b>${hosts.length} hosts in this strip</b> <span class="muted">${clock(time)}</span>` + rowsHtml(rows);
 }
 
-function messageTip(m) {
+// deadlineOf is when the plane has to answer a message; nothing if it was
+// refused at once, or never arrived.
+const deadlineOf = (m) => m.arrived && (m.stepped || m.late || !m.answered || model.d.Codes[m.code].Word === "timeout") ? m.arrivedAt + model.d.ReplyTimeout : 0;
+
+// timesOf lists what happened to a message, in the order of time.
+function timesOf(m) {
   const rows = [["sent", clock(m.sentAt, 6) + ` <span class="muted">step ${m.sent}</span>`]];
-  for (const [name, word] of [["arrived", "arrived"], ["stepped", "stepped"], ["answered", "answered"], ["late", "reducer done"], ["gone", "lost"], ["heard", m.flags & flag.noAnswer ? "gave up" : "heard"]]) {
-    if (m[name]) rows.push([word, `+${span(m[name + "At"] - m.sentAt)} <span class="muted">step ${m[name]}</span>`]);
+  for (const [name, word] of [["arrived", "arrived"], ["stepped", "reducer stepped it"], ["answered", "answered"], ["late", "late reply done"], ["gone", "lost"], ["heard", m.flags & flag.noAnswer ? "gave up" : "heard"]]) {
+    if (m[name]) rows.push([word, `+${span(m[name + "At"] - m.sentAt)} <span class="muted">step ${m[name]}</span>`, m[name + "At"]]);
   }
-  return `<b>m${m.id} ${kindWords[m.kind]}</b> of ${escape(hostName(model, m.host))} ${escape(m.text)}<br><span class="${m.look}">${icons[m.look]} ${escape(answerText(model.d, m))}</span>` + rowsHtml(rows);
+  const deadline = deadlineOf(m);
+  if (deadline && (m.heard || m.late || model.end >= deadline)) rows.push(["deadline", `+${span(deadline - m.sentAt)} <span class="muted">${span(model.d.ReplyTimeout)} after its arrival</span>`, deadline]);
+  return rows.sort((a, b) => (a[2] || 0) - (b[2] || 0));
+}
+
+function messageTip(m) {
+  return `<b>m${m.id} ${kindWords[m.kind]}</b> of ${escape(hostName(model, m.host))} ${escape(m.text)}<br><span class="${m.look}">${icons[m.look]} ${escape(answerText(model.d, m))}</span>` + rowsHtml(timesOf(m));
 }
 
 function showTip(html, x, y, stage) {

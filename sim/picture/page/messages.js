@@ -54,8 +54,18 @@ function drawMessages(ctx, lanes, w) {
   }
   drawStripMarks(ctx, lanes, w);
   if (view.message && railOf.has(view.message.host)) drawArrow(ctx, view.message, barsOf(railOf.get(view.message.host)).rail, plane, true);
+  if (view.message) drawDeadline(ctx, view.message);
   drawSigns(ctx);
   ctx.restore();
+}
+
+// drawDeadline marks when the plane has to have answered the message that is
+// chosen.
+function drawDeadline(ctx, m) {
+  const at = deadlineOf(m), x = xOf(at), y = place.planeAt + 26;
+  if (!at || x < gutter || x > view.width) return;
+  ctx.fillStyle = palette.bad; ctx.fillRect(x - 1, y - 6, 2, place.planeAt + planeHeight - y);
+  signs.push({ text: "deadline", x: x + 6, y, colour: palette.bad });
 }
 
 let signs = []; // the words and letters of the marks of this frame

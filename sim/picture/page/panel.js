@@ -103,7 +103,7 @@ function showStep() {
   title.append(buttons);
   let html = "";
   if (step.instead) html += `<p class="hint">Step ${step.instead} has no lines that were kept; this is the nearest that has.</p>`;
-  if (view.message) html += `<p><b>m${view.message.id}</b> ${kindWords[view.message.kind]} of ${escape(hostName(model, view.message.host))}: ${escape(view.message.text)}<br><span class="${view.message.look}">${icons[view.message.look]}</span> ${escape(answerText(model.d, view.message))}</p>`;
+  if (view.message) html += `<p><b>m${view.message.id}</b> ${kindWords[view.message.kind]} of ${escape(hostName(model, view.message.host))}: ${escape(view.message.text)}<br><span class="${view.message.look}">${icons[view.message.look]}</span> ${escape(answerText(model.d, view.message))}</p><div class="times">${rowsHtml(timesOf(view.message))}</div>`;
   if (model.d.Broken && step.step === model.d.Broken.Step) html += `<p class="${model.d.Broken.Expected ? "warn" : "bad"}"><b>${model.d.Broken.Expected ? "As expected:" : "✕"} ${escape(model.d.Broken.Checker)}</b> ${linked(model.d.Broken.Detail)}</p>`;
   if (step.lines) html += '<ul class="lines mono">' + step.lines.split("\n").map((line) => {
     const [where, text] = line.split("\t");

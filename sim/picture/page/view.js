@@ -65,13 +65,16 @@ function reveal(t) {
   glideTo(t - width / 2, t + width / 2);
 }
 
-// goToViolation shows the last while before the violation, as wide as the
-// story's last dozen lines.
+// goToViolation shows the last while before the violation: the story's last
+// dozen lines, or those of them that are close together, if a long time lies
+// before them.
 function goToViolation() {
   const broken = model.d.Broken;
   const items = storyOf(model, view.story.host, view.story.rollout).filter((i) => i.at < broken.At);
-  const first = items.length ? items[Math.max(0, items.length - 12)].at : broken.At - minute;
-  const width = Math.min(Math.max((broken.At - first) * 1.3, 2 * second), 40 * minute);
+  const last = items.slice(-12).map((i) => i.at);
+  const gap = last.findLastIndex((at, i) => i > 0 && i <= last.length - 3 && at - last[i - 1] > 10 * (broken.At - at));
+  const first = !last.length ? broken.At - minute : last[Math.max(gap, 0)];
+  const width = Math.min(Math.max((broken.At - first) * 1.3, 50e6), 40 * minute);
   glideTo(broken.At - width * 0.85, broken.At + width * 0.15);
 }
 
