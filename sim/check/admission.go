@@ -182,7 +182,7 @@ func (c *room) admitted(e *world.Event) {
 	case q.inside > capacity:
 		w.Violate("S7", "%v, is admitted: %d requests are in the inbox, and its capacity is %d", m, q.inside, capacity)
 	case q.bulk > OthersAtMost(capacity):
-		w.Violate("S7", "%v, is admitted: %d requests other than heartbeats are in the inbox, and the limit for those is %d: %s", m, q.bulk, OthersAtMost(capacity), reserved(capacity))
+		w.Violate("S7", "%v, is admitted: %d requests other than heartbeats are in the inbox, and the limit for those is %d (%s)", m, q.bulk, OthersAtMost(capacity), reserved(capacity))
 	case q.count() > perCaller:
 		w.Violate("S7", "%v, is admitted: %d requests of %s are in the inbox, and the limit for one caller is %d", m, q.count(), m.Identity().Name, perCaller)
 	}

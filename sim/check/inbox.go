@@ -289,7 +289,7 @@ func (q *inboxModel) why(w *world.World, m *world.Message) string {
 	case allFull:
 		return fmt.Sprintf("%d requests were in the inbox, and its capacity is %d", n.inside, capacity)
 	case othersFull:
-		return fmt.Sprintf("%d requests other than heartbeats were in the inbox, and the limit for those is %d: %s", n.others, others, reserved(capacity))
+		return fmt.Sprintf("%d requests other than heartbeats were in the inbox, and the limit for those is %d (%s)", n.others, others, reserved(capacity))
 	default:
 		return fmt.Sprintf("there was room: the inbox had %d requests, its capacity is %d; other than heartbeats %d, the limit is %d; of %s %d, the limit is %d",
 			n.inside, capacity, n.others, others, m.Identity().Name, n.ofCaller, perCaller)
@@ -298,5 +298,5 @@ func (q *inboxModel) why(w *world.World, m *world.Message) string {
 
 // reserved says where the limit for requests other than heartbeats comes from.
 func reserved(capacity int) string {
-	return fmt.Sprintf("of %d places, %d are reserved for heartbeats", capacity, capacity-OthersAtMost(capacity))
+	return fmt.Sprintf("capacity %d less %d reserved for heartbeats", capacity, capacity-OthersAtMost(capacity))
 }

@@ -92,7 +92,7 @@ const charts = [
     },
   },
   {
-    name: "503, by reason", unit: (max) => max ? `most ${max} per s` : "none here",
+    name: "503, by reason", unit: (n) => n ? `${n} here` : "none here",
     draw(ctx, s, first, last, top, tall) {
       const perSecond = (from, to) => second / (s.Width * (to - from));
       let max = 0;
@@ -109,7 +109,7 @@ const charts = [
           y -= h;
         });
       });
-      return max >= 10 ? Math.round(max) : +max.toPrecision(2);
+      return s.Refused.reduce((n, r) => n + sum(r, first, last + 1), 0);
     },
     tell: (s, i) => s.Reasons.map((r, k) => [`${reasonLetters[k]}  ${r}`, s.Refused[k][i]]).filter((r) => r[1]),
   },

@@ -46,7 +46,8 @@ function summaryOf(d) {
   const lines = [], broken = d.Broken;
   if (d.Verdict === "unmet") lines.push(`<b>${escape(d.Headline[1])}</b>`);
   if (broken) {
-    lines.push(`${broken.Expected ? `<b>As expected</b> (the scenario has <code>expect violation ${escape(broken.Checker)}</code>, so it passes as long as the rule is broken), ${escape(broken.Checker)} is violated at ` : ""}<b>step ${broken.Step}, ${clock(broken.At, 6)}</b>: ${linked(broken.Detail)}`);
+    lines.push(`${broken.Expected ? `<b>As expected</b>, ${escape(broken.Checker)} is violated at ` : ""}<b>step ${broken.Step}, ${clock(broken.At, 6)}</b>: ${linked(broken.Detail)}`);
+    if (broken.Expected) lines.push(`<span class="rule">The scenario has <code>expect violation ${escape(broken.Checker)}</code>: it passes as long as the rule is broken.</span>`);
     if (broken.Rule) lines.push(`<span class="rule">Rule ${escape(broken.Checker)}: ${escape(broken.Rule)}.</span>`);
   } else if (d.Verdict === "passed") lines.push(`No rule was violated${d.Expectations ? `, ${d.Expectations === 1 ? "the expectation is met" : `all ${d.Expectations} expectations are met`}` : ""}; ${escape(d.Headline[1])}.`);
   else if (d.Verdict === "stopped") lines.push(`The run was stopped ${escape(d.Headline[1])}.`);

@@ -44,9 +44,7 @@ function drawMessages(ctx, lanes, w) {
         if (!shown(m) || x < Math.max(labelled, gutter)) return;
         const text = m.kind === 2 ? m.text.replace(m.rollout + " ", "") : kindWords[m.kind];
         ctx.font = fontOf(10); ctx.fillStyle = m.look === "fine" ? palette.muted : palette[m.look];
-        const end = x + 6 + ctx.measureText(text).width;
-        if (end > w || !claim(x + 5, bars.rail - 11, end + 1, bars.rail)) return;
-        ctx.fillText(text, x + 6, bars.rail - 5.5);
+        signs.push({ name: text, x: x + 6, y: bars.rail - 5.5, colour: ctx.fillStyle });
         labelled = x + ctx.measureText(text).width + 14;
       });
     }
@@ -70,9 +68,16 @@ function drawDeadline(ctx, m) {
 
 let signs = []; // the words and letters of the marks of this frame
 
-// drawSigns writes them on top of all lines, where they have room.
+// drawSigns writes them on top of all lines, where they have room; the names of
+// messages come last.
 function drawSigns(ctx) {
-  for (const s of signs) {
+  for (const s of [...signs].sort((a, b) => !!a.name - !!b.name)) {
+    if (s.name) {
+      ctx.font = fontOf(10); ctx.fillStyle = s.colour;
+      const end = s.x + ctx.measureText(s.name).width;
+      if (end < view.width && claim(s.x - 1, s.y - 5.5, end + 1, s.y + 5.5)) ctx.fillText(s.name, s.x, s.y);
+      continue;
+    }
     if (s.letter) {
       if (s.x < gutter + 5 || s.x > view.width - 5 || !claim(s.x - 5, s.y - 5.5, s.x + 5, s.y + 5.5)) continue;
       ctx.fillStyle = palette.refused; ctx.fillRect(s.x - 5, s.y - 5.5, 10, 11);
