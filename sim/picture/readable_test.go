@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -225,6 +226,15 @@ func TestAPageOpensOnTheLastLinesBeforeTheViolation(t *testing.T) {
 	b.want(`picture.model.d.Broken.At > 60e9`)
 	b.want(`picture.view.t0 > 59e9 && picture.view.t0 < picture.model.d.Broken.At && picture.view.t1 > picture.model.d.Broken.At`)
 	b.want(`picture.view.message.id === 28 && document.querySelector("#step .times").textContent.includes("arrived")`)
+
+	// It is there at once, and does not glide there from the whole run.
+	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
+	b.want(`!matchMedia("(prefers-reduced-motion: reduce)").matches`)
+	b.do(chromedp.Reload())
+	if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool](`!!(window.picture && window.picture.ready)`, chromedp.WithPollingTimeout(patience))); err != nil {
+		t.Fatal(err)
+	}
+	b.want(`measure.opened[0] > 59e9`)
 
 	late := open(t, drawn(t, recorded(t, tenHosts)), "picture")
 	late.want(`!!(window.aim = picture.model.messages.find((m) => m.look === "late"))`)

@@ -63,7 +63,7 @@ function drawDeadline(ctx, m) {
   const at = deadlineOf(m), x = xOf(at), y = place.planeAt + 26;
   if (!at || x < gutter || x > view.width) return;
   ctx.fillStyle = palette.bad; ctx.fillRect(x - 1, y - 6, 2, place.planeAt + planeHeight - y);
-  signs.push({ text: "deadline", x: x + 6, y, colour: palette.bad });
+  signs.push({ text: "deadline", x: x - 6, before: true, y, colour: palette.bad });
 }
 
 let signs = []; // the words and letters of the marks of this frame
@@ -87,8 +87,8 @@ function drawSigns(ctx) {
       continue;
     }
     ctx.font = fontOf(10, 600);
-    const width = ctx.measureText(s.text).width;
-    if (s.x > gutter && s.x + width < view.width && claim(s.x - 3, s.y - 6.5, s.x + width + 3, s.y + 6.5)) label(ctx, s.text, s.x, s.y, width, s.colour);
+    const width = ctx.measureText(s.text).width, x = s.before ? s.x - width : s.x;
+    if (x > gutter && x + width < view.width && claim(x - 3, s.y - 6.5, x + width + 3, s.y + 6.5)) label(ctx, s.text, x, s.y, width, s.colour);
   }
 }
 

@@ -36,10 +36,11 @@ function setRange(t0, t1) {
 
 let flight = 0;
 
-// glideTo moves to a range, unless people want no motion.
+// glideTo moves to a range; at once, if people want no motion or the page has
+// just been opened.
 function glideTo(t0, t1) {
   cancelAnimationFrame(flight);
-  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return setRange(t0, t1);
+  if (!window.picture || matchMedia("(prefers-reduced-motion: reduce)").matches) return setRange(t0, t1);
   const from = [view.t0, view.t1], began = performance.now();
   const frame = (now) => {
     const k = Math.min((now - began) / 180, 1), e = 1 - (1 - k) ** 3;

@@ -120,6 +120,13 @@
     return list.map(({ where, text, wrong }) => ({ where, text, wrong }));
   }
 
+  // opened is the range that a page shows when its script is done.
+  let page;
+  Object.defineProperty(window, "picture", {
+    get: () => page,
+    set: (p) => { page = p; window.measure.opened = [p.view.t0, p.view.t1]; },
+  });
+
   const complaints = (list) => list.filter((t) => t.wrong.length).map((t) => `${t.where}: ${JSON.stringify(t.text)} ${t.wrong.join(", ")}`);
   window.measure = {
     canvasTexts, documentTexts,
