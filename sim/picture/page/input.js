@@ -106,9 +106,14 @@ function groupTip(hosts, time) {
   return `<b>${hosts.length} hosts in this strip</b> <span class="muted">${clock(time)}</span>` + rowsHtml(rows);
 }
 
-// deadlineOf is when the plane has to answer a message; nothing if it was
-// refused at once, or never arrived.
-const deadlineOf = (m) => m.arrived && (m.stepped || m.late || !m.answered || model.d.Codes[m.code].Word === "timeout") ? m.arrivedAt + model.d.ReplyTimeout : 0;
+// deadlineOf is when the plane has to answer a message; nothing if it never
+// arrived, was refused at once, or is a poll that the reducer was done with in
+// time, which may wait.
+function deadlineOf(m) {
+  const deadline = m.arrivedAt + model.d.ReplyTimeout, timeout = m.answered && model.d.Codes[m.code].Word === "timeout";
+  if (!m.arrived || m.answered && !m.stepped && !m.late && !timeout) return 0;
+  return m.kind === 3 && m.stepped && m.steppedAt < deadline ? 0 : deadline;
+}
 
 // timesOf lists what happened to a message, in the order of time.
 function timesOf(m) {

@@ -57,11 +57,11 @@ function drawMessages(ctx, lanes, w) {
   ctx.restore();
 }
 
-// drawDeadline marks when the plane has to have answered the message that is
-// chosen.
+// drawDeadline marks when the plane had to answer the message that is chosen,
+// unless it did so before.
 function drawDeadline(ctx, m) {
   const at = deadlineOf(m), x = xOf(at), y = place.planeAt + 26;
-  if (!at || x < gutter || x > view.width) return;
+  if (!at || x < gutter || x > view.width || m.answered && m.answeredAt < at && !m.late) return;
   ctx.fillStyle = palette.bad; ctx.fillRect(x - 1, y - 6, 2, place.planeAt + planeHeight - y);
   signs.push({ text: "deadline", x: x - 6, before: true, y, colour: palette.bad });
 }
