@@ -227,6 +227,11 @@ func TestAPageOpensOnTheLastLinesBeforeTheViolation(t *testing.T) {
 	b.want(`picture.view.t0 > 59e9 && picture.view.t0 < picture.model.d.Broken.At && picture.view.t1 > picture.model.d.Broken.At`)
 	b.want(`picture.view.message.id === 28 && document.querySelector("#step .times").textContent.includes("arrived")`)
 
+	// The line of the violation stays in sight when the window changes.
+	for _, width := range []int64{800, 1400} {
+		b.do(chromedp.EmulateViewport(width, 760))
+		b.want(`((line, list) => line.bottom > list.top + 8 && line.top < list.bottom - 8)(document.querySelector("#story .now").getBoundingClientRect(), story.getBoundingClientRect())`)
+	}
 	// It is there at once, and does not glide there from the whole run.
 	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
 	b.want(`!matchMedia("(prefers-reduced-motion: reduce)").matches`)

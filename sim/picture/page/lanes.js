@@ -275,7 +275,7 @@ function drawStates(ctx, spans, bar, lane, side) {
 // drawWords writes the states on their bars, where there is room.
 function drawWords(ctx, spans, bar, side) {
   if (bar.h < 9) return;
-  ctx.font = fontOf(Math.min(11, bar.h - 0.5), 600);
+  ctx.font = fontOf(Math.min(11, Math.floor(bar.h - 0.5)), 600);
   for (const s of spans) {
     const x0 = Math.max(xOf(s.from), gutter - 1), x1 = Math.min(xOf(s.to), view.width), width = x1 - x0;
     if (x1 < gutter || x0 > view.width || width <= 12) continue;

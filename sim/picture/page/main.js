@@ -102,7 +102,7 @@ function listen() {
   byId("hosts").addEventListener("keydown", (e) => { if (e.key === "Escape") { e.target.value = ""; e.target.dispatchEvent(new Event("input")); byId("lanes").focus(); } });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readPalette(); redraw(); });
   document.addEventListener("click", follow);
-  new ResizeObserver(redraw).observe(byId("stage"));
+  new ResizeObserver(() => { redraw(); revealStory(); }).observe(byId("stage"));
 }
 
 async function start() {

@@ -83,7 +83,14 @@ function markStory(fresh, line) {
   if (!now && view.step) now = [...byId("story").children].filter((li) => li.item && li.item.at <= view.step.at).at(-1);
   if (!now) return;
   now.className = "now";
-  const box = byId("story"), top = now.offsetTop - box.offsetTop;
+  revealStory();
+}
+
+// revealStory brings the line of the story that is marked into sight.
+function revealStory() {
+  const box = byId("story"), now = box.querySelector(".now");
+  if (!now) return;
+  const top = now.offsetTop - box.offsetTop;
   if (top < box.scrollTop || top + now.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = top - box.clientHeight * 0.6;
 }
 
