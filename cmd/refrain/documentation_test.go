@@ -163,52 +163,63 @@ func TestDocumentation_APlantedBugIsFoundAndDrawn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds two more binaries: not in short mode")
 	}
-	const gate = "core/gate/gate.go"
-	for _, bug := range []struct {
-		of, before, script, search, page string
-		state                            bool
-	}{
-		{"an ignored reserve", "$ git clone -q . /tmp/scratch && cd /tmp/scratch\n", `/class == Bulk/s/g.bulkShare:/g.cfg.Capacity:/`, "bin/refrain sim search --seeds 1000", "reserve.html", false},
-		{"a planted bug", "$ git checkout -q core\n", `/) Settle(/,/^}/s/return Discard/return Deliver/`, "bin/refrain sim search --seeds 1000 --profile swarm", "late.html", true},
-	} {
-		dir := t.TempDir()
-		plant, binary := plantedBinary(t, dir, gate, bug.script)
-		c := &terminal{t: t, dir: dir, binary: binary}
-		search := c.run(bug.search)
-		written := regexp.MustCompile(`(?m)^written +(\S+)`).FindStringSubmatch(search)
-		if written == nil {
-			t.Fatalf("the search writes no file:\n%s", search)
-		}
-		file := written[1]
-		text, err := os.ReadFile(filepath.Join(dir, file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		run := c.run("bin/refrain sim run " + file + " --html " + bug.page)
-		first, _, _ := strings.Cut(run, "\n")
-		_, verdict, _ := strings.Cut(run, "\n\n")
-		if page, err := os.Stat(filepath.Join(dir, bug.page)); err != nil || page.Size() < 1000 {
-			t.Errorf("the page is %v, %v", page, err)
-		}
-		parts := map[string]string{
-			"plant":  sample.Block("", bug.before+plant),
-			"search": sample.Block("", search),
-			"run":    sample.Block("", first+"\n[…]\n"+verdict),
-			"file":   sample.Block("", "$ cat "+file+"\n"+string(text)),
-		}
-		if bug.state {
-			found := regexp.MustCompile(`at step (\d+)`).FindStringSubmatch(verdict)
-			if found == nil {
-				t.Fatalf("the run breaks no rule:\n%s", run)
-			}
-			step, err := strconv.Atoi(found[1])
-			if err != nil {
-				t.Fatal(err)
-			}
-			parts["state"] = sample.Block("", c.firstOfBatch(file, strconv.Itoa(step-1)))
-		}
-		sample.Check(t, docs+"simulation.md", bug.of, parts, volatile...)
+	reserve := walk(t, `/class == Bulk/s/g.bulkShare:/g.cfg.Capacity:/`, "bin/refrain sim search --seeds 1000 --profile storm", "reserve.html")
+	sample.Check(t, docs+"simulation.md", "an ignored reserve", map[string]string{
+		"plant":  sample.Block("", "$ git clone -q . /tmp/scratch && cd /tmp/scratch\n"+reserve.plant),
+		"search": sample.Block("", reserve.search),
+		"run":    sample.Block("", reserve.run),
+		"file":   sample.Block("", reserve.text),
+	}, volatile...)
+	late := walk(t, `/) Settle(/,/^}/s/return Discard/return Deliver/`, "bin/refrain sim search --seeds 1000 --profile swarm", "late.html")
+	sample.Check(t, docs+"simulation.md", "a planted bug", map[string]string{
+		"plant":  sample.Block("", "$ git checkout -q core\n"+late.plant),
+		"search": sample.Block("", late.search),
+		"run":    sample.Block("", late.run),
+		"file":   sample.Block("", late.text),
+		"state":  sample.Block("", late.firstOfBatch(late.file, strconv.Itoa(late.step-1))),
+	}, volatile...)
+}
+
+// walked is what a reader sees on the way from a planted bug to a page.
+type walked struct {
+	*terminal
+	plant, search, run, text string
+	file                     string
+	step                     int // of the violation
+}
+
+// walk plants a bug in the gate, searches for it, and draws what is found.
+func walk(t *testing.T, script, search, page string) walked {
+	t.Helper()
+	dir := t.TempDir()
+	plant, binary := plantedBinary(t, dir, "core/gate/gate.go", script)
+	w := walked{terminal: &terminal{t: t, dir: dir, binary: binary}, plant: plant}
+	w.search = w.terminal.run(search)
+	written := regexp.MustCompile(`(?m)^written +(\S+)`).FindStringSubmatch(w.search)
+	if written == nil {
+		t.Fatalf("the search writes no file:\n%s", w.search)
 	}
+	w.file = written[1]
+	text, err := os.ReadFile(filepath.Join(dir, w.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.text = "$ cat " + w.file + "\n" + string(text)
+	run := w.terminal.run("bin/refrain sim run " + w.file + " --html " + page)
+	first, _, _ := strings.Cut(run, "\n")
+	_, verdict, _ := strings.Cut(run, "\n\n")
+	w.run = first + "\n[…]\n" + verdict
+	if page, err := os.Stat(filepath.Join(dir, page)); err != nil || page.Size() < 1000 {
+		t.Errorf("the page is %v, %v", page, err)
+	}
+	found := regexp.MustCompile(`at step (\d+)`).FindStringSubmatch(verdict)
+	if found == nil {
+		t.Fatalf("the run breaks no rule:\n%s", run)
+	}
+	if w.step, err = strconv.Atoi(found[1]); err != nil {
+		t.Fatal(err)
+	}
+	return w
 }
 
 // firstOfBatch is what jq prints of a state.
