@@ -163,7 +163,7 @@ func TestDocumentation_APlantedBugIsFoundAndDrawn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds two more binaries: not in short mode")
 	}
-	reserve := walk(t, `/class == Bulk/s/g.bulkShare:/g.cfg.Capacity:/`, "bin/refrain sim search --seeds 1000 --profile storm", "reserve.html")
+	reserve := walk(t, `/class == Bulk/s/g.bulkShare:/g.cfg.Capacity:/`, "bin/refrain sim search --seeds 1000 --profile storm --workers 1", "reserve.html")
 	sample.Check(t, docs+"simulation.md", "an ignored reserve", map[string]string{
 		"plant":  sample.Block("", "$ git clone -q . /tmp/scratch && cd /tmp/scratch\n"+reserve.plant),
 		"search": sample.Block("", reserve.search),
