@@ -157,45 +157,69 @@ func TestDocumentation_OutputIsWhatIsPrinted(t *testing.T) {
 }
 
 // The way from a failing seed to a page is walked as docs/simulation.md shows it,
-// with the bug planted that it plants.
+// with the bugs planted that it plants. The commands that plant them are tried as
+// they are shown: they find a line by what it says, since its number changes.
 func TestDocumentation_APlantedBugIsFoundAndDrawn(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds a second binary: not in short mode")
+		t.Skip("builds two more binaries: not in short mode")
 	}
+	reserve := walk(t, `/class == Bulk/s/g.bulkShare:/g.cfg.Capacity:/`, "bin/refrain sim search --seeds 1000 --profile storm --workers 1", "reserve.html")
+	sample.Check(t, docs+"simulation.md", "an ignored reserve", map[string]string{
+		"plant":  sample.Block("", "$ git clone -q . /tmp/scratch && cd /tmp/scratch\n"+reserve.plant),
+		"search": sample.Block("", reserve.search),
+		"run":    sample.Block("", reserve.run),
+		"file":   sample.Block("", reserve.text),
+	}, volatile...)
+	late := walk(t, `/) Settle(/,/^}/s/return Discard/return Deliver/`, "bin/refrain sim search --seeds 1000 --profile swarm", "late.html")
+	sample.Check(t, docs+"simulation.md", "a planted bug", map[string]string{
+		"plant":  sample.Block("", "$ git checkout -q core\n"+late.plant),
+		"search": sample.Block("", late.search),
+		"run":    sample.Block("", late.run),
+		"file":   sample.Block("", late.text),
+		"state":  sample.Block("", late.firstOfBatch(late.file, strconv.Itoa(late.step-1))),
+	}, volatile...)
+}
+
+// walked is what a reader sees on the way from a planted bug to a page.
+type walked struct {
+	*terminal
+	plant, search, run, text string
+	file                     string
+	step                     int // of the violation
+}
+
+// walk plants a bug in the gate, searches for it, and draws what is found.
+func walk(t *testing.T, script, search, page string) walked {
+	t.Helper()
 	dir := t.TempDir()
-	plant, binary := plantedBinary(t, dir)
-	c := &terminal{t: t, dir: dir, binary: binary}
-	search := c.run("bin/refrain sim search --seeds 1000 --profile swarm")
-	written := regexp.MustCompile(`(?m)^written +(\S+)`).FindStringSubmatch(search)
+	plant, binary := plantedBinary(t, dir, "core/gate/gate.go", script)
+	w := walked{terminal: &terminal{t: t, dir: dir, binary: binary}, plant: plant}
+	w.search = w.terminal.run(search)
+	written := regexp.MustCompile(`(?m)^written +(\S+)`).FindStringSubmatch(w.search)
 	if written == nil {
-		t.Fatalf("the search writes no file:\n%s", search)
+		t.Fatalf("the search writes no file:\n%s", w.search)
 	}
-	file := written[1]
-	text, err := os.ReadFile(filepath.Join(dir, file))
+	w.file = written[1]
+	text, err := os.ReadFile(filepath.Join(dir, w.file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := c.run("bin/refrain sim run " + file + " --html late.html")
+	w.text = "$ cat " + w.file + "\n" + string(text)
+	run := w.terminal.run("bin/refrain sim run " + w.file + " --html " + page)
 	first, _, _ := strings.Cut(run, "\n")
 	_, verdict, _ := strings.Cut(run, "\n\n")
-	if page, err := os.Stat(filepath.Join(dir, "late.html")); err != nil || page.Size() < 1000 {
+	w.run = first + "\n[…]\n" + verdict
+	if page, err := os.Stat(filepath.Join(dir, page)); err != nil || page.Size() < 1000 {
 		t.Errorf("the page is %v, %v", page, err)
 	}
 	found := regexp.MustCompile(`at step (\d+)`).FindStringSubmatch(verdict)
 	if found == nil {
 		t.Fatalf("the run breaks no rule:\n%s", run)
 	}
-	step, err := strconv.Atoi(found[1])
-	if err != nil {
+	if w.step, err = strconv.Atoi(found[1]); err != nil {
 		t.Fatal(err)
 	}
-	sample.Check(t, docs+"simulation.md", "a planted bug", map[string]string{
-		"plant":  sample.Block("", plant),
-		"search": sample.Block("", search),
-		"run":    sample.Block("", first+"\n[…]\n"+verdict),
-		"file":   sample.Block("", "$ cat "+file+"\n"+string(text)),
-		"state":  sample.Block("", c.firstOfBatch(file, strconv.Itoa(step-1))),
-	}, volatile...)
+	return w
 }
 
 // firstOfBatch is what jq prints of a state.
@@ -221,11 +245,10 @@ func (c *terminal) firstOfBatch(file, step string) string {
 	return "$ " + line + " | jq '.plane.loop.batch[0]'\n" + pretty.String()
 }
 
-// plantedBinary builds this command with a late reply that is delivered, and
-// returns how a reader does the same.
-func plantedBinary(t *testing.T, dir string) (how, binary string) {
+// plantedBinary builds this command with a file changed by a script for sed, and
+// returns how a reader does the same. The script has to change one line.
+func plantedBinary(t *testing.T, dir, name, script string) (how, binary string) {
 	t.Helper()
-	const name, from, to = "core/gate/gate.go", "return Discard", "return Deliver"
 	path, err := filepath.Abs("../../" + name)
 	if err != nil {
 		t.Fatal(err)
@@ -234,26 +257,30 @@ func plantedBinary(t *testing.T, dir string) (how, binary string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := strings.SplitAfter(string(text), "\n")
-	at := -1
-	for i := 2; i < len(lines); i++ {
-		if strings.TrimSpace(lines[i-2]) == "case answered:" && strings.Contains(lines[i], from) {
-			at = i
+	after, err := exec.CommandContext(t.Context(), "sed", script, path).Output()
+	if err != nil {
+		t.Fatalf("sed '%s' %s: %v", script, name, err)
+	}
+	was, is, at := strings.SplitAfter(string(text), "\n"), strings.SplitAfter(string(after), "\n"), -1
+	for i := range min(len(was), len(is)) {
+		if was[i] == is[i] {
+			continue
 		}
+		if at >= 0 {
+			t.Fatalf("sed '%s' %s changes lines %d and %d; want one line changed", script, name, at+1, i+1)
+		}
+		at = i
 	}
-	if at < 0 {
-		t.Fatalf("%s has no %q in the case of what was answered", name, from)
+	if at < 0 || len(was) != len(is) {
+		t.Fatalf("sed '%s' %s changes no line, or how many there are; want one line changed", script, name)
 	}
-	planted := strings.Replace(lines[at], from, to, 1)
-	how = "$ git clone -q . /tmp/scratch && cd /tmp/scratch\n" +
-		"$ sed -i '" + strconv.Itoa(at+1) + "s/" + from + "/" + to + "/' " + name + "\n" +
+	how = "$ sed -i '" + script + "' " + name + "\n" +
 		"$ git diff -U2 | tail -n 6\n" +
-		" " + lines[at-2] + " " + lines[at-1] + "-" + lines[at] + "+" + planted + " " + lines[at+1] + " " + lines[at+2] +
+		" " + was[at-2] + " " + was[at-1] + "-" + was[at] + "+" + is[at] + " " + was[at+1] + " " + was[at+2] +
 		"$ go build -o bin/refrain ./cmd/refrain\n"
 
-	lines[at] = planted
 	changed, overlay := filepath.Join(dir, "gate.go"), filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(changed, []byte(strings.Join(lines, "")), 0o600); err != nil {
+	if err := os.WriteFile(changed, after, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	replaced, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})

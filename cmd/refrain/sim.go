@@ -79,14 +79,6 @@ type simViolation struct {
 	Detail     string  `json:"detail"`
 }
 
-func (r *simReport) judge(v *world.Violation) {
-	r.Verdict = verdictPassed
-	if v != nil {
-		r.Verdict = verdictViolation
-		r.Violation = reportViolation(v)
-	}
-}
-
 func reportViolation(v *world.Violation) *simViolation {
 	return &simViolation{v.Checker, v.Step, v.At.Seconds(), v.Detail}
 }
@@ -98,8 +90,12 @@ type simUnmet struct {
 	Saw    string `json:"saw"`
 }
 
-// expectations takes in what a file expects. An expected violation is none.
-func (r *simReport) expectations(result *check.Verdict) {
+// ended takes in how a run ended.
+func (r *simReport) ended(result *check.Verdict) {
+	r.Verdict = result.Word()
+	if v := result.Violation; v != nil {
+		r.Violation = reportViolation(v)
+	}
 	for i := range result.Unmet {
 		u := &result.Unmet[i]
 		line := 0
@@ -107,13 +103,6 @@ func (r *simReport) expectations(result *check.Verdict) {
 			line = r.source.ExpectLine(u.Index)
 		}
 		r.Unmet = append(r.Unmet, simUnmet{line, u.Expect.String(), u.Saw})
-	}
-	switch {
-	case result.Violation != nil && !result.Expected:
-	case len(r.Unmet) > 0:
-		r.Verdict = verdictUnmet
-	default:
-		r.Verdict = verdictPassed
 	}
 }
 

@@ -200,7 +200,7 @@ func (c *simDiffCommand) rows(d *picture.Difference, steps int) []picture.Row {
 func (c *simDiffCommand) report(d *picture.Difference) *simDiffReport {
 	outcome := func(s *picture.Side) simDiffOutcome {
 		r := simReport{}
-		r.judge(s.Whole.Violation)
+		r.ended(&s.Whole)
 		return simDiffOutcome{
 			Name: s.Name, Verdict: r.Verdict, Violation: r.Violation, Events: s.Whole.Events,
 			Hash: fmt.Sprintf("%016x", s.Whole.Hash), What: s.What,

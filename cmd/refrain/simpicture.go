@@ -56,7 +56,7 @@ func (d *simDrawing) finish(verdict check.Verdict, report *simReport) error {
 		return nil
 	}
 	run := picture.Run{
-		Recording: d.recorder.Recording(verdict), Profile: report.Profile, File: report.File, Build: report.Build, Again: report.Again,
+		Recording: d.recorder.Recording(verdict), Profile: report.Profile, File: report.File, Source: report.source, Build: report.Build, Again: report.Again,
 	}
 	for _, p := range d.pages {
 		if err := p.file.write(func(w io.Writer) error { return p.draw(w, run) }); err != nil {

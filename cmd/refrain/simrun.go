@@ -130,8 +130,7 @@ func (c *simRunCommand) options(io stdio, from *origin) (o sim.Options, trace *o
 
 // take takes in the result of a run.
 func (r *simReport) take(result *check.Verdict) {
-	r.judge(result.Violation)
-	r.expectations(result)
+	r.ended(result)
 	r.Seed, r.Events, r.Hash = result.Seed, result.Events, fmt.Sprintf("%016x", result.Hash)
 	r.SimSeconds = result.Simulated.Seconds()
 	r.rates()
@@ -237,18 +236,8 @@ func printRun(w io.Writer, r *simReport, result *check.Verdict) {
 	for _, u := range r.Unmet {
 		fmt.Fprintf(w, "UNMET    %s (line %d): saw %s\n", u.Expect, u.Line, u.Saw)
 	}
-	switch {
-	case result.Violation != nil && !result.Expected:
-		fmt.Fprintf(w, "VIOLATED %v\n", result.Violation)
-	case len(r.Unmet) > 0:
-		fmt.Fprintf(w, "FAILED   %d of %d expectations unmet\n", len(r.Unmet), len(r.source.Scenario.Expects))
-	case result.Violation != nil:
-		fmt.Fprintf(w, "PASSED   as expected, %v\n", result.Violation)
-	case result.Ended:
-		fmt.Fprintf(w, "PASSED   at rest %v after healing\n", result.Settled.Round(time.Second))
-	default:
-		fmt.Fprintf(w, "STOPPED  after step %d, with nothing violated\n", result.Events)
-	}
+	word, why := result.Headline()
+	fmt.Fprintf(w, "%-8s %s\n", word, why)
 	var effects []string
 	for e, n := range result.Effects {
 		if n > 0 && scenario.Effect(e) != scenario.EffectNone {

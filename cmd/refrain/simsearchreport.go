@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/repro"
 	"github.com/refrain-fleet/refrain/sim/search"
 )
@@ -47,12 +48,13 @@ func (o *searchOutcome) judgeProbes(probes []search.Probe, required bool) {
 	slices.SortStableFunc(o.unseen, func(a, b search.Absence) int { return cmp.Compare(a.Chance, b.Chance) })
 }
 
-// The verdicts of a run and of a search. Exactly verdictPassed goes with exit
-// code 0, and verdictInterrupted with 130 and 143.
+// The verdicts of a run and of a search; those of a run that ended are
+// check.Verdict.Word. verdictPassed goes with exit code 0, and so does
+// check.WordStopped, of a run with --until; verdictInterrupted goes with 130 and
+// 143.
 const (
-	verdictPassed      = "passed"
-	verdictViolation   = "violation"
-	verdictUnmet       = "unmet"       // an expectation of a file
+	verdictPassed      = check.WordPassed
+	verdictViolation   = check.WordViolation
 	verdictUnended     = "unended"     // a run did not end within its limit
 	verdictFailed      = "failed"      // what a seed drew is no scenario
 	verdictDiffers     = "differs"     // a second process came to something else

@@ -61,7 +61,7 @@ func checkPolls[T any](f *Front[T], _ *Worker[T]) error {
 	}
 	timed := f.polls.deadlines.all()
 	if len(timed) != f.polls.deadlines.live {
-		return fmt.Errorf("%d polls have a deadline, %d are counted", len(timed), f.polls.deadlines.live)
+		return fmt.Errorf("the count of polls with a deadline is %d; want %d, as many as there are", f.polls.deadlines.live, len(timed))
 	}
 	for _, r := range timed {
 		if r.poll.waits && f.polls.of(hostOf(r)) != r {
@@ -82,7 +82,7 @@ func checkLine[T any](f *Front[T], _ *Worker[T]) error {
 		}
 	}
 	if waiting != f.polls.waiting {
-		return fmt.Errorf("%d polls wait, %d are counted", waiting, f.polls.waiting)
+		return fmt.Errorf("the count of waiting polls is %d; want %d, as many as wait", f.polls.waiting, waiting)
 	}
 	inLine := 0
 	for r := f.polls.first; r != nil; r = r.poll.next {

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -38,7 +39,7 @@ func newRefusals(s *Checks) {
 func (c *refusals) admitted(e *world.Event) {
 	w, m := e.World, e.Message
 	if c.q.expected != wire.OK {
-		w.Violate("S6", "m%d, a %v of %s, is admitted, and the inbox says %v: %s", m.ID(), m.Kind(), m.Identity().Name, c.q.expected, c.q.text(w))
+		w.Violate("S6", "%v, is admitted; want it refused %v: %s", m, c.q.expected, c.q.why(w, m))
 	}
 	c.slots[c.q.prior.caller] = 0
 }
@@ -46,7 +47,7 @@ func (c *refusals) admitted(e *world.Event) {
 func (c *refusals) refused(e *world.Event) {
 	w, m := e.World, e.Message
 	if m.Outcome().Code != c.q.expected {
-		w.Violate("S6", "m%d, a %v of %s, is refused %v, and the inbox says %v: %s", m.ID(), m.Kind(), m.Identity().Name, m.Outcome().Code, c.q.expected, c.q.text(w))
+		w.Violate("S6", "%v, is refused %v; want it %s: %s", m, m.Outcome().Code, c.q.wanted(), c.q.why(w, m))
 	}
 }
 
@@ -60,7 +61,7 @@ func (c *refusals) dropped(e *world.Event) {
 	if w.MayDropReply(m) {
 		return
 	}
-	w.Violate("S6", "the loop lets go of m%d, a %v, for no reason", m.ID(), m.Kind())
+	w.Violate("S6", "the loop drops %v, without a reply; want one, since there is no fault, rebuild or shutdown that drops it", m)
 }
 
 func (c *refusals) answered(e *world.Event) {
@@ -75,26 +76,53 @@ func (c *refusals) answered(e *world.Event) {
 	switch {
 	case was.refused:
 		if code != c.q.expected {
-			w.Violate("S6", "m%d was refused %v and is answered %v", m.ID(), c.q.expected, code)
+			w.Violate("S6", "%v, is refused %v and is answered %v; want the same code", m, c.q.expected, code)
 		}
 	case was.place == atDoor:
 		if code.Unavailable() {
-			w.Violate("S6", "m%d is answered %v before the gate", m.ID(), code)
+			w.Violate("S6", "%v, is answered %v before the gate has seen it; want a 503 from the gate only", m, code)
 		}
 	case was.place == inside:
 		if code == wire.Closed && c.q.closing && !was.stepped {
 			c.flushed = true
 		} else if code != wire.Timeout || w.Now() < was.deadline {
-			w.Violate("S6", "m%d is inside with %v left and is answered %v", m.ID(), was.deadline-w.Now(), code)
+			w.Violate("S6", "%v, is in the inbox, %s, and is answered %v; want timeout, at its deadline", m, left(w, was.deadline), code)
 		}
 	case was.finishedAt == w.Now() && !(m.Kind() == scenario.RoutePoll && code == wire.Closed && c.q.closing):
 		if want := c.atEnd(w, was); code != want && (want != wire.OK || code.Unavailable()) {
-			w.Violate("S6", "m%d is worked off (dropped: %v) with %v left and is answered %v", m.ID(), was.dropped, was.deadline-w.Now(), code)
+			w.Violate("S6", "%v, is answered %v; want %s, since the reducer %s %s", m, code, orReply(want), finishedOr(was.dropped), left(w, was.deadline))
 		}
 	case code == wire.CertificateRevoked: // since the poll came: S10 says whether it is
 	case code != wire.NoContent && !(code == wire.Closed && c.q.closing):
-		w.Violate("S6", "m%d, a poll that waits, is answered %v", m.ID(), code)
+		w.Violate("S6", "%v, which waits for work, is answered %v; want no_content, or closed in a shutdown", m, code)
 	}
+}
+
+// left says how a deadline lies to now.
+func left(w *world.World, deadline time.Duration) string {
+	switch d := deadline - w.Now(); {
+	case d > 0:
+		return fmt.Sprintf("%v before its deadline", d)
+	case d < 0:
+		return fmt.Sprintf("%v after its deadline", -d)
+	}
+	return "at its deadline"
+}
+
+// finishedOr says how the reducer ended with a request.
+func finishedOr(dropped bool) string {
+	if dropped {
+		return "dropped its reply"
+	}
+	return "was done with it"
+}
+
+// orReply is a wanted code; OK stands for whatever the reducer replies.
+func orReply(c wire.Code) string {
+	if c == wire.OK {
+		return "the reducer's reply"
+	}
+	return c.String()
 }
 
 // atEnd is the 503 that a request is answered with when the reducer is done
@@ -114,13 +142,13 @@ func (c *refusals) atEnd(w *world.World, was *request) wire.Code {
 func (c *refusals) retryAfter(w *world.World, m *world.Message) {
 	after := m.Outcome().RetryAfter
 	if after < time.Second || after > w.Scenario().Fleet.Interval || after%time.Second != 0 {
-		w.Violate("S6", "m%d is told to come back after %v; want whole seconds from 1s to %v", m.ID(), after, w.Scenario().Fleet.Interval)
+		w.Violate("S6", "%v, is told to retry after %v; want whole seconds from 1s to the heartbeat interval, %v", m, after, w.Scenario().Fleet.Interval)
 		return
 	}
 	slot := &c.slots[c.q.prior.caller]
 	if *slot > 0 && w.Now() <= *slot-time.Second {
 		if off := w.Now() + after - *slot; off <= -time.Second || off >= time.Second {
-			w.Violate("S6", "%s was to come back at about %v, comes before and is told %v", m.Identity().Name, *slot, w.Now()+after)
+			w.Violate("S6", "%v, comes before its slot at about %v and is told to retry at %v; want the same slot, give or take a second", m, *slot, w.Now()+after)
 		}
 		return
 	}
@@ -130,7 +158,7 @@ func (c *refusals) retryAfter(w *world.World, m *world.Message) {
 func (c *refusals) stepped(e *world.Event) {
 	w := e.World
 	if c.flushed && w.PlaneUp() {
-		w.Violate("S6", "a request inside was answered closed before the end of the drain")
+		w.Violate("S6", "a request in the inbox is answered closed; want that at the end of the shutdown's drain only")
 	}
 	c.flushed = false
 }
@@ -150,27 +178,20 @@ func newRoom(s *Checks) {
 func (c *room) admitted(e *world.Event) {
 	w, m := e.World, e.Message
 	q, capacity := c.q, w.Capacity()
-	reserve := capacity / 4
-	if capacity%4 > 0 {
-		reserve++
-	}
-	if reserve == capacity {
-		reserve-- // one slot is nobody's reserve, or no event would ever come in
-	}
 	switch {
 	case q.inside > capacity:
-		w.Violate("S7", "%d requests are inside, the capacity is %d", q.inside, capacity)
-	case q.bulk > capacity-reserve:
-		w.Violate("S7", "%d requests that are no heartbeats are inside, %d of %d slots are reserved", q.bulk, reserve, capacity)
-	case q.count() > 4:
-		w.Violate("S7", "%d requests of %s are inside", q.count(), m.Identity().Name)
+		w.Violate("S7", "%v, is admitted: %d requests are in the inbox, and its capacity is %d", m, q.inside, capacity)
+	case q.bulk > OthersAtMost(capacity):
+		w.Violate("S7", "%v, is admitted: %d requests other than heartbeats are in the inbox, and the limit for those is %d (%s)", m, q.bulk, OthersAtMost(capacity), reserved(capacity))
+	case q.count() > perCaller:
+		w.Violate("S7", "%v, is admitted: %d requests of %s are in the inbox, and the limit for one caller is %d", m, q.count(), m.Identity().Name, perCaller)
 	}
 }
 
 func (c *room) stepped(e *world.Event) {
 	w := e.World
 	if w.PlaneUp() && w.InboxDepth() != c.q.inside {
-		w.Violate("S7", "%d requests are inside, and %d came in that are not worked off", w.InboxDepth(), c.q.inside)
+		w.Violate("S7", "the inbox says that it has %d requests; want %d, those that were admitted and that the reducer is not done with", w.InboxDepth(), c.q.inside)
 	}
 }
 
@@ -193,18 +214,18 @@ func (c *steppings) stepping(e *world.Event) {
 	r, was := c.q.now, &c.q.prior
 	switch {
 	case r == nil:
-		w.Violate("S11", "m%d is stepped, and it was refused or answered, or never came", m.ID())
+		w.Violate("S11", "%v, is stepped by the reducer; want it not stepped, since it was refused or answered before, or never arrived", m)
 	case was.place != inside:
-		w.Violate("S11", "m%d is stepped, and it is not inside", m.ID())
+		w.Violate("S11", "%v, is stepped by the reducer; want it not stepped, since it is not in the inbox", m)
 	case was.stepped:
-		w.Violate("S11", "m%d is stepped twice", m.ID())
+		w.Violate("S11", "%v, is stepped by the reducer twice; want once", m)
 	}
 }
 
 func (c *steppings) finished(e *world.Event) {
 	w, m := e.World, e.Message
 	if r, was := c.q.now, &c.q.prior; r != nil && !was.stepped && !was.dropped {
-		w.Violate("S11", "m%d is finished with a reply, and was never stepped", m.ID())
+		w.Violate("S11", "%v, has a reply; want none, since the reducer never stepped it", m)
 	}
 }
 
@@ -216,10 +237,10 @@ func (c *steppings) answered(e *world.Event) {
 	}
 	switch {
 	case was.place == inside:
-		w.Violate("S11", "m%d is answered %v, and the reducer is not done with it", m.ID(), m.Outcome().Code)
+		w.Violate("S11", "%v, is answered %v; want no reply before the reducer is done with it", m, m.Outcome().Code)
 	case was.place == worked && was.finishedAt == w.Now() && w.Now() >= was.deadline:
-		w.Violate("S11", "the reply to m%d is delivered %v after its deadline", m.ID(), w.Now()-was.deadline)
+		w.Violate("S11", "the reply to %v, is delivered %v after its deadline, which was %v after its arrival; want 503 timeout at the deadline, and the reply discarded", m, w.Now()-was.deadline, w.Scenario().Plane.ReplyTimeout)
 	case was.place == worked && was.dropped:
-		w.Violate("S11", "the reply to m%d was dropped and is delivered", m.ID())
+		w.Violate("S11", "the reply to %v, was dropped and is delivered all the same; want 503 dropped_reply", m)
 	}
 }

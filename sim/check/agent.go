@@ -77,7 +77,7 @@ func (c *conduct) hostStepped(e *world.Event) {
 			h.beats(w, e.Host, r)
 		case agent.RequestPoll:
 			if w.Now() < h.poll {
-				w.Violate("S17", "h%d polls %v before it may (A5)", e.Host, h.poll-w.Now())
+				w.Violate("S17", "h%d polls %v too early; want no poll before the end of its Retry-After, at %v (A5)", e.Host, h.poll-w.Now(), h.poll)
 			}
 		case agent.RequestEvent:
 			h.tells(w, e.Host, r)
@@ -90,7 +90,7 @@ func (c *conduct) hostStepped(e *world.Event) {
 	for i := range out.Effects {
 		if k := out.Effects[i].Kind; k == agent.EffectActivate || k == agent.EffectRollback {
 			if h.switching {
-				w.Violate("S17", "h%d begins %v while another switch runs (A9, A10)", e.Host, &out.Effects[i])
+				w.Violate("S17", "h%d begins %v while another switch runs; want one at a time (A9, A10)", e.Host, &out.Effects[i])
 			}
 			h.switching = true
 		}
@@ -113,7 +113,7 @@ func (h *agentHabits) rollsBack(e *world.Event) {
 		}
 	}
 	if due && !slices.ContainsFunc(e.AgentOutput.Effects, func(e agent.Effect) bool { return e.Kind == agent.EffectRollback }) {
-		e.World.Violate("S17", "h%d has failed and does not roll back at once (A7)", e.Host)
+		e.World.Violate("S17", "h%d has failed and does not roll back; want a rollback at once (A7)", e.Host)
 	}
 }
 
@@ -136,10 +136,10 @@ func (h *agentHabits) appends(w *world.World, host int, entry *agent.Entry) {
 	case wire.HostConverged:
 		r := h.of(entry.RolloutID)
 		if w.Now() < r.soakOver {
-			w.Violate("S17", "h%d converges %v before its soak is over (A8)", host, r.soakOver-w.Now())
+			w.Violate("S17", "h%d converges %v too early; want it to soak until %v (A8)", host, r.soakOver-w.Now(), r.soakOver)
 		}
 		if w.Scenario().Fleet.Probes > 0 && !h.probed {
-			w.Violate("S17", "h%d converges, and no probe has run since its process started (A8)", host)
+			w.Violate("S17", "h%d converges, and no probe has run since its process started; want one first (A8)", host)
 		}
 	}
 }
@@ -206,13 +206,13 @@ func (h *agentHabits) beats(w *world.World, host int, r *agent.Request) {
 	case b.answer.Status == 200:
 		since := w.Now() - b.sent
 		if since < interval-interval/10 || w.Now() > max(b.sent+interval+interval/10, b.heard) {
-			w.Violate("S17", "h%d sends a heartbeat %v after the last; want %v, a tenth more or less (A5)", host, since, interval)
+			w.Violate("S17", "h%d sends a heartbeat %v after the last; want %v, a tenth more or less: from %v to %v (A5)", host, since, interval, interval-interval/10, interval+interval/10)
 		}
 		even = since == interval
 	case unavailable(b.answer.Status) || b.answer.Status == 0:
 		since := w.Now() - b.heard
 		if since < b.answer.RetryAfter || since > max(interval, b.answer.RetryAfter) {
-			w.Violate("S17", "h%d sends a heartbeat %v after a %d; want at least %v and at most %v (A5)", host, since,
+			w.Violate("S17", "h%d sends a heartbeat %v after an answer %d; want at least the Retry-After, %v, and at most %v (A5)", host, since,
 				b.answer.Status, b.answer.RetryAfter, max(interval, b.answer.RetryAfter))
 		}
 		even = since%time.Second == 0 && since != b.answer.RetryAfter
@@ -221,7 +221,7 @@ func (h *agentHabits) beats(w *world.World, host int, r *agent.Request) {
 		b.even = 0
 	}
 	if b.even >= 2 || even && !b.any {
-		w.Violate("S17", "h%d does not jitter its heartbeats: this is the instant without any (A5)", host)
+		w.Violate("S17", "h%d does not jitter its heartbeats: they come exactly at the instants without any; want a random one within a tenth of the interval (A5)", host)
 	}
 	b.id, b.sent = r.ID, w.Now()
 }
@@ -231,11 +231,11 @@ func (h *agentHabits) tells(w *world.World, host int, r *agent.Request) {
 	s := h.of(r.Event.RolloutID)
 	switch {
 	case s.open != 0:
-		w.Violate("S17", "h%d sends event %d of %s while another is on its way (A2)", host, r.Event.Event.Seq, s.id)
+		w.Violate("S17", "h%d sends event %d of %s while another is on its way; want one at a time (A2)", host, r.Event.Event.Seq, s.id)
 	case w.Now() < s.not:
-		w.Violate("S17", "h%d sends event %d of %s %v before it may (E9)", host, r.Event.Event.Seq, s.id, s.not-w.Now())
+		w.Violate("S17", "h%d sends event %d of %s %v too early; want no event before the end of its Retry-After, at %v (E9)", host, r.Event.Event.Seq, s.id, s.not-w.Now(), s.not)
 	case s.unknown:
-		w.Violate("S17", "h%d sends event %d of %s, which the plane does not know and has not asked for (E8)", host, r.Event.Event.Seq, s.id)
+		w.Violate("S17", "h%d sends event %d of %s, which the plane does not know; want no event until the plane asks (E8)", host, r.Event.Event.Seq, s.id)
 	}
 	s.open = r.ID
 }

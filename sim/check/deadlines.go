@@ -50,7 +50,7 @@ func newDeadlines(s *Checks) {
 func (c *deadlines) arrived(e *world.Event) {
 	w, m := e.World, e.Message
 	if c.q.now != nil {
-		w.Violate("S5", "m%d comes twice", m.ID())
+		w.Violate("S5", "%v, arrives twice; want once", m)
 	}
 	if m.Kind() == scenario.RoutePoll && m.Wait() > 0 {
 		c.polls = append(c.polls, m.Identity().Name)
@@ -61,7 +61,7 @@ func (c *deadlines) admitted(e *world.Event) {
 	w, m := e.World, e.Message
 	r, was := c.q.now, &c.q.prior
 	if r == nil || was.answered || was.place == inside {
-		w.Violate("S5", "m%d is admitted, and was answered or is inside", m.ID())
+		w.Violate("S5", "%v, is admitted, and was answered or is in the inbox already; want it admitted once", m)
 		return
 	}
 	c.due = append(c.due, owedAnswer{r, m.ID(), r.deadline})
@@ -79,9 +79,9 @@ func (c *deadlines) answered(e *world.Event) {
 	was := &c.q.prior
 	switch {
 	case c.q.now == nil || was.answered:
-		w.Violate("S5", "m%d is answered %v, and was answered before or never came", m.ID(), m.Outcome().Code)
+		w.Violate("S5", "%v, is answered %v, and was answered before or never arrived; want one answer for each request that arrives", m, m.Outcome().Code)
 	case was.place == inside && w.Now() > was.deadline && !c.suspended:
-		w.Violate("S5", "m%d is answered %v, %v after its deadline", m.ID(), m.Outcome().Code, w.Now()-was.deadline)
+		w.Violate("S5", "%v, is answered %v %v after its deadline; want an answer by then, %v after its arrival", m, m.Outcome().Code, w.Now()-was.deadline, w.Scenario().Plane.ReplyTimeout)
 	case was.place == worked && was.finishedAt < w.Now() && !was.refused:
 		c.waited(w, m)
 	}
@@ -94,9 +94,9 @@ func (c *deadlines) waited(w *world.World, m *world.Message) {
 	case m.Outcome().Code == wire.Closed: // S6 says whether it may be
 	case m.Outcome().Code == wire.CertificateRevoked: // S10 does
 	case w.Now() > until && w.Now() > c.awake+time.Second && !c.suspended:
-		w.Violate("S5", "m%d, a poll, is answered %v after its wait", m.ID(), w.Now()-until)
+		w.Violate("S5", "%v, is answered %v after the end of its wait; want an answer by then, %v after its arrival", m, w.Now()-until, m.Wait())
 	case w.Now() < until && !c.newer(m):
-		w.Violate("S5", "m%d, a poll, is answered %v before the end of its wait, and its host has no newer one", m.ID(), until-w.Now())
+		w.Violate("S5", "%v, is answered %v too early; want an answer at the end of its wait, %v, since there is no newer poll of its host", m, until-w.Now(), m.Wait())
 	}
 }
 
@@ -115,7 +115,7 @@ func (c *deadlines) stepped(e *world.Event) {
 	for i := range c.ended {
 		e := &c.ended[i]
 		if e.is(worked) && (e.r.m.Kind() != scenario.RoutePoll || w.Now() >= e.r.m.ArrivedAt()+e.r.m.Wait()) {
-			w.Violate("S5", "the reducer is done with m%d, a %v, and nobody answers it", e.id, e.r.m.Kind())
+			w.Violate("S5", "the reducer is done with %v, and no answer is sent; want its reply or a 503", e.r.m)
 		}
 	}
 	c.ended, c.polls = c.ended[:0], c.polls[:0]
@@ -128,7 +128,7 @@ func (c *deadlines) stepped(e *world.Event) {
 	}
 	for c.head < len(c.due) && c.due[c.head].at < w.Now() {
 		if e := &c.due[c.head]; e.is(inside) && !e.r.answered && e.r.deadline == e.at {
-			w.Violate("S5", "m%d, a %v, was to be answered %v ago", e.id, e.r.m.Kind(), w.Now()-e.at)
+			w.Violate("S5", "%v, has no answer %v after its deadline; want one by the deadline, %v after its arrival", e.r.m, w.Now()-e.at, w.Scenario().Plane.ReplyTimeout)
 		}
 		c.head++
 	}

@@ -87,7 +87,7 @@ func (c *offers) woken(e *world.Event, wave releasedWave) {
 			continue
 		}
 		if r.wokenAt != w.Step() {
-			w.Violate("S13", "%v makes an offer of %s to h%d, whose polls are not woken", in, o.id, r.host)
+			w.Violate("S13", "%v makes an offer of %s to h%d, whose waiting polls are not woken; want them woken by the same step", in, o.id, r.host)
 			return
 		}
 	}
@@ -98,18 +98,18 @@ func (c *offers) poll(w *world.World, m *world.Message, reply *plane.Reply) {
 	if !offers {
 		for _, r := range c.l.now {
 			if c.l.withheld(r) == "" {
-				w.Violate("S13", "m%d: %s is queued for h%d, and its poll is answered %v", m.ID(), r.of.id, r.host, reply.Outcome.Code)
+				w.Violate("S13", "m%d: %s is queued for h%d, and its poll is answered %v; want the dispatch", m.ID(), r.of.id, r.host, reply.Outcome.Code)
 			}
 		}
 		return
 	}
 	r := c.l.copyOf(c.l.host, d.RolloutID)
 	if r == nil {
-		w.Violate("S13", "m%d: h%d is offered %s, which it is not in", m.ID(), c.l.host, d.RolloutID)
+		w.Violate("S13", "m%d: h%d is offered %s; want no offer: the host is not in that rollout", m.ID(), c.l.host, d.RolloutID)
 		return
 	}
 	if why := c.l.withheld(r); why != "" {
-		w.Violate("S13", "m%d: h%d is offered %s, and %s", m.ID(), r.host, d.RolloutID, why)
+		w.Violate("S13", "m%d: h%d is offered %s; want no offer: %s", m.ID(), r.host, d.RolloutID, why)
 	}
 	want := wire.Dispatch{
 		Hostname: scenario.HostName(r.host), RolloutID: r.of.id, TargetClosure: r.before.TargetClosure,
@@ -145,7 +145,7 @@ func (c *waves) stepping(e *world.Event) {
 	c.named = len(e.Output.Wakes)
 	for _, r := range c.l.now {
 		if r.before.DispatchedAt.IsSet() && !r.dispatchJudged && !c.l.live.turned[waveOf{r.of.id, r.wave}] {
-			w.Violate("S14", "h%d in %s was dispatched, and the turn of wave %d has not come: %v hold it back", r.host, r.of.id, r.wave, r.of.holding)
+			w.Violate("S14", "h%d in %s was dispatched, and the turn of its wave, %d, has not come; want it to wait for the hosts of other waves that are not done, by wave: %v", r.host, r.of.id, r.wave, r.of.holding)
 		}
 	}
 }
@@ -166,7 +166,7 @@ func (c *waves) stepDone(e *world.Event) {
 func (c *waves) state(w *world.World, in plane.Input, o *openedRollout) {
 	status, known := w.Plane().Rollout(o.id)
 	if !known {
-		w.Violate("S14", "after %v the plane does not know %s", in, o.id)
+		w.Violate("S14", "after %v the plane does not know %s; want it open", in, o.id)
 		return
 	}
 	if want := o.state(&c.l.live); status.State != want {
@@ -188,7 +188,7 @@ func (c *waves) planeStarted(e *world.Event) {
 	for _, o := range c.l.live.opened {
 		for _, r := range o.records {
 			if r.dispatchJudged = r.last.DispatchedAt.IsSet(); r.dispatchJudged && !c.l.live.turned[waveOf{o.id, r.wave}] {
-				w.Violate("S14", "after a start h%d in %s is dispatched, and the turn of wave %d has not come", r.host, o.id, r.wave)
+				w.Violate("S14", "after a start h%d in %s is dispatched; want it to wait for the turn of its wave, %d", r.host, o.id, r.wave)
 			}
 		}
 	}
@@ -216,6 +216,6 @@ func (c *waves) woken(w *world.World, in plane.Input, r *recordCopy) {
 		why = "it is " + rec.State.String()
 	}
 	if why != "" {
-		w.Violate("S14", "h%d in %s, wave %d, is dispatched by %v, and %s (holding back: %v)", r.host, r.of.id, r.wave, in, why, r.of.holding)
+		w.Violate("S14", "h%d in %s, wave %d, is dispatched by %v; want it to wait: %s (hosts that are not done, by wave: %v)", r.host, r.of.id, r.wave, in, why, r.of.holding)
 	}
 }

@@ -86,7 +86,7 @@ func (c *durable) compare(w *world.World, other *plane.Plane, what string) {
 	c.rewalked = other.AppendDurable(c.rewalked[:0])
 	if !bytes.Equal(c.loaded, c.rewalked) {
 		has, gives := firstDifference(c.loaded, c.rewalked)
-		w.Violate("S1", "the plane has\n\t%s\n%s\n\t%s", has, what, gives)
+		w.Violate("S1", "the plane has\n\t%s\nwant, as %s,\n\t%s", has, what, gives)
 	}
 }
 
@@ -108,7 +108,7 @@ func (c *durable) answered(e *world.Event) {
 		}
 	case o.Code == wire.Created:
 		if in := opens(m.Operator()); in != nil && !c.open[in.ID()] {
-			w.Violate("S1", "m%d is told that %s is open, and that is not on the disk", m.ID(), in.ID())
+			w.Violate("S1", "m%d is told that %s is open, and that is not on the disk; want it durable first", m.ID(), in.ID())
 		}
 	}
 }
@@ -123,7 +123,7 @@ func (c *durable) heartbeat(w *world.World, m *world.Message) {
 		s := &o.Heartbeat.Bootstrap[i]
 		c.tells(w, m, s.RolloutID, s.Hostname, s.LastEventSeq)
 		if s.State == wire.Soaking && !c.soaking[recordKey{s.RolloutID, s.Hostname}] {
-			w.Violate("S1", "m%d is told that %s is Soaking in %s, and that is not on the disk", m.ID(), s.Hostname, s.RolloutID)
+			w.Violate("S1", "m%d is told that %s is Soaking in %s, and that is not on the disk; want it durable first", m.ID(), s.Hostname, s.RolloutID)
 		}
 		c.dispatched(w, m, s.RolloutID, s.Hostname, s.DispatchedAt)
 	}
@@ -133,18 +133,18 @@ func (c *durable) heartbeat(w *world.World, m *world.Message) {
 // is set: what the log gives so far has to have both.
 func (c *durable) dispatched(w *world.World, m *world.Message, id wire.RolloutID, host wire.Hostname, at wire.Time) {
 	if !c.open[id] {
-		w.Violate("S1", "m%d is told of %s, and its opening is not on the disk", m.ID(), id)
+		w.Violate("S1", "m%d is told of %s, and its opening is not on the disk; want it durable first", m.ID(), id)
 		return
 	}
 	if rec, _ := w.Durable().Record(id, host); at.IsSet() && rec.DispatchedAt != at {
-		w.Violate("S1", "m%d is told of a dispatch of %s at %v, and the log gives %v", m.ID(), id, at, rec.DispatchedAt)
+		w.Violate("S1", "m%d is told of a dispatch of %s at %v; want %v, as the log gives", m.ID(), id, at, rec.DispatchedAt)
 	}
 }
 
 // tells judges an answer that tells of events up to seq.
 func (c *durable) tells(w *world.World, m *world.Message, id wire.RolloutID, host wire.Hostname, seq wire.Seq) {
 	if has := c.disk[recordKey{id, host}]; has < seq {
-		w.Violate("S1", "m%d is answered %v and told of event %d of %s in %s; the disk has those up to %d", m.ID(), m.Outcome().Code, seq, host, id, has)
+		w.Violate("S1", "m%d is answered %v, which acknowledges event %d of %s in %s; the disk has those up to %d; want them durable first", m.ID(), m.Outcome().Code, seq, host, id, has)
 	}
 }
 
@@ -160,7 +160,7 @@ func (c *durable) planeStarted(e *world.Event) {
 	for _, key := range sortedRecords(c.acked) {
 		rec, there := w.Plane().Record(key.id, key.host)
 		if !there || rec.LastEventSeq < c.acked[key] {
-			w.Violate("S1", "event %d of %s in %s was answered 204; after the start the plane has those up to %d", c.acked[key], key.host, key.id, rec.LastEventSeq)
+			w.Violate("S1", "event %d of %s in %s was answered 204, and after the start the plane has those up to %d; want all that was answered 204", c.acked[key], key.host, key.id, rec.LastEventSeq)
 		}
 	}
 	walk := w.NewWalk()
@@ -205,9 +205,9 @@ func (c *sequence) stepDone(e *world.Event) {
 	for _, r := range c.l.now {
 		switch {
 		case !r.there:
-			w.Violate("S2", "the plane has lost the record of h%d in %s", r.host, r.of.id)
+			w.Violate("S2", "the plane has lost the record of h%d in %s; want every record kept, but for the loss of the disk", r.host, r.of.id)
 		case r.last.LastEventSeq < r.before.LastEventSeq:
-			w.Violate("S2", "h%d in %s: the last event number falls from %d to %d", r.host, r.of.id, r.before.LastEventSeq, r.last.LastEventSeq)
+			w.Violate("S2", "h%d in %s: the last event number falls from %d to %d; want it never to fall", r.host, r.of.id, r.before.LastEventSeq, r.last.LastEventSeq)
 		}
 	}
 }
@@ -232,7 +232,7 @@ func (c *sequence) planeStarted(e *world.Event) {
 	for _, key := range sortedRecords(c.acked) {
 		rec, _ := w.Plane().Record(key.id, key.host)
 		if rec.LastEventSeq < c.acked[key] {
-			w.Violate("S2", "%s in %s: the last event number falls to %d by a start, and %d was acknowledged", key.host, key.id, rec.LastEventSeq, c.acked[key])
+			w.Violate("S2", "%s in %s: the last event number falls to %d by a start; want at least %d, which was acknowledged", key.host, key.id, rec.LastEventSeq, c.acked[key])
 		}
 	}
 }

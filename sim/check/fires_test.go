@@ -1,6 +1,8 @@
 package check
 
 import (
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,7 +25,50 @@ func TestEveryCheckerFiresInAWorldThatBreaksItsRule(t *testing.T) {
 				t.Fatalf("the violation is %v, want one of %s", v, s.Checker)
 			}
 			t.Log(v)
+			saysWhatItCompares(t, v)
 		})
+	}
+}
+
+// bareCount is a count whose limit, or whose meaning, one has to know.
+var bareCount = regexp.MustCompile(`\b\d+ of \d+\b|\binside\b|no heartbeats|\ba event|, and (it|that|the inbox) says`)
+
+// comparison is how a text names what a value is held against.
+var comparison = regexp.MustCompile(`(;|\n) ?want\b|limit for|its capacity is`)
+
+// saysWhatItCompares fails the test unless the text of a violation can be
+// understood without the code of its checker.
+func saysWhatItCompares(t *testing.T, v *world.Violation) {
+	t.Helper()
+	if found := bareCount.FindString(v.Detail); found != "" {
+		t.Errorf("%q does not say what is counted, or what the limit is: %s", found, v.Detail)
+	}
+	if strings.Contains(v.Detail, "%!") || !comparison.MatchString(v.Detail) {
+		t.Errorf("the text does not say what is wanted: %s", v.Detail)
+	}
+}
+
+// A violation of a limit names the limit, and where it comes from.
+func TestAViolationOfALimitNamesIt(t *testing.T) {
+	for name, want := range map[string]string{
+		"more is inside than the capacity": `^m\d+, a heartbeat of h\d+, is admitted: 6 requests are in the inbox, and its capacity is 5$`,
+		"the reserve is used by events":    `^m\d+, an event of h\d+, is admitted: 4 requests other than heartbeats are in the inbox, and the limit for those is 3 \(capacity 5 less 2 reserved for heartbeats\)$`,
+		"five of one host are inside":      `^m\d+, a heartbeat of h4, is admitted: 5 requests of h4 are in the inbox, and the limit for one caller is 4$`,
+	} {
+		found := false
+		for _, s := range sabotage.All() {
+			if s.Checker != "S7" || s.Name != name {
+				continue
+			}
+			found = true
+			v := runWith(t, s.Story(), checkerNumbered(t, "S7"), s.By())
+			if v == nil || !regexp.MustCompile(want).MatchString(v.Detail) {
+				t.Errorf("%s: the violation is %v; want %s", name, v, want)
+			}
+		}
+		if !found {
+			t.Errorf("there is no %q", name)
+		}
 	}
 }
 

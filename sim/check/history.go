@@ -152,13 +152,13 @@ func (c *history) stepDone(e *world.Event) {
 // taken judges that the plane took an event.
 func (c *history) taken(w *world.World, m *world.Message, r *recordCopy, ev wire.Event) {
 	if r.last.LastEventSeq != ev.Seq {
-		w.Violate("S4", "h%d in %s: the plane took %v and has the events up to %d", r.host, r.of.id, ev, r.last.LastEventSeq)
+		w.Violate("S4", "h%d in %s: the plane took %v, and its last event number is %d; want that of the event", r.host, r.of.id, ev, r.last.LastEventSeq)
 	}
 	if w.HostKind(r.host) == world.HostileHost {
 		return // it says what it likes, of itself
 	}
 	if !c.of(r.host, r.of.id).has(ev) {
-		w.Violate("S4", "h%d in %s: the plane took %v of m%d, and the host never wrote it", r.host, r.of.id, ev, m.ID())
+		w.Violate("S4", "h%d in %s: the plane took %v of m%d, and the host never wrote it; want only events of the host's own log", r.host, r.of.id, ev, m.ID())
 	}
 }
 
@@ -220,7 +220,7 @@ func (c *history) compare(w *world.World, host int, v *agent.View) {
 	}
 	planes, there := w.Plane().Record(r.of.id, scenario.HostName(host))
 	if !there {
-		w.Violate("S4", "at rest the plane has no record of h%d in %s", host, r.of.id)
+		w.Violate("S4", "at rest the plane has no record of h%d in %s; want one, as the agent has", host, r.of.id)
 		return
 	}
 	want := *v.Record
@@ -238,7 +238,7 @@ func (c *history) compare(w *world.World, host int, v *agent.View) {
 		}
 	}
 	if !sameRecord(&want, &planes) {
-		w.Violate("S4", "at rest, h%d in %s: %s by the agent", host, r.of.id, difference(&planes, &want))
+		w.Violate("S4", "at rest, the plane's record of h%d in %s is not the agent's: %s", host, r.of.id, difference(&planes, &want))
 	}
 }
 
@@ -301,7 +301,7 @@ func difference(is, want *rollout.Record) string {
 	if !slices.Equal(is.Probes, want.Probes) {
 		return fmt.Sprintf("probes are %+v; want %+v", is.Probes, want.Probes)
 	}
-	return "the target, the wave or the soak time differs"
+	return "the target, the wave or the soak time has changed; want them as in the manifest"
 }
 
 // sameBody reports whether two events say the same.

@@ -28,6 +28,28 @@ type inboxModel struct {
 	now      *request
 	prior    request
 	expected wire.Code // what the gate has to say, when it says something
+	reached  limit     // and why
+	before   counts    // what was in the inbox then, without the request itself
+}
+
+// counts are numbers of requests in the inbox.
+type counts struct{ inside, others, ofCaller int }
+
+// limit is what keeps a request out of the inbox.
+type limit uint8
+
+const (
+	noLimit    limit = iota // none does
+	shutDown                // the inbox is closed
+	notUp                   // the plane has not started, or is being built again
+	callerFull              // the cap of one caller
+	allFull                 // the capacity
+	othersFull              // what the heartbeats' reserve leaves
+)
+
+// refusal is the code that a request is refused with for each.
+var refusal = [...]wire.Code{
+	noLimit: wire.OK, shutDown: wire.Closed, notUp: wire.NotStarted, callerFull: wire.Saturated, allFull: wire.Saturated, othersFull: wire.Saturated,
 }
 
 // place is where a request is.
@@ -56,6 +78,14 @@ type request struct {
 	// finishedAt is when the reducer was done with it.
 	finishedAt time.Duration
 }
+
+// perCaller is how many requests of one caller may be in the inbox (PROTOCOL G6).
+const perCaller = 4
+
+// OthersAtMost is how many requests other than heartbeats an inbox takes: a
+// quarter of its capacity, rounded up, is reserved for heartbeats, and one place
+// is nobody's reserve (PROTOCOL G5).
+func OthersAtMost(capacity int) int { return capacity - min((capacity+3)/4, capacity-1) }
 
 func newInboxModel(s *Checks) *inboxModel {
 	q := &inboxModel{callers: make([]int, s.World.Scenario().Fleet.Hosts+2)}
@@ -124,7 +154,7 @@ func (q *inboxModel) count() int {
 func (q *inboxModel) admitted(e *world.Event) {
 	w, m := e.World, e.Message
 	r := q.look(m)
-	q.expected = q.verdict(w, m)
+	q.judge(w, m)
 	if r == nil {
 		return
 	}
@@ -140,31 +170,31 @@ func (q *inboxModel) admitted(e *world.Event) {
 func (q *inboxModel) refused(e *world.Event) {
 	w, m := e.World, e.Message
 	r := q.look(m)
-	q.expected = q.verdict(w, m)
+	q.judge(w, m)
 	if r != nil {
 		r.refused = true
 	}
 }
 
-// verdict is what PROTOCOL G1, G5 and G6 say about a request that asks to be
-// admitted now. While the plane is being built again the runtime is not up.
-func (q *inboxModel) verdict(w *world.World, m *world.Message) wire.Code {
-	capacity := w.Capacity()
-	reserve := min((capacity+3)/4, capacity-1)
+// judge finds out what PROTOCOL G1, G5 and G6 say about a request that asks to
+// be admitted now. While the plane is being built again the runtime is not up.
+func (q *inboxModel) judge(w *world.World, m *world.Message) {
+	q.before = counts{q.inside, q.bulk, q.count()}
 	switch {
 	case q.closing:
-		return wire.Closed
+		q.reached = shutDown
 	case !q.started || q.rebuilding:
-		return wire.NotStarted
-	case q.count() >= 4:
-		return wire.Saturated
-	case q.inside >= capacity:
-		return wire.Saturated
-	case m.Kind() != scenario.RouteHeartbeat && q.bulk >= capacity-reserve:
-		return wire.Saturated
+		q.reached = notUp
+	case q.before.ofCaller >= perCaller:
+		q.reached = callerFull
+	case q.inside >= w.Capacity():
+		q.reached = allFull
+	case m.Kind() != scenario.RouteHeartbeat && q.bulk >= OthersAtMost(w.Capacity()):
+		q.reached = othersFull
 	default:
-		return wire.OK
+		q.reached = noLimit
 	}
+	q.expected = refusal[q.reached]
 }
 
 // full reports whether the whole inbox is.
@@ -236,7 +266,37 @@ func (q *inboxModel) planeDown(*world.Event) {
 	q.now = nil
 }
 
-// text describes what the model knows that its verdict depends on.
-func (q *inboxModel) text(w *world.World) string {
-	return fmt.Sprintf("%d of %d inside, %d of them no heartbeats, %d of the caller", q.inside, w.Capacity(), q.bulk, q.count())
+// wanted says what the model wants of a request that was refused.
+func (q *inboxModel) wanted() string {
+	if q.expected == wire.OK {
+		return "admitted"
+	}
+	return "refused " + q.expected.String()
+}
+
+// why says in words what the verdict on a request was reached by: the counts
+// before it, each with its limit.
+func (q *inboxModel) why(w *world.World, m *world.Message) string {
+	capacity, n := w.Capacity(), &q.before
+	others := OthersAtMost(capacity)
+	switch q.reached {
+	case shutDown:
+		return "the inbox was closed, since the plane shuts down"
+	case notUp:
+		return "the plane had not started"
+	case callerFull:
+		return fmt.Sprintf("%d requests of %s were in the inbox, and the limit for one caller is %d", n.ofCaller, m.Identity().Name, perCaller)
+	case allFull:
+		return fmt.Sprintf("%d requests were in the inbox, and its capacity is %d", n.inside, capacity)
+	case othersFull:
+		return fmt.Sprintf("%d requests other than heartbeats were in the inbox, and the limit for those is %d (%s)", n.others, others, reserved(capacity))
+	default:
+		return fmt.Sprintf("there was room: the inbox had %d requests, its capacity is %d; other than heartbeats %d, the limit is %d; of %s %d, the limit is %d",
+			n.inside, capacity, n.others, others, m.Identity().Name, n.ofCaller, perCaller)
+	}
+}
+
+// reserved says where the limit for requests other than heartbeats comes from.
+func reserved(capacity int) string {
+	return fmt.Sprintf("capacity %d less %d reserved for heartbeats", capacity, capacity-OthersAtMost(capacity))
 }

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"fmt"
+
 	"github.com/refrain-fleet/refrain/sim/world"
 )
 
@@ -15,6 +17,12 @@ const smallFleet = 8
 type invariants struct {
 	every         uint64
 	steps, agents uint64
+
+	// last is the request that the reducer was done with last, if its message is
+	// still that of lastID; answered says that it had its answer before.
+	last     *world.Message
+	lastID   uint64
+	answered bool
 }
 
 func newInvariants(s *Checks) {
@@ -24,6 +32,7 @@ func newInvariants(s *Checks) {
 		c.every = 1
 	}
 
+	s.on(world.EventFinished, c.finished)
 	s.on(world.EventStepDone, c.stepDone)
 	s.on(world.EventHostStepped, c.hostStepped)
 }
@@ -34,11 +43,27 @@ func (c *invariants) stepDone(e *world.Event) {
 		return
 	}
 	if err := w.Plane().Check(); err != nil {
-		w.Violate("INV", "after %v: %v", in, err)
+		w.Violate("INV", "after %v: the reducer's state is inconsistent: %v%s", in, err, c.lastRequest())
 	}
 	if err := w.CheckDriver(); err != nil {
-		w.Violate("INV", "after %v: %v", in, err)
+		w.Violate("INV", "after %v: the driver's or the gate's state is inconsistent: %v%s", in, err, c.lastRequest())
 	}
+}
+
+func (c *invariants) finished(e *world.Event) {
+	c.last, c.lastID, c.answered = e.Message, e.Message.ID(), e.Message.Answered()
+}
+
+// lastRequest says which request the reducer was done with last: what is found
+// after a tick mostly came of it.
+func (c *invariants) lastRequest() string {
+	if c.last == nil || c.last.ID() != c.lastID {
+		return ""
+	}
+	if c.answered {
+		return fmt.Sprintf("; the reducer was done last with %v, which had its answer before", c.last)
+	}
+	return fmt.Sprintf("; the reducer was done last with %v", c.last)
 }
 
 func (c *invariants) hostStepped(e *world.Event) {
@@ -46,6 +71,6 @@ func (c *invariants) hostStepped(e *world.Event) {
 		return
 	}
 	if err := e.World.Agent(e.Host).Check(); err != nil {
-		e.World.Violate("INV", "h%d after %v: %v", e.Host, e.AgentInput, err)
+		e.World.Violate("INV", "h%d after %v: the agent's state is inconsistent: %v", e.Host, e.AgentInput, err)
 	}
 }

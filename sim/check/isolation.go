@@ -73,7 +73,7 @@ func (c *isolation) answered(e *world.Event) {
 	code := m.Outcome().Code
 	if m != c.asked {
 		if s := code.Status(); (s == 401 || s == 403) && !c.revokedSince(m, code) {
-			w.Violate("S10", "m%d, a %v of %s, was let in and is refused %v", m.ID(), m.Kind(), m.Identity().Name, code)
+			w.Violate("S10", "%v, was let in and is refused %v; want no 401 or 403 after that", m, code)
 		}
 		return
 	}
@@ -85,11 +85,11 @@ func (c *isolation) answered(e *world.Event) {
 	switch c.expected {
 	case wire.OK:
 		if s := code.Status(); (s == 401 || s == 403) && !c.vague && !(c.maybe && code == wire.CertificateRevoked) {
-			w.Violate("S10", "m%d, a %v of %s, is refused %v before the gate", m.ID(), m.Kind(), m.Identity().Name, code)
+			w.Violate("S10", "%v, is refused %v before the gate; want it let in, as its certificate allows", m, code)
 		}
 	default:
 		if code != c.expected && !c.vague && !(c.maybe && code == wire.CertificateRevoked) {
-			w.Violate("S10", "m%d, a %v of %s, is answered %v; want %v", m.ID(), m.Kind(), m.Identity().Name, code, c.expected)
+			w.Violate("S10", "%v, is answered %v; want %v", m, code, c.expected)
 		}
 	}
 }
@@ -112,10 +112,10 @@ func (c *isolation) revokedSince(m *world.Message, code wire.Code) bool {
 func (c *isolation) admitted(e *world.Event) {
 	w, m := e.World, e.Message
 	if revoked, there := c.inForce[wire.CommonName(m.Identity().CommonName)]; m != c.asked && there && m.NotBefore().Before(revoked) {
-		w.Violate("S10", "m%d, a %v of %s that waited, asks again; want it refused certificate_revoked", m.ID(), m.Kind(), m.Identity().Name)
+		w.Violate("S10", "%v, which waited, is admitted again; want it, since its certificate was revoked, refused certificate_revoked", m)
 	}
 	if m == c.asked && c.expected != wire.OK && !c.vague {
-		w.Violate("S10", "m%d, a %v of %s, is admitted; want it refused %v", m.ID(), m.Kind(), m.Identity().Name, c.expected)
+		w.Violate("S10", "%v, is admitted; want it refused %v", m, c.expected)
 	}
 	c.asked = nil
 }
@@ -123,7 +123,7 @@ func (c *isolation) admitted(e *world.Event) {
 func (c *isolation) stepping(e *world.Event) {
 	w, m, in := e.World, e.Message, e.Input
 	if m != nil && m.Host() > 0 && string(aboutHost(in)) != m.Identity().Name {
-		w.Violate("S10", "m%d, %v, is stepped, and it came from %s", m.ID(), in, m.Identity().Name)
+		w.Violate("S10", "m%d, %v, is stepped; want it refused, since it came with the certificate of %s", m.ID(), in, m.Identity().Name)
 	}
 	for _, r := range c.l.now {
 		if r.disturbed && !onlyDispatched(r) {
@@ -163,7 +163,7 @@ func (c *isolation) stepDone(e *world.Event) {
 	if c.watched > 0 {
 		status, known := w.Plane().Host(c.l.names[c.watched])
 		if !known || status.CurrentClosure != c.closure || status.LastHeartbeatAt != c.heartAt {
-			w.Violate("S10", "h%d ran %q and was heard at %v; after %v it is %q and %v", c.watched, c.closure, c.heartAt, in, status.CurrentClosure, status.LastHeartbeatAt)
+			w.Violate("S10", "h%d ran %q and was heard at %v; after %v it is %q and %v; want no change by another's input", c.watched, c.closure, c.heartAt, in, status.CurrentClosure, status.LastHeartbeatAt)
 		}
 	}
 	if r == nil || r.Outcome.Code.Status() < 400 {

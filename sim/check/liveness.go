@@ -19,7 +19,7 @@ func Rest(w *world.World) (rule, why string) {
 		return "L3", "the plane is not up"
 	}
 	if n := w.InboxDepth(); n > 0 {
-		return "L3", fmt.Sprintf("%d requests are inside", n)
+		return "L3", fmt.Sprintf("the inbox is not empty: it has %d requests", n)
 	}
 	if len(w.Opened())+w.Refused() < len(w.Scenario().Rollouts) {
 		return "L1", "a rollout is not open yet"

@@ -146,6 +146,6 @@ func (c *releases) offered(e *world.Event, d *wire.Dispatch) {
 		}
 	}
 	if serial != 0 && serial < highest {
-		e.World.Violate("S19", "m%d: %s is offered %s, serial %d, and %s with serial %d lies in the directory", e.Message.ID(), d.Hostname, d.RolloutID, serial, newest, highest)
+		e.World.Violate("S19", "m%d: %s is offered %s, whose serial is %d; want %s, with serial %d, which lies in the directory", e.Message.ID(), d.Hostname, d.RolloutID, serial, newest, highest)
 	}
 }

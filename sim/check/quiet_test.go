@@ -110,7 +110,7 @@ func corrupt(t *testing.T, of any, path ...string) {
 
 func TestTheInvariantsOfTheReducersAreChecked(t *testing.T) {
 	for name, breaks := range map[string]func(w *world.World){
-		"plane": func(w *world.World) { corrupt(t, w.Plane(), "stats", "HostsUnreachable") },
+		"reducer": func(w *world.World) { corrupt(t, w.Plane(), "stats", "HostsUnreachable") },
 		"gate":  func(w *world.World) { corrupt(t, w.Tamper().Gate(), "stats", "Delivered") },
 		"agent": func(w *world.World) { corrupt(t, w.Agent(1), "switching", "id") },
 	} {
@@ -121,8 +121,8 @@ func TestTheInvariantsOfTheReducersAreChecked(t *testing.T) {
 				breaks(w)
 			}
 		}})
-		if v == nil || v.Checker != "INV" {
-			t.Errorf("%s: the violation is %v, want one of INV", name, v)
+		if v == nil || v.Checker != "INV" || !strings.Contains(v.Detail, name+"'s") || !strings.Contains(v.Detail, "state is inconsistent") {
+			t.Errorf("%s: the violation is %v, want one of INV that says whose state it is", name, v)
 		}
 	}
 }

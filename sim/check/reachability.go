@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -231,7 +232,7 @@ func (c *reachability) noticed(e *world.Event) {
 		return
 	}
 	if len(c.expected) == 0 || c.expected[0] != n {
-		w.Violate("S12", "the plane says %v; want %v", n, c.expected)
+		w.Violate("S12", "the plane reports %v; want %s", n, expectedNotices(c.expected))
 		return
 	}
 	c.expected = c.expected[1:]
@@ -243,8 +244,16 @@ func (c *reachability) noticed(e *world.Event) {
 func (c *reachability) stepped(e *world.Event) {
 	w := e.World
 	if len(c.expected) > 0 && w.PlaneIdle() {
-		w.Violate("S12", "the plane does not say %v", c.expected[0])
+		w.Violate("S12", "the plane does not report %v; want it by now", c.expected[0])
 	}
+}
+
+// expectedNotices writes the notices that are due.
+func expectedNotices(list []plane.Notice) string {
+	if len(list) == 0 {
+		return "no notice"
+	}
+	return fmt.Sprint(list)
 }
 
 // planeStarted: nobody knows how long the plane was down, so every host has a

@@ -35,7 +35,7 @@ func (c *replays) stepDone(e *world.Event) {
 		if rec := c.l.copyOf(c.l.host, in.Envelope.RolloutID); rec != nil && r.Outcome.Code == wire.Gap {
 			asked, from = true, rec.before.LastEventSeq
 			if in.Envelope.Event.Seq <= from+1 {
-				w.Violate("S8", "m%d, %v, is answered %v, and the record has the events up to %d", m.ID(), in, r.Outcome.Code, from)
+				w.Violate("S8", "m%d, %v, is answered %v, and the record has the events up to %d; want no gap for a number up to %d", m.ID(), in, r.Outcome.Code, from, from+1)
 			}
 		}
 	}
@@ -52,7 +52,7 @@ func (c *replays) stepDone(e *world.Event) {
 func (c *replays) answered(e *world.Event) {
 	w, m := e.World, e.Message
 	if o := m.Outcome(); o.Replay && o.Code.Unavailable() {
-		w.Violate("S8", "m%d is answered %v with Replay-From %d", m.ID(), o.Code, o.ReplayFrom)
+		w.Violate("S8", "m%d is answered %v with Replay-From %d; want none with a 503", m.ID(), o.Code, o.ReplayFrom)
 	}
 }
 
@@ -74,7 +74,7 @@ func (c *bootstraps) stepDone(e *world.Event) {
 	}
 	answer := &r.Outcome.Heartbeat
 	if answer.ReceivedAt != heartbeat.Request.At {
-		w.Violate("S9", "m%d, %v, is answered with receivedAt %v", m.ID(), in, answer.ReceivedAt)
+		w.Violate("S9", "m%d, %v, is answered with receivedAt %v; want %v, as in the request", m.ID(), in, answer.ReceivedAt, heartbeat.Request.At)
 	}
 	list := answer.Bootstrap
 	if heartbeat.Request.RolloutID == "" {
@@ -83,7 +83,7 @@ func (c *bootstraps) stepDone(e *world.Event) {
 				continue
 			}
 			if len(list) == 0 {
-				w.Violate("S9", "m%d, %v, is answered without a snapshot of %s, which is %v", m.ID(), in, rec.of.id, rec.last.State)
+				w.Violate("S9", "m%d, %v, is answered without a snapshot of %s; want one, since the record is %v", m.ID(), in, rec.of.id, rec.last.State)
 				return
 			}
 			if want := snapshotOf(rec); list[0] != want {

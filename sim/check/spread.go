@@ -86,7 +86,7 @@ func (c *spread) judge(w *world.World, m *world.Message) {
 	case mayStartAgain:
 		c.low, c.high = front, max(told, front)
 	default:
-		w.Violate("S16", "%s is to come back at %v, with the caller before it; want its own slot, at %v or later", m.Identity().Name, told, least)
+		w.Violate("S16", "%v, is told to retry at %v, a slot that another caller has; want its own, at %v or later", m, told, least)
 	}
 }
 

@@ -162,7 +162,7 @@ func (c *transitions) stepDone(e *world.Event) {
 		c.lines(w, m, in, 0)
 		for _, r := range c.l.now {
 			if r.last.State != r.before.State {
-				w.Violate("S3", "h%d in %s goes from %v to %v by %v", r.host, r.of.id, r.before.State, r.last.State, in)
+				w.Violate("S3", "h%d in %s goes from %v to %v by %v; want no change by a poll", r.host, r.of.id, r.before.State, r.last.State, in)
 			}
 		}
 	}
@@ -171,7 +171,7 @@ func (c *transitions) stepDone(e *world.Event) {
 func (c *transitions) event(w *world.World, m *world.Message, in *plane.Event, reply *plane.Reply) {
 	ev := in.Envelope.Event
 	if got := reply.Outcome.Code; got != c.code {
-		w.Violate("S3", "m%d, %v, is answered %v; want %v in %s", m.ID(), in, got, c.code, stateOf(c.target))
+		w.Violate("S3", "m%d, %v, is answered %v; want %v for %s", m.ID(), in, got, c.code, stateOf(c.target))
 		return
 	}
 	lines := 0
@@ -189,11 +189,11 @@ func (c *transitions) event(w *world.World, m *world.Message, in *plane.Event, r
 		case r.last.LastEventSeq != seq:
 			w.Violate("S3", "h%d in %s: the last event number is %d after %v; want %d", r.host, r.of.id, r.last.LastEventSeq, in, seq)
 		case r.last.State == wire.Converged && r.last.CurrentClosure != r.target:
-			w.Violate("S3", "h%d in %s is Converged on %s; its target is %s", r.host, r.of.id, r.last.CurrentClosure, r.target)
+			w.Violate("S3", "h%d in %s is Converged on %s; want %s, its target", r.host, r.of.id, r.last.CurrentClosure, r.target)
 		}
 		if body, is := ev.Body.(wire.RollbackComplete); is && r == c.target && r.last.State == wire.Reverted && r.before.State == wire.Failed &&
 			r.last.CurrentClosure != body.RevertedToClosure {
-			w.Violate("S3", "h%d in %s is Reverted to %s; it said %s", r.host, r.of.id, r.last.CurrentClosure, body.RevertedToClosure)
+			w.Violate("S3", "h%d in %s is Reverted to %s; want %s, which it reported", r.host, r.of.id, r.last.CurrentClosure, body.RevertedToClosure)
 		}
 	}
 	c.lines(w, m, in, lines)
@@ -202,7 +202,7 @@ func (c *transitions) event(w *world.World, m *world.Message, in *plane.Event, r
 // lines judges how many lines a step adds to the log (PROTOCOL E2, E3, H4).
 func (c *transitions) lines(w *world.World, m *world.Message, in plane.Input, want int) {
 	if c.added != want {
-		w.Violate("S3", "m%d, %v, adds %d lines to the log; want %d", m.ID(), in, c.added, want)
+		w.Violate("S3", "m%d, %v, adds %d entries to the log; want %d", m.ID(), in, c.added, want)
 	}
 }
 
@@ -222,9 +222,9 @@ func (c *transitions) heartbeat(w *world.World, m *world.Message, in *plane.Hear
 		case r.last.State != want:
 			w.Violate("S3", "h%d in %s goes from %v to %v by m%d, %v; want %v", r.host, r.of.id, r.before.State, r.last.State, m.ID(), in, want)
 		case r.last.LastEventSeq != r.before.LastEventSeq:
-			w.Violate("S3", "h%d in %s: a heartbeat uses the event number %d", r.host, r.of.id, r.last.LastEventSeq)
+			w.Violate("S3", "h%d in %s: the last event number is %d after a heartbeat; want %d, as before", r.host, r.of.id, r.last.LastEventSeq, r.before.LastEventSeq)
 		case confirms && !(marks.Has(rollout.MarkActivationCompletedAt) && marks.Has(rollout.MarkCurrentClosure)):
-			w.Violate("S3", "h%d in %s is confirmed by m%d, and not marked so", r.host, r.of.id, m.ID())
+			w.Violate("S3", "h%d in %s is confirmed by m%d; want its activation and its closure marked as inferred", r.host, r.of.id, m.ID())
 		}
 	}
 	c.lines(w, m, in, lines)
@@ -234,5 +234,5 @@ func stateOf(r *recordCopy) string {
 	if r == nil {
 		return "no record"
 	}
-	return r.before.State.String()
+	return "a record that is " + r.before.State.String()
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/world"
@@ -28,27 +29,54 @@ type Verdict struct {
 	world.Result
 	// Expected says that the scenario expects the violation.
 	Expected bool
-	// Unmet are the scenario's expectations that the run did not meet.
-	Unmet []Unmet
+	// Unmet are the scenario's expectations that the run did not meet, of
+	// Expectations in all.
+	Unmet        []Unmet
+	Expectations int
 }
+
+// The words of [Verdict.Word].
+const (
+	WordPassed    = "passed"
+	WordViolation = "violation" // a rule was broken, and the scenario does not expect that
+	WordUnmet     = "unmet"     // an expectation of the scenario was not met
+	WordStopped   = "stopped"   // the run was stopped before its end, with nothing wrong until then
+)
 
 // Failed reports whether the run is not as its scenario wants it: a rule was
 // broken that was not expected to be, or an expectation is unmet.
-func (v *Verdict) Failed() bool { return v.Violation != nil && !v.Expected || len(v.Unmet) > 0 }
+func (v *Verdict) Failed() bool { return v.Word() == WordViolation || v.Word() == WordUnmet }
 
-// Word is the verdict in one word: passed, violation, unmet, or stopped if the
-// run was stopped before its end.
+// Word is the verdict in one word. Everything that shows a run decides by it
+// whether the run passed: the command line, JSON and the pages.
 func (v *Verdict) Word() string {
 	switch {
 	case v.Violation != nil && !v.Expected:
-		return "violation"
+		return WordViolation
 	case len(v.Unmet) > 0:
-		return "unmet"
+		return WordUnmet
 	case !v.Ended:
-		return "stopped"
+		return WordStopped
 	default:
-		return "passed"
+		return WordPassed
 	}
+}
+
+// Headline is the verdict for people: a word in capitals, and why in one
+// sentence.
+func (v *Verdict) Headline() (word, why string) {
+	switch v.Word() {
+	case WordViolation:
+		return "VIOLATED", v.Violation.String()
+	case WordUnmet:
+		return "FAILED", fmt.Sprintf("%d of %d expectations unmet", len(v.Unmet), v.Expectations)
+	case WordStopped:
+		return "STOPPED", fmt.Sprintf("after step %d, with nothing violated", v.Events)
+	}
+	if v.Violation != nil {
+		return "PASSED", "as expected, " + v.Violation.String()
+	}
+	return "PASSED", fmt.Sprintf("at rest %v after healing", v.Settled.Round(time.Second))
 }
 
 // Verdict returns how the run went so far.
@@ -57,6 +85,7 @@ func (s *Checks) Verdict() Verdict {
 	if s.expects == nil {
 		return v
 	}
+	v.Expectations = len(s.expects.seen)
 	for i, seen := range s.expects.seen { // a copy: what is written there is for this verdict only
 		e := &seen.expect
 		if e.Kind == scenario.ExpectViolation && v.Violation != nil && v.Violation.Checker == e.Is {

@@ -59,6 +59,6 @@ func (c *wakes) stepped(e *world.Event) {
 // judgeWait judges a request that is at the plane, if it is a poll that waits.
 func judgeWait(w *world.World, m *world.Message) {
 	if m.Waits() && w.Plane().HasWork(m.PolledFor()) {
-		w.Violate("S18", "m%d waits for work for %s, and there is some", m.ID(), m.PolledFor())
+		w.Violate("S18", "%v, waits for work for %s, and there is some; want it answered", m, m.PolledFor())
 	}
 }

@@ -40,6 +40,6 @@ func (c *wedge) stepped(e *world.Event) {
 	idle := w.Now() - c.progress
 	wedged := c.q.inside > 0 && idle > w.Scenario().Plane.ReplyTimeout
 	if w.Wedged() != wedged {
-		w.Violate("S15", "the plane says that it is wedged: %v; %d requests are inside, and nothing has finished for %v", !wedged, c.q.inside, idle)
+		w.Violate("S15", "the plane says that it is wedged: %v; want %v: %d requests are in the inbox, and none has finished for %v; it is wedged if there are some and that is longer than the reply timeout, %v", !wedged, wedged, c.q.inside, idle, w.Scenario().Plane.ReplyTimeout)
 	}
 }

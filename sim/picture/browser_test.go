@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/cdproto/input"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -97,11 +98,11 @@ type tab struct {
 }
 
 // open shows a page and waits until its script is done.
-func open(t *testing.T, page string, object string) *tab {
+func open(t *testing.T, html string, object string) *tab {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "page.html")
-	if err := os.WriteFile(file, []byte(page), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(html), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(browser(t), patience)
@@ -143,6 +144,7 @@ func open(t *testing.T, page string, object string) *tab {
 	}
 	call(b, network.Enable, network.EnableParams{})
 	call(b, cdplog.Enable, cdp.Empty{})
+	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: measureScript(t)})
 	b.prefer("light")
 	b.do(chromedp.EmulateViewport(1500, 950), chromedp.Navigate(url))
 	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](`!!(window.`+object+` && window.`+object+`.ready)`, chromedp.WithPollingTimeout(patience))); err != nil {
@@ -542,11 +544,11 @@ func TestAPageOfAWorldInWhichNothingHappensIsShown(t *testing.T) {
 }
 
 func TestAPageOfADifferenceShowsBothSides(t *testing.T) {
-	var page bytes.Buffer
-	if err := WriteDifference(&page, difference(t)); err != nil {
+	var html bytes.Buffer
+	if err := WriteDifference(&html, difference(t)); err != nil {
 		t.Fatal(err)
 	}
-	b := open(t, page.String(), "difference")
+	b := open(t, html.String(), "difference")
 	b.want(`document.getElementById("verdict").textContent === "≠ DIFFER"`)
 	b.want(`document.querySelectorAll("tr[data-row]").length === difference.diff.Rows.length`)
 	b.want(`document.querySelectorAll("tr.left, tr.right").length > 5 && document.querySelectorAll("tr.first").length === 1`)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
@@ -89,7 +90,7 @@ func describeSteps(list []*record.StepTrack, t *table) steps {
 }
 
 func describeSeries(s *record.Series, hosts int) series {
-	d := series{Width: int64(s.Width), Capacity: s.Capacity, Hosts: hosts}
+	d := series{Width: int64(s.Width), Hosts: hosts}
 	for _, c := range wire.UnavailableCodes {
 		d.Reasons = append(d.Reasons, c.String())
 	}
@@ -97,7 +98,10 @@ func describeSeries(s *record.Series, hosts int) series {
 	d.Records = make([][]int, len(wire.States))
 	for i := range s.Buckets {
 		b := &s.Buckets[i]
-		d.Depth = append(d.Depth, b.Depth)
+		d.Depth, d.Others = append(d.Depth, b.Depth), append(d.Others, b.Others)
+		if n := len(d.Limits); b.Capacity > 0 && (n == 0 || d.Limits[n-1][1] != b.Capacity) {
+			d.Limits = append(d.Limits, [3]int{i, b.Capacity, check.OthersAtMost(b.Capacity)})
+		}
 		d.Answered = append(d.Answered, b.Answered)
 		d.Up = append(d.Up, b.Up)
 		d.Known = append(d.Known, b.Known)

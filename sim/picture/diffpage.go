@@ -45,7 +45,7 @@ func WriteDifference(w io.Writer, d *Difference) error {
 		whole.Result = s.Whole
 		run := s.Run
 		run.Recording = &whole
-		side := diffSide{Name: s.Name, Ending: ending(&s.Whole), What: s.What, Verdict: verdict(&s.Whole), Document: describe(run)}
+		side := diffSide{Name: s.Name, Ending: ending(&s.Whole), What: s.What, Verdict: s.Whole.Word(), Document: describe(run)}
 		side.Document.Messages, side.Document.Steps, side.Document.Series = messages{}, steps{}, series{}
 		doc.Sides = append(doc.Sides, side)
 	}

@@ -68,14 +68,8 @@ func sign(r Row) rune {
 
 // ending says how a run ends.
 func ending(r *check.Verdict) string {
-	switch {
-	case r.Violation != nil:
-		return "VIOLATED " + r.Violation.String()
-	case r.Ended:
-		return fmt.Sprintf("PASSED, %d steps", r.Events)
-	default:
-		return fmt.Sprintf("STOPPED after %d steps", r.Events)
-	}
+	word, why := r.Headline()
+	return fmt.Sprintf("%s %s; %d steps", word, why, r.Events)
 }
 
 // indent is where the text of a cell begins: after step, time and place.

@@ -2,13 +2,13 @@ package picture
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/world"
@@ -20,6 +20,8 @@ type Run struct {
 	// Profile is the one that the scenario was drawn in, File where it was read
 	// from; one of them may be empty, or both.
 	Profile, File string
+	// Source is that file with its lines; nil if there is none.
+	Source *scenario.File
 	// Build is what the hash holds for: commit, compiler, architecture.
 	Build string
 	// Again is the line that runs it again.
@@ -30,35 +32,53 @@ type Run struct {
 // time, hosts are numbers from 1, and 0 is none. Columns have one value for
 // each item.
 type document struct {
+	// Verdict is that of [check.Verdict.Word], Headline the line that the
+	// command prints. Broken is the violation, expected or not.
 	Verdict  string
+	Headline [2]string
 	Broken   *violation
-	Facts    [][2]string
-	Scenario string
-	Again    string
-	End      int64
-	Healed   int64
-	Focus    focus
-	Strings  []string
-	States   []string
-	Effects  []string
-	Codes    []code
-	Plane    [][3]int64
-	PlaneIs  []string
-	Hosts    []host
-	Bands    []band
-	Messages messages
-	Steps    steps
-	Fields   []string
-	Extras   []string
-	Records  []recordTracks
-	Series   series
-	Omitted  *omitted
+	Unmet    []unmet
+	// Expectations is how many there are, met or not.
+	Expectations int
+	Facts        [][2]string
+	Scenario     string
+	Again        string
+	End          int64
+	Healed       int64
+	// ReplyTimeout is the time from a request\'s arrival to its deadline.
+	ReplyTimeout int64
+	Focus        focus
+	Strings      []string
+	States       []string
+	Effects      []string
+	Codes        []code
+	Plane        [][3]int64
+	PlaneIs      []string
+	Hosts        []host
+	Bands        []band
+	Messages     messages
+	Steps        steps
+	Fields       []string
+	Extras       []string
+	Records      []recordTracks
+	Series       series
+	Omitted      *omitted
 }
 
 type violation struct {
 	Checker, Rule, Detail string
 	Step                  uint64
 	At                    int64
+	Expected              bool
+}
+
+// unmet is an expectation that the run did not meet. At is the instant that it
+// is about, or -1; Line is its place in the file, or 0.
+type unmet struct {
+	Expect, Saw string
+	Line        int
+	At          int64
+	Focus       focus
 }
 
 type focus struct {
@@ -124,8 +144,10 @@ type recordTracks struct {
 
 type series struct {
 	Width                int64
-	Capacity, Hosts      int
-	Depth, Answered      []int
+	Hosts                int
+	Limits               [][3]int // from a bucket on: the inbox's capacity, and how many others than heartbeats it takes
+	Depth, Others        []int
+	Answered             []int
 	Refused              [][]int // by reason
 	Reasons              []string
 	Up, Known, Reachable []int
@@ -155,35 +177,22 @@ func (t *table) number(s string) int64 {
 	return n
 }
 
-// Verdict words.
-const (
-	passed   = "passed"
-	violated = "violated"
-	stopped  = "stopped"
-)
-
-func verdict(r *check.Verdict) string {
-	switch {
-	case r.Violation != nil:
-		return violated
-	case r.Ended:
-		return passed
-	default:
-		return stopped
-	}
-}
-
 // describe makes a run's document.
 func describe(run Run) *document {
 	rec := run.Recording
 	t := newTable()
 	d := &document{
-		Verdict: verdict(&rec.Result), Facts: facts(&run), Scenario: rec.Scenario.String(), Again: run.Again,
-		End: int64(rec.Result.Simulated), Healed: int64(rec.Healed),
+		Verdict: rec.Result.Word(), Unmet: describeUnmet(&run), Expectations: rec.Result.Expectations, Facts: facts(&run), Scenario: rec.Scenario.String(), Again: run.Again,
+		End: int64(rec.Result.Simulated), Healed: int64(rec.Healed), ReplyTimeout: int64(rec.Scenario.Plane.ReplyTimeout),
 		Focus: focus{rec.Focus.Host, string(rec.Focus.Rollout)},
 	}
 	if v := rec.Result.Violation; v != nil {
-		d.Broken = &violation{Checker: v.Checker, Rule: scenario.RuleText(v.Checker), Detail: v.Detail, Step: v.Step, At: int64(v.At)}
+		d.Broken = &violation{Checker: v.Checker, Rule: scenario.RuleText(v.Checker), Detail: v.Detail, Step: v.Step, At: int64(v.At), Expected: rec.Result.Expected}
+	}
+	d.Headline[0], d.Headline[1] = rec.Result.Headline()
+	if d.Broken == nil && len(d.Unmet) > 0 {
+		first := max(0, slices.IndexFunc(d.Unmet, func(u unmet) bool { return u.At >= 0 })) // the page opens there
+		d.Focus = d.Unmet[first].Focus
 	}
 	for _, s := range wire.States {
 		d.States = append(d.States, s.String())
@@ -216,6 +225,24 @@ func describe(run Run) *document {
 	}
 	d.Strings = t.list
 	return d
+}
+
+// describeUnmet lists the expectations that the run did not meet.
+func describeUnmet(run *Run) []unmet {
+	var list []unmet
+	result := &run.Recording.Result
+	for i := range result.Unmet {
+		u := &result.Unmet[i]
+		d := unmet{Expect: u.Expect.String(), Saw: u.Saw, At: -1, Focus: focus{u.Expect.Hosts.First, string(u.Expect.Rollout)}}
+		if u.Expect.At.Given {
+			d.At = int64(min(u.Expect.At.Min, result.Simulated))
+		}
+		if run.Source != nil {
+			d.Line = run.Source.ExpectLine(u.Index)
+		}
+		list = append(list, d)
+	}
+	return list
 }
 
 // facts are the lines of the summary.

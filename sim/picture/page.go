@@ -10,6 +10,8 @@ import (
 	"html/template"
 	"io"
 	"strings"
+
+	"github.com/refrain-fleet/refrain/sim/check"
 )
 
 //go:embed page
@@ -46,10 +48,15 @@ func title(run *Run) string {
 			name += " " + run.Profile
 		}
 	}
-	if v := run.Recording.Result.Violation; v != nil {
-		return v.Checker + " violated: " + name
+	switch r := &run.Recording.Result; r.Word() {
+	case check.WordViolation:
+		return r.Violation.Checker + " violated: " + name
+	case check.WordUnmet:
+		_, why := r.Headline()
+		return why + ": " + name
+	default:
+		return r.Word() + ": " + name
 	}
-	return verdict(&run.Recording.Result) + ": " + name
 }
 
 func writePage(w io.Writer, name string, values map[string]any) error {

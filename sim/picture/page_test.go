@@ -10,8 +10,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/refrain-fleet/refrain/sim"
+	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
@@ -101,7 +103,7 @@ func TestTheDataOfAPageIsTheRecording(t *testing.T) {
 	rec := run.Recording
 	var d document
 	unpack(t, drawn(t, run), &d)
-	if d.Verdict != violated || d.Broken == nil || d.Broken.Checker != "L1" || d.Broken.Rule == "" || d.Broken.Step != rec.Result.Violation.Step {
+	if d.Verdict != check.WordViolation || d.Broken == nil || d.Broken.Checker != "L1" || d.Broken.Rule == "" || d.Broken.Step != rec.Result.Violation.Step {
 		t.Errorf("the verdict is %s, %+v", d.Verdict, d.Broken)
 	}
 	if d.Again != run.Again || d.Scenario != rec.Scenario.String() || d.Focus.Host != 1 || d.Focus.Rollout != "stable@r1" {
@@ -154,5 +156,86 @@ func TestEveryFileOfThePageIsInIt(t *testing.T) {
 		if n := strings.Count(read(e.Name()), "\n"); n > 400 {
 			t.Errorf("page/%s has %d lines, more than 400", e.Name(), n)
 		}
+	}
+}
+
+// ended runs a file with expectations, as the command does.
+func ended(t *testing.T, text string) Run {
+	t.Helper()
+	f, err := scenario.ParseFile("a.scenario", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := record.NewRecorder(record.Limits{})
+	v, err := sim.Run(f.Scenario, sim.Options{Record: r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Run{Recording: r.Recording(v), File: "a.scenario", Source: f}
+}
+
+// A page passes and fails as the command does: it has no verdict of its own.
+func TestThePagesVerdictIsThatOfTheRun(t *testing.T) {
+	const stuck = "fleet 1 activation=5m..5m\nrollout stable@r1 at=1s target=c1 waves=30m\nconverge within=10m\n"
+	for _, c := range []struct{ name, text, verdict, headline, title string }{
+		{"pass", "fleet 1\nactive 1m\n", "passed", "PASSED", "passed: a.scenario"},
+		{"violation", stuck, "violation", "VIOLATED", "L1 violated: a.scenario"},
+		{"expected violation", stuck + "expect violation L1\n", "passed", "PASSED", "passed: a.scenario"},
+		{"unmet", "fleet 2\nactive 5m\nexpect host h2 unreachable at=2m\nexpect host h1 reachable\n", "unmet", "FAILED", "1 of 2 expectations unmet: a.scenario"},
+		{"expected violation, and unmet", stuck + "expect violation L1\nexpect plane down at=1m\n", "unmet", "FAILED", "1 of 2 expectations unmet: a.scenario"},
+	} {
+		run := ended(t, c.text)
+		result := &run.Recording.Result
+		page := drawn(t, run)
+		var d document
+		unpack(t, page, &d)
+		word, why := result.Headline()
+		if d.Verdict != c.verdict || d.Verdict != result.Word() || d.Headline != [2]string{word, why} || word != c.headline {
+			t.Errorf("%s: the page says %s, %q; the run %s, %s %s; want %s, %s", c.name, d.Verdict, d.Headline, result.Word(), word, why, c.verdict, c.headline)
+		}
+		if !strings.Contains(page, "<title>"+c.title+"</title>") {
+			t.Errorf("%s: the title is not %q", c.name, c.title)
+		}
+		if (d.Broken != nil) != (result.Violation != nil) || d.Broken != nil && d.Broken.Expected != result.Expected || len(d.Unmet) != len(result.Unmet) {
+			t.Errorf("%s: the page has %+v and %+v", c.name, d.Broken, d.Unmet)
+		}
+	}
+	var d document
+	unpack(t, drawn(t, ended(t, "fleet 2\nactive 5m\nexpect host h2 unreachable at=2m\n")), &d)
+	want := unmet{Expect: "expect host h2 unreachable at=2m", Saw: "h2 reachable", Line: 3, At: int64(2 * time.Minute), Focus: focus{Host: 2}}
+	if len(d.Unmet) != 1 || d.Unmet[0] != want || d.Focus != want.Focus {
+		t.Errorf("unmet is %+v, focus %+v; want %+v", d.Unmet, d.Focus, want)
+	}
+}
+
+// The chart of the inbox shows its limits, which a fault may change, and how
+// many of the requests inside are no heartbeats.
+func TestTheChartOfTheInboxHasItsLimits(t *testing.T) {
+	run := recorded(t, "seed 2\nfleet 40\nplane capacity=12\nrollout stable@r1 at=10s target=c1\nat 1m gate capacity for=1m size=5\nat 3m reducer wedge for=10s\nactive 5m\n")
+	var d document
+	unpack(t, drawn(t, run), &d)
+	s := &d.Series
+	var limits [][2]int
+	for _, l := range s.Limits {
+		limits = append(limits, [2]int{l[1], l[2]})
+	}
+	if want := [][2]int{{12, 9}, {5, 3}, {12, 9}}; !slices.Equal(limits, want) {
+		t.Errorf("the limits are %v; want %v: capacity, and others than heartbeats", limits, want)
+	}
+	some := false
+	for i := range s.Depth {
+		limit := s.Limits[0]
+		for _, l := range s.Limits {
+			if l[0] <= i {
+				limit = l
+			}
+		}
+		some = some || s.Others[i] > 0 && s.Others[i] < s.Depth[i]
+		if s.Others[i] > s.Depth[i] || s.Others[i] > max(limit[2], s.Limits[0][2]) {
+			t.Errorf("bucket %d has %d requests, %d of them others than heartbeats; the limits are %v", i, s.Depth[i], s.Others[i], limit)
+		}
+	}
+	if !some {
+		t.Error("there is never a heartbeat and another request in the inbox at a time; the test shows nothing")
 	}
 }

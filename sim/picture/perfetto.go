@@ -52,7 +52,7 @@ func WritePerfetto(w io.Writer, run Run) error {
 	t := traceWriter{to: bufio.NewWriterSize(w, 1<<16)}
 	result := &run.Recording.Result
 	t.text(`{"displayTimeUnit":"ms","otherData":`)
-	about := map[string]string{"verdict": verdict(result), "again": run.Again}
+	about := map[string]string{"verdict": result.Word(), "again": run.Again}
 	for _, fact := range facts(&run) {
 		about[fact[0]] = fact[1]
 	}
@@ -135,7 +135,11 @@ func (t *traceWriter) scenario(rec *record.Recording) {
 		t.event(traceEvent{Name: "healed", Cat: "phase", Phase: "i", At: micros(rec.Healed), PID: pidScenario, Scope: "g"})
 	}
 	if v := rec.Result.Violation; v != nil {
-		t.event(traceEvent{Name: v.Checker + " violated", Cat: "violation", Phase: "i", At: micros(v.At), PID: pidScenario, Scope: "g",
+		name := v.Checker + " violated"
+		if rec.Result.Expected {
+			name += ", as expected"
+		}
+		t.event(traceEvent{Name: name, Cat: "violation", Phase: "i", At: micros(v.At), PID: pidScenario, Scope: "g",
 			Args: map[string]any{"step": v.Step, "detail": v.Detail}})
 	}
 }

@@ -31,7 +31,7 @@ func TestATraceHasTheShapeOfTheFormat(t *testing.T) {
 	if err := json.Unmarshal(b.Bytes(), &trace); err != nil {
 		t.Fatal(err)
 	}
-	if trace.DisplayTimeUnit != "ms" || trace.OtherData["verdict"] != violated || trace.OtherData["seed"] != "5" {
+	if trace.DisplayTimeUnit != "ms" || trace.OtherData["verdict"] != "violation" || trace.OtherData["seed"] != "5" {
 		t.Errorf("unit %q, other data %v", trace.DisplayTimeUnit, trace.OtherData)
 	}
 	named, open := map[int]string{}, map[string][]string{}

@@ -60,7 +60,7 @@ func (r *Recorder) Attach(w *world.World) {
 	newTextTrace(w, nil, 0, r)
 	r.subscribe(w)
 	r.rec.Scenario = *w.Scenario()
-	r.series.Width, r.series.Capacity = firstBucket, w.Scenario().Plane.Capacity
+	r.series.Width = firstBucket
 	r.ofHost = make([][]*RecordTrack, w.Scenario().Fleet.Hosts)
 	r.rec.Hosts = make([]HostTrack, w.Scenario().Fleet.Hosts)
 	for i := range r.rec.Hosts {

@@ -66,7 +66,13 @@ func (r *Recorder) arrived(e *world.Event) {
 	}
 }
 
-func (r *Recorder) admitted(e *world.Event) { r.track(e.Message).inside = true }
+func (r *Recorder) admitted(e *world.Event) {
+	t := r.track(e.Message)
+	if !t.inside && t.Kind != scenario.RouteHeartbeat {
+		r.series.others++
+	}
+	t.inside = true
+}
 
 func (r *Recorder) stepDone(e *world.Event) {
 	m, in, reply := e.Message, e.Input, e.Reply
@@ -94,6 +100,9 @@ func (r *Recorder) dropped(e *world.Event) { r.about(e.Message).Dropped = true }
 func (r *Recorder) finished(e *world.Event) {
 	m := e.Message
 	t := r.about(m)
+	if t.inside && t.Kind != scenario.RouteHeartbeat {
+		r.series.others--
+	}
 	t.inside = false
 	if t.Answered.Happened() {
 		t.Late = r.now()
@@ -122,6 +131,7 @@ func (r *Recorder) planeStarted(*world.Event) { r.lookAtAll() }
 
 func (r *Recorder) planeDown(e *world.Event) {
 	wiped := e.Wiped
+	r.series.others = 0
 	for id, t := range r.open { // order-free: each for itself
 		t.inside = false
 		if over := t.Heard.Happened(); over {

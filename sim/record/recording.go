@@ -197,14 +197,14 @@ type Series struct {
 	// Width is the width of a bucket.
 	Width   time.Duration
 	Buckets []Bucket
-	// Capacity is the inbox's, unless a fault changes it.
-	Capacity int
 }
 
 // Bucket is what was counted in a bucket of time.
 type Bucket struct {
-	// Depth is how many requests were inside at most.
-	Depth int
+	// Depth is how many requests were in the inbox at most, Others how many that
+	// are no heartbeats. Capacity is the inbox's, at the bucket's end: a fault
+	// may change it.
+	Depth, Others, Capacity int
 	// Refused counts answers 503 by reason, in the order of
 	// wire.UnavailableCodes.
 	Refused [len(wire.UnavailableCodes)]int
@@ -217,5 +217,5 @@ type Bucket struct {
 	// Records counts the plane's records by state.
 	Records [len(wire.States)]int
 
-	inside int // at its end
+	inside, others int // at its end
 }

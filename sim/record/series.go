@@ -17,7 +17,8 @@ const (
 // series counts over time.
 type series struct {
 	Series
-	up int
+	up     int
+	others int // requests in the inbox that are no heartbeats
 }
 
 // at returns the bucket of an instant, which is the last one.
@@ -29,7 +30,7 @@ func (s *series) at(now time.Duration) *Bucket {
 		next := Bucket{Known: -1}
 		if n := len(s.Buckets); n > 0 {
 			last := &s.Buckets[n-1]
-			next = Bucket{Depth: last.inside, inside: last.inside, Up: last.Up, Known: last.Known, Reachable: last.Reachable, Records: last.Records}
+			next = Bucket{Depth: last.inside, inside: last.inside, Others: last.others, others: last.others, Capacity: last.Capacity, Up: last.Up, Known: last.Known, Reachable: last.Reachable, Records: last.Records}
 		}
 		s.Buckets = append(s.Buckets, next)
 	}
@@ -45,7 +46,7 @@ func (s *series) halve() {
 			second := &s.Buckets[i+1]
 			first := b
 			b = *second
-			b.Depth = max(b.Depth, first.Depth)
+			b.Depth, b.Others = max(b.Depth, first.Depth), max(b.Others, first.Others)
 			b.Answered += first.Answered
 			for r := range b.Refused {
 				b.Refused[r] += first.Refused[r]
@@ -60,11 +61,12 @@ func (s *series) halve() {
 // sample looks at the world at the end of a step.
 func (s *series) sample(w *world.World) {
 	b := s.at(w.Now())
-	b.inside = 0
+	b.inside, b.others = 0, s.others
 	if w.PlaneUp() {
 		b.inside = w.InboxDepth()
 	}
-	b.Depth = max(b.Depth, b.inside)
+	b.Depth, b.Others = max(b.Depth, b.inside), max(b.Others, b.others)
+	b.Capacity = w.Capacity()
 	b.Up = s.up
 	b.Known, b.Reachable = -1, 0
 	b.Records = [len(wire.States)]int{}

@@ -187,7 +187,7 @@ func TestTheTextOfAShrunkScenarioSaysWhatItShows(t *testing.T) {
 	}
 	joined := strings.ReplaceAll(text, "\n# ", " ")
 	for _, want := range []string{
-		"# S11 is broken: no reply is delivered late;", "(PROTOCOL G1, G2). Here, after 8.745s (step 18): m4 is",
+		"# S11 is broken: a reply is delivered before the request's deadline or not at all;", "(PROTOCOL G1, G2). Here, after 8.745s (step 18): m4 is",
 		"answered. Shrunk from seed 2 of profile swarm in 62 executions, by build ", "\nfleet 2\nat 1s reducer wedge for=1m\n",
 	} {
 		if !strings.Contains(joined, want) {

@@ -54,7 +54,10 @@ type Message struct {
 	// pollUntil is when a poll is answered 204.
 	pollUntil time.Duration
 	answered  bool
-	at        int // place in the plane's list of what it has open
+	// said is the code of its answer, saidAt when it was given.
+	said   wire.Code
+	saidAt time.Duration
+	at     int // place in the plane's list of what it has open
 }
 
 // input is what the reducer is given.
@@ -175,6 +178,19 @@ func (m *Message) Duplicate() bool { return m.duplicate }
 
 // Garbage is the body of a request on [scenario.RouteGarbage].
 func (m *Message) Garbage() string { return garbageBody(m.garbage) }
+
+// String names it, and says what it is and whose: "m28, an event of h3".
+func (m *Message) String() string {
+	if m.identity == nil {
+		return fmt.Sprintf("m%d", m.id) // never sent by anybody
+	}
+	return fmt.Sprintf("m%d, %s of %s", m.id, requestWords[m.kind], m.identity.Name)
+}
+
+var requestWords = map[scenario.Route]string{
+	scenario.RouteHeartbeat: "a heartbeat", scenario.RouteEvent: "an event", scenario.RoutePoll: "a poll",
+	scenario.RouteOperator: "an operator's request", scenario.RouteGarbage: "a malformed request",
+}
 
 // AnswerText is its answer in words, once it has one: "timeout retry-after=1s".
 func (m *Message) AnswerText() string {

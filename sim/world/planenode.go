@@ -201,9 +201,12 @@ func (p *planeNode) offer(w *World, m *Message) {
 // answer sends the answer that m.request.Outcome is.
 func (p *planeNode) answer(w *World, m *Message) {
 	if m.answered {
-		w.Violate("S5", "m%d, a %v, is answered twice", m.id, m.kind)
+		o := m.Outcome()
+		w.Violate("S5", "%v, is answered twice: %d %v, %v after it arrived, and %d %v, %v later; want one answer, within %v", m,
+			m.said.Status(), m.said, m.saidAt-m.arrivedAt, o.Code.Status(), o.Code, w.now-m.saidAt, w.scenario.Plane.ReplyTimeout)
 		return
 	}
+	m.said, m.saidAt = m.Outcome().Code, w.now
 	last := len(p.open) - 1
 	p.open[m.at] = p.open[last]
 	p.open[m.at].at = m.at

@@ -22,9 +22,9 @@ function drawCharts() {
     ctx.fillText(chart.name, 10, y + 14);
     ctx.fillStyle = palette.muted; ctx.font = fontOf(10);
     ctx.fillText(chart.unit(max, s), 10, y + 29);
-    if (chart.more) ctx.fillText(chart.more, 10, y + 43);
+    if (chart.more) ctx.fillText(chart.more(s), 10, y + 43);
   });
-  drawMoments(ctx, w, h, true);
+  drawMoments(ctx, w, 0, h);
   if (view.hoverTime !== undefined) {
     const x = xOf(view.hoverTime);
     ctx.fillStyle = palette.faint; if (x > gutter) ctx.fillRect(x, 0, 1, h);
@@ -46,21 +46,53 @@ function columns(s, first, last, see) {
 function most(list, from, to) { let m = 0; for (let i = from; i < to; i++) if (list[i] > m) m = list[i]; return m; }
 function sum(list, from, to) { let m = 0; for (let i = from; i < to; i++) m += list[i]; return m; }
 
+// limitLine draws a limit from x0 to x1 with its name above it, or below it if
+// there is no room; it returns where the name begins.
+function limitLine(ctx, text, x0, x1, y, top, colour, right) {
+  x0 = Math.max(x0, gutter); x1 = Math.min(x1, view.width);
+  if (x1 <= x0) return right;
+  ctx.strokeStyle = colour; ctx.lineWidth = 1.5; ctx.setLineDash([4, 3]);
+  ctx.beginPath(); ctx.moveTo(x0, Math.round(y) + 0.5); ctx.lineTo(x1, Math.round(y) + 0.5); ctx.stroke();
+  ctx.setLineDash([]);
+  ctx.font = fontOf(10, 600);
+  const width = ctx.measureText(text).width, x = Math.min(x1, right) - width - 8;
+  if (x < x0) return right;
+  label(ctx, text, x, y - 14 > top - 7 ? y - 7.5 : y + 8.5, width, colour);
+  return x - 6;
+}
+
+// limitsShown are the limits of the inbox that hold in a part of the run.
+function limitsShown(s, first, last) {
+  return (s.Limits || []).map(([from, capacity, others], i) => ({ from, to: i + 1 < s.Limits.length ? s.Limits[i + 1][0] : s.Depth.length, capacity, others })).filter((l) => l.from <= last && l.to > first);
+}
+
 const charts = [
   {
-    name: "inbox depth", unit: (max, s) => `top ${max} of ${s.Capacity}`,
+    name: "inbox depth", unit: (max) => `most ${max}`, more: (s) => `capacity ${s.limitText}`,
     draw(ctx, s, first, last, top, tall) {
-      const max = Math.max(most(s.Depth, first, last + 1), 1), scale = Math.max(max * 1.15, Math.min(s.Capacity, max * 4));
-      ctx.fillStyle = palette.accent; ctx.globalAlpha = 0.75;
-      columns(s, first, last, (from, to, x, wide) => { const d = most(s.Depth, from, to); if (d) { const h = Math.max(d / scale * tall, 1); ctx.fillRect(x, top + tall - h, wide, h); } });
-      ctx.globalAlpha = 1;
-      if (s.Capacity <= scale) { ctx.strokeStyle = palette.bad; ctx.setLineDash([4, 3]); const y = top + tall - s.Capacity / scale * tall; ctx.beginPath(); ctx.moveTo(gutter, y); ctx.lineTo(view.width, y); ctx.stroke(); ctx.setLineDash([]); }
+      const limits = limitsShown(s, first, last), least = Math.min(...limits.map((l) => l.capacity));
+      s.limitText = [...new Set(limits.map((l) => l.capacity))].join(", ");
+      const max = Math.max(most(s.Depth, first, last + 1), 1), scale = Math.max(max * 1.25, Math.min(least * 1.25, max * 4)), y = (n) => top + tall - n / scale * tall;
+      columns(s, first, last, (from, to, x, wide) => {
+        const depth = most(s.Depth, from, to), others = Math.min(most(s.Others, from, to), depth);
+        if (!depth) return;
+        ctx.fillStyle = palette.beats; ctx.fillRect(x, Math.min(y(depth), top + tall - 1), wide, Math.max(tall - (y(depth) - top), 1));
+        if (others) { ctx.fillStyle = palette.others; ctx.fillRect(x, Math.min(y(others), top + tall - 1), wide, Math.max(tall - (y(others) - top), 1)); }
+      });
+      for (const l of limits) {
+        let right = view.width - 4;
+        if (l.capacity <= scale) right = limitLine(ctx, `capacity ${l.capacity}`, xOf(l.from * s.Width), xOf(l.to * s.Width), y(l.capacity), top, palette.bad, right);
+        if (l.others <= scale) limitLine(ctx, `without heartbeats ${l.others}`, xOf(l.from * s.Width), xOf(l.to * s.Width), y(l.others), top, palette.others, right);
+      }
       return most(s.Depth, first, last + 1);
     },
-    tell: (s, i) => [["most requests inside", s.Depth[i]], ["answers", s.Answered[i]]],
+    tell: (s, i) => {
+      const limit = limitsShown(s, i, i)[0];
+      return [["requests in the inbox, at most", `${s.Depth[i]}, capacity ${limit ? limit.capacity : "?"}`], ["other than heartbeats, at most", `${s.Others[i]}, limit ${limit ? limit.others : "?"}`], ["answers", s.Answered[i]]];
+    },
   },
   {
-    name: "503, by reason", unit: (max) => max ? `top ${max}/s` : "none here",
+    name: "503, by reason", unit: (n) => n ? `${n} here` : "none here",
     draw(ctx, s, first, last, top, tall) {
       const perSecond = (from, to) => second / (s.Width * (to - from));
       let max = 0;
@@ -73,19 +105,19 @@ const charts = [
           if (!n) return;
           const h = Math.max(n * perSecond(from, to) / max * tall, 1.5);
           ctx.fillStyle = palette.reason[i]; ctx.fillRect(x, y - h, Math.max(wide, 1.5), h);
-          if (wide >= 7 && h >= 9) { ctx.fillStyle = palette.bg; ctx.font = fontOf(9, 700); ctx.fillText(reasonLetters[i], x + wide / 2 - 3, y - h / 2); }
+          if (wide >= 7 && h >= 9) { ctx.fillStyle = palette["state-ink"]; ctx.font = fontOf(9, 700); ctx.fillText(reasonLetters[i], x + wide / 2 - 3, y - h / 2); }
           y -= h;
         });
       });
-      return max >= 10 ? Math.round(max) : +max.toPrecision(2);
+      return s.Refused.reduce((n, r) => n + sum(r, first, last + 1), 0);
     },
     tell: (s, i) => s.Reasons.map((r, k) => [`${reasonLetters[k]}  ${r}`, s.Refused[k][i]]).filter((r) => r[1]),
   },
   {
-    name: "reachable hosts", unit: (min, s) => min < 0 ? "plane is down" : `least ${min} of ${s.Hosts}`, more: "┄ agents up",
+    name: "reachable hosts", unit: (min, s) => min < 0 ? "plane is down" : `at least ${min} of ${s.Hosts}`, more: () => "┄ agents up",
     draw(ctx, s, first, last, top, tall) {
       let min = Infinity;
-      const y = (n) => top + tall - n / s.Hosts * tall;
+      const y = (n) => top + tall - n / (s.Hosts * 1.3) * tall;
       ctx.fillStyle = palette.good;
       columns(s, first, last, (from, to, x, wide) => {
         let low = Infinity;
@@ -98,6 +130,7 @@ const charts = [
       ctx.fillStyle = palette.fg; ctx.globalAlpha = 0.8;
       columns(s, first, last, (from, to, x, wide) => { if (Math.floor(x / 3) % 2 || wide > 4) ctx.fillRect(x, y(s.Up[from]) - 0.5, Math.max(wide, 3) / (wide > 4 ? 1 : 1), 1); });
       ctx.globalAlpha = 1;
+      limitLine(ctx, `all ${s.Hosts} ${s.Hosts === 1 ? "host" : "hosts"}`, gutter, Math.min(view.width, xOf(model.end)), y(s.Hosts), top, palette.muted, view.width - 4);
       return min === Infinity ? -1 : min;
     },
     tell: (s, i) => s.Known[i] < 0 ? [["plane", "is not there"], ["agents up", s.Up[i]]] : [["reachable", s.Reachable[i]], ["known", s.Known[i]], ["agents up", s.Up[i]], ["hosts", s.Hosts]],

@@ -72,12 +72,12 @@ function go(by) {
 
 function fillSides() {
   const verdict = byId("verdict");
-  verdict.className = "verdict " + (diff.Step ? "violated" : "passed");
+  verdict.className = "verdict " + (diff.Step ? "violation" : "passed");
   verdict.textContent = diff.Step ? "≠ DIFFER" : "= SAME";
   const changed = diff.Scenario.filter(([side]) => side !== " ").length;
   byId("summary").innerHTML = (diff.Step ? `The runs part at <b>step ${diff.Step}</b>; the ${diff.Same} steps before it are the same.` : `All ${diff.Same} steps are the same, and so is the hash.`) +
     `<br><span class="rule">${changed ? changed + " lines of the scenarios differ." : "The scenarios are the same."}</span>`;
-  byId("sides").innerHTML = diff.Sides.map((s, k) => `<div><h2><i>${"ab"[k]}</i> ${escape(s.Name)}</h2><p class="${s.Verdict}">${{ passed: "✓", violated: "✕", stopped: "■" }[s.Verdict]} ${escape(s.Ending)}</p>${s.What ? `<p>step ${diff.Step}: ${escape(s.What)}</p>` : ""}<p class="muted mono">${escape(s.Document.Again)}</p></div>`).join("");
+  byId("sides").innerHTML = diff.Sides.map((s, k) => `<div><h2><i>${"ab"[k]}</i> ${escape(s.Name)}</h2><p class="${s.Verdict}">${verdictIcons[s.Verdict]} ${escape(s.Ending)}</p>${s.What ? `<p>step ${diff.Step}: ${escape(s.What)}</p>` : ""}<p class="muted mono">${escape(s.Document.Again)}</p></div>`).join("");
   byId("scenario-lines").innerHTML = diff.Scenario.map(([side, text]) => `<span class="${{ "-": "removed", "+": "added", " ": "" }[side]}">${side} ${escape(text)}</span>`).join("\n");
   byId("scenario").open = changed > 0 && changed < 12;
 }

@@ -58,6 +58,9 @@ const hostName = (model, n) => n ? model.hosts[n - 1].Name : "operator";
 // a colour says.
 const icons = { refused: "■", lost: "✕", late: "◷", replay: "↺", error: "▲", fine: "→", fault: "⚡", act: "⚑", agent: "●", plane: "○", down: "▼", up: "△", bad: "✕" };
 
+// verdictIcons are by the word of the verdict.
+const verdictIcons = { passed: "✓", violation: "✕", unmet: "✕", stopped: "■" };
+
 const escapes = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 const escape = (s) => String(s).replace(/[&<>"']/g, (c) => escapes[c]);
 

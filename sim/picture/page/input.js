@@ -106,12 +106,28 @@ function groupTip(hosts, time) {
   return `<b>${hosts.length} hosts in this strip</b> <span class="muted">${clock(time)}</span>` + rowsHtml(rows);
 }
 
-function messageTip(m) {
+// deadlineOf is when the plane has to answer a message; nothing if it never
+// arrived, was refused at once, or is a poll that the reducer was done with in
+// time, which may wait.
+function deadlineOf(m) {
+  const deadline = m.arrivedAt + model.d.ReplyTimeout, timeout = m.answered && model.d.Codes[m.code].Word === "timeout";
+  if (!m.arrived || m.answered && !m.stepped && !m.late && !timeout) return 0;
+  return m.kind === 3 && m.stepped && m.steppedAt < deadline ? 0 : deadline;
+}
+
+// timesOf lists what happened to a message, in the order of time.
+function timesOf(m) {
   const rows = [["sent", clock(m.sentAt, 6) + ` <span class="muted">step ${m.sent}</span>`]];
-  for (const [name, word] of [["arrived", "arrived"], ["stepped", "stepped"], ["answered", "answered"], ["late", "reducer done"], ["gone", "lost"], ["heard", m.flags & flag.noAnswer ? "gave up" : "heard"]]) {
-    if (m[name]) rows.push([word, `+${span(m[name + "At"] - m.sentAt)} <span class="muted">step ${m[name]}</span>`]);
+  for (const [name, word] of [["arrived", "arrived"], ["stepped", "reducer stepped it"], ["answered", "answered"], ["late", "late reply done"], ["gone", "lost"], ["heard", m.flags & flag.noAnswer ? "gave up" : "heard"]]) {
+    if (m[name]) rows.push([word, `+${span(m[name + "At"] - m.sentAt)} <span class="muted">step ${m[name]}</span>`, m[name + "At"]]);
   }
-  return `<b>m${m.id} ${kindWords[m.kind]}</b> of ${escape(hostName(model, m.host))} ${escape(m.text)}<br><span class="${m.look}">${icons[m.look]} ${escape(answerText(model.d, m))}</span>` + rowsHtml(rows);
+  const deadline = deadlineOf(m);
+  if (deadline && (m.heard || m.late || model.end >= deadline)) rows.push(["deadline", `+${span(deadline - m.sentAt)} <span class="muted">${span(model.d.ReplyTimeout)} after its arrival</span>`, deadline]);
+  return rows.sort((a, b) => (a[2] || 0) - (b[2] || 0));
+}
+
+function messageTip(m) {
+  return `<b>m${m.id} ${kindWords[m.kind]}</b> of ${escape(hostName(model, m.host))} ${escape(m.text)}<br><span class="${m.look}">${icons[m.look]} ${escape(answerText(model.d, m))}</span>` + rowsHtml(timesOf(m));
 }
 
 function showTip(html, x, y, stage) {
@@ -141,7 +157,7 @@ function listenToCharts(canvas) {
 const keys = {
   "+": () => zoomAt(middle(), 1 / 1.5), "=": () => zoomAt(middle(), 1 / 1.5), "-": () => zoomAt(middle(), 1.5), "_": () => zoomAt(middle(), 1.5),
   ArrowLeft: () => pan(-0.15), ArrowRight: () => pan(0.15), ArrowUp: () => { view.scroll -= 60; redraw(); }, ArrowDown: () => { view.scroll += 60; redraw(); },
-  PageUp: () => pan(-0.9), PageDown: () => pan(0.9), Home: () => glideTo(0, model.end), End: () => glideTo(model.end - (view.t1 - view.t0) * 0.9, model.end + (view.t1 - view.t0) * 0.1), v: () => goToViolation(),
+  PageUp: () => pan(-0.9), PageDown: () => pan(0.9), Home: () => glideTo(0, model.end), End: () => glideTo(model.end - (view.t1 - view.t0) * 0.9, model.end + (view.t1 - view.t0) * 0.1), v: () => showViolation(),
   "[": () => walk(-1), "]": () => walk(1), n: () => walkProblems(1), p: () => walkProblems(-1), t: () => { toggleTheme(); redraw(); },
   "/": () => byId("hosts").focus(), "?": () => byId("help").showModal(),
   Escape: () => { view.step = view.message = null; redraw(); },

@@ -2,18 +2,19 @@
 // many hosts a lane is a strip of colour; the hosts that matter are drawn in
 // full above them.
 
-const axisHeight = 24, bandHeight = 17, planeHeight = 52, full = 18;
+const flagHeight = 18, axisHeight = 24, bandHeight = 17, planeHeight = 52, full = 18;
 let place = {}; // where things are drawn
 let targets = []; // what can be pointed at: { x, y, r, ... } or { x0, x1, y0, y1, ... }
 
 function layOut(h) {
   const rows = bandRows();
   const tall = rows.count <= 6 ? bandHeight : 9;
-  const bandsAt = axisHeight, planeAt = bandsAt + rows.count * tall + (rows.count ? 4 : 0), top = planeAt + planeHeight;
+  const axisAt = flags.reduce((n, f) => Math.max(n, f.row + 1), 0) * flagHeight;
+  const bandsAt = axisAt + axisHeight, planeAt = bandsAt + rows.count * tall + (rows.count ? 4 : 0), top = planeAt + planeHeight;
   const room = Math.max(h - top, 40), n = view.hosts.length;
   let each = Math.min(Math.max(room / Math.max(n, 1), 1), 60) * view.lane;
   const strips = each < full;
-  const pinned = strips ? view.pinned.filter((p) => view.hosts.includes(p)).slice(0, 6) : [];
+  const pinned = strips ? view.pinned.filter((p) => view.hosts.includes(p)).slice(0, Math.max(0, Math.min(6, Math.floor((room - 40) / 42)))) : [];
   const pinnedHeight = pinned.length ? pinned.length * 42 + 6 : 0;
   let group = 1; // hosts to a strip
   if (strips) {
@@ -25,7 +26,7 @@ function layOut(h) {
   }
   const tallness = Math.ceil(n / group) * each, most = Math.max(0, tallness - (room - pinnedHeight));
   view.scroll = Math.min(Math.max(view.scroll, 0), most);
-  place = { rows, tall, bandsAt, planeAt, top, strips, pinned, pinnedHeight, each, group, hostsAt: top + pinnedHeight, h, most, room: room - pinnedHeight, tallness };
+  place = { rows, tall, axisAt, bandsAt, planeAt, top, strips, pinned, pinnedHeight, each, group, hostsAt: top + pinnedHeight, h, most, room: room - pinnedHeight, tallness };
 }
 
 // bandRows gives every fault and act a row in which it covers no other.
@@ -59,6 +60,7 @@ function lanesShown() {
 function drawLanes() {
   const { ctx, w, h } = prepare(document.getElementById("lanes"));
   view.width = w;
+  placeFlags(ctx, w);
   layOut(h);
   targets = [];
   const lanes = lanesShown();
@@ -77,7 +79,9 @@ function drawLanes() {
   drawMessages(ctx, lanes, w);
   drawBands(ctx, w);
   drawAxis(ctx, w);
-  drawMoments(ctx, w, h);
+  drawMoments(ctx, w, 0, place.axisAt);
+  drawMoments(ctx, w, place.bandsAt, h);
+  drawFlags(ctx);
   drawScrollbar(ctx, w, h);
 }
 
@@ -85,25 +89,26 @@ function drawGrid(ctx, w, h) {
   const { list } = view.ticks = ticks();
   ctx.strokeStyle = palette.grid; ctx.lineWidth = 1;
   ctx.beginPath();
-  for (const t of list) { const x = Math.round(xOf(t)) + 0.5; ctx.moveTo(x, axisHeight); ctx.lineTo(x, h); }
+  for (const t of list) { const x = Math.round(xOf(t)) + 0.5; ctx.moveTo(x, place.bandsAt); ctx.lineTo(x, h); }
   ctx.stroke();
 }
 
 function drawAxis(ctx, w) {
-  ctx.fillStyle = palette.raised; ctx.fillRect(0, 0, w, axisHeight);
-  ctx.fillStyle = palette.line; ctx.fillRect(0, axisHeight - 1, w, 1);
+  const y = place.axisAt;
+  ctx.fillStyle = palette.raised; ctx.fillRect(0, y, w, axisHeight);
+  ctx.fillStyle = palette.line; ctx.fillRect(0, y + axisHeight - 1, w, 1);
   ctx.fillStyle = palette.muted; ctx.font = fontOf(11);
   const { list, decimals } = view.ticks;
   ctx.textAlign = "center";
   for (const t of list) {
-    const x = xOf(t);
-    if (x < gutter + 14 || x > w - 24) continue;
-    ctx.fillText(clock(t, decimals), x, axisHeight / 2 - 1);
-    ctx.fillRect(Math.round(x), axisHeight - 5, 1, 4);
+    const x = xOf(t), text = clock(t, decimals), half = ctx.measureText(text).width / 2;
+    if (x < gutter || x > w) continue;
+    ctx.fillRect(Math.round(x), y + axisHeight - 5, 1, 4);
+    if (x - half > gutter - 6 && x + half < w - 2) ctx.fillText(text, x, y + axisHeight / 2 - 1);
   }
   ctx.textAlign = "left";
   ctx.fillStyle = palette.fg; ctx.font = fontOf(11, 600);
-  ctx.fillText(span(view.t1 - view.t0), 10, axisHeight / 2 - 1);
+  ctx.fillText(span(view.t1 - view.t0), 10, y + axisHeight / 2 - 1);
 }
 
 // drawBands draws the faults and the operator's acts, each with its words.
@@ -120,7 +125,7 @@ function drawBands(ctx, w) {
     ctx.fillRect(x0, y, x1 - x0, tall - 2);
     if (!act && tall > 10) { ctx.globalAlpha = 0.18; ctx.fillStyle = pattern(ctx, edge, "slant"); ctx.fillRect(x0, y, x1 - x0, tall - 2); ctx.globalAlpha = 1; }
     ctx.fillStyle = edge; ctx.fillRect(x0, y, 2, tall - 2);
-    const target = b.On === "hosts" ? "" : act ? "" : "plane · ";
+    const target = b.On !== "plane" || b.Text.startsWith("plane") ? "" : "plane · ";
     if (tall > 10) {
       ctx.font = fontOf(11); ctx.fillStyle = act ? palette.act : palette["band-fg"];
       const left = Math.max(x0 + 5, gutter + 4);
@@ -189,7 +194,7 @@ function label(ctx, text, x, y, width, colour) {
   ctx.font = fontOf(10, 600);
   const w = ctx.measureText(text).width;
   if (w > width) return;
-  ctx.fillStyle = palette.bg; ctx.globalAlpha = 0.8; ctx.fillRect(x - 3, y - 6.5, w + 6, 13); ctx.globalAlpha = 1;
+  ctx.fillStyle = palette.bg; ctx.globalAlpha = 0.9; ctx.fillRect(x - 3, y - 6.5, w + 6, 13); ctx.globalAlpha = 1;
   ctx.fillStyle = colour; ctx.fillText(text, x, y);
 }
 
@@ -251,8 +256,8 @@ function drawProcess(ctx, process, lane, bars, w) {
 // the agent's own state and, below it, what the plane believes.
 function barsOf(lane) {
   const { y, h } = lane;
-  const gap = h >= 30 ? 4 : 2, usable = h - 2 * gap;
-  const rail = y + gap + usable * 0.26, agentTop = y + gap + usable * 0.38, agentTall = usable * 0.36, planeTall = usable * 0.22;
+  const gap = h >= 40 ? 4 : 2, usable = h - 2 * gap;
+  const rail = y + gap + usable * 0.24, agentTop = y + gap + usable * 0.34, agentTall = usable * 0.4, planeTall = usable * 0.22;
   return { rail, agent: { y: agentTop, h: agentTall }, plane: { y: agentTop + agentTall + 1.5, h: planeTall } };
 }
 
@@ -270,41 +275,68 @@ function drawStates(ctx, spans, bar, lane, side) {
 // drawWords writes the states on their bars, where there is room.
 function drawWords(ctx, spans, bar, side) {
   if (bar.h < 9) return;
-  ctx.font = fontOf(Math.min(11, bar.h - 0.5), 600);
+  ctx.font = fontOf(Math.min(11, Math.floor(bar.h - 0.5)), 600);
   for (const s of spans) {
     const x0 = Math.max(xOf(s.from), gutter - 1), x1 = Math.min(xOf(s.to), view.width), width = x1 - x0;
     if (x1 < gutter || x0 > view.width || width <= 12) continue;
     const word = model.d.States[s.state - 1], text = width > 130 && side === "agent" ? `${word} · ${s.rollout}` : word;
     const fits = ctx.measureText(text).width < width - 6, drawn = fits ? text : word[0], x = fits ? x0 + 4 : x0 + Math.min(3, width / 2 - 4);
-    ctx.fillStyle = palette.state[s.state]; ctx.globalAlpha = 0.85; ctx.fillRect(x - 1, bar.y + 1, ctx.measureText(drawn).width + 3, bar.h - 2); ctx.globalAlpha = 1;
+    ctx.fillStyle = palette.state[s.state]; ctx.fillRect(x - 1, bar.y + 1, ctx.measureText(drawn).width + 3, bar.h - 2);
     ctx.fillStyle = palette["state-ink"];
     ctx.fillText(drawn, x, bar.y + bar.h / 2 + 0.5);
   }
 }
 
-// drawMoments draws the lines that run through everything: the healing, the
-// step that is chosen, and the violation.
-function drawMoments(ctx, w, h, tall) {
-  const bottom = h, from = tall ? 0 : axisHeight;
-  const line = (t, colour, dash, width) => {
-    const x = Math.round(xOf(t)) + 0.5;
-    if (x < gutter || x > w) return null;
-    ctx.strokeStyle = colour; ctx.lineWidth = width; ctx.setLineDash(dash);
-    ctx.beginPath(); ctx.moveTo(x, from); ctx.lineTo(x, bottom); ctx.stroke();
+// moments are the instants that have a line through everything, those that
+// matter most first.
+function moments() {
+  const list = [], { Broken: broken, Healed: healed, Unmet: unmet } = model.d;
+  if (broken) list.push({ t: broken.At, text: broken.Expected ? `${broken.Checker}, as expected · step ${broken.Step}` : `✕ ${broken.Checker} · step ${broken.Step}`, colour: broken.Expected ? palette.warn : palette.bad, dash: [7, 3], width: 2 });
+  for (const t of new Set((unmet || []).filter((u) => u.At >= 0).map((u) => u.At))) list.push({ t, text: "✕ unmet", colour: palette.bad, dash: [7, 3], width: 2 });
+  if (view.step && !(broken && broken.Step === view.step.step)) list.push({ t: view.step.at, text: "step " + view.step.step, colour: palette.accent, dash: [], width: 1.5, left: true });
+  if (healed) list.push({ t: healed, text: "healed: no more faults", colour: palette.good, dash: [2, 4], width: 1 });
+  return list;
+}
+
+let flags = []; // the words of the moments that are in sight, above the axis
+
+// placeFlags finds a place for each flag beside its line, in the first row in
+// which it covers no other.
+function placeFlags(ctx, w) {
+  flags = [];
+  ctx.font = fontOf(11, 650);
+  for (const m of moments()) {
+    const x = Math.round(xOf(m.t)) + 0.5, width = ctx.measureText(m.text).width + 12;
+    if (x < gutter || x > w) continue;
+    const sides = (m.left ? [x - width, x] : [x, x - width]).filter((left) => left >= gutter && left + width <= w);
+    if (!sides.length) sides.push(Math.max(gutter, Math.min(x, w - width)));
+    const free = (row, left) => flags.every((f) => f.row !== row || left >= f.x0 + f.width + 2 || left + width <= f.x0 - 2);
+    for (let row = 0, found = false; row < 3 && !found; row++) {
+      const x0 = sides.find((left) => free(row, left));
+      if (found = x0 !== undefined) flags.push({ text: m.text, colour: m.colour, row, x0, width });
+    }
+  }
+}
+
+function drawFlags(ctx) {
+  ctx.font = fontOf(11, 650);
+  for (const f of flags) {
+    const y = f.row * flagHeight;
+    ctx.fillStyle = f.colour; ctx.fillRect(f.x0, y + 1, f.width, flagHeight - 2);
+    ctx.fillStyle = palette.bg; ctx.fillText(f.text, f.x0 + 6, y + flagHeight / 2 + 0.5);
+  }
+}
+
+// drawMoments draws the lines of the moments between two heights. None goes
+// through the axis, whose words it would strike out.
+function drawMoments(ctx, w, from, to) {
+  for (const m of moments()) {
+    const x = Math.round(xOf(m.t)) + 0.5;
+    if (x < gutter || x > w || to <= from) continue;
+    ctx.strokeStyle = m.colour; ctx.lineWidth = m.width; ctx.setLineDash(m.dash);
+    ctx.beginPath(); ctx.moveTo(x, from); ctx.lineTo(x, to); ctx.stroke();
     ctx.setLineDash([]);
-    return x;
-  };
-  const flagAt = (x, text, colour, right) => {
-    if (x === null || tall) return;
-    ctx.font = fontOf(11, 650);
-    const width = ctx.measureText(text).width + 12, left = right || x + width > w ? x - width : x;
-    ctx.fillStyle = colour; ctx.fillRect(left, 2, width, axisHeight - 6);
-    ctx.fillStyle = palette.bg; ctx.fillText(text, left + 6, axisHeight / 2 - 1);
-  };
-  if (model.d.Healed) flagAt(line(model.d.Healed, palette.good, [2, 4], 1), "healed", palette.good);
-  if (view.step) flagAt(line(view.step.at, palette.accent, [], 1.5), "step " + view.step.step, palette.accent, true);
-  const broken = model.d.Broken;
-  if (broken) flagAt(line(broken.At, palette.bad, [7, 3], 2), `✕ ${broken.Checker} · step ${broken.Step}`, palette.bad);
+  }
 }
 
 function drawScrollbar(ctx, w) {

@@ -7,25 +7,52 @@ function draw() {
 }
 
 function fillHeader(d) {
-  const verdict = byId("verdict"), words = { passed: "✓ PASSED", violated: "✕ VIOLATED", stopped: "■ STOPPED" };
+  const verdict = byId("verdict");
   verdict.className = "verdict " + d.Verdict;
-  verdict.textContent = words[d.Verdict] + (d.Broken ? " " + d.Broken.Checker : "");
-  byId("broken").innerHTML = d.Broken ? `<b>step ${d.Broken.Step}, ${clock(d.Broken.At, 6)}</b>: ${linked(d.Broken.Detail)}${d.Broken.Rule ? ` <span class="rule">— ${escape(d.Broken.Checker)}: ${escape(d.Broken.Rule)}</span>` : ""}` :
-    d.Verdict === "passed" ? "Every rule held, and the fleet came to rest." : "The run was stopped before its end; nothing was violated until then.";
+  verdict.textContent = `${verdictIcons[d.Verdict]} ${d.Headline[0]}${d.Verdict === "violation" ? " " + d.Broken.Checker : ""}`;
+  byId("broken").innerHTML = summaryOf(d).map((line) => `<p>${line}</p>`).join("");
   byId("facts").innerHTML = d.Facts.map(([k, v]) => `<div><dt>${escape(k)}</dt><dd>${escape(v)}</dd></div>`).join("");
   byId("again").textContent = d.Again;
   if (!d.Again) byId("again").hidden = byId("copy").hidden = true;
   byId("scenario-text").textContent = d.Scenario;
-  byId("go-violation").hidden = !d.Broken;
-  byId("legend").innerHTML = d.States.map((s, i) => `<span><i style="background:var(--state-${i + 1})">${s[0]}</i>${s}</span>`).join("");
+  byId("go-violation").hidden = !d.Broken && !(d.Unmet || []).length;
+  if (!d.Broken) byId("go-violation").textContent = "Unmet";
+  byId("legend").innerHTML = legendOf(d);
   byId("kinds").innerHTML = kindWords.slice(1).map((word, i) => model.messages.some((m) => m.kind === i + 1) ? `<button data-kind="${i + 1}" aria-pressed="true"><i style="color:var(--kind-${i + 1});border-top-style:${["solid", "solid", "dashed", "dashed", "dotted"][i]};border-top-width:${i === 1 ? 3 : 2}px"></i>${word}</button>` : "").join("");
   if (d.Omitted) {
     const p = document.createElement("p");
     p.className = "notice"; p.style.margin = 0;
     const gone = [[d.Omitted.Messages, "messages"], [d.Omitted.Steps, "steps"]].filter(([n]) => n).map(([n, what]) => n.toLocaleString("en") + " " + what);
     p.textContent = `To keep the page small, ${gone.join(" and ")} from before ${clock(d.Omitted.Before, 0)} are left out, routine ones first. Charts, states and faults are whole.`;
-    document.querySelector(".tools").after(p);
+    byId("legend").after(p);
   }
+}
+
+// legendOf says what colours and signs mean, as far as they are not named where
+// they are.
+function legendOf(d) {
+  const group = (name, items) => `<span class="group"><b>${name}</b>${items.join("")}</span>`;
+  const item = (sign, text, title) => `<span title="${title || ""}">${sign}${text}</span>`;
+  const sign = (look) => `<b class="sign ${look}">${icons[look]}</b>`;
+  return group("State", d.States.map((s, i) => item(`<i style="background:var(--state-${i + 1})">${s[0]}</i>`, s))) +
+    group("Lane", [item('<i class="bars"></i>', "upper bar: agent, lower: plane"), item('<i class="switching"></i>', "switching"), item('<i class="crossed"></i>', "process down"), item('<i class="silent"></i>', "unreachable")]) +
+    group("Message", [item("<b>→</b>", "answered"), item(sign("refused"), "503"), item(sign("lost"), "lost"), item(sign("late"), "late reply", "the reducer finished after the deadline"), item(sign("replay"), "Replay-From"), item(sign("error"), "refused")]) +
+    group("503", d.Series.Reasons.map((r, i) => item(`<i style="background:var(--reason-${i})">${reasonLetters[i]}</i>`, r))) +
+    group("Inbox", [item('<i class="others"></i>', "other requests"), item('<i class="beats"></i>', "heartbeats")]);
+}
+
+// summaryOf says in a few lines why a run passed or did not.
+function summaryOf(d) {
+  const lines = [], broken = d.Broken;
+  if (d.Verdict === "unmet") lines.push(`<b>${escape(d.Headline[1])}</b>`);
+  if (broken) {
+    lines.push(`${broken.Expected ? `<b>As expected</b>, ${escape(broken.Checker)} is violated at ` : ""}<b>step ${broken.Step}, ${clock(broken.At, 6)}</b>: ${linked(broken.Detail)}`);
+    if (broken.Expected) lines.push(`<span class="rule">The scenario has <code>expect violation ${escape(broken.Checker)}</code>: it passes as long as the rule is broken.</span>`);
+    if (broken.Rule) lines.push(`<span class="rule">Rule ${escape(broken.Checker)}: ${escape(broken.Rule)}.</span>`);
+  } else if (d.Verdict === "passed") lines.push(`No rule was violated${d.Expectations ? `, ${d.Expectations === 1 ? "the expectation is met" : `all ${d.Expectations} expectations are met`}` : ""}; ${escape(d.Headline[1])}.`);
+  else if (d.Verdict === "stopped") lines.push(`The run was stopped ${escape(d.Headline[1])}.`);
+  for (const [i, u] of (d.Unmet || []).entries()) lines.push(`<span class="bad">✕</span> <a href="#unmet${i}" data-unmet="${i}"><code>${escape(u.Expect)}</code></a>${u.Line ? ` (line ${u.Line})` : ""}: saw ${linked(u.Saw)}`);
+  return lines;
 }
 
 function fillHelp() {
@@ -54,7 +81,7 @@ function listen() {
   on("show-scenario", () => byId("scenario").showModal());
   on("show-help", () => byId("help").showModal());
   on("theme", () => { toggleTheme(); redraw(); });
-  on("go-violation", goToViolation);
+  on("go-violation", showViolation);
   on("zoom-all", () => glideTo(0, model.end));
   on("zoom-in", () => zoomAt(middle(), 1 / 2));
   on("zoom-out", () => zoomAt(middle(), 2));
@@ -75,7 +102,7 @@ function listen() {
   byId("hosts").addEventListener("keydown", (e) => { if (e.key === "Escape") { e.target.value = ""; e.target.dispatchEvent(new Event("input")); byId("lanes").focus(); } });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readPalette(); redraw(); });
   document.addEventListener("click", follow);
-  new ResizeObserver(redraw).observe(byId("stage"));
+  new ResizeObserver(() => { redraw(); revealStory(); }).observe(byId("stage"));
 }
 
 async function start() {
@@ -95,15 +122,9 @@ async function start() {
   view.t0 = 0; view.t1 = model.end * 1.01;
   tellStoryOf(model.d.Focus.Host, model.d.Focus.Rollout);
   draw(); // once, so that sizes are known
-  if (model.d.Broken) {
-    goToViolation();
-    view.step = violationStep(model);
-    const named = /\bm(\d+)\b/.exec(model.d.Broken.Detail);
-    view.message = named && model.byId.get(+named[1]) || model.byId.get(view.step.message) || null;
-    showStep(); markStory();
-  } else setRange(0, model.end);
+  showViolation();
   // For whoever looks at the page from outside: a test, or the console.
-  window.picture = { view, model, get targets() { return targets; }, get place() { return place; }, selectNumber, setRange, glideTo, storyOf, ready: true };
+  window.picture = { view, model, get targets() { return targets; }, get place() { return place; }, get flags() { return flags; }, selectNumber, setRange, glideTo, storyOf, ready: true };
 }
 
 start();

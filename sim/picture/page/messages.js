@@ -16,6 +16,7 @@ function drawMessages(ctx, lanes, w) {
   const arrows = count <= arrowsAtMost;
   view.drawn = { messages: count, arrows, lanes: railOf.size };
   const plane = place.planeAt + planeHeight - 12;
+  claimed = []; signs = [];
   ctx.save();
   ctx.beginPath(); ctx.rect(gutter, place.planeAt, w - gutter, place.h - place.planeAt); ctx.clip();
   for (const lane of railOf.values()) {
@@ -37,13 +38,13 @@ function drawMessages(ctx, lanes, w) {
       else { ctx.fillStyle = palette.kind[m.kind]; ctx.globalAlpha = 0.75; ctx.fillRect(x - 0.5, bars.rail - (m.kind === 2 ? 7 : 4), m.kind === 2 ? 2 : 1, m.kind === 2 ? 7 : 4); ctx.globalAlpha = 1; }
       targets.push({ x, y: bars.rail, r: 5, message: m, step: m.sent, end: "sent" });
     });
-    if (arrows && count <= 70 && lane.h >= 30) {
+    if (arrows && count <= 70 && lane.h >= 40) {
       visible(model, lane.host, view.t0, view.t1, (m) => {
         const x = xOf(m.sentAt);
         if (!shown(m) || x < Math.max(labelled, gutter)) return;
         const text = m.kind === 2 ? m.text.replace(m.rollout + " ", "") : kindWords[m.kind];
         ctx.font = fontOf(10); ctx.fillStyle = m.look === "fine" ? palette.muted : palette[m.look];
-        ctx.fillText(text, x + 6, bars.rail - 5.5);
+        signs.push({ name: text, x: x + 6, y: bars.rail - 5.5, colour: ctx.fillStyle });
         labelled = x + ctx.measureText(text).width + 14;
       });
     }
@@ -51,7 +52,44 @@ function drawMessages(ctx, lanes, w) {
   }
   drawStripMarks(ctx, lanes, w);
   if (view.message && railOf.has(view.message.host)) drawArrow(ctx, view.message, barsOf(railOf.get(view.message.host)).rail, plane, true);
+  if (view.message) drawDeadline(ctx, view.message);
+  drawSigns(ctx);
   ctx.restore();
+}
+
+// drawDeadline marks when the plane had to answer the message that is chosen,
+// unless it did so before.
+function drawDeadline(ctx, m) {
+  const at = deadlineOf(m), x = xOf(at), y = place.planeAt + 26;
+  if (!at || x < gutter || x > view.width || m.answered && m.answeredAt < at && !m.late) return;
+  ctx.fillStyle = palette.bad; ctx.fillRect(x - 1, y - 6, 2, place.planeAt + planeHeight - y);
+  signs.push({ text: "deadline", x: x - 6, before: true, y, colour: palette.bad });
+}
+
+let signs = []; // the words and letters of the marks of this frame
+
+// drawSigns writes them on top of all lines, where they have room; the names of
+// messages come last.
+function drawSigns(ctx) {
+  for (const s of [...signs].sort((a, b) => !!a.name - !!b.name)) {
+    if (s.name) {
+      ctx.font = fontOf(10); ctx.fillStyle = s.colour;
+      const end = s.x + ctx.measureText(s.name).width;
+      if (end < view.width && claim(s.x - 1, s.y - 5.5, end + 1, s.y + 5.5)) ctx.fillText(s.name, s.x, s.y);
+      continue;
+    }
+    if (s.letter) {
+      if (s.x < gutter + 5 || s.x > view.width - 5 || !claim(s.x - 5, s.y - 5.5, s.x + 5, s.y + 5.5)) continue;
+      ctx.fillStyle = palette.refused; ctx.fillRect(s.x - 5, s.y - 5.5, 10, 11);
+      ctx.fillStyle = palette.bg; ctx.font = fontOf(9, 700); ctx.textAlign = "center";
+      ctx.fillText(s.letter, s.x, s.y + 0.5);
+      ctx.textAlign = "left";
+      continue;
+    }
+    ctx.font = fontOf(10, 600);
+    const width = ctx.measureText(s.text).width, x = s.before ? s.x - width : s.x;
+    if (x > gutter && x + width < view.width && claim(x - 3, s.y - 6.5, x + width + 3, s.y + 6.5)) label(ctx, s.text, x, s.y, width, s.colour);
+  }
 }
 
 // drawStripMarks puts a dot on a strip for everything that went wrong there.
@@ -162,8 +200,7 @@ function drawStay(ctx, m, xa, plane, line) {
   ring(ctx, xl, plane, 4);
   ctx.lineWidth = 1.2;
   line(xl, plane - 2.5, xl, plane, []); line(xl, plane, xl + 2, plane, []);
-  ctx.font = fontOf(10, 600);
-  if (xl - out > 20) ctx.fillText("late", xl + 7, plane + 0.5);
+  if (xl - out > 20) signs.push({ text: "late", x: xl + 8, y: plane + 0.5, colour: palette.late });
   targets.push({ x: xl, y: plane, r: 7, message: m, step: m.late, end: "late" });
 }
 
@@ -194,8 +231,7 @@ function mark(ctx, look, x, y, m) {
     case "late": ring(ctx, x, y, 4); ctx.beginPath(); ctx.moveTo(x, y - 2.5); ctx.lineTo(x, y); ctx.lineTo(x + 2, y); ctx.stroke(); break;
     case "refused": // a square with the first letter of the reason
       ctx.fillRect(x - 5, y - 5.5, 10, 11);
-      ctx.fillStyle = palette.bg; ctx.font = fontOf(9, 700); ctx.textAlign = "center";
-      ctx.fillText(m ? model.d.Codes[m.code].Word[0] : "5", x, y + 0.5);
+      signs.push({ letter: m ? model.d.Codes[m.code].Word[0] : "5", x, y });
       break;
     case "error": ctx.beginPath(); ctx.moveTo(x, y - 5); ctx.lineTo(x + 5, y + 4); ctx.lineTo(x - 5, y + 4); ctx.fill(); break;
     case "replay": ctx.beginPath(); ctx.arc(x, y, 4, -1.2, 3.6); ctx.stroke(); head(ctx, x - 2, y - 3, x + 2.5, y - 4); break;

@@ -7,7 +7,7 @@ function drawOverview() {
   ctx.fillStyle = palette.raised; ctx.fillRect(0, 0, w, h);
   ctx.fillStyle = palette.muted; ctx.font = fontOf(11);
   ctx.fillText("whole run", 10, 15);
-  ctx.font = fontOf(10); ctx.fillStyle = palette.faint; ctx.fillText(span(model.end), 10, 30);
+  ctx.font = fontOf(10); ctx.fillText(span(model.end), 10, 30);
   // Traffic, and what was refused of it.
   const columns = new Float64Array(Math.max(1, Math.ceil(w))), refused = new Float64Array(columns.length);
   for (let i = 0; i < (s.Depth || []).length; i++) {

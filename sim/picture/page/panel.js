@@ -83,7 +83,14 @@ function markStory(fresh, line) {
   if (!now && view.step) now = [...byId("story").children].filter((li) => li.item && li.item.at <= view.step.at).at(-1);
   if (!now) return;
   now.className = "now";
-  const box = byId("story"), top = now.offsetTop - box.offsetTop;
+  revealStory();
+}
+
+// revealStory brings the line of the story that is marked into sight.
+function revealStory() {
+  const box = byId("story"), now = box.querySelector(".now");
+  if (!now) return;
+  const top = now.offsetTop - box.offsetTop;
   if (top < box.scrollTop || top + now.offsetHeight > box.scrollTop + box.clientHeight) box.scrollTop = top - box.clientHeight * 0.6;
 }
 
@@ -103,8 +110,8 @@ function showStep() {
   title.append(buttons);
   let html = "";
   if (step.instead) html += `<p class="hint">Step ${step.instead} has no lines that were kept; this is the nearest that has.</p>`;
-  if (view.message) html += `<p><b>m${view.message.id}</b> ${kindWords[view.message.kind]} of ${escape(hostName(model, view.message.host))}: ${escape(view.message.text)}<br><span class="${view.message.look}">${icons[view.message.look]}</span> ${escape(answerText(model.d, view.message))}</p>`;
-  if (model.d.Broken && step.step === model.d.Broken.Step) html += `<p class="bad"><b>✕ ${escape(model.d.Broken.Checker)}</b> ${linked(model.d.Broken.Detail)}</p>`;
+  if (view.message) html += `<p><b>m${view.message.id}</b> ${kindWords[view.message.kind]} of ${escape(hostName(model, view.message.host))}: ${escape(view.message.text)}<br><span class="${view.message.look}">${icons[view.message.look]}</span> ${escape(answerText(model.d, view.message))}</p><div class="times">${rowsHtml(timesOf(view.message))}</div>`;
+  if (model.d.Broken && step.step === model.d.Broken.Step) html += `<p class="${model.d.Broken.Expected ? "warn" : "bad"}"><b>${model.d.Broken.Expected ? "As expected:" : "✕"} ${escape(model.d.Broken.Checker)}</b> ${linked(model.d.Broken.Detail)}</p>`;
   if (step.lines) html += '<ul class="lines mono">' + step.lines.split("\n").map((line) => {
     const [where, text] = line.split("\t");
     return `<li><span class="where">${escape(where)}</span><span>${linked(text)}</span></li>`;
@@ -122,12 +129,39 @@ function linked(text) {
 
 // follow goes where a link of a text leads.
 function follow(e) {
-  const a = e.target.closest("a[data-message], a[data-host]");
+  const a = e.target.closest("a[data-message], a[data-host], a[data-unmet]");
   if (!a) return;
   e.preventDefault();
+  if (a.dataset.unmet) return goToUnmet(model.d.Unmet[+a.dataset.unmet]);
   if (a.dataset.host) { tellStoryOf(+a.dataset.host, ""); return redraw(); }
   const m = model.byId.get(+a.dataset.message);
   selectNumber(m.arrived || m.sent, m.arrivedAt || m.sentAt, m.host, m);
+}
+
+// showViolation shows the violation: its time, its host's story, its step and
+// the message that it names. Without one it shows an expectation that is not
+// met, or the whole run.
+function showViolation() {
+  const broken = model.d.Broken, unmet = (model.d.Unmet || []).find((u) => u.At >= 0);
+  if (!broken && unmet) return goToUnmet(unmet);
+  if (!broken) return glideTo(0, model.end);
+  tellStoryOf(model.d.Focus.Host, model.d.Focus.Rollout);
+  view.step = violationStep(model);
+  const named = /\bm(\d+)\b/.exec(broken.Detail);
+  view.message = named && model.byId.get(+named[1]) || model.byId.get(view.step.message) || null;
+  showStep();
+  markStory();
+  goToViolation();
+}
+
+// goToUnmet shows what an expectation that was not met is about: its host, at
+// its instant, or the whole run.
+function goToUnmet(unmet) {
+  if (unmet.Focus.Host) tellStoryOf(unmet.Focus.Host, unmet.Focus.Rollout);
+  if (unmet.At < 0) return glideTo(0, model.end);
+  const step = nearestStep(model, unmet.At, unmet.Focus.Host) || nearestStep(model, unmet.At);
+  if (step) selectStep(step);
+  glideTo(unmet.At - 3 * minute, unmet.At + minute);
 }
 
 // recordsAt are the records that a step changed; if it changed none, the one

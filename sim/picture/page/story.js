@@ -40,9 +40,13 @@ function storyOf(model, host, rollout) {
   }
   if (d.Healed) tell(d.Healed, 0, "✚", "good", "healed: no fault is in force from here on");
   items.sort((a, b) => a.at - b.at || (a.step || 0) - (b.step || 0));
+  for (const u of d.Unmet || []) {
+    const at = u.At < 0 ? model.end : u.At;
+    items.splice(firstAfter(items, at, (i) => i.at), 0, { at, step: 0, icon: icons.bad, look: "bad", html: `<b>unmet</b> ${escape(u.Expect)}: saw ${escape(u.Saw)}`, count: 1 });
+  }
   if (d.Broken) {
     const at = firstAfter(items, d.Broken.At, (i) => i.at);
-    items.splice(at, 0, { at: d.Broken.At, step: d.Broken.Step, icon: icons.bad, look: "bad", html: `<b>${escape(d.Broken.Checker)}</b> ${escape(d.Broken.Detail)}`, count: 1, broken: true });
+    items.splice(at, 0, { at: d.Broken.At, step: d.Broken.Step, icon: icons.bad, look: d.Broken.Expected ? "warn" : "bad", html: `<b>${escape(d.Broken.Checker)}</b> ${d.Broken.Expected ? "(expected) " : ""}${escape(d.Broken.Detail)}`, count: 1, broken: true });
   }
   const folded = fold(items);
   model.stories.set(key, folded);

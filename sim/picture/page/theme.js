@@ -5,7 +5,7 @@ const palette = {};
 function readPalette() {
   const style = getComputedStyle(document.documentElement);
   for (const name of ["bg", "raised", "lane", "line", "grid", "fg", "muted", "faint", "accent", "focus", "focus-edge", "bad", "good", "warn", "state-ink",
-    "refused", "lost", "late", "error", "replay", "band", "band-lane", "band-edge", "band-fg", "act", "act-bg", "down", "shade", "brush"]) {
+    "refused", "lost", "late", "error", "replay", "band", "band-lane", "band-edge", "band-fg", "act", "act-bg", "down", "shade", "brush", "beats", "others"]) {
     palette[name] = style.getPropertyValue("--" + name).trim();
   }
   palette.state = [""], palette.kind = [""], palette.reason = [];

@@ -36,10 +36,11 @@ function setRange(t0, t1) {
 
 let flight = 0;
 
-// glideTo moves to a range, unless people want no motion.
+// glideTo moves to a range; at once, if people want no motion or the page has
+// just been opened.
 function glideTo(t0, t1) {
   cancelAnimationFrame(flight);
-  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return setRange(t0, t1);
+  if (!window.picture || matchMedia("(prefers-reduced-motion: reduce)").matches) return setRange(t0, t1);
   const from = [view.t0, view.t1], began = performance.now();
   const frame = (now) => {
     const k = Math.min((now - began) / 180, 1), e = 1 - (1 - k) ** 3;
@@ -65,14 +66,16 @@ function reveal(t) {
   glideTo(t - width / 2, t + width / 2);
 }
 
-// goToViolation shows the last while before the violation, as wide as the
-// story's last dozen lines.
+// goToViolation shows the last while before the violation: the story's last
+// dozen lines, or those of them that are close together, if a long time lies
+// before them.
 function goToViolation() {
   const broken = model.d.Broken;
-  if (!broken) return glideTo(0, model.end);
   const items = storyOf(model, view.story.host, view.story.rollout).filter((i) => i.at < broken.At);
-  const first = items.length ? items[Math.max(0, items.length - 12)].at : broken.At - minute;
-  const width = Math.min(Math.max((broken.At - first) * 1.3, 2 * second), 40 * minute);
+  const last = items.slice(-12).map((i) => i.at);
+  const gap = last.findLastIndex((at, i) => i > 0 && i <= last.length - 3 && at - last[i - 1] > 10 * (broken.At - at));
+  const first = !last.length ? broken.At - minute : last[Math.max(gap, 0)];
+  const width = Math.min(Math.max((broken.At - first) * 1.3, 50e6), 40 * minute);
   glideTo(broken.At - width * 0.85, broken.At + width * 0.15);
 }
 
@@ -108,6 +111,16 @@ function clip(ctx, text, x, y, width, least = 16) {
   }
   ctx.fillText(text, x, y);
   return w;
+}
+
+// claimed are the places that words have taken in this frame: a word is written
+// only where there is no other.
+let claimed = [];
+
+function claim(x0, y0, x1, y1) {
+  if (claimed.some((c) => x0 < c[2] && c[0] < x1 && y0 < c[3] && c[1] < y1)) return false;
+  claimed.push([x0, y0, x1, y1]);
+  return true;
 }
 
 const tickWidths = [];
