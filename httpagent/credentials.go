@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/refrain-fleet/refrain/certfile"
+	"github.com/refrain-fleet/refrain/internal/certfile"
 )
 
 // lookEvery is how often the files are looked at, at most, by the real clock.

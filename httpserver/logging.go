@@ -11,7 +11,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
-	"github.com/refrain-fleet/refrain/logging"
+	"github.com/refrain-fleet/refrain/internal/logging"
 )
 
 // throttle allows one log line a second of each kind and counts the others, so that

@@ -16,7 +16,7 @@ import (
 	"github.com/refrain-fleet/refrain/httpagent"
 	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
-	"github.com/refrain-fleet/refrain/logging"
+	"github.com/refrain-fleet/refrain/internal/logging"
 	"github.com/refrain-fleet/refrain/sim/repro"
 )
 

@@ -10,11 +10,11 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/refrain-fleet/refrain/certfile"
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpagent"
-	"github.com/refrain-fleet/refrain/logging"
+	"github.com/refrain-fleet/refrain/internal/certfile"
+	"github.com/refrain-fleet/refrain/internal/logging"
 )
 
 // fleetCommand runs the agents of virtual hosts against a real plane, for

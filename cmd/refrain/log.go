@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/refrain-fleet/refrain/logging"
+	"github.com/refrain-fleet/refrain/internal/logging"
 )
 
 // logFlags are the flags of every command that logs; such a command embeds

@@ -15,8 +15,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/refrain-fleet/refrain/certfile"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
+	"github.com/refrain-fleet/refrain/internal/certfile"
 )
 
 // pkiInspectCommand shows certificate files.

@@ -7,8 +7,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/refrain-fleet/refrain/certfile"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
+	"github.com/refrain-fleet/refrain/internal/certfile"
 )
 
 // pkiListCommand lists a directory.

@@ -12,11 +12,11 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/refrain-fleet/refrain/certfile"
 	"github.com/refrain-fleet/refrain/core/flight"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver"
-	"github.com/refrain-fleet/refrain/logging"
+	"github.com/refrain-fleet/refrain/internal/certfile"
+	"github.com/refrain-fleet/refrain/internal/logging"
 	"github.com/refrain-fleet/refrain/sim/repro"
 )
 

@@ -15,8 +15,8 @@ import (
 	"github.com/benbjohnson/clock"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/refrain-fleet/refrain/certfile"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
+	"github.com/refrain-fleet/refrain/internal/certfile"
 )
 
 // Config says where the credentials are.

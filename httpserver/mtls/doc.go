@@ -25,4 +25,6 @@
 //     [Connections.State].
 //  2. Ask [Credentials.Trusts] on every request.
 //  3. Call [Connections.Close] after the last connection.
+//
+// Stability: private; other modules should not import it (docs/architecture.md).
 package mtls

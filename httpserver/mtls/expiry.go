@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/refrain-fleet/refrain/certfile"
+	"github.com/refrain-fleet/refrain/internal/certfile"
 )
 
 const (

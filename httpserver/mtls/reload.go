@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/refrain-fleet/refrain/certfile"
+	"github.com/refrain-fleet/refrain/internal/certfile"
 )
 
 const (

@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/refrain-fleet/refrain/certfile"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/certfile"
 )
 
 // Role is what a certificate is for.

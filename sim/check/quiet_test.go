@@ -111,8 +111,8 @@ func corrupt(t *testing.T, of any, path ...string) {
 func TestTheInvariantsOfTheReducersAreChecked(t *testing.T) {
 	for name, breaks := range map[string]func(w *world.World){
 		"reducer": func(w *world.World) { corrupt(t, w.Plane(), "stats", "HostsUnreachable") },
-		"gate":  func(w *world.World) { corrupt(t, w.Tamper().Gate(), "stats", "Delivered") },
-		"agent": func(w *world.World) { corrupt(t, w.Agent(1), "switching", "id") },
+		"gate":    func(w *world.World) { corrupt(t, w.Tamper().Gate(), "stats", "Delivered") },
+		"agent":   func(w *world.World) { corrupt(t, w.Agent(1), "switching", "id") },
 	} {
 		done := false
 		v := runWith(t, sabotage.QuietStory(), checkerNumbered(t, "INV"), &sabotage.Saboteur{OnStepped: func(w *world.World) {

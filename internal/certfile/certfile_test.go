@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/refrain-fleet/refrain/certfile"
+	"github.com/refrain-fleet/refrain/internal/certfile"
 )
 
 var now = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
