@@ -124,6 +124,7 @@ func New(cfg Config) (*Server, error) {
 		store:    newStoreHealth(cfg.Store),
 		broken:   make(chan error, 2),
 	}
+	s.errors = &errorLog{log: cfg.Logger, throttle: s.throttle}
 	m.registry.MustRegister(&collector{admission: a, metrics: m, store: s.store, notices: s.notices, lost: cfg.LogLosses})
 	if s.flight, err = newFlightLog(&s.cfg, a); err != nil {
 		return nil, fmt.Errorf("httpserver: %w", err)
