@@ -251,6 +251,14 @@ func TestEveryRefusalIsAProblemDocument(t *testing.T) { // PROTOCOL T10
 			return operator.do("POST", rolloutsPath, manifest("stable", "r1", "c2", "h1"))
 		},
 		wire.RolloutSuperseded: func(*testing.T) answer { return operator.do("POST", rolloutsPath+"/stable@r1/resume", "") },
+		wire.RolloutHeld: func(t *testing.T) answer {
+			dir := writeManifests(t, map[string]string{
+				"1.json": manifest("stable", "r1", "c1", "h1"), "2.json": manifest("stable", "r2", "c2", "h1"),
+			})
+			h := start(t, func(c *Config) { c.ManifestDir = dir })
+			h.eventually("both are open", func() bool { return strings.Count(h.rollouts(), `"Held"`) == 2 })
+			return h.reader().do("POST", rolloutsPath+"/stable@r1/resume", "")
+		},
 
 		wire.NotFound:           func(*testing.T) answer { return agent.do("GET", "/v1/agent", "") },
 		wire.MethodNotAllowed:   func(*testing.T) answer { return agent.do("DELETE", heartbeatPath, "") },

@@ -52,6 +52,7 @@ var goodRequests = []goodRequest{
 	{"rollout", "GET", rolloutsPath + "/stable@r1", operators, ""},
 	{"rollout_events", "GET", rolloutsPath + "/stable@r1/events", operators, ""},
 	{"resume_rollout", "POST", rolloutsPath + "/stable@r1/resume", operators, `{}`},
+	{"choose_rollout", "POST", rolloutsPath + "/stable@r1/choose", operators, `{}`},
 	{"hosts", "GET", hostsPath, operators, ""},
 	{"host", "GET", hostsPath + "/h1", operators, ""},
 	{"quarantine", "GET", quarantinePath, operators, ""},
