@@ -150,7 +150,7 @@ func TestServe_OutputThatNobodyReadsIsNotWaitedFor(t *testing.T) {
 	k := newKillRig(t, t.TempDir(), 1)
 	k.stdout = full
 	k.start()
-	k.stop()
+	k.stopWell()
 
 	k.stderr, k.flags = full, []string{"--inbox-capacity", "0"}
 	k.launch()

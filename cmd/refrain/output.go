@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 )
 
 // checkedWriter is the standard output of a command. Most of what is printed is
@@ -18,30 +19,32 @@ type checkedWriter struct {
 	to     io.Writer
 	errors io.Writer // takes the message
 
-	mu     sync.Mutex
-	failed error // the first
+	mu     sync.Mutex // of writing
+	failed atomic.Pointer[error]
 }
 
 // Write implements [io.Writer]. After an error nothing more is written.
 func (w *checkedWriter) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.failed != nil {
-		return 0, w.failed
+	if err := w.err(); err != nil {
+		return 0, err
 	}
 	n, err := w.to.Write(p)
 	if err != nil {
-		w.failed = err
+		w.failed.Store(&err)
 		fmt.Fprintf(w.errors, "refrain: standard output: %v; the output is incomplete\n", err)
 	}
 	return n, err
 }
 
-// err returns the first error.
+// err returns the first error. It does not wait for a write that is under way: the
+// reader of a pipe may be gone for good.
 func (w *checkedWriter) err() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.failed
+	if err := w.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // helpWriter is where help is printed. kong asks a file for the width of the
