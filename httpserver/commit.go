@@ -1,6 +1,9 @@
 package httpserver
 
-import "github.com/refrain-fleet/refrain/core/driver"
+import (
+	"github.com/refrain-fleet/refrain/core/driver"
+	"github.com/refrain-fleet/refrain/core/plane"
+)
 
 // committer commits groups in a goroutine of its own, one at a time, so that the
 // loop steps on meanwhile.
@@ -37,4 +40,40 @@ func (l *loop) commit(g *driver.Group) {
 	l.commitErr = err
 	l.signal(signalCommit)
 	l.faults.stop(Held{At: AfterCommit}, l.life.Done())
+}
+
+// tellStorage tells the plane whether anything can be made durable (PROTOCOL G9).
+func (l *loop) tellStorage() {
+	l.now = l.clock.Now()
+	now := l.instant()
+	l.flight.begin(now, &plane.Storage{Unavailable: l.worker.Broken()})
+	l.stepping = true
+	l.worker.TellStorage(now)
+	l.stepping = false
+	l.flight.end(nil)
+	l.health.readOnly.Store(l.worker.Broken())
+	l.metrics.storeAvailable.Set(map[bool]float64{false: 1}[l.worker.Broken()])
+	l.check()
+}
+
+// takeOver takes over a commit that has ended. What it revokes is published
+// before the operator is answered (PROTOCOL T5).
+func (l *loop) takeOver() {
+	trial := l.worker.Broken()
+	var err error
+	l.guarded(func() { err = l.worker.TakeOver() })
+	if trial {
+		l.logStore()
+		if err == nil {
+			l.log.Info("the store can write again")
+		} else {
+			l.log.Debug("the store still cannot write", "error", err)
+		}
+		return
+	}
+	if err != nil {
+		l.failed("commit failed", err)
+		return
+	}
+	l.revoked.publish(l.worker.Revocations())
 }

@@ -124,6 +124,10 @@ func TestAFailedCommitTakesBackAllThatWasSteppedSince(t *testing.T) { // PROTOCO
 	if strings.Count(a.body, `"state":"Pending"`) != 2 {
 		t.Errorf("what was not durable is there: %s", a.body)
 	}
+	if n := store.pass(); n != 0 { // PROTOCOL G9
+		t.Errorf("the commit after the failed one has %d entries, want a trial", n)
+	}
+	h.eventually("the plane knows that commits succeed", func() bool { return !h.server.store.readOnly.Load() })
 	first = h.ack("h1", id)
 	if entries := <-store.begun; entries[0].Number != 2 {
 		t.Errorf("the log goes on with entry %d, want 2", entries[0].Number)
@@ -257,7 +261,10 @@ func TestEveryCommitMayFail(t *testing.T) { // PROTOCOL E2, E3
 				if a.status != http.StatusServiceUnavailable {
 					t.Fatalf("round %d: %s is answered %v", round, names[i], a)
 				}
-				h.eventually("the plane is up again", func() bool { return len(h.server.unready()) == 0 })
+				h.eventually("the plane is up again, and commits succeed", func() bool {
+					h.clock.Add(100 * time.Millisecond) // the time of the next trial
+					return len(h.server.unready()) == 0 && !h.server.store.readOnly.Load()
+				})
 			}
 		}
 	}

@@ -193,9 +193,10 @@ func (h *harness) wedge() *FaultRule { return h.faults.Install(Fault{Kind: Wedge
 // ofKind matches inputs by a type.
 func ofKind[T plane.Input](in plane.Input) bool { _, ok := in.(T); return ok }
 
-// provoke makes a server answer a heartbeat of a host with one of the five
-// reasons of a 503 (PROTOCOL G1, G2), and returns the answer. The harness must
-// be fresh and started, but for not_started.
+// provoke makes a server answer a heartbeat of a host, or an event where no
+// heartbeat is refused, with one of the reasons of a 503 (PROTOCOL G1, G2, G9), and
+// returns the answer. The harness must be fresh and started, but for not_started,
+// and its store a brittle one for store_unavailable.
 func (h *harness) provoke(code wire.Code) answer {
 	h.t.Helper()
 	c := h.agent("victim")
@@ -230,6 +231,13 @@ func (h *harness) provoke(code wire.Code) answer {
 		<-rule.Reached()
 		h.clock.Add(h.server.cfg.ReplyTimeout)
 		return <-done
+	case wire.StoreUnavailable:
+		store := h.cfg.Store.(*brittleStore)
+		id := string(h.openRollout("stable", "r1", "c1", "victim", "other"))
+		store.set(func() { store.failCommit = -1 })
+		h.agent("other").do(http.MethodPost, eventsPath, ackBody("other", id)).want(h.t, wire.DroppedReply)
+		h.eventually("the plane goes on without a disk", func() bool { return h.server.store.readOnly.Load() })
+		return c.do(http.MethodPost, eventsPath, ackBody("victim", id))
 	default:
 		panic("not a reason of a 503: " + code.String())
 	}

@@ -20,7 +20,7 @@ type throttle = logging.Throttle[string]
 
 func newThrottle(c clock.Clock) *throttle { return logging.NewThrottle[string](c, 1) }
 
-// unavailableLines are the log lines of the five reasons (PROTOCOL G8).
+// unavailableLines are the log lines of the six reasons (PROTOCOL G8).
 var unavailableLines = map[wire.Code]struct {
 	level slog.Level
 	line  string
@@ -30,6 +30,8 @@ var unavailableLines = map[wire.Code]struct {
 	wire.Closed:       {slog.LevelError, "refused: the inbox is closed"},
 	wire.DroppedReply: {slog.LevelError, "dropped without a reply"},
 	wire.Timeout:      {slog.LevelError, "timeout: the reducer did not reply in time; it may be wedged"},
+
+	wire.StoreUnavailable: {slog.LevelWarn, "refused: it needs the disk, and commits fail"},
 }
 
 // logUnavailable logs a 503.

@@ -132,6 +132,8 @@ func (l *loop) sections() (err error) {
 			}
 		case driver.TakeOver:
 			l.takeOver()
+		case driver.Storage:
+			l.tellStorage()
 		case driver.Tick:
 			l.tick()
 		case driver.Pause:
@@ -147,6 +149,9 @@ func (l *loop) sections() (err error) {
 			l.open()
 		case driver.End:
 			return nil
+		}
+		if wait, set := l.worker.Retry(); set {
+			l.retry = l.clock.AfterFunc(wait, func() { l.signal(signalRetry) })
 		}
 	}
 }
@@ -267,10 +272,7 @@ func (l *loop) load() error {
 			return err
 		}
 		l.guarded(func() { l.worker.LoadFailed(l.instant()) })
-		if wait := l.worker.RetryIn(); l.worker.Next() != driver.End {
-			l.log.Error("the plane cannot be rebuilt", "error", err, "next_attempt_in", wait)
-			l.retry = l.clock.AfterFunc(wait, func() { l.signal(signalRetry) })
-		}
+		l.log.Error("the plane cannot be rebuilt", "error", err)
 		return nil
 	}
 	l.log.Info("plane loaded", "entries", uint64(p.Stats().Logged), "took", l.clock.Since(started))
@@ -304,18 +306,6 @@ func (l *loop) open() {
 		l.ticker = l.clock.AfterFunc(l.cfg.plane().TickEvery(), func() { l.signal(signalTick) })
 		l.loaded <- nil
 	}
-}
-
-// takeOver takes over a commit that has ended. What it revokes is published
-// before the operator is answered (PROTOCOL T5).
-func (l *loop) takeOver() {
-	var err error
-	l.guarded(func() { err = l.worker.TakeOver() })
-	if err != nil {
-		l.failed("commit failed", err)
-		return
-	}
-	l.revoked.publish(l.worker.Revocations())
 }
 
 // publish publishes the plane's figures, if they may have changed.
@@ -376,7 +366,8 @@ func (l *loop) panicked(cause error) {
 	l.worker.Fail()
 }
 
-// failed says that the plane is discarded, and why.
+// failed says that the plane is discarded, and why. Until the store can write
+// again the plane goes on with what needs no disk.
 func (l *loop) failed(what string, cause error) {
 	l.log.Error(what+"; the plane is rebuilt from the store", "error", cause)
 	l.metrics.rebuilds.Inc()

@@ -110,6 +110,8 @@ type metrics struct {
 	rebuilds      prometheus.Counter
 	panics        prometheus.Counter
 	badManifests  prometheus.Gauge
+	// storeAvailable is 0 while nothing can be made durable (PROTOCOL G9).
+	storeAvailable prometheus.Gauge
 
 	mu sync.Mutex
 	// past is the sum over the earlier planes of this process, minus what the
@@ -157,11 +159,15 @@ func newMetrics() *metrics {
 	m.panics = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "refrain_handler_panics_total", Help: "Requests whose handler panicked.",
 	})
+	m.storeAvailable = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "refrain_store_available", Help: "1 if commits succeed; 0 while what needs the disk is refused store_unavailable.",
+	})
+	m.storeAvailable.Set(1)
 	m.badManifests = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "refrain_manifests_refused", Help: "Files of the manifests directory that are refused until they change.",
 	})
 	m.registry.MustRegister(steps, replies, m.commitSeconds, m.requests, entries, m.rebuilds, m.panics,
-		m.badManifests, buildInfo(),
+		m.badManifests, m.storeAvailable, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -285,7 +285,7 @@ func TestEveryRefusalIsAProblemDocument(t *testing.T) { // PROTOCOL T10
 	}
 	for _, code := range wire.UnavailableCodes {
 		refusals[code] = func(t *testing.T) answer {
-			fresh := newHarness(t, func(c *Config) { c.InboxCapacity = 4 })
+			fresh := newHarness(t, func(c *Config) { c.InboxCapacity, c.Store = 4, newBrittleStore() })
 			if code != wire.NotStarted {
 				fresh.start()
 			}

@@ -1,6 +1,8 @@
 package httpserver
 
 import (
+	"sync/atomic"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/refrain-fleet/refrain/httpserver/store"
@@ -10,6 +12,8 @@ import (
 type storeHealth struct {
 	// now is nil for a store that does not report.
 	now func() store.Health
+	// readOnly: the plane goes on with what needs no disk (PROTOCOL G9).
+	readOnly atomic.Bool
 	// saidFailing and saidWarning are what was logged last. The loop's.
 	saidFailing, saidWarning string
 }
@@ -24,10 +28,17 @@ func newStoreHealth(s store.Store) *storeHealth {
 // addStoreChecks adds the checks of the store to /readyz.
 func (s *Server) addStoreChecks() {
 	s.AddCheck(Check{Name: "store", Problem: func() string {
-		if why := s.store.now().Failing; why != "" {
+		if why := s.store.now().Failing; why != "" && !s.store.readOnly.Load() {
 			return "store failing: " + why
 		}
 		return ""
+	}})
+	// A balancer that took the plane away for this would take the heartbeats with it.
+	s.AddCheck(Check{Name: "store-commits", Advisory: true, Problem: func() string {
+		if !s.store.readOnly.Load() {
+			return ""
+		}
+		return "commits fail, and what needs the disk is refused store_unavailable: " + s.store.now().Failing
 	}})
 	s.AddCheck(Check{Name: "store-history", Advisory: true, Problem: func() string { return s.store.now().Warning }})
 }

@@ -29,17 +29,27 @@ func smallDisk(t *testing.T, size string) (dir string, grow func(size string)) {
 	}
 }
 
-// TestAFullDiskIsRefusedAndGotOver fills the disk under the real binary: who
-// sends events is answered 503, nothing that was acknowledged is lost, the plane
-// says that it is not ready and why, lives on, and serves by itself once there is
-// room. It is also killed on the full disk.
-func TestAFullDiskIsRefusedAndGotOver(t *testing.T) { // PROTOCOL E2, G2, G7
+// TestAFullDiskIsRefusedAndGotOver fills the disk under the real binary: events are
+// answered 503, heartbeats go on, nothing that was acknowledged is lost, the plane
+// says why, and takes events by itself once there is room. It is also killed on the
+// full disk.
+func TestAFullDiskIsRefusedAndGotOver(t *testing.T) { // PROTOCOL E2, G2, G7, G9
 	dir, grow := smallDisk(t, "1536k")
 	k := newKillRig(t, dir, 6)
 	k.start()
 	k.open()
 	k.load(func() {
-		until(t, "the disk is full", func() bool { ready, _ := k.ready(); return !ready })
+		until(t, "the disk is full", func() bool { return k.diskless() })
+		for range 20 {
+			for _, h := range k.hosts {
+				if said := h.heartbeat(t.Context()); strings.Trim(said, "0123456789") != "" {
+					t.Errorf("a heartbeat of %s on the full disk: %s", h.name, said)
+				}
+			}
+		}
+		if ready, why := k.ready(); !ready {
+			t.Errorf("it is not ready, so that a balancer would take the heartbeats away: %s", why)
+		}
 	})
 	refused := 0
 	for _, h := range k.hosts {
@@ -48,18 +58,21 @@ func TestAFullDiskIsRefusedAndGotOver(t *testing.T) { // PROTOCOL E2, G2, G7
 	if refused == 0 {
 		t.Error("no event was answered 503")
 	}
-	until(t, "it says why", func() bool { _, why := k.ready(); return strings.Contains(why, "store failing") })
+	until(t, "it says why", func() bool {
+		_, why := k.probe("/readyz?verbose")
+		return strings.Contains(why, "commits fail") && strings.Contains(why, "full")
+	})
 	k.wantAudited("on the full disk")
 	grow("64m")
-	until(t, "it serves again", func() bool { ready, _ := k.ready(); return ready })
+	until(t, "it serves again", func() bool { return !k.diskless() })
 	before := k.count.Load()
 	k.load(func() {
-		until(t, "events are taken", func() bool { ready, _ := k.ready(); return ready && k.count.Load() > before })
+		until(t, "events are taken", func() bool { return k.count.Load() > before })
 	})
 	// Full once more, and killed.
 	grow("8m")
 	k.load(func() {
-		until(t, "the disk is full again", func() bool { ready, _ := k.ready(); return !ready })
+		until(t, "the disk is full again", func() bool { return k.diskless() })
 		k.kill()
 	})
 	grow("128m")
@@ -68,3 +81,6 @@ func TestAFullDiskIsRefusedAndGotOver(t *testing.T) { // PROTOCOL E2, G2, G7
 	k.start()
 	k.finish()
 }
+
+// diskless reports whether the plane goes on without its disk.
+func (k *killRig) diskless() bool { return k.metric("refrain_store_available") == 0 }

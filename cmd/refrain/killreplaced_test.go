@@ -245,7 +245,7 @@ func (k *killRig) wantReplay(h *ledgerHost) {
 }
 
 // heartbeat sends a heartbeat with the host's closure and returns from where a
-// replay is requested.
+// replay is requested; the error, or the status, if it is not answered 200.
 func (h *ledgerHost) heartbeat(ctx context.Context) string {
 	body := `{"hostname":"` + string(h.name) + `","rollout_id":"` + string(killRollout) + `","current_closure":"c1","at":"2026-01-31T12:00:00Z"}`
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, h.rig.demo.url+"/v1/agent/heartbeat", strings.NewReader(body))
@@ -259,6 +259,9 @@ func (h *ledgerHost) heartbeat(ctx context.Context) string {
 	}
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, response.Body)
+	if response.StatusCode != http.StatusOK {
+		return response.Status
+	}
 	return response.Header.Get(wire.HeaderReplayFrom)
 }
 

@@ -23,6 +23,7 @@
 //	Open       yes      Worker.Open
 //	TakeOver   yes      Worker.TakeOver, then publish the revocations
 //	Commit     yes      Worker.BeginCommit, then start the commit of the group
+//	Storage             Worker.TellStorage
 //	Tick                Worker.Tick; Front.Impaired before it (guarded)
 //	Take       yes      Worker.Take
 //	Step                Worker.Step
@@ -104,6 +105,12 @@
 // (dropped_reply), and loads the plane again, with a backoff from 100 ms to 5 s.
 // If the first attempt fails, what is queued is dropped as well.
 //
+// After a commit that failed the plane is told that nothing can be made durable
+// (Storage): it refuses what needs the disk, store_unavailable, and goes on with
+// everything else from the last durable state (PROTOCOL G9). With the same
+// backoff the worker commits an empty group, a trial; once one succeeds, the plane
+// is told so.
+//
 // # Glossary
 //
 //	request    one request and, once it has one, its answer
@@ -112,6 +119,7 @@
 //	group      the entries that one commit makes durable, and what waits for them
 //	news       wakes and notices
 //	turn       the right of a woken poll to ask, so that many do not fill the inbox
+//	trial      an empty commit, to see whether the store can write again
 //	section    one indivisible piece of the worker's work
 //	abandon    answer what is inside without the worker, at the end of a shutdown
 //

@@ -313,6 +313,9 @@ func (f *Front[T]) settle(now wire.Instant, taken *gate.Taken[*Request[T]], outc
 			break
 		}
 		r.Finished = true
+		if outcome.Code.Unavailable() { // the plane's own refusal, which knows no Retry-After (G9)
+			r.Outcome.RetryAfter = f.gate.Refuse(now.Mono, r.Caller, outcome.Code).RetryAfter
+		}
 		f.answer(now, r)
 	case gate.Refuse:
 		f.refuse(now, r, refusal, Late)

@@ -42,8 +42,11 @@ func TestLoad_ThatFailsDropsWhatIsQueuedAndBacksOff(t *testing.T) { // PROTOCOL 
 		r.hear()
 		r.want(queued, wire.DroppedReply)
 		r.settle()
-		if got := r.worker.RetryIn(); got != want*time.Millisecond {
-			t.Errorf("the next attempt is due in %v, want %v", got, want*time.Millisecond)
+		if got, set := r.worker.Retry(); !set || got != want*time.Millisecond {
+			t.Errorf("the next attempt is due in %v (set: %v), want %v", got, set, want*time.Millisecond)
+		}
+		if _, again := r.worker.Retry(); again {
+			t.Error("the timer of the next attempt is to be set twice")
 		}
 		r.want(r.heartbeat("h3"), wire.NotStarted)
 		r.worker.RetryDue()

@@ -126,6 +126,8 @@ func (r *rig) section() driver.Work {
 		r.flying = w.BeginCommit()
 	case driver.TakeOver:
 		_ = w.TakeOver()
+	case driver.Storage:
+		w.TellStorage(now)
 	case driver.Pause:
 		w.Pause()
 	case driver.Discard:

@@ -14,21 +14,24 @@ func (w *Worker[T]) Loaded(now wire.Instant, p *plane.Plane) {
 	p.Step(now, &plane.Started{}, &w.alone)
 	w.plane = p
 	w.loads++
-	w.retry = 0
+	if !w.broken {
+		w.retry = 0
+	}
 	w.stage = stageOpening
 }
 
 // LoadFailed is the end of a Load that failed. What is queued is dropped, since
 // it would only wait for its timeout, and the inbox would look wedged, which a
-// failing store is not. The next attempt is due in [Worker.RetryIn]. It is
+// failing store is not. [Worker.Retry] says when the next attempt is due. It is
 // guarded.
 func (w *Worker[T]) LoadFailed(now wire.Instant) {
 	f := w.front
 	f.batch = f.gate.Take(now.Mono, f.gate.Depth(), f.batch[:0])
 	w.dropBatch(now)
-	w.retry = min(max(2*w.retry, firstRetry), longestRetry)
 	w.stage = stageWaiting
-	w.endIfOver()
+	if !w.endIfOver() {
+		w.backOff()
+	}
 }
 
 // Open opens the gate: the plane is up. Hosts whose wake was lost with a plane
@@ -55,6 +58,16 @@ func (w *Worker[T]) Tick(now wire.Instant, impaired bool) {
 	w.tick.Impaired = impaired
 	w.plane.Step(now, &w.tick, &w.alone)
 	w.bring(&w.alone)
+}
+
+// TellStorage tells the plane whether anything can be made durable, with the input
+// that it returns (PROTOCOL G9).
+func (w *Worker[T]) TellStorage(now wire.Instant) *plane.Storage {
+	w.storage.Unavailable = w.broken
+	w.alone.Reset()
+	w.plane.Step(now, &w.storage, &w.alone)
+	w.bring(&w.alone)
+	return &w.storage
 }
 
 // Take takes a batch and returns how many inputs it has. If there are none and
@@ -165,7 +178,8 @@ func (w *Worker[T]) Announce(now wire.Instant) []plane.Notice {
 }
 
 // BeginCommit returns the group whose commit is to begin: every entry that is
-// not durable. [Worker.CommitEnded] says how it ended. It returns nil, and the
+// not durable. After a commit that failed there is none: the group is a trial,
+// whether the store can write again. [Worker.CommitEnded] says how it ended. It returns nil, and the
 // worker ends, if the driver was abandoned: the store is being closed, and no
 // caller was answered that the entries are durable. It is guarded.
 func (w *Worker[T]) BeginCommit() *Group {
@@ -173,6 +187,7 @@ func (w *Worker[T]) BeginCommit() *Group {
 		w.stage = stageEnded
 		return nil
 	}
+	w.trialDue = false
 	g := w.next
 	n := len(w.out.Entries)
 	g.Entries = w.out.Entries[:n:n]
@@ -192,8 +207,19 @@ func (w *Worker[T]) BeginCommit() *Group {
 func (w *Worker[T]) TakeOver() error {
 	g, err := w.flying, w.commitErr
 	w.flying, w.ended, w.commitErr = nil, false, nil
+	if trial := len(g.Entries) == 0; trial {
+		w.recycle(g)
+		if w.broken = err != nil; w.broken {
+			w.backOff()
+		} else {
+			w.retry = 0
+		}
+		w.more = w.more || w.front.Drained()
+		return err
+	}
 	if err != nil {
 		w.recycle(g)
+		w.broken, w.trialDue = true, true
 		if !w.failed { // otherwise a failure is being handled already
 			w.Fail()
 		}

@@ -20,7 +20,7 @@ type Config struct {
 	Rows bool
 }
 
-// The times between two attempts to load the plane.
+// The times between two attempts to load the plane, or to commit.
 const (
 	firstRetry   = 100 * time.Millisecond
 	longestRetry = 5 * time.Second
@@ -57,6 +57,8 @@ const (
 	Commit
 	// TakeOver: [Worker.TakeOver] takes over a commit that has ended.
 	TakeOver
+	// Storage: [Worker.TellStorage] tells the plane whether commits succeed.
+	Storage
 	// Pause: [Worker.Pause] stops admission after a failure.
 	Pause
 	// Discard: [Worker.Discard] drops what depends on a plane that failed.
@@ -70,7 +72,7 @@ const (
 
 var workWords = [WorkCount]string{
 	Rest: "rest", Load: "load", Open: "open", Tick: "tick", Take: "take", Step: "step", Park: "park", Reply: "reply",
-	Announce: "announce", Commit: "commit", TakeOver: "take-over", Pause: "pause", Discard: "discard", End: "end",
+	Announce: "announce", Commit: "commit", TakeOver: "take-over", Storage: "storage", Pause: "pause", Discard: "discard", End: "end",
 }
 
 // String returns the section as one word.
@@ -122,9 +124,13 @@ type Worker[T any] struct {
 	next      *Group // what waits for the commit after it
 	spare     *Group
 	durable   wire.Seq // the last entry of the group that was taken over
+	broken    bool     // the last commit has failed
+	trialDue  bool     // while broken: a commit is to be tried
+	storage   plane.Storage
 	due       news     // what to announce
 	told      news     // what was announced last
 	retry     time.Duration
+	arm       bool // the timer of the next attempt is to be set
 }
 
 // New makes the two halves of a driver. The worker's first section is Load.
@@ -187,7 +193,9 @@ func (w *Worker[T]) nextBatch() Work {
 	switch {
 	case w.ended:
 		return TakeOver
-	case w.flying == nil && len(w.out.Entries) > 0:
+	case w.plane.ReadOnly() != w.broken:
+		return Storage
+	case w.flying == nil && (len(w.out.Entries) > 0 || w.broken && w.trialDue):
 		return Commit
 	case w.tickDue:
 		return Tick
@@ -206,11 +214,12 @@ func (w *Worker[T]) Ring() { w.more = true }
 // opened or the plane ticked last.
 func (w *Worker[T]) TickDue() { w.tickDue = true }
 
-// RetryDue says that [Worker.RetryIn] has passed since a load failed.
+// RetryDue says that the time that [Worker.Retry] gave has passed.
 func (w *Worker[T]) RetryDue() {
 	if w.stage == stageWaiting {
 		w.stage = stageLoading
 	}
+	w.trialDue = true
 }
 
 // CommitEnded says how the commit that [Worker.BeginCommit] began has ended. It
@@ -228,9 +237,22 @@ func (w *Worker[T]) Committing() bool { return w.flying != nil && !w.ended }
 // Plane returns the plane, nil while there is none.
 func (w *Worker[T]) Plane() *plane.Plane { return w.plane }
 
-// RetryIn returns how long to wait between the last [Worker.LoadFailed] and
-// [Worker.RetryDue].
-func (w *Worker[T]) RetryIn() time.Duration { return w.retry }
+// Retry returns how long to wait before [Worker.RetryDue], if the timer for that
+// has to be set, which it says once: after a load or a trial has failed.
+func (w *Worker[T]) Retry() (in time.Duration, set bool) {
+	set, w.arm = w.arm, false
+	return w.retry, set
+}
+
+// backOff has the next attempt made later than the one before.
+func (w *Worker[T]) backOff() {
+	w.retry = min(max(2*w.retry, firstRetry), longestRetry)
+	w.arm = true
+}
+
+// Broken reports whether the last commit has failed, so that nothing can be made
+// durable (PROTOCOL G9).
+func (w *Worker[T]) Broken() bool { return w.broken }
 
 // Pending returns how many entries are logged and not known to be durable.
 func (w *Worker[T]) Pending() int { return len(w.out.Entries) }

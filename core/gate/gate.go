@@ -249,7 +249,7 @@ func (g *Gate[T]) Flush(now time.Duration, dst []Expired[T]) []Expired[T] {
 // other is a panic.
 func (g *Gate[T]) Refuse(now time.Duration, caller Caller, code wire.Code) Refusal {
 	if !code.Unavailable() {
-		panic("gate: Refuse with " + code.String() + ": want one of the five 503 codes")
+		panic("gate: Refuse with " + code.String() + ": want one of the 503 codes")
 	}
 	now = g.advance(now)
 	g.stats.RefusedOutside++

@@ -153,7 +153,7 @@ func TestADefectOfTheDriverIsAPanicThatNamesIt(t *testing.T) {
 			r.Drop(0, ticket)
 		}, "gate: Drop of t1: no such input is inside"},
 		{"flush", func(r rig) { r.Flush(0, nil) }, "gate: Flush of a gate that is open: want it closed first"},
-		{"code", func(r rig) { r.Refuse(0, "a", wire.OK) }, "gate: Refuse with ok: want one of the five 503 codes"},
+		{"code", func(r rig) { r.Refuse(0, "a", wire.OK) }, "gate: Refuse with ok: want one of the 503 codes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := openRig(t, Config{})

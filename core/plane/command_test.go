@@ -38,6 +38,8 @@ func (s *script) input(c command) plane.Input {
 			r.Before = s.at(c, "before")
 		}
 		return r
+	case "storage":
+		return &plane.Storage{Unavailable: c.has("unavailable")}
 	case "tick":
 		return &plane.Tick{Impaired: c.has("impaired")}
 	case "query":

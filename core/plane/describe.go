@@ -58,6 +58,14 @@ func (in *Revoke) String() string {
 }
 
 // String implements [Input].
+func (in *Storage) String() string {
+	if in.Unavailable {
+		return "storage unavailable"
+	}
+	return "storage available"
+}
+
+// String implements [Input].
 func (in *Confirm) String() string {
 	return fmt.Sprintf("confirm %s %s closure=%s at=%v", in.Hostname, in.RolloutID, in.Closure, in.At)
 }

@@ -17,6 +17,10 @@ func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
 		return
 	}
 	rec := ref.record()
+	if p.readOnly && logs(rec, env.Event) {
+		p.withheld(out)
+		return
+	}
 	from := rec.State
 	result := rec.Apply(env.Event)
 	notice := Notice{Hostname: h.name, RolloutID: ref.rollout.id, Seq: env.Event.Seq, Detail: env.Event.Body.Kind().String()}
@@ -60,6 +64,13 @@ func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
 	default:
 		panic(fmt.Sprintf("plane: unknown outcome %v", result.Outcome))
 	}
+}
+
+// logs reports whether an event would be logged.
+func logs(rec *rollout.Record, e wire.Event) bool {
+	tried := rec.Clone()
+	outcome := tried.Apply(e).Outcome
+	return outcome == rollout.Applied || outcome == rollout.Absorbed
 }
 
 // moved carries out what follows from a record's new state: counts, the

@@ -18,7 +18,7 @@ func (p *Plane) heartbeat(req *wire.HeartbeatRequest, out *Output) {
 			v.closurePrint, h.closure = print, h.intern(req.CurrentClosure)
 		}
 	}
-	if req.RolloutID == "" && v.active > 0 {
+	if req.RolloutID == "" && v.active > 0 && !p.readOnly { // else a later one does
 		p.confirmActive(&p.table.hosts[i], req, out)
 	}
 	answer := out.nextReply()

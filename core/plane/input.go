@@ -112,6 +112,12 @@ type Tick struct {
 	Impaired bool
 }
 
+// Storage tells the plane whether what it logs can be made durable. While it
+// cannot, the plane logs nothing: what needs to be logged is refused
+// store_unavailable, and everything else goes on from the last durable state
+// (PROTOCOL G9). No reply.
+type Storage struct{ Unavailable bool }
+
 // MaxLimit is the largest page of a query.
 const MaxLimit = 1000
 
@@ -133,11 +139,12 @@ func (*QueryQuarantine) isInput()  {}
 func (*QueryRevocations) isInput() {}
 func (*Started) isInput()          {}
 func (*Tick) isInput()             {}
+func (*Storage) isInput()          {}
 
 // Replies reports whether a step of the input makes a reply: exactly one.
 func Replies(in Input) bool {
 	switch in.(type) {
-	case *Confirm, *Started, *Tick:
+	case *Confirm, *Started, *Tick, *Storage:
 		return false
 	default:
 		return true

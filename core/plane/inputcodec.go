@@ -72,6 +72,10 @@ var tickSchema = wire.Schema[Tick]{Fields: []wire.Field[Tick]{
 	{Name: "impaired", Presence: wire.Optional, Of: func(in *Tick) wire.Value { return (*wire.Flag)(&in.Impaired) }},
 }}
 
+var storageSchema = wire.Schema[Storage]{Fields: []wire.Field[Storage]{
+	{Name: "unavailable", Presence: wire.Optional, Of: func(in *Storage) wire.Value { return (*wire.Flag)(&in.Unavailable) }},
+}}
+
 var queryHostSchema = wire.Schema[QueryHost]{Fields: []wire.Field[QueryHost]{
 	{Name: "hostname", Presence: wire.Required, Of: func(in *QueryHost) wire.Value { return &in.Hostname }},
 }}
@@ -130,6 +134,8 @@ func AppendInput(dst []byte, in Input) []byte {
 		return append(dst, "started {}"...)
 	case *Tick:
 		return wire.AppendTagged(dst, "tick", &tickSchema, in)
+	case *Storage:
+		return wire.AppendTagged(dst, "storage", &storageSchema, in)
 	default:
 		panic(fmt.Sprintf("plane: an input of type %T has no line", in))
 	}
@@ -186,8 +192,11 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 	case "tick":
 		in := new(Tick)
 		return parsed(in, wire.DecodeDocument(d, &tickSchema, doc, in))
+	case "storage":
+		in := new(Storage)
+		return parsed(in, wire.DecodeDocument(d, &storageSchema, doc, in))
 	default:
-		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, poll, open, file, resume, choose, clear, revoke, confirm, query_…, started or tick", word)
+		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, poll, open, file, resume, choose, clear, revoke, confirm, query_…, started, tick or storage", word)
 	}
 }
 

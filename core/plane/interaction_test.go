@@ -37,6 +37,7 @@ import (
 //	clear CHANNEL CLOSURE
 //	revoke NAME [before=SECONDS]
 //	tick [impaired]
+//	storage unavailable | available
 //	query host HOST | hosts | rollout ID | rollouts | quarantine | revocations
 //	      [after=A] [limit=N]
 //	batch                            steps each line as one of the above,

@@ -22,6 +22,7 @@ type model struct {
 	quarantine map[quarantineKey]wire.QuarantineEntry
 	revoked    map[wire.CommonName]wire.Time
 	hosts      map[wire.Hostname]modelHost
+	readOnly   bool
 }
 
 type quarantineKey struct {
@@ -54,7 +55,7 @@ func newModel() *model {
 func (m *model) clone() *model {
 	c := &model{
 		rollouts: map[wire.RolloutID]*modelRollout{}, order: slices.Clone(m.order),
-		has: maps.Clone(m.has), held: maps.Clone(m.held), by: maps.Clone(m.by),
+		readOnly: m.readOnly, has: maps.Clone(m.has), held: maps.Clone(m.held), by: maps.Clone(m.by),
 		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts),
 	}
 	for id, r := range m.rollouts {
@@ -248,8 +249,11 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		return m.choose(now.Wall, in.RolloutID)
 	case *plane.ClearQuarantine:
 		key := quarantineKey{in.Channel, in.Closure}
-		if _, there := m.quarantine[key]; !there {
+		switch _, there := m.quarantine[key]; {
+		case !there:
 			return wire.Outcome{Code: wire.UnknownQuarantine}
+		case m.readOnly:
+			return wire.Outcome{Code: wire.StoreUnavailable}
 		}
 		delete(m.quarantine, key)
 		m.settle(now.Wall, "")
@@ -262,8 +266,14 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		if now.Wall.Before(before) {
 			return wire.Outcome{Code: wire.WrongShape}
 		}
+		if m.readOnly && m.revoked[in.CommonName].Before(before) {
+			return wire.Outcome{Code: wire.StoreUnavailable}
+		}
 		m.revoked[in.CommonName] = later(m.revoked[in.CommonName], before)
 		return wire.Outcome{Code: wire.OK, Document: &wire.Revocation{CommonName: in.CommonName, RevokedBefore: m.revoked[in.CommonName]}}
+	case *plane.Storage:
+		m.readOnly = in.Unavailable
+		return wire.Outcome{}
 	default:
 		return wire.Outcome{}
 	}
@@ -292,7 +302,7 @@ func (m *model) heartbeat(now wire.Time, req *wire.HeartbeatRequest) wire.Outcom
 		if rec == nil || !m.inForce(id) || !rec.State.Active() {
 			continue
 		}
-		if req.CurrentClosure == rec.TargetClosure {
+		if req.CurrentClosure == rec.TargetClosure && !m.readOnly {
 			rec.Confirm(req.CurrentClosure, req.At)
 			m.settle(now, req.Hostname)
 		}
@@ -310,6 +320,12 @@ func (m *model) event(now wire.Time, env *wire.EventEnvelope) wire.Outcome {
 	}
 	rec := r.records[env.Hostname]
 	from := rec.State
+	if tried := rec.Clone(); m.readOnly { // PROTOCOL G9
+		switch tried.Apply(env.Event).Outcome {
+		case rollout.Applied, rollout.Absorbed:
+			return wire.Outcome{Code: wire.StoreUnavailable}
+		}
+	}
 	switch rec.Apply(env.Event).Outcome {
 	case rollout.Gap:
 		return wire.Outcome{Code: wire.Gap, Replay: true, ReplayFrom: rec.LastEventSeq}
@@ -341,6 +357,9 @@ func (m *model) open(now wire.Time, manifest wire.Manifest, place plane.Place) w
 	}
 	if place == plane.Takes && m.older(id.Channel(), manifest.Serial) {
 		return wire.Outcome{Code: wire.RolloutSuperseded}
+	}
+	if m.readOnly {
+		return wire.Outcome{Code: wire.StoreUnavailable}
 	}
 	r := &modelRollout{
 		manifest: manifest, openedAt: now,
@@ -392,6 +411,9 @@ func (m *model) resume(now wire.Time, id wire.RolloutID) wire.Outcome {
 	case m.held[id]:
 		return wire.Outcome{Code: wire.RolloutHeld}
 	}
+	if m.readOnly && len(r.failed()) > 0 {
+		return wire.Outcome{Code: wire.StoreUnavailable}
+	}
 	for _, h := range r.failed() {
 		r.excused[h] = true
 	}
@@ -406,6 +428,8 @@ func (m *model) choose(now wire.Time, id wire.RolloutID) wire.Outcome {
 		return wire.Outcome{Code: wire.UnknownRollout}
 	case m.by[id] != "":
 		return wire.Outcome{Code: wire.RolloutSuperseded}
+	case m.held[id] && m.readOnly:
+		return wire.Outcome{Code: wire.StoreUnavailable}
 	case m.held[id]:
 		m.take(id)
 		m.settle(now, "")

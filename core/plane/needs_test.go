@@ -148,6 +148,9 @@ func again(now wire.Instant, p *plane.Plane, in plane.Input, o wire.Outcome) (go
 	var out plane.Output
 	p.Step(now, in, &out)
 	repeated := out.Replies[0].Outcome
+	if o.Code == wire.StoreUnavailable {
+		return "", "" // it says nothing of what is durable
+	}
 	switch in.(type) {
 	case *plane.Heartbeat:
 		if o.Heartbeat.Bootstrap == nil && !o.Replay {

@@ -157,6 +157,9 @@ func (p *Plane) open(in *OpenRollout, out *Output) {
 		reply(out, len(out.Entries), refusal)
 		return
 	}
+	if p.withheld(out) {
+		return
+	}
 	r := newRollout(m)
 	r.openedAt = p.last.Wall
 	p.log(out, Entry{Input: &OpenRollout{*m, in.Place}, RolloutID: id, Kind: "opened", Outcome: "applied"})
@@ -260,6 +263,9 @@ func (p *Plane) choose(id wire.RolloutID, out *Output) {
 		return
 	case !r.held:
 		reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
+		return
+	}
+	if p.withheld(out) {
 		return
 	}
 	p.supersedeHeld(r, out)

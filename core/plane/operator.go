@@ -34,6 +34,9 @@ func (p *Plane) resume(id wire.RolloutID, out *Output) {
 		reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
 		return
 	}
+	if p.withheld(out) {
+		return
+	}
 	r.excuse(out)
 	p.log(out, Entry{Input: &ResumeRollout{id}, RolloutID: id, Kind: "resumed", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeResumed, RolloutID: id})
@@ -94,6 +97,9 @@ func (p *Plane) clearQuarantine(channel wire.Channel, closure wire.Closure, out 
 			fmt.Sprintf("%s is not quarantined on channel %s", closure, channel)))
 		return
 	}
+	if p.withheld(out) {
+		return
+	}
 	delete(p.quarantine, key)
 	out.changedQuarantine(key)
 	p.log(out, Entry{Input: &ClearQuarantine{channel, closure}, Kind: "cleared", Outcome: "applied"})
@@ -118,6 +124,9 @@ func (p *Plane) revoke(name wire.CommonName, before wire.Time, out *Output) {
 		return
 	}
 	if p.revocations[name].Before(before) {
+		if p.withheld(out) {
+			return
+		}
 		p.revocations[name] = before
 		out.changedRevocation(name)
 		p.log(out, Entry{Input: &Revoke{name, before}, Kind: "revoked", Outcome: "applied"})

@@ -42,6 +42,7 @@ type Plane struct {
 	toReplay    map[recordRef]struct{} // see RequestReplays
 
 	logged   wire.Seq // number of the last entry
+	readOnly bool     // nothing can be made durable (G9)
 	liveness liveness
 	stats    Stats
 }
@@ -110,6 +111,8 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 		p.queryRevocations(out)
 	case *Tick:
 		p.tick(in.Impaired, out)
+	case *Storage:
+		p.readOnly = in.Unavailable
 	default:
 		panic(fmt.Sprintf("plane: unknown input %T", in))
 	}
@@ -184,6 +187,18 @@ func (p *Plane) Stats() Stats {
 	}
 	s.HostsReachable = len(p.table.hosts) - s.HostsUnreachable - s.HostsNeverSeen
 	return s
+}
+
+// ReadOnly reports whether the plane logs nothing, see [Storage].
+func (p *Plane) ReadOnly() bool { return p.readOnly }
+
+// withheld refuses an input that would be logged while nothing can be made durable
+// (PROTOCOL G9). It reports whether it did.
+func (p *Plane) withheld(out *Output) bool {
+	if p.readOnly {
+		reply(out, len(out.Entries), wire.Unavailable(wire.StoreUnavailable, 0))
+	}
+	return p.readOnly
 }
 
 // log appends an entry, with its number and instant.

@@ -44,6 +44,7 @@ var requestKinds = func() []requestKind {
 		{4, requestKind{"crowd", (*fleet).crowd}},
 		{2, requestKind{"query", (*fleet).query}},
 		{2, requestKind{"revoke", (*fleet).revoke}},
+		{1, requestKind{"storage", (*fleet).storage}},
 		{1, requestKind{"set clock", (*fleet).setClock}},
 	} {
 		for range k.weight {
@@ -225,6 +226,12 @@ func (f *fleet) open() []request {
 	}
 	f.opened = append(f.opened, m)
 	return []request{{in: &plane.OpenRollout{Manifest: m}}}
+}
+
+// storage says that nothing can be made durable, or that something can again, which
+// comes more often.
+func (f *fleet) storage() []request {
+	return []request{{in: &plane.Storage{Unavailable: rapid.IntRange(0, 2).Draw(f.t, "unavailable") == 1}}}
 }
 
 // files opens manifests that are found in the directory together.

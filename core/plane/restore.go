@@ -108,6 +108,7 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 		if err := wire.DecodeDocument(&rd.decoder, &clockLineSchema, doc, &c); err != nil {
 			return err
 		}
+		p.readOnly = bool(c.ReadOnly)
 		p.last = wire.Instant{Mono: time.Duration(c.Mono), Wall: c.Wall}
 		p.liveness = liveness{
 			impaired: time.Duration(c.Impaired), lastTick: time.Duration(c.LastTick), credited: time.Duration(c.Credited),

@@ -17,7 +17,7 @@ import (
 // and bootstrap exactly when and what the rules say, nothing offered that is
 // quarantined, halted, superseded or of a later wave, and every host woken that
 // has new work.
-func TestThePlaneDoesWhatAPlainModelOfTheRulesDoes(t *testing.T) { // PROTOCOL H1 to H7, E2 to E8, D1, D2, R1 to R4, T5
+func TestThePlaneDoesWhatAPlainModelOfTheRulesDoes(t *testing.T) { // PROTOCOL H1 to H7, E2 to E8, D1, D2, R1 to R4, T5, G9
 	rapid.Check(t, func(t *rapid.T) {
 		m, durable := newModel(), newModel()
 		newFleet(t, watch{
@@ -75,8 +75,9 @@ func compareState(f *fleet, m *model) {
 }
 
 // forgetVolatile is what a restart from durable state does: a host is known by
-// its records only.
+// its records only, and what was said of the disk is forgotten.
 func (m *model) forgetVolatile() {
+	m.readOnly = false
 	m.hosts = map[wire.Hostname]modelHost{}
 	for _, r := range m.rollouts {
 		for h := range r.records {

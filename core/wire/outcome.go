@@ -29,6 +29,9 @@ const (
 	DroppedReply
 	// Timeout: no reply before the deadline (G2).
 	Timeout
+	// StoreUnavailable: the plane cannot make anything durable, and the request
+	// needs that (G9).
+	StoreUnavailable
 
 	// Gap is 409 with Replay-From (E6).
 	Gap
@@ -84,8 +87,8 @@ const (
 	CodeCount int = iota
 )
 
-// UnavailableCodes are the five reasons of a 503 (PROTOCOL G1, G2).
-var UnavailableCodes = [...]Code{NotStarted, Saturated, Closed, DroppedReply, Timeout}
+// UnavailableCodes are the six reasons of a 503 (PROTOCOL G1, G2, G9).
+var UnavailableCodes = [...]Code{NotStarted, Saturated, Closed, DroppedReply, Timeout, StoreUnavailable}
 
 var codes = [CodeCount]struct {
 	status int
@@ -101,6 +104,8 @@ var codes = [CodeCount]struct {
 	Closed:       {503, "closed", "The plane is shutting down"},
 	DroppedReply: {503, "dropped_reply", "The request was dropped without a reply"},
 	Timeout:      {503, "timeout", "No reply in time"},
+
+	StoreUnavailable: {503, "store_unavailable", "The plane cannot write to its disk"},
 
 	Gap:               {409, "gap", "Events are missing before this one"},
 	Rejected:          {409, "rejected", "The record does not allow this event"},
@@ -135,8 +140,8 @@ func (c Code) Status() int { return codes[c].status }
 // Reason returns the stable word of a refusal; empty for a success.
 func (c Code) Reason() string { return codes[c].reason }
 
-// Unavailable reports whether the code is one of the five 503 reasons.
-func (c Code) Unavailable() bool { return NotStarted <= c && c <= Timeout }
+// Unavailable reports whether the code is one of the six 503 reasons.
+func (c Code) Unavailable() bool { return NotStarted <= c && c <= StoreUnavailable }
 
 // String returns the reason, or "ok", "created", "no_content".
 func (c Code) String() string {
@@ -185,7 +190,7 @@ func Refuse(code Code, field, detail string) Outcome {
 	return Outcome{Code: code, Field: field, Detail: detail}
 }
 
-// Unavailable makes one of the five 503 outcomes, with its Retry-After.
+// Unavailable makes one of the six 503 outcomes, with its Retry-After.
 func Unavailable(code Code, retryAfter time.Duration) Outcome {
 	return Outcome{Code: code, RetryAfter: retryAfter, Detail: unavailableDetails[code]}
 }
@@ -196,6 +201,8 @@ var unavailableDetails = [CodeCount]string{
 	Closed:       "nothing was applied; the plane is shutting down",
 	DroppedReply: "the input may have been applied; sending it again is harmless",
 	Timeout:      "the input may have been applied; sending it again is harmless",
+
+	StoreUnavailable: "nothing was applied; the plane goes on with what needs no disk, and takes this once it can write again",
 }
 
 // HeaderField is one header of an answer.

@@ -43,7 +43,7 @@ func TestEachCodeHasOneStatusAndEachRefusalOneReason(t *testing.T) { // PROTOCOL
 	})
 }
 
-func TestFiveReasonsAreA503(t *testing.T) { // PROTOCOL G1, G2
+func TestSixReasonsAreA503(t *testing.T) { // PROTOCOL G1, G2, G9
 	var unavailable []wire.Code
 	eachCode(func(code wire.Code) {
 		if code.Unavailable() != (code.Status() == 503) {
@@ -56,7 +56,7 @@ func TestFiveReasonsAreA503(t *testing.T) { // PROTOCOL G1, G2
 	if !slices.Equal(unavailable, wire.UnavailableCodes[:]) {
 		t.Errorf("got %v, want %v", unavailable, wire.UnavailableCodes)
 	}
-	want := []string{"not_started", "saturated", "closed", "dropped_reply", "timeout"}
+	want := []string{"not_started", "saturated", "closed", "dropped_reply", "timeout", "store_unavailable"}
 	for i, code := range wire.UnavailableCodes {
 		if code.Reason() != want[i] {
 			t.Errorf("got %v, want %v", code, want[i])

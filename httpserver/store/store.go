@@ -17,7 +17,9 @@ type Store interface {
 	Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error)
 
 	// Commit appends the entries of one batch, all or none, and returns when
-	// they are durable (PROTOCOL E2). No entries is no batch, and no error.
+	// they are durable (PROTOCOL E2). No entries is a trial: something that has no
+	// effect is made durable, to see whether a Commit succeeds again after one that
+	// failed.
 	// rows are the rows of the durable state that the batch changed, as they
 	// are after it ([plane.Plane.AppendRows]); a store that keeps tables writes
 	// them in the same transaction. The caller keeps both slices and may reuse

@@ -133,6 +133,8 @@ func (c *refusals) atEnd(w *world.World, was *request) wire.Code {
 		return wire.Timeout
 	case was.dropped:
 		return wire.DroppedReply
+	case was.replied == wire.StoreUnavailable: // by the plane; S20 says whether rightly
+		return wire.StoreUnavailable
 	default:
 		return wire.OK
 	}

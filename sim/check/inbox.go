@@ -71,9 +71,10 @@ type request struct {
 	place  place
 	// deadline is that of its last admission.
 	deadline time.Duration
-	stepped  bool // since its last admission
-	dropped  bool // likewise
-	refused  bool // by the gate, just now
+	stepped  bool      // since its last admission
+	dropped  bool      // likewise
+	replied  wire.Code // by the plane, since then
+	refused  bool      // by the gate, just now
 	answered bool
 	// finishedAt is when the reducer was done with it.
 	finishedAt time.Duration
@@ -93,6 +94,7 @@ func newInboxModel(s *Checks) *inboxModel {
 	s.on(world.EventAdmitted, q.admitted)
 	s.on(world.EventRefused, q.refused)
 	s.on(world.EventStepping, q.stepping)
+	s.on(world.EventStepDone, q.stepDone)
 	s.on(world.EventDropped, q.dropped)
 	s.on(world.EventFinished, q.finished)
 	s.on(world.EventExpired, q.expired)
@@ -159,7 +161,7 @@ func (q *inboxModel) admitted(e *world.Event) {
 		return
 	}
 	r.place, r.deadline = inside, w.Now()+w.Scenario().Plane.ReplyTimeout
-	r.stepped, r.dropped, r.refused = false, false, false
+	r.stepped, r.dropped, r.refused, r.replied = false, false, false, wire.OK
 	q.inside++
 	if m.Kind() != scenario.RouteHeartbeat {
 		q.bulk++
@@ -208,6 +210,15 @@ func (q *inboxModel) stepping(e *world.Event) {
 	}
 	if r := q.look(m); r != nil {
 		r.stepped = true
+	}
+}
+
+func (q *inboxModel) stepDone(e *world.Event) {
+	if e.Message == nil {
+		return
+	}
+	if r := q.look(e.Message); r != nil {
+		r.replied = e.Reply.Outcome.Code
 	}
 }
 

@@ -49,6 +49,8 @@ type ledger struct {
 	// waves of which dispatches may be offered since.
 	affected []*openedRollout
 	released []releasedWave
+	// readOnly: the plane was told that nothing can be made durable (PROTOCOL G9).
+	readOnly bool
 }
 
 // undurable is a decision that is durable once an entry of the log is.
@@ -186,6 +188,9 @@ func (l *ledger) stepDone(e *world.Event) {
 			l.moved(c, c.before.State)
 		}
 	}
+	if told, is := in.(*plane.Storage); is {
+		l.readOnly = told.Unavailable
+	}
 	l.decide(w, in, r)
 	if len(e.Output.Entries) > l.entries {
 		l.logged++
@@ -221,6 +226,9 @@ func (c *recordCopy) copy(rec, other *rollout.Record) *rollout.Record {
 
 // committed: what was decided up to the last of these entries is durable.
 func (l *ledger) committed(e *world.Event) {
+	if len(e.Entries) == 0 {
+		return // a trial
+	}
 	last := e.Entries[len(e.Entries)-1].Number
 	n := 0
 	for ; n < len(l.undurable) && l.undurable[n].after <= last; n++ {
@@ -244,6 +252,7 @@ func (l *ledger) planeStarted(e *world.Event) {
 	w := e.World
 	l.undurable = l.undurable[:0]
 	l.host, l.now = 0, nil
+	l.readOnly = false // until the plane is told otherwise
 	l.live = l.durable.clone()
 	for i := range l.hosts {
 		l.hosts[i] = nil

@@ -190,7 +190,7 @@ var eventForms = [world.EventKindCount]struct {
 	world.EventNoticed:  {"The plane put out a notice.", (*traceLine).noticed},
 
 	world.EventCommitted:     {"Entries are on the plane's disk; `reply_lost` says that the process dies before it learns that.", (*traceLine).committed},
-	world.EventCommitFailed:  {"A commit of `count` entries failed; the reducer is discarded and rebuilt once the loop learns that. `stored`: the entries are on the disk all the same.", (*traceLine).commitFailed},
+	world.EventCommitFailed:  {"A commit of `count` entries failed; the reducer is discarded and rebuilt once the loop learns that. With `count` 0 it was a trial after one that failed. `stored`: the entries are on the disk all the same.", (*traceLine).commitFailed},
 	world.EventRebuildFailed: {"The plane's disk could not be read.", (*traceLine).ofPlane},
 
 	world.EventPlaneUp:      {"The plane's process listens, with an inbox of `capacity`.", (*traceLine).planeUp},

@@ -145,6 +145,10 @@ func (r *tapeWriter) stepDone(e *world.Event) {
 		r.work(e, driver.Step, 0)
 		return
 	}
+	if _, told := e.Input.(*plane.Storage); told {
+		r.work(e, driver.Storage, 0)
+		return
+	}
 	r.work(e, driver.Tick, 0)
 	if r.last || !r.began || e.At-r.stated >= r.every {
 		r.state(e)

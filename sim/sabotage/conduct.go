@@ -17,7 +17,7 @@ func onHost(change func(*agent.Output, agent.Input)) func() *Saboteur {
 	}
 }
 
-// Worlds in which wedge, slots or agents are not as they should be: S15 to S19.
+// Worlds in which wedge, slots or agents are not as they should be: S15 to S20.
 var conductBroken = []Bug{
 	{"S15", "a wedge is seen too late", WedgedStory, anotherGate(func(c *gate.Config) { c.ReplyTimeout = 10 * time.Second })},
 	{"S16", "everybody is told the same second", CrowdedStory, onAnswer(func(_ *world.World, m *world.Message) {
@@ -31,6 +31,11 @@ var conductBroken = []Bug{
 	{"S19", "a plane that lost its disk offers the older of two releases", TwoReleasesStory, onReply(func(w *world.World, in plane.Input, r *plane.Reply) {
 		if poll, is := in.(*plane.Poll); is && w.Now() > 4*time.Minute {
 			r.Outcome = wire.Outcome{Code: wire.OK, Document: &wire.Dispatch{Hostname: poll.Hostname, RolloutID: "stable@r1"}}
+		}
+	})},
+	{"S20", "a heartbeat is refused since the disk fails", DisklessStory, onReply(func(w *world.World, in plane.Input, r *plane.Reply) {
+		if _, is := in.(*plane.Heartbeat); is && w.Plane().ReadOnly() {
+			r.Outcome = wire.Unavailable(wire.StoreUnavailable, time.Second)
 		}
 	})},
 	{"S17", "a host does not keep away from heartbeats as long as it was told", CrowdedStory, onHost(func(_ *agent.Output, in agent.Input) {

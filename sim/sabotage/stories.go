@@ -61,6 +61,9 @@ func CrashedStory() scenario.Scenario {
 	return Story(4, "at 35s plane crash for=5s phase=after-commit", "at 70s disk fail for=2s", "at 4m plane crash for=5s")
 }
 
+// DisklessStory has minutes in which nothing can be made durable.
+func DisklessStory() scenario.Scenario { return Story(3, "at 31s disk fail for=3m") }
+
 // WedgedStory has timeouts and replies that come too late.
 func WedgedStory() scenario.Scenario { return Story(6, "at 40s reducer wedge for=14s") }
 

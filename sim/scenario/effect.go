@@ -14,6 +14,7 @@ const (
 	EffectClosed
 	EffectDroppedReply
 	EffectTimeout
+	EffectStoreUnavailable
 	EffectLateReply
 	EffectWedged
 	EffectSlowStep
@@ -91,7 +92,7 @@ type Effects [EffectCount]uint64
 var effectWords = [EffectCount]string{
 	EffectNone:       "other",
 	EffectNotStarted: "not_started", EffectSaturated: "saturated", EffectClosed: "closed",
-	EffectDroppedReply: "dropped_reply", EffectTimeout: "timeout", EffectLateReply: "late reply",
+	EffectDroppedReply: "dropped_reply", EffectTimeout: "timeout", EffectStoreUnavailable: "store_unavailable", EffectLateReply: "late reply",
 	EffectWedged: "wedged", EffectSlowStep: "slow step", EffectAppliedNotReplied: "applied and not replied", EffectPollWoken: "poll woken",
 	EffectInterrupted: "loop interrupted", EffectSteppedMeanwhile: "stepped during a commit", EffectDiscardedMore: "discarded with a failed commit",
 	EffectStoredAfterAll: "stored by a commit that failed",

@@ -81,6 +81,8 @@ type Fault struct {
 	Route Route
 	// After is what the kind says it is.
 	After bool
+	// Unreadable: the disk cannot be read either.
+	Unreadable bool
 }
 
 // The bounds of the times of a fault. A run is no longer than its hosts'

@@ -44,9 +44,8 @@ const (
 	PlaneLate
 	// DiskSlow: every commit takes Each more. For.
 	DiskSlow
-	// DiskFail: commits fail; with After their entries are on the disk all the
-	// same. Without Count the disk cannot be read either, until the fault ends;
-	// with it, that many commits fail. For.
+	// DiskFail: commits fail, with Count so many; with After their entries are on
+	// the disk all the same, with Unreadable the disk cannot be read either. For.
 	DiskFail
 	// NetDrop: Rate of a thousand messages from and to Hosts are lost. Route,
 	// For.
@@ -159,13 +158,14 @@ var faultForms = [FaultKindCount]faultForm{
 		draw: func(f *Fault, d *drawing) {
 			f.For, f.Each = d.long, d.between(10*time.Millisecond, 6*time.Second, time.Millisecond)
 		}},
-	DiskFail: {words: "disk fail", takes: fields("for", "count", "after"),
-		about: "commits fail: count of them, or without count all of them, and the disk cannot be read either; with after=yes their entries are on the disk all the same",
+	DiskFail: {words: "disk fail", takes: fields("for", "count", "after", "unreadable"),
+		about: "commits fail: count of them, or without count all of them; with after=yes their entries are on the disk all the same, with unreadable=yes the plane cannot be loaded meanwhile",
 		draw: func(f *Fault, d *drawing) {
 			if f.For = d.short; d.r.Chance(500) {
 				f.Count = 1 + d.r.IntN(3)
 			}
 			f.After = d.r.Chance(400)
+			f.Unreadable = d.r.Chance(300)
 		}},
 	NetDrop: {words: "net drop", needs: fields("rate"), takes: fields("host", "route", "for"),
 		about: "rate of a thousand messages are lost",

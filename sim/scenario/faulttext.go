@@ -27,7 +27,7 @@ var faultAbout = map[string]string{
 	"for":   "how long it is in force, or something is down; without it a fault that lasts is in force until the scenario is healed",
 	"count": "how often it strikes at most; without it every time", "each": "how much longer something takes each time, or by how much a clock is off",
 	"rate": "of a thousand; of `clock drift` of a million", "size": "the capacity that is left", "dir": "where nothing gets through; without it both ways",
-	"phase": "where around the next commit the crash comes; without it at once", "after": "what the kind says",
+	"phase": "where around the next commit the crash comes; without it at once", "after": "what the kind says", "unreadable": "the disk cannot be read either",
 }
 
 var routeField = withExample("event", wordField("route", []string{"", "heartbeat", "event", "poll", "operator", "garbage"},
@@ -84,9 +84,15 @@ var faultFields = []faultField{
 	}),
 	wordField("dir", []string{"", "up", "down"}, func(f *Fault) *Dir { return &f.Dir }),
 	wordField("phase", []string{"", "before-commit", "inside-commit", "after-commit"}, func(f *Fault) *Phase { return &f.Phase }),
-	{"after", "yes",
+	yesField("after", func(f *Fault) *bool { return &f.After }),
+	yesField("unreadable", func(f *Fault) *bool { return &f.Unreadable }),
+}
+
+// yesField is a field that is there or not.
+func yesField(key string, of func(*Fault) *bool) faultField {
+	return faultField{key, "yes",
 		func(f *Fault) string {
-			if f.After {
+			if *of(f) {
 				return "yes"
 			}
 			return ""
@@ -95,10 +101,10 @@ var faultFields = []faultField{
 			if s != "yes" {
 				return errors.New("want yes")
 			}
-			f.After = true
+			*of(f) = true
 			return nil
 		},
-		func(*Fault) error { return nil }},
+		func(*Fault) error { return nil }}
 }
 
 var errZero = errors.New("want it left out, or not zero")

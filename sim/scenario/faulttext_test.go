@@ -53,6 +53,8 @@ func drawValidFault(t *rapid.T, hosts int) Fault {
 			f.Phase = rapid.SampledFrom([]Phase{BeforeCommit, InsideCommit, AfterCommit}).Draw(t, "phase")
 		case "after":
 			f.After = true
+		case "unreadable":
+			f.Unreadable = true
 		default:
 			t.Fatalf("a new field %q: draw it too", key)
 		}

@@ -206,6 +206,7 @@ func editFaults(s *scenario.Scenario) []edit {
 		on(func(f *scenario.Fault) { f.Dir = scenario.Both })
 		on(func(f *scenario.Fault) { f.Route = scenario.AnyRoute })
 		on(func(f *scenario.Fault) { f.After = false })
+		on(func(f *scenario.Fault) { f.Unreadable = false })
 		on(func(f *scenario.Fault) { f.Hosts = scenario.Hosts{} })
 		on(func(f *scenario.Fault) { f.Hosts.Last = f.Hosts.First })
 		on(func(f *scenario.Fault) { f.Hosts.First = f.Hosts.Last })

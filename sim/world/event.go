@@ -146,7 +146,8 @@ const (
 	// EventCommitted: entries are on the plane's disk; ReplyLost says that the
 	// process dies before it learns that. Entries, ReplyLost.
 	EventCommitted
-	// EventCommitFailed: a commit of Count entries failed. The plane is discarded
+	// EventCommitFailed: a commit of Count entries failed; with none it was a
+	// trial after one that failed. Otherwise the plane is discarded
 	// and rebuilt once the loop learns that. Stored says that the entries are on
 	// the disk all the same; EventCommitted follows. Count, Stored.
 	EventCommitFailed

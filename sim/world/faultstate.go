@@ -140,9 +140,9 @@ func (s *faultState) each(kind scenario.FaultKind, n int, route scenario.Route) 
 	return sum
 }
 
-// outage reports whether a fault of a kind is in force that strikes every time.
-func (s *faultState) outage(kind scenario.FaultKind) bool {
-	return slices.ContainsFunc(s.active[kind], func(a *activeFault) bool { return a.left < 0 })
+// unreadable reports whether the disk cannot be read.
+func (s *faultState) unreadable() bool {
+	return slices.ContainsFunc(s.active[scenario.DiskFail], func(a *activeFault) bool { return a.Unreadable && a.left != 0 })
 }
 
 func (s *faultState) partitioned(n int, route scenario.Route, dir scenario.Dir) bool {

@@ -109,9 +109,9 @@ func (p *planeNode) carryOut(w *World, work driver.Work) {
 	case driver.Commit:
 		p.beginCommit(w)
 	case driver.TakeOver:
-		pending := p.worker.Pending()
+		pending, trial := p.worker.Pending(), p.worker.Broken()
 		err := p.worker.TakeOver()
-		if err != nil && pending > p.group {
+		if err != nil && !trial && pending > p.group {
 			w.effect(scenario.EffectDiscardedMore)
 		}
 		p.revoked = p.worker.Revocations()
@@ -120,6 +120,8 @@ func (p *planeNode) carryOut(w *World, work driver.Work) {
 			n = 0
 		}
 		w.emitSection(work, nil, n)
+	case driver.Storage:
+		p.tellStorage(w, now)
 	case driver.Tick:
 		p.tick(w, now)
 	case driver.Pause:
@@ -132,6 +134,9 @@ func (p *planeNode) carryOut(w *World, work driver.Work) {
 		p.load(w, now)
 	case driver.Open:
 		p.openGate(w, now)
+	}
+	if in, set := p.worker.Retry(); set {
+		w.push(dueRetry, planeNodeID, w.now+in, p.epoch)
 	}
 	p.afterFront(w)
 }
@@ -205,6 +210,14 @@ func (p *planeNode) tick(w *World, now wire.Instant) {
 	w.emitInput(EventStepping, nil, &p.ticked, nil, &noOutput)
 	p.worker.Tick(now, p.ticked.Impaired)
 	w.emitInput(EventStepDone, nil, &p.ticked, nil, p.worker.TickOutput())
+}
+
+// tellStorage tells the plane whether anything can be made durable.
+func (p *planeNode) tellStorage(w *World, now wire.Instant) {
+	p.stored.Unavailable = p.worker.Broken()
+	w.emitInput(EventStepping, nil, &p.stored, nil, &noOutput)
+	p.worker.TellStorage(now)
+	w.emitInput(EventStepDone, nil, &p.stored, nil, &noOutput)
 }
 
 var noOutput plane.Output // before a tick
@@ -289,10 +302,9 @@ func (p *planeNode) crashAtPhase(w *World, e scenario.Effect) {
 // load makes the plane of what is on the disk, if that can be read; otherwise
 // the worker says when to try again.
 func (p *planeNode) load(w *World, now wire.Instant) {
-	if p.opened && w.faults.outage(scenario.DiskFail) {
+	if p.opened && w.faults.unreadable() {
 		w.emitPlain(EventRebuildFailed)
 		p.worker.LoadFailed(now)
-		w.push(dueRetry, planeNodeID, w.now+p.worker.RetryIn(), p.epoch)
 		return
 	}
 	loaded := p.walked.Clone()

@@ -34,6 +34,7 @@ type planeNode struct {
 	now        wire.Instant // when it was asked for last
 
 	ticked     plane.Tick
+	stored     plane.Storage
 	planned    bool           // the loop goes on when a timer goes off
 	wedged     bool           // it goes on when a fault ends
 	crashPhase scenario.Phase // a crash that waits for the next commit

@@ -92,11 +92,11 @@ func (s *statements) close() {
 func (db *DB) Commit(entries []plane.Entry, rows []plane.Row) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	if len(entries) == 0 {
+		return db.trial()
+	}
 	if db.pool == nil || db.suspect || db.closed {
 		return errors.New("sqlite: commit after a failure; call Load first")
-	}
-	if len(entries) == 0 {
-		return nil
 	}
 	// The files are compared after the commit as well: what went to a file that
 	// was replaced meanwhile must not be acknowledged.
@@ -107,11 +107,12 @@ func (db *DB) Commit(entries []plane.Entry, rows []plane.Row) error {
 		}
 	}
 	if err != nil {
-		db.suspect = true
+		db.suspect, db.failing = true, true
 		err = fmt.Errorf("sqlite: %s: commit of entries %d to %d: %w", db.path, entries[0].Number, entries[len(entries)-1].Number, explainBusy(err))
 		db.health.failed(err)
 		return err
 	}
+	db.failing, db.durable = false, entries[len(entries)-1].Number
 	db.files.acknowledge(entries[len(entries)-1].Number)
 	db.checkpointIfLong()
 	return nil

@@ -39,6 +39,9 @@ type DB struct {
 	// suspect means that a commit failed: the connections may disagree with the
 	// file, so they are not used again.
 	suspect bool
+	// failing: a commit failed, and no trial has succeeded since.
+	failing bool
+	durable wire.Seq // the last entry that is known to be on the disk
 	closed  bool
 	// lost is how many acknowledged entries were missing when the file was
 	// opened; replay is until when replays are requested at each start.
@@ -192,21 +195,33 @@ func (db *DB) reconnect(ctx context.Context) error {
 	db.reading.Lock()
 	defer db.reading.Unlock()
 	db.disconnect()
-	err := db.connect(ctx)
-	if err == nil {
-		if err = db.probe(); err != nil {
-			db.suspect = true // until a probe succeeds
-		}
-	}
-	if err != nil {
+	if err := db.connect(ctx); err != nil {
 		return fmt.Errorf("sqlite: %s: %w", db.path, err)
 	}
 	return nil
 }
 
-// probeBytes is the size of the write that has to succeed after a failure before
-// the database is used again: as much as a large event, so that a full disk does
-// not alternate between working and failing with every batch.
+// trial is a commit without entries: it shows whether the next one would succeed.
+func (db *DB) trial() error {
+	err := db.reconnect(context.Background())
+	for _, step := range []func() error{db.files.check, db.probe, db.files.check} {
+		if err == nil {
+			err = step()
+		}
+	}
+	if err != nil {
+		db.suspect = true
+		err = fmt.Errorf("sqlite: %s: %w", db.path, err)
+		db.health.failed(err)
+		return err
+	}
+	db.failing = false
+	db.health.failed(nil)
+	return nil
+}
+
+// probeBytes is the size of the write of a trial: as much as a large event, so that
+// a full disk does not alternate between working and failing with every batch.
 const probeBytes = 64 << 10
 
 // probe writes a row and removes it.

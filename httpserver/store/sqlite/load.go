@@ -35,10 +35,20 @@ func (db *DB) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) 
 		db.health.failed(err)
 		return nil, err
 	}
+	if db.failing && p.Stats().Logged > db.durable {
+		// A commit whose sync failed is in the file and perhaps not on the disk. What
+		// depends on it must not be said before a later sync has succeeded.
+		if err := db.trial(); err != nil {
+			return nil, err
+		}
+	}
 	if time.Now().Before(db.replay) {
 		p.RequestReplays()
 	}
-	db.health.failed(nil)
+	db.durable = p.Stats().Logged
+	if !db.failing { // else a commit has to succeed first
+		db.health.failed(nil)
+	}
 	return p, nil
 }
 

@@ -62,7 +62,9 @@ func (db *DB) maintain() {
 		return
 	}
 	err := db.files.check()
-	db.health.failed(err)
+	if err != nil || !db.failing {
+		db.health.failed(err)
+	}
 	if err == nil && sizes.LogBytes > longWAL {
 		db.checkpoint("TRUNCATE")
 	}

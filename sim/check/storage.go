@@ -1,0 +1,77 @@
+package check
+
+import (
+	"github.com/refrain-fleet/refrain/core/plane"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/world"
+)
+
+// storage is S20: from a commit that failed until one has succeeded the plane logs
+// nothing, refuses what would have to be logged, and goes on with everything else
+// (PROTOCOL G9). What an event then has to be answered, S3 says.
+type storage struct {
+	l      *ledger
+	failed bool // the last commit has, as far as the loop was told
+	loaded bool // the plane was, since an entry's commit failed
+	logged int  // entries of the batch before this step
+}
+
+func newStorage(s *Checks) {
+	c := &storage{l: s.ledger()}
+	s.on(world.EventCommitFailed, func(e *world.Event) {
+		c.failed = true
+		c.loaded = c.loaded && e.Count == 0 // a trial
+	})
+	s.on(world.EventPlaneStarted, func(*world.Event) { c.loaded = true })
+	s.on(world.EventCommitted, func(e *world.Event) { c.failed = c.failed && e.ReplyLost })
+	s.on(world.EventPlaneDown, func(*world.Event) { c.failed, c.loaded = false, false })
+	s.on(world.EventStepping, c.stepping)
+	s.on(world.EventStepDone, c.stepDone)
+}
+
+func (c *storage) stepping(e *world.Event) {
+	c.logged = len(e.Output.Entries)
+	if in, is := e.Input.(*plane.Storage); is && in.Unavailable != c.failed {
+		e.World.Violate("S20", "the plane is told that commits fail: %v; the last one failed: %v", in.Unavailable, c.failed)
+	}
+	if e.Message != nil && c.failed && c.loaded && !c.l.readOnly {
+		e.World.Violate("S20", "m%d, %v, is stepped, and the plane was not told that commits fail", e.Message.ID(), e.Input)
+	}
+}
+
+func (c *storage) stepDone(e *world.Event) {
+	w, m, in := e.World, e.Message, e.Input
+	if m == nil {
+		return
+	}
+	refused := e.Reply.Outcome.Code == wire.StoreUnavailable
+	switch {
+	case !c.l.readOnly && refused:
+		w.Violate("S20", "m%d, %v, is refused store_unavailable, and commits succeed", m.ID(), in)
+	case !c.l.readOnly:
+	case len(e.Output.Entries) > c.logged:
+		w.Violate("S20", "m%d, %v, is logged though commits fail", m.ID(), in)
+	case refused && !c.mayNeedDisk(in):
+		w.Violate("S20", "m%d, %v, is refused store_unavailable, and needs no disk", m.ID(), in)
+	}
+}
+
+// mayNeedDisk reports whether an input may have to be logged.
+func (c *storage) mayNeedDisk(in plane.Input) bool {
+	switch in := in.(type) {
+	case *plane.Heartbeat, *plane.Poll:
+		return false
+	case *plane.OpenRollout, *plane.FileManifest:
+		return c.l.live.find(opens(in).ID()) == nil
+	case *plane.ResumeRollout:
+		o := c.l.live.find(in.RolloutID)
+		return o != nil && o.halted()
+	case *plane.ChooseRollout:
+		o := c.l.live.find(in.RolloutID)
+		return o != nil && c.l.live.held[o]
+	case *plane.ClearQuarantine:
+		return c.l.live.quarantined[closureOn{in.Channel, in.Closure}]
+	default:
+		return true
+	}
+}
