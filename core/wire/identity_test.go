@@ -116,3 +116,37 @@ func TestTheProtocolHeader(t *testing.T) { // PROTOCOL T6
 		}
 	}
 }
+
+func TestACertificateSpeaksForOneClientOrForNobody(t *testing.T) { // PROTOCOL T1, T2
+	good := wire.Leaf{CommonNames: []string{"agent-h1.fleet.example"}, ClientAuth: true}
+	for _, test := range []struct {
+		name string
+		edit func(*wire.Leaf)
+		want wire.LeafFlaw
+	}{
+		{"good", func(*wire.Leaf) {}, 0},
+		{"RSA of 2,048 bits", func(l *wire.Leaf) { l.RSABits = 2048 }, 0},
+		{"no name", func(l *wire.Leaf) { l.CommonNames = nil }, wire.NoCommonName},
+		{"two names", func(l *wire.Leaf) { l.CommonNames = []string{"agent-h1.fleet.example", "operator-a.fleet.example"} }, wire.SeveralCommonNames},
+		{"the same name twice", func(l *wire.Leaf) { l.CommonNames = []string{"h1", "h1"} }, wire.SeveralCommonNames},
+		{"a CA", func(l *wire.Leaf) { l.CA = true }, wire.CAAsLeaf},
+		{"not for clients", func(l *wire.Leaf) { l.ClientAuth = false }, wire.NoClientAuth},
+		{"RSA of 2,047 bits", func(l *wire.Leaf) { l.RSABits = 2047 }, wire.WeakKey},
+	} {
+		leaf := good
+		test.edit(&leaf)
+		id, flaw, refusal := leaf.Identify("fleet.example")
+		if flaw != test.want {
+			t.Errorf("%s: got the flaw %v, want %v", test.name, flaw, test.want)
+		}
+		want := wire.Identity{}
+		if test.want == 0 {
+			want = wire.ParseIdentity("agent-h1.fleet.example", "fleet.example")
+		} else if refusal.Code != wire.BadCertificate || refusal.Field == "" || !strings.Contains(refusal.Detail, "want") {
+			t.Errorf("%s: the refusal is %+v", test.name, refusal)
+		}
+		if id != want {
+			t.Errorf("%s: speaks for %+v, want %+v", test.name, id, want)
+		}
+	}
+}

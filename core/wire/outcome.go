@@ -57,6 +57,8 @@ const (
 	CertificateRevoked
 	// CertificateExpired is 401: a kept connection outlived its certificate.
 	CertificateExpired
+	// BadCertificate is 401: the CA signed it, but it cannot speak for a client (T1).
+	BadCertificate
 	// UnsupportedProtocol is 426 (T6).
 	UnsupportedProtocol
 	// BadProtocolHeader is 400 (T6).
@@ -65,6 +67,8 @@ const (
 	ProtocolRequired
 	// UnsupportedMediaType is 415 (T7).
 	UnsupportedMediaType
+	// UnsupportedEncoding is 415: the body is encoded (T7).
+	UnsupportedEncoding
 	// BodyTooLarge is 413 (T7).
 	BodyTooLarge
 	// NotJSON is 400 (T7).
@@ -116,10 +120,12 @@ var codes = [CodeCount]struct {
 	NoCertificate:        {401, "no_certificate", "A client certificate is needed"},
 	CertificateRevoked:   {401, "certificate_revoked", "The certificate is revoked"},
 	CertificateExpired:   {401, "certificate_expired", "The certificate is expired"},
+	BadCertificate:       {401, "bad_certificate", "The certificate speaks for no client"},
 	UnsupportedProtocol:  {426, "unsupported_protocol", "The plane speaks version 1 of the protocol"},
 	BadProtocolHeader:    {400, "bad_protocol_header", "The protocol header is unreadable"},
 	ProtocolRequired:     {400, "protocol_required", "The protocol header is needed"},
 	UnsupportedMediaType: {415, "unsupported_media_type", "The body must be application/json"},
+	UnsupportedEncoding:  {415, "unsupported_encoding", "The body must not be encoded"},
 	BodyTooLarge:         {413, "body_too_large", "The body is too large"},
 	NotJSON:              {400, "not_json", "The body is not JSON"},
 	WrongShape:           {422, "wrong_shape", "The document has the wrong shape"},
@@ -246,6 +252,8 @@ func (o *Outcome) writeProblem(requestID string, a *Answer) {
 		a.set("Connection", "Upgrade") // RFC 9110, 7.8
 		a.set("Upgrade", "nixfleet/1") // RFC 9110, 15.5.22
 		a.set(HeaderProtocol, strconv.Itoa(ProtocolVersion))
+	case o.Code == UnsupportedEncoding:
+		a.set("Accept-Encoding", "identity") // RFC 9110, 15.5.16
 	case o.Code == MethodNotAllowed:
 		a.set("Allow", o.Allow)
 	}
