@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/refrain-fleet/refrain/core/driver"
@@ -102,6 +103,7 @@ func (e *exchange) isWhoItMayBe() bool {
 		return e.refuse(wire.WrongRole, "", "this is an agent's certificate; the route is for operators")
 	}
 	if e.identity.Operator {
+		e.server.operators.add(e.identity.Name)
 		return true
 	}
 	var ok bool
@@ -129,4 +131,35 @@ func (r *revocations) load() driver.Revocations {
 		return *list
 	}
 	return nil
+}
+
+// maxOperators bounds the operators that are remembered. Each has a certificate of
+// the fleet's CA, so a fleet does not come near it.
+const maxOperators = 4096
+
+// seenOperators are the names of the operators that the server has seen since it
+// started (PROTOCOL T5).
+type seenOperators struct {
+	mu    sync.RWMutex
+	names map[string]bool
+}
+
+func (o *seenOperators) has(name string) bool {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.names[name]
+}
+
+func (o *seenOperators) add(name string) {
+	if o.has(name) {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.names == nil {
+		o.names = make(map[string]bool)
+	}
+	if len(o.names) < maxOperators {
+		o.names[name] = true
+	}
 }

@@ -251,6 +251,9 @@ func TestEveryRefusalIsAProblemDocument(t *testing.T) { // PROTOCOL T10
 		wire.ManifestConflict: func(*testing.T) answer {
 			return operator.do("POST", rolloutsPath, manifest("stable", "r1", "c2", "h1"))
 		},
+		wire.UnknownName: func(*testing.T) answer {
+			return operator.do("POST", revocationsPath, `{"common_name":"agent-h9.fleet.test"}`)
+		},
 		wire.RolloutSuperseded: func(*testing.T) answer { return operator.do("POST", rolloutsPath+"/stable@r1/resume", "") },
 		wire.RolloutHeld: func(t *testing.T) answer {
 			dir := writeManifests(t, map[string]string{

@@ -51,6 +51,7 @@ type Server struct {
 	metrics   *metrics
 	admission *admission
 	revoked   *revocations
+	operators seenOperators
 	notices   *noticeLog
 	flight    *flightLog
 	health    healthChecks

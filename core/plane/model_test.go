@@ -3,6 +3,7 @@ package plane_test
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
@@ -262,11 +263,44 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		if now.Wall.Before(before) {
 			return wire.Outcome{Code: wire.WrongShape}
 		}
+		warning := m.judgeHolder(in)
+		if warning == "" {
+			return wire.Outcome{Code: wire.UnknownName}
+		}
 		m.revoked[in.CommonName] = later(m.revoked[in.CommonName], before)
-		return wire.Outcome{Code: wire.OK, Document: &wire.Revocation{CommonName: in.CommonName, RevokedBefore: m.revoked[in.CommonName]}}
+		if in.Also != "" {
+			m.revoked[in.Also] = later(m.revoked[in.Also], before)
+		}
+		return wire.Outcome{Code: wire.OK, Document: &wire.RevocationAnswer{
+			CommonName: in.CommonName, RevokedBefore: m.revoked[in.CommonName], AlsoRevoked: in.Also, Warning: wire.Text(strings.TrimPrefix(warning, "none")),
+		}}
 	default:
 		return wire.Outcome{}
 	}
+}
+
+// judgeHolder is PROTOCOL T5: the beginning of the warning, "none", or nothing if
+// the name is refused.
+func (m *model) judgeHolder(in *plane.Revoke) string {
+	host := in.Holder.Hostname
+	known, there := m.hosts[host]
+	hasRecord, moved := false, false
+	for _, r := range m.rollouts {
+		if rec := r.records[host]; rec != nil {
+			hasRecord = true
+			moved = moved || rec.LastEventSeq > 0 || rec.State != wire.Pending
+		}
+	}
+	_, again := m.revoked[in.CommonName]
+	switch {
+	case !in.Holder.Judge, in.Holder.Seen, there && (known.heartbeatAt.IsSet() || !hasRecord || moved):
+		return "none"
+	case there:
+		return string(host) + " is in a manifest"
+	case in.Holder.Force, again:
+		return "the plane knows nobody"
+	}
+	return ""
 }
 
 // heartbeat is PROTOCOL H.

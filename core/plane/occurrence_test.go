@@ -27,7 +27,7 @@ func TestRandomRunsReachEveryCase(t *testing.T) {
 	}
 	for _, code := range []wire.Code{
 		wire.OK, wire.Created, wire.NoContent, wire.Gap, wire.Rejected, wire.UnknownRollout, wire.UnknownHost,
-		wire.UnknownQuarantine, wire.ManifestConflict, wire.RolloutSuperseded, wire.RolloutHeld, wire.WrongShape,
+		wire.UnknownQuarantine, wire.ManifestConflict, wire.RolloutSuperseded, wire.RolloutHeld, wire.WrongShape, wire.UnknownName,
 	} {
 		want = append(want, "reply "+code.String())
 	}

@@ -93,7 +93,7 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 	case *ClearQuarantine:
 		p.clearQuarantine(in.Channel, in.Closure, out)
 	case *Revoke:
-		p.revoke(in.CommonName, in.Before, out)
+		p.revoke(in, out)
 	case *Confirm:
 		p.confirmLogged(in, out)
 	case *QueryHost:

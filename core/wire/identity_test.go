@@ -150,3 +150,41 @@ func TestACertificateSpeaksForOneClientOrForNobody(t *testing.T) { // PROTOCOL T
 		}
 	}
 }
+
+func TestTheOtherSpellingMeansTheSameHost(t *testing.T) { // PROTOCOL T2, T5
+	const suffix = "fleet.example"
+	for name, want := range map[string]wire.CommonName{
+		"agent-web-17.fleet.example":               "web-17",
+		"web-17":                                   "agent-web-17.fleet.example",
+		"web-17.eu":                                "agent-web-17.eu.fleet.example",
+		"agent-web-17":                             "agent-agent-web-17.fleet.example",
+		"agent-agent-x.fleet.example":              "agent-x",
+		"operator-ada":                             "agent-operator-ada.fleet.example", // a host's bare name
+		"agent-operator-ada.fleet.example":         "operator-ada",
+		"web-17.fleet.example":                     "agent-web-17.fleet.example.fleet.example",
+		"agent-web-17.fleet.example.fleet.example": "web-17.fleet.example",
+
+		"operator-ada.fleet.example": "", // one spelling only
+		"web 17":                     "", // no host's name
+		"":                           "",
+		// The bare name would be another host's, or an operator's.
+		"agent-agent-x.fleet.example.fleet.example":      "",
+		"agent-operator-ada.fleet.example.fleet.example": "",
+	} {
+		id := wire.ParseIdentity(name, suffix)
+		got, ok := id.OtherSpelling(suffix)
+		if got != want || ok != (want != "") {
+			t.Errorf("%q: got %q, %v, want %q", name, got, ok, want)
+		}
+		if !ok {
+			continue
+		}
+		other := wire.ParseIdentity(string(got), suffix)
+		if back, _ := other.OtherSpelling(suffix); other.Name != id.Name || other.Operator || string(back) != name {
+			t.Errorf("%q: the other spelling %q is %+v, and its other spelling is %q", name, got, other, back)
+		}
+	}
+	if got, ok := wire.ParseIdentity("h1", "").OtherSpelling(""); ok {
+		t.Errorf("without a suffix: got %q", got)
+	}
+}

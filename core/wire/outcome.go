@@ -40,6 +40,8 @@ const (
 	UnknownHost
 	// UnknownQuarantine is 404 for a closure that is not quarantined.
 	UnknownQuarantine
+	// UnknownName is 422: a common name that nobody is known by (T5).
+	UnknownName
 	// ManifestConflict is 409: another manifest under the same ID (R1).
 	ManifestConflict
 	// RolloutSuperseded is 409: a superseded rollout cannot be resumed (R4).
@@ -111,6 +113,7 @@ var codes = [CodeCount]struct {
 	UnknownRollout:    {404, "unknown_rollout", "No such rollout for this host"},
 	UnknownHost:       {404, "unknown_host", "No such host"},
 	UnknownQuarantine: {404, "unknown_quarantine", "No such quarantined closure"},
+	UnknownName:       {422, "unknown_name", "Nobody is known by this name"},
 	ManifestConflict:  {409, "manifest_conflict", "Another manifest has this rollout ID"},
 	RolloutSuperseded: {409, "superseded", "The rollout is superseded"},
 	RolloutHeld:       {409, "held", "The rollout is held"},
