@@ -262,11 +262,7 @@ func TestEveryCommitMayFail(t *testing.T) { // PROTOCOL E2, E3
 		}
 	}
 	seen := map[string]int{}
-	events, _, err := store.Events(wire.RolloutID(id), 0, 10_000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range events {
+	for _, e := range historyOf(t, store, id) {
 		seen[fmt.Sprint(e.Hostname, " ", e.Event.Seq)]++
 	}
 	for _, name := range names {

@@ -39,6 +39,8 @@ type exchange struct {
 	rollout  wire.RolloutID // whose events are asked for
 	afterSeq wire.Seq       // the page of them
 	limit    int
+	// readsHistory says that the exchange is one of the server's historyReaders.
+	readsHistory bool
 
 	body    []byte
 	decoder wire.Decoder

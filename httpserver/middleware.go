@@ -59,6 +59,10 @@ func (e *exchange) run() {
 // has to be deferred directly to be able to recover.
 func (e *exchange) end() {
 	r := recover()
+	if e.readsHistory {
+		e.readsHistory = false
+		<-e.server.historyReaders
+	}
 	if r != nil && !e.gone {
 		e.panicked(r)
 		return // the buffers may be in any state

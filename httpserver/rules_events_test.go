@@ -425,9 +425,8 @@ func TestAnEventMayBeSentAgainAfterAnyFailure(t *testing.T) { // PROTOCOL E9
 	h.start()
 	send().want(t, wire.NoContent)
 	h.wantState(id, "h1", wire.Activating, 1)
-	events, _, err := store.Events(wire.RolloutID(id), 0, 100)
-	if err != nil || len(events) != 2 { // opened, and the event once
-		t.Errorf("the history has %d entries (%v), want 2", len(events), err)
+	if events := historyOf(t, store, id); len(events) != 2 { // opened, and the event once
+		t.Errorf("the history has %d entries, want 2", len(events))
 	}
 }
 

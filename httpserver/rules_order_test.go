@@ -223,8 +223,8 @@ func TestTheEarlierOfTwoChecksAnswers(t *testing.T) { // PROTOCOL T7
 // unreadableStore is a store that cannot read events.
 type unreadableStore struct{ *memory.Log }
 
-func (unreadableStore) Events(wire.RolloutID, wire.Seq, int) ([]wire.LoggedEvent, wire.Seq, error) {
-	return nil, 0, errors.New("bad block")
+func (unreadableStore) Events(wire.RolloutID, wire.Seq, func(*wire.LoggedEvent) bool) error {
+	return errors.New("bad block")
 }
 
 func TestEveryRefusalIsAProblemDocument(t *testing.T) { // PROTOCOL T10
@@ -294,7 +294,14 @@ func TestEveryRefusalIsAProblemDocument(t *testing.T) { // PROTOCOL T10
 		wire.BadQuery:      func(*testing.T) answer { return agent.do("GET", dispatchPath+"?wait=x", "") },
 		wire.WrongIdentity: func(*testing.T) answer { return agent.heartbeat("h2") },
 		wire.WrongRole:     func(*testing.T) answer { return operator.heartbeat("h1") },
-		wire.Internal:      func(*testing.T) answer { return operator.do("GET", rolloutsPath+"/stable@r1/events", "") },
+		wire.TooManyReaders: func(t *testing.T) answer {
+			fresh := start(t)
+			for range maxHistoryReaders {
+				fresh.server.historyReaders <- struct{}{}
+			}
+			return fresh.operator("anna").do("GET", rolloutsPath+"/stable@r1/events", "")
+		},
+		wire.Internal: func(*testing.T) answer { return operator.do("GET", rolloutsPath+"/stable@r1/events", "") },
 	}
 	for _, code := range wire.UnavailableCodes {
 		refusals[code] = func(t *testing.T) answer {
@@ -333,7 +340,7 @@ func wantProblem(t *testing.T, a answer, code wire.Code) {
 		t.Errorf("want a title, a detail and the request ID of the header: %v", a)
 	}
 	for header, want := range map[string]bool{
-		wire.HeaderRetryAfter: a.status == http.StatusServiceUnavailable,
+		wire.HeaderRetryAfter: a.status == http.StatusServiceUnavailable || a.status == http.StatusTooManyRequests,
 		wire.HeaderReplayFrom: code == wire.Gap,
 		"WWW-Authenticate":    a.status == http.StatusUnauthorized,
 		"Allow":               a.status == http.StatusMethodNotAllowed,

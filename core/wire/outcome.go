@@ -83,6 +83,8 @@ const (
 	WrongIdentity
 	// WrongRole is 403: an agent on an operator route or the reverse (T4).
 	WrongRole
+	// TooManyReaders is 429: as many histories are being read as may be (R5).
+	TooManyReaders
 	// Internal is 500: a defect of the plane.
 	Internal
 
@@ -135,6 +137,7 @@ var codes = [CodeCount]struct {
 	BadQuery:             {400, "bad_query", "A query parameter is wrong"},
 	WrongIdentity:        {403, "wrong_identity", "The certificate is another host's"},
 	WrongRole:            {403, "wrong_role", "The certificate is for other routes"},
+	TooManyReaders:       {429, "too_many_readers", "Too many histories are being read"},
 	Internal:             {500, "internal", "The plane failed"},
 }
 
@@ -174,7 +177,7 @@ type Outcome struct {
 	// Replay says that the answer carries X-Nixfleet-Replay-From: ReplayFrom.
 	Replay     bool
 	ReplayFrom Seq
-	// RetryAfter is the Retry-After of a 503 (G4). It is written in whole
+	// RetryAfter is the Retry-After of a 503 (G4) or a 429. It is written in whole
 	// seconds, rounded up, at least one.
 	RetryAfter time.Duration
 	// Heartbeat is the body of a 200 without a Document.
@@ -245,7 +248,7 @@ func (o *Outcome) Write(requestID string, a *Answer) {
 func (o *Outcome) writeProblem(requestID string, a *Answer) {
 	a.set(HeaderContentType, MediaProblem)
 	switch {
-	case o.Code.Unavailable():
+	case o.Code.Unavailable(), o.Code == TooManyReaders:
 		a.set(HeaderRetryAfter, strconv.FormatInt(retryAfterSeconds(o.RetryAfter), 10))
 	case o.Code.Status() == 401:
 		// RFC 9110, 11.6.1 wants a challenge with every 401; the scheme is
