@@ -38,8 +38,10 @@ func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
 			p.stats.Applied++
 		}
 		out.changedRecord(ref)
+		kept := &Event{*env}
+		kept.Envelope.Event = env.Event.Cut() // E10
 		p.log(out, Entry{
-			Input: &Event{*env}, Hostname: h.name, RolloutID: ref.rollout.id,
+			Input: kept, Hostname: h.name, RolloutID: ref.rollout.id,
 			Kind: wire.Name(env.Event.Body.Kind().String()), Outcome: outcome,
 		})
 		needs := len(out.Entries)

@@ -1,6 +1,7 @@
 package plane_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -158,5 +159,32 @@ func TestCountsFollowTheRecords(t *testing.T) {
 		}
 		equal(t, "hosts reachable", stats.HostsReachable, reachable)
 		equal(t, "hosts never seen", stats.HostsNeverSeen, 1-reachable)
+	}
+}
+
+func TestALongTextIsKeptCut(t *testing.T) { // PROTOCOL E10, E3
+	b := inState(t, wire.Activating)
+	seq := b.record("stable@r1", "h1").Snapshot.LastEventSeq + 1
+	long := wire.Text(strings.Repeat("x", 60_000) + "the last line")
+	in := event("h1", "stable@r1", seq, wire.ActivationFailed{ExitCode: 1, StderrTail: long, FailedAt: at(9)})
+	before := b.plane.AppendDurable(nil)
+	b.want(wire.NoContent, in)
+	entry := b.out.Entries[0]
+	kept := entry.Input.(*plane.Event).Envelope.Event.Body.(wire.ActivationFailed).StderrTail
+	if len(kept) > wire.MaxKeptText || !strings.HasPrefix(string(kept), "[cut: ") || !strings.HasSuffix(string(kept), "the last line") {
+		t.Errorf("%d bytes are kept: %.60q", len(kept), kept)
+	}
+	equal(t, "the request's own text", in.Envelope.Event.Body.(wire.ActivationFailed).StderrTail, long)
+	after := b.durable()
+	b.want(wire.NoContent, in) // again, uncut: it is a duplicate by its number
+	equal(t, "entries of a duplicate", len(b.out.Entries), 0)
+
+	// The log is walked with what was kept, and with what an earlier version kept.
+	for _, e := range []plane.Entry{entry, {Number: entry.Number, At: entry.At, Input: in, Kind: entry.Kind, Outcome: entry.Outcome}} {
+		p := restored(t, plane.Config{}, before)
+		if err := p.Apply(e); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "the state", string(p.AppendDurable(nil)), after)
 	}
 }
