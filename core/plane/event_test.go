@@ -188,3 +188,57 @@ func TestALongTextIsKeptCut(t *testing.T) { // PROTOCOL E10, E3
 		equal(t, "the state", string(p.AppendDurable(nil)), after)
 	}
 }
+
+func TestWhatTellsARecordAtItsEndNothingIsNotLogged(t *testing.T) { // PROTOCOL E5, E2, E7
+	probe := wire.ProbeResult{ProbeName: "http", Mode: wire.Observe, Status: wire.Pass, ObservedAt: at(700)}
+	for _, state := range []wire.State{wire.Converged, wire.Failed, wire.Reverted} {
+		b := inState(t, state)
+		last := b.record("stable@r1", "h1").Snapshot.LastEventSeq
+		before := b.durable()
+		for i := range wire.Seq(50) {
+			r := b.want(wire.NoContent, event("h1", "stable@r1", last+1+i, probe))
+			equal(t, "entries", len(b.out.Entries), 0)
+			equal(t, "notices", len(b.out.Notices), 0)
+			equal(t, "needs", r.AfterEntries, 0)
+		}
+		equal(t, "the state", b.durable(), before)
+
+		// What is refused is refused for good: nothing that is missing would help, so
+		// the agent is not asked to send it all again.
+		r := b.want(wire.Rejected, event("h1", "stable@r1", last+60, wire.HostConverged{ConvergedAt: at(800), CurrentClosure: "c9"}))
+		equal(t, "asks for a replay", r.Outcome.Replay, false)
+
+		// What moves the record is taken across the numbers that were not.
+		if state == wire.Failed {
+			b.want(wire.NoContent, event("h1", "stable@r1", last+61, rolledBack))
+			equal(t, "the record's number", b.record("stable@r1", "h1").Snapshot.LastEventSeq, last+61)
+			equal(t, "the state", b.record("stable@r1", "h1").Snapshot.State, wire.Reverted)
+		}
+	}
+}
+
+// In a batch, the answer waits for the end that it rests on.
+func TestWhatTellsNothingWaitsForTheEnd(t *testing.T) { // PROTOCOL E2, E5
+	b := inState(t, wire.Soaking)
+	last := b.record("stable@r1", "h1").Snapshot.LastEventSeq
+	b.out.Reset()
+	b.add(event("h1", "stable@r1", last+1, arrived))
+	r := b.add(event("h1", "stable@r1", last+2, wire.ProbeResult{ProbeName: "http", Status: wire.Pass, Mode: wire.Observe, ObservedAt: at(700)}))
+	equal(t, "the answer", r.Outcome.Code, wire.NoContent)
+	equal(t, "needs", r.AfterEntries, 1)
+	equal(t, "entries", len(b.out.Entries), 1)
+}
+
+// An earlier version logged such events, with their numbers.
+func TestALogOfEventsThatTellNothingIsWalked(t *testing.T) { // PROTOCOL E5
+	b := inState(t, wire.Converged)
+	last := b.record("stable@r1", "h1").Snapshot.LastEventSeq
+	p := restored(t, plane.Config{}, b.plane.AppendDurable(nil))
+	in := event("h1", "stable@r1", last+1, wire.ProbeResult{ProbeName: "http", Status: wire.Pass, Mode: wire.Observe, ObservedAt: at(700)})
+	entry := plane.Entry{Number: p.Stats().Logged + 1, At: at(700), Input: in, Hostname: "h1", RolloutID: "stable@r1", Kind: "ProbeResult", Outcome: "absorbed"}
+	if err := p.Apply(entry); err != nil {
+		t.Fatal(err)
+	}
+	rec, _ := p.Record("stable@r1", "h1")
+	equal(t, "the record's number", rec.LastEventSeq, last+1)
+}

@@ -344,6 +344,9 @@ func (m *model) event(now wire.Time, env *wire.EventEnvelope) wire.Outcome {
 	}
 	rec := r.records[env.Hostname]
 	from := rec.State
+	if rec.AddsNothing(env.Event) {
+		return wire.Outcome{Code: wire.NoContent}
+	}
 	switch rec.Apply(env.Event).Outcome {
 	case rollout.Gap:
 		return wire.Outcome{Code: wire.Gap, Replay: true, ReplayFrom: rec.LastEventSeq}

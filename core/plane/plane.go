@@ -42,6 +42,7 @@ type Plane struct {
 	toReplay    map[recordRef]struct{} // see RequestReplays
 
 	logged   wire.Seq // number of the last entry
+	walking  bool     // the input is an entry's, which was taken
 	liveness liveness
 	stats    Stats
 }
@@ -131,7 +132,9 @@ func (p *Plane) Walk(e Entry, out *Output) error {
 	if e.Number != p.logged+1 {
 		return fmt.Errorf("log entry %d follows entry %d; want entry %d", e.Number, p.logged, p.logged+1)
 	}
+	p.walking = true
 	p.Step(wire.Instant{Mono: p.last.Mono, Wall: e.At}, e.Input, out)
+	p.walking = false
 	if p.logged != e.Number || len(out.Entries) != 1 {
 		return fmt.Errorf("log entry %d (%v) changes nothing in the state before it", e.Number, e.Input)
 	}

@@ -48,7 +48,7 @@ func verdictOn(rec *rollout.Record, soak time.Duration, ev wire.Event) (wire.Cod
 	kind := ev.Body.Kind()
 	move := legalMoves[kind]
 	refusal := wire.Rejected // E7
-	if ev.Seq > rec.LastEventSeq+1 {
+	if ev.Seq > rec.LastEventSeq+1 && !atEnd(rec) {
 		refusal = wire.Gap // E6
 	}
 	inferred := rec.State == wire.Soaking && rec.Marks.Has(rollout.MarkActivationCompletedAt)
@@ -66,6 +66,28 @@ func verdictOn(rec *rollout.Record, soak time.Duration, ev wire.Event) (wire.Cod
 		return refusal, rec.State
 	default: // E5
 		return wire.NoContent, rec.State
+	}
+}
+
+// atEnd reports whether nothing that a record lacks could make an event legal.
+func atEnd(rec *rollout.Record) bool {
+	return rec.State == wire.Converged || rec.State == wire.Failed || rec.State == wire.Reverted
+}
+
+// tellsNothing reports whether a record at its end has all that an absorbed event
+// says: then the event is neither counted nor logged (PROTOCOL E5).
+func tellsNothing(rec *rollout.Record, body wire.EventBody, to wire.State) bool {
+	lacks := func(at wire.Time, mark rollout.Marks) bool { return !at.IsSet() || rec.Marks.Has(mark) }
+	switch body.(type) {
+	case wire.DispatchAck:
+		return !lacks(rec.DispatchAckedAt, rollout.MarkDispatchAckedAt) && rec.CurrentClosureAtDispatch != ""
+	case wire.ActivationStarted:
+		return rec.ActivationStartedAt.IsSet()
+	case wire.ActivationCompleted:
+		return !lacks(rec.ActivationCompletedAt, rollout.MarkActivationCompletedAt) && !lacks(rec.SoakDueAt, rollout.MarkSoakDueAt) &&
+			rec.CurrentClosure != "" && !rec.Marks.Has(rollout.MarkCurrentClosure)
+	default:
+		return rec.State != to || rec.EndedAt.IsSet()
 	}
 }
 
@@ -179,7 +201,9 @@ func (c *transitions) event(w *world.World, m *world.Message, in *plane.Event, r
 		want, seq := r.before.State, r.before.LastEventSeq
 		if r == c.target {
 			want = c.to
-			if c.code == wire.NoContent && ev.Seq > seq {
+			move := legalMoves[ev.Body.Kind()]
+			absorbed := atEnd(r.before) && !slices.Contains(move.from, r.before.State)
+			if c.code == wire.NoContent && ev.Seq > seq && !(absorbed && tellsNothing(r.before, ev.Body, move.to)) {
 				seq, lines = ev.Seq, 1
 			}
 		}
