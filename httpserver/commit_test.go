@@ -151,7 +151,7 @@ func TestARevocationIsInForceWhenItIsDurable(t *testing.T) { // PROTOCOL E2, T5
 	h, store, _ := startSlowly(t, "h1")
 	c := h.agent("h2")
 	h.advance(time.Hour) // certificates are good from a little before they are issued
-	revoked := h.operator("anna").begin(http.MethodPost, "/v1/operator/revocations", `{"common_name":"agent-h2.`+testSuffix+`"}`)
+	revoked := h.operator("anna").begin(http.MethodPost, "/v1/operator/revocations", `{"common_name":"agent-h2.`+testSuffix+`","force":true}`)
 	<-store.begun
 	c.heartbeat("h2").want(t, wire.OK)
 	store.end <- nil
@@ -167,7 +167,7 @@ func TestARevocationIsInForceBeforeItIsAnswered(t *testing.T) { // PROTOCOL E2, 
 	h.advance(time.Hour) // certificates are good from a little before they are issued
 	first := h.ack("h1", id)
 	<-store.begun
-	revoked := h.operator("anna").begin(http.MethodPost, "/v1/operator/revocations", `{"common_name":"agent-h2.`+testSuffix+`"}`)
+	revoked := h.operator("anna").begin(http.MethodPost, "/v1/operator/revocations", `{"common_name":"agent-h2.`+testSuffix+`","force":true}`)
 	h.inside(2)
 	second := h.agent("h1").begin(http.MethodPost, "/v1/agent/events", eventBody("h1", id, 1))
 	h.inside(3)

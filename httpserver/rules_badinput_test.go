@@ -36,7 +36,7 @@ var optionalBodies = map[string]bool{"resume_rollout": true, "choose_rollout": t
 
 func mayBeMissing(d document, m member) bool {
 	switch m.name {
-	case "rollout_id", "current_closure", "signature", "since", "by", "revoked_before",
+	case "rollout_id", "current_closure", "signature", "since", "by", "revoked_before", "force",
 		"failureReason", "subResults", "article", "overrideReason":
 		return true
 	default:

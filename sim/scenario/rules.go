@@ -15,7 +15,7 @@ type Rule struct {
 // others, by number.
 var rules = []Rule{
 	{"S1", "what the plane has told any host or operator survives every crash; only the loss of its disk loses it (PROTOCOL E2)"},
-	{"S2", "a record's last_event_seq never falls, except by the loss of the disk, or by a start, and then to no less than what was acknowledged (PROTOCOL E2, E3)"},
+	{"S2", "a record's last_event_seq never falls, except by the loss of the disk, or by a start, and then to no less than what was acknowledged; a record at its end need not count what it knows already (PROTOCOL E2, E3, E5)"},
 	{"S3", "every event is answered, and moves its record, by the table of PROTOCOL E (E1, E3 to E8); a heartbeat by H4 and H5; nothing else moves a record, and the log gets an entry for each move"},
 	{"S4", "the plane's record is never ahead of the agent's own history, except by a marked confirmation, and at rest the two are equal (PROTOCOL A1, A4, E5, H4)"},
 	{"S5", "every request is answered exactly once, at its deadline at the latest; a poll at the end of its wait (PROTOCOL G3, D1, D3)"},
