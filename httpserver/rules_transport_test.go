@@ -333,7 +333,7 @@ func TestAMistypedNameIsNotRevoked(t *testing.T) { // PROTOCOL T5
 
 	for _, test := range []struct{ name, rest, warning string }{
 		{"agent-h1.fleet.test", "", ""},
-		{"agent-h2.fleet.test", "", "h2 is in a manifest, but the plane has no heartbeat and no event of it"},
+		{"agent-h2.fleet.test", "", "h2 is in a manifest, but nothing of it has ever arrived"},
 		{"operator-bert.fleet.test", "", ""},
 		{"agent-h9.fleet.test", `,"force":true`, "the plane knows nobody by this name"},
 		{"operator-claus.fleet.test", `,"force":true`, "the plane knows nobody by this name"},

@@ -31,6 +31,7 @@ type quarantineKey struct {
 }
 
 type modelHost struct {
+	heard       bool // by any request, since a start
 	heartbeatAt wire.Time
 	closure     wire.Closure
 }
@@ -75,6 +76,12 @@ func (m *model) know(h wire.Hostname) {
 	if _, known := m.hosts[h]; !known {
 		m.hosts[h] = modelHost{}
 	}
+}
+
+func (m *model) hear(name wire.Hostname) {
+	h := m.hosts[name]
+	h.heard = true
+	m.hosts[name] = h
 }
 
 // inForce reports whether a rollout has its channel (PROTOCOL R1).
@@ -218,11 +225,13 @@ func (m *model) offers(h wire.Hostname) *rollout.Record {
 func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 	switch in := in.(type) {
 	case *plane.Heartbeat:
+		m.hear(in.Request.Hostname)
 		return m.heartbeat(now.Wall, &in.Request)
 	case *plane.Event:
+		m.hear(in.Envelope.Hostname)
 		return m.event(now.Wall, &in.Envelope)
 	case *plane.Poll:
-		m.know(in.Hostname)
+		m.hear(in.Hostname)
 		if rec := m.offers(in.Hostname); rec != nil {
 			return wire.Outcome{Code: wire.OK, Document: &wire.Dispatch{
 				Hostname: rec.Hostname, RolloutID: rec.RolloutID, TargetClosure: rec.TargetClosure,
@@ -284,16 +293,14 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 func (m *model) judgeHolder(in *plane.Revoke) string {
 	host := in.Holder.Hostname
 	known, there := m.hosts[host]
-	hasRecord, moved := false, false
+	moved := false
 	for _, r := range m.rollouts {
-		if rec := r.records[host]; rec != nil {
-			hasRecord = true
-			moved = moved || rec.LastEventSeq > 0 || rec.State != wire.Pending
-		}
+		rec := r.records[host]
+		moved = moved || rec != nil && rec.State != wire.Pending
 	}
 	_, again := m.revoked[in.CommonName]
 	switch {
-	case !in.Holder.Judge, in.Holder.Seen, there && (known.heartbeatAt.IsSet() || !hasRecord || moved):
+	case !in.Holder.Judge, in.Holder.Seen, there && (known.heard || moved):
 		return "none"
 	case there:
 		return string(host) + " is in a manifest"

@@ -66,7 +66,7 @@ func (p *Plane) judgeHolder(in *Revoke) (refusal, warning string) {
 	if _, revoked := p.revocations[in.CommonName]; seen {
 		return "", ""
 	} else if known {
-		return "", fmt.Sprintf("%s is in a manifest, but the plane has no heartbeat and no event of it; if the host has another name, it is not revoked", h.Hostname)
+		return "", fmt.Sprintf("%s is in a manifest, but nothing of it has ever arrived; if the host has another name, it is not revoked", h.Hostname)
 	} else if h.Force || revoked {
 		return "", "the plane knows nobody by this name; if it is misspelt, nobody is revoked"
 	}
@@ -77,21 +77,9 @@ func (p *Plane) judgeHolder(in *Revoke) (refusal, warning string) {
 	return "is no host's name, and no operator has used it since the plane started; want agent-<id>.<suffix>, the bare <id>, or operator-<name>.<suffix>" + otherwise, ""
 }
 
-// knows reports whether a host is known, by a request or a manifest, and whether it
-// was seen: a host without a heartbeat and without a record made some other request.
+// knows reports whether a host is known, by a request or a manifest, and whether
+// anything of it has ever arrived (PROTOCOL L1).
 func (p *Plane) knows(name wire.Hostname) (known, seen bool) {
 	i, known := p.table.find(name)
-	if !known {
-		return false, false
-	}
-	h := &p.table.hosts[i]
-	if p.table.vitals[i].lastHeartbeatAt.IsSet() || len(h.records) == 0 {
-		return true, true
-	}
-	for _, ref := range h.records {
-		if rec := ref.record(); rec.LastEventSeq > 0 || rec.State != wire.Pending {
-			return true, true
-		}
-	}
-	return true, false
+	return known, known && !p.table.vitals[i].unseen
 }
