@@ -60,25 +60,11 @@ type errorLog struct {
 func (w *errorLog) Write(line []byte) (int, error) {
 	text := strings.TrimSpace(string(line))
 	if strings.Contains(text, "TLS handshake error") {
-		w.explain(text)
 		w.log.Debug("handshake failed", "detail", clipTo(text, 300))
 	} else if suppressed, ok, _ := w.throttle.Allow("net/http"); ok {
 		w.log.Warn("net/http", "detail", clipTo(text, 300), "suppressed", suppressed)
 	}
 	return len(line), nil
-}
-
-// explain names what crypto/tls does not: an RSA key that its certificate declares
-// as RSASSA-PSS is to it "an unsupported public key of type <nil>". Only a
-// certificate that the fleet's CA signed comes that far (PROTOCOL T1).
-func (w *errorLog) explain(text string) {
-	if !strings.Contains(text, "unsupported public key") {
-		return
-	}
-	if suppressed, ok, _ := w.throttle.Allow("unsupported key"); ok {
-		w.log.Warn("handshake failed: the fleet's CA signed a client certificate with a kind of key that is not supported, such as RSASSA-PSS; "+
-			"want ECDSA, Ed25519, or an RSA key declared as rsaEncryption", "detail", clipTo(text, 300), "suppressed", suppressed)
-	}
 }
 
 func (w *errorLog) logger() *log.Logger { return log.New(w, "", 0) }

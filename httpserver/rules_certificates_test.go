@@ -205,5 +205,10 @@ func TestAKeyDeclaredAsRSAPSSIsNamedInTheRefusal(t *testing.T) { // PROTOCOL T1
 	if a := h.connect(cert).heartbeat("h1"); a.err == nil {
 		t.Fatalf("got %v, want a failed handshake", a)
 	}
-	h.eventually("the log names the key", func() bool { return len(h.logs.matching("level=WARN", "RSASSA-PSS")) == 1 })
+	h.eventually("the log names the key", func() bool {
+		return len(h.logs.matching("TLS handshakes refused", "cause=unsupported_key", "RSASSA-PSS")) == 1
+	})
+	if got := h.metric(`refrain_tls_handshake_errors_total{cause="unsupported_key"}`); got != 1 {
+		t.Errorf("counted %v, want 1", got)
+	}
 }
