@@ -32,6 +32,7 @@ var allowedImports = []struct {
 	{"strconv", "", "reads and writes numbers"},
 	{"strings", "", "builds and splits texts"},
 	{"time", "", "has durations and the calendar; the clock is refused by the checker"},
+	{"unicode/utf8", "core/wire", "cuts a text between two characters"},
 }
 
 // forbiddenImports may not be allowed, whatever the reason. A path stands for

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/json"
 	"errors"
 	"io"
@@ -185,7 +186,11 @@ func (h *handler) state() string {
 }
 
 func (h *handler) ask(r *http.Request, commonName string) (status int, answer []byte) {
-	leaf := &x509.Certificate{Subject: pkix.Name{CommonName: commonName}, NotAfter: time.Unix(1<<40, 0)}
+	name := pkix.AttributeTypeAndValue{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: commonName} // as the parser gives it
+	leaf := &x509.Certificate{
+		Subject:  pkix.Name{CommonName: commonName, Names: []pkix.AttributeTypeAndValue{name}},
+		NotAfter: time.Unix(1<<40, 0), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
 	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}, VerifiedChains: [][]*x509.Certificate{{leaf}}}
 	w := httptest.NewRecorder()
 	h.server.ServeHTTP(w, r)

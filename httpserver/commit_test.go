@@ -155,7 +155,7 @@ func TestARevocationIsInForceWhenItIsDurable(t *testing.T) { // PROTOCOL E2, T5
 	h, store, _ := startSlowly(t, "h1")
 	c := h.agent("h2")
 	h.advance(time.Hour) // certificates are good from a little before they are issued
-	revoked := h.operator("anna").begin(http.MethodPost, "/v1/operator/revocations", `{"common_name":"agent-h2.`+testSuffix+`"}`)
+	revoked := h.operator("anna").begin(http.MethodPost, "/v1/operator/revocations", `{"common_name":"agent-h2.`+testSuffix+`","force":true}`)
 	<-store.begun
 	c.heartbeat("h2").want(t, wire.OK)
 	store.end <- nil
@@ -171,7 +171,7 @@ func TestARevocationIsInForceBeforeItIsAnswered(t *testing.T) { // PROTOCOL E2, 
 	h.advance(time.Hour) // certificates are good from a little before they are issued
 	first := h.ack("h1", id)
 	<-store.begun
-	revoked := h.operator("anna").begin(http.MethodPost, "/v1/operator/revocations", `{"common_name":"agent-h2.`+testSuffix+`"}`)
+	revoked := h.operator("anna").begin(http.MethodPost, "/v1/operator/revocations", `{"common_name":"agent-h2.`+testSuffix+`","force":true}`)
 	h.inside(2)
 	second := h.agent("h1").begin(http.MethodPost, "/v1/agent/events", eventBody("h1", id, 1))
 	h.inside(3)
@@ -269,11 +269,7 @@ func TestEveryCommitMayFail(t *testing.T) { // PROTOCOL E2, E3
 		}
 	}
 	seen := map[string]int{}
-	events, _, err := store.Events(wire.RolloutID(id), 0, 10_000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range events {
+	for _, e := range historyOf(t, store, id) {
 		seen[fmt.Sprint(e.Hostname, " ", e.Event.Seq)]++
 	}
 	for _, name := range names {

@@ -27,6 +27,7 @@ type exchange struct {
 	requestID   string
 	match       mux.RouteMatch
 	endpoint    *endpoint
+	names       []string // the common names of the certificate
 	certificate driver.Certificate
 	identity    wire.Identity
 	hostname    wire.Hostname // of an agent that has one
@@ -38,6 +39,8 @@ type exchange struct {
 	rollout  wire.RolloutID // whose events are asked for
 	afterSeq wire.Seq       // the page of them
 	limit    int
+	// readsHistory says that the exchange is one of the server's historyReaders.
+	readsHistory bool
 
 	body    []byte
 	decoder wire.Decoder
@@ -74,6 +77,7 @@ func (e *exchange) keep() {
 	e.server, e.w, e.r, e.endpoint = nil, nil, nil, nil
 	e.requestID, e.identity, e.hostname, e.claimed = "", wire.Identity{}, "", ""
 	e.certificate = driver.Certificate{}
+	clear(e.names) // do not keep the connection's certificate
 	e.input = nil
 	e.outcome = wire.Outcome{}
 	e.gone, e.answered = false, false

@@ -26,7 +26,7 @@ func (s *Server) registerFleetAdmin(r *mux.Router) {
 	})
 	s.handle(r, http.MethodPost, "/v1/operator/revocations", endpoint{
 		name: "revoke", role: operators, body: needsBody,
-		parse: parseRevocation, serve: serveInput,
+		parse: parseRevocation, serve: serveRevocation,
 	})
 }
 
@@ -40,10 +40,25 @@ func parseClearQuarantine(e *exchange) bool {
 }
 
 func parseRevocation(e *exchange) bool {
-	var doc wire.Revocation
-	if !decode(e, &wire.RevocationSchema, &doc) {
+	var doc wire.RevocationRequest
+	if !decode(e, &wire.RevocationRequestSchema, &doc) {
 		return false
 	}
-	e.input = &plane.Revoke{CommonName: doc.CommonName, Before: doc.RevokedBefore}
+	suffix := e.server.cfg.AgentCNSuffix
+	id := wire.ParseIdentity(string(doc.CommonName), suffix)
+	in := &plane.Revoke{CommonName: doc.CommonName, Before: doc.RevokedBefore, Holder: plane.Holder{Judge: true, Force: bool(doc.Force)}}
+	in.Also, _ = id.OtherSpelling(suffix)
+	in.Holder.Hostname, _ = id.Hostname()
+	e.input = in
 	return true
+}
+
+// serveRevocation adds what only the server knows: which operators it has seen.
+// Whoever asks is among them.
+func serveRevocation(e *exchange) {
+	in := e.input.(*plane.Revoke)
+	if id := wire.ParseIdentity(string(in.CommonName), e.server.cfg.AgentCNSuffix); id.Operator {
+		in.Holder.Seen = e.server.operators.has(id.Name)
+	}
+	serveInput(e)
 }

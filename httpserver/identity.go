@@ -1,7 +1,11 @@
 package httpserver
 
 import (
+	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/refrain-fleet/refrain/core/driver"
@@ -9,18 +13,58 @@ import (
 )
 
 // hasCertificate checks that there is a client certificate (PROTOCOL T1), which
-// the handshake has verified, and reads the name in it.
+// the handshake has verified, that it can speak for a client (T2), and reads the
+// name in it.
 func (e *exchange) hasCertificate() bool {
 	leaf := e.leaf()
 	if leaf == nil {
 		return e.refuse(wire.NoCertificate, "", "connect with a certificate that the fleet's CA signed")
 	}
+	facts := e.leafFacts(leaf)
+	var flaw wire.LeafFlaw
+	if e.identity, flaw, e.outcome = facts.Identify(e.server.cfg.AgentCNSuffix); flaw != 0 {
+		e.server.refusedCertificate(leaf, flaw, e.requestID)
+		return false
+	}
 	e.certificate = driver.Certificate{
-		CommonName: wire.CommonName(leaf.Subject.CommonName),
+		CommonName: wire.CommonName(e.identity.CommonName),
 		NotBefore:  wire.TimeOf(leaf.NotBefore), NotAfter: wire.TimeOf(leaf.NotAfter),
 	}
-	e.identity = wire.ParseIdentity(leaf.Subject.CommonName, e.server.cfg.AgentCNSuffix)
 	return true
+}
+
+// oidCommonName is the attribute of a subject that has the name (X.520).
+var oidCommonName = asn1.ObjectIdentifier{2, 5, 4, 3}
+
+// leafFacts reads what the identity depends on. The result shares the exchange's
+// buffer of names.
+func (e *exchange) leafFacts(leaf *x509.Certificate) wire.Leaf {
+	e.names = e.names[:0]
+	for i := range leaf.Subject.Names {
+		if a := &leaf.Subject.Names[i]; a.Type.Equal(oidCommonName) {
+			name, _ := a.Value.(string) // the parser takes texts only
+			e.names = append(e.names, name)
+		}
+	}
+	facts := wire.Leaf{
+		CommonNames: e.names,
+		CA:          leaf.IsCA || leaf.KeyUsage&x509.KeyUsageCertSign != 0,
+		ClientAuth:  slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth),
+	}
+	if key, is := leaf.PublicKey.(*rsa.PublicKey); is {
+		facts.RSABits = key.N.BitLen()
+	}
+	return facts
+}
+
+// refusedCertificate counts and logs a certificate that the fleet's CA signed and
+// that speaks for nobody. The CA should not have issued it, so it is a warning.
+func (s *Server) refusedCertificate(leaf *x509.Certificate, flaw wire.LeafFlaw, requestID string) {
+	s.metrics.badCertificates[flaw].Inc()
+	if suppressed, ok, _ := s.throttle.Allow("bad certificate: " + flaw.String()); ok {
+		s.log.Warn("refused: the CA signed this certificate, but it speaks for no client", "cause", flaw.String(),
+			"subject", clipTo(leaf.Subject.String(), 300), "serial", leaf.SerialNumber.Text(16), "request_id", requestID, "suppressed", suppressed)
+	}
 }
 
 // leaf returns the verified certificate of the caller, or nil.
@@ -59,6 +103,7 @@ func (e *exchange) isWhoItMayBe() bool {
 		return e.refuse(wire.WrongRole, "", "this is an agent's certificate; the route is for operators")
 	}
 	if e.identity.Operator {
+		e.server.operators.add(e.identity.Name)
 		return true
 	}
 	var ok bool
@@ -86,4 +131,35 @@ func (r *revocations) load() driver.Revocations {
 		return *list
 	}
 	return nil
+}
+
+// maxOperators bounds the operators that are remembered. Each has a certificate of
+// the fleet's CA, so a fleet does not come near it.
+const maxOperators = 4096
+
+// seenOperators are the names of the operators that the server has seen since it
+// started (PROTOCOL T5).
+type seenOperators struct {
+	mu    sync.RWMutex
+	names map[string]bool
+}
+
+func (o *seenOperators) has(name string) bool {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return o.names[name]
+}
+
+func (o *seenOperators) add(name string) {
+	if o.has(name) {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.names == nil {
+		o.names = make(map[string]bool)
+	}
+	if len(o.names) < maxOperators {
+		o.names[name] = true
+	}
 }

@@ -140,7 +140,7 @@ func noticeLevel(n *plane.Notice) slog.Level {
 			return slog.LevelWarn
 		}
 		return slog.LevelInfo
-	case plane.NoticeRejected, plane.NoticeHalted, plane.NoticeQuarantined, plane.NoticeUnreachable, plane.NoticeHeld:
+	case plane.NoticeRejected, plane.NoticeHalted, plane.NoticeQuarantined, plane.NoticeUnreachable, plane.NoticeHeld, plane.NoticeRevokedUnseen:
 		return slog.LevelWarn
 	case plane.NoticeObserverSuspect:
 		return slog.LevelError
@@ -200,6 +200,7 @@ var noticeLines = [plane.NoticeKindCount]string{
 	plane.NoticeQuarantined:     "closure quarantined",
 	plane.NoticeCleared:         "quarantine cleared",
 	plane.NoticeRevoked:         "certificates revoked",
+	plane.NoticeRevokedUnseen:   "revoked a name whose holder the plane has not seen; check its spelling",
 	plane.NoticeUnreachable:     "host unreachable",
 	plane.NoticeReachable:       "host reachable again",
 	plane.NoticeObserverSuspect: "so many hosts fell silent at once that the plane suspects itself; no host is marked unreachable",

@@ -112,6 +112,8 @@ type metrics struct {
 	badManifests  prometheus.Gauge
 	// storeAvailable is 0 while nothing can be made durable (PROTOCOL G9).
 	storeAvailable prometheus.Gauge
+	// badCertificates are indexed by flaw; index 0 is unused.
+	badCertificates [wire.LeafFlawCount]prometheus.Counter
 
 	mu sync.Mutex
 	// past is the sum over the earlier planes of this process, minus what the
@@ -166,8 +168,14 @@ func newMetrics() *metrics {
 	m.badManifests = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "refrain_manifests_refused", Help: "Files of the manifests directory that are refused until they change.",
 	})
+	bad := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "refrain_bad_certificates_total", Help: "Requests with a certificate of the fleet's CA that speaks for no client, by cause.",
+	}, []string{"cause"})
+	for flaw := wire.NoCommonName; int(flaw) < wire.LeafFlawCount; flaw++ {
+		m.badCertificates[flaw] = bad.WithLabelValues(flaw.String())
+	}
 	m.registry.MustRegister(steps, replies, m.commitSeconds, m.requests, entries, m.rebuilds, m.panics,
-		m.badManifests, m.storeAvailable, buildInfo(),
+		m.badManifests, m.storeAvailable, bad, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

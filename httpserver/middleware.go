@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -37,6 +38,7 @@ var checks = [...]func(*exchange) bool{
 	(*exchange).isGood,         // 401
 	(*exchange).speaksProtocol, // 426, 400
 	(*exchange).hasMediaType,   // 415
+	(*exchange).isPlain,        // 415
 	(*exchange).readBody,       // 413
 	(*exchange).parse,          // 400, 422
 	(*exchange).isWhoItMayBe,   // 403
@@ -57,6 +59,10 @@ func (e *exchange) run() {
 // has to be deferred directly to be able to recover.
 func (e *exchange) end() {
 	r := recover()
+	if e.readsHistory {
+		e.readsHistory = false
+		<-e.server.historyReaders
+	}
 	if r != nil && !e.gone {
 		e.panicked(r)
 		return // the buffers may be in any state
@@ -124,6 +130,24 @@ func (e *exchange) hasMediaType() bool {
 		}
 	}
 	return e.refuse(wire.UnsupportedMediaType, wire.HeaderContentType, "send "+wire.HeaderContentType+": "+wire.MediaJSON)
+}
+
+// isPlain checks that a body that will be read is sent as it is. The header is a
+// list, which may come in several lines; "identity" and nothing at all are no
+// encoding (RFC 9110, 8.4).
+func (e *exchange) isPlain() bool {
+	values := e.r.Header["Content-Encoding"]
+	if len(values) == 0 || !e.readsBody() {
+		return true
+	}
+	for _, line := range values {
+		for coding := range strings.SplitSeq(line, ",") {
+			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+				return e.refuse(wire.UnsupportedEncoding, "Content-Encoding", "is "+clip(coding)+"; want the JSON as it is, without a content coding")
+			}
+		}
+	}
+	return true
 }
 
 // readsBody reports whether the request has a body that the route reads.

@@ -149,8 +149,8 @@ func TestRevocationsAreListed(t *testing.T) { // PROTOCOL T5
 	h := start(t)
 	c := h.operator("anna")
 	c.do(http.MethodPost, "/v1/operator/revocations", `{"common_name":"agent-h1.fleet.test","revoked_before":"2027-01-01T00:00:00Z"}`).want(t, wire.WrongShape)
-	c.do(http.MethodPost, "/v1/operator/revocations", `{"common_name":"agent-h1.fleet.test","revoked_before":"2025-12-31T00:00:00Z"}`).want(t, wire.OK)
-	want := `{"revocations":[{"common_name":"agent-h1.fleet.test","revoked_before":"2025-12-31T00:00:00Z"}]}`
+	c.do(http.MethodPost, "/v1/operator/revocations", `{"common_name":"agent-h1.fleet.test","revoked_before":"2025-12-31T00:00:00Z","force":true}`).want(t, wire.OK)
+	want := `{"revocations":[{"common_name":"agent-h1.fleet.test","revoked_before":"2025-12-31T00:00:00Z"},{"common_name":"h1","revoked_before":"2025-12-31T00:00:00Z"}]}`
 	if a := c.do(http.MethodGet, "/v1/operator/revocations", ""); a.body != want {
 		t.Errorf("got %s, want %s", a.body, want)
 	}

@@ -1,8 +1,10 @@
 package httpserver
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/gorilla/mux"
 
@@ -92,23 +94,53 @@ func parseRolloutEvents(e *exchange) bool {
 	return p.ok()
 }
 
+const (
+	// maxHistoryPage bounds a page of a history in bytes (PROTOCOL R5). An event may
+	// have as many bytes as a body, and a page a thousand events.
+	maxHistoryPage = 1 << 20
+	// maxHistoryReaders is how many histories are read and sent at a time. Each
+	// costs about two pages until its reader has taken its answer.
+	maxHistoryReaders = 8
+	// historyRetry is the Retry-After of a reader too many.
+	historyRetry = 5 * time.Second
+)
+
 // serveRolloutEvents reads a rollout's history from the store, since the plane
 // keeps none. It asks the plane first whether it knows the rollout; that answer
 // waits until what it says is durable, so the store has at least that.
+//
+// The page is encoded while it is read, up to its limit, and sent after the store
+// is done: a reader that is slow costs memory for one page, and no transaction.
 func serveRolloutEvents(e *exchange) {
+	select {
+	case e.server.historyReaders <- struct{}{}:
+		e.readsHistory = true // until the answer is sent, see [exchange.end]
+	default:
+		e.refuse(wire.TooManyReaders, "", fmt.Sprintf("%d histories are being read; try again a little later", maxHistoryReaders))
+		e.outcome.RetryAfter = historyRetry
+		return
+	}
 	e.ask(&plane.QueryRollout{RolloutID: e.rollout, Limit: 1}, gate.Bulk)
 	if e.outcome.Code != wire.OK {
 		return
 	}
-	events, next, err := e.server.cfg.Store.Events(e.rollout, e.afterSeq, e.limit)
+	page := &wire.BoundedPage[wire.LoggedEvent]{
+		Name: "events", Schema: &wire.LoggedEventSchema, MaxItems: e.limit, MaxBytes: maxHistoryPage,
+	}
+	var last wire.Seq
+	err := e.server.cfg.Store.Events(e.rollout, e.afterSeq, func(event *wire.LoggedEvent) bool {
+		if !page.Add(event) {
+			page.Next = strconv.FormatUint(uint64(last), 10)
+			return false
+		}
+		last = event.Number
+		return true
+	})
 	if err != nil {
 		e.server.log.Error("cannot read a rollout's events from the store", "rollout", string(e.rollout), "error", err, "request_id", e.requestID)
 		e.refuse(wire.Internal, "", "the store cannot read the events; the plane's log has details under this request ID")
 		return
 	}
-	page := &wire.Page[wire.LoggedEvent]{Name: "events", Schema: &wire.LoggedEventSchema, Items: events}
-	if next > 0 {
-		page.Next = strconv.FormatUint(uint64(next), 10)
-	}
 	e.outcome = wire.Outcome{Code: wire.OK, Document: page}
+	_ = http.NewResponseController(e.w).SetWriteDeadline(time.Now().Add(writeSlack))
 }

@@ -70,7 +70,7 @@ func TestWhatTheGateRefusesIsNotApplied(t *testing.T) { // PROTOCOL G1
 				h9.heartbeat("h9"),      // would be a new host
 				h1.do(http.MethodGet, dispatchPath, ""),
 				operator.do(http.MethodPost, rolloutsPath, manifest("stable", "r2", "c1", "h1")),
-				operator.do(http.MethodPost, revocationsPath, `{"common_name":"agent-h1.fleet.test"}`),
+				operator.do(http.MethodPost, revocationsPath, `{"common_name":"agent-h1.fleet.test","force":true}`),
 			}
 			for _, a := range refused {
 				a.want(t, code)

@@ -3,6 +3,7 @@ package httpserver
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -35,7 +36,7 @@ var optionalBodies = map[string]bool{"resume_rollout": true, "choose_rollout": t
 
 func mayBeMissing(d document, m member) bool {
 	switch m.name {
-	case "rollout_id", "current_closure", "signature", "since", "by", "revoked_before",
+	case "rollout_id", "current_closure", "signature", "since", "by", "revoked_before", "force",
 		"failureReason", "subResults", "article", "overrideReason":
 		return true
 	default:
@@ -294,6 +295,38 @@ func TestAnotherMediaTypeIsRefused(t *testing.T) { // PROTOCOL T7
 	}
 }
 
+func TestAnEncodedBodyIsRefused(t *testing.T) { // PROTOCOL T7
+	h := start(t)
+	h.openRollout("stable", "r1", "c1", "h1")
+	agent, operator := h.agent("h1"), h.operator("anna")
+	before := h.everything()
+	for _, r := range h.bodies() {
+		var packed bytes.Buffer
+		zip := gzip.NewWriter(&packed)
+		must(io.WriteString(zip, r.body))(t)
+		if err := zip.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, body := range []string{r.body, packed.String()} { // whether it is true or not
+			for _, lines := range [][]string{
+				{"Content-Encoding: gzip"}, {"Content-Encoding: GZIP"}, {"Content-Encoding: br"}, {"Content-Encoding: identity, gzip"},
+				{"Content-Encoding: identity", "Content-Encoding: deflate"}, {"Content-Encoding: x"},
+			} {
+				a := r.of(agent, operator).do(r.method, r.path, body, lines...)
+				a.want(t, wire.UnsupportedEncoding)
+				if got := a.problem(t).Field; got != "Content-Encoding" {
+					t.Errorf("%s: the field is %q, want Content-Encoding", r.name, got)
+				}
+			}
+		}
+	}
+	h.unchanged(before, "an encoded body")
+	for _, lines := range [][]string{{"Content-Encoding: identity"}, {"Content-Encoding: Identity"}, {"Content-Encoding: identity,", "Content-Encoding: identity"}} {
+		agent.do(http.MethodPost, heartbeatPath, heartbeatBody("h1"), lines...).want(t, wire.OK)
+	}
+	operator.do(http.MethodGet, hostsPath, "", "Content-Encoding: gzip").want(t, wire.OK) // nothing is read
+}
+
 func TestALongBodyIsRefusedOnEveryRoute(t *testing.T) { // PROTOCOL T7
 	const long = 10 << 20
 	h := start(t)
@@ -502,8 +535,40 @@ func TestBytesThatAreNoRequestAreRefused(t *testing.T) { // PROTOCOL T7
 				status = answers[0].StatusCode
 			}
 			t.Errorf("%s: got %d, want %d", name, status, test.want)
+		} else if a := answers[0]; a.Header.Get(wire.HeaderRequestID) != "" && a.Header.Get(wire.HeaderContentType) != wire.MediaProblem {
+			t.Errorf("%s: an answer of the plane's own is %q, want a problem document", name, a.Header.Get(wire.HeaderContentType))
 		}
 		h.unchanged(before, name)
+	}
+	// The exceptions of T10: what net/http answers by itself, before a route is
+	// looked for. Every other answer above is a problem document.
+	for name, test := range map[string]struct {
+		request string
+		status  int
+		body    string
+	}{
+		"no HTTP":                {"hello\r\n\r\n", 400, "400 Bad Request"},
+		"no host":                {"GET / HTTP/1.1\r\n\r\n", 400, "400 Bad Request: missing required Host header"},
+		"two hosts":              {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "400 Bad Request"},
+		"a bad host":             {"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "400 Bad Request: malformed Host header"},
+		"a bad header name":      {"GET / HTTP/1.1\r\nHost: a\r\nb c: d\r\n\r\n", 400, "400 Bad Request: invalid header name"},
+		"a bad length":           {post + "Content-Length: x\r\n\r\n" + body, 400, "400 Bad Request"},
+		"two lengths":            {post + length + "Content-Length: 1\r\n\r\n" + body, 400, "400 Bad Request"},
+		"an unknown coding":      {post + "Transfer-Encoding: gzip\r\n\r\n" + body, 501, "Unsupported transfer encoding"},
+		"two codings":            {post + "Transfer-Encoding: gzip, chunked\r\n\r\n" + body, 501, "Unsupported transfer encoding"},
+		"an unknown expectation": {post + "Expect: the best\r\n" + length + "\r\n" + body, 417, ""},
+		"long headers":           {post + "X-Padding: " + strings.Repeat("x", 64<<10) + "\r\n" + length + "\r\n" + body, 431, "431 Request Header Fields Too Large"},
+		"another version":        {"GET / HTTP/9.9\r\nHost: plane\r\n\r\n", 505, "505 HTTP Version Not Supported: unsupported protocol version"},
+	} {
+		answers := c.raw(test.request)
+		if len(answers) != 1 {
+			t.Errorf("%s: %d answers, want 1 and the connection closed", name, len(answers))
+			continue
+		}
+		text := string(must(io.ReadAll(answers[0].Body))(t))
+		if got := answers[0]; got.StatusCode != test.status || text != test.body || got.Header.Get(wire.HeaderRequestID) != "" {
+			t.Errorf("%s: got %d %q (request ID %q), want %d %q and no request ID", name, got.StatusCode, text, got.Header.Get(wire.HeaderRequestID), test.status, test.body)
+		}
 	}
 	// Plain HTTP on the TLS port.
 	resp, err := http.Get("http://" + h.server.Addr().String() + heartbeatPath)

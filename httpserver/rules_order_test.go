@@ -51,6 +51,7 @@ var (
 	}
 	bodyFlaws = append(slices.Clone(commonFlaws),
 		flaw{4, "another media type", wire.UnsupportedMediaType, func(f *flawed) { f.lines = append(f.lines, "Content-Type: ", "Content-Type: text/plain") }},
+		flaw{4, "an encoded body", wire.UnsupportedEncoding, func(f *flawed) { f.lines = append(f.lines, "Content-Encoding: gzip") }},
 		flaw{5, "a long body", wire.BodyTooLarge, func(f *flawed) { f.long = true }},
 		flaw{6, "no JSON", wire.NotJSON, func(f *flawed) { f.noJSON = true }},
 		flaw{7, "a missing field", wire.WrongShape, func(f *flawed) { f.shape = true }},
@@ -222,8 +223,8 @@ func TestTheEarlierOfTwoChecksAnswers(t *testing.T) { // PROTOCOL T7
 // unreadableStore is a store that cannot read events.
 type unreadableStore struct{ *memory.Log }
 
-func (unreadableStore) Events(wire.RolloutID, wire.Seq, int) ([]wire.LoggedEvent, wire.Seq, error) {
-	return nil, 0, errors.New("bad block")
+func (unreadableStore) Events(wire.RolloutID, wire.Seq, func(*wire.LoggedEvent) bool) error {
+	return errors.New("bad block")
 }
 
 func TestEveryRefusalIsAProblemDocument(t *testing.T) { // PROTOCOL T10
@@ -250,6 +251,9 @@ func TestEveryRefusalIsAProblemDocument(t *testing.T) { // PROTOCOL T10
 		wire.ManifestConflict: func(*testing.T) answer {
 			return operator.do("POST", rolloutsPath, manifest("stable", "r1", "c2", "h1"))
 		},
+		wire.UnknownName: func(*testing.T) answer {
+			return operator.do("POST", revocationsPath, `{"common_name":"agent-h9.fleet.test"}`)
+		},
 		wire.RolloutSuperseded: func(*testing.T) answer { return operator.do("POST", rolloutsPath+"/stable@r1/resume", "") },
 		wire.RolloutHeld: func(t *testing.T) answer {
 			dir := writeManifests(t, map[string]string{
@@ -275,13 +279,29 @@ func TestEveryRefusalIsAProblemDocument(t *testing.T) { // PROTOCOL T10
 			return start(t, func(c *Config) { c.StrictProtocol = true }).agent("h1").heartbeat("h1")
 		},
 		wire.UnsupportedMediaType: func(*testing.T) answer { return agent.do(beat, heartbeatPath, heartbeatBody("h1"), "Content-Type: ") },
-		wire.BodyTooLarge:         func(*testing.T) answer { return agent.do(beat, heartbeatPath, strings.Repeat(" ", 1<<10+1)) },
-		wire.NotJSON:              func(*testing.T) answer { return agent.do(beat, heartbeatPath, "{") },
-		wire.WrongShape:           func(*testing.T) answer { return agent.do(beat, heartbeatPath, "{}") },
-		wire.BadQuery:             func(*testing.T) answer { return agent.do("GET", dispatchPath+"?wait=x", "") },
-		wire.WrongIdentity:        func(*testing.T) answer { return agent.heartbeat("h2") },
-		wire.WrongRole:            func(*testing.T) answer { return operator.heartbeat("h1") },
-		wire.Internal:             func(*testing.T) answer { return operator.do("GET", rolloutsPath+"/stable@r1/events", "") },
+		wire.BadCertificate: func(t *testing.T) answer {
+			ca := newOtherCA(t)
+			template := ca.template()
+			template.ExtKeyUsage = nil
+			return start(t, func(c *Config) { c.ClientCAs = ca.pool() }).connect(ca.sign(template, nil)).heartbeat("h1")
+		},
+		wire.UnsupportedEncoding: func(*testing.T) answer {
+			return agent.do(beat, heartbeatPath, heartbeatBody("h1"), "Content-Encoding: gzip")
+		},
+		wire.BodyTooLarge:  func(*testing.T) answer { return agent.do(beat, heartbeatPath, strings.Repeat(" ", 1<<10+1)) },
+		wire.NotJSON:       func(*testing.T) answer { return agent.do(beat, heartbeatPath, "{") },
+		wire.WrongShape:    func(*testing.T) answer { return agent.do(beat, heartbeatPath, "{}") },
+		wire.BadQuery:      func(*testing.T) answer { return agent.do("GET", dispatchPath+"?wait=x", "") },
+		wire.WrongIdentity: func(*testing.T) answer { return agent.heartbeat("h2") },
+		wire.WrongRole:     func(*testing.T) answer { return operator.heartbeat("h1") },
+		wire.TooManyReaders: func(t *testing.T) answer {
+			fresh := start(t)
+			for range maxHistoryReaders {
+				fresh.server.historyReaders <- struct{}{}
+			}
+			return fresh.operator("anna").do("GET", rolloutsPath+"/stable@r1/events", "")
+		},
+		wire.Internal: func(*testing.T) answer { return operator.do("GET", rolloutsPath+"/stable@r1/events", "") },
 	}
 	for _, code := range wire.UnavailableCodes {
 		refusals[code] = func(t *testing.T) answer {
@@ -320,10 +340,11 @@ func wantProblem(t *testing.T, a answer, code wire.Code) {
 		t.Errorf("want a title, a detail and the request ID of the header: %v", a)
 	}
 	for header, want := range map[string]bool{
-		wire.HeaderRetryAfter: a.status == http.StatusServiceUnavailable,
+		wire.HeaderRetryAfter: a.status == http.StatusServiceUnavailable || a.status == http.StatusTooManyRequests,
 		wire.HeaderReplayFrom: code == wire.Gap,
 		"WWW-Authenticate":    a.status == http.StatusUnauthorized,
 		"Allow":               a.status == http.StatusMethodNotAllowed,
+		"Accept-Encoding":     code == wire.UnsupportedEncoding,
 	} {
 		if got := a.header.Get(header); (got != "") != want {
 			t.Errorf("%s is %q", header, got)

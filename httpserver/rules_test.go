@@ -58,7 +58,7 @@ var goodRequests = []goodRequest{
 	{"quarantine", "GET", quarantinePath, operators, ""},
 	{"clear_quarantine", "POST", clearPath, operators, `{"channel":"stable","closure":"bad","since":"` + noon + `","by":"stable@r0","hostname":"h0"}`},
 	{"revocations", "GET", revocationsPath, operators, ""},
-	{"revoke", "POST", revocationsPath, operators, `{"common_name":"agent-h9.fleet.test","revoked_before":"2025-12-31T00:00:00Z"}`},
+	{"revoke", "POST", revocationsPath, operators, `{"common_name":"agent-h9.fleet.test","revoked_before":"2025-12-31T00:00:00Z","force":true}`},
 }
 
 // allRoutes returns goodRequests, and fails the test if the server has a route

@@ -186,7 +186,7 @@ func TestARevocationHitsWhatWasIssuedBeforeItsInstant(t *testing.T) { // PROTOCO
 func (h *harness) revoke(commonName string, before time.Time) {
 	h.t.Helper()
 	h.reader().do(http.MethodPost, revocationsPath,
-		fmt.Sprintf(`{"common_name":%q,"revoked_before":%q}`, commonName, before.Format(time.RFC3339Nano))).want(h.t, wire.OK)
+		fmt.Sprintf(`{"common_name":%q,"revoked_before":%q,"force":true}`, commonName, before.Format(time.RFC3339Nano))).want(h.t, wire.OK)
 }
 
 func TestARevocationIsFeltOnEveryRouteOfAKeptConnection(t *testing.T) { // PROTOCOL T5
@@ -264,7 +264,7 @@ func TestARevocationLeavesPollsOfNewerCertificatesAlone(t *testing.T) { // PROTO
 func TestACertificateOfTheSameSecondAsTheRevocationIsRefused(t *testing.T) { // PROTOCOL T5
 	h := start(t)
 	h.clock.Add(500 * time.Millisecond)
-	h.reader().do(http.MethodPost, revocationsPath, `{"common_name":"agent-h1.fleet.test"}`).want(t, wire.OK)
+	h.reader().do(http.MethodPost, revocationsPath, `{"common_name":"agent-h1.fleet.test","force":true}`).want(t, wire.OK)
 	h.agent("h1").heartbeat("h1").want(t, wire.CertificateRevoked)
 	h.clock.Add(499 * time.Millisecond)
 	h.agent("h1").heartbeat("h1").want(t, wire.CertificateRevoked)
@@ -283,7 +283,7 @@ func TestARevocationIsNeverTakenBack(t *testing.T) { // PROTOCOL T5
 	for _, earlier := range []string{"2025-12-31T00:00:00Z", "2026-01-01T00:00:02Z", "0000-01-01T00:00:00Z"} {
 		a := h.reader().do(http.MethodPost, revocationsPath, `{"common_name":"`+name+`","revoked_before":"`+earlier+`"}`)
 		a.want(t, wire.OK)
-		if want := `{"common_name":"` + name + `","revoked_before":"2026-01-01T00:00:02Z"}`; a.body != want {
+		if want := `{"common_name":"` + name + `","revoked_before":"2026-01-01T00:00:02Z","also_revoked":"h1"}`; a.body != want {
 			t.Errorf("revoked before %s: got %s, want %s", earlier, a.body, want)
 		}
 		h.unchanged(before, "an earlier revocation")
@@ -306,6 +306,72 @@ func TestARevocationInTheFutureIsRefused(t *testing.T) { // PROTOCOL T5
 	}
 	h.unchanged(before, "a revocation in the future")
 	h.revoke("agent-h1.fleet.test", testEpoch) // now is not the future
+}
+
+func TestAMistypedNameIsNotRevoked(t *testing.T) { // PROTOCOL T5
+	h := start(t)
+	h.openRollout("stable", "r1", "c1", "h2")
+	h.agent("h1").heartbeat("h1").want(t, wire.OK)
+	h.operator("bert").do(http.MethodGet, hostsPath, "").want(t, wire.OK)
+	operator := h.operator("anna")
+	revoke := func(name, rest string) answer {
+		return operator.do(http.MethodPost, revocationsPath, fmt.Sprintf(`{"common_name":%q%s}`, name, rest))
+	}
+	before := h.everything()
+	for _, name := range []string{
+		"agent-h9.fleet.test", "h9", "agent-H1.fleet.test", "agent-h1.fleet.tset", "agent_h1.fleet.test", "h1.fleet.test", "no host",
+		"operator-claus.fleet.test", "operator-bert.fleet.tset", "bert",
+	} {
+		a := revoke(name, "")
+		wantProblem(t, a, wire.UnknownName)
+		if p := a.problem(t); p.Field != "common_name" || !strings.Contains(string(p.Detail), `"force":true`) {
+			t.Errorf("%s: the refusal does not say what would be right: %v", name, a)
+		}
+		revoke(name, `,"force":false`).want(t, wire.UnknownName)
+	}
+	h.unchanged(before, "a refused revocation")
+
+	for _, test := range []struct{ name, rest, warning string }{
+		{"agent-h1.fleet.test", "", ""},
+		{"agent-h2.fleet.test", "", "h2 is in a manifest, but nothing of it has ever arrived"},
+		{"operator-bert.fleet.test", "", ""},
+		{"agent-h9.fleet.test", `,"force":true`, "the plane knows nobody by this name"},
+		{"operator-claus.fleet.test", `,"force":true`, "the plane knows nobody by this name"},
+	} {
+		a := revoke(test.name, test.rest)
+		a.want(t, wire.OK)
+		if got := strings.Contains(a.body, `"warning":"`); got != (test.warning != "") || !strings.Contains(a.body, test.warning) {
+			t.Errorf("%s: got %s, want the warning %q", test.name, a.body, test.warning)
+		}
+		if test.warning != "" {
+			h.eventually("the warning is in the log", func() bool {
+				return len(h.logs.matching("level=WARN", "holder the plane has not seen", test.name)) == 1
+			})
+		}
+	}
+	// Whoever asks can revoke himself: he has been seen.
+	revoke("operator-anna.fleet.test", "").want(t, wire.OK)
+}
+
+func TestBothNamesOfAHostAreRevokedTogether(t *testing.T) { // PROTOCOL T2, T5
+	for _, name := range []string{"agent-h1.fleet.test", "h1"} {
+		h := start(t)
+		full := h.agent("h1")
+		bare := h.connect(must(h.ca.IssueClient("h1", pki.Validity{}))(t))
+		other := h.agent("h2")
+		for _, c := range []*client{full, bare} {
+			c.heartbeat("h1").want(t, wire.OK)
+		}
+		h.clock.Add(time.Second)
+		h.reader().do(http.MethodPost, revocationsPath, `{"common_name":"`+name+`"}`).want(t, wire.OK)
+		for _, c := range []*client{full, bare} {
+			c.heartbeat("h1").want(t, wire.CertificateRevoked)
+		}
+		other.heartbeat("h2").want(t, wire.OK)
+		h.restart()
+		full.heartbeat("h1").want(t, wire.CertificateRevoked)
+		bare.heartbeat("h1").want(t, wire.CertificateRevoked)
+	}
 }
 
 func TestTheProtocolHeaderIsOneReadableOne(t *testing.T) { // PROTOCOL T6

@@ -51,11 +51,14 @@ type Server struct {
 	metrics   *metrics
 	admission *admission
 	revoked   *revocations
-	notices   *noticeLog
-	flight    *flightLog
-	health    healthChecks
-	store     *storeHealth
-	draining  atomic.Bool // the server will end
+	operators seenOperators
+	// historyReaders has a place for each history that is read or sent.
+	historyReaders chan struct{}
+	notices        *noticeLog
+	flight         *flightLog
+	health         healthChecks
+	store          *storeHealth
+	draining       atomic.Bool // the server will end
 	// closing closes connections one by one while the server drains.
 	closing connections
 
@@ -117,12 +120,13 @@ func New(cfg Config) (*Server, error) {
 	lines := newThrottle(cfg.Clock)
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, metrics: m, admission: a,
-		throttle: lines,
-		revoked:  new(revocations),
-		notices:  newNoticeLog(cfg.Logger, lines),
-		noRoute:  m.route("none"),
-		store:    newStoreHealth(cfg.Store),
-		broken:   make(chan error, 2),
+		throttle:       lines,
+		revoked:        new(revocations),
+		notices:        newNoticeLog(cfg.Logger, lines),
+		noRoute:        m.route("none"),
+		historyReaders: make(chan struct{}, maxHistoryReaders),
+		store:          newStoreHealth(cfg.Store),
+		broken:         make(chan error, 2),
 	}
 	s.errors = &errorLog{log: cfg.Logger, throttle: s.throttle}
 	m.registry.MustRegister(&collector{admission: a, metrics: m, store: s.store, notices: s.notices, lost: cfg.LogLosses})

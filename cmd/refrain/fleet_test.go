@@ -342,10 +342,10 @@ func TestAFleetThatIsRefusedSaysSo(t *testing.T) { // PROTOCOL T1, T5
 	if err != nil {
 		t.Fatal(err)
 	}
-	revoke := wire.Revocation{CommonName: wire.CommonName(pair.Leaf.Subject.CommonName), RevokedBefore: wire.TimeOf(pair.Leaf.NotBefore.Add(time.Millisecond))}
+	revoke := wire.RevocationRequest{Force: true, CommonName: wire.CommonName(pair.Leaf.Subject.CommonName), RevokedBefore: wire.TimeOf(pair.Leaf.NotBefore.Add(time.Millisecond))}
 	until(t, "the revocation is no longer in the future", func() bool { return revoke.RevokedBefore.Before(wire.TimeOf(time.Now())) })
 	response, err := p.demo.send(t.Context(), demoRequest{
-		Cert: "operators/" + devOperator, Path: "/v1/operator/revocations", Body: string(revoke.AppendJSON(nil)),
+		Cert: "operators/" + devOperator, Path: "/v1/operator/revocations", Body: string(wire.RevocationRequestSchema.Append(nil, &revoke)),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -54,7 +54,23 @@ func (in *ClearQuarantine) String() string {
 
 // String implements [Input].
 func (in *Revoke) String() string {
-	return fmt.Sprintf("revoke %s before=%v", in.CommonName, in.Before)
+	s := fmt.Sprintf("revoke %s before=%v", in.CommonName, in.Before)
+	if in.Also != "" {
+		s += " also=" + string(in.Also)
+	}
+	if h := &in.Holder; h.Judge {
+		s += " judge"
+		if h.Hostname != "" {
+			s += " host=" + string(h.Hostname)
+		}
+		if h.Seen {
+			s += " seen"
+		}
+		if h.Force {
+			s += " force"
+		}
+	}
+	return s
 }
 
 // String implements [Input].

@@ -27,6 +27,8 @@ var inputs = []struct {
 	{&plane.QueryRollout{RolloutID: "stable@r1", After: "h1", Limit: 7}, "query-rollout stable@r1 after=h1 limit=7", true},
 	{&plane.QueryRollouts{After: "stable@r1", Limit: 7}, "query-rollouts after=stable@r1 limit=7", true},
 	{&plane.QueryQuarantine{}, "query-quarantine", true},
+	{&plane.Revoke{CommonName: "agent-h1.f", Also: "h1", Holder: plane.Holder{Judge: true, Hostname: "h1"}}, "revoke agent-h1.f before=- also=h1 judge host=h1", true},
+	{&plane.Revoke{CommonName: "operator-a.f", Holder: plane.Holder{Judge: true, Seen: true, Force: true}}, "revoke operator-a.f before=- judge seen force", true},
 	{&plane.QueryRevocations{}, "query-revocations", true},
 	{&plane.Confirm{Hostname: "h1", RolloutID: "stable@r1", Closure: "c2", At: at(1)}, "confirm h1 stable@r1 closure=c2 at=2026-01-01T00:00:01Z", false},
 	{&plane.Started{}, "started", false},

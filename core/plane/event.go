@@ -17,6 +17,12 @@ func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
 		return
 	}
 	rec := ref.record()
+	// E5. What is in the log was taken, also by a version that took every event.
+	if !p.walking && rec.AddsNothing(env.Event) {
+		p.stats.Absorbed++
+		reply(out, dependsOn(out, h.name), wire.Outcome{Code: wire.NoContent})
+		return
+	}
 	if p.readOnly && logs(rec, env.Event) {
 		p.withheld(out)
 		return
@@ -42,8 +48,10 @@ func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
 			p.stats.Applied++
 		}
 		out.changedRecord(ref)
+		kept := &Event{*env}
+		kept.Envelope.Event = env.Event.Cut() // E10
 		p.log(out, Entry{
-			Input: &Event{*env}, Hostname: h.name, RolloutID: ref.rollout.id,
+			Input: kept, Hostname: h.name, RolloutID: ref.rollout.id,
 			Kind: wire.Name(env.Event.Body.Kind().String()), Outcome: outcome,
 		})
 		needs := len(out.Entries)

@@ -1,6 +1,7 @@
 package plane_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -159,4 +160,85 @@ func TestCountsFollowTheRecords(t *testing.T) {
 		equal(t, "hosts reachable", stats.HostsReachable, reachable)
 		equal(t, "hosts never seen", stats.HostsNeverSeen, 1-reachable)
 	}
+}
+
+func TestALongTextIsKeptCut(t *testing.T) { // PROTOCOL E10, E3
+	b := inState(t, wire.Activating)
+	seq := b.record("stable@r1", "h1").Snapshot.LastEventSeq + 1
+	long := wire.Text(strings.Repeat("x", 60_000) + "the last line")
+	in := event("h1", "stable@r1", seq, wire.ActivationFailed{ExitCode: 1, StderrTail: long, FailedAt: at(9)})
+	before := b.plane.AppendDurable(nil)
+	b.want(wire.NoContent, in)
+	entry := b.out.Entries[0]
+	kept := entry.Input.(*plane.Event).Envelope.Event.Body.(wire.ActivationFailed).StderrTail
+	if len(kept) > wire.MaxKeptText || !strings.HasPrefix(string(kept), "[cut: ") || !strings.HasSuffix(string(kept), "the last line") {
+		t.Errorf("%d bytes are kept: %.60q", len(kept), kept)
+	}
+	equal(t, "the request's own text", in.Envelope.Event.Body.(wire.ActivationFailed).StderrTail, long)
+	after := b.durable()
+	b.want(wire.NoContent, in) // again, uncut: it is a duplicate by its number
+	equal(t, "entries of a duplicate", len(b.out.Entries), 0)
+
+	// The log is walked with what was kept, and with what an earlier version kept.
+	for _, e := range []plane.Entry{entry, {Number: entry.Number, At: entry.At, Input: in, Kind: entry.Kind, Outcome: entry.Outcome}} {
+		p := restored(t, plane.Config{}, before)
+		if err := p.Apply(e); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "the state", string(p.AppendDurable(nil)), after)
+	}
+}
+
+func TestWhatTellsARecordAtItsEndNothingIsNotLogged(t *testing.T) { // PROTOCOL E5, E2, E7
+	probe := wire.ProbeResult{ProbeName: "http", Mode: wire.Observe, Status: wire.Pass, ObservedAt: at(700)}
+	for _, state := range []wire.State{wire.Converged, wire.Failed, wire.Reverted} {
+		b := inState(t, state)
+		last := b.record("stable@r1", "h1").Snapshot.LastEventSeq
+		before := b.durable()
+		for i := range wire.Seq(50) {
+			r := b.want(wire.NoContent, event("h1", "stable@r1", last+1+i, probe))
+			equal(t, "entries", len(b.out.Entries), 0)
+			equal(t, "notices", len(b.out.Notices), 0)
+			equal(t, "needs", r.AfterEntries, 0)
+		}
+		equal(t, "the state", b.durable(), before)
+
+		// What is refused is refused for good: nothing that is missing would help, so
+		// the agent is not asked to send it all again.
+		r := b.want(wire.Rejected, event("h1", "stable@r1", last+60, wire.HostConverged{ConvergedAt: at(800), CurrentClosure: "c9"}))
+		equal(t, "asks for a replay", r.Outcome.Replay, false)
+
+		// What moves the record is taken across the numbers that were not.
+		if state == wire.Failed {
+			b.want(wire.NoContent, event("h1", "stable@r1", last+61, rolledBack))
+			equal(t, "the record's number", b.record("stable@r1", "h1").Snapshot.LastEventSeq, last+61)
+			equal(t, "the state", b.record("stable@r1", "h1").Snapshot.State, wire.Reverted)
+		}
+	}
+}
+
+// In a batch, the answer waits for the end that it rests on.
+func TestWhatTellsNothingWaitsForTheEnd(t *testing.T) { // PROTOCOL E2, E5
+	b := inState(t, wire.Soaking)
+	last := b.record("stable@r1", "h1").Snapshot.LastEventSeq
+	b.out.Reset()
+	b.add(event("h1", "stable@r1", last+1, arrived))
+	r := b.add(event("h1", "stable@r1", last+2, wire.ProbeResult{ProbeName: "http", Status: wire.Pass, Mode: wire.Observe, ObservedAt: at(700)}))
+	equal(t, "the answer", r.Outcome.Code, wire.NoContent)
+	equal(t, "needs", r.AfterEntries, 1)
+	equal(t, "entries", len(b.out.Entries), 1)
+}
+
+// An earlier version logged such events, with their numbers.
+func TestALogOfEventsThatTellNothingIsWalked(t *testing.T) { // PROTOCOL E5
+	b := inState(t, wire.Converged)
+	last := b.record("stable@r1", "h1").Snapshot.LastEventSeq
+	p := restored(t, plane.Config{}, b.plane.AppendDurable(nil))
+	in := event("h1", "stable@r1", last+1, wire.ProbeResult{ProbeName: "http", Status: wire.Pass, Mode: wire.Observe, ObservedAt: at(700)})
+	entry := plane.Entry{Number: p.Stats().Logged + 1, At: at(700), Input: in, Hostname: "h1", RolloutID: "stable@r1", Kind: "ProbeResult", Outcome: "absorbed"}
+	if err := p.Apply(entry); err != nil {
+		t.Fatal(err)
+	}
+	rec, _ := p.Record("stable@r1", "h1")
+	equal(t, "the record's number", rec.LastEventSeq, last+1)
 }

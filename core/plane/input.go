@@ -56,8 +56,26 @@ type ClearQuarantine struct {
 // (PROTOCOL T5). One reply. Durable.
 type Revoke struct {
 	CommonName wire.CommonName
+	// Also is the other spelling of the same host, which is revoked with it; empty
+	// if there is none. See [wire.Identity.OtherSpelling].
+	Also wire.CommonName
 	// Before is the revocation instant; unset means now.
 	Before wire.Time
+	// Holder is whose name it is, for the plane to judge whether it knows anybody
+	// by it. An entry of the log has none: it was judged.
+	Holder Holder
+}
+
+// Holder is whose certificates are revoked, as the driver reads the common name.
+type Holder struct {
+	// Judge has the plane refuse a name that it knows nobody by, unless Force is
+	// set, and warn of one that it has not seen.
+	Judge, Force bool
+	// Hostname is the machine ID; empty for an operator, and for a name that no
+	// host can have.
+	Hostname wire.Hostname
+	// Seen says that the driver has seen an operator of this name since it started.
+	Seen bool
 }
 
 // Confirm is the durable part of a heartbeat that confirmed a record

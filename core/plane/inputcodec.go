@@ -58,7 +58,12 @@ var clearSchema = wire.Schema[ClearQuarantine]{Fields: []wire.Field[ClearQuarant
 
 var revokeSchema = wire.Schema[Revoke]{Fields: []wire.Field[Revoke]{
 	{Name: "common_name", Presence: wire.Required, Of: func(in *Revoke) wire.Value { return &in.CommonName }},
+	{Name: "also", Presence: wire.Optional, Of: func(in *Revoke) wire.Value { return &in.Also }},
 	{Name: "before", Presence: wire.Optional, Of: func(in *Revoke) wire.Value { return &in.Before }},
+	{Name: "judge", Presence: wire.Optional, Of: func(in *Revoke) wire.Value { return (*wire.Flag)(&in.Holder.Judge) }},
+	{Name: "force", Presence: wire.Optional, Of: func(in *Revoke) wire.Value { return (*wire.Flag)(&in.Holder.Force) }},
+	{Name: "hostname", Presence: wire.Optional, Of: func(in *Revoke) wire.Value { return &in.Holder.Hostname }},
+	{Name: "seen", Presence: wire.Optional, Of: func(in *Revoke) wire.Value { return (*wire.Flag)(&in.Holder.Seen) }},
 }}
 
 var confirmSchema = wire.Schema[Confirm]{Fields: []wire.Field[Confirm]{

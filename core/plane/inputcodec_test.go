@@ -41,6 +41,8 @@ func TestEveryInputReadsBack(t *testing.T) {
 		&plane.ClearQuarantine{Channel: "a", Closure: "c1"},
 		&plane.Revoke{CommonName: "agent-h1.fleet"},
 		&plane.Revoke{CommonName: "agent-h1.fleet", Before: at(5)},
+		&plane.Revoke{CommonName: "agent-h1.fleet", Also: "h1", Holder: plane.Holder{Judge: true, Hostname: "h1"}},
+		&plane.Revoke{CommonName: "operator-a.fleet", Holder: plane.Holder{Judge: true, Force: true, Seen: true}},
 		&plane.Confirm{Hostname: "h1", RolloutID: "a@b", Closure: "c1", At: at(1)},
 		&plane.QueryHost{Hostname: "h1"},
 		&plane.QueryHosts{Limit: 7},

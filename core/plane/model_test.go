@@ -3,6 +3,7 @@ package plane_test
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
@@ -31,6 +32,7 @@ type quarantineKey struct {
 }
 
 type modelHost struct {
+	heard       bool // by any request, since a start
 	heartbeatAt wire.Time
 	closure     wire.Closure
 }
@@ -75,6 +77,12 @@ func (m *model) know(h wire.Hostname) {
 	if _, known := m.hosts[h]; !known {
 		m.hosts[h] = modelHost{}
 	}
+}
+
+func (m *model) hear(name wire.Hostname) {
+	h := m.hosts[name]
+	h.heard = true
+	m.hosts[name] = h
 }
 
 // inForce reports whether a rollout has its channel (PROTOCOL R1).
@@ -218,11 +226,13 @@ func (m *model) offers(h wire.Hostname) *rollout.Record {
 func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 	switch in := in.(type) {
 	case *plane.Heartbeat:
+		m.hear(in.Request.Hostname)
 		return m.heartbeat(now.Wall, &in.Request)
 	case *plane.Event:
+		m.hear(in.Envelope.Hostname)
 		return m.event(now.Wall, &in.Envelope)
 	case *plane.Poll:
-		m.know(in.Hostname)
+		m.hear(in.Hostname)
 		if rec := m.offers(in.Hostname); rec != nil {
 			return wire.Outcome{Code: wire.OK, Document: &wire.Dispatch{
 				Hostname: rec.Hostname, RolloutID: rec.RolloutID, TargetClosure: rec.TargetClosure,
@@ -266,17 +276,48 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		if now.Wall.Before(before) {
 			return wire.Outcome{Code: wire.WrongShape}
 		}
-		if m.readOnly && m.revoked[in.CommonName].Before(before) {
+		warning := m.judgeHolder(in)
+		if warning == "" {
+			return wire.Outcome{Code: wire.UnknownName}
+		}
+		if m.readOnly && (m.revoked[in.CommonName].Before(before) || in.Also != "" && m.revoked[in.Also].Before(before)) {
 			return wire.Outcome{Code: wire.StoreUnavailable}
 		}
 		m.revoked[in.CommonName] = later(m.revoked[in.CommonName], before)
-		return wire.Outcome{Code: wire.OK, Document: &wire.Revocation{CommonName: in.CommonName, RevokedBefore: m.revoked[in.CommonName]}}
+		if in.Also != "" {
+			m.revoked[in.Also] = later(m.revoked[in.Also], before)
+		}
+		return wire.Outcome{Code: wire.OK, Document: &wire.RevocationAnswer{
+			CommonName: in.CommonName, RevokedBefore: m.revoked[in.CommonName], AlsoRevoked: in.Also, Warning: wire.Text(strings.TrimPrefix(warning, "none")),
+		}}
 	case *plane.Storage:
 		m.readOnly = in.Unavailable
 		return wire.Outcome{}
 	default:
 		return wire.Outcome{}
 	}
+}
+
+// judgeHolder is PROTOCOL T5: the beginning of the warning, "none", or nothing if
+// the name is refused.
+func (m *model) judgeHolder(in *plane.Revoke) string {
+	host := in.Holder.Hostname
+	known, there := m.hosts[host]
+	moved := false
+	for _, r := range m.rollouts {
+		rec := r.records[host]
+		moved = moved || rec != nil && rec.State != wire.Pending
+	}
+	_, again := m.revoked[in.CommonName]
+	switch {
+	case !in.Holder.Judge, in.Holder.Seen, there && (known.heard || moved):
+		return "none"
+	case there:
+		return string(host) + " is in a manifest"
+	case in.Holder.Force, again:
+		return "the plane knows nobody"
+	}
+	return ""
 }
 
 // heartbeat is PROTOCOL H.
@@ -320,6 +361,9 @@ func (m *model) event(now wire.Time, env *wire.EventEnvelope) wire.Outcome {
 	}
 	rec := r.records[env.Hostname]
 	from := rec.State
+	if rec.AddsNothing(env.Event) {
+		return wire.Outcome{Code: wire.NoContent}
+	}
 	if tried := rec.Clone(); m.readOnly { // PROTOCOL G9
 		switch tried.Apply(env.Event).Outcome {
 		case rollout.Applied, rollout.Absorbed:

@@ -162,6 +162,18 @@ func again(now wire.Instant, p *plane.Plane, in plane.Input, o wire.Outcome) (go
 		}
 	case *plane.QueryHost, *plane.QueryHosts:
 		return "", "" // they show volatile state as well
+	case *plane.Revoke:
+		// What is in force is durable; who was seen is not.
+		if o.Code == wire.UnknownName {
+			return "", ""
+		}
+		said, is := o.Document.(*wire.RevocationAnswer)
+		once, too := repeated.Document.(*wire.RevocationAnswer)
+		if is && too {
+			without, asked := *said, *once
+			without.Warning, asked.Warning = "", ""
+			o.Document, repeated.Document = &without, &asked
+		}
 	case *plane.OpenRollout, *plane.FileManifest:
 		if o.Code == wire.Created {
 			o.Code = wire.OK

@@ -27,7 +27,7 @@ func TestRandomRunsReachEveryCase(t *testing.T) {
 	}
 	for _, code := range []wire.Code{
 		wire.OK, wire.Created, wire.NoContent, wire.Gap, wire.Rejected, wire.UnknownRollout, wire.UnknownHost,
-		wire.UnknownQuarantine, wire.ManifestConflict, wire.RolloutSuperseded, wire.RolloutHeld, wire.WrongShape, wire.StoreUnavailable,
+		wire.UnknownQuarantine, wire.ManifestConflict, wire.RolloutSuperseded, wire.RolloutHeld, wire.WrongShape, wire.StoreUnavailable, wire.UnknownName,
 	} {
 		want = append(want, "reply "+code.String())
 	}
@@ -42,7 +42,6 @@ func TestRandomRunsReachEveryCase(t *testing.T) {
 	}
 	for _, kind := range []wire.EventKind{
 		wire.KindDispatchAck, wire.KindActivationStarted, wire.KindActivationCompleted, wire.KindActivationDeferred,
-		wire.KindActivationFailed, wire.KindConverged,
 	} {
 		want = append(want, "entry "+kind.String()+" absorbed")
 	}

@@ -109,31 +109,3 @@ func (p *Plane) clearQuarantine(channel wire.Channel, closure wire.Closure, out 
 	}
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.NoContent})
 }
-
-// revoke refuses a name's certificates from before an instant (PROTOCOL T5).
-// An instant earlier than the one in force changes nothing: a revocation is
-// never taken back.
-func (p *Plane) revoke(name wire.CommonName, before wire.Time, out *Output) {
-	now := p.last.Wall
-	if !before.IsSet() {
-		before = now
-	}
-	if now.Before(before) {
-		reply(out, len(out.Entries), wire.Refuse(wire.WrongShape, "revoked_before",
-			fmt.Sprintf("is %v, which is in the future: it is %v by the plane's clock", before, now)))
-		return
-	}
-	if p.revocations[name].Before(before) {
-		if p.withheld(out) {
-			return
-		}
-		p.revocations[name] = before
-		out.changedRevocation(name)
-		p.log(out, Entry{Input: &Revoke{name, before}, Kind: "revoked", Outcome: "applied"})
-		out.RevocationsChanged = true
-		out.Notices = append(out.Notices, Notice{Kind: NoticeRevoked, Detail: string(name)})
-	}
-	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: &wire.Revocation{
-		CommonName: name, RevokedBefore: p.revocations[name],
-	}})
-}

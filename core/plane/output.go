@@ -139,6 +139,8 @@ const (
 	NoticeCleared
 	// NoticeRevoked: certificates of a name are refused from now on (T5).
 	NoticeRevoked
+	// NoticeRevokedUnseen: that was a name whose holder the plane has not seen (T5).
+	NoticeRevokedUnseen
 	// NoticeUnreachable: a host was silent for three intervals (L1).
 	NoticeUnreachable
 	// NoticeReachable: an unreachable host was heard again (L1).
@@ -158,7 +160,7 @@ var noticeWords = [NoticeKindCount]string{
 	NoticeRejected: "rejected", NoticeTransition: "transition", NoticeOpened: "opened",
 	NoticeSuperseded: "superseded", NoticeHeld: "held", NoticeWave: "wave", NoticeHalted: "halted",
 	NoticeResumed: "resumed", NoticeChosen: "chosen", NoticeQuarantined: "quarantined", NoticeCleared: "cleared",
-	NoticeRevoked: "revoked", NoticeUnreachable: "unreachable", NoticeReachable: "reachable",
+	NoticeRevoked: "revoked", NoticeRevokedUnseen: "revoked_unseen", NoticeUnreachable: "unreachable", NoticeReachable: "reachable",
 	NoticeObserverSuspect: "observer_suspect", NoticeCredited: "credited",
 }
 

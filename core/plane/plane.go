@@ -43,6 +43,7 @@ type Plane struct {
 
 	logged   wire.Seq // number of the last entry
 	readOnly bool     // nothing can be made durable (G9)
+	walking  bool     // the input is an entry's, which was taken
 	liveness liveness
 	stats    Stats
 }
@@ -94,7 +95,7 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 	case *ClearQuarantine:
 		p.clearQuarantine(in.Channel, in.Closure, out)
 	case *Revoke:
-		p.revoke(in.CommonName, in.Before, out)
+		p.revoke(in, out)
 	case *Confirm:
 		p.confirmLogged(in, out)
 	case *QueryHost:
@@ -134,7 +135,9 @@ func (p *Plane) Walk(e Entry, out *Output) error {
 	if e.Number != p.logged+1 {
 		return fmt.Errorf("log entry %d follows entry %d; want entry %d", e.Number, p.logged, p.logged+1)
 	}
+	p.walking = true
 	p.Step(wire.Instant{Mono: p.last.Mono, Wall: e.At}, e.Input, out)
+	p.walking = false
 	if p.logged != e.Number || len(out.Entries) != 1 {
 		return fmt.Errorf("log entry %d (%v) changes nothing in the state before it", e.Number, e.Input)
 	}

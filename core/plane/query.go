@@ -17,6 +17,35 @@ import (
 
 func limited(limit int) int { return max(1, min(limit, MaxLimit)) }
 
+// maxPageBytes is how large a page of hosts becomes, about (PROTOCOL R5). Records of
+// ordinary hosts have a few hundred bytes, so that a page of [MaxLimit] is whole; one
+// with very many failing probes of long names has half a megabyte.
+const maxPageBytes = 4 << 20
+
+// room is what is left of a page.
+type room struct{ items, bytes int }
+
+func newRoom(limit int) room { return room{limited(limit), maxPageBytes} }
+
+// takes reports whether one more item of this size fits, and takes it off. The first
+// one always fits.
+func (r *room) takes(size int) bool {
+	first := r.bytes == maxPageBytes
+	r.items--
+	r.bytes -= size
+	return r.items >= 0 && (first || r.bytes >= 0)
+}
+
+// sizeOf is about how many bytes a record takes on a page.
+func sizeOf(s *wire.RecordStatus) int {
+	const without = 512 // of its names
+	size := without + len(s.Snapshot.TargetClosure) + len(s.Snapshot.CurrentClosure)
+	for _, name := range s.FailingProbes {
+		size += len(name) + len(`"",`)
+	}
+	return size
+}
+
 // queryHost answers with one host (PROTOCOL R5).
 func (p *Plane) queryHost(name wire.Hostname, out *Output) {
 	i, known := p.table.find(name)
@@ -38,12 +67,18 @@ func (p *Plane) queryHosts(q *QueryHosts, out *Output) {
 	if found {
 		start++
 	}
+	left := newRoom(q.Limit)
 	for _, i := range sorted[start:] {
-		if len(page.Items) == limited(q.Limit) {
+		status := p.hostStatus(int(i))
+		size := 256 // of a host without records
+		for j := range status.Records {
+			size += sizeOf(&status.Records[j])
+		}
+		if !left.takes(size) {
 			page.Next = string(page.Items[len(page.Items)-1].Hostname)
 			break
 		}
-		page.Items = append(page.Items, p.hostStatus(int(i)))
+		page.Items = append(page.Items, status)
 	}
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: page})
 }
@@ -75,12 +110,14 @@ func (p *Plane) queryRollout(q *QueryRollout, out *Output) {
 	if found {
 		start++
 	}
+	left := newRoom(q.Limit)
 	for i := start; i < len(r.records); i++ {
-		if len(s.Hosts) == limited(q.Limit) {
+		status := recordStatus(&r.records[i])
+		if !left.takes(sizeOf(&status)) {
 			s.Next = wire.Text(s.Hosts[len(s.Hosts)-1].Snapshot.Hostname)
 			break
 		}
-		s.Hosts = append(s.Hosts, recordStatus(&r.records[i]))
+		s.Hosts = append(s.Hosts, status)
 	}
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: s})
 }

@@ -2,6 +2,7 @@ package plane_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -146,4 +147,47 @@ func TestOnlookersSeeWhatQueriesShow(t *testing.T) { // PROTOCOL R3, R5
 	_, known = b.plane.Record("stable@r2", "h77")
 	equal(t, "a record of an unknown host", known, false)
 	equal(t, "the state", string(b.plane.AppendState(nil)), state)
+}
+
+// Ten hosts whose records have a thousand failing probes with long names do not come
+// on one page.
+func TestPagesOfHostsAreBoundedInBytes(t *testing.T) { // PROTOCOL R5
+	const hosts, want = 10, 4<<20 + 1<<16
+	b := started(t)
+	var wave string
+	for i := range hosts {
+		wave += fmt.Sprintf(" h%02d=c2", i)
+	}
+	b.want(wire.Created, open("stable@r1", wave))
+	var probes []wire.ProbeDeclaration
+	for i := range 1024 {
+		probes = append(probes, wire.ProbeDeclaration{ProbeName: wire.Name(fmt.Sprintf("%04d%s", i, strings.Repeat("x", 500))), ProbeKind: "http", Mode: wire.Enforce})
+	}
+	for i := range hosts {
+		b.tell(wire.Hostname(fmt.Sprintf("h%02d", i)), "stable@r1", acked, switched, wire.ProbeTopologyDeclared{Probes: probes, DeclaredAt: at(5)})
+	}
+	var ofHosts, ofRollout, pages int
+	for after := wire.Hostname(""); ; pages++ {
+		page := answered[*wire.Page[wire.HostStatus]](t, b.plane, instant(b.now), &plane.QueryHosts{After: after, Limit: plane.MaxLimit})
+		if n := len(page.AppendJSON(nil)); n > want {
+			t.Fatalf("a page of hosts has %d bytes, want at most %d", n, want)
+		}
+		ofHosts += len(page.Items)
+		if after = wire.Hostname(page.Next); after == "" {
+			break
+		}
+	}
+	for after := wire.Hostname(""); ; pages++ {
+		page := answered[*wire.RolloutStatus](t, b.plane, instant(b.now), &plane.QueryRollout{RolloutID: "stable@r1", After: after, Limit: plane.MaxLimit})
+		if n := len(page.AppendJSON(nil)); n > want {
+			t.Fatalf("a page of a rollout has %d bytes, want at most %d", n, want)
+		}
+		ofRollout += len(page.Hosts)
+		if after = wire.Hostname(page.Next); after == "" {
+			break
+		}
+	}
+	if ofHosts != hosts || ofRollout != hosts || pages < 2 {
+		t.Errorf("%d and %d hosts, with %d pages that have a next one; want %d, %d, and at least 2", ofHosts, ofRollout, pages, hosts, hosts)
+	}
 }

@@ -306,7 +306,28 @@ func (f *fleet) revoke() []request {
 	if d := rapid.IntRange(-3, 3).Draw(f.t, "before"); d != 0 {
 		r.Before = wire.TimeOf(f.wall.Add(time.Duration(d) * time.Second))
 	}
+	switch name := rapid.SampledFrom(append([]string{"", "h99", "operator"}, f.names()...)).Draw(f.t, "holder"); name {
+	case "": // as the log has it
+	case "operator":
+		r.CommonName = "operator-o.fleet"
+		r.Holder = plane.Holder{Judge: true, Seen: rapid.Bool().Draw(f.t, "seen"), Force: rapid.Bool().Draw(f.t, "force")}
+	default:
+		r.CommonName, r.Also = wire.CommonName("agent-"+name+".fleet"), wire.CommonName(name)
+		if rapid.Bool().Draw(f.t, "bare") {
+			r.CommonName, r.Also = r.Also, r.CommonName
+		}
+		r.Holder = plane.Holder{Judge: true, Hostname: wire.Hostname(name), Force: rapid.IntRange(0, 3).Draw(f.t, "force") == 0}
+	}
 	return []request{{in: r}}
+}
+
+// names are those of the agents.
+func (f *fleet) names() []string {
+	var names []string
+	for _, a := range f.agents {
+		names = append(names, string(a.name))
+	}
+	return names
 }
 
 func (f *fleet) query() []request {

@@ -22,6 +22,20 @@ func (r *Record) Apply(ev wire.Event) Result {
 	return result
 }
 
+// AddsNothing reports whether the event would be Absorbed by a record at its end and
+// change nothing but the sequence: the record need not take it (PROTOCOL E5). What
+// an agent may send of this kind has no end.
+func (r *Record) AddsNothing(ev wire.Event) bool {
+	if r.State.Active() || r.Judge(ev).Outcome != Absorbed {
+		return false
+	}
+	after := *r
+	after.absorb(ev.Body) // changes no probes
+	return after.DispatchAckedAt == r.DispatchAckedAt && after.CurrentClosureAtDispatch == r.CurrentClosureAtDispatch &&
+		after.ActivationStartedAt == r.ActivationStartedAt && after.ActivationCompletedAt == r.ActivationCompletedAt &&
+		after.SoakDueAt == r.SoakDueAt && after.CurrentClosure == r.CurrentClosure && after.EndedAt == r.EndedAt && after.Marks == r.Marks
+}
+
 // apply carries out the table of PROTOCOL E.
 func (r *Record) apply(body wire.EventBody) {
 	switch b := body.(type) {

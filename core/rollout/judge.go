@@ -74,9 +74,10 @@ func (r *Record) Judge(ev wire.Event) Result {
 	return Result{Outcome: Absorbed}
 }
 
-// refuse distinguishes a gap (E6) from a plain refusal (E7).
+// refuse distinguishes a gap (E6) from a plain refusal (E7). Once a record is at
+// its end, no event that is missing could make the refused one legal.
 func (r *Record) refuse(seq wire.Seq, gap bool, problem string) Result {
-	if !gap {
+	if !gap || !r.State.Active() {
 		return Result{Outcome: Rejected, Detail: problem}
 	}
 	missing := fmt.Sprintf("event %d is missing", r.LastEventSeq+1)

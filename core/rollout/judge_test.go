@@ -201,7 +201,7 @@ func TestAnEventThatIsPastHasToAgreeOnTheClosure(t *testing.T) { // PROTOCOL E5
 					if before.CurrentClosure != "" {
 						equal(t, "the current closure", r.CurrentClosure, before.CurrentClosure)
 					}
-				case offset == 1:
+				case offset == 1, !before.State.Active():
 					want(t, &r, ev, rollout.Rejected)
 				default:
 					want(t, &r, ev, rollout.Gap)

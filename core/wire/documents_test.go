@@ -132,6 +132,27 @@ var documents = map[string]document{
 		optional: []string{"revoked_before"},
 		random:   drawRevocation,
 	},
+	"revocation-request": documentOf[wire.RevocationRequest]{
+		schema:   &wire.RevocationRequestSchema,
+		full:     `{"common_name":"agent-web-17.eu.fleet.example","revoked_before":"2026-01-31T12:00:00Z","force":true}`,
+		optional: []string{"revoked_before", "force"},
+		random: func(t *rapid.T) wire.RevocationRequest {
+			r := drawRevocation(t)
+			return wire.RevocationRequest{CommonName: r.CommonName, RevokedBefore: r.RevokedBefore, Force: wire.Flag(rapid.Bool().Draw(t, "force"))}
+		},
+	},
+	"revocation-answer": documentOf[wire.RevocationAnswer]{
+		schema:   &wire.RevocationAnswerSchema,
+		full:     `{"common_name":"agent-web-17.eu.fleet.example","revoked_before":"2026-01-31T12:00:00Z","also_revoked":"web-17.eu","warning":"check the name"}`,
+		optional: []string{"revoked_before", "also_revoked", "warning"},
+		random: func(t *rapid.T) wire.RevocationAnswer {
+			r := drawRevocation(t)
+			return wire.RevocationAnswer{
+				CommonName: r.CommonName, RevokedBefore: r.RevokedBefore,
+				AlsoRevoked: drawOptional(t, func(t *rapid.T) wire.CommonName { return wire.CommonName(drawName(t)) }), Warning: drawOptional(t, drawText),
+			}
+		},
+	},
 	"no-body": documentOf[wire.NoBody]{
 		schema: &wire.NoBodySchema, full: `{}`,
 		random: func(*rapid.T) wire.NoBody { return wire.NoBody{} },

@@ -43,3 +43,22 @@ func (id Identity) Hostname() (Hostname, bool) {
 	h, err := ParseHostname(id.Name)
 	return h, err == nil
 }
+
+// OtherSpelling returns the other common name that means the same host: of
+// agent-<id>.<suffix> the bare <id>, and the other way round (PROTOCOL T2). It
+// reports false if there is none: for operators, for names that no host can have,
+// and where the other name would mean somebody else.
+func (id Identity) OtherSpelling(suffix string) (CommonName, bool) {
+	host, ok := id.Hostname()
+	if !ok || suffix == "" {
+		return "", false
+	}
+	other := string(host)
+	if other == id.CommonName {
+		other = "agent-" + other + "." + suffix
+	}
+	if back := ParseIdentity(other, suffix); back.Operator || back.Name != id.Name {
+		return "", false
+	}
+	return CommonName(other), true
+}

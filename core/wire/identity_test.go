@@ -116,3 +116,75 @@ func TestTheProtocolHeader(t *testing.T) { // PROTOCOL T6
 		}
 	}
 }
+
+func TestACertificateSpeaksForOneClientOrForNobody(t *testing.T) { // PROTOCOL T1, T2
+	good := wire.Leaf{CommonNames: []string{"agent-h1.fleet.example"}, ClientAuth: true}
+	for _, test := range []struct {
+		name string
+		edit func(*wire.Leaf)
+		want wire.LeafFlaw
+	}{
+		{"good", func(*wire.Leaf) {}, 0},
+		{"RSA of 2,048 bits", func(l *wire.Leaf) { l.RSABits = 2048 }, 0},
+		{"no name", func(l *wire.Leaf) { l.CommonNames = nil }, wire.NoCommonName},
+		{"two names", func(l *wire.Leaf) { l.CommonNames = []string{"agent-h1.fleet.example", "operator-a.fleet.example"} }, wire.SeveralCommonNames},
+		{"the same name twice", func(l *wire.Leaf) { l.CommonNames = []string{"h1", "h1"} }, wire.SeveralCommonNames},
+		{"a CA", func(l *wire.Leaf) { l.CA = true }, wire.CAAsLeaf},
+		{"not for clients", func(l *wire.Leaf) { l.ClientAuth = false }, wire.NoClientAuth},
+		{"RSA of 2,047 bits", func(l *wire.Leaf) { l.RSABits = 2047 }, wire.WeakKey},
+	} {
+		leaf := good
+		test.edit(&leaf)
+		id, flaw, refusal := leaf.Identify("fleet.example")
+		if flaw != test.want {
+			t.Errorf("%s: got the flaw %v, want %v", test.name, flaw, test.want)
+		}
+		want := wire.Identity{}
+		if test.want == 0 {
+			want = wire.ParseIdentity("agent-h1.fleet.example", "fleet.example")
+		} else if refusal.Code != wire.BadCertificate || refusal.Field == "" || !strings.Contains(refusal.Detail, "want") {
+			t.Errorf("%s: the refusal is %+v", test.name, refusal)
+		}
+		if id != want {
+			t.Errorf("%s: speaks for %+v, want %+v", test.name, id, want)
+		}
+	}
+}
+
+func TestTheOtherSpellingMeansTheSameHost(t *testing.T) { // PROTOCOL T2, T5
+	const suffix = "fleet.example"
+	for name, want := range map[string]wire.CommonName{
+		"agent-web-17.fleet.example":               "web-17",
+		"web-17":                                   "agent-web-17.fleet.example",
+		"web-17.eu":                                "agent-web-17.eu.fleet.example",
+		"agent-web-17":                             "agent-agent-web-17.fleet.example",
+		"agent-agent-x.fleet.example":              "agent-x",
+		"operator-ada":                             "agent-operator-ada.fleet.example", // a host's bare name
+		"agent-operator-ada.fleet.example":         "operator-ada",
+		"web-17.fleet.example":                     "agent-web-17.fleet.example.fleet.example",
+		"agent-web-17.fleet.example.fleet.example": "web-17.fleet.example",
+
+		"operator-ada.fleet.example": "", // one spelling only
+		"web 17":                     "", // no host's name
+		"":                           "",
+		// The bare name would be another host's, or an operator's.
+		"agent-agent-x.fleet.example.fleet.example":      "",
+		"agent-operator-ada.fleet.example.fleet.example": "",
+	} {
+		id := wire.ParseIdentity(name, suffix)
+		got, ok := id.OtherSpelling(suffix)
+		if got != want || ok != (want != "") {
+			t.Errorf("%q: got %q, %v, want %q", name, got, ok, want)
+		}
+		if !ok {
+			continue
+		}
+		other := wire.ParseIdentity(string(got), suffix)
+		if back, _ := other.OtherSpelling(suffix); other.Name != id.Name || other.Operator || string(back) != name {
+			t.Errorf("%q: the other spelling %q is %+v, and its other spelling is %q", name, got, other, back)
+		}
+	}
+	if got, ok := wire.ParseIdentity("h1", "").OtherSpelling(""); ok {
+		t.Errorf("without a suffix: got %q", got)
+	}
+}

@@ -23,13 +23,11 @@ var QuarantineEntrySchema = Schema[QuarantineEntry]{Fields: []Field[QuarantineEn
 	{"hostname", Optional, func(q *QuarantineEntry) Value { return &q.Hostname }},
 }}
 
-// Revocation is the body of POST /v1/operator/revocations and an entry of the
-// list of revocations: every certificate of CommonName whose NotBefore is
-// earlier than RevokedBefore is refused (PROTOCOL T5).
+// Revocation is an entry of the list of revocations: every certificate of
+// CommonName whose NotBefore is earlier than RevokedBefore is refused (PROTOCOL
+// T5).
 type Revocation struct {
-	CommonName CommonName
-	// RevokedBefore is the revocation instant. In a request it may be left
-	// out, which means now, and must not lie in the plane's future.
+	CommonName    CommonName
 	RevokedBefore Time
 }
 
@@ -41,6 +39,47 @@ var RevocationSchema = Schema[Revocation]{Fields: []Field[Revocation]{
 
 // AppendJSON implements [Document].
 func (r *Revocation) AppendJSON(dst []byte) []byte { return RevocationSchema.Append(dst, r) }
+
+// RevocationRequest is the body of POST /v1/operator/revocations (PROTOCOL T5).
+type RevocationRequest struct {
+	CommonName CommonName
+	// RevokedBefore is the revocation instant, which must not lie in the plane's
+	// future. Left out it means now.
+	RevokedBefore Time
+	// Force revokes a name that the plane knows nobody by.
+	Force Flag
+}
+
+// RevocationRequestSchema describes [RevocationRequest].
+var RevocationRequestSchema = Schema[RevocationRequest]{Fields: []Field[RevocationRequest]{
+	{"common_name", Required, func(r *RevocationRequest) Value { return &r.CommonName }},
+	{"revoked_before", Optional, func(r *RevocationRequest) Value { return &r.RevokedBefore }},
+	{"force", Optional, func(r *RevocationRequest) Value { return &r.Force }},
+}}
+
+// RevocationAnswer answers a [RevocationRequest] with what is in force.
+type RevocationAnswer struct {
+	CommonName    CommonName
+	RevokedBefore Time
+	// AlsoRevoked is the other spelling of the same host, which is revoked with it.
+	AlsoRevoked CommonName
+	// Warning says that the plane has not seen who is revoked, so that the name
+	// may be wrong.
+	Warning Text
+}
+
+// RevocationAnswerSchema describes [RevocationAnswer].
+var RevocationAnswerSchema = Schema[RevocationAnswer]{Fields: []Field[RevocationAnswer]{
+	{"common_name", Required, func(r *RevocationAnswer) Value { return &r.CommonName }},
+	{"revoked_before", Optional, func(r *RevocationAnswer) Value { return &r.RevokedBefore }},
+	{"also_revoked", Optional, func(r *RevocationAnswer) Value { return &r.AlsoRevoked }},
+	{"warning", Optional, func(r *RevocationAnswer) Value { return &r.Warning }},
+}}
+
+// AppendJSON implements [Document].
+func (r *RevocationAnswer) AppendJSON(dst []byte) []byte {
+	return RevocationAnswerSchema.Append(dst, r)
+}
 
 // NoBody is the optional body of an operator's POST that needs no document:
 // any JSON object.

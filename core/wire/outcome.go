@@ -43,6 +43,8 @@ const (
 	UnknownHost
 	// UnknownQuarantine is 404 for a closure that is not quarantined.
 	UnknownQuarantine
+	// UnknownName is 422: a common name that nobody is known by (T5).
+	UnknownName
 	// ManifestConflict is 409: another manifest under the same ID (R1).
 	ManifestConflict
 	// RolloutSuperseded is 409: a superseded rollout cannot be resumed (R4).
@@ -60,6 +62,8 @@ const (
 	CertificateRevoked
 	// CertificateExpired is 401: a kept connection outlived its certificate.
 	CertificateExpired
+	// BadCertificate is 401: the CA signed it, but it cannot speak for a client (T1).
+	BadCertificate
 	// UnsupportedProtocol is 426 (T6).
 	UnsupportedProtocol
 	// BadProtocolHeader is 400 (T6).
@@ -68,6 +72,8 @@ const (
 	ProtocolRequired
 	// UnsupportedMediaType is 415 (T7).
 	UnsupportedMediaType
+	// UnsupportedEncoding is 415: the body is encoded (T7).
+	UnsupportedEncoding
 	// BodyTooLarge is 413 (T7).
 	BodyTooLarge
 	// NotJSON is 400 (T7).
@@ -80,6 +86,8 @@ const (
 	WrongIdentity
 	// WrongRole is 403: an agent on an operator route or the reverse (T4).
 	WrongRole
+	// TooManyReaders is 429: as many histories are being read as may be (R5).
+	TooManyReaders
 	// Internal is 500: a defect of the plane.
 	Internal
 
@@ -112,6 +120,7 @@ var codes = [CodeCount]struct {
 	UnknownRollout:    {404, "unknown_rollout", "No such rollout for this host"},
 	UnknownHost:       {404, "unknown_host", "No such host"},
 	UnknownQuarantine: {404, "unknown_quarantine", "No such quarantined closure"},
+	UnknownName:       {422, "unknown_name", "Nobody is known by this name"},
 	ManifestConflict:  {409, "manifest_conflict", "Another manifest has this rollout ID"},
 	RolloutSuperseded: {409, "superseded", "The rollout is superseded"},
 	RolloutHeld:       {409, "held", "The rollout is held"},
@@ -121,16 +130,19 @@ var codes = [CodeCount]struct {
 	NoCertificate:        {401, "no_certificate", "A client certificate is needed"},
 	CertificateRevoked:   {401, "certificate_revoked", "The certificate is revoked"},
 	CertificateExpired:   {401, "certificate_expired", "The certificate is expired"},
+	BadCertificate:       {401, "bad_certificate", "The certificate speaks for no client"},
 	UnsupportedProtocol:  {426, "unsupported_protocol", "The plane speaks version 1 of the protocol"},
 	BadProtocolHeader:    {400, "bad_protocol_header", "The protocol header is unreadable"},
 	ProtocolRequired:     {400, "protocol_required", "The protocol header is needed"},
 	UnsupportedMediaType: {415, "unsupported_media_type", "The body must be application/json"},
+	UnsupportedEncoding:  {415, "unsupported_encoding", "The body must not be encoded"},
 	BodyTooLarge:         {413, "body_too_large", "The body is too large"},
 	NotJSON:              {400, "not_json", "The body is not JSON"},
 	WrongShape:           {422, "wrong_shape", "The document has the wrong shape"},
 	BadQuery:             {400, "bad_query", "A query parameter is wrong"},
 	WrongIdentity:        {403, "wrong_identity", "The certificate is another host's"},
 	WrongRole:            {403, "wrong_role", "The certificate is for other routes"},
+	TooManyReaders:       {429, "too_many_readers", "Too many histories are being read"},
 	Internal:             {500, "internal", "The plane failed"},
 }
 
@@ -170,7 +182,7 @@ type Outcome struct {
 	// Replay says that the answer carries X-Nixfleet-Replay-From: ReplayFrom.
 	Replay     bool
 	ReplayFrom Seq
-	// RetryAfter is the Retry-After of a 503 (G4). It is written in whole
+	// RetryAfter is the Retry-After of a 503 (G4) or a 429. It is written in whole
 	// seconds, rounded up, at least one.
 	RetryAfter time.Duration
 	// Heartbeat is the body of a 200 without a Document.
@@ -243,7 +255,7 @@ func (o *Outcome) Write(requestID string, a *Answer) {
 func (o *Outcome) writeProblem(requestID string, a *Answer) {
 	a.set(HeaderContentType, MediaProblem)
 	switch {
-	case o.Code.Unavailable():
+	case o.Code.Unavailable(), o.Code == TooManyReaders:
 		a.set(HeaderRetryAfter, strconv.FormatInt(retryAfterSeconds(o.RetryAfter), 10))
 	case o.Code.Status() == 401:
 		// RFC 9110, 11.6.1 wants a challenge with every 401; the scheme is
@@ -253,6 +265,8 @@ func (o *Outcome) writeProblem(requestID string, a *Answer) {
 		a.set("Connection", "Upgrade") // RFC 9110, 7.8
 		a.set("Upgrade", "nixfleet/1") // RFC 9110, 15.5.22
 		a.set(HeaderProtocol, strconv.Itoa(ProtocolVersion))
+	case o.Code == UnsupportedEncoding:
+		a.set("Accept-Encoding", "identity") // RFC 9110, 15.5.16
 	case o.Code == MethodNotAllowed:
 		a.set("Allow", o.Allow)
 	}

@@ -131,10 +131,10 @@ func checkHeaders(t *rapid.T, outcome *wire.Outcome, answer *wire.Answer) {
 		t.Fatalf("replay %v from %d: the header is %q", outcome.Replay, outcome.ReplayFrom, replay)
 	}
 
-	// Retry-After always and only on a 503, in whole seconds, at least one, and
+	// Retry-After always and only on a 503 and a 429, in whole seconds, at least one, and
 	// never before the slot (PROTOCOL G4).
 	retry, hasRetry := has[wire.HeaderRetryAfter]
-	if hasRetry != (outcome.Code.Status() == 503) {
+	if hasRetry != (outcome.Code.Status() == 503 || outcome.Code.Status() == 429) {
 		t.Fatalf("Retry-After is %q", retry)
 	}
 	if hasRetry {

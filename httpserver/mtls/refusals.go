@@ -21,16 +21,17 @@ import (
 type cause uint8
 
 const (
-	causeUnknownCA     cause = iota // the client's certificate is of a CA that is not trusted
-	causeExpired                    // it has expired
-	causeNotYetValid                // it is not valid yet
-	causeWrongUsage                 // it is not one for clients
-	causeBadClient                  // it is wrong in another way
-	causeOldVersion                 // the client does not speak TLS 1.3
-	causeNotTLS                     // the client does not speak TLS
-	causeServerRefused              // the client refused the server's certificate, or sent another alert
-	causeHungUp                     // the client closed the connection within the handshake
-	causeTimeout                    // the client did not go on in time
+	causeUnknownCA      cause = iota // the client's certificate is of a CA that is not trusted
+	causeExpired                     // it has expired
+	causeNotYetValid                 // it is not valid yet
+	causeWrongUsage                  // it is not one for clients
+	causeBadClient                   // it is wrong in another way
+	causeUnsupportedKey              // its key is of a kind that crypto/tls does not verify
+	causeOldVersion                  // the client does not speak TLS 1.3
+	causeNotTLS                      // the client does not speak TLS
+	causeServerRefused               // the client refused the server's certificate, or sent another alert
+	causeHungUp                      // the client closed the connection within the handshake
+	causeTimeout                     // the client did not go on in time
 	causeOther
 
 	causeCount int = iota
@@ -38,23 +39,25 @@ const (
 
 var causeWords = [causeCount]string{
 	causeUnknownCA: "unknown_ca", causeExpired: "expired", causeNotYetValid: "not_yet_valid", causeWrongUsage: "wrong_usage",
-	causeBadClient: "bad_certificate", causeOldVersion: "old_version", causeNotTLS: "not_tls", causeServerRefused: "client_alert",
+	causeBadClient: "bad_certificate", causeUnsupportedKey: "unsupported_key", causeOldVersion: "old_version", causeNotTLS: "not_tls", causeServerRefused: "client_alert",
 	causeHungUp: "closed", causeTimeout: "timeout", causeOther: "other",
 }
 
 // causeAdvice is what to look at first.
 var causeAdvice = [causeCount]string{
-	causeUnknownCA:     "the client's CA is not in the client CA file",
-	causeExpired:       "renew the client's certificate",
-	causeNotYetValid:   "compare the clocks of the client's CA and of this machine",
-	causeWrongUsage:    "the client shows a certificate that is not for clients",
-	causeBadClient:     "the client's certificate cannot be verified",
-	causeOldVersion:    "the client does not speak TLS 1.3",
-	causeNotTLS:        "the client does not speak TLS; the URL begins with https",
-	causeServerRefused: "the client refused the server's certificate: compare its CA file and the name in its URL",
-	causeHungUp:        "the client closed the connection within the handshake",
-	causeTimeout:       "the client did not complete the handshake in time",
-	causeOther:         "see detail",
+	causeUnknownCA:   "the client's CA is not in the client CA file",
+	causeExpired:     "renew the client's certificate",
+	causeNotYetValid: "compare the clocks of the client's CA and of this machine",
+	causeWrongUsage:  "the client shows a certificate that is not for clients",
+	causeBadClient:   "the client's certificate cannot be verified",
+	// To crypto/tls such a key is "an unsupported public key of type <nil>".
+	causeUnsupportedKey: "the client's certificate declares a kind of key that is not supported, such as RSASSA-PSS; issue it with an ECDSA or Ed25519 key, or an RSA key declared as rsaEncryption",
+	causeOldVersion:     "the client does not speak TLS 1.3",
+	causeNotTLS:         "the client does not speak TLS; the URL begins with https",
+	causeServerRefused:  "the client refused the server's certificate: compare its CA file and the name in its URL",
+	causeHungUp:         "the client closed the connection within the handshake",
+	causeTimeout:        "the client did not complete the handshake in time",
+	causeOther:          "see detail",
 }
 
 // logEvery is how often a cause is logged at most.
@@ -165,6 +168,8 @@ func causeOf(p *peer, err error, now time.Time) cause {
 		return causeOfClient(unverified.Err, now)
 	case p.hello && len(p.versions) > 0 && !slices.Contains(p.versions, tls.VersionTLS13):
 		return causeOldVersion
+	case strings.Contains(err.Error(), "unsupported public key"): // crypto/tls has no error value for it
+		return causeUnsupportedKey
 	case errors.As(err, &plain):
 		return causeNotTLS
 	case errors.As(err, &network) && network.Op == "remote error":

@@ -24,7 +24,7 @@
 //     returned nil.
 //  5. Load returns the state after the last entry of the log, byte for byte
 //     ([plane.Plane.AppendDurable]), in a plane that belongs to the caller.
-//  6. Events returns the history of one rollout, page by page. Old entries may
+//  6. Events yields the history of one rollout, one entry at a time. Old entries may
 //     be missing from it (an implementation may bound or compact its history);
 //     their effect on the state is never missing.
 //  7. One process at a time writes to a log. An implementation refuses to open

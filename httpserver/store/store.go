@@ -27,11 +27,12 @@ type Store interface {
 	// outcome is indeterminate; call Load.
 	Commit(entries []plane.Entry, rows []plane.Row) error
 
-	// Events returns one page of a rollout's history (PROTOCOL R5): the entries
-	// whose number is greater than after, oldest first, at most limit of them,
-	// where limit is at least 1. next is the value of after for the next page,
-	// or 0 on the last page. A rollout that has no entry has an empty history.
-	Events(id wire.RolloutID, after wire.Seq, limit int) (events []wire.LoggedEvent, next wire.Seq, err error)
+	// Events calls yield with a rollout's history (PROTOCOL R5): the entries whose
+	// number is greater than after, oldest first, one at a time, until yield
+	// returns false. What it yields is valid until yield returns. It holds one
+	// entry in memory, not the history. A rollout that has no entry has an empty
+	// history.
+	Events(id wire.RolloutID, after wire.Seq, yield func(*wire.LoggedEvent) bool) error
 
 	// Close releases what the store holds. Closing it again does nothing.
 	Close() error

@@ -54,8 +54,8 @@ func (s *heldStore) Commit(entries []plane.Entry, rows []plane.Row) error {
 }
 
 // Events implements [store.Store].
-func (s *heldStore) Events(id wire.RolloutID, after wire.Seq, limit int) ([]wire.LoggedEvent, wire.Seq, error) {
-	return s.inner.Events(id, after, limit)
+func (s *heldStore) Events(id wire.RolloutID, after wire.Seq, yield func(*wire.LoggedEvent) bool) error {
+	return s.inner.Events(id, after, yield)
 }
 
 // Close implements [store.Store].

@@ -88,7 +88,8 @@ func (g *Game) act(ctx context.Context, a scenario.Act) {
 	case scenario.ActRevoke:
 		path = "/v1/operator/revocations"
 		name := wire.CommonName("agent-" + string(scenario.HostName(a.Hosts.First)) + "." + suffix)
-		body = wire.RevocationSchema.Append(nil, &wire.Revocation{CommonName: name})
+		// The operator knows that there is the host, whether the plane has heard of it or not.
+		body = wire.RevocationRequestSchema.Append(nil, &wire.RevocationRequest{CommonName: name, Force: true})
 	}
 	status, answer, err := g.asks.postUntilAnswered(ctx, path, body)
 	if err != nil {

@@ -77,7 +77,7 @@ func Checkers() []Checker {
 		{"S7", newRoom},
 		{"S8", newReplays},
 		{"S9", newBootstraps},
-		{"S10", newIsolation},
+		{"S10", func(s *Checks) { newIsolation(s); newNames(s) }},
 		{"S11", newSteppings},
 		{"S12", newReachability},
 		{"S13", newOffers},

@@ -265,7 +265,9 @@ func (l *ledger) revoke(w *world.World, in *plane.Revoke) {
 	if !before.IsSet() {
 		before = w.PlaneWall()
 	}
-	if name := in.CommonName; l.live.revoked[name].Before(before) {
-		l.do(func(d *decisions) { d.revoked[name] = before })
+	for _, name := range []wire.CommonName{in.CommonName, in.Also} {
+		if name != "" && l.live.revoked[name].Before(before) {
+			l.do(func(d *decisions) { d.revoked[name] = before })
+		}
 	}
 }

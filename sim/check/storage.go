@@ -32,10 +32,10 @@ func newStorage(s *Checks) {
 func (c *storage) stepping(e *world.Event) {
 	c.logged = len(e.Output.Entries)
 	if in, is := e.Input.(*plane.Storage); is && in.Unavailable != c.failed {
-		e.World.Violate("S20", "the plane is told that commits fail: %v; the last one failed: %v", in.Unavailable, c.failed)
+		e.World.Violate("S20", "the plane is told that commits fail: %v; want %v, as the last one did", in.Unavailable, c.failed)
 	}
 	if e.Message != nil && c.failed && c.loaded && !c.l.readOnly {
-		e.World.Violate("S20", "m%d, %v, is stepped, and the plane was not told that commits fail", e.Message.ID(), e.Input)
+		e.World.Violate("S20", "m%d, %v, is stepped after a commit that failed; want the plane told before that commits fail", e.Message.ID(), e.Input)
 	}
 }
 
@@ -47,12 +47,12 @@ func (c *storage) stepDone(e *world.Event) {
 	refused := e.Reply.Outcome.Code == wire.StoreUnavailable
 	switch {
 	case !c.l.readOnly && refused:
-		w.Violate("S20", "m%d, %v, is refused store_unavailable, and commits succeed", m.ID(), in)
+		w.Violate("S20", "m%d, %v, is refused store_unavailable; want it taken, since commits succeed", m.ID(), in)
 	case !c.l.readOnly:
 	case len(e.Output.Entries) > c.logged:
-		w.Violate("S20", "m%d, %v, is logged though commits fail", m.ID(), in)
+		w.Violate("S20", "m%d, %v, is logged; want it refused store_unavailable, since commits fail", m.ID(), in)
 	case refused && !c.mayNeedDisk(in):
-		w.Violate("S20", "m%d, %v, is refused store_unavailable, and needs no disk", m.ID(), in)
+		w.Violate("S20", "m%d, %v, is refused store_unavailable; want it answered, since it needs no disk", m.ID(), in)
 	}
 }
 

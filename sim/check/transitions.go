@@ -48,7 +48,7 @@ func verdictOn(rec *rollout.Record, soak time.Duration, ev wire.Event) (wire.Cod
 	kind := ev.Body.Kind()
 	move := legalMoves[kind]
 	refusal := wire.Rejected // E7
-	if ev.Seq > rec.LastEventSeq+1 {
+	if ev.Seq > rec.LastEventSeq+1 && !atEnd(rec) {
 		refusal = wire.Gap // E6
 	}
 	inferred := rec.State == wire.Soaking && rec.Marks.Has(rollout.MarkActivationCompletedAt)
@@ -66,6 +66,28 @@ func verdictOn(rec *rollout.Record, soak time.Duration, ev wire.Event) (wire.Cod
 		return refusal, rec.State
 	default: // E5
 		return wire.NoContent, rec.State
+	}
+}
+
+// atEnd reports whether nothing that a record lacks could make an event legal.
+func atEnd(rec *rollout.Record) bool {
+	return rec.State == wire.Converged || rec.State == wire.Failed || rec.State == wire.Reverted
+}
+
+// tellsNothing reports whether a record at its end has all that an absorbed event
+// says: then the event is neither counted nor logged (PROTOCOL E5).
+func tellsNothing(rec *rollout.Record, body wire.EventBody, to wire.State) bool {
+	lacks := func(at wire.Time, mark rollout.Marks) bool { return !at.IsSet() || rec.Marks.Has(mark) }
+	switch body.(type) {
+	case wire.DispatchAck:
+		return !lacks(rec.DispatchAckedAt, rollout.MarkDispatchAckedAt) && rec.CurrentClosureAtDispatch != ""
+	case wire.ActivationStarted:
+		return rec.ActivationStartedAt.IsSet()
+	case wire.ActivationCompleted:
+		return !lacks(rec.ActivationCompletedAt, rollout.MarkActivationCompletedAt) && !lacks(rec.SoakDueAt, rollout.MarkSoakDueAt) &&
+			rec.CurrentClosure != "" && !rec.Marks.Has(rollout.MarkCurrentClosure)
+	default:
+		return rec.State != to || rec.EndedAt.IsSet()
 	}
 }
 
@@ -147,7 +169,7 @@ func (c *transitions) stepping(e *world.Event) {
 	c.target, c.code, c.to = c.l.copyOf(c.l.host, ev.Envelope.RolloutID), wire.UnknownRollout, 0 // E8
 	if r := c.target; r != nil {
 		c.code, c.to = verdictOn(r.before, r.of.soak(r.wave), ev.Envelope.Event)
-		if c.l.readOnly && c.code == wire.NoContent && ev.Envelope.Event.Seq > r.before.LastEventSeq { // G9
+		if c.l.readOnly && c.code == wire.NoContent && ev.Envelope.Event.Seq > r.before.LastEventSeq && !isNoNews(r.before, ev.Envelope.Event.Body) { // G9
 			c.code, c.to = wire.StoreUnavailable, r.before.State
 		}
 	}
@@ -171,6 +193,13 @@ func (c *transitions) stepDone(e *world.Event) {
 	}
 }
 
+// isNoNews reports whether an event is absorbed by a record at its end and tells it
+// nothing (PROTOCOL E5): it is answered, and not logged.
+func isNoNews(rec *rollout.Record, body wire.EventBody) bool {
+	move := legalMoves[body.Kind()]
+	return atEnd(rec) && !slices.Contains(move.from, rec.State) && tellsNothing(rec, body, move.to)
+}
+
 func (c *transitions) event(w *world.World, m *world.Message, in *plane.Event, reply *plane.Reply) {
 	ev := in.Envelope.Event
 	if got := reply.Outcome.Code; got != c.code {
@@ -182,7 +211,7 @@ func (c *transitions) event(w *world.World, m *world.Message, in *plane.Event, r
 		want, seq := r.before.State, r.before.LastEventSeq
 		if r == c.target {
 			want = c.to
-			if c.code == wire.NoContent && ev.Seq > seq {
+			if c.code == wire.NoContent && ev.Seq > seq && !isNoNews(r.before, ev.Body) {
 				seq, lines = ev.Seq, 1
 			}
 		}

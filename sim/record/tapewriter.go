@@ -263,7 +263,9 @@ func operatorRequest(t *TapeRequest, m *world.Message) {
 		t.Body = wire.QuarantineEntrySchema.Append(nil, &wire.QuarantineEntry{Channel: in.Channel, Closure: in.Closure})
 	case *plane.Revoke:
 		t.Path = "/v1/operator/revocations"
-		t.Body = wire.RevocationSchema.Append(nil, &wire.Revocation{CommonName: in.CommonName, RevokedBefore: in.Before})
+		t.Body = wire.RevocationRequestSchema.Append(nil, &wire.RevocationRequest{
+			CommonName: in.CommonName, RevokedBefore: in.Before, Force: wire.Flag(in.Holder.Force),
+		})
 	default:
 		panic("record: no request for the input of an operator")
 	}

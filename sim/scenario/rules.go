@@ -15,7 +15,7 @@ type Rule struct {
 // others, by number.
 var rules = []Rule{
 	{"S1", "what the plane has told any host or operator survives every crash; only the loss of its disk loses it (PROTOCOL E2)"},
-	{"S2", "a record's last_event_seq never falls, except by the loss of the disk, or by a start, and then to no less than what was acknowledged (PROTOCOL E2, E3)"},
+	{"S2", "a record's last_event_seq never falls, except by the loss of the disk, or by a start, and then to no less than what was acknowledged; a record at its end need not count what it knows already (PROTOCOL E2, E3, E5)"},
 	{"S3", "every event is answered, and moves its record, by the table of PROTOCOL E (E1, E3 to E8); a heartbeat by H4 and H5; nothing else moves a record, and the log gets an entry for each move"},
 	{"S4", "the plane's record is never ahead of the agent's own history, except by a marked confirmation, and at rest the two are equal (PROTOCOL A1, A4, E5, H4)"},
 	{"S5", "every request is answered exactly once, at its deadline at the latest; a poll at the end of its wait (PROTOCOL G3, D1, D3)"},
@@ -23,7 +23,7 @@ var rules = []Rule{
 	{"S7", "the inbox never has more requests than its capacity, never more of other kinds than the quarter that is reserved for heartbeats leaves, and never more than 4 of one caller (PROTOCOL G1, G5, G6)"},
 	{"S8", "an answer has Replay-From exactly when drift or a gap calls for it, with the last event number of the plane's record (PROTOCOL H2, E6, E7)"},
 	{"S9", "a heartbeat that names no rollout is answered with a snapshot of each active record of its host, as it is, in the order of their IDs; every other with none (PROTOCOL H3, H6)"},
-	{"S10", "nothing about a host changes by a request with another host's certificate, and nothing at all by a refused request (PROTOCOL T3 to T5, T7, E6, E7)"},
+	{"S10", "nothing about a host changes by a request with another host's certificate, and nothing at all by a refused request; a name is revoked if the plane knows its holder or the request forces it, and both names of a host together (PROTOCOL T3 to T5, T7, E6, E7)"},
 	{"S11", "a reply is delivered before the request's deadline or not at all; a refused request is never given to the reducer, an admitted one at most once (PROTOCOL G1, G2)"},
 	{"S12", "a host is reachable, unreachable or never seen by the plane's own clock, with time that the plane was impaired credited; agents' clocks are only shown (PROTOCOL L1 to L3, H1)"},
 	{"S13", "a poll is offered what is queued for its host, and nothing that is quarantined, halted, held or superseded; when work for a host is queued, its waiting polls are woken (PROTOCOL D1, D2, R1 to R3, R6)"},

@@ -398,7 +398,7 @@ func TestAFailedCommitIsADroppedReplyAndThePlaneIsBuiltAgain(t *testing.T) {
 
 // PROTOCOL G1, E2
 func TestWhileTheDiskCannotBeReadThePlaneIsNotUp(t *testing.T) {
-	r := justBefore(t, oneHost, wire.KindDispatchAck, "disk fail for=40s")
+	r := justBefore(t, oneHost, wire.KindDispatchAck, "disk fail for=40s unreadable=yes")
 	failed := r.when("the commit failed", func() bool { return r.w.effects[scenario.EffectDiskFailed] > 0 })
 	rebuilt := r.when("the plane was built again", func() bool { return r.w.effects[scenario.EffectRebuilt] > 0 })
 	if took := rebuilt - failed; took < 39*time.Second || took > 46*time.Second { // attempts are up to 5 s apart

@@ -64,7 +64,7 @@ func (w *World) firstIssue() wire.Time { return w.scenario.Start.At.Add(-30 * 24
 // hostCommonName is the common name in the certificates of host number n, which
 // the fleet need not have.
 func hostCommonName(n int) wire.CommonName {
-	return wire.CommonName("agent-" + string(scenario.HostName(n)) + ".sim")
+	return wire.CommonName("agent-" + string(scenario.HostName(n)) + "." + nameSuffix)
 }
 
 func (h *hostNode) init(w *World, i int) {

@@ -17,6 +17,9 @@ type operatorNode struct {
 	identity wire.Identity
 	opened   []int // rollouts, in the order of opening
 	refused  int   // how many were older than one in force
+	// forced are the acts that the plane refused because it knows nobody by the
+	// name: the operator knows better.
+	forced map[int]bool
 }
 
 // operatorRetry is how long the operator waits before an act is tried again.
@@ -27,7 +30,7 @@ const operatorTimeout = 10 * time.Second
 
 func (o *operatorNode) init(w *World) {
 	o.stream = random.New(w.scenario.Seed, "operator", 0)
-	o.identity = wire.Identity{CommonName: "operator-sim.sim", Operator: true, Name: "sim"}
+	o.identity = wire.Identity{CommonName: "operator-sim." + nameSuffix, Operator: true, Name: "sim"}
 	for i := range w.scenario.Rollouts {
 		w.queue.push(Timer{at: w.scenario.Rollouts[i].At, kind: dueOperator, node: operatorNodeID, arg: uint64(i)})
 	}
@@ -48,12 +51,12 @@ func (o *operatorNode) act(w *World, i int) {
 	if i < len(w.scenario.Rollouts) {
 		m.operator = &plane.OpenRollout{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[i])}
 	} else {
-		m.operator = w.actInput(&w.scenario.Acts[i-len(w.scenario.Rollouts)])
+		m.operator = w.actInput(&w.scenario.Acts[i-len(w.scenario.Rollouts)], o.forced[i])
 	}
 	w.send(m, &o.stream)
 }
 
-func (w *World) actInput(a *scenario.Act) plane.Input {
+func (w *World) actInput(a *scenario.Act, force bool) plane.Input {
 	switch a.Kind {
 	case scenario.ActOpen:
 		return &plane.OpenRollout{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[w.scenario.RolloutIndex(a.Rollout)])}
@@ -64,9 +67,21 @@ func (w *World) actInput(a *scenario.Act) plane.Input {
 	case scenario.ActClear:
 		return &plane.ClearQuarantine{Channel: a.Channel, Closure: a.Closure}
 	default:
-		return &plane.Revoke{CommonName: hostCommonName(a.Hosts.First)}
+		return revocationOf(hostCommonName(a.Hosts.First), force)
 	}
 }
+
+// revocationOf is what a server makes of the request to revoke a host's names.
+func revocationOf(name wire.CommonName, force bool) *plane.Revoke {
+	id := wire.ParseIdentity(string(name), nameSuffix)
+	in := &plane.Revoke{CommonName: name, Holder: plane.Holder{Judge: true, Force: force}}
+	in.Also, _ = id.OtherSpelling(nameSuffix)
+	in.Holder.Hostname, _ = id.Hostname()
+	return in
+}
+
+// nameSuffix is what the common names of a simulated fleet end in (PROTOCOL T2).
+const nameSuffix = "sim"
 
 // hear takes the plane's answer, or tries again.
 func (o *operatorNode) hear(w *World, m *Message, answered bool) {
@@ -84,6 +99,14 @@ func (o *operatorNode) hear(w *World, m *Message, answered bool) {
 		return
 	}
 	a := &w.scenario.Acts[i-len(w.scenario.Rollouts)]
+	if m.request.Outcome.Code == wire.UnknownName { // nobody has told the plane of the host yet
+		if o.forced == nil {
+			o.forced = make(map[int]bool)
+		}
+		o.forced[i] = true
+		w.queue.push(Timer{at: w.now + operatorRetry, kind: dueOperator, node: operatorNodeID, arg: m.call})
+		return
+	}
 	if a.Kind != scenario.ActRevoke || m.request.Outcome.Code != wire.OK {
 		return
 	}

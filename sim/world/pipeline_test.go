@@ -1,6 +1,7 @@
 package world
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -22,7 +23,12 @@ func TestPipeline_TheLoopStepsOnDuringACommitAndIsInterrupted(t *testing.T) {
 }
 
 func TestPipeline_AFailedCommitDiscardsWhatWasSteppedMeanwhile(t *testing.T) { // PROTOCOL G2
-	r := play(t, slowDisk+"at 40s disk fail count=3 after=yes\n")
+	// Many, since each is followed by a trial, during which nothing is logged.
+	story := slowDisk
+	for at := 2; at < 120; at += 5 {
+		story += fmt.Sprintf("at %ds disk fail count=1 after=yes\n", at)
+	}
+	r := play(t, story)
 	r.finish()
 	for _, e := range []scenario.Effect{scenario.EffectDiscardedMore, scenario.EffectStoredAfterAll} {
 		if r.w.effects[e] == 0 {

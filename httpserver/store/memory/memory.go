@@ -125,24 +125,22 @@ func (l *Log) sizeOf(e *plane.Entry) int {
 }
 
 // Events implements [store.Store].
-func (l *Log) Events(id wire.RolloutID, after wire.Seq, limit int) (events []wire.LoggedEvent, next wire.Seq, err error) {
+func (l *Log) Events(id wire.RolloutID, after wire.Seq, yield func(*wire.LoggedEvent) bool) error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	start, found := slices.BinarySearchFunc(l.entries, after, func(e plane.Entry, n wire.Seq) int { return cmp.Compare(e.Number, n) })
+	entries := l.entries // what is in it does not change
+	l.mu.Unlock()
+	start, found := slices.BinarySearchFunc(entries, after, func(e plane.Entry, n wire.Seq) int { return cmp.Compare(e.Number, n) })
 	if found {
 		start++
 	}
-	for i := start; i < len(l.entries); i++ {
-		e := &l.entries[i]
-		if e.RolloutID != id {
-			continue
+	for i := start; i < len(entries); i++ {
+		if e := &entries[i]; e.RolloutID == id {
+			if logged := e.Logged(); !yield(&logged) {
+				return nil
+			}
 		}
-		if len(events) == limit {
-			return events, events[limit-1].Number, nil
-		}
-		events = append(events, e.Logged())
 	}
-	return events, 0, nil
+	return nil
 }
 
 // Close implements [store.Store]. It does nothing: the log stays usable.

@@ -28,7 +28,7 @@ func TestLog_FoldedEntriesKeepTheirEffect(t *testing.T) { // PROTOCOL E2
 	}
 	// The newest entries are still in a history, the oldest are not.
 	for entry, want := range map[*plane.Entry]bool{&r.Entries[0]: false, newestOfARollout(t, r): true} {
-		events, next, err := l.Events(entry.RolloutID, entry.Number-1, 1)
+		events, next, err := storetest.Page(l, entry.RolloutID, entry.Number-1, 1)
 		got := len(events) == 1 && events[0].Number == entry.Number
 		if got != want || err != nil {
 			t.Errorf("entry %d: %v, next %d, error %v; want it in the history: %v", entry.Number, events, next, err, want)

@@ -42,7 +42,7 @@ func TestCompact_KeepsTheStateAndSetsTheCheckpoint(t *testing.T) {
 		t.Errorf("got %+v; want %d entries from %d on", report, n, c.Checkpoint)
 	}
 	// The history from before the checkpoint is still shown.
-	if events, _, err := s.Events(r.Opened[0], 0, 3); err != nil || len(events) != 3 || events[0].Number != 1 {
+	if events, _, err := storetest.Page(s, r.Opened[0], 0, 3); err != nil || len(events) != 3 || events[0].Number != 1 {
 		t.Errorf("the history is %v, %v", events, err)
 	}
 }
@@ -59,7 +59,7 @@ func TestCompact_RemovesFinishedRollouts(t *testing.T) {
 		if !strings.Contains(before, `rollout {"rollout_id":"`+string(id)+`"`) || strings.Contains(after, `rollout {"rollout_id":"`+string(id)+`"`) {
 			t.Errorf("%s was not removed", id)
 		}
-		if events, _, err := s.Events(id, 0, 1); err != nil || len(events) > 0 {
+		if events, _, err := storetest.Page(s, id, 0, 1); err != nil || len(events) > 0 {
 			t.Errorf("%s has a history: %v, %v", id, events, err)
 		}
 	}

@@ -195,7 +195,7 @@ func TestClosedDB_ReturnsErrors(t *testing.T) {
 	if _, err := s.Load(t.Context(), plane.Config{}); err == nil {
 		t.Error("a load of a closed database succeeded")
 	}
-	if _, _, err := s.Events("a@b", 0, 1); err == nil {
+	if _, _, err := storetest.Page(s, "a@b", 0, 1); err == nil {
 		t.Error("a history of a closed database succeeded")
 	}
 }

@@ -11,36 +11,46 @@ import (
 
 // Events implements [store.Store] (PROTOCOL R5). What [DB.Compact] removed is not
 // in the history.
-func (db *DB) Events(id wire.RolloutID, after wire.Seq, limit int) (events []wire.LoggedEvent, next wire.Seq, err error) {
+func (db *DB) Events(id wire.RolloutID, after wire.Seq, yield func(*wire.LoggedEvent) bool) error {
 	db.reading.RLock()
 	defer db.reading.RUnlock()
 	if db.pool == nil {
-		return nil, 0, errors.New("sqlite: the database is not open")
+		return errors.New("sqlite: the database is not open")
 	}
 	ctx := context.Background()
 	conn, err := db.pool.Conn(ctx)
 	if err != nil {
-		return nil, 0, fmt.Errorf("sqlite: %s: %w", db.path, err)
+		return fmt.Errorf("sqlite: %s: %w", db.path, err)
 	}
 	defer conn.Close()
-	err = eachEntry(ctx, conn, "WHERE rollout_id = ? AND number > ? ORDER BY number LIMIT ?", []any{string(id), int64(after), limit + 1}, func(e *plane.Entry, _ []byte) error {
-		events = append(events, e.Logged())
+	entries := entryReader{mayDecode: func(e *plane.Entry) bool { return e.Kind != "opened" }} // a history shows no manifest
+	err = entries.each(ctx, conn, "WHERE rollout_id = ? AND number > ? ORDER BY number", []any{string(id), int64(after)}, func(e *plane.Entry, _ []byte) error {
+		if logged := e.Logged(); !yield(&logged) {
+			return errEnough
+		}
 		return nil
 	})
-	if err != nil {
-		return nil, 0, fmt.Errorf("sqlite: %s: %w", db.path, err)
+	if err != nil && err != errEnough {
+		return fmt.Errorf("sqlite: %s: %w", db.path, err)
 	}
-	if len(events) > limit {
-		events = events[:limit]
-		return events, events[limit-1].Number, nil
-	}
-	return events, 0, nil
+	return nil
 }
+
+// errEnough ends a query early.
+var errEnough = errors.New("enough")
 
 // eachEntry calls f with the entries of the log that rest, the end of a query,
 // selects, and with the input as it is stored. Both are valid until f returns;
 // the entry's decoded Input stays valid.
 func eachEntry(ctx context.Context, q querier, rest string, args []any, f func(e *plane.Entry, input []byte) error) error {
+	return entryReader{}.each(ctx, q, rest, args, f)
+}
+
+// entryReader reads entries. Where mayDecode is set and reports false, the entry's
+// Input stays nil.
+type entryReader struct{ mayDecode func(*plane.Entry) bool }
+
+func (r entryReader) each(ctx context.Context, q querier, rest string, args []any, f func(e *plane.Entry, input []byte) error) error {
 	rows, err := q.QueryContext(ctx, "SELECT number, at, kind, hostname, rollout_id, outcome, input, checksum FROM event_log "+rest, args...)
 	if err != nil {
 		return err
@@ -64,7 +74,9 @@ func eachEntry(ctx context.Context, q querier, rest string, args []any, f func(e
 		if want := checksum(&e, input); int64(want) != sum {
 			return entryDifference(&e, "checksum", fmt.Sprint(sum), fmt.Sprintf("%d, computed from its other columns: the row is damaged", want))
 		}
-		if err := e.DecodeInput(&decoder, input); err != nil {
+		if r.mayDecode != nil && !r.mayDecode(&e) {
+			// It is not needed.
+		} else if err := e.DecodeInput(&decoder, input); err != nil {
 			return entryDifference(&e, "input", string(input), err.Error())
 		}
 		if err := f(&e, input); err != nil {

@@ -153,6 +153,20 @@ func eventsPages(t *testing.T, s store.Store) { // PROTOCOL R5
 	}
 }
 
+// Page reads at most limit entries of a rollout's history. next is the number of
+// the last one, or 0 if there are no more.
+func Page(s store.Store, id wire.RolloutID, after wire.Seq, limit int) (events []wire.LoggedEvent, next wire.Seq, err error) {
+	err = s.Events(id, after, func(e *wire.LoggedEvent) bool {
+		if len(events) == limit {
+			next = events[limit-1].Number
+			return false
+		}
+		events = append(events, *e)
+		return true
+	})
+	return events, next, err
+}
+
 // history returns what a store should have of a rollout.
 func (r *Rig) history(id wire.RolloutID) (list []wire.LoggedEvent) {
 	for i := range r.Entries {
@@ -169,7 +183,7 @@ func wantHistory(t *testing.T, s store.Store, r *Rig, id wire.RolloutID) {
 	const limit = 3
 	var got []wire.LoggedEvent
 	for after := wire.Seq(0); ; {
-		page, next, err := s.Events(id, after, limit)
+		page, next, err := Page(s, id, after, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +211,7 @@ func eventsUnknown(t *testing.T, s store.Store) {
 	r := NewRig(t, 8)
 	r.Random()
 	r.Commit(s)
-	if events, next, err := s.Events("no@rollout", 0, 10); len(events) > 0 || next != 0 || err != nil {
+	if events, next, err := Page(s, "no@rollout", 0, 10); len(events) > 0 || next != 0 || err != nil {
 		t.Errorf("got %v, next %d, error %v; want an empty history", events, next, err)
 	}
 }
@@ -226,7 +240,7 @@ func eventsConcurrent(t *testing.T, s store.Store) {
 				return
 			default:
 			}
-			events, _, err := s.Events(id, 0, 1000)
+			events, _, err := Page(s, id, 0, 1000)
 			if err != nil {
 				failed = err
 				return
