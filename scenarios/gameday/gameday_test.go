@@ -16,13 +16,20 @@ import (
 // play plays a scenario as fast as one with an interval of a minute can be.
 func play(t *testing.T, text string, edits ...func(*Game)) *Result {
 	t.Helper()
+	return playAt(t, 60, text, edits...)
+}
+
+// playAt plays a scenario at a speed. At a lower one there is more real time for
+// what has to be seen: an agent waits 10 s of its own for an answer.
+func playAt(t *testing.T, speed int, text string, edits ...func(*Game)) *Result {
+	t.Helper()
 	before := goleak.IgnoreCurrent()
 	file, err := scenario.ParseFile("", text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var story strings.Builder
-	g, err := New(Config{Scenario: file.Scenario, Speed: 60, Progress: &story})
+	g, err := New(Config{Scenario: file.Scenario, Speed: speed, Progress: &story})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,8 +50,8 @@ func play(t *testing.T, text string, edits ...func(*Game)) *Result {
 }
 
 func TestFaultsAreInjectedIntoARealPlaneAndTheFleetSettles(t *testing.T) {
-	r := play(t, `fleet 3
-plane reply-timeout=30s
+	r := playAt(t, 15, `fleet 3
+plane reply-timeout=5s
 rollout stable@r1 at=5s target=c1 waves=0s,0s
 at 10s   reply drop host=h1 count=1
 at 40s   reducer wedge for=1m
