@@ -51,7 +51,7 @@ func (c *refusals) refused(e *world.Event) {
 	}
 }
 
-// dropped: the loop lets go of an input without a reply only if a fault makes
+// dropped: the loop drops an input without a reply only if a fault makes
 // it, if the plane is being built again, or if the process ends.
 func (c *refusals) dropped(e *world.Event) {
 	w, m := e.World, e.Message

@@ -122,7 +122,7 @@ func (c *isolation) admitted(e *world.Event) {
 
 func (c *isolation) stepping(e *world.Event) {
 	w, m, in := e.World, e.Message, e.Input
-	if m != nil && m.Host() > 0 && string(aboutHost(in)) != m.Identity().Name {
+	if m != nil && m.Host() > 0 && string(world.AboutHost(in)) != m.Identity().Name {
 		w.Violate("S10", "m%d, %v, is stepped; want it refused, since it came with the certificate of %s", m.ID(), in, m.Identity().Name)
 	}
 	for _, r := range c.l.now {

@@ -128,24 +128,9 @@ func (l *ledger) copyOf(host int, id wire.RolloutID) *recordCopy {
 	return nil
 }
 
-// aboutHost is the name of the host that an input is about; empty if it is
-// about none.
-func aboutHost(in plane.Input) wire.Hostname {
-	switch in := in.(type) {
-	case *plane.Heartbeat:
-		return in.Request.Hostname
-	case *plane.Event:
-		return in.Envelope.Hostname
-	case *plane.Poll:
-		return in.Hostname
-	default:
-		return ""
-	}
-}
-
 func (l *ledger) stepping(e *world.Event) {
 	w, in := e.World, e.Input
-	l.host, l.now = l.number(aboutHost(in)), nil
+	l.host, l.now = l.number(world.AboutHost(in)), nil
 	l.affected, l.released = l.affected[:0], l.released[:0]
 	l.entries = len(e.Output.Entries)
 	if l.host == 0 {

@@ -32,7 +32,7 @@ func (c *names) section(e *world.Event) {
 }
 
 func (c *names) stepping(e *world.Event) {
-	if host := aboutHost(e.Input); host != "" {
+	if host := world.AboutHost(e.Input); host != "" {
 		c.heard[host] = true
 	}
 	in, is := e.Input.(*plane.Revoke)

@@ -84,7 +84,7 @@ type MessageTrack struct {
 	Late Stamp
 	// NoAnswer says that what the sender heard is that no answer will come.
 	NoAnswer bool
-	// Dropped says that the reducer let go of it without a reply.
+	// Dropped says that the reducer dropped it without a reply.
 	Dropped bool
 	// Lost is where it was lost: Up for the request, Down for the answer, Both
 	// if it was not. Why is what took it, at the instant Gone.

@@ -84,7 +84,7 @@ const (
 	SightRefused
 	// SightStepped: the reducer took it.
 	SightStepped
-	// SightDropped: the reducer let go of it without a reply.
+	// SightDropped: the reducer dropped it without a reply.
 	SightDropped
 	// SightFinished: the reducer is done with it, and its place is free.
 	SightFinished

@@ -69,7 +69,7 @@ var answersBroken = []Bug{
 	{"S10", "a heartbeat changes what another host runs", QuietStory, func() *Saboteur {
 		return &Saboteur{OnStepDone: func(w *world.World, _ *world.Message, in plane.Input, _ *plane.Reply) {
 			for _, line := range []string{"h1", "h2", "h3"} {
-				if hostOf(in) != "" && hostOf(in) != wire.Hostname(line) && w.Now() > time.Minute {
+				if world.AboutHost(in) != "" && world.AboutHost(in) != wire.Hostname(line) && w.Now() > time.Minute {
 					editPlane(w, replaceIn(`(host \{"hostname":"`+line+`","last_heartbeat_at":")[^"]*`, fmt.Sprintf("${1}2026-01-01T00:00:%02dZ", int(w.Step()%60))))
 				}
 			}

@@ -70,18 +70,3 @@ func offerAnyway(host wire.Hostname, id wire.RolloutID, from time.Duration) func
 func replaceIn(pattern, by string) func(string) string {
 	return func(s string) string { return regexp.MustCompile(pattern).ReplaceAllString(s, by) }
 }
-
-// hostOf is the name of the host that an input is about; empty if it is about
-// none.
-func hostOf(in plane.Input) wire.Hostname {
-	switch in := in.(type) {
-	case *plane.Heartbeat:
-		return in.Request.Hostname
-	case *plane.Event:
-		return in.Envelope.Hostname
-	case *plane.Poll:
-		return in.Hostname
-	default:
-		return ""
-	}
-}

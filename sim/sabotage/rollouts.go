@@ -115,7 +115,7 @@ var rolloutsBroken = []Bug{
 	}},
 	{"S14", "a host is dispatched before its wave's turn", QuietStory, func() *Saboteur {
 		return &Saboteur{OnStepping: func(w *world.World, _ *world.Message, in plane.Input) {
-			if hostOf(in) == "h3" && w.Now() > 40*time.Second {
+			if world.AboutHost(in) == "h3" && w.Now() > 40*time.Second {
 				editPlane(w, replaceIn(`"waves_dispatched":1`, `"waves_dispatched":2`))
 				dispatchEarly(w)
 			}

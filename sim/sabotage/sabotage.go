@@ -63,7 +63,7 @@ func afterStep(of func(plane.Input) bool, host, pattern, by string) func() *Sabo
 	return func() *Saboteur {
 		done := false
 		return &Saboteur{OnStepDone: func(w *world.World, _ *world.Message, in plane.Input, _ *plane.Reply) {
-			if !done && of(in) && hostOf(in) == wire.Hostname(host) {
+			if !done && of(in) && world.AboutHost(in) == wire.Hostname(host) {
 				done = editRecord(w, host, pattern, by)
 			}
 		}}
@@ -84,7 +84,7 @@ func addLine(of func(plane.Input) bool) func() *Saboteur {
 func beside(host, member string) func() *Saboteur {
 	return func() *Saboteur {
 		return &Saboteur{OnStepDone: func(w *world.World, _ *world.Message, in plane.Input, _ *plane.Reply) {
-			if isHeartbeat(in) && hostOf(in) != wire.Hostname(host) {
+			if isHeartbeat(in) && world.AboutHost(in) != wire.Hostname(host) {
 				editRecord(w, host, `"`+member+`":"[^"]*"`, fmt.Sprintf(`"%s":"2026-01-01T00:00:%02dZ"`, member, w.Step()%60))
 			}
 		}}

@@ -21,7 +21,7 @@ const (
 	ReducerWedge FaultKind = iota + 1
 	// ReducerSlow: every step takes Each more. For.
 	ReducerSlow
-	// ReplyDrop: the reducer lets go of inputs from Hosts on Route without a
+	// ReplyDrop: the reducer drops inputs from Hosts on Route without a
 	// reply, before the step, or after it if After is set. Count, For.
 	ReplyDrop
 	// GateCapacity: the plane's inbox has Size. The plane is started again when
@@ -126,7 +126,7 @@ var faultForms = [FaultKindCount]faultForm{
 			f.For, f.Each = d.long, d.between(10*time.Millisecond, 3*time.Second, time.Millisecond)
 		}},
 	ReplyDrop: {words: "reply drop", takes: fields("host", "route", "for", "count", "after"),
-		about: "the reducer lets go of inputs without a reply: before the step, or after it with after=yes",
+		about: "the reducer drops inputs without a reply: before the step, or after it with after=yes",
 		draw: func(f *Fault, d *drawing) {
 			f.Hosts, f.Count, f.For, f.After = d.hosts, 1+d.r.IntN(6), d.long, d.r.Chance(500)
 		}},

@@ -194,3 +194,18 @@ func (w *World) RollingBack(n int) bool {
 	s := &w.hosts[n-1].switching
 	return s.id != 0 && s.kind == agent.EffectRollback
 }
+
+// AboutHost is the name of the host that an input is about; empty if it is about
+// none.
+func AboutHost(in plane.Input) wire.Hostname {
+	switch in := in.(type) {
+	case *plane.Heartbeat:
+		return in.Request.Hostname
+	case *plane.Event:
+		return in.Envelope.Hostname
+	case *plane.Poll:
+		return in.Hostname
+	default:
+		return ""
+	}
+}
