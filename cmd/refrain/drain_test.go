@@ -83,6 +83,7 @@ func (p *pollingHost) poll(ctx context.Context) {
 // again. No request is left without an answer, none is refused but by closed, the
 // polls are answered while events still are, and nothing is lost.
 func TestServe_DrainsUnderLoad(t *testing.T) { // PROTOCOL D3, G7, E2
+	t.Parallel()
 	hosts := 200
 	if testing.Short() {
 		hosts = 50

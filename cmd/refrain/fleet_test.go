@@ -44,7 +44,7 @@ func startPlane(t *testing.T, hosts ...string) *realPlane {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	p := &realPlane{t: t, demo: demo{dir: t.TempDir()}, listener: "127.0.0.1:0"}
-	o := pki.Options{}
+	o := atOnce()
 	check := func(_ any, err error) {
 		t.Helper()
 		if err != nil {
@@ -392,7 +392,7 @@ func TestMissingCertificatesAreIssuedIfTheKeyIsThere(t *testing.T) {
 	}
 	_, err := told(dir)
 	want(err, exitUsage, "3 of 3 hosts have no certificate", "host-0001", "ca.key", "refrain pki agent host-0001 --dir "+dir)
-	if _, err := pki.Init(dir, "fleet.test", pki.Options{}); err != nil {
+	if _, err := pki.Init(dir, "fleet.test", atOnce()); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := told(dir); err != nil || !strings.Contains(text, "issuing 3 certificates") {
@@ -492,7 +492,7 @@ func TestACauseDoesNotDifferFromHostToHost(t *testing.T) {
 	}
 	listener.Close()
 	d := demo{dir: t.TempDir(), url: "https://" + listener.Addr().String()}
-	if _, err := pki.Init(d.dir, "fleet.test", pki.Options{}); err != nil {
+	if _, err := pki.Init(d.dir, "fleet.test", atOnce()); err != nil {
 		t.Fatal(err)
 	}
 	_, err = d.send(t.Context(), demoRequest{Path: "/"})

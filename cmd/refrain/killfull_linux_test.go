@@ -34,6 +34,7 @@ func smallDisk(t *testing.T, size string) (dir string, grow func(size string)) {
 // says that it is not ready and why, lives on, and serves by itself once there is
 // room. It is also killed on the full disk.
 func TestAFullDiskIsRefusedAndGotOver(t *testing.T) { // PROTOCOL E2, G2, G7
+	t.Parallel()
 	dir, grow := smallDisk(t, "1536k")
 	k := newKillRig(t, dir, 6)
 	k.start()

@@ -112,9 +112,11 @@ func readFile(t *testing.T, path string) []byte {
 // and what was put there is untouched when the plane has been stopped or killed. The
 // next start asks the hosts for what the backup lacks.
 func TestAReplacedDatabaseIsNoticed(t *testing.T) { // PROTOCOL E2, H8
+	t.Parallel()
 	for what, replace := range replacements {
 		for _, killed := range []bool{false, true} {
 			t.Run(what+map[bool]string{true: ", and the plane is killed"}[killed], func(t *testing.T) {
+				t.Parallel()
 				k := newKillRig(t, t.TempDir(), 3)
 				k.start()
 				k.open()
@@ -265,6 +267,7 @@ func (h *ledgerHost) heartbeat(ctx context.Context) string {
 // TestAReplacedDatabaseThatComesBackIsServed moves a database away and back: the plane serves again by
 // itself.
 func TestAReplacedDatabaseThatComesBackIsServed(t *testing.T) { // PROTOCOL E2
+	t.Parallel()
 	k := newKillRig(t, t.TempDir(), 3)
 	k.start()
 	k.open()
@@ -288,6 +291,7 @@ func TestAReplacedDatabaseThatComesBackIsServed(t *testing.T) { // PROTOCOL E2
 // TestACheckpointOfAnotherProgramIsNoReplacement copies the write-ahead log into the database from
 // another process, as SQLite allows, and touches the file: neither is a replacement.
 func TestACheckpointOfAnotherProgramIsNoReplacement(t *testing.T) {
+	t.Parallel()
 	k := newKillRig(t, t.TempDir(), 3)
 	k.start()
 	k.open()

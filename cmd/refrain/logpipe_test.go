@@ -64,6 +64,7 @@ const linesDropped = "refrain_log_lines_dropped_total"
 // the plane serves again; lines are counted that find no room in the buffer; the
 // log says so when it is read again; and the shutdown waits for no reader.
 func TestServe_ALogThatNobodyReadsStopsNothing(t *testing.T) {
+	t.Parallel()
 	reader, writer := logPipe(t)
 	k := newKillRig(t, t.TempDir(), 8)
 	k.stderr, k.flags = writer, []string{"--log-level", "debug"} // a line per request
@@ -101,6 +102,7 @@ func TestServe_ALogThatNobodyReadsStopsNothing(t *testing.T) {
 
 // TestServe_OutlivesTheReaderOfItsLog closes the reading end of standard error.
 func TestServe_OutlivesTheReaderOfItsLog(t *testing.T) {
+	t.Parallel()
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +127,7 @@ func TestServe_OutlivesTheReaderOfItsLog(t *testing.T) {
 
 // TestServe_AFloodOfLinesIsCutDown causes one line again and again.
 func TestServe_AFloodOfLinesIsCutDown(t *testing.T) {
+	t.Parallel()
 	k := newKillRig(t, t.TempDir(), 1)
 	watch := newOutputWatch()
 	k.stderr, k.flags = watch, []string{"--log-level", "info"}
@@ -146,6 +149,7 @@ func TestServe_AFloodOfLinesIsCutDown(t *testing.T) {
 // when serve says where it is, and a standard error that is full when it says what
 // is wrong.
 func TestServe_OutputThatNobodyReadsIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
 	_, full := logPipe(t)
 	k := newKillRig(t, t.TempDir(), 1)
 	k.stdout = full
@@ -169,9 +173,10 @@ func TestServe_OutputThatNobodyReadsIsNotWaitedFor(t *testing.T) {
 // TestFleet_ALogThatNobodyReadsStopsNoAgent runs agents that log what they do into a
 // full pipe, and wants them to converge.
 func TestFleet_ALogThatNobodyReadsStopsNoAgent(t *testing.T) {
+	t.Parallel()
 	_, full := logPipe(t)
 	k := newKillRig(t, t.TempDir(), 1)
-	if _, err := pki.Agent(k.demo.dir, fleetNames(3), pki.Options{}); err != nil {
+	if _, err := pki.Agent(k.demo.dir, fleetNames(3), atOnce()); err != nil {
 		t.Fatal(err)
 	}
 	k.start()

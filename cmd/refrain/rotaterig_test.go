@@ -62,11 +62,11 @@ func newRotation(t *testing.T, agents int) *rotation {
 	dir := t.TempDir()
 	r := &rotation{t: t, issuing: filepath.Join(dir, "pki"), live: filepath.Join(dir, "live"), ops: freePort(t), names: fleetNames(agents)}
 	r.must(os.MkdirAll(filepath.Join(r.live, "agents"), 0o700))
-	_, err := pki.Init(r.issuing, devSuffix, pki.Options{})
+	_, err := pki.Init(r.issuing, devSuffix, atOnce())
 	r.must(err)
-	_, err = pki.Server(r.issuing, []string{"127.0.0.1"}, pki.Options{})
+	_, err = pki.Server(r.issuing, []string{"127.0.0.1"}, atOnce())
 	r.must(err)
-	_, err = pki.Agent(r.issuing, r.names, pki.Options{})
+	_, err = pki.Agent(r.issuing, r.names, atOnce())
 	r.must(err)
 	r.deployServer()
 	r.deployAgents()
@@ -122,7 +122,8 @@ func (r *rotation) start() {
 	listen := freePort(r.t)
 	r.url = "https://" + listen
 	r.process = exec.Command(self, "serve", "--db", "memory", "--listen", listen, "--ops-listen", r.ops, "--agent-cn-suffix", devSuffix,
-		"--tls-cert", file("server.crt"), "--tls-key", file("server.key"), "--client-ca", file("client-ca.pem"), "--flight-dir", "off")
+		"--tls-cert", file("server.crt"), "--tls-key", file("server.key"), "--client-ca", file("client-ca.pem"), "--flight-dir", "off",
+		"--drain-time", "0s")
 	r.process.Args[0] = "refrain" // TestMain runs the command of this name
 	out := newOutputWatch()
 	r.log = newOutputWatch()
