@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -121,6 +122,11 @@ func TestAReplacedDatabaseIsNoticed(t *testing.T) { // PROTOCOL E2, H8
 				k.start()
 				k.open()
 				k.more(20)
+				// Each host's second event names its closure. Without it in the backup, every
+				// heartbeat is drift (PROTOCOL H2).
+				for slices.ContainsFunc(k.hosts, func(h *ledgerHost) bool { return h.acked < 2 }) {
+					k.more(1)
+				}
 				backup := filepath.Join(t.TempDir(), "backup.db")
 				k.mustRefrain("db", "backup", "--db", k.db, backup)
 				whole := readFile(t, backup)
@@ -135,14 +141,13 @@ func TestAReplacedDatabaseIsNoticed(t *testing.T) { // PROTOCOL E2, H8
 				})
 				acked := k.count.Load()
 				refused := k.hosts[0].refused
-				k.load(func() {
-					until(t, "events are refused", func() bool { return k.revoke("agent-load-1."+devSuffix) == http.StatusServiceUnavailable })
+				until(t, "a revocation and an event are answered 503", func() bool {
+					status := 0
+					k.load(func() { status = k.revoke("agent-load-1." + devSuffix) })
+					return status == http.StatusServiceUnavailable && k.hosts[0].refused > refused
 				})
 				if k.count.Load() != acked {
 					t.Errorf("%d events were acknowledged after the database was replaced", k.count.Load()-acked)
-				}
-				if k.hosts[0].refused == refused {
-					t.Error("no event was answered 503")
 				}
 				if !k.live() {
 					t.Error("/livez fails, so that the process would be restarted")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +26,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Most tests wait for processes of their own: more of them can run at a time than
+	// there are processors. The command line's -parallel is read later and wins.
+	if err := flag.Set("test.parallel", strconv.Itoa(max(6, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){
 		"refrain":         main,
 		"systemctl":       systemctl,
@@ -60,6 +67,7 @@ func mainOnAFullDisk() {
 //
 // and the condition mounts: file systems can be mounted.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,

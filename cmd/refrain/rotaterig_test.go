@@ -140,13 +140,13 @@ func (r *rotation) start() {
 	until(r.t, "refrain serve serves", func() bool { return strings.Contains(out.String(), "refrain serves on") })
 }
 
-// load runs the agents, each with a heartbeat a second, and a few clients that open a
-// connection for every heartbeat.
+// load runs the agents, each with one to four heartbeats a second, fewer if they are
+// many, and a few clients that open a connection for every heartbeat.
 func (r *rotation) load() {
 	r.t.Helper()
 	var err error
 	r.fleet, err = newFleet(fleetConfig{
-		URL: r.url, CAFile: filepath.Join(r.live, "ca.pem"), Dir: r.live, Names: r.names, Interval: time.Minute, Speed: 60,
+		URL: r.url, CAFile: filepath.Join(r.live, "ca.pem"), Dir: r.live, Names: r.names, Interval: time.Minute, Speed: max(60, min(240, 12000/len(r.names))),
 		PollWait: 2 * time.Second, Seed: 1, Logger: slog.New(slog.DiscardHandler), Problems: io.Discard,
 	})
 	r.must(err)
