@@ -86,7 +86,7 @@ func TestServe_DrainsUnderLoad(t *testing.T) { // PROTOCOL D3, G7, E2
 	t.Parallel()
 	hosts := 200
 	if testing.Short() {
-		hosts = 50
+		hosts = 25
 	}
 	k := newKillRig(t, t.TempDir(), hosts)
 	k.flags = []string{"--drain-time", "3s"}

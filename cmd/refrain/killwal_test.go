@@ -23,6 +23,9 @@ func (k *killRig) walBytes() int64 {
 // the write-ahead log grows beyond what it is kept at: once the reader has left, the
 // log is short again, without a commit.
 func TestTheWriteAheadLogShrinksAfterALongReader(t *testing.T) {
+	if testing.Short() {
+		t.Skip("NOT RUN: writes 17 MiB of events: not in short mode")
+	}
 	t.Parallel()
 	k := newKillRig(t, t.TempDir(), 6)
 	k.start()
