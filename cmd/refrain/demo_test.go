@@ -46,7 +46,7 @@ func (o *outputWatch) String() string {
 // await returns what was written once it has want.
 func (o *outputWatch) await(t *testing.T, want string) string {
 	t.Helper()
-	limit := time.After(time.Minute)
+	limit := time.After(patience)
 	for {
 		if text := o.String(); strings.Contains(text, want) {
 			return text

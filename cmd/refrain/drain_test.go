@@ -96,13 +96,13 @@ func TestServe_DrainsUnderLoad(t *testing.T) { // PROTOCOL D3, G7, E2
 	var polling []*pollingHost
 	for _, h := range k.hosts {
 		h.client.Transport.(*http.Transport).DialContext = b.dial
-		h.client.Timeout = time.Minute
+		h.client.Timeout = patience
 		client, err := k.demo.client("agents/" + string(h.name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		client.Transport.(*http.Transport).DialContext = b.dial
-		client.Timeout = 2 * time.Minute
+		client.Timeout = patience
 		t.Cleanup(client.CloseIdleConnections)
 		polling = append(polling, &pollingHost{rig: k, client: client})
 	}

@@ -144,12 +144,16 @@ func (p *realPlane) get(path string, read func(body []byte) error) {
 	}
 }
 
+// patience is how long tests wait for what has to happen: only a test that would wait
+// for ever ends by it, however slow the machine is.
+const patience = 5 * time.Minute
+
 // until waits for something to be so.
 func until(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for limit := time.Now().Add(2 * time.Minute); !so(); time.Sleep(20 * time.Millisecond) {
+	for limit := time.Now().Add(patience); !so(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(limit) {
-			t.Fatalf("not within two minutes: %s", what)
+			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
 }

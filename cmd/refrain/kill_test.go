@@ -83,7 +83,7 @@ func (k *killRig) finish() {
 	for _, h := range k.hosts {
 		h.finish = true
 	}
-	ctx, stop := context.WithTimeout(k.t.Context(), time.Minute)
+	ctx, stop := context.WithTimeout(k.t.Context(), patience)
 	defer stop()
 	for _, h := range k.hosts {
 		h.send(ctx)

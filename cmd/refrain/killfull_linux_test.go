@@ -58,7 +58,7 @@ func TestAFullDiskIsRefusedAndGotOver(t *testing.T) { // PROTOCOL E2, G2, G7
 		until(t, "events are taken", func() bool { ready, _ := k.ready(); return ready && k.count.Load() > before })
 	})
 	// Full once more, and killed.
-	grow("8m")
+	grow("5m")
 	k.load(func() {
 		until(t, "the disk is full again", func() bool { ready, _ := k.ready(); return !ready })
 		k.kill()

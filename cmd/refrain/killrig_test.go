@@ -151,7 +151,7 @@ func (k *killRig) tryStart() error {
 		until(k.t, "it is ready", func() bool { ready, _ := k.ready(); return ready })
 		return nil
 	}
-	limit := time.After(time.Minute)
+	limit := time.After(patience)
 	for !strings.Contains(out.String(), "refrain serves on") {
 		select {
 		case <-out.changed:
@@ -233,7 +233,7 @@ func (k *killRig) wantExit() {
 		if err != nil {
 			k.t.Fatalf("refrain serve ended with %v\n%s", err, k.log)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		k.t.Fatal("refrain serve does not end")
 	}
 }

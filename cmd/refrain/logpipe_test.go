@@ -190,7 +190,7 @@ func TestServe_OutputThatNobodyReadsIsNotWaitedFor(t *testing.T) {
 			t.Errorf("ended with %v; want exit code %d", err, exitUsage)
 		}
 		k.process = nil
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatal("wrong use does not end")
 	}
 }
@@ -235,7 +235,7 @@ func TestFleet_ALogThatNobodyReadsStopsNoAgent(t *testing.T) {
 		if err != nil || !strings.Contains(summary.String(), `"hosts"`) {
 			t.Errorf("the fleet ends with %v and says %s", err, summary.String())
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Error("the fleet does not end")
 	}
 	k.stop()

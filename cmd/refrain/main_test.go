@@ -103,12 +103,12 @@ func awaitsCommand(script *testscript.TestScript, not bool, args []string) {
 	pattern, err := regexp.Compile("(?m)" + args[1])
 	script.Check(err)
 	var text []byte
-	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+	for limit := time.Now().Add(patience); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
 		if text, err = os.ReadFile(script.MkAbs(args[0])); err == nil && pattern.Match(text) {
 			return
 		}
 	}
-	script.Fatalf("%s does not match %s after a minute:\n%s", args[0], args[1], text)
+	script.Fatalf("%s does not match %s after %v:\n%s", args[0], args[1], patience, text)
 }
 
 // canMount reports whether this process may mount file systems, and says loudly if
