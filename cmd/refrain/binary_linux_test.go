@@ -24,6 +24,7 @@ func buildUnstamped(t *testing.T) string {
 }
 
 func TestABuildWithoutACommitIsNamedByItsHashAndByHowItWasCalled(t *testing.T) {
+	t.Parallel()
 	file := buildUnstamped(t)
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -41,6 +42,7 @@ func TestABuildWithoutACommitIsNamedByItsHashAndByHowItWasCalled(t *testing.T) {
 
 // A second process runs the file that is running, whatever is built meanwhile.
 func TestASearchSurvivesARebuild(t *testing.T) {
+	t.Parallel()
 	file := buildUnstamped(t)
 	search := exec.Command(file, "sim", "search", "--seeds", "20", "--profile", "smoke", "--sample", "3", "--json")
 	var out bytes.Buffer

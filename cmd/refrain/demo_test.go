@@ -5,7 +5,10 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,7 +46,7 @@ func (o *outputWatch) String() string {
 // await returns what was written once it has want.
 func (o *outputWatch) await(t *testing.T, want string) string {
 	t.Helper()
-	limit := time.After(time.Minute)
+	limit := time.After(patience)
 	for {
 		if text := o.String(); strings.Contains(text, want) {
 			return text
@@ -67,6 +70,9 @@ func startDev(t *testing.T, flags ...string) (story *demo, printed string) {
 func startDevAnd(t *testing.T, flags ...string) (*demo, *outputWatch) {
 	t.Helper()
 	dir := t.TempDir()
+	if !slices.Contains(flags, "--dir") {
+		issueDevPKI(t, dir)
+	}
 	out, logs := newOutputWatch(), newOutputWatch()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -87,6 +93,21 @@ func startDevAnd(t *testing.T, flags ...string) (*demo, *outputWatch) {
 		t.Fatalf("no addresses in\n%s", printed)
 	}
 	return &demo{dir: dir, url: where[1], ops: where[2]}, out
+}
+
+// issueDevPKI makes the certificates of the demo, which takes it a few seconds.
+func issueDevPKI(t *testing.T, dir string) {
+	t.Helper()
+	for _, pairs := range devPKI {
+		at := filepath.Join(dir, pairs.dir)
+		err := os.MkdirAll(at, 0o700)
+		if err == nil {
+			err = pairs.issue(at, pairs.names, atOnce())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestTheDemoAnswersAsItPromises(t *testing.T) {

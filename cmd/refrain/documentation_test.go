@@ -131,6 +131,7 @@ func TestDocumentation_CommandsAreOfThisBinary(t *testing.T) {
 
 // What a document shows of a command's output is what the command prints.
 func TestDocumentation_OutputIsWhatIsPrinted(t *testing.T) {
+	t.Parallel()
 	c := &terminal{t: t, dir: t.TempDir()}
 	c.file("typo.scenario", "fleet 1 intervall=1m\nat 2m reply dorp\n")
 	c.file("unmet.scenario", scriptFile(t, "sim.txtar", "unmet"))
@@ -160,6 +161,7 @@ func TestDocumentation_OutputIsWhatIsPrinted(t *testing.T) {
 // with the bugs planted that it plants. The commands that plant them are tried as
 // they are shown: they find a line by what it says, since its number changes.
 func TestDocumentation_APlantedBugIsFoundAndDrawn(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds two more binaries: not in short mode")
 	}

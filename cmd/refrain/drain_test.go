@@ -83,9 +83,10 @@ func (p *pollingHost) poll(ctx context.Context) {
 // again. No request is left without an answer, none is refused but by closed, the
 // polls are answered while events still are, and nothing is lost.
 func TestServe_DrainsUnderLoad(t *testing.T) { // PROTOCOL D3, G7, E2
+	t.Parallel()
 	hosts := 200
 	if testing.Short() {
-		hosts = 50
+		hosts = 25
 	}
 	k := newKillRig(t, t.TempDir(), hosts)
 	k.flags = []string{"--drain-time", "3s"}
@@ -95,13 +96,13 @@ func TestServe_DrainsUnderLoad(t *testing.T) { // PROTOCOL D3, G7, E2
 	var polling []*pollingHost
 	for _, h := range k.hosts {
 		h.client.Transport.(*http.Transport).DialContext = b.dial
-		h.client.Timeout = time.Minute
+		h.client.Timeout = patience
 		client, err := k.demo.client("agents/" + string(h.name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		client.Transport.(*http.Transport).DialContext = b.dial
-		client.Timeout = 2 * time.Minute
+		client.Timeout = patience
 		t.Cleanup(client.CloseIdleConnections)
 		polling = append(polling, &pollingHost{rig: k, client: client})
 	}

@@ -49,6 +49,7 @@ func (k *killRig) checkLedger() {
 // again and again: what was answered 204 is on the disk, the tables are what the
 // log gives, and the fleet converges in the end.
 func TestKilledPlanesLoseNothing(t *testing.T) { // PROTOCOL E2
+	t.Parallel()
 	k := newKillRig(t, t.TempDir(), 6)
 	k.start()
 	k.open()
@@ -82,7 +83,7 @@ func (k *killRig) finish() {
 	for _, h := range k.hosts {
 		h.finish = true
 	}
-	ctx, stop := context.WithTimeout(k.t.Context(), time.Minute)
+	ctx, stop := context.WithTimeout(k.t.Context(), patience)
 	defer stop()
 	for _, h := range k.hosts {
 		h.send(ctx)
@@ -114,7 +115,7 @@ func (k *killRig) wantTerminal(id wire.RolloutID) {
 func (k *killRig) runFleet() (stop func()) {
 	k.t.Helper()
 	names := []string{"web-1", "web-2", "web-3", "web-4"}
-	if _, err := pki.Agent(k.demo.dir, names, pki.Options{}); err != nil {
+	if _, err := pki.Agent(k.demo.dir, names, atOnce()); err != nil {
 		k.t.Fatal(err)
 	}
 	m := &wire.Manifest{Channel: "edge", ChannelRef: "1", Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{SoakMinutes: 1}, {SoakMinutes: 1}}}}

@@ -101,6 +101,7 @@ func (k *killRig) wantLossSaid(round, missing int) (lost int) {
 // that has a beginning of the log, whole, and the tables of that beginning, and says
 // if entries are missing that were acknowledged; or an audit finds the damage. Either way the fleet converges.
 func TestADamagedWriteAheadLogCostsItsEndOrIsFound(t *testing.T) { // PROTOCOL E2
+	t.Parallel()
 	k := newKillRig(t, t.TempDir(), 6)
 	k.start()
 	k.open()

@@ -34,6 +34,7 @@ func smallDisk(t *testing.T, size string) (dir string, grow func(size string)) {
 // says why, and takes events by itself once there is room. It is also killed on the
 // full disk.
 func TestAFullDiskIsRefusedAndGotOver(t *testing.T) { // PROTOCOL E2, G2, G7, G9
+	t.Parallel()
 	dir, grow := smallDisk(t, "1536k")
 	k := newKillRig(t, dir, 6)
 	k.start()
@@ -70,7 +71,7 @@ func TestAFullDiskIsRefusedAndGotOver(t *testing.T) { // PROTOCOL E2, G2, G7, G9
 		until(t, "events are taken", func() bool { return k.count.Load() > before })
 	})
 	// Full once more, and killed.
-	grow("8m")
+	grow("5m")
 	k.load(func() {
 		until(t, "the disk is full again", func() bool { return k.diskless() })
 		k.kill()

@@ -43,6 +43,7 @@ func (k *killRig) wantRefused(path string, words ...string) {
 // TestADatabaseHasOneLock tries to serve a database twice, by every path that leads
 // to it, and without its lock file.
 func TestADatabaseHasOneLock(t *testing.T) {
+	t.Parallel()
 	k := newKillRig(t, t.TempDir(), 1)
 	k.start()
 	link := filepath.Join(t.TempDir(), "link.db")
@@ -75,6 +76,7 @@ func TestADatabaseHasOneLock(t *testing.T) {
 // TestAFileBesideADatabaseIsNoLink puts symbolic links where the files beside a
 // database belong: none is followed.
 func TestAFileBesideADatabaseIsNoLink(t *testing.T) {
+	t.Parallel()
 	for _, suffix := range []string{".lock", ".acked", "-wal", "-shm"} {
 		k := newKillRig(t, t.TempDir(), 1)
 		target := filepath.Join(t.TempDir(), "precious")
@@ -102,6 +104,7 @@ func TestAFileBesideADatabaseIsNoLink(t *testing.T) {
 // TestAMountedDatabaseNeedsItsDirectory mounts a database file alone, as a container
 // does with a volume that is a file, and then its directory.
 func TestAMountedDatabaseNeedsItsDirectory(t *testing.T) {
+	t.Parallel()
 	k := newKillRig(t, t.TempDir(), 1)
 	k.start()
 	k.open()

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -112,13 +113,23 @@ func readFile(t *testing.T, path string) []byte {
 // and what was put there is untouched when the plane has been stopped or killed. The
 // next start asks the hosts for what the backup lacks.
 func TestAReplacedDatabaseIsNoticed(t *testing.T) { // PROTOCOL E2, H8
+	t.Parallel()
 	for what, replace := range replacements {
+		if testing.Short() && what == "it is moved away" {
+			continue // the plane sees what it sees when it is removed
+		}
 		for _, killed := range []bool{false, true} {
 			t.Run(what+map[bool]string{true: ", and the plane is killed"}[killed], func(t *testing.T) {
+				t.Parallel()
 				k := newKillRig(t, t.TempDir(), 3)
 				k.start()
 				k.open()
 				k.more(20)
+				// Each host's second event names its closure. Without it in the backup, every
+				// heartbeat is drift (PROTOCOL H2).
+				for slices.ContainsFunc(k.hosts, func(h *ledgerHost) bool { return h.acked < 2 }) {
+					k.more(1)
+				}
 				backup := filepath.Join(t.TempDir(), "backup.db")
 				k.mustRefrain("db", "backup", "--db", k.db, backup)
 				whole := readFile(t, backup)
@@ -133,14 +144,13 @@ func TestAReplacedDatabaseIsNoticed(t *testing.T) { // PROTOCOL E2, H8
 				})
 				acked := k.count.Load()
 				refused := k.hosts[0].refused
-				k.load(func() {
-					until(t, "events are refused", func() bool { return k.revoke("agent-load-1."+devSuffix) == http.StatusServiceUnavailable })
+				until(t, "a revocation and an event are answered 503", func() bool {
+					status := 0
+					k.load(func() { status = k.revoke("agent-load-1." + devSuffix) })
+					return status == http.StatusServiceUnavailable && k.hosts[0].refused > refused
 				})
 				if k.count.Load() != acked {
 					t.Errorf("%d events were acknowledged after the database was replaced", k.count.Load()-acked)
-				}
-				if k.hosts[0].refused == refused {
-					t.Error("no event was answered 503")
 				}
 				if !k.live() {
 					t.Error("/livez fails, so that the process would be restarted")
@@ -268,6 +278,7 @@ func (h *ledgerHost) heartbeat(ctx context.Context) string {
 // TestAReplacedDatabaseThatComesBackIsServed moves a database away and back: the plane serves again by
 // itself.
 func TestAReplacedDatabaseThatComesBackIsServed(t *testing.T) { // PROTOCOL E2
+	t.Parallel()
 	k := newKillRig(t, t.TempDir(), 3)
 	k.start()
 	k.open()
@@ -291,6 +302,7 @@ func TestAReplacedDatabaseThatComesBackIsServed(t *testing.T) { // PROTOCOL E2
 // TestACheckpointOfAnotherProgramIsNoReplacement copies the write-ahead log into the database from
 // another process, as SQLite allows, and touches the file: neither is a replacement.
 func TestACheckpointOfAnotherProgramIsNoReplacement(t *testing.T) {
+	t.Parallel()
 	k := newKillRig(t, t.TempDir(), 3)
 	k.start()
 	k.open()

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/benbjohnson/clock"
+
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpserver/pki"
@@ -65,10 +67,10 @@ func newKillRig(t *testing.T, dir string, hosts int) *killRig {
 		names = append(names, fmt.Sprintf("load-%d", i))
 	}
 	for _, issue := range []func() error{
-		func() error { _, err := pki.Init(k.demo.dir, devSuffix, pki.Options{}); return err },
-		func() error { _, err := pki.Server(k.demo.dir, []string{"127.0.0.1"}, pki.Options{}); return err },
-		func() error { _, err := pki.Operator(k.demo.dir, []string{devOperator}, pki.Options{}); return err },
-		func() error { _, err := pki.Agent(k.demo.dir, names, pki.Options{}); return err },
+		func() error { _, err := pki.Init(k.demo.dir, devSuffix, atOnce()); return err },
+		func() error { _, err := pki.Server(k.demo.dir, []string{"127.0.0.1"}, atOnce()); return err },
+		func() error { _, err := pki.Operator(k.demo.dir, []string{devOperator}, atOnce()); return err },
+		func() error { _, err := pki.Agent(k.demo.dir, names, atOnce()); return err },
 	} {
 		if err := issue(); err != nil {
 			t.Fatal(err)
@@ -92,7 +94,15 @@ func newKillRig(t *testing.T, dir string, hosts int) *killRig {
 	return k
 }
 
-// freePort returns an address of the loopback that was free a moment ago.
+// atOnce are options to issue certificates without the wait for the next whole
+// second that pki.Agent makes: no test has revocations of an earlier moment.
+func atOnce() pki.Options {
+	now := clock.NewMock()
+	now.Set(time.Now().Truncate(time.Second))
+	return pki.Options{Clock: now}
+}
+
+// freePort returns an address of the loopback that nothing listens on.
 func freePort(t *testing.T) string {
 	t.Helper()
 	address, err := freeAddress()
@@ -102,13 +112,26 @@ func freePort(t *testing.T) string {
 	return address
 }
 
+// The ports of freeAddress are below those that Linux and others choose from for
+// the near end of a connection, or for port 0: between a look at a port and the
+// start of the process that listens on it, tests beside this one open many of both.
+const firstPort, portCount = 20000, 12000
+
+var nextPort atomic.Int64
+
+// freeAddress gives each address once, so that tests can run side by side; the
+// first is drawn, so that two runs of the tests can.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	nextPort.CompareAndSwap(0, 1+rand.Int64N(portCount))
+	var err error
+	for range 100 {
+		var l net.Listener
+		l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", firstPort+nextPort.Add(1)%portCount))
+		if err == nil {
+			return l.Addr().String(), l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return "", err
 }
 
 // start starts the process and waits until it serves.
@@ -128,7 +151,7 @@ func (k *killRig) tryStart() error {
 		until(k.t, "it is ready", func() bool { ready, _ := k.ready(); return ready })
 		return nil
 	}
-	limit := time.After(time.Minute)
+	limit := time.After(patience)
 	for !strings.Contains(out.String(), "refrain serves on") {
 		select {
 		case <-out.changed:
@@ -152,7 +175,7 @@ func (k *killRig) launch() *outputWatch {
 	file := func(name string) string { return filepath.Join(k.demo.dir, name) }
 	k.process = exec.Command(self, "serve", "--db", k.db, "--listen", k.listen, "--ops-listen", k.ops, "--agent-cn-suffix", devSuffix,
 		"--tls-cert", file("server.crt"), "--tls-key", file("server.key"), "--client-ca", file("ca.crt"),
-		"--flight-dir", "off", "--log-level", "error")
+		"--flight-dir", "off", "--log-level", "error", "--drain-time", "0s") // but for the test of it
 	k.process.Args = append(k.process.Args, k.flags...)
 	k.process.Args[0] = "refrain" // TestMain runs the command of this name
 	out := newOutputWatch()
@@ -210,7 +233,7 @@ func (k *killRig) wantExit() {
 		if err != nil {
 			k.t.Fatalf("refrain serve ended with %v\n%s", err, k.log)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		k.t.Fatal("refrain serve does not end")
 	}
 }

@@ -23,6 +23,10 @@ func (k *killRig) walBytes() int64 {
 // the write-ahead log grows beyond what it is kept at: once the reader has left, the
 // log is short again, without a commit.
 func TestTheWriteAheadLogShrinksAfterALongReader(t *testing.T) {
+	if testing.Short() {
+		t.Skip("NOT RUN: writes 17 MiB of events: not in short mode")
+	}
+	t.Parallel()
 	k := newKillRig(t, t.TempDir(), 6)
 	k.start()
 	k.open()
@@ -50,6 +54,7 @@ func TestTheWriteAheadLogShrinksAfterALongReader(t *testing.T) {
 // another process: requests are answered 503, the probe and the log say why, the
 // plane is not taken for wedged, and it serves by itself once the lock is gone.
 func TestAWriteLockOfAnotherProgramIsNoWedge(t *testing.T) { // PROTOCOL G2, G7
+	t.Parallel()
 	k := newKillRig(t, t.TempDir(), 6)
 	k.start()
 	k.open()

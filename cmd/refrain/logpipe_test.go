@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -57,6 +60,28 @@ func (k *killRig) blockCommits() (end func()) {
 	}
 }
 
+// flood lets every host ask for a path that no route has while f runs. With debug lines
+// the plane writes a long one for each, and needs no commit for it.
+func (k *killRig) flood(f func()) {
+	k.t.Helper()
+	ctx, stop := context.WithCancel(k.t.Context())
+	defer stop()
+	var asking sync.WaitGroup
+	for _, h := range k.hosts {
+		asking.Go(func() {
+			for ctx.Err() == nil {
+				if response, err := h.client.Get(k.demo.url + "/" + strings.Repeat("x", 100)); err == nil {
+					_, _ = io.Copy(io.Discard, response.Body)
+					response.Body.Close()
+				}
+			}
+		})
+	}
+	f()
+	stop()
+	asking.Wait()
+}
+
 const linesDropped = "refrain_log_lines_dropped_total"
 
 // TestServe_ALogThatNobodyReadsStopsNothing has a reader of standard error that is
@@ -64,6 +89,7 @@ const linesDropped = "refrain_log_lines_dropped_total"
 // the plane serves again; lines are counted that find no room in the buffer; the
 // log says so when it is read again; and the shutdown waits for no reader.
 func TestServe_ALogThatNobodyReadsStopsNothing(t *testing.T) {
+	t.Parallel()
 	reader, writer := logPipe(t)
 	k := newKillRig(t, t.TempDir(), 8)
 	k.stderr, k.flags = writer, []string{"--log-level", "debug"} // a line per request
@@ -76,7 +102,7 @@ func TestServe_ALogThatNobodyReadsStopsNothing(t *testing.T) {
 		end()
 		before := k.count.Load()
 		until(t, "events are taken again", func() bool { ready, _ := k.ready(); return ready && k.count.Load() > before })
-		until(t, "lines find no room", func() bool { return k.metric(linesDropped) > 0 })
+		k.flood(func() { until(t, "lines find no room", func() bool { return k.metric(linesDropped) > 0 }) })
 
 		var text bytes.Buffer
 		part := make([]byte, 4096)
@@ -93,7 +119,7 @@ func TestServe_ALogThatNobodyReadsStopsNothing(t *testing.T) {
 			}
 		}
 		dropped := k.metric(linesDropped)
-		until(t, "lines find no room again", func() bool { return k.metric(linesDropped) > dropped })
+		k.flood(func() { until(t, "lines find no room again", func() bool { return k.metric(linesDropped) > dropped }) })
 	})
 	k.stopWell()
 	k.checkLedger()
@@ -101,6 +127,7 @@ func TestServe_ALogThatNobodyReadsStopsNothing(t *testing.T) {
 
 // TestServe_OutlivesTheReaderOfItsLog closes the reading end of standard error.
 func TestServe_OutlivesTheReaderOfItsLog(t *testing.T) {
+	t.Parallel()
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +152,7 @@ func TestServe_OutlivesTheReaderOfItsLog(t *testing.T) {
 
 // TestServe_AFloodOfLinesIsCutDown causes one line again and again.
 func TestServe_AFloodOfLinesIsCutDown(t *testing.T) {
+	t.Parallel()
 	k := newKillRig(t, t.TempDir(), 1)
 	watch := newOutputWatch()
 	k.stderr, k.flags = watch, []string{"--log-level", "info"}
@@ -146,6 +174,7 @@ func TestServe_AFloodOfLinesIsCutDown(t *testing.T) {
 // when serve says where it is, and a standard error that is full when it says what
 // is wrong.
 func TestServe_OutputThatNobodyReadsIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
 	_, full := logPipe(t)
 	k := newKillRig(t, t.TempDir(), 1)
 	k.stdout = full
@@ -161,7 +190,7 @@ func TestServe_OutputThatNobodyReadsIsNotWaitedFor(t *testing.T) {
 			t.Errorf("ended with %v; want exit code %d", err, exitUsage)
 		}
 		k.process = nil
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatal("wrong use does not end")
 	}
 }
@@ -169,9 +198,10 @@ func TestServe_OutputThatNobodyReadsIsNotWaitedFor(t *testing.T) {
 // TestFleet_ALogThatNobodyReadsStopsNoAgent runs agents that log what they do into a
 // full pipe, and wants them to converge.
 func TestFleet_ALogThatNobodyReadsStopsNoAgent(t *testing.T) {
+	t.Parallel()
 	_, full := logPipe(t)
 	k := newKillRig(t, t.TempDir(), 1)
-	if _, err := pki.Agent(k.demo.dir, fleetNames(3), pki.Options{}); err != nil {
+	if _, err := pki.Agent(k.demo.dir, fleetNames(3), atOnce()); err != nil {
 		t.Fatal(err)
 	}
 	k.start()
@@ -205,7 +235,7 @@ func TestFleet_ALogThatNobodyReadsStopsNoAgent(t *testing.T) {
 		if err != nil || !strings.Contains(summary.String(), `"hosts"`) {
 			t.Errorf("the fleet ends with %v and says %s", err, summary.String())
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Error("the fleet does not end")
 	}
 	k.stop()

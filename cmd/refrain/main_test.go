@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +26,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Most tests wait for processes of their own: more of them can run at a time than
+	// there are processors. The command line's -parallel is read later and wins.
+	if err := flag.Set("test.parallel", strconv.Itoa(max(6, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){
 		"refrain":         main,
 		"systemctl":       systemctl,
@@ -60,6 +67,7 @@ func mainOnAFullDisk() {
 //
 // and the condition mounts: file systems can be mounted.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -95,12 +103,12 @@ func awaitsCommand(script *testscript.TestScript, not bool, args []string) {
 	pattern, err := regexp.Compile("(?m)" + args[1])
 	script.Check(err)
 	var text []byte
-	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+	for limit := time.Now().Add(patience); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
 		if text, err = os.ReadFile(script.MkAbs(args[0])); err == nil && pattern.Match(text) {
 			return
 		}
 	}
-	script.Fatalf("%s does not match %s after a minute:\n%s", args[0], args[1], text)
+	script.Fatalf("%s does not match %s after %v:\n%s", args[0], args[1], patience, text)
 }
 
 // canMount reports whether this process may mount file systems, and says loudly if

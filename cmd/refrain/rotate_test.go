@@ -18,6 +18,7 @@ import (
 // of its agents while these send heartbeats: a new leaf, a bad file, a new CA as the
 // runbook in docs/operations.md has it. No request fails.
 func TestRotationsUnderLoadFailNoRequest(t *testing.T) { // PROTOCOL T1
+	t.Parallel()
 	r := newRotation(t, rotateAgents(t))
 	r.load()
 	r.rotateLeaf()
@@ -31,7 +32,7 @@ func TestRotationsUnderLoadFailNoRequest(t *testing.T) { // PROTOCOL T1
 func (r *rotation) rotateLeaf() {
 	r.t.Helper()
 	before := r.leaf()
-	_, err := pki.Renew(r.issuing, []string{"server"}, pki.Options{})
+	_, err := pki.Renew(r.issuing, []string{"server"}, atOnce())
 	r.must(err)
 	r.deployServer()
 	r.applied(1)
@@ -77,7 +78,9 @@ func (r *rotation) rotateCA() {
 	oldCA := r.read("ca.crt")
 	old, err := pki.Inventory(r.issuing, time.Now())
 	r.must(err)
-	_, err = pki.Init(r.issuing, devSuffix, pki.Options{Force: true})
+	force := atOnce()
+	force.Force = true
+	_, err = pki.Init(r.issuing, devSuffix, force)
 	r.must(err)
 
 	// Both are trusted, by the plane and by the agents.
@@ -97,7 +100,7 @@ func (r *rotation) rotateCA() {
 	for _, name := range r.names {
 		names = append(names, "agents/"+name)
 	}
-	_, err = pki.Renew(r.issuing, names, pki.Options{})
+	_, err = pki.Renew(r.issuing, names, atOnce())
 	r.must(err)
 	r.deployServer()
 	r.deployAgents()
@@ -128,6 +131,7 @@ func (r *rotation) rotateCA() {
 // TestCertificatesAreReloadedOnSIGHUPAndThroughSymbolicLinks replaces a set as
 // Kubernetes does, and asks for a reload.
 func TestCertificatesAreReloadedOnSIGHUPAndThroughSymbolicLinks(t *testing.T) {
+	t.Parallel()
 	r := newRotation(t, 1)
 	hangUp := func(want string) {
 		t.Helper()
@@ -139,11 +143,11 @@ func TestCertificatesAreReloadedOnSIGHUPAndThroughSymbolicLinks(t *testing.T) {
 	// A set of another CA, with its server's certificate: both are used, or none.
 	first := r.leaf()
 	other := filepath.Join(t.TempDir(), "pki")
-	_, err := pki.Init(other, devSuffix, pki.Options{})
+	_, err := pki.Init(other, devSuffix, atOnce())
 	r.must(err)
-	_, err = pki.Server(other, []string{"127.0.0.1"}, pki.Options{})
+	_, err = pki.Server(other, []string{"127.0.0.1"}, atOnce())
 	r.must(err)
-	_, err = pki.Agent(other, r.names, pki.Options{})
+	_, err = pki.Agent(other, r.names, atOnce())
 	r.must(err)
 	versions := filepath.Join(r.live, "versions")
 	for version, dir := range map[string]string{"v1": r.issuing, "v2": other} {
@@ -184,7 +188,7 @@ func TestCertificatesAreReloadedOnSIGHUPAndThroughSymbolicLinks(t *testing.T) {
 		t.Errorf("%v refusals counted, want 1", got)
 	}
 	// A new pair beside a CA that is gone is not used half.
-	_, err = pki.Renew(other, []string{"server"}, pki.Options{})
+	_, err = pki.Renew(other, []string{"server"}, atOnce())
 	r.must(err)
 	shown := r.leaf()
 	r.deployServer()

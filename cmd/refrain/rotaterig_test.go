@@ -62,11 +62,11 @@ func newRotation(t *testing.T, agents int) *rotation {
 	dir := t.TempDir()
 	r := &rotation{t: t, issuing: filepath.Join(dir, "pki"), live: filepath.Join(dir, "live"), ops: freePort(t), names: fleetNames(agents)}
 	r.must(os.MkdirAll(filepath.Join(r.live, "agents"), 0o700))
-	_, err := pki.Init(r.issuing, devSuffix, pki.Options{})
+	_, err := pki.Init(r.issuing, devSuffix, atOnce())
 	r.must(err)
-	_, err = pki.Server(r.issuing, []string{"127.0.0.1"}, pki.Options{})
+	_, err = pki.Server(r.issuing, []string{"127.0.0.1"}, atOnce())
 	r.must(err)
-	_, err = pki.Agent(r.issuing, r.names, pki.Options{})
+	_, err = pki.Agent(r.issuing, r.names, atOnce())
 	r.must(err)
 	r.deployServer()
 	r.deployAgents()
@@ -122,7 +122,8 @@ func (r *rotation) start() {
 	listen := freePort(r.t)
 	r.url = "https://" + listen
 	r.process = exec.Command(self, "serve", "--db", "memory", "--listen", listen, "--ops-listen", r.ops, "--agent-cn-suffix", devSuffix,
-		"--tls-cert", file("server.crt"), "--tls-key", file("server.key"), "--client-ca", file("client-ca.pem"), "--flight-dir", "off")
+		"--tls-cert", file("server.crt"), "--tls-key", file("server.key"), "--client-ca", file("client-ca.pem"), "--flight-dir", "off",
+		"--drain-time", "0s")
 	r.process.Args[0] = "refrain" // TestMain runs the command of this name
 	out := newOutputWatch()
 	r.log = newOutputWatch()
@@ -139,13 +140,13 @@ func (r *rotation) start() {
 	until(r.t, "refrain serve serves", func() bool { return strings.Contains(out.String(), "refrain serves on") })
 }
 
-// load runs the agents, each with a heartbeat a second, and a few clients that open a
-// connection for every heartbeat.
+// load runs the agents, each with one to four heartbeats a second, fewer if they are
+// many, and a few clients that open a connection for every heartbeat.
 func (r *rotation) load() {
 	r.t.Helper()
 	var err error
 	r.fleet, err = newFleet(fleetConfig{
-		URL: r.url, CAFile: filepath.Join(r.live, "ca.pem"), Dir: r.live, Names: r.names, Interval: time.Minute, Speed: 60,
+		URL: r.url, CAFile: filepath.Join(r.live, "ca.pem"), Dir: r.live, Names: r.names, Interval: time.Minute, Speed: max(60, min(240, 12000/len(r.names))),
 		PollWait: 2 * time.Second, Seed: 1, Logger: slog.New(slog.DiscardHandler), Problems: io.Discard,
 	})
 	r.must(err)

@@ -206,7 +206,7 @@ func startService(work string) error {
 	if err := command.Run(); err != nil {
 		return err
 	}
-	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+	for limit := time.Now().Add(patience); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
 		if out, err := os.ReadFile(file("service.out")); err == nil && strings.Contains(string(out), "refrain serves on") {
 			return nil
 		}
@@ -227,7 +227,7 @@ func stopService(work string) error {
 }
 
 func awaitEnd(work string) {
-	for limit := time.Now().Add(time.Minute); time.Now().Before(limit) && signalService(work, 0) == nil; time.Sleep(10 * time.Millisecond) {
+	for limit := time.Now().Add(patience); time.Now().Before(limit) && signalService(work, 0) == nil; time.Sleep(10 * time.Millisecond) {
 	}
 }
 

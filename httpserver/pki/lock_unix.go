@@ -24,5 +24,10 @@ func lock(dir string) (unlock func(), err error) {
 	}
 	// Any other error means that the file system cannot lock a directory. The
 	// run goes on without the guard.
-	return func() { file.Close() }, nil
+	return func() {
+		// A child of this process that has not come to its exec yet has the lock as well,
+		// so closing the file may not release it.
+		_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
+		file.Close()
+	}, nil
 }

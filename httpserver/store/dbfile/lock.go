@@ -85,7 +85,7 @@ func (h *Held) Identity() (Identity, error) {
 }
 
 // Close releases the lock.
-func (h *Held) Close() error { return errors.Join(h.File.Close(), h.lock.Close()) }
+func (h *Held) Close() error { return errors.Join(closeLocked(h.File), closeLocked(h.lock)) }
 
 // holder describes this process for the lock file.
 func holder() string {

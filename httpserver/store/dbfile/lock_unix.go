@@ -19,3 +19,10 @@ func tryLock(file *os.File) error {
 	}
 	return err
 }
+
+// closeLocked releases the lock of a file and closes it. A child of this process that
+// has not come to its exec yet has the lock as well, so closing the file alone may not
+// release it.
+func closeLocked(file *os.File) error {
+	return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
+}
