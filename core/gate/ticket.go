@@ -44,7 +44,7 @@ type Ticket struct {
 // String returns for instance "t42" for the forty-second input admitted.
 func (t Ticket) String() string { return "t" + strconv.FormatUint(t.number, 10) }
 
-// Refusal is one of the five 503 answers (PROTOCOL G1, G2). The zero value,
+// Refusal is one of the 503 answers (PROTOCOL G1, G2, G9). The zero value,
 // whose Code is [wire.OK], is no refusal.
 type Refusal struct {
 	Code wire.Code

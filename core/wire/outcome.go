@@ -9,7 +9,7 @@ import (
 // one stable reason word (PROTOCOL T10).
 type Code uint8
 
-// The codes. The five 503 codes come first among the refusals, in the order of
+// The codes. The six 503 codes come first among the refusals, in the order of
 // PROTOCOL G1 and G2.
 const (
 	// OK is 200 with a document.
