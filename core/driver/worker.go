@@ -127,8 +127,8 @@ type Worker[T any] struct {
 	broken    bool     // the last commit has failed
 	trialDue  bool     // while broken: a commit is to be tried
 	storage   plane.Storage
-	due       news     // what to announce
-	told      news     // what was announced last
+	due       news // what to announce
+	told      news // what was announced last
 	retry     time.Duration
 	arm       bool // the timer of the next attempt is to be set
 }
