@@ -224,7 +224,8 @@ func drawActs(s *scenario.Scenario, r *random.Stream, span time.Duration) {
 }
 
 // drawSerials takes the serials of some manifests, or of all: a plane that lost its
-// disk then waits for an operator's word (PROTOCOL R6).
+// disk then waits for an operator's word (PROTOCOL R6). The operator means the
+// newest: what becomes of one who goes back is F20 (docs/findings.md).
 func drawSerials(s *scenario.Scenario, p Profile, span time.Duration) {
 	r := random.New(s.Seed, "generate/"+p.Name+"/serials", 0)
 	without := 0
@@ -233,10 +234,17 @@ func drawSerials(s *scenario.Scenario, p Profile, span time.Duration) {
 	}
 	for i := range s.Rollouts {
 		o := &s.Rollouts[i]
-		if o.Unordered = r.Chance(without); o.Unordered && r.Chance(700) {
+		if o.Unordered = r.Chance(without); without > 0 && newest(s, o) && r.Chance(700) {
 			s.Acts = append(s.Acts, scenario.Act{At: span - r.Between(0, span/3).Truncate(time.Second), Kind: scenario.ActChoose, Rollout: o.ID})
 		}
 	}
+}
+
+// newest reports whether a rollout is opened last of its channel.
+func newest(s *scenario.Scenario, o *scenario.Rollout) bool {
+	return !slices.ContainsFunc(s.Rollouts, func(other scenario.Rollout) bool {
+		return other.ID.Channel() == o.ID.Channel() && other.At > o.At
+	})
 }
 
 // drawPipeline draws what the loop and the disk do beside each other: for how
