@@ -35,6 +35,8 @@ func TestMain(m *testing.M) {
 		"refrain":         main,
 		"systemctl":       systemctl,
 		"journalctl":      journalctl,
+		"groupadd":        groupadd,
+		"chgrp":           chgrp,
 		"refrain-full":    mainOnAFullDisk,
 		"refrain-planted": mainWithABug,
 		"interrupt":       interruptMain,

@@ -29,14 +29,19 @@ import (
 // block has to fail. [TestRunbooks_EveryBlockIsRun] wants a script for each block.
 //
 // The block runs in $WORK. Only what names the machine is replaced: a path of
-// [runbookRoots] by the same path below $WORK/root, and the address of the ops
-// listener by $OPS, which is free. systemctl is [systemctl] below, journalctl
-// [journalctl].
+// [runbookRoots] by the same path below $WORK/root, the address of the ops listener
+// by $OPS and that of the plane by $PLANE, which are free, and the plane's name by
+// that of this machine. systemctl is [systemctl] below, journalctl [journalctl],
+// groupadd and chgrp [groupadd] and [chgrp].
 
 // runbookRoots are the directories of a production machine that runbooks use.
-var runbookRoots = []string{"/var/lib/refrain", "/etc/refrain", "/var/backups/refrain", "/usr/local/bin"}
+var runbookRoots = []string{"/var/lib/refrain", "/etc/refrain", "/var/backups/refrain", "/usr/local/bin", "/etc/systemd/system"}
 
-const runbookOps = "127.0.0.1:9090"
+const (
+	runbookOps   = "127.0.0.1:9090"
+	runbookPlane = "plane.example.com"
+	runbookPort  = ":8443"
+)
 
 var (
 	runbookHeading = regexp.MustCompile(`(?m)^#+ Runbook: (.*)$`)
@@ -75,11 +80,13 @@ func setupRunbooks(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("DOCS", dir)
-	port, err := freeAddress()
-	if err != nil {
-		return err
+	for _, name := range []string{"OPS", "PLANE"} {
+		address, err := freeAddress()
+		if err != nil {
+			return err
+		}
+		env.Setenv(name, address)
 	}
-	env.Setenv("OPS", port)
 	env.Defer(func() { _ = stopService(env.WorkDir) })
 	return nil
 }
@@ -97,7 +104,11 @@ func runbookCommand(script *testscript.TestScript, not bool, args []string) {
 	if number < 1 || number > len(blocks) {
 		script.Fatalf("%s: Runbook: %s has %d blocks; want number %d", args[0], args[1], len(blocks), number)
 	}
-	block := strings.ReplaceAll(blocks[number-1], runbookOps, script.Getenv("OPS"))
+	block := strings.NewReplacer(
+		runbookOps, script.Getenv("OPS"),
+		runbookPlane+runbookPort, script.Getenv("PLANE"),
+		runbookPlane, "127.0.0.1",
+	).Replace(blocks[number-1])
 	for _, root := range runbookRoots {
 		block = strings.ReplaceAll(block, root, script.MkAbs("root"+root))
 	}
@@ -142,6 +153,22 @@ func TestRunbooks_EveryBlockIsRun(t *testing.T) {
 	}
 }
 
+// TestRunbooks_AreListed wants the list at the head of operations.md to have each
+// runbook: whoever needs one does not know its name.
+func TestRunbooks_AreListed(t *testing.T) {
+	text := readText(t, docs+"operations.md")
+	_, list, found := strings.Cut(text, "\n## Runbooks\n")
+	if !found {
+		t.Fatal("operations.md has no section Runbooks")
+	}
+	list = list[:anyHeading.FindStringIndex(list)[0]]
+	for name := range runbookBlocks(text) {
+		if link := "[" + name + "](#runbook-" + strings.ReplaceAll(strings.ToLower(name), " ", "-") + ")"; !strings.Contains(list, link) {
+			t.Errorf("the list of runbooks has no %s", link)
+		}
+	}
+}
+
 func glob(t *testing.T, pattern string) []string {
 	t.Helper()
 	paths, err := filepath.Glob(pattern)
@@ -163,15 +190,29 @@ func readText(t *testing.T, path string) string {
 // systemctl stands for the service manager in runbooks. It knows one service,
 // refrain: start runs the script's service.sh and waits until the plane serves,
 // stop ends it and waits for the end, kill is kill -9. The plane's output is
-// service.out, its log service.log.
+// service.out, its log service.log. daemon-reload reads the unit, which has to be
+// there; without that a new unit cannot be enabled.
 func systemctl() {
 	work := os.Getenv("WORK")
-	verb := ""
-	if len(os.Args) == 3 && os.Args[2] == "refrain" {
-		verb = os.Args[1]
+	verb, service := strings.Join(os.Args[1:], " "), false
+	if verb != "daemon-reload" {
+		verb, service = strings.CutSuffix(verb, " refrain")
 	}
+	if !service && verb != "daemon-reload" {
+		verb = ""
+	}
+	known := filepath.Join(work, "service.unit")
 	var err error
 	switch verb {
+	case "daemon-reload":
+		var unit []byte
+		if unit, err = os.ReadFile(filepath.Join(work, "root/etc/systemd/system/refrain.service")); err == nil {
+			err = os.WriteFile(known, unit, 0o600)
+		}
+	case "enable --now":
+		if _, err = os.Stat(known); err == nil {
+			err = startService(work)
+		}
 	case "start":
 		err = startService(work)
 	case "stop":
@@ -186,7 +227,7 @@ func systemctl() {
 		err = signalService(work, syscall.SIGKILL)
 		awaitEnd(work)
 	default:
-		err = fmt.Errorf("usage: systemctl start|stop|restart|reload|kill refrain, have %q", os.Args[1:])
+		err = fmt.Errorf("usage: systemctl enable --now|start|stop|restart|reload|kill refrain, or daemon-reload; have %q", os.Args[1:])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "systemctl:", err)
@@ -267,6 +308,49 @@ func journalctl() {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "journalctl:", err)
+		os.Exit(1)
+	}
+}
+
+// groupadd and chgrp stand for those of a machine whose groups a test may change:
+// groups has a line for each group, groups.files one for each file that was given
+// to one.
+func groupadd() {
+	if len(os.Args) != 3 || os.Args[1] != "--system" {
+		fmt.Fprintf(os.Stderr, "usage: groupadd --system GROUP, have %q\n", os.Args[1:])
+		os.Exit(2)
+	}
+	appendLine("groups", os.Args[2])
+}
+
+func chgrp() {
+	if len(os.Args) != 3 {
+		fmt.Fprintf(os.Stderr, "usage: chgrp GROUP FILE, have %q\n", os.Args[1:])
+		os.Exit(2)
+	}
+	groups, err := os.ReadFile(filepath.Join(os.Getenv("WORK"), "groups"))
+	if err == nil && !slices.Contains(strings.Fields(string(groups)), os.Args[1]) {
+		err = fmt.Errorf("invalid group: %s", os.Args[1])
+	}
+	if err == nil {
+		_, err = os.Stat(os.Args[2])
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chgrp:", err)
+		os.Exit(1)
+	}
+	appendLine("groups.files", os.Args[1]+" "+os.Args[2])
+}
+
+// appendLine adds a line to a file of the script.
+func appendLine(name, line string) {
+	file, err := os.OpenFile(filepath.Join(os.Getenv("WORK"), name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = fmt.Fprintln(file, line)
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -172,7 +173,9 @@ func (c *Credentials) checkSuffix(roots []*x509.Certificate) error {
 		if !known || suffix == c.cfg.Suffix {
 			return nil
 		}
-		others = append(others, suffix)
+		if !slices.Contains(others, suffix) { // the old CA and the new one, within a rotation
+			others = append(others, suffix)
+		}
 	}
 	return &certfile.Error{File: c.cfg.ClientCAFile, Problem: fmt.Sprintf(
 		"a CA of refrain pki for the suffix %s; no certificate of it ends in agent cn suffix %q, want that suffix or another CA",

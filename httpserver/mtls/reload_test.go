@@ -40,6 +40,7 @@ func TestAReloadIsAllOrNothing(t *testing.T) {
 		{"a new certificate, and a leaf as CA", goodCert, goodKey, agentCert, "ca.pem:1: \"CN=agent-h1.fleet.test\" is not a CA"},
 		{"a new certificate, and half of a bundle", goodCert, goodKey, slices.Concat(newCA, oldCA[:200]), "damaged PEM block"},
 		{"a new certificate, and a CA of another suffix", goodCert, goodKey, r.caPEM(others), `for the suffix other.test; no certificate of it ends in agent cn suffix "fleet.test"`},
+		{"two CAs of one other suffix", goodCert, goodKey, slices.Concat(r.caPEM(others), r.caPEM(others)), `for the suffix other.test; no certificate`},
 	} {
 		r.write("server.crt", test.cert)
 		r.write("server.key", test.key)

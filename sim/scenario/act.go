@@ -196,7 +196,7 @@ func parseAct(words []word) (a Act, given map[string]word, isAct bool, err error
 		}
 		a.Kind = k
 		if a.At, err = time.ParseDuration(words[1].text); err != nil {
-			return a, nil, true, words[1].wrong("want a duration, for instance 90s")
+			return a, nil, true, words[1].wrong("%w", wantDuration(words[1].text, "90s"))
 		}
 		rest := words[3:]
 		if len(rest) < len(form.names) {

@@ -231,6 +231,8 @@ func parseExpect(line []word) (Expect, map[string]word, error) {
 	}
 	e.Is = subjects[0].text
 	switch list := form.words(); {
+	case e.Kind == ExpectRollout && !slices.Contains(list, e.Is) && slices.Contains(stateWords(), e.Is):
+		return e, nil, subjects[0].wrong("a state of a record, not of a rollout, which is Terminal when all its hosts have ended; want one of %s", strings.Join(list, ", "))
 	case list != nil && !slices.Contains(list, e.Is):
 		return e, nil, subjects[0].wrong("no %s that can be expected; %s", form.what, oneOf(e.Is, list))
 	case len(subjects) > 1:

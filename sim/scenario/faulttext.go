@@ -140,7 +140,7 @@ func durationField(key, example string, of func(*Fault) *time.Duration, check fu
 		func(f *Fault, s string) error {
 			d, err := time.ParseDuration(s)
 			if err != nil {
-				return fmt.Errorf("want a duration, for instance %s", example)
+				return wantDuration(s, example)
 			}
 			if d == 0 {
 				return errZero
@@ -223,7 +223,7 @@ func ParseFault(line string) (Fault, error) {
 // parseFault reads a fault from the words of a line that begins with at.
 func parseFault(words []word) (f Fault, given map[string]word, err error) {
 	if f.At, err = time.ParseDuration(words[1].text); err != nil {
-		return f, nil, words[1].wrong("want a duration, for instance 90s")
+		return f, nil, words[1].wrong("%w", wantDuration(words[1].text, "90s"))
 	}
 	kind := words[2].text
 	if len(words) > 3 {
@@ -265,6 +265,10 @@ func parseFaultKind(words string) (FaultKind, error) {
 		if k.String() == words {
 			return k, nil
 		}
+	}
+	// A setting is no part of the name that was meant.
+	if name, rest, _ := strings.Cut(words, " "); strings.Contains(rest, "=") {
+		words = name
 	}
 	return 0, fmt.Errorf("%q is neither a fault nor an act; %s", shortened(words), oneOf(words, append(kindTexts(), actTexts()...)))
 }

@@ -186,7 +186,7 @@ func (f *File) parseLine(l *fileLine) (err error) {
 			return err
 		}
 		if s.Active, err = time.ParseDuration(words[1].text); err != nil {
-			return words[1].wrong("want a duration, for instance 10m")
+			return words[1].wrong("%w", wantDuration(words[1].text, "10m"))
 		}
 	case "converge":
 		if err := exactly(words, 2, "converge within=2h"); err != nil {

@@ -24,6 +24,12 @@ func TestATypicalMistakeIsToldWhatWouldBeRight(t *testing.T) {
 		{"fleet 3\nnetwork loss=1%", `f:2:9: "loss=1%": want a whole number, for instance 10`},
 		{"fleet 3\nexpect closure c1 h1", `f:2:16: "c1": want hosts such as h3, h1..h5 or *; it is written expect closure HOSTS CLOSURE`},
 		{"fleet 3\nexpect effect crash", `f:2:15: "crash": no effect that can be expected; want one of plane crash, crash before commit,`},
+		{"fleet 3\nat 1m net-partition host=h2", `f:2:7: "net-partition" is neither a fault nor an act; did you mean net partition?`},
+		{"fleet 3\nat 1m partition host=h2 for=5m", `f:2:7: "partition" is neither a fault nor an act; did you mean net partition?`},
+		{"fleet 3\nat 1m net partition for=5min", `f:2:21: "for=5min": want a duration, for instance 30s; the units are h, m, s, ms, µs and ns`},
+		{"fleet 3\nactive 5min", `f:2:8: "5min": want a duration, for instance 10m; the units are`},
+		{"fleet 3\nat 1m net partition host=h1,h3", `f:2:21: "host=h1,h3": want one host or one range, such as h3, h1..h5 or *; there are no lists of hosts`},
+		{"fleet 3\nexpect rollout stable@r1 Converged", `f:2:26: "Converged": a state of a record, not of a rollout, which is Terminal when all its hosts have ended; want one of none, Opening,`},
 
 		// A zero that stands for the default is not what was meant.
 		{"fleet 3 probes=0", `f:1:9: "probes=0": stands for the default, 1; want another value (how many enforce-mode probes a host has, at most 4; -1 for none)`},

@@ -28,7 +28,10 @@ func (h Hosts) String() string {
 	}
 }
 
-var errHosts = errors.New("want hosts such as h3, h1..h5 or *")
+var (
+	errHosts    = errors.New("want hosts such as h3, h1..h5 or *")
+	errHostList = errors.New("want one host or one range, such as h3, h1..h5 or *; there are no lists of hosts")
+)
 
 // ParseHosts reads h3, h1..h5 or *.
 func ParseHosts(s string) (Hosts, error) {
@@ -38,6 +41,9 @@ func ParseHosts(s string) (Hosts, error) {
 	first, last, isRun := strings.Cut(s, "..")
 	if !isRun {
 		last = first
+	}
+	if strings.Contains(s, ",") {
+		return Hosts{}, errHostList
 	}
 	var h Hosts
 	var ok, ok2 bool

@@ -34,7 +34,7 @@ func referenceSections() map[string]string {
 		"acts": actTable(), "send-settings": settingTable(sendSettings, nil),
 		"expectations": expectTable(), "expect-settings": settingTable(expectSettings, nil),
 		"answers": wordList(answerWords()), "notices": wordList(noticeTexts()), "entries": wordList(entryWords()),
-		"effects": wordList(effectTexts()), "plane-states": wordList(planeWords), "reachabilities": wordList(reachabilityWords), "checkers": checkerTable(),
+		"effects": wordList(effectTexts()), "rollout-states": wordList(rolloutWords()), "plane-states": wordList(planeWords), "reachabilities": wordList(reachabilityWords), "checkers": checkerTable(),
 	}
 }
 

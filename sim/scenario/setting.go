@@ -41,9 +41,18 @@ func (s setting[T]) withAbout(about string) setting[T] {
 func parseDuration(s, example string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil {
-		return 0, fmt.Errorf("want a duration, for instance %s", example)
+		return 0, wantDuration(s, example)
 	}
 	return d, nil
+}
+
+// wantDuration says that s is none. A number that only lacks a unit of the language
+// gets the list of them.
+func wantDuration(s, example string) error {
+	if s != "" && s[0] >= '0' && s[0] <= '9' {
+		return fmt.Errorf("want a duration, for instance %s; the units are h, m, s, ms, µs and ns", example)
+	}
+	return fmt.Errorf("want a duration, for instance %s", example)
 }
 
 func durationSetting[T any](key, example string, of func(*T) *time.Duration) setting[T] {
