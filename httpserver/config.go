@@ -213,6 +213,9 @@ func (c *Config) validate() error {
 		return fmt.Errorf("max intermediates is %d; want at least 1", c.MaxIntermediates)
 	case c.MaxConnections < 0:
 		return fmt.Errorf("max connections is %d; want at least 1", c.MaxConnections)
+	case c.MaxConnections > connectionsWithin(descriptorLimit()) && connectionsWithin(descriptorLimit()) > 0:
+		return fmt.Errorf("max connections is %d; want at most %d: the process may have %d descriptors, of which some are kept for the ops listener and files; raise that limit (LimitNOFILE of the service, ulimit -n)",
+			c.MaxConnections, connectionsWithin(descriptorLimit()), descriptorLimit())
 	case c.BatchSize < 1:
 		return fmt.Errorf("batch size is %d; want at least 1", c.BatchSize)
 	case c.HeartbeatInterval%time.Second != 0:

@@ -33,7 +33,7 @@ type serveCommand struct {
 	OpsHost           []string      `placeholder:"NAME" help:"A name by which /debug at the ops listener may be called, besides localhost and the listener's own address."`
 	OpsPprof          bool          `help:"Serve profiles of the process at /debug/pprof/ of the ops listener."`
 	MaxIntermediates  int           `default:"${maxIntermediates}" placeholder:"N" help:"How many certificates a client may send after its own, if a CA may have CAs below it (${default})."`
-	MaxConnections    int           `placeholder:"N" help:"How many connections of agents and operators may be open. Default: the limit of descriptors, less a reserve."`
+	MaxConnections    positive      `placeholder:"N" help:"How many connections of agents and operators may be open. Default: the limit of descriptors, less a reserve."`
 	ExemptAddress     []network     `placeholder:"ADDRESS" help:"An address, or a network such as 10.0.0.0/8, that stands for many clients, such as a load balancer: its strangers are not bounded by address."`
 	InboxCapacity     int           `default:"${inboxCapacity}" placeholder:"N" help:"Inbox capacity: how many requests are admitted at a time (${default})."`
 	ReplyTimeout      time.Duration `default:"${replyTimeout}" placeholder:"DUR" help:"Reply timeout: when a request is answered at the latest (${default})."`
@@ -85,9 +85,6 @@ func (c *serveCommand) validate() error {
 		if number.value < 1 {
 			return fmt.Errorf("%s is %d; want at least 1", number.flag, number.value)
 		}
-	}
-	if c.MaxConnections < 0 {
-		return fmt.Errorf("--max-connections is %d; want at least 1", c.MaxConnections)
 	}
 	for _, duration := range []struct {
 		flag  string
@@ -162,7 +159,7 @@ func (c *serveCommand) config(log *logging.Log, db *database) httpserver.Config 
 		AgentCNSuffix:     c.AgentCNSuffix,
 		StrictProtocol:    c.StrictProtocol,
 		MaxIntermediates:  c.MaxIntermediates,
-		MaxConnections:    c.MaxConnections,
+		MaxConnections:    int(c.MaxConnections),
 		ExemptAddresses:   prefixes(c.ExemptAddress),
 		InboxCapacity:     c.InboxCapacity,
 		ReplyTimeout:      c.ReplyTimeout,
