@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -58,6 +59,18 @@ type Config struct {
 	// without the leading dot: agent-<id>.<suffix> is the agent <id> (PROTOCOL
 	// T2). It is required.
 	AgentCNSuffix string
+	// MaxIntermediates is how many certificates a client may send after its own
+	// (PROTOCOL T1). It holds if a client CA may have CAs below it; with CAs of path
+	// length 0 alone none may be sent. Default 2.
+	MaxIntermediates int
+	// MaxConnections is how many connections of the control plane may be open.
+	// Default: as many as the process may have descriptors, less those that are kept
+	// for the ops listener, the store and files.
+	MaxConnections int
+	// ExemptAddresses are networks whose addresses stand for many clients, such as
+	// load balancers. Connections of strangers are bounded by address, those from
+	// these networks are not. Default none.
+	ExemptAddresses []netip.Prefix
 	// StrictProtocol refuses requests without the protocol header (PROTOCOL T6).
 	// Default false.
 	StrictProtocol bool
@@ -144,6 +157,8 @@ const (
 	DefaultMaxManifest     = 8 << 20
 	DefaultShutdownTimeout = 10 * time.Second
 
+	DefaultMaxIntermediates = mtls.DefaultMaxIntermediates
+
 	// OpsOff is the value of Config.OpsListen for no ops listener.
 	OpsOff = "off"
 	// FlightOff is the value of Config.FlightDir for no flight recorder.
@@ -154,6 +169,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Listen, DefaultListen)
 	setDefault(&c.OpsListen, DefaultOpsListen)
 	setDefault(&c.OpsSocketMode, DefaultOpsSocketMode)
+	setDefault(&c.MaxIntermediates, DefaultMaxIntermediates)
+	setDefault(&c.MaxConnections, connectionsWithin(descriptorLimit()))
 	setDefault(&c.InboxCapacity, DefaultInboxCapacity)
 	setDefault(&c.BatchSize, DefaultBatchSize)
 	setDefault(&c.ReplyTimeout, DefaultReplyTimeout)
@@ -192,6 +209,13 @@ func (c *Config) validate() error {
 		return fmt.Errorf("agent cn suffix is %q; want no leading dot", c.AgentCNSuffix)
 	case c.Store == nil:
 		return errors.New("store is missing; want a store for the event log, such as a memory.Log")
+	case c.MaxIntermediates < 1:
+		return fmt.Errorf("max intermediates is %d; want at least 1", c.MaxIntermediates)
+	case c.MaxConnections < 0:
+		return fmt.Errorf("max connections is %d; want at least 1", c.MaxConnections)
+	case c.MaxConnections > connectionsWithin(descriptorLimit()) && connectionsWithin(descriptorLimit()) > 0:
+		return fmt.Errorf("max connections is %d; want at most %d: the process may have %d descriptors, of which some are kept for the ops listener and files; raise that limit (LimitNOFILE of the service, ulimit -n)",
+			c.MaxConnections, connectionsWithin(descriptorLimit()), descriptorLimit())
 	case c.BatchSize < 1:
 		return fmt.Errorf("batch size is %d; want at least 1", c.BatchSize)
 	case c.HeartbeatInterval%time.Second != 0:
@@ -230,6 +254,10 @@ func (c *Config) gate() gate.Config {
 
 func (c *Config) plane() plane.Config {
 	return plane.Config{HeartbeatInterval: c.HeartbeatInterval}
+}
+
+func (c *Config) limits() mtls.Limits {
+	return mtls.Limits{MaxConnections: c.MaxConnections, MaxIntermediates: c.MaxIntermediates, ExemptAddresses: c.ExemptAddresses}
 }
 
 func (c *Config) credentials() mtls.Config {

@@ -23,6 +23,8 @@ func TestABadConfigurationNamesTheField(t *testing.T) {
 		"agent cn suffix is empty":              func(c *Config) { c.AgentCNSuffix = "" },
 		"want no leading dot":                   func(c *Config) { c.AgentCNSuffix = ".fleet.test" },
 		"store is missing":                      func(c *Config) { c.Store = nil },
+		"max intermediates is -1":               func(c *Config) { c.MaxIntermediates = -1 },
+		"max connections is -1":                 func(c *Config) { c.MaxConnections = -1 },
 		"batch size is -1":                      func(c *Config) { c.BatchSize = -1 },
 		"capacity is -1":                        func(c *Config) { c.InboxCapacity = -1 },
 		"reply timeout is -1s":                  func(c *Config) { c.ReplyTimeout = -time.Second },

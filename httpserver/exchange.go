@@ -142,7 +142,9 @@ func (e *exchange) write() {
 		// would send in chunks.
 		header["Content-Length"] = []string{strconv.Itoa(len(e.answer.Body))}
 	}
-	if e.server.closing.isLast(e.r) {
+	// Without an identity there is nothing more to say on a connection, whatever was
+	// asked: kept open, it would only take a descriptor from a host (decision 034).
+	if e.outcome.Code.Status() == http.StatusUnauthorized || e.leaf() == nil || e.server.closing.isLast(e.r) {
 		header["Connection"] = []string{"close"}
 	}
 	e.w.WriteHeader(e.answer.Status)

@@ -51,6 +51,8 @@ func (s *Server) addOwnChecks() {
 	}{{"plane", planeProblem}, {"inbox", inboxProblem}, {"reducer", reducerProblem}} {
 		s.AddCheck(Check{Name: own.name, Problem: func() string { return own.problem(s.admission.look()) }})
 	}
+	// Advisory: the plane serves as many hosts as it has descriptors for.
+	s.AddCheck(Check{Name: "descriptors", Advisory: true, Problem: s.descriptorProblem})
 	if s.flight != nil {
 		s.AddCheck(s.flight.check())
 	}

@@ -12,7 +12,7 @@ func TestReadyzListsEveryCheckByName(t *testing.T) {
 	h.server.AddCheck(Check{Name: "trial", Problem: func() string { return problem }})
 	h.server.AddCheck(Check{Name: "archive", Problem: func() string { return "the last backup is 3 days old" }, Advisory: true})
 	const good = `{"ready":true,"checks":[{"name":"shutdown","state":"ok"},{"name":"plane","state":"ok"},{"name":"inbox","state":"ok"},` +
-		`{"name":"reducer","state":"ok"},{"name":"flight-recorder","state":"ok"},`
+		`{"name":"reducer","state":"ok"},{"name":"descriptors","state":"ok"},{"name":"flight-recorder","state":"ok"},`
 	const archive = `{"name":"archive","state":"warning","reason":"the last backup is 3 days old"}]}` + "\n"
 
 	status, body := h.ops("/readyz?verbose")

@@ -12,11 +12,13 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/mtls"
 )
 
 // ServeHTTP wraps the router, so that a request that the router refuses gets a
 // request ID and a problem document like every other.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	mtls.Identify(r)
 	e := exchanges.Get().(*exchange)
 	e.server, e.w, e.r = s, w, r
 	e.requestID = newRequestID()

@@ -192,10 +192,17 @@ func (h *harness) revoke(commonName string, before time.Time) {
 func TestARevocationIsFeltOnEveryRouteOfAKeptConnection(t *testing.T) { // PROTOCOL T5
 	h := start(t)
 	h.openRollout("stable", "r1", "c1", "h1")
-	agent, operator := h.agent("h1"), h.operator("anna")
-	dials := countDials(agent, operator)
+	// A connection for each route, since it is closed with its 401.
+	agentPair, operatorPair := must(h.ca.IssueAgent("h1", pki.Validity{}))(t), must(h.ca.IssueOperator("anna", pki.Validity{}))(t)
+	kept := make(map[string]*client)
+	var clients []*client
 	for _, r := range h.allRoutes() {
-		if a := r.of(agent, operator).do(r.method, r.path, r.body); a.status == http.StatusUnauthorized {
+		c := r.of(h.connect(agentPair), h.connect(operatorPair))
+		kept[r.name], clients = c, append(clients, c)
+	}
+	dials := countDials(clients...)
+	for _, r := range h.allRoutes() {
+		if a := kept[r.name].do(r.method, r.path, r.body); a.status == http.StatusUnauthorized {
 			t.Errorf("%s: %v", r.name, a)
 		}
 	}
@@ -205,11 +212,15 @@ func TestARevocationIsFeltOnEveryRouteOfAKeptConnection(t *testing.T) { // PROTO
 	}
 	before := h.everything()
 	for _, r := range h.allRoutes() {
-		r.of(agent, operator).do(r.method, r.path, r.body).want(t, wire.CertificateRevoked)
+		a := kept[r.name].do(r.method, r.path, r.body)
+		a.want(t, wire.CertificateRevoked)
+		if !a.last {
+			t.Errorf("%s: a 401 that keeps its connection", r.name)
+		}
 	}
 	h.unchanged(before, "a revoked certificate")
-	if got := dials(); got != 2 {
-		t.Errorf("%d connections were made, want the two that were kept", got)
+	if got := dials(); got != len(clients) {
+		t.Errorf("%d connections were made, want the %d that were kept", got, len(clients))
 	}
 	// The re-issued ones work.
 	for _, r := range h.allRoutes() {

@@ -155,7 +155,7 @@ func New(cfg Config) (*Server, error) {
 
 // newHTTP makes the control plane's HTTP server.
 func (s *Server) newHTTP() (*http.Server, error) {
-	s.connections = mtls.NewConnections(s.cfg.wall, s.cfg.Clock, s.log)
+	s.connections = mtls.NewConnections(s.cfg.limits(), s.cfg.wall, s.cfg.Clock, s.log)
 	var err error
 	if s.credentials, err = mtls.NewCredentials(s.cfg.credentials(), s.connections); err != nil {
 		return nil, err
@@ -170,10 +170,12 @@ func (s *Server) newHTTP() (*http.Server, error) {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &http.Server{
-		Handler:     s,
-		Protocols:   &protocols,
-		TLSConfig:   s.credentials.TLSConfig(),
-		ConnContext: s.closing.begin,
+		Handler:   s,
+		Protocols: &protocols,
+		TLSConfig: s.credentials.TLSConfig(),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return s.connections.Context(s.closing.begin(ctx, c), c)
+		},
 		ConnState: func(c net.Conn, state http.ConnState) {
 			s.connections.State(c, state)
 			s.closing.changed(c, state)
@@ -288,6 +290,7 @@ func (s *Server) Start(ctx context.Context) error {
 		}
 		s.running.Go(func() { m.run(s.back) })
 	}
+	s.running.Go(func() { s.watchDescriptors(s.back) })
 	s.notify(daemon.SdNotifyReady)
 	s.log.Info("serving", "address", s.listener.Addr().String(), "ops_address", s.opsAddress())
 	return nil

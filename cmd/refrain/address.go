@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -58,6 +59,37 @@ func checkAddress(s string) (problem, instead string) {
 func isPort(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 16)
 	return err == nil && n > 0
+}
+
+// network is an address, or all addresses with a prefix.
+type network netip.Prefix
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (n *network) UnmarshalText(text []byte) error {
+	if prefix, err := netip.ParsePrefix(string(text)); err == nil {
+		if masked := prefix.Masked(); masked != prefix {
+			return &valueError{
+				err:     fmt.Errorf("want an address or a network, such as 192.0.2.7 or 10.0.0.0/8, have %q: the address has bits after the prefix", text),
+				instead: masked.String(),
+			}
+		}
+		*n = network(prefix)
+		return nil
+	}
+	addr, err := netip.ParseAddr(string(text))
+	if err != nil || addr.Zone() != "" {
+		return fmt.Errorf("want an address or a network, such as 192.0.2.7 or 10.0.0.0/8, have %q", text)
+	}
+	*n = network(netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()))
+	return nil
+}
+
+func prefixes(networks []network) []netip.Prefix {
+	list := make([]netip.Prefix, len(networks))
+	for i, n := range networks {
+		list[i] = netip.Prefix(n)
+	}
+	return list
 }
 
 // opsAddress is an address, or the path of a unix socket, or off for no listener.

@@ -38,3 +38,25 @@ func TestAddresses(t *testing.T) {
 		t.Errorf("off: %q, %v", off, err)
 	}
 }
+
+func TestNetworks(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7/32", "10.0.0.0/8": "10.0.0.0/8", "2001:db8::1": "2001:db8::1/128", "::ffff:192.0.2.7": "192.0.2.7/32",
+	} {
+		var n network
+		if err := n.UnmarshalText([]byte(text)); err != nil || prefixes([]network{n})[0].String() != want {
+			t.Errorf("%q: %v, %v; want %s", text, n, err, want)
+		}
+	}
+	for _, text := range []string{"", "localhost", "10.0.0.0/33", "fe80::1%eth0", "192.0.2.7:80", "10.0.0.1/8"} {
+		var n network
+		if err := n.UnmarshalText([]byte(text)); err == nil || !strings.Contains(err.Error(), "want an address or a network, such as") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	var n network
+	var value *valueError
+	if err := n.UnmarshalText([]byte("10.0.0.1/8")); !errors.As(err, &value) || value.instead != "10.0.0.0/8" {
+		t.Errorf("bits after the prefix: %v", err)
+	}
+}

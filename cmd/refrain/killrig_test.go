@@ -39,6 +39,7 @@ type killRig struct {
 	rand   *rand.Rand
 
 	flags  []string  // in addition
+	limits string    // of the process, as ulimit takes them; none if it is empty
 	stderr io.Writer // of the process, if not log
 	stdout io.Writer // of the process, if what it prints is not waited for
 
@@ -178,6 +179,13 @@ func (k *killRig) launch() *outputWatch {
 		"--flight-dir", "off", "--log-level", "error", "--drain-time", "0s") // but for the test of it
 	k.process.Args = append(k.process.Args, k.flags...)
 	k.process.Args[0] = "refrain" // TestMain runs the command of this name
+	if k.limits != "" {
+		link := filepath.Join(k.t.TempDir(), "refrain") // a shell passes no other name
+		if err := os.Symlink(self, link); err != nil {
+			k.t.Fatal(err)
+		}
+		k.process = exec.Command("sh", append([]string{"-c", "ulimit " + k.limits + ` && exec "$0" "$@"`, link}, k.process.Args[1:]...)...)
+	}
 	out := newOutputWatch()
 	k.log = newOutputWatch()
 	k.process.Stdout, k.process.Stderr = out, k.log

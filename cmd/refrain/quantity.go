@@ -46,16 +46,16 @@ func lifetimeError(s string) error {
 	return &valueError{err: fmt.Errorf("want a duration of at least 1s, such as 90d or 12h, have %q%s", s, problem), instead: instead}
 }
 
-// workerCount is how many things run at a time: at least 1 if it is given.
-type workerCount int
+// positive is a number of at least 1, if it is given.
+type positive int
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
-func (w *workerCount) UnmarshalText(text []byte) error {
+func (p *positive) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseInt(string(text), 10, 32)
 	if err != nil || n < 1 {
 		return fmt.Errorf("want a number of at least 1, have %q", text)
 	}
-	*w = workerCount(n)
+	*p = positive(n)
 	return nil
 }
 

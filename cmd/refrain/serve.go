@@ -32,6 +32,9 @@ type serveCommand struct {
 	OpsSocketMode     socketMode    `default:"${opsSocketMode}" placeholder:"MODE" help:"The permissions of the ops listener's unix socket, in octal (${default})."`
 	OpsHost           []string      `placeholder:"NAME" help:"A name by which /debug at the ops listener may be called, besides localhost and the listener's own address."`
 	OpsPprof          bool          `help:"Serve profiles of the process at /debug/pprof/ of the ops listener."`
+	MaxIntermediates  int           `default:"${maxIntermediates}" placeholder:"N" help:"How many certificates a client may send after its own, if a CA may have CAs below it (${default})."`
+	MaxConnections    positive      `placeholder:"N" help:"How many connections of agents and operators may be open. Default: the limit of descriptors, less a reserve."`
+	ExemptAddress     []network     `placeholder:"ADDRESS" help:"An address, or a network such as 10.0.0.0/8, that stands for many clients, such as a load balancer: its strangers are not bounded by address."`
 	InboxCapacity     int           `default:"${inboxCapacity}" placeholder:"N" help:"Inbox capacity: how many requests are admitted at a time (${default})."`
 	ReplyTimeout      time.Duration `default:"${replyTimeout}" placeholder:"DUR" help:"Reply timeout: when a request is answered at the latest (${default})."`
 	HeartbeatInterval time.Duration `default:"${heartbeatInterval}" placeholder:"DUR" help:"The interval of the agents' heartbeats (${default})."`
@@ -55,6 +58,7 @@ func serveVars() kong.Vars {
 		"db":                defaultDB,
 		"opsListen":         httpserver.DefaultOpsListen,
 		"opsSocketMode":     fmt.Sprintf("%04o", httpserver.DefaultOpsSocketMode),
+		"maxIntermediates":  strconv.Itoa(httpserver.DefaultMaxIntermediates),
 		"inboxCapacity":     strconv.Itoa(httpserver.DefaultInboxCapacity),
 		"replyTimeout":      httpserver.DefaultReplyTimeout.String(),
 		"heartbeatInterval": plane.DefaultHeartbeatInterval.String(),
@@ -77,7 +81,7 @@ func (c *serveCommand) validate() error {
 	for _, number := range []struct {
 		flag  string
 		value int
-	}{{"--inbox-capacity", c.InboxCapacity}, {"--flight-steps", c.FlightSteps}} {
+	}{{"--inbox-capacity", c.InboxCapacity}, {"--flight-steps", c.FlightSteps}, {"--max-intermediates", c.MaxIntermediates}} {
 		if number.value < 1 {
 			return fmt.Errorf("%s is %d; want at least 1", number.flag, number.value)
 		}
@@ -154,6 +158,9 @@ func (c *serveCommand) config(log *logging.Log, db *database) httpserver.Config 
 		ClientCAFile:      c.ClientCA,
 		AgentCNSuffix:     c.AgentCNSuffix,
 		StrictProtocol:    c.StrictProtocol,
+		MaxIntermediates:  c.MaxIntermediates,
+		MaxConnections:    int(c.MaxConnections),
+		ExemptAddresses:   prefixes(c.ExemptAddress),
 		InboxCapacity:     c.InboxCapacity,
 		ReplyTimeout:      c.ReplyTimeout,
 		HeartbeatInterval: c.HeartbeatInterval,

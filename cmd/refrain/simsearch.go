@@ -21,7 +21,7 @@ type simSearchCommand struct {
 	For           time.Duration `placeholder:"DUR" help:"How long to search at most; alone or with --seeds."`
 	First         uint64        `default:"1" placeholder:"SEED" help:"The first seed (${default})."`
 	Profile       []string      `placeholder:"NAME" help:"The profiles: ${profiles}. Default: all."`
-	Workers       workerCount   `placeholder:"K" help:"How many run at a time. Default: one per processor."`
+	Workers       positive      `placeholder:"K" help:"How many run at a time. Default: one per processor."`
 	GoOn          bool          `help:"Continue after a violation."`
 	Wire          bool          `help:"Encode and decode every document on its way, strictly."`
 	Limit         time.Duration `default:"1m" placeholder:"DUR" help:"How long a run may take, in wall time; one that takes longer is a finding. 0 means no limit (${default})."`

@@ -21,7 +21,7 @@ type simShrinkCommand struct {
 	Output     string        `short:"o" placeholder:"FILE" help:"Write the scenario to this file; - is standard output, and then nothing else is written there."`
 	Executions int           `default:"2000" placeholder:"N" help:"How many worlds are run at most (${default})."`
 	Limit      time.Duration `default:"1m" placeholder:"DUR" help:"How long a run may take, in wall time; 0 means no limit (${default})."`
-	Workers    workerCount   `placeholder:"K" help:"How many run at a time. Default: one per processor. The result does not depend on it."`
+	Workers    positive      `placeholder:"K" help:"How many run at a time. Default: one per processor. The result does not depend on it."`
 	Wire       bool          `help:"Encode and decode every document on its way, strictly."`
 	JSON       bool          `name:"json" help:"Print one JSON object and nothing else."`
 }

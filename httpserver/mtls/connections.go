@@ -1,12 +1,13 @@
 package mtls
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,13 +15,34 @@ import (
 	"github.com/benbjohnson/clock"
 )
 
+// Limits bound the connections of a listener.
+type Limits struct {
+	// MaxConnections is how many may be open. 0 means no limit.
+	MaxConnections int
+	// MaxIntermediates is how many certificates a client may send after its own, if
+	// any client CA may have CAs below it. Default 2. With CAs of path length 0
+	// alone it is none.
+	MaxIntermediates int
+	// ExemptAddresses are networks whose addresses stand for many clients, such as
+	// load balancers: what one address may have does not bound theirs. Default none.
+	ExemptAddresses []netip.Prefix
+}
+
+// DefaultMaxIntermediates is the default of Limits.MaxIntermediates.
+const DefaultMaxIntermediates = 2
+
 // Connections knows the open connections of a listener, what handshakes failed of,
 // and which client certificates expire soon. Its methods may be called by several
 // goroutines.
 type Connections struct {
-	now      func() time.Time
-	refusals *refusals
-	clients  *clientExpiries
+	now        func() time.Time
+	refusals   *refusals
+	clients    *clientExpiries
+	handshakes *handshakes
+	limits     *limits
+	bounds     Limits
+	// verifications counts the chains whose signatures were looked at.
+	verifications atomic.Uint64
 
 	mu   sync.Mutex
 	open map[*peer]struct{}
@@ -29,71 +51,56 @@ type Connections struct {
 }
 
 // NewConnections makes one. now is the wall clock, clk has the timers.
-func NewConnections(now func() time.Time, clk clock.Clock, log *slog.Logger) *Connections {
+func NewConnections(bounds Limits, now func() time.Time, clk clock.Clock, log *slog.Logger) *Connections {
+	if bounds.MaxIntermediates == 0 {
+		bounds.MaxIntermediates = DefaultMaxIntermediates
+	}
 	return &Connections{
 		now: now, refusals: newRefusals(now, clk, log), clients: newClientExpiries(log),
+		handshakes: newHandshakes(), limits: newLimits(bounds.MaxConnections, bounds.ExemptAddresses), bounds: bounds,
 		open: make(map[*peer]struct{}), byCA: make(map[string]int),
 	}
 }
 
-// peer is one connection below TLS.
-type peer struct {
-	net.Conn
-	// sent says that the other side has sent a byte.
-	sent atomic.Bool
-	// What follows is written by the connection's own goroutine. versions are
-	// those that the client offered.
-	hello    bool
-	versions []uint16
+// Listen wraps a listener below TLS, so that its connections are known and bounded.
+func (c *Connections) Listen(l net.Listener) net.Listener { return &listener{l, c} }
 
-	state *tls.ConnectionState // since the first request; guarded by Connections.mu
-	ca    string
+type listener struct {
+	net.Listener
+	of *Connections
 }
-
-// Read implements [net.Conn].
-func (p *peer) Read(b []byte) (int, error) {
-	n, err := p.Conn.Read(b)
-	if n > 0 && !p.sent.Load() {
-		p.sent.Store(true)
-	}
-	return n, err
-}
-
-// noteHello records what a client offers, for the cause of a failure.
-func noteHello(hello *tls.ClientHelloInfo) {
-	if p, is := hello.Conn.(*peer); is {
-		p.hello, p.versions = true, slices.Clone(hello.SupportedVersions)
-	}
-}
-
-// Listen wraps a listener below TLS, so that its connections are known.
-func (c *Connections) Listen(l net.Listener) net.Listener { return &listener{l} }
-
-type listener struct{ net.Listener }
 
 // Accept implements [net.Listener].
 func (l *listener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		p := &peer{Conn: conn, of: l.of, key: l.of.limits.keyOf(conn.RemoteAddr()), closed: make(chan struct{})}
+		loser := l.of.limits.enter(p)
+		if loser != nil {
+			_ = loser.Close() // not through TLS, which would wait for a slow reader
+		}
+		if loser != p {
+			return p, nil
+		}
 	}
-	return &peer{Conn: conn}, nil
 }
 
 // State is for [http.Server.ConnState].
 func (c *Connections) State(conn net.Conn, state http.ConnState) {
 	secured, is := conn.(*tls.Conn)
-	if !is {
-		return
-	}
-	p, is := secured.NetConn().(*peer)
-	if !is {
+	p := peerOf(conn)
+	if !is || p == nil {
 		return
 	}
 	switch state {
 	case http.StateActive:
 		if p.state == nil { // written by this goroutine only
-			c.identified(p, secured.ConnectionState())
+			state := secured.ConnectionState()
+			state.VerifiedChains = p.chains
+			c.identified(p, state)
 		}
 	case http.StateClosed, http.StateHijacked:
 		c.closed(p)
@@ -111,6 +118,7 @@ func (c *Connections) identified(p *peer, state tls.ConnectionState) {
 		chain := state.VerifiedChains[0]
 		ca = Fingerprint(chain[len(chain)-1])
 		c.clients.seen(state.PeerCertificates[0], c.now())
+		c.limits.identified(p, sha256.Sum256(state.PeerCertificates[0].Raw))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -149,7 +157,7 @@ func (c *Connections) closeUnless(keep func(*peer) bool) (closed int) {
 	c.mu.Unlock()
 	for _, p := range known {
 		if !keep(p) {
-			_ = p.Conn.Close() // not through TLS, which would wait for a slow reader
+			_ = p.Close() // not through TLS, which would wait for a slow reader
 			closed++
 		}
 	}

@@ -154,7 +154,8 @@ func (c *Credentials) parse(texts certfile.Texts) (*set, error) {
 	s.config = &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		NextProtos: []string{"http/1.1"},
-		ClientAuth: tls.VerifyClientCertIfGiven,
+		// Given, not verified: crypto/tls would verify a chain of any length. See verify.
+		ClientAuth: tls.RequestClientCert,
 		ClientCAs:  pool,
 		// A resumed session would skip the verification of the certificate.
 		SessionTicketsDisabled: true,
@@ -182,17 +183,28 @@ func (c *Credentials) checkSuffix(roots []*x509.Certificate) error {
 		strings.Join(others, " and "), c.cfg.Suffix)}
 }
 
-// TLSConfig is the configuration of a listener. Each handshake uses the set that is
-// current when it begins.
+// TLSConfig is the configuration of a listener of [Connections.Listen]. Each handshake
+// uses the set that is current when it begins.
 func (c *Credentials) TLSConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			noteHello(hello)
-			return c.current.Load().config, nil
+			p := peerOf(hello.Conn)
+			if p == nil {
+				return nil, errNotListened
+			}
+			p.noteHello(hello)
+			s := c.current.Load()
+			config := s.config.Clone()
+			config.VerifyConnection = func(state tls.ConnectionState) error {
+				return c.connections.judge(p, s, state.PeerCertificates)
+			}
+			return config, nil
 		},
 	}
 }
+
+var errNotListened = errors.New("mtls: a connection of another listener")
 
 // Leaf is the server's certificate in use.
 func (c *Credentials) Leaf() *x509.Certificate { return c.current.Load().leaf() }
@@ -228,11 +240,7 @@ func (c *Credentials) Trusts(state *tls.ConnectionState, now time.Time) bool {
 }
 
 func (s *set) verifies(chain []*x509.Certificate, now time.Time) bool {
-	options := x509.VerifyOptions{
-		Roots: s.config.ClientCAs, Intermediates: certfile.Pool(chain[1:]), CurrentTime: now,
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}
-	_, err := chain[0].Verify(options)
+	_, err := s.verify(chain, now)
 	return err == nil
 }
 

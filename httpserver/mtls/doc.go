@@ -18,12 +18,18 @@
 // cause is logged once a minute, with how many there were, since every stranger can
 // cause any number of them.
 //
+// What a client may cost before it is known who it is has bounds (decision 034): its
+// certificates are refused by number and keys before a signature is looked at, a
+// handshake needs a slot, and at the limit of connections a new one takes the place of
+// one of whoever has the most.
+//
 // # The caller's duties
 //
 //  1. Serve TLS on what [Connections.Listen] returns, with
-//     [Credentials.TLSConfig], and set [http.Server.ConnState] to
-//     [Connections.State].
-//  2. Ask [Credentials.Trusts] on every request.
+//     [Credentials.TLSConfig], set [http.Server.ConnState] to
+//     [Connections.State] and [http.Server.ConnContext] to
+//     [Connections.Context].
+//  2. Call [Identify] and ask [Credentials.Trusts] on every request.
 //  3. Call [Connections.Close] after the last connection.
 //
 // Stability: private; other modules should not import it (docs/architecture.md).

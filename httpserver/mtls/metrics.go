@@ -13,6 +13,11 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 var (
 	descHandshakes = desc("refrain_tls_handshake_errors_total", "Connections whose TLS handshake failed, by cause.", "cause")
 	descSilent     = desc("refrain_tls_silent_connections_total", "Connections that were closed by the other side before it sent a byte, as load balancers do to probe a port.")
+	descChains     = desc("refrain_tls_chain_verifications_total", "Chains of client certificates whose signatures were looked at; what is refused before is not counted.")
+	descSlots      = desc("refrain_tls_handshakes", "Handshakes between their first byte and the verification of the client's certificates: running, or waiting for a slot.", "state")
+	descOpen       = desc("refrain_connections", "Open connections of the control plane's listener, by whether a client certificate was verified.", "certificate")
+	descMax        = desc("refrain_connections_max", "How many connections may be open; 0 for no limit.")
+	descClosed     = desc("refrain_connections_refused_total", "Connections closed since there was no space: one of the address, or the certificate, with the most, or a new one that could take no other's place.", "reason")
 	descExpiry     = desc("refrain_certificate_expiry_timestamp_seconds", "When the certificate in use expires, in seconds since 1970; of several client CAs, the first one that does.", "certificate")
 	descRefused    = desc("refrain_certificate_files_refused", "1 if the certificate files cannot be used and an earlier set of them is in use.")
 	descSoonest    = desc("refrain_client_certificate_soonest_expiry_timestamp_seconds", "When the first of the client certificates seen since the start expires, if that is within 30 days; absent otherwise.")
@@ -23,7 +28,7 @@ var (
 // Describe implements [prometheus.Collector].
 func (c *Credentials) Describe(ch chan<- *prometheus.Desc) {
 	c.reloads.Describe(ch)
-	for _, d := range []*prometheus.Desc{descHandshakes, descSilent, descExpiry, descRefused, descSoonest, descExpiring, descByCA} {
+	for _, d := range []*prometheus.Desc{descHandshakes, descSilent, descChains, descSlots, descOpen, descMax, descClosed, descExpiry, descRefused, descSoonest, descExpiring, descByCA} {
 		ch <- d
 	}
 }
@@ -42,6 +47,17 @@ func (c *Credentials) Collect(ch chan<- prometheus.Metric) {
 		counter(descHandshakes, total, causeWords[is])
 	}
 	counter(descSilent, silent)
+	counter(descChains, c.connections.verifications.Load())
+	running, waiting := c.connections.handshakes.counts()
+	gauge(descSlots, float64(running), "running")
+	gauge(descSlots, float64(waiting), "waiting")
+	known, strange, refused := c.connections.limits.counts()
+	gauge(descOpen, float64(known), "verified")
+	gauge(descOpen, float64(strange), "none")
+	gauge(descMax, float64(c.connections.limits.max))
+	for i, reason := range refusedReasons {
+		counter(descClosed, refused[i], reason)
+	}
 
 	s := c.current.Load()
 	gauge(descExpiry, seconds(s.leaf().NotAfter), "server")

@@ -32,6 +32,10 @@ const (
 	causeServerRefused               // the client refused the server's certificate, or sent another alert
 	causeHungUp                      // the client closed the connection within the handshake
 	causeTimeout                     // the client did not go on in time
+	causeLongChain                   // the client sent too many certificates
+	causeBadKey                      // one of them, not its own, has a key that is not accepted
+	causeLarge                       // the client sent too much
+	causeBusy                        // too many handshakes at once: it got no turn in time
 	causeOther
 
 	causeCount int = iota
@@ -40,7 +44,8 @@ const (
 var causeWords = [causeCount]string{
 	causeUnknownCA: "unknown_ca", causeExpired: "expired", causeNotYetValid: "not_yet_valid", causeWrongUsage: "wrong_usage",
 	causeBadClient: "bad_certificate", causeUnsupportedKey: "unsupported_key", causeOldVersion: "old_version", causeNotTLS: "not_tls", causeServerRefused: "client_alert",
-	causeHungUp: "closed", causeTimeout: "timeout", causeOther: "other",
+	causeHungUp: "closed", causeTimeout: "timeout",
+	causeLongChain: "long_chain", causeBadKey: "refused_key", causeLarge: "too_large", causeBusy: "busy", causeOther: "other",
 }
 
 // causeAdvice is what to look at first.
@@ -57,6 +62,10 @@ var causeAdvice = [causeCount]string{
 	causeServerRefused:  "the client refused the server's certificate: compare its CA file and the name in its URL",
 	causeHungUp:         "the client closed the connection within the handshake",
 	causeTimeout:        "the client did not complete the handshake in time",
+	causeLongChain:      "the client sends more certificates than the client CAs or max intermediates allow; want its own, and at most those between it and a client CA",
+	causeBadKey:         "issue the CAs between the client and the client CA with keys that are accepted: P-256, P-384, Ed25519, or RSA of 2048 to 4096 bits",
+	causeLarge:          "the client sends more than a handshake has",
+	causeBusy:           "too many handshakes at once, of this address or overall; an address that stands for many clients can be exempt",
 	causeOther:          "see detail",
 }
 
@@ -164,6 +173,14 @@ func causeOf(p *peer, err error, now time.Time) cause {
 	var plain tls.RecordHeaderError
 	var network *net.OpError
 	switch {
+	case errors.Is(err, errLongChain):
+		return causeLongChain
+	case errors.Is(err, errBadKey):
+		return causeBadKey
+	case errors.Is(err, errLargeHandshake):
+		return causeLarge
+	case errors.Is(err, errBusy):
+		return causeBusy
 	case errors.As(err, &unverified):
 		return causeOfClient(unverified.Err, now)
 	case p.hello && len(p.versions) > 0 && !slices.Contains(p.versions, tls.VersionTLS13):

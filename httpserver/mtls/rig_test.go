@@ -63,13 +63,18 @@ func (l *lockedBuffer) String() string {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
+	return newRigWith(t, Limits{})
+}
+
+func newRigWith(t *testing.T, limits Limits) *rig {
+	t.Helper()
 	r := &rig{t: t, clock: clock.NewMock(), dir: t.TempDir(), registry: prometheus.NewRegistry(), log: new(lockedBuffer)}
 	r.clock.Set(testEpoch)
 	r.ca = r.newCA()
 	r.write("ca.pem", r.caPEM(r.ca))
 	r.serverPair(pki.Validity{})
 	logger := slog.New(slog.NewTextHandler(r.log, nil))
-	r.connections = NewConnections(r.clock.Now, r.clock, logger)
+	r.connections = NewConnections(limits, r.clock.Now, r.clock, logger)
 	var err error
 	r.credentials, err = NewCredentials(Config{
 		CertFile: r.file("server.crt"), KeyFile: r.file("server.key"), ClientCAFile: r.file("ca.pem"), Suffix: testSuffix,
@@ -79,11 +84,12 @@ func newRig(t *testing.T) *rig {
 	r.registry.MustRegister(r.credentials)
 	server := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			Identify(q)
 			if len(q.TLS.PeerCertificates) > 0 && !r.credentials.Trusts(q.TLS, r.clock.Now()) {
 				w.WriteHeader(http.StatusUnauthorized)
 			}
 		}),
-		TLSConfig: r.credentials.TLSConfig(), ConnState: r.connections.State,
+		TLSConfig: r.credentials.TLSConfig(), ConnState: r.connections.State, ConnContext: r.connections.Context,
 		ReadHeaderTimeout: 200 * time.Millisecond, ErrorLog: log.New(io.Discard, "", 0),
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
