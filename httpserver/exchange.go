@@ -143,7 +143,7 @@ func (e *exchange) write() {
 		header["Content-Length"] = []string{strconv.Itoa(len(e.answer.Body))}
 	}
 	// Without an identity there is nothing more to say on a connection, whatever was
-	// asked: kept open, it would only take a descriptor from a host (decision 034).
+	// asked: kept open, it would only take a descriptor from a host (decision 033).
 	if e.outcome.Code.Status() == http.StatusUnauthorized || e.leaf() == nil || e.server.closing.isLast(e.r) {
 		header["Connection"] = []string{"close"}
 	}

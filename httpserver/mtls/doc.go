@@ -18,7 +18,7 @@
 // cause is logged once a minute, with how many there were, since every stranger can
 // cause any number of them.
 //
-// What a client may cost before it is known who it is has bounds (decision 034): its
+// What a client may cost before it is known who it is has bounds (decision 033): its
 // certificates are refused by number and keys before a signature is looked at, a
 // handshake needs a slot, and at the limit of connections a new one takes the place of
 // one of whoever has the most.
