@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/refrain-fleet/refrain/internal/certfile"
@@ -34,6 +35,7 @@ func (c *Connections) judge(p *peer, s *set, certificates []*x509.Certificate) e
 		p.accept(nil)
 		return nil
 	}
+	certificates = s.withoutRoots(certificates)
 	if err := s.bound(certificates, c.bounds.MaxIntermediates); err != nil {
 		return &tls.CertificateVerificationError{UnverifiedCertificates: certificates, Err: err}
 	}
@@ -47,6 +49,19 @@ func (c *Connections) judge(p *peer, s *set, certificates []*x509.Certificate) e
 	}
 	p.accept(chains)
 	return nil
+}
+
+// withoutRoots leaves the CAs in use out of what a client sends after its own
+// certificate. OpenSSL sends them along if it finds them among those that it trusts;
+// they are known and cost nothing.
+func (s *set) withoutRoots(certificates []*x509.Certificate) []*x509.Certificate {
+	rest := certificates[:1:1]
+	for _, certificate := range certificates[1:] {
+		if !slices.ContainsFunc(s.roots, certificate.Equal) {
+			rest = append(rest, certificate)
+		}
+	}
+	return rest
 }
 
 // bound refuses certificates by their number and keys alone, so that what a stranger

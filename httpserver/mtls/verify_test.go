@@ -132,6 +132,17 @@ func TestVerify_LongChainsAreRefusedBeforeTheirSignatures(t *testing.T) { // PRO
 	}
 }
 
+// OpenSSL, and so curl, sends the CA that it trusts after the client's own certificate.
+func TestVerify_TheCAItselfIsNoIntermediate(t *testing.T) { // PROTOCOL T1
+	r := newRig(t)
+	root := r.issue("root", r.ecKey(elliptic.P521()), nil, true, 0) // none below it, and a key that no other may have
+	r.trusts(root)
+	own := r.issue("agent-h1."+testSuffix, r.ecKey(elliptic.P256()), root, false, -1)
+	if status := r.get(r.client(r.shows(own, root, root))); status != http.StatusOK {
+		t.Errorf("with the CA after it, twice: %d", status)
+	}
+}
+
 func TestVerify_SlowKeysAreRefusedBeforeTheirSignatures(t *testing.T) { // PROTOCOL T1
 	r := newRig(t)
 	root := r.issue("root", r.ecKey(elliptic.P256()), nil, true, -1)
