@@ -1,7 +1,6 @@
 // Charts: counts over time, on the same axis as the lanes.
 
 const chartHeight = 58;
-const reasonLetters = ["n", "s", "c", "d", "t"];
 
 function drawCharts() {
   const { ctx, w, h } = prepare(document.getElementById("charts"));

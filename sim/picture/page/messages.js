@@ -229,9 +229,9 @@ function mark(ctx, look, x, y, m) {
   switch (look) {
     case "lost": cross(ctx, x, y, 3.5); break;
     case "late": ring(ctx, x, y, 4); ctx.beginPath(); ctx.moveTo(x, y - 2.5); ctx.lineTo(x, y); ctx.lineTo(x + 2, y); ctx.stroke(); break;
-    case "refused": // a square with the first letter of the reason
+    case "refused": // a square with the letter of the reason
       ctx.fillRect(x - 5, y - 5.5, 10, 11);
-      signs.push({ letter: m ? model.d.Codes[m.code].Word[0] : "5", x, y });
+      signs.push({ letter: m ? reasonLetters[model.d.Series.Reasons.indexOf(model.d.Codes[m.code].Word)] || "5" : "5", x, y });
       break;
     case "error": ctx.beginPath(); ctx.moveTo(x, y - 5); ctx.lineTo(x + 5, y + 4); ctx.lineTo(x - 5, y + 4); ctx.fill(); break;
     case "replay": ctx.beginPath(); ctx.arc(x, y, 4, -1.2, 3.6); ctx.stroke(); head(ctx, x - 2, y - 3, x + 2.5, y - 4); break;

@@ -11,7 +11,7 @@ function readPalette() {
   palette.state = [""], palette.kind = [""], palette.reason = [];
   for (let i = 1; i <= 7; i++) palette.state.push(style.getPropertyValue("--state-" + i).trim());
   for (let i = 1; i <= 5; i++) palette.kind.push(style.getPropertyValue("--kind-" + i).trim());
-  for (let i = 0; i < 5; i++) palette.reason.push(style.getPropertyValue("--reason-" + i).trim());
+  for (let i = 0; i < reasonLetters.length; i++) palette.reason.push(style.getPropertyValue("--reason-" + i).trim());
   patterns.clear();
 }
 
