@@ -237,9 +237,23 @@ func (c *history) compare(w *world.World, host int, v *agent.View) {
 			forgo(&want, &planes, ev.Body)
 		}
 	}
+	if heardAll(&planes, c.events) {
+		want.LastEventSeq = planes.LastEventSeq
+	}
 	if !sameRecord(&want, &planes) {
 		w.Violate("S4", "at rest, the plane's record of h%d in %s is not the agent's: %s", host, r.of.id, difference(&planes, &want))
 	}
+}
+
+// heardAll reports whether the agent's events after the plane's last number tell a
+// record at its end nothing: they are answered, and not counted (PROTOCOL E5).
+func heardAll(planes *rollout.Record, events []wire.Event) bool {
+	for _, ev := range events {
+		if ev.Seq > planes.LastEventSeq && !isNoNews(planes, ev.Body) {
+			return false
+		}
+	}
+	return true
 }
 
 // keepMarked takes a value over that a confirmation put in.
