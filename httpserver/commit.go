@@ -52,7 +52,6 @@ func (l *loop) tellStorage() {
 	l.stepping = false
 	l.flight.end(nil)
 	l.health.readOnly.Store(l.worker.Broken())
-	l.metrics.storeAvailable.Set(map[bool]float64{false: 1}[l.worker.Broken()])
 	l.check()
 }
 

@@ -110,8 +110,6 @@ type metrics struct {
 	rebuilds      prometheus.Counter
 	panics        prometheus.Counter
 	badManifests  prometheus.Gauge
-	// storeAvailable is 0 while nothing can be made durable (PROTOCOL G9).
-	storeAvailable prometheus.Gauge
 	// badCertificates are indexed by flaw; index 0 is unused.
 	badCertificates [wire.LeafFlawCount]prometheus.Counter
 
@@ -161,10 +159,6 @@ func newMetrics() *metrics {
 	m.panics = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "refrain_handler_panics_total", Help: "Requests whose handler panicked.",
 	})
-	m.storeAvailable = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "refrain_store_available", Help: "1 if commits succeed; 0 while what needs the disk is refused store_unavailable.",
-	})
-	m.storeAvailable.Set(1)
 	m.badManifests = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "refrain_manifests_refused", Help: "Files of the manifests directory that are refused until they change.",
 	})
@@ -175,7 +169,7 @@ func newMetrics() *metrics {
 		m.badCertificates[flaw] = bad.WithLabelValues(flaw.String())
 	}
 	m.registry.MustRegister(steps, replies, m.commitSeconds, m.requests, entries, m.rebuilds, m.panics,
-		m.badManifests, m.storeAvailable, bad, buildInfo(),
+		m.badManifests, bad, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// The ops listener knows no caller, so whoever reaches it may use it: processes
+// The ops listener knows no caller, so every process that reaches it may use it: processes
 // of this machine, and through a browser of this machine every page that is open
 // in it. A page can send a request to a loopback address (with an Origin of its
 // own), and by DNS rebinding a name of its own can lead there (with that name as

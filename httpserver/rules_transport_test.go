@@ -346,8 +346,8 @@ func TestAMistypedNameIsNotRevoked(t *testing.T) { // PROTOCOL T5
 		{"agent-h1.fleet.test", "", ""},
 		{"agent-h2.fleet.test", "", "h2 is in a manifest, but nothing of it has ever arrived"},
 		{"operator-bert.fleet.test", "", ""},
-		{"agent-h9.fleet.test", `,"force":true`, "the plane knows nobody by this name"},
-		{"operator-claus.fleet.test", `,"force":true`, "the plane knows nobody by this name"},
+		{"agent-h9.fleet.test", `,"force":true`, "the plane knows no host and no operator of this name"},
+		{"operator-claus.fleet.test", `,"force":true`, "the plane knows no host and no operator of this name"},
 	} {
 		a := revoke(test.name, test.rest)
 		a.want(t, wire.OK)

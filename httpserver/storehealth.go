@@ -70,7 +70,9 @@ var (
 	descLostEntries   = describe("refrain_store_lost_entries", "Log entries that had been acknowledged and were missing when the database was opened.")
 )
 
-var storeDescs = []*prometheus.Desc{descDatabaseBytes, descWALBytes, descFreeBytes, descLostEntries}
+var descStoreAvailable = describe("refrain_store_available", "1 if commits succeed; 0 while what needs the disk is refused store_unavailable.")
+
+var storeDescs = []*prometheus.Desc{descStoreAvailable, descDatabaseBytes, descWALBytes, descFreeBytes, descLostEntries}
 
 // collect hands out the store's figures; those that it does not know are left out.
 func (h *storeHealth) collect(gauge func(d *prometheus.Desc, v float64, labels ...string)) {
@@ -83,4 +85,5 @@ func (h *storeHealth) collect(gauge func(d *prometheus.Desc, v float64, labels .
 		}
 	}
 	gauge(descLostEntries, float64(now.Lost))
+	gauge(descStoreAvailable, map[bool]float64{false: 1}[h.readOnly.Load()])
 }

@@ -60,14 +60,12 @@ func (w *Worker[T]) Tick(now wire.Instant, impaired bool) {
 	w.bring(&w.alone)
 }
 
-// TellStorage tells the plane whether anything can be made durable, with the input
-// that it returns (PROTOCOL G9).
-func (w *Worker[T]) TellStorage(now wire.Instant) *plane.Storage {
+// TellStorage tells the plane whether anything can be made durable (PROTOCOL G9).
+func (w *Worker[T]) TellStorage(now wire.Instant) {
 	w.storage.Unavailable = w.broken
 	w.alone.Reset()
 	w.plane.Step(now, &w.storage, &w.alone)
 	w.bring(&w.alone)
-	return &w.storage
 }
 
 // Take takes a batch and returns how many inputs it has. If there are none and

@@ -68,7 +68,7 @@ type Revoke struct {
 
 // Holder is whose certificates are revoked, as the driver reads the common name.
 type Holder struct {
-	// Judge has the plane refuse a name that it knows nobody by, unless Force is
+	// Judge has the plane refuse a name that no host and no operator has, unless Force is
 	// set, and warn of one that it has not seen.
 	Judge, Force bool
 	// Hostname is the machine ID; empty for an operator, and for a name that no

@@ -315,7 +315,7 @@ func (m *model) judgeHolder(in *plane.Revoke) string {
 	case there:
 		return string(host) + " is in a manifest"
 	case in.Holder.Force, again:
-		return "the plane knows nobody"
+		return "the plane knows no host and no operator"
 	}
 	return ""
 }

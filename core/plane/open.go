@@ -12,7 +12,7 @@ import (
 //
 // Of the rollouts of a channel that are not superseded either one is in force,
 // or all are held, because manifests of the directory came without an order and
-// nobody has said yet which is the newest. A fleet is never sent to an older
+// no operator has said yet which is the newest. A fleet is never sent to an older
 // release by the order in which files happen to be read.
 
 // Place is where a rollout comes to stand in its channel when it is opened.
@@ -275,10 +275,7 @@ func (p *Plane) choose(id wire.RolloutID, out *Output) {
 	out.changedRollout(r)
 	p.log(out, Entry{Input: &ChooseRollout{id}, RolloutID: id, Kind: "chosen", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeChosen, RolloutID: id})
-	if !p.advance(r, out) {
-		p.dispatchDue(r, out) // what waited while it was held
-	}
-	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
+	p.goOn(r, out)
 }
 
 // countActive counts the active records of a rollout in or out at their hosts.

@@ -40,8 +40,14 @@ func (p *Plane) resume(id wire.RolloutID, out *Output) {
 	r.excuse(out)
 	p.log(out, Entry{Input: &ResumeRollout{id}, RolloutID: id, Kind: "resumed", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeResumed, RolloutID: id})
+	p.goOn(r, out)
+}
+
+// goOn dispatches what was withheld while a rollout was halted or held, and answers
+// with the rollout.
+func (p *Plane) goOn(r *rolloutState, out *Output) {
 	if !p.advance(r, out) {
-		p.dispatchDue(r, out) // what was withheld while it was halted
+		p.dispatchDue(r, out)
 	}
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
 }

@@ -91,10 +91,10 @@ func TestANameThatNobodyIsKnownByIsNotRevoked(t *testing.T) { // PROTOCOL T5
 		{plane.Revoke{CommonName: "agent-h1.fleet", Holder: holder("h1")}, "h1 is in a manifest"},
 		{plane.Revoke{CommonName: "h2", Holder: holder("h2")}, ""},
 		{plane.Revoke{CommonName: "h3", Holder: holder("h3")}, ""},
-		{plane.Revoke{CommonName: "h9", Holder: plane.Holder{Judge: true, Hostname: "h9", Force: true}}, "knows nobody by this name"},
-		{plane.Revoke{CommonName: "h9", Holder: holder("h9")}, "knows nobody by this name"}, // again, and it is revoked already
+		{plane.Revoke{CommonName: "h9", Holder: plane.Holder{Judge: true, Hostname: "h9", Force: true}}, "knows no host and no operator of this name"},
+		{plane.Revoke{CommonName: "h9", Holder: holder("h9")}, "knows no host and no operator of this name"}, // again, and it is revoked already
 		{plane.Revoke{CommonName: "operator-a.fleet", Holder: plane.Holder{Judge: true, Seen: true}}, ""},
-		{plane.Revoke{CommonName: "operator-b.fleet", Holder: plane.Holder{Judge: true, Force: true}}, "knows nobody by this name"},
+		{plane.Revoke{CommonName: "operator-b.fleet", Holder: plane.Holder{Judge: true, Force: true}}, "knows no host and no operator of this name"},
 	} {
 		in := c.in
 		r := b.want(wire.OK, &in)

@@ -73,7 +73,7 @@ func (p *Plane) judgeHolder(in *Revoke) (refusal, warning string) {
 	} else if known {
 		return "", fmt.Sprintf("%s is in a manifest, but nothing of it has ever arrived; if the host has another name, it is not revoked", h.Hostname)
 	} else if h.Force || revoked {
-		return "", "the plane knows nobody by this name; if it is misspelt, nobody is revoked"
+		return "", "the plane knows no host and no operator of this name; if it is misspelt, no certificate is revoked"
 	}
 	const otherwise = `; correct the name, or send "force":true to revoke it all the same`
 	if h.Hostname != "" {

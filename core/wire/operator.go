@@ -46,7 +46,7 @@ type RevocationRequest struct {
 	// RevokedBefore is the revocation instant, which must not lie in the plane's
 	// future. Left out it means now.
 	RevokedBefore Time
-	// Force revokes a name that the plane knows nobody by.
+	// Force revokes a name that no host and no operator has.
 	Force Flag
 }
 

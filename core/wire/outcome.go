@@ -120,7 +120,7 @@ var codes = [CodeCount]struct {
 	UnknownRollout:    {404, "unknown_rollout", "No such rollout for this host"},
 	UnknownHost:       {404, "unknown_host", "No such host"},
 	UnknownQuarantine: {404, "unknown_quarantine", "No such quarantined closure"},
-	UnknownName:       {422, "unknown_name", "Nobody is known by this name"},
+	UnknownName:       {422, "unknown_name", "No host and no operator has this name"},
 	ManifestConflict:  {409, "manifest_conflict", "Another manifest has this rollout ID"},
 	RolloutSuperseded: {409, "superseded", "The rollout is superseded"},
 	RolloutHeld:       {409, "held", "The rollout is held"},
