@@ -17,6 +17,7 @@ type connection struct {
 // connections are those of the control plane's listener.
 type connections struct {
 	ending atomic.Bool // some connection has its turn
+	all    atomic.Bool // every answer is the last of its connection
 
 	mu     sync.Mutex
 	open   map[net.Conn]*connection
@@ -77,6 +78,11 @@ func (c *connections) giveTurn(of net.Conn) {
 	}
 }
 
+// endAll says that every answer from now on is the last of its connection. Polls
+// that wait are not woken by it: closing the gate answers them, in the order that
+// PROTOCOL D3 says, and none of them may ask for its answer before.
+func (c *connections) endAll() { c.all.Store(true) }
+
 // turnOf returns the channel that is closed at the turn of a request's
 // connection; nil if the request did not come over one of the listener's.
 func turnOf(r *http.Request) <-chan struct{} {
@@ -90,6 +96,9 @@ func turnOf(r *http.Request) <-chan struct{} {
 func (c *connections) isLast(r *http.Request) bool {
 	if !c.ending.Load() {
 		return false // the only thing that a heartbeat pays
+	}
+	if c.all.Load() {
+		return true
 	}
 	select {
 	case <-turnOf(r):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,36 @@ func TestDrain_ClosesConnectionsOneByOne(t *testing.T) { // PROTOCOL D3, G7
 	h.clock.Add(over - 4*6*time.Second)
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDrain_AtOnceAnswersPollsInOrder shuts a server down without a drain while 24
+// polls wait. Which poll comes first decides on its Retry-After, so that the order
+// is that of the hosts' names (PROTOCOL D3, G4), whichever goroutine wakes first.
+func TestDrain_AtOnceAnswersPollsInOrder(t *testing.T) {
+	h := start(t, func(c *Config) { c.InboxCapacity = 8 }) // slots are at least 1/8 s apart
+	const n = 24
+	var polls [n]<-chan answer
+	for i := range n {
+		polls[i] = h.agent(fmt.Sprintf("h%02d", i)).begin(http.MethodGet, dispatchPath+"?wait=60", "")
+		h.waiting(i + 1) // the inbox has no room for all of them at once
+	}
+	if err := h.server.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	before := 0
+	for i, poll := range polls {
+		a := <-poll
+		a.want(t, wire.Closed)
+		after, err := strconv.Atoi(a.header.Get(wire.HeaderRetryAfter))
+		if err != nil || after < before || !a.last {
+			t.Errorf("poll %d is told to come back after %d s (%v), the one before after %d s; last of its connection: %v",
+				i, after, err, before, a.last)
+		}
+		before = after
+	}
+	if before < 3 {
+		t.Errorf("the last of %d polls is told to come back after %d s; at 8 a second it is later", n, before)
 	}
 }
 

@@ -48,9 +48,7 @@ func (s *Server) end(ctx context.Context) error {
 	if before >= stageStarted {
 		s.drainConnections(ctx, open)
 	}
-	for _, of := range open {
-		s.closing.giveTurn(of)
-	}
+	s.closing.endAll()
 	s.admission.close()
 	var errs []error
 	if before >= stageStarted && !s.drain(ctx) {
