@@ -94,12 +94,12 @@ func TestDrain_ClosesConnectionsOneByOne(t *testing.T) { // PROTOCOL D3, G7
 	}
 }
 
-// TestDrain_AtOnceAnswersPollsInOrder shuts a server down without a drain while 24
+// TestDrain_AtOnceAnswersPollsInOrder shuts a server down without a drain while 100
 // polls wait. Which poll comes first decides on its Retry-After, so that the order
 // is that of the hosts' names (PROTOCOL D3, G4), whichever goroutine wakes first.
 func TestDrain_AtOnceAnswersPollsInOrder(t *testing.T) {
 	h := start(t, func(c *Config) { c.InboxCapacity = 8 }) // slots are at least 1/8 s apart
-	const n = 24
+	const n = 100
 	var polls [n]<-chan answer
 	for i := range n {
 		polls[i] = h.agent(fmt.Sprintf("h%02d", i)).begin(http.MethodGet, dispatchPath+"?wait=60", "")
