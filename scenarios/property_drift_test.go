@@ -84,6 +84,9 @@ func judgeDrift(v *verdict, s scenario.Scenario) {
 	// Until when something has to be told again. Where messages overtake one
 	// another, what a host hears may be long past, and so is not judged.
 	owing := make(map[place]time.Duration)
+	// An event that arrives after the plane asked is told again, even if its host
+	// hears the question later: it was at it already.
+	arrived := make(map[place]time.Duration)
 	steady := !slices.ContainsFunc(s.Faults, func(f scenario.Fault) bool { return f.Kind == scenario.NetReorder })
 	taken := make(map[key]time.Duration) // when it was last heard to be taken
 	var met standings
@@ -130,7 +133,7 @@ func judgeDrift(v *verdict, s scenario.Scenario) {
 				if x.Heard.Status != 0 && (x.Heard.Replay != x.Outcome.Replay || x.Heard.ReplayFrom != x.Outcome.ReplayFrom) {
 					v.errorf("h%d heard Replay-From %v (%d), the plane said %v (%d)", x.Host, x.Heard.Replay, x.Heard.ReplayFrom, x.Outcome.Replay, x.Outcome.ReplayFrom)
 				}
-				if at := (place{x.Rollout, x.Host}); steady && x.Heard.Replay && x.Kind == scenario.RouteHeartbeat && has(w, x) && owing[at] == 0 {
+				if at := (place{x.Rollout, x.Host}); steady && x.Heard.Replay && x.Kind == scenario.RouteHeartbeat && has(w, x) && owing[at] == 0 && arrived[at] <= x.SteppedAt {
 					owing[at] = sight.At + w.Scenario().Fleet.Interval + time.Second
 				}
 				if x.Heard.Replay {
@@ -147,7 +150,9 @@ func judgeDrift(v *verdict, s scenario.Scenario) {
 			case sight.Kind == record.SightWiped:
 				clear(owing) // nobody is there to tell it to
 			case sight.Kind == record.SightArrived && x.Kind == scenario.RouteEvent:
-				delete(owing, place{x.Rollout, x.Host})
+				at := place{x.Rollout, x.Host}
+				arrived[at] = sight.At
+				delete(owing, at)
 			}
 		}
 		var found unordered
