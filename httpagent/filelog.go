@@ -167,7 +167,7 @@ func (l *FileLog) Close() error {
 		err = l.sync(l.file)
 	}
 	l.fail()
-	if err = errors.Join(err, l.lock.Close()); err != nil {
+	if err = errors.Join(err, unlock(l.lock)); err != nil {
 		err = l.wrap(err)
 	}
 	l.lock = nil

@@ -27,3 +27,9 @@ func lock(path string) (*os.File, error) {
 	}
 	return nil, fmt.Errorf("%s cannot be locked: %w", path, err)
 }
+
+// unlock releases a lock. A child of this process that has not come to its exec
+// yet holds the file as well, so closing it alone may not release the lock.
+func unlock(file *os.File) error {
+	return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
+}
