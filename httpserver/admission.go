@@ -149,6 +149,7 @@ func (a *admission) askPoll(
 	now := a.now()
 	gone = a.front.GiveUp(now, &p.Request)
 	a.unlock(now.Mono)
+	a.faults.strike(AfterClientGone, &p.poll, a.clock, a.abandoned)
 	if !gone {
 		<-p.done
 	}

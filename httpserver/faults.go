@@ -46,6 +46,9 @@ const (
 	// AfterCommit: a commit has ended, and the loop will see that when it asks for
 	// its next section; there is no input. Not the loop is stopped.
 	AfterCommit
+	// AfterClientGone: the front was told that the client of a poll is gone. Not the
+	// loop is stopped but the handler of the request.
+	AfterClientGone
 )
 
 // FaultKind is what a fault does.

@@ -87,6 +87,14 @@ fleet 40 interval=15s
 plane capacity=1 service=2s
 active 3m
 `, 503},
+	{"clients give their polls up", `
+seed 3
+fleet 6 interval=15s activation=2s..4s
+at 20s net delay route=poll each=15s for=1m
+rollout stable@r1 at=2m40s target=c1 waves=0s,0s policy=halt
+at 3m plane suspend for=80s
+active 6m
+`, 204},
 }
 
 func TestTheCornersThatFewSeedsReach(t *testing.T) {

@@ -60,6 +60,11 @@ type life struct {
 	timers         []time.Duration
 	responses      map[int]*response
 	closing, dead  bool
+	// hangUp ends a request as a client does that gives up, gone are the requests
+	// that were, noticed those of which the server has seen it.
+	hangUp  map[int]context.CancelFunc
+	gone    map[int]bool
+	noticed plane.Input
 	// marks are how many timers had been made when a manifest was offered.
 	marks map[int]int
 	// files are the inputs that are manifests of the directory, file the one that
@@ -139,6 +144,8 @@ func (p *player) play(s *record.TapeStep) (*Difference, error) {
 		p.clock.expire()
 	case record.TapeAnswer:
 		return p.answer(s)
+	case record.TapeGone:
+		return p.clientGone(s)
 	case record.TapeClock:
 		if p.server != nil {
 			p.faults.SkewWall(s.For)
@@ -200,6 +207,9 @@ func (p *player) held(l *httpserver.Faults, h *httpserver.Held) {
 		p.offered[h.Input] = h
 	case httpserver.AfterCommit:
 		p.told = true
+		h.Release()
+	case httpserver.AfterClientGone:
+		p.noticed = h.Input
 		h.Release()
 	default:
 		p.loop = h

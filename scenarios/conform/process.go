@@ -19,7 +19,7 @@ import (
 // points are where everybody is held.
 var points = []httpserver.FaultPoint{
 	httpserver.BeforeOffer, httpserver.AfterOffer, httpserver.BeforeStep, httpserver.BeforeReply,
-	httpserver.BetweenSections, httpserver.AfterCommit,
+	httpserver.BetweenSections, httpserver.AfterCommit, httpserver.AfterClientGone,
 }
 
 // comeUp starts a process: it listens. It is made when the world begins, by its
@@ -39,6 +39,7 @@ func (p *player) comeUp(s *record.TapeStep) error {
 		clock: newDrivenClock(p.mail, p.tape.Scenario.Start.At.Std()), faults: new(httpserver.Faults),
 		inputs: make(map[plane.Input]int), offers: make(map[plane.Input]*httpserver.Held), offered: make(map[plane.Input]*httpserver.Held),
 		responses: make(map[int]*response), marks: make(map[int]int), files: make(map[plane.Input]bool),
+		hangUp: make(map[int]context.CancelFunc), gone: make(map[int]bool),
 	}
 	p.filesLeft = len(s.Manifests)
 	p.store = &heldStore{inner: disk, mail: p.mail}

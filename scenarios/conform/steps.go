@@ -1,6 +1,7 @@
 package conform
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/refrain-fleet/refrain/core/driver"
@@ -22,9 +23,12 @@ func (p *player) arrive(s *record.TapeStep) (*Difference, error) {
 	}
 	server, number, made := p.server, s.Request, len(p.timers)
 	p.flying++
-	err := p.clients.send(p.ctx, request, s.Kind == record.TapeHandshake, func(r response) {
+	ctx, hangUp := context.WithCancel(p.ctx)
+	p.hangUp[number] = hangUp
+	err := p.clients.send(ctx, request, s.Kind == record.TapeHandshake, func(r response) {
 		p.mail.post(func(p *player) {
 			p.flying--
+			hangUp()
 			if p.server == server {
 				p.responses[number] = &r
 			}
@@ -32,6 +36,7 @@ func (p *player) arrive(s *record.TapeStep) (*Difference, error) {
 	}, p.now)
 	if err != nil {
 		p.flying--
+		hangUp()
 		return nil, err
 	}
 	if !p.until(func() bool { return p.responses[number] != nil || p.newcomer(number) }) {
@@ -46,6 +51,24 @@ func (p *player) arrive(s *record.TapeStep) (*Difference, error) {
 		return p.differ("the server does not answer: %v", r.err), nil
 	case s.Kind == record.TapeHandshake && (r == nil || r.err == nil):
 		return p.differ("the server lets in a certificate that the simulator refuses in the handshake"), nil
+	}
+	return nil, nil
+}
+
+// clientGone closes the connection of a poll and waits until the server has seen
+// that.
+func (p *player) clientGone(s *record.TapeStep) (*Difference, error) {
+	if r := p.responses[s.Request]; r != nil {
+		return p.differ("the server has answered already:\n%s", r.text()), nil
+	}
+	p.noticed, p.gone[s.Request] = nil, true
+	p.hangUp[s.Request]()
+	seen := func() bool {
+		n, known := p.inputs[p.noticed]
+		return p.noticed != nil && known && n == s.Request && p.responses[s.Request] != nil
+	}
+	if !p.until(seen) {
+		return p.differ("the server does not see that the client of the poll is gone"), nil
 	}
 	return nil, nil
 }

@@ -76,6 +76,7 @@ type request struct {
 	replied  wire.Code // by the plane, since then
 	refused  bool      // by the gate, just now
 	answered bool
+	gone     bool // a poll whose client is gone
 	// finishedAt is when the reducer was done with it.
 	finishedAt time.Duration
 }
@@ -99,6 +100,7 @@ func newInboxModel(s *Checks) *inboxModel {
 	s.on(world.EventFinished, q.finished)
 	s.on(world.EventExpired, q.expired)
 	s.on(world.EventAnswered, q.answered)
+	s.on(world.EventClientGone, q.clientGone)
 	s.on(world.EventPlaneStarted, q.planeStarted)
 	s.on(world.EventPlaneClosing, q.planeClosing)
 	s.on(world.EventSection, q.section)
@@ -257,6 +259,16 @@ func (q *inboxModel) answered(e *world.Event) {
 	r.answered = true
 	if r.place != inside {
 		r.place = nowhere
+	}
+}
+
+// clientGone: a poll that waited needs no answer any more, any other does not wait
+// again.
+func (q *inboxModel) clientGone(e *world.Event) {
+	if !e.Answered {
+		q.answered(e)
+	} else if r := q.look(e.Message); r != nil {
+		r.gone = true
 	}
 }
 

@@ -178,6 +178,8 @@ var eventForms = [world.EventKindCount]struct {
 	world.EventExpired:          {"The gate gave the request up at its deadline.", (*traceLine).withOutcome},
 	world.EventAnswered:         {"The plane answered the request.", (*traceLine).withOutcome},
 
+	world.EventClientGone: {"The process saw that the client of a poll has closed its connection. If the poll waited, it gets no answer; otherwise, with `answered`, the answer is still to come.", (*traceLine).clientGone},
+
 	world.EventSection:  {"The loop carried out a `section` of the driver's worker. `count` is how many inputs a `take` took, how many entries a `commit` began with, and 1 if a `load` or a `take-over` succeeded.", (*traceLine).sectioned},
 	world.EventTickDue:  {"The loop is told that a tick is due.", (*traceLine).ofPlane},
 	world.EventRetryDue: {"The loop is told that the next attempt to load the log is due.", (*traceLine).ofPlane},
@@ -231,6 +233,11 @@ func (l *traceLine) about(m *world.Message) {
 func (l *traceLine) atPlane(e *world.Event) {
 	l.Node = "plane"
 	l.about(e.Message)
+}
+
+func (l *traceLine) clientGone(e *world.Event) {
+	l.atPlane(e)
+	l.Answered = e.Answered
 }
 
 // outcome writes what an answer says.

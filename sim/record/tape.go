@@ -19,7 +19,7 @@ import (
 //
 // What the network lost never reached the plane and is not on a tape. Requests
 // whose connection was reset after they were worked on, or whose sender gave up,
-// are, with their answers.
+// are, with their answers: a server notices only that the client of a poll is gone.
 type Tape struct {
 	Scenario scenario.Scenario
 	Requests []TapeRequest
@@ -88,6 +88,9 @@ const (
 	TapeExpire
 	// TapeAnswer: Request is answered.
 	TapeAnswer
+	// TapeGone: the process sees that the client of Request, a poll, is gone. N is 1
+	// if the poll waited, so that there is no answer.
+	TapeGone
 	// TapeClock: the plane's wall clock is off by For from now on.
 	TapeClock
 	// TapeClose: a shutdown in good order begins.
@@ -109,7 +112,7 @@ var tapeWords = [...]string{
 	TapeUp: "up", TapeStart: "start", TapeHandshake: "handshake", TapeArrive: "arrive", TapeOffer: "offer", TapeWork: "work",
 	TapeTickDue: "tick-due", TapeRetryDue: "retry-due",
 	TapeCommit: "committed", TapeCommitLost: "commit-lost", TapeCommitFailed: "commit-failed", TapeExpire: "expire", TapeAnswer: "answer",
-	TapeClock: "clock", TapeClose: "close", TapeDrainOver: "drain-over", TapeDown: "down", TapeCrash: "crash", TapeWipe: "wipe",
+	TapeGone: "client-gone", TapeClock: "clock", TapeClose: "close", TapeDrainOver: "drain-over", TapeDown: "down", TapeCrash: "crash", TapeWipe: "wipe",
 	TapeState: "state",
 }
 

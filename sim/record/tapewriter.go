@@ -43,6 +43,7 @@ func newTapeWriter(w *world.World, tape *Tape, every time.Duration) *tapeWriter 
 	on(world.EventRefused, func(e *world.Event) { r.offered(e, 0) })
 	on(world.EventDeadline, func(e *world.Event) { r.note(e, TapeExpire) })
 	on(world.EventAnswered, r.answered)
+	on(world.EventClientGone, r.clientGone)
 	on(world.EventTickDue, func(e *world.Event) { r.note(e, TapeTickDue) })
 	on(world.EventRetryDue, func(e *world.Event) { r.note(e, TapeRetryDue) })
 	on(world.EventSection, r.section)
@@ -137,6 +138,15 @@ func (r *tapeWriter) answered(e *world.Event) {
 	request := &r.tape.Requests[r.onTape[e.Message]]
 	request.Answer, request.AnsweredAt = &a, e.At
 	r.about(e, TapeAnswer, 0)
+}
+
+// clientGone notes that the client of a poll is gone.
+func (r *tapeWriter) clientGone(e *world.Event) {
+	waited := 1
+	if e.Answered {
+		waited = 0
+	}
+	r.about(e, TapeGone, waited)
 }
 
 // stepDone notes a step, or a tick and after it, now and then, the state.

@@ -46,6 +46,8 @@ const (
 	EffectPartitioned
 	EffectReset
 	EffectClientTimeout
+	EffectArrivedGivenUp
+	EffectPollGivenUp
 
 	EffectAgentCrash
 	EffectAgentCrashAtAppend
@@ -103,6 +105,7 @@ var effectWords = [EffectCount]string{
 	EffectRefusedConnection: "refused connection", EffectRefusedHandshake: "refused handshake",
 	EffectLost: "lost", EffectDuplicated: "duplicated", EffectDelayed: "delayed", EffectReordered: "reordered",
 	EffectPartitioned: "partitioned", EffectReset: "reset", EffectClientTimeout: "client timeout",
+	EffectArrivedGivenUp: "arrived when given up", EffectPollGivenUp: "poll given up",
 	EffectAgentCrash: "agent crash", EffectAgentCrashAtAppend: "agent crash at append", EffectReboot: "reboot", EffectAmnesia: "amnesia",
 	EffectSwitch: "switch", EffectSwitchCut: "switch cut", EffectWrongClock: "wrong clock", EffectWrongCertificate: "wrong certificate",
 	EffectRevoked: "revoked", EffectReissued: "reissued", EffectActivationFailed: "activation failed", EffectActivationDeferred: "activation deferred", EffectActivationSlow: "activation slow",

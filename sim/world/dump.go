@@ -168,7 +168,10 @@ func (w *World) dumpQueue() ([]flightDump, []plannedDump) {
 			network = append(network, flightDump{e.at.String(), "request", "plane", dumpMessage(w.message(&e))})
 		case dueAnswer:
 			network = append(network, flightDump{e.at.String(), "answer", nodeName(e.node), dumpMessage(w.message(&e))})
-		case dueNoAnswer:
+		case dueNoAnswer, dueGiveUp:
+			if w.stale(&e) {
+				continue // it was answered
+			}
 			network = append(network, flightDump{e.at.String(), "no answer", nodeName(e.node), dumpMessage(w.message(&e))})
 		default:
 			planned = append(planned, plannedDump{e.at.String(), timerWords[e.kind], nodeName(e.node), w.stale(&e)})

@@ -56,7 +56,8 @@ type Event struct {
 	Count int
 	For   time.Duration
 
-	// Answered: the sender is given an answer, and not the news that none comes.
+	// Answered: the sender is given an answer, and not the news that none comes; of
+	// a client that is gone, that its request is still answered.
 	Answered bool
 	// ReplyLost: the reply, or the news of the commit, gets no further.
 	ReplyLost bool
@@ -113,6 +114,11 @@ const (
 	EventExpired
 	// EventAnswered: the plane answered a request. Message.
 	EventAnswered
+
+	// EventClientGone: the plane's process saw that the client of a poll has closed
+	// its connection. If it waited, it is taken off the list and gets no answer;
+	// otherwise its answer is still to come, which Answered says. Message, Answered.
+	EventClientGone
 
 	// EventSection: the loop carried out a section of the driver's worker. Count
 	// is how many inputs a Take took, how many entries a Commit began with, and 1
@@ -193,7 +199,7 @@ var eventNames = [EventKindCount]string{
 	EventStepBegan: "step_began", EventStepEnded: "step_ended",
 	EventSent: "sent", EventVanished: "vanished", EventHeard: "heard",
 	EventHandshakeRefused: "handshake_refused", EventArrived: "arrived", EventAdmitted: "admitted", EventRefused: "refused",
-	EventPollRefused: "poll_refused", EventDeadline: "deadline", EventExpired: "expired", EventAnswered: "answered",
+	EventPollRefused: "poll_refused", EventDeadline: "deadline", EventExpired: "expired", EventAnswered: "answered", EventClientGone: "client_gone",
 	EventSection: "section", EventTickDue: "tick_due", EventRetryDue: "retry_due", EventSkipped: "skipped", EventStepping: "stepping", EventStepDone: "step_done", EventReplied: "replied",
 	EventDropped: "dropped", EventFinished: "finished", EventNoticed: "noticed",
 	EventCommitted: "committed", EventCommitFailed: "commit_failed", EventRebuildFailed: "rebuild_failed",

@@ -28,7 +28,7 @@ var faultStories = map[scenario.FaultKind][]struct {
 	scenario.DiskFail:        {{"at 10s disk fail count=2", []scenario.Effect{scenario.EffectDiskFailed, scenario.EffectRebuilt, scenario.EffectDroppedReply}}, {"at 10s disk fail for=1m unreadable=yes", []scenario.Effect{scenario.EffectDiskFailed, scenario.EffectRebuilt, scenario.EffectNotStarted}}, {"at 10s disk fail for=1m", []scenario.Effect{scenario.EffectDiskFailed, scenario.EffectRebuilt, scenario.EffectStoreUnavailable}}},
 	scenario.NetDrop:         {{"at 2m net drop for=1m rate=500", []scenario.Effect{scenario.EffectLost}}},
 	scenario.NetDup:          {{"at 2m net dup for=1m rate=500", []scenario.Effect{scenario.EffectDuplicated}}},
-	scenario.NetDelay:        {{"at 2m net delay for=1m each=11s", []scenario.Effect{scenario.EffectDelayed, scenario.EffectClientTimeout}}},
+	scenario.NetDelay:        {{"at 2m net delay for=1m each=11s", []scenario.Effect{scenario.EffectDelayed, scenario.EffectClientTimeout, scenario.EffectArrivedGivenUp}}, {"at 2m net delay for=1m each=15s route=poll", []scenario.Effect{scenario.EffectPollGivenUp}}},
 	scenario.NetReorder:      {{"at 30s net reorder for=2m each=8s", []scenario.Effect{scenario.EffectReordered}}},
 	scenario.NetPartition:    {{"at 2m net partition for=1m", []scenario.Effect{scenario.EffectPartitioned}}, {"at 2m net partition for=1m dir=up", []scenario.Effect{scenario.EffectPartitioned}}, {"at 2m net partition for=1m dir=down", []scenario.Effect{scenario.EffectPartitioned}}},
 	scenario.NetReset:        {{"at 2m net reset count=3", []scenario.Effect{scenario.EffectReset}}, {"at 2m net reset count=3 after=yes", []scenario.Effect{scenario.EffectReset}}},

@@ -145,6 +145,13 @@ func (s *faultState) unreadable() bool {
 	return slices.ContainsFunc(s.active[scenario.DiskFail], func(a *activeFault) bool { return a.Unreadable && a.left != 0 })
 }
 
+// cut reports whether a partition lets nothing through, and counts nothing.
+func (s *faultState) cut(n int, route scenario.Route, dir scenario.Dir) bool {
+	return slices.ContainsFunc(s.active[scenario.NetPartition], func(a *activeFault) bool {
+		return a.hits(n, route) && (a.Dir == scenario.Both || a.Dir == dir)
+	})
+}
+
 func (s *faultState) partitioned(n int, route scenario.Route, dir scenario.Dir) bool {
 	if !s.any(scenario.NetPartition) {
 		return false

@@ -40,6 +40,12 @@ type Message struct {
 	// garbage chooses the bytes of a request on RouteGarbage.
 	garbage uint64
 
+	// ended: its sender was given the answer, or the news that none comes. gaveUp:
+	// it was the latter, at the timeout, and the connection is closed. lost: the
+	// network lost the request or its answer.
+	ended, gaveUp, lost bool
+	// watched: there is a timer at which it gives up.
+	watched bool
 	// duplicate: the network made it, or an act of the scenario; nobody waits for
 	// its answer.
 	duplicate bool
@@ -47,6 +53,7 @@ type Message struct {
 	resetAnswer bool
 
 	// At the plane.
+	arrived   bool
 	request   driver.Request[*Message]
 	arrivedAt time.Duration
 	deadline  time.Duration
@@ -169,8 +176,11 @@ func (m *Message) SentAt() time.Duration { return m.sentAt }
 // Deadline is when it has to be answered, once it was admitted.
 func (m *Message) Deadline() time.Duration { return m.deadline }
 
-// Answered reports whether the plane has answered it.
+// Answered reports whether the plane has answered it, or needs to no more.
 func (m *Message) Answered() bool { return m.answered }
+
+// GaveUp reports whether its sender has given it up at its timeout.
+func (m *Message) GaveUp() bool { return m.gaveUp }
 
 // Duplicate reports whether nobody waits for its answer: the network made it, or
 // the scenario.

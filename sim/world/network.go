@@ -28,8 +28,8 @@ func (w *World) send(m *Message, s *random.Stream) {
 			}
 			m.resetAnswer = true
 		}
-		if w.lost(m, scenario.Up, s) {
-			w.noAnswer(m, m.sentAt+m.timeout)
+		if m.lost = w.lost(m, scenario.Up, s); m.lost {
+			w.watch(m)
 			return
 		}
 		if rate := w.scenario.Network.Dup + w.faults.rate(scenario.NetDup, n, m.kind); s.Chance(rate) {
@@ -42,7 +42,11 @@ func (w *World) send(m *Message, s *random.Stream) {
 			w.pushMessage(dueRequest, worldNodeID, w.now+w.delay(twin, s), 0, twin)
 		}
 	}
-	w.pushMessage(dueRequest, worldNodeID, w.now+w.delay(m, s), 0, m)
+	at := w.now + w.delay(m, s)
+	if at >= m.sentAt+m.timeout {
+		w.watch(m)
+	}
+	w.pushMessage(dueRequest, worldNodeID, at, 0, m)
 }
 
 // mixMessage takes what a request says into the trace hash: as much of it as
@@ -107,23 +111,59 @@ func (w *World) answer(m *Message) {
 		return
 	}
 	s := w.downStream(m)
-	if m.resetAnswer || m.node >= 0 && w.lost(m, scenario.Down, s) {
-		at := m.sentAt + m.timeout
-		if m.resetAnswer {
-			w.emitVanished(m, scenario.Down, scenario.EffectReset)
-			at = w.now + w.delay(m, s)
-		}
-		w.noAnswer(m, at)
+	switch {
+	case m.gaveUp:
+		w.emitVanished(m, scenario.Down, scenario.EffectClientTimeout)
+		return
+	case m.resetAnswer:
+		w.emitVanished(m, scenario.Down, scenario.EffectReset)
+		w.noAnswer(m, w.now+w.delay(m, s))
+		return
+	}
+	if m.lost = m.node >= 0 && w.lost(m, scenario.Down, s); m.lost {
+		w.watch(m)
 		return
 	}
 	at := w.now + w.delay(m, s)
-	if late := m.sentAt + m.timeout; at > late {
-		w.effect(scenario.EffectClientTimeout)
+	if at > m.sentAt+m.timeout {
 		w.emitVanished(m, scenario.Down, scenario.EffectClientTimeout)
-		w.noAnswer(m, late)
+		w.watch(m)
 		return
 	}
 	w.pushMessage(dueAnswer, m.node, at, m.epoch, m)
+}
+
+// watch sets the timer at which a client gives its request up (PROTOCOL A6). It is
+// set as soon as that may come before an answer: most requests need none.
+func (w *World) watch(m *Message) {
+	if !m.duplicate && !m.watched && m.node != manifestNodeID {
+		m.watched = true
+		w.pushMessage(dueGiveUp, m.node, max(w.now, m.sentAt+m.timeout), m.epoch, m)
+	}
+}
+
+// giveUp is the end of a client's patience (PROTOCOL A6): it closes the connection
+// and goes on as without an answer. What it has sent arrives all the same.
+func (w *World) giveUp(m *Message) {
+	m.gaveUp = true
+	if !m.lost {
+		w.effect(scenario.EffectClientTimeout)
+	}
+	w.hungUp(m)
+	w.deliver(m, false)
+}
+
+// hungUp has the plane's process see that the client of a request has closed its
+// connection, if that gets through. The server looks for it only while a poll that
+// may wait is there.
+func (w *World) hungUp(m *Message) {
+	if m.wait == 0 || !m.arrived || m.answered {
+		return
+	}
+	if !w.faults.cut(int(m.node)+1, m.kind, scenario.Up) {
+		s := &w.hosts[m.node].sends
+		w.pushMessage(dueClientGone, planeNodeID, w.now+w.delay(m, s), w.plane.epoch, m)
+	}
 }
 
 // emitVanished emits that a message gets no further, and why.
@@ -136,7 +176,7 @@ func (w *World) noAnswer(m *Message, at time.Duration) {
 	if m.duplicate {
 		return
 	}
-	w.pushMessage(dueNoAnswer, m.node, max(at, w.now), m.epoch, m)
+	w.pushMessage(dueNoAnswer, m.node, max(min(at, m.sentAt+m.timeout), w.now), m.epoch, m)
 }
 
 func (w *World) downStream(m *Message) *random.Stream {

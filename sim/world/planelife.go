@@ -178,6 +178,9 @@ var planeFaults = []faultHooks{
 			w.effect(scenario.EffectSuspended)
 			w.reached(i)
 			w.plane.suspended = true
+			for _, m := range w.plane.open {
+				w.watch(m)
+			}
 		},
 		end: func(w *World) {
 			if w.plane.suspended && !w.faults.any(scenario.PlaneSuspend) {

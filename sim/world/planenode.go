@@ -125,6 +125,7 @@ func (p *planeNode) arrive(w *World, m *Message) {
 	if p.suspended {
 		// The kernel has taken the connection; the process reads it later.
 		p.postponeMessage(w, dueRequest, worldNodeID, 0, m)
+		w.watch(m)
 		return
 	}
 	if !p.up {
@@ -159,10 +160,47 @@ func (p *planeNode) arrive(w *World, m *Message) {
 // receive takes a request in: it is at the plane until it is answered.
 func (p *planeNode) receive(w *World, m *Message) {
 	w.pool.hold(m)
-	m.arrivedAt = w.now
+	m.arrived, m.arrivedAt = true, w.now
 	m.at = len(p.open)
 	p.open = append(p.open, m)
 	w.emitMessage(EventArrived, m)
+	if w.now+m.wait+w.scenario.Plane.ReplyTimeout > m.sentAt+m.timeout {
+		w.watch(m)
+	}
+	if m.gaveUp {
+		w.effect(scenario.EffectArrivedGivenUp)
+		w.hungUp(m) // the end of the connection comes behind the request
+	}
+}
+
+// takeOff takes a request that needs no answer any more off the list.
+func (p *planeNode) takeOff(m *Message) {
+	last := len(p.open) - 1
+	p.open[m.at] = p.open[last]
+	p.open[m.at].at = m.at
+	p.open[last] = nil
+	p.open = p.open[:last]
+}
+
+// clientGone has the process see that the client of a poll is gone. One that waits
+// gets no answer.
+func (p *planeNode) clientGone(w *World, m *Message) {
+	switch {
+	case m.answered:
+	case p.suspended:
+		p.postponeMessage(w, dueClientGone, planeNodeID, p.epoch, m)
+	default:
+		waited := p.front.GiveUp(p.instant(w), &m.request)
+		w.emit(Event{Kind: EventClientGone, Message: m, Answered: !waited})
+		if waited {
+			w.effect(scenario.EffectPollGivenUp)
+			m.answered = true
+			p.takeOff(m)
+			w.pool.release(m)
+		}
+		p.afterFront(w)
+		p.proceed(w)
+	}
 }
 
 // precheck makes the checks of PROTOCOL T5, T7, T3 and T4, in that order.
@@ -208,11 +246,7 @@ func (p *planeNode) answer(w *World, m *Message) {
 		return
 	}
 	m.said, m.saidAt = m.Outcome().Code, w.now
-	last := len(p.open) - 1
-	p.open[m.at] = p.open[last]
-	p.open[m.at].at = m.at
-	p.open[last] = nil
-	p.open = p.open[:last]
+	p.takeOff(m)
 	defer w.pool.release(m)
 	if m.node == manifestNodeID {
 		m.answered = true

@@ -50,9 +50,11 @@ const (
 	duePlaneStart                      // it has loaded its log
 	duePlaneDown                       // the time to drain is over
 	dueManifest                        // the plane reads a manifest of its directory
+	dueClientGone                      // the plane's process sees that a client has closed its connection
 
 	dueAnswer        // an answer reaches its sender
 	dueNoAnswer      // a sender learns that none will come
+	dueGiveUp        // a sender gives its request up
 	dueAgentTimer    // the agent's timer
 	dueActivationEnd // an activation or rollback ends
 	dueProbeEnd      // a round of probes ends
@@ -71,7 +73,7 @@ const (
 // aboutMessage reports whether a timer's arg is a message's slot.
 func (k timerKind) aboutMessage() bool {
 	switch k {
-	case dueRequest, dueAnswer, dueNoAnswer:
+	case dueRequest, dueClientGone, dueAnswer, dueNoAnswer, dueGiveUp:
 		return true
 	}
 	return false
@@ -89,7 +91,7 @@ const (
 var timerWords = [...]string{
 	0: "nothing yet", dueRequest: "request", dueSection: "section", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick",
 	dueRetry: "retry", duePlaneUp: "process up", duePlaneStart: "start", duePlaneDown: "process down",
-	dueManifest: "manifest", dueAnswer: "answer", dueNoAnswer: "no answer", dueAgentTimer: "timer", dueActivationEnd: "end of a switch",
+	dueManifest: "manifest", dueClientGone: "client gone", dueAnswer: "answer", dueNoAnswer: "no answer", dueGiveUp: "giving up", dueAgentTimer: "timer", dueActivationEnd: "end of a switch",
 	dueProbeEnd: "end of a round of probes", dueHostUp: "process up", dueReboot: "reboot", dueHostile: "hostile act", dueReissue: "new certificate",
 	dueOperator: "act", dueFaultBegin: "fault", dueFaultEnd: "end of a fault", dueHeal: "healing", dueJudge: "judgement",
 }
@@ -97,8 +99,8 @@ var timerWords = [...]string{
 // timerNames are the kinds of timers in a JSON trace.
 var timerNames = [...]string{
 	dueRequest: "request", dueSection: "section", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick",
-	dueRetry: "retry", duePlaneUp: "plane_up", duePlaneStart: "plane_start", duePlaneDown: "drain_over", dueManifest: "manifest",
-	dueAnswer: "answer", dueNoAnswer: "no_answer", dueAgentTimer: "agent_timer", dueActivationEnd: "switch_end", dueProbeEnd: "probe_end",
+	dueRetry: "retry", duePlaneUp: "plane_up", duePlaneStart: "plane_start", duePlaneDown: "drain_over", dueManifest: "manifest", dueClientGone: "client_gone",
+	dueAnswer: "answer", dueNoAnswer: "no_answer", dueGiveUp: "give_up", dueAgentTimer: "agent_timer", dueActivationEnd: "switch_end", dueProbeEnd: "probe_end",
 	dueHostUp: "host_up", dueReboot: "reboot", dueHostile: "hostile_act", dueReissue: "reissue", dueOperator: "operator_act",
 	dueFaultBegin: "fault_begin", dueFaultEnd: "fault_end", dueHeal: "heal", dueJudge: "judge",
 }

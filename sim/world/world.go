@@ -124,6 +124,8 @@ func (w *World) Next() bool {
 // stale reports whether the life in which a timer was set is over.
 func (w *World) stale(e *Timer) bool {
 	switch {
+	case e.kind == dueGiveUp && w.message(e).ended:
+		return true
 	case e.node >= 0:
 		h := &w.hosts[e.node]
 		switch e.kind {
@@ -163,7 +165,11 @@ func (w *World) dispatch(e *Timer) {
 	case dueManifest:
 		w.plane.readManifest(w, int(e.arg))
 	case dueAnswer, dueNoAnswer:
-		w.deliver(e.node, w.message(e), e.kind == dueAnswer)
+		w.deliver(w.message(e), e.kind == dueAnswer)
+	case dueGiveUp:
+		w.giveUp(w.message(e))
+	case dueClientGone:
+		w.plane.clientGone(w, w.message(e))
 	case dueAgentTimer:
 		w.hosts[e.node].timer(w)
 	case dueActivationEnd:
@@ -193,15 +199,19 @@ func (w *World) dispatch(e *Timer) {
 	}
 }
 
-// deliver gives an answer, or the news that none will come, to whoever waits
-// for it.
-func (w *World) deliver(node int32, m *Message, answered bool) {
+// deliver gives an answer, or the news that none will come, to the sender, unless
+// it has given up.
+func (w *World) deliver(m *Message, answered bool) {
+	if m.ended {
+		return
+	}
+	m.ended = true
 	w.emitHeard(m, answered)
-	if node < 0 {
+	if m.node < 0 {
 		w.operator.hear(w, m, answered)
 		return
 	}
-	w.hosts[node].hear(w, m, answered)
+	w.hosts[m.node].hear(w, m, answered)
 }
 
 // push sets a timer of a life of its node.
