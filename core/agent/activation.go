@@ -63,7 +63,7 @@ func (a *Agent) activate(p *progress, out *Output) {
 		return
 	}
 	if a.runs(p.rec.TargetClosure) {
-		a.appendEvent(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, CompletedAt: a.last.Wall}, out)
+		a.arrived(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, CompletedAt: a.last.Wall}, out)
 		return
 	}
 	if a.switching.id != 0 {
@@ -94,6 +94,43 @@ func (a *Agent) ended(id uint64, kind EffectKind) *progress {
 	p := a.find(a.switching.rollout)
 	a.switching = switching{}
 	return p
+}
+
+// arrived appends the event of a switch or a rollback that has ended on the closure
+// that the host now runs, and what that means for the rollouts of other channels
+// (PROTOCOL A10): nothing else would end them. What they lose comes first, so that
+// a crash in between leaves the switch to be reported again.
+func (a *Agent) arrived(p *progress, event wire.EventBody, out *Output) {
+	for _, other := range a.rollouts {
+		if other != p && !other.superseded && other.rec.TargetClosure != a.current {
+			a.displaced(other, out)
+		}
+	}
+	a.appendEvent(p, event, out)
+	for _, other := range a.rollouts {
+		if !other.superseded && other.rec.State == wire.Deferred && other.rec.TargetClosure == a.current {
+			a.appendEvent(other, wire.ActivationCompleted{ObservedCurrentClosure: a.current, CompletedAt: a.last.Wall}, out)
+		}
+	}
+}
+
+// displaced fails a rollout that another channel's switch has taken the host from:
+// its soak cannot end well, and the boot that it waits for will not bring it.
+func (a *Agent) displaced(p *progress, out *Output) {
+	var event wire.EventBody
+	switch {
+	case p.rec.State == wire.Soaking:
+		event = wire.HealthFailed{FailedAt: a.last.Wall, PolicyApplied: wire.Halt}
+	case p.rec.State == wire.Deferred && a.staged != p.rec.TargetClosure:
+		event = wire.ActivationFailed{
+			FailedAt:   a.last.Wall,
+			StderrTail: wire.Text(fmt.Sprintf("the host was switched to %s for another channel; want %s, which was deferred to the next boot", a.current, p.rec.TargetClosure)),
+		}
+	default:
+		return
+	}
+	out.Notices = append(out.Notices, Notice{Kind: NoticeStray, RolloutID: p.id(), Detail: string(a.current)})
+	a.appendEvent(p, event, out)
 }
 
 // maxTail bounds the text that an event carries, so that it stays far below
@@ -130,7 +167,7 @@ func (a *Agent) activationEnded(in *ActivationEnded, out *Output) {
 	}
 	switch {
 	case in.Result == ActivationCompleted && a.current == target:
-		a.appendEvent(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, ExitCode: in.ExitCode, CompletedAt: a.last.Wall}, out)
+		a.arrived(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, ExitCode: in.ExitCode, CompletedAt: a.last.Wall}, out)
 	case in.Result == ActivationCompleted:
 		// Soaking would never end, and nothing would report why.
 		a.appendEvent(p, wire.ActivationFailed{
@@ -164,7 +201,7 @@ func (a *Agent) reconcile(out *Output) {
 		}
 		switch on := a.current == p.rec.TargetClosure; {
 		case p.rec.State == wire.Deferred && on: // the reboot has come
-			a.appendEvent(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, CompletedAt: a.last.Wall}, out)
+			a.arrived(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, CompletedAt: a.last.Wall}, out)
 		case p.rec.State == wire.Soaking && !on, p.rec.State == wire.Converged && !on:
 			out.Notices = append(out.Notices, Notice{Kind: NoticeStray, RolloutID: p.id(), Detail: string(a.current)})
 		}
@@ -220,7 +257,7 @@ func (a *Agent) rollBack(p *progress, out *Output) {
 	switch {
 	case a.switching.id != 0:
 	case a.runs(before): // a crash came between the switch and the event
-		a.appendEvent(p, wire.RollbackComplete{RevertedToClosure: before, CompletedAt: a.last.Wall}, out)
+		a.arrived(p, wire.RollbackComplete{RevertedToClosure: before, CompletedAt: a.last.Wall}, out)
 	case a.rollbackDue(p) <= a.last.Mono:
 		a.begin(p, EffectRollback, before, out)
 	}
@@ -234,7 +271,7 @@ func (a *Agent) rollbackEnded(in *RollbackEnded, out *Output) {
 	a.current = in.CurrentClosure
 	if before := p.rec.CurrentClosureAtDispatch; a.current == before {
 		a.staged = ""
-		a.appendEvent(p, wire.RollbackComplete{RevertedToClosure: before, ExitCode: in.ExitCode, CompletedAt: a.last.Wall}, out)
+		a.arrived(p, wire.RollbackComplete{RevertedToClosure: before, ExitCode: in.ExitCode, CompletedAt: a.last.Wall}, out)
 		return
 	}
 	p.rollbackFailures = counted(p.rollbackFailures)

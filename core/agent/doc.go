@@ -159,6 +159,8 @@
 //   - A10: Deferred counts as an end of the activation, or a fix would wait for
 //     a reboot that may be weeks away. A rollback counts as an activation. If the
 //     reboot came and brought something else, the activation has failed.
+//   - A10, several channels: the events of what another channel's switch takes away
+//     come before that of the switch (arrived in activation.go).
 //   - A switch that ends well on another closure than the target has failed.
 //   - A result gives an event only if it differs from the one before.
 //

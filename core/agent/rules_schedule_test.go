@@ -220,8 +220,7 @@ func TestAHeartbeatNamesTheOutstandingRollout(t *testing.T) { // PROTOCOL H, H3
 
 func TestOfSeveralOutstandingRolloutsEachIsNamedInTurn(t *testing.T) { // PROTOCOL H2
 	r := soaking(t)
-	r.offer(r.dispatch(e1, "c2", 60*minute))
-	r.activated()
+	r.offer(r.dispatch(e1, "c1", 60*minute))
 	r.accept()
 	named := map[wire.RolloutID]int{}
 	for range 10 {

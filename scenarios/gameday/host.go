@@ -46,9 +46,9 @@ type agentView struct {
 }
 
 // probes are those of every host of a fleet.
-func probes(n int) (list []wire.ProbeDeclaration) {
-	for i := range max(n, 0) {
-		list = append(list, wire.ProbeDeclaration{ProbeName: wire.Name(fmt.Sprintf("probe-%d", i+1)), ProbeKind: "virtual", Mode: wire.Enforce})
+func probes(f *scenario.Fleet) (list []wire.ProbeDeclaration) {
+	for i, p := range f.DeclaredProbes() {
+		list = append(list, wire.ProbeDeclaration{ProbeName: wire.Name(fmt.Sprintf("probe-%d", i+1)), ProbeKind: "virtual", Mode: p.Mode})
 	}
 	return list
 }
@@ -64,7 +64,7 @@ func newHost(g *Game, n int) (*host, error) {
 		return nil, err
 	}
 	h.machine, err = httpagent.NewVirtualMachine(httpagent.VirtualMachineConfig{
-		Closure: "c0", Probes: probes(s.Fleet.Probes), Seed: s.Seed + uint64(n), Clock: g.clock,
+		Closure: "c0", Probes: probes(&s.Fleet), Seed: s.Seed + uint64(n), Clock: g.clock,
 		SwitchTime: max(s.Fleet.Activation.Max, time.Second),
 		Rebooted:   func(down time.Duration) { h.restart(agent.Reboot, down) },
 	})
@@ -164,7 +164,7 @@ func (h *host) script(change func(*host)) {
 		script.Result = h.results[n-1]
 	}
 	for i := range h.game.plan.scenario.Rollouts {
-		h.machine.Play(h.game.plan.scenario.Rollouts[i].Target, script)
+		h.machine.Play(h.game.plan.scenario.Rollouts[i].TargetOf(h.number), script)
 	}
 }
 

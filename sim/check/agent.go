@@ -25,6 +25,9 @@ type agentHabits struct {
 	rollouts  []rolloutHabits
 	switching bool
 	probed    bool // a probe has run in this process
+	// failing are the enforce-mode probes whose last result in this process was a
+	// failure.
+	failing []wire.Name
 }
 
 // beat is the heartbeat.
@@ -128,17 +131,21 @@ func (h *agentHabits) appends(w *world.World, host int, entry *agent.Entry) {
 	if entry.Kind == agent.EntryTaken && !bool(entry.Taken.Recovered) {
 		h.of(entry.RolloutID).soak = entry.Taken.Record.Soak()
 	}
-	switch entry.Event.Body.(type) {
+	switch body := entry.Event.Body.(type) {
 	case wire.ActivationCompleted:
 		if r := h.of(entry.RolloutID); r.soak > 0 {
 			r.soakOver = w.Now() + r.soak
+		}
+	case wire.HealthFailed:
+		if body.SustainedDurationSecs > 0 && len(h.failing) == 0 {
+			w.Violate("S17", "h%d has failed by its probes, and none that counts fails; want only those of mode enforce to fail a host (A7)", host)
 		}
 	case wire.HostConverged:
 		r := h.of(entry.RolloutID)
 		if w.Now() < r.soakOver {
 			w.Violate("S17", "h%d converges %v too early; want it to soak until %v (A8)", host, r.soakOver-w.Now(), r.soakOver)
 		}
-		if w.Scenario().Fleet.Probes > 0 && !h.probed {
+		if !h.probed && w.Scenario().Fleet.Runs() {
 			w.Violate("S17", "h%d converges, and no probe has run since its process started; want one first (A8)", host)
 		}
 	}
@@ -153,6 +160,7 @@ func (h *agentHabits) hear(w *world.World, in agent.Input) {
 		h.switching = false
 	case *agent.Probed:
 		h.probed = true
+		h.observes(w, in)
 	case *agent.HeartbeatAnswered:
 		if in.ID == h.heartbeat.id {
 			h.heartbeat.answer, h.heartbeat.heard, h.heartbeat.any = in.Answer, w.Now(), true
@@ -175,6 +183,17 @@ func (h *agentHabits) hear(w *world.World, in agent.Input) {
 				r.earlier = false
 			}
 		}
+	}
+}
+
+// observes notes what a probe has come to, if it counts.
+func (h *agentHabits) observes(w *world.World, in *agent.Probed) {
+	at := slices.Index(h.failing, in.Probe)
+	switch failed := in.Status == wire.Fail; {
+	case failed && at < 0 && slices.ContainsFunc(w.Probes(), func(p wire.ProbeDeclaration) bool { return p.ProbeName == in.Probe && p.Mode == wire.Enforce }):
+		h.failing = append(h.failing, in.Probe)
+	case !failed && at >= 0:
+		h.failing = slices.Delete(h.failing, at, at+1)
 	}
 }
 

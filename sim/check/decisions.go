@@ -202,8 +202,8 @@ func (l *ledger) decide(w *world.World, in plane.Input, r *plane.Reply) {
 			key := closureOn{in.Channel, in.Closure}
 			l.do(func(d *decisions) { delete(d.quarantined, key) })
 			for _, o := range l.live.opened {
+				l.affected = append(l.affected, o) // those of other channels show that nothing else was cleared
 				if o.channel == in.Channel {
-					l.affected = append(l.affected, o)
 					l.released = append(l.released, releasedWave{o, -1})
 				}
 			}

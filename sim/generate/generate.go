@@ -24,6 +24,8 @@ type Profile struct {
 	Kinds []scenario.FaultKind
 	// Legacy and Hostile mix in hosts of those kinds.
 	Legacy, Hostile bool
+	// Channels puts hosts into two channels at once, now and then.
+	Channels bool
 	// Shape, if set, changes the sizes before the rest is drawn; Finish adds to
 	// what was drawn.
 	Shape, Finish func(*scenario.Scenario, *random.Stream)
@@ -46,9 +48,9 @@ func FindProfile(name string) (Profile, error) {
 
 var profiles = []Profile{
 	{Name: "smoke", About: "few hosts, few faults of every kind",
-		Hosts: [2]int{2, 6}, Rollouts: [2]int{1, 2}, Faults: [2]int{0, 4}, Kinds: scenario.FaultKinds()},
+		Hosts: [2]int{2, 6}, Rollouts: [2]int{1, 2}, Faults: [2]int{0, 4}, Kinds: scenario.FaultKinds(), Channels: true},
 	{Name: "swarm", About: "every second kind of fault, many at a time",
-		Hosts: [2]int{3, 14}, Rollouts: [2]int{1, 3}, Faults: [2]int{4, 24}, Kinds: scenario.FaultKinds()},
+		Hosts: [2]int{3, 14}, Rollouts: [2]int{1, 3}, Faults: [2]int{4, 24}, Kinds: scenario.FaultKinds(), Channels: true},
 	{Name: "storm", About: "many hosts, a small inbox, outages after which all return at once",
 		Hosts: [2]int{30, 90}, Rollouts: [2]int{1, 1}, Faults: [2]int{2, 6},
 		Kinds: []scenario.FaultKind{scenario.ReducerWedge, scenario.ReducerSlow, scenario.GateCapacity, scenario.PlaneCrash, scenario.PlaneRestart, scenario.PlaneSuspend, scenario.PlaneLate, scenario.DiskSlow, scenario.DiskFail, scenario.NetPartition, scenario.NetDrop},
@@ -104,6 +106,7 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	for i := range between(&r, p.Rollouts) {
 		s.Rollouts = append(s.Rollouts, drawRollout(&s, &r, i, span))
 	}
+	drawFleet(&s, p, span)
 	drawSerials(&s, p, span)
 	drawFaults(&s, p, &r, span)
 	drawActs(&s, &r, span)
@@ -211,7 +214,7 @@ func drawActs(s *scenario.Scenario, r *random.Stream, span time.Duration) {
 			s.Acts = append(s.Acts, scenario.Act{At: span - r.Between(0, span/2).Truncate(time.Second), Kind: scenario.ActResume, Rollout: o.ID})
 		}
 		if r.Chance(clears) {
-			s.Acts = append(s.Acts, scenario.Act{At: span - r.Between(0, span/4).Truncate(time.Second), Kind: scenario.ActClear, Channel: o.ID.Channel(), Closure: o.Target})
+			s.Acts = append(s.Acts, scenario.Act{At: span - r.Between(0, span/4).Truncate(time.Second), Kind: scenario.ActClear, Channel: o.ID.Channel(), Closure: o.TargetOf(o.Targets.First + r.IntN(o.Targets.Last-o.Targets.First+1))})
 		}
 	}
 	if r.Chance(200) {

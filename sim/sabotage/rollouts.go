@@ -96,6 +96,21 @@ var rolloutsBroken = []Bug{
 		}
 	})},
 
+	{"S26", "the plane wants another host's closure", QuietStory, func() *Saboteur {
+		return &Saboteur{OnStepping: func(w *world.World, _ *world.Message, in plane.Input) {
+			if world.AboutHost(in) == "h2" && w.Now() > 40*time.Second {
+				editRecord(w, "h2", `"targetClosure":"c1"`, `"targetClosure":"c9"`)
+			}
+		}}
+	}},
+	{"S26", "a host that has converged runs something else", QuietStory, func() *Saboteur {
+		return &Saboteur{OnStepped: func(w *world.World) {
+			if w.HealedAt() > 0 {
+				w.Tamper().Host(2).Run("c9")
+			}
+		}}
+	}},
+
 	{"S14", "a wave is called dispatched before its turn", QuietStory, onReply(func(w *world.World, _ plane.Input, _ *plane.Reply) {
 		editPlane(w, replaceIn(`"waves_dispatched":1`, `"waves_dispatched":2`))
 	})},

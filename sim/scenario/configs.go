@@ -57,10 +57,32 @@ func (s *Scenario) Manifest(r *Rollout) wire.Manifest {
 	hosts := s.RolloutHosts(r)
 	for i, n := range hosts {
 		m.Hosts = append(m.Hosts, wire.ManifestHost{
-			Hostname: HostName(n), Wave: wire.Count(i * len(r.Waves) / len(hosts)), TargetClosure: r.Target,
+			Hostname: HostName(n), Wave: wire.Count(r.waveOf(i, len(hosts))), TargetClosure: r.TargetOf(n),
 		})
 	}
 	return m
+}
+
+// TargetOf is the closure that host number n shall run by its line of the
+// manifest: with Own the rollout's target with the host's name after it, c1-h3.
+func (r *Rollout) TargetOf(n int) wire.Closure {
+	if r.Own {
+		return r.Target + "-" + wire.Closure(HostName(n))
+	}
+	return r.Target
+}
+
+// waveOf is the wave of the i-th of so many hosts, from 0.
+func (r *Rollout) waveOf(i, hosts int) int {
+	if len(r.Sizes) == 0 {
+		return i * len(r.Waves) / hosts
+	}
+	wave := 0
+	for wave < len(r.Sizes) && i >= r.Sizes[wave] {
+		i -= r.Sizes[wave]
+		wave++
+	}
+	return wave
 }
 
 // serial is the serial of a rollout's manifest; zero if it has none.
@@ -92,7 +114,10 @@ func (s *Scenario) IsHostile(r *Rollout) bool { return r.Targets.First > s.Fleet
 // InitialClosure is what every host runs before its first rollout.
 const InitialClosure wire.Closure = "c0"
 
-var probeNames = []wire.Name{"http", "disk", "dns", "load"}
+// maxProbes is how many probes a host has, at most.
+const maxProbes = 4
+
+var probeNames = [maxProbes]wire.Name{"http", "disk", "dns", "load"}
 
 // ProbeName is the name of a probe that a host may have, from 0 on.
 func ProbeName(i int) wire.Name { return probeNames[i] }
@@ -102,8 +127,18 @@ func (f *Fleet) DeclaredProbes() []wire.ProbeDeclaration {
 	var list []wire.ProbeDeclaration
 	for i := range max(f.Probes, 0) {
 		list = append(list, wire.ProbeDeclaration{
-			ProbeName: probeNames[i], ProbeKind: "sim", Mode: wire.Enforce,
+			ProbeName: probeNames[i], ProbeKind: "sim", Mode: max(f.Modes[i], wire.Enforce),
 		})
 	}
 	return list
+}
+
+// Runs reports whether any probe runs: a disabled one does not.
+func (f *Fleet) Runs() bool {
+	return slices.ContainsFunc(f.DeclaredProbes(), func(p wire.ProbeDeclaration) bool { return p.Mode != wire.Disabled })
+}
+
+// Enforces reports whether a probe counts: it can hold a host back, or fail it.
+func (f *Fleet) Enforces() bool {
+	return slices.ContainsFunc(f.DeclaredProbes(), func(p wire.ProbeDeclaration) bool { return p.Mode == wire.Enforce })
 }

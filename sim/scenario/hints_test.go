@@ -32,7 +32,7 @@ func TestATypicalMistakeIsToldWhatWouldBeRight(t *testing.T) {
 		{"fleet 3\nexpect rollout stable@r1 Converged", `f:2:26: "Converged": a state of a record, not of a rollout, which is Terminal when all its hosts have ended; want one of none, Opening,`},
 
 		// A zero that stands for the default is not what was meant.
-		{"fleet 3 probes=0", `f:1:9: "probes=0": stands for the default, 1; want another value (how many enforce-mode probes a host has, at most 4; -1 for none)`},
+		{"fleet 3 probes=0", `f:1:9: "probes=0": stands for the default, 1; want another value (how many probes a host has, at most 4; -1 for none)`},
 		{"fleet 3\nplane capacity=0", `f:2:7: "capacity=0": stands for the default, 256; want another value (`},
 		{"fleet 3\nnetwork dup=5 delay=0s", `f:2:15: "delay=0s": stands for the default, 1ms..20ms; want another value (`},
 		{"fleet 3\nat 1m plane crash\nactive 0s", `f:3:8: "0s": stands for the default, which is 1m here; want another time, or no such line`},

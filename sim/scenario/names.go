@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/refrain-fleet/refrain/core/wire"
 )
@@ -17,9 +18,32 @@ type names struct {
 	closures      []string
 	// targets are the closures that can be quarantined on a channel.
 	targets map[wire.Channel][]string
+	// each are the rollouts in which every host has a target of its own. Of their
+	// targets closures and targets have the first host's only, as an example.
+	each []eachOwn
 	// unknownRollouts and unknownClosures are those that an act names and that
 	// is marked as unknown. Expectations may name them too.
 	unknownRollouts, unknownClosures []string
+}
+
+// eachOwn is a rollout in which every host has a target of its own.
+type eachOwn struct {
+	channel wire.Channel
+	target  wire.Closure
+	hosts   Hosts
+}
+
+// isOwn reports whether a closure is such a host's on a channel, or on any if that
+// is empty.
+func (has *names) isOwn(channel wire.Channel, closure wire.Closure) bool {
+	at := strings.LastIndexByte(string(closure), '-')
+	if at < 0 {
+		return false
+	}
+	n, is := HostNumber(wire.Hostname(closure[at+1:]))
+	return is && HostName(n) == wire.Hostname(closure[at+1:]) && slices.ContainsFunc(has.each, func(e eachOwn) bool {
+		return (channel == "" || channel == e.channel) && closure[:at] == e.target && e.hosts.First <= n && n <= e.hosts.Last
+	})
 }
 
 // names lists what a scenario has; state is that of its start.
@@ -29,7 +53,13 @@ func (s *Scenario) names(state *State) *names {
 		r := &s.Rollouts[i]
 		has.own = append(has.own, string(r.ID))
 		has.rollout(r.ID)
-		has.target(r.ID.Channel(), r.Target)
+		if hosts := s.RolloutHosts(r); r.Own && len(hosts) > 0 {
+			first, last := hosts[0], hosts[len(hosts)-1]
+			has.each = append(has.each, eachOwn{r.ID.Channel(), r.Target, Hosts{first, last}})
+			has.target(r.ID.Channel(), r.TargetOf(first))
+		} else {
+			has.target(r.ID.Channel(), r.Target)
+		}
 	}
 	if state != nil {
 		has.state(state)
@@ -127,6 +157,7 @@ func (a *Act) unknown(s *Scenario, has *names) []error {
 		add("channel", "there is no channel %s", string(a.Channel), has.channels)
 		targets, known := has.targets[a.Channel]
 		switch {
+		case has.isOwn(a.Channel, a.Closure):
 		case known:
 			add("closure", "no rollout of "+string(a.Channel)+" has the target %s", string(a.Closure), targets)
 		default:
@@ -137,7 +168,9 @@ func (a *Act) unknown(s *Scenario, has *names) []error {
 	case ActSend:
 		host("as", a.As)
 		add("rollout", noRollout, string(a.Rollout), has.rollouts)
-		add("closure", noClosure, string(a.Closure), has.closures)
+		if !has.isOwn("", a.Closure) {
+			add("closure", noClosure, string(a.Closure), has.closures)
+		}
 	}
 	return list
 }
@@ -165,6 +198,11 @@ func (e *Expect) checkNames(has *names) error {
 		return err
 	}
 	closures := slices.Concat(has.closures, has.unknownClosures)
+	for _, named := range []string{string(e.Closure), e.Is} {
+		if has.isOwn("", wire.Closure(named)) {
+			closures = append(closures, named)
+		}
+	}
 	if e.Kind == ExpectClosure {
 		return among("closure", noClosure, e.Is, closures)
 	}

@@ -43,9 +43,11 @@ type Fleet struct {
 	// backwards, are of these kinds: the hostile ones last. A hostile host is
 	// in no rollout.
 	Legacy, Hostile int
-	// Probes is how many enforce-mode probes a host runs, at most 4. Default 1;
+	// Probes is how many probes a host has, at most 4. Default 1;
 	// negative means none.
 	Probes int
+	// Modes are the modes of the probes, in their order; zero is Enforce.
+	Modes [maxProbes]wire.Mode
 	// ProbeInterval is the time between two rounds of probes. Default 30 s.
 	ProbeInterval time.Duration
 	// Sustained is for how long a probe fails until its host has (A7).
@@ -98,9 +100,14 @@ type Rollout struct {
 	ID      wire.RolloutID
 	Target  wire.Closure
 	Targets Hosts
-	// Waves are the soak times; the hosts are spread over them evenly and in
-	// order. Default one wave of 5 min.
+	// Own gives every host a target of its own, as on NixOS: see
+	// [Rollout.TargetOf].
+	Own bool
+	// Waves are the soak times; the hosts are spread over them in order, and
+	// evenly unless Sizes says how many each wave but the last has; the last has
+	// the others. Default one wave of 5 min.
 	Waves []time.Duration
+	Sizes []int
 	// Policy is the health policy. Default Halt.
 	Policy wire.HealthPolicy
 	// Serial is the serial of its manifest. Default the rollout's place in the
@@ -171,6 +178,7 @@ func (s Scenario) Clone() Scenario {
 	s.Rollouts = slices.Clone(s.Rollouts)
 	for i := range s.Rollouts {
 		s.Rollouts[i].Waves = slices.Clone(s.Rollouts[i].Waves)
+		s.Rollouts[i].Sizes = slices.Clone(s.Rollouts[i].Sizes)
 	}
 	return s
 }

@@ -32,7 +32,8 @@ var fleetSettings = []setting[Fleet]{
 	intSetting("hostile", "1", func(f *Fleet) *int { return &f.Hostile }).
 		withAbout("how many hosts, the very last ones, flood, lie and send garbage; they are in no rollout"),
 	intSetting("probes", "1", func(f *Fleet) *int { return &f.Probes }).
-		withAbout("how many enforce-mode probes a host has, at most 4; -1 for none"),
+		withAbout("how many probes a host has, at most 4; -1 for none"),
+	modesSetting,
 	durationSetting("probe-interval", "30s", func(f *Fleet) *time.Duration { return &f.ProbeInterval }).
 		withAbout("the time between two rounds of probes"),
 	durationSetting("sustained", "2m", func(f *Fleet) *time.Duration { return &f.Sustained }).
@@ -88,25 +89,9 @@ var rolloutSettings = []setting[Rollout]{
 		withAbout("the closure that its hosts shall run"),
 	hostsSetting("hosts", "h1..h3", func(r *Rollout) *Hosts { return &r.Targets }).
 		withAbout("its hosts; without it every host"),
-	{key: "waves", example: "0s,5m", about: "the soak time of each wave, in whole minutes; the hosts are spread over the waves evenly and in order",
-		print: func(r *Rollout) string {
-			var soaks []string
-			for _, soak := range r.Waves {
-				soaks = append(soaks, FormatDuration(soak))
-			}
-			return strings.Join(soaks, ",")
-		},
-		parse: func(r *Rollout, s string) error {
-			r.Waves = nil
-			for soak := range strings.SplitSeq(s, ",") {
-				d, err := time.ParseDuration(soak)
-				if err != nil {
-					return errors.New("want the soak time of each wave, for instance 0s,5m")
-				}
-				r.Waves = append(r.Waves, d)
-			}
-			return nil
-		}},
+	ownSetting,
+	wavesSetting,
+	sizesSetting,
 	{key: "serial", example: "3", about: "the place of its manifest among those of the channel; without it that in the order of at, with serial=none the manifest has none",
 		print: func(r *Rollout) string {
 			switch {

@@ -1,7 +1,9 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/agent"
@@ -149,12 +151,41 @@ func (s *Scenario) checkRollout(r *Rollout) error {
 		return &keyError{"hosts", fmt.Errorf("rollout %s: hosts %v; want hosts from h1 to h%d", r.ID, r.Targets, s.Fleet.Hosts)}
 	}
 	for _, soak := range r.Waves {
-		if soak < 0 || soak%time.Minute != 0 {
-			return &keyError{"waves", fmt.Errorf("rollout %s: soak %v; want whole minutes", r.ID, soak)}
+		if soak < 0 || soak%time.Minute != 0 || soak > wire.MaxSoakMinutes*time.Minute {
+			return &keyError{"waves", fmt.Errorf("rollout %s: soak %v; want whole minutes, at most %dm (a year)", r.ID, soak, wire.MaxSoakMinutes)}
 		}
 	}
-	if len(s.RolloutHosts(r)) == 0 {
+	hosts := len(s.RolloutHosts(r))
+	if hosts == 0 {
 		return &keyError{"hosts", fmt.Errorf("rollout %s: no host is left when the hostile ones are not counted", r.ID)}
+	}
+	if len(r.Sizes) > 0 && len(r.Sizes) != len(r.Waves)-1 {
+		return &keyError{"sizes", fmt.Errorf("rollout %s: %d sizes of %d waves; want one for each wave but the last", r.ID, len(r.Sizes), len(r.Waves))}
+	}
+	for _, n := range r.Sizes {
+		if n < 0 || n > hosts {
+			return &keyError{"sizes", fmt.Errorf("rollout %s: a wave of %d hosts; want 0 to %d, as many as the rollout has", r.ID, n, hosts)}
+		}
+	}
+	return s.checkManifest(r)
+}
+
+// checkManifest judges the manifest of a rollout as the server would.
+func (s *Scenario) checkManifest(r *Rollout) error {
+	m := s.Manifest(r)
+	body := m.AppendJSON(nil)
+	var read wire.Manifest
+	var d wire.Decoder
+	var wrong *wire.FieldError
+	switch err := wire.DecodeDocument(&d, &wire.ManifestSchema, body, &read); {
+	case errors.As(err, &wrong):
+		key := "at"
+		if strings.HasPrefix(wrong.Field, "hosts[") {
+			key = "target"
+		}
+		return &keyError{key, fmt.Errorf("rollout %s: the server refuses its manifest with 422: %s %s", r.ID, wrong.Field, wrong.Problem)}
+	case err != nil:
+		return fmt.Errorf("rollout %s: the server refuses its manifest: %w", r.ID, err)
 	}
 	return nil
 }

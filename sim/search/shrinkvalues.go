@@ -3,6 +3,7 @@ package search
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -78,6 +79,7 @@ func editModels(*scenario.Scenario) []edit {
 		func(s *scenario.Scenario) bool { s.Fleet.Hostile = 0; return true },
 		func(s *scenario.Scenario) bool { s.Fleet.Legacy = 0; return true },
 		func(s *scenario.Scenario) bool { s.Fleet.Hostile = 1; return true },
+		func(s *scenario.Scenario) bool { clear(s.Fleet.Modes[:]); return true },
 		func(s *scenario.Scenario) bool { s.Fleet.Legacy = 1; return true },
 	}
 	for _, of := range []func(*scenario.Scenario) *int{
@@ -142,12 +144,14 @@ func editRollouts(s *scenario.Scenario) []edit {
 		}
 		on(func(r *scenario.Rollout) { *r = scenario.Rollout{At: r.At, ID: r.ID, Target: r.Target} })
 		on(func(r *scenario.Rollout) { r.Policy = wire.Halt })
+		on(func(r *scenario.Rollout) { r.Own = false })
+		on(func(r *scenario.Rollout) { r.Sizes = nil })
 		on(func(r *scenario.Rollout) { r.Targets = scenario.Hosts{} })
-		on(func(r *scenario.Rollout) { r.Waves = nil })
-		on(func(r *scenario.Rollout) { r.Waves = r.Waves[:min(1, len(r.Waves))] })
-		on(func(r *scenario.Rollout) { r.Waves = []time.Duration{0} })
-		on(func(r *scenario.Rollout) { r.Waves = []time.Duration{time.Minute} })
-		on(func(r *scenario.Rollout) { r.Waves = []time.Duration{0, 0} })
+		on(func(r *scenario.Rollout) { r.Waves, r.Sizes = nil, nil })
+		on(func(r *scenario.Rollout) { r.Waves, r.Sizes = r.Waves[:min(1, len(r.Waves))], nil })
+		on(func(r *scenario.Rollout) { r.Waves, r.Sizes = []time.Duration{0}, nil })
+		on(func(r *scenario.Rollout) { r.Waves, r.Sizes = []time.Duration{time.Minute}, nil })
+		on(func(r *scenario.Rollout) { r.Waves, r.Sizes = []time.Duration{0, 0}, nil })
 		on(func(r *scenario.Rollout) { r.Targets.Last = r.Targets.First })
 		on(func(r *scenario.Rollout) { r.Targets.First = r.Targets.Last })
 	}
@@ -177,8 +181,9 @@ func editNames(s *scenario.Scenario) []edit {
 			if id, there := ids[a.Rollout]; there {
 				a.Rollout = id
 			}
-			if target, there := targets[a.Closure]; there {
-				a.Closure = target
+			base, _, _ := strings.Cut(string(a.Closure), "-") // a host's own begins with the target
+			if target, there := targets[wire.Closure(base)]; there {
+				a.Closure = target + a.Closure[len(base):]
 			}
 		}
 		return true

@@ -101,7 +101,7 @@ func (h *hostNode) sendMadeUp(w *World) bool {
 		at := w.wallAt(0)
 		if h.machine.Chance(150) {
 			m := h.message(w, scenario.RouteHeartbeat)
-			m.heartbeat.Request = wire.HeartbeatRequest{Hostname: name, CurrentClosure: o.Target, At: at}
+			m.heartbeat.Request = wire.HeartbeatRequest{Hostname: name, CurrentClosure: o.TargetOf(h.index + 1), At: at}
 			w.send(m, &h.sends)
 			return true
 		}

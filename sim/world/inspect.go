@@ -168,6 +168,9 @@ func (w *World) Identity(n int) *wire.Identity { return &w.hosts[n-1].identity }
 // NotBefore is when the certificate of host number n, from 1, was issued.
 func (w *World) NotBefore(n int) wire.Time { return w.hosts[n-1].notBefore }
 
+// Probes are the probes that every host declares.
+func (w *World) Probes() []wire.ProbeDeclaration { return w.probes }
+
 // Agent returns the reducer of the agent on host number n, from 1; nil while
 // its process is down, and for a hostile host. It is to be read only, and good
 // until the next event.

@@ -74,6 +74,9 @@ func (h *hostNode) probesEnded(w *World, id uint64) {
 		status, reason = wire.Fail, "simulated"
 	}
 	for _, p := range w.probes {
+		if p.Mode == wire.Disabled {
+			continue
+		}
 		w.inputs.probed = agent.Probed{ID: id, Probe: p.ProbeName, Status: status, Reason: reason}
 		h.step(w, &w.inputs.probed)
 		if !h.up {
