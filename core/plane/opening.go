@@ -10,8 +10,9 @@ import (
 // A giant manifest is opened in slices (PROTOCOL R1, decision 035), so that other
 // inputs are stepped between them. Its rollout is staged meanwhile: hosts lead to
 // its records, but whatever is decided or shown passes over them, and hosts that
-// only it has are hidden. There are five parts:
+// only it has are hidden. There are six parts:
 //
+//	count    the hosts that the table lacks, and room is made for them
 //	attach   the records are made, and their hosts lead to them
 //	decide   its place in the channel, and which waves are dispatched
 //	dispatch the records of these waves are dispatched, at the instant of the input
@@ -29,6 +30,8 @@ type opening struct {
 	in       *OpenRollout        // with the place that was decided
 	sorted   []wire.ManifestHost // its hosts by name
 	rollout  *rolloutState
+	counted  int // hosts that were looked for in the plane's table
+	missing  int // of them, those that it does not have
 	attached int // records that are made
 	waves    int // to be dispatched
 	// dispatched counts the records for which that is done.
@@ -79,6 +82,8 @@ func (p *Plane) continueOpening(in *ContinueOpening, out *Output) {
 			reply(out, len(out.Entries), o.refusal)
 			return
 		}
+	case o.counted < len(o.sorted):
+		p.countSlice(p.cfg.Slice)
 	case o.attached < len(o.sorted):
 		p.attachSlice(p.cfg.Slice)
 	case o.dispatched == 0 && !p.decide():
@@ -88,6 +93,22 @@ func (p *Plane) continueOpening(in *ContinueOpening, out *Output) {
 		}
 	}
 	p.unfinished(out)
+}
+
+// countSlice looks for up to n hosts in the table. When all are looked for, it makes
+// room for those that it does not have: a table that grows with each of them is
+// copied many times.
+func (p *Plane) countSlice(n int) {
+	o := p.opening
+	for range min(n, len(o.sorted)-o.counted) {
+		if _, there := p.table.find(o.sorted[o.counted].Hostname); !there {
+			o.missing++
+		}
+		o.counted++
+	}
+	if o.counted == len(o.sorted) {
+		p.table.reserve(o.missing)
+	}
 }
 
 // attachSlice makes the records of up to n hosts.

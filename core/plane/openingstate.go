@@ -15,8 +15,8 @@ type openingLine struct {
 
 // progress is how far an opening is.
 type progress struct {
-	Attached, Dispatched, Detached wire.Count
-	Sealed                         wire.Flag
+	Counted, Attached, Dispatched, Detached wire.Count
+	Sealed                                  wire.Flag
 }
 
 var openingLineSchema = wire.Schema[openingLine]{Fields: append(
@@ -26,6 +26,7 @@ var openingLineSchema = wire.Schema[openingLine]{Fields: append(
 	}},
 	wire.Field[openingLine]{Name: "file", Presence: wire.Optional, Of: func(l *openingLine) wire.Value { return &l.File }},
 	wire.Field[openingLine]{Name: "at", Presence: wire.Optional, Of: func(l *openingLine) wire.Value { return &l.At }},
+	wire.Field[openingLine]{Name: "counted", Presence: wire.Required, Of: func(l *openingLine) wire.Value { return &l.Counted }},
 	wire.Field[openingLine]{Name: "attached", Presence: wire.Required, Of: func(l *openingLine) wire.Value { return &l.Attached }},
 	wire.Field[openingLine]{Name: "dispatched", Presence: wire.Required, Of: func(l *openingLine) wire.Value { return &l.Dispatched }},
 	wire.Field[openingLine]{Name: "detached", Presence: wire.Required, Of: func(l *openingLine) wire.Value { return &l.Detached }},
@@ -35,7 +36,7 @@ var openingLineSchema = wire.Schema[openingLine]{Fields: append(
 // line describes the opening.
 func (o *opening) line() *openingLine {
 	l := &openingLine{At: o.rollout.openedAt, progress: progress{
-		Attached: wire.Count(o.attached), Dispatched: wire.Count(o.dispatched),
+		Counted: wire.Count(o.counted), Attached: wire.Count(o.attached), Dispatched: wire.Count(o.dispatched),
 		Detached: wire.Count(o.attached - len(o.rollout.hosts)), Sealed: wire.Flag(o.sealed),
 	}}
 	if file, is := o.from.(*FileManifest); is {
@@ -59,6 +60,9 @@ func (p *Plane) takeUp(l *openingLine) {
 	}
 	o.rollout.staged, o.rollout.openedAt = true, l.At
 	p.opening = o
+	if p.countSlice(int(l.Counted)); l.Attached == 0 {
+		return
+	}
 	p.attachSlice(int(l.Attached))
 	if l.Dispatched > 0 || l.Detached > 0 {
 		p.decide()
