@@ -156,20 +156,39 @@ func (p *planeNode) step(w *World, now wire.Instant) {
 	if p.worker.Committing() {
 		w.effect(scenario.EffectSteppedMeanwhile)
 	}
-	in, out := p.input(m), p.worker.Output()
-	w.emitInput(EventStepping, m, in, nil, out)
+	in, out := m.input(), p.worker.Output()
+	partly := p.stepsPartly(in)
+	if !partly {
+		w.emitInput(EventStepping, m, in, nil, out)
+	}
 	p.worker.Step(now)
 	r := p.worker.Stepped()
 	w.mix(uint64(r.Outcome.Code)<<32|uint64(r.AfterEntries), uint64(len(out.Entries)))
+	if r.Unfinished {
+		w.effect(scenario.EffectOpeningSlice)
+		w.emitSection(driver.Step, m, 0)
+		return
+	}
+	if partly { // refused, which has changed nothing
+		w.emitInput(EventStepping, m, in, nil, out)
+	}
 	w.emitInput(EventStepDone, m, in, r, out)
 }
 
-// input is what the next step of a request takes.
-func (p *planeNode) input(m *Message) plane.Input {
-	if p.worker.Continues() {
-		return p.worker.Input()
+// stepsPartly reports whether the next step may be one of several of an opening. Of
+// these only the last is an EventStepping and an EventStepDone, those of the input:
+// nothing of it is to be seen before.
+func (p *planeNode) stepsPartly(in plane.Input) bool {
+	if next, is := p.worker.Input().(*plane.ContinueOpening); is {
+		return !next.Durable
 	}
-	return m.input()
+	switch in := in.(type) {
+	case *plane.OpenRollout:
+		return len(in.Manifest.Hosts) > p.cfg.Slice
+	case *plane.FileManifest:
+		return len(in.Manifest.Hosts) > p.cfg.Slice
+	}
+	return false
 }
 
 // reply delivers a reply, unless it is late (PROTOCOL G2) or a fault drops it.
@@ -326,6 +345,9 @@ func (p *planeNode) observed(w *World, fate driver.Fate, m *Message) {
 			if code == wire.Saturated {
 				w.faults.tookAll(scenario.GateCapacity, 0, 0)
 			}
+		}
+		if m.request.Outcome.Code == wire.Accepted {
+			w.effect(scenario.EffectOpeningAccepted)
 		}
 		p.answer(w, m)
 	}
