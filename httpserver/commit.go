@@ -32,7 +32,7 @@ func (c *committer) stop() {
 // commit is the committer's: it makes a group durable and says how that ended.
 func (l *loop) commit(g *driver.Group) {
 	started := l.clock.Now()
-	err := l.store.Commit(g.Entries, g.Rows)
+	err := l.store.Commit(g.Entries, g.AllRows())
 	l.metrics.commitSeconds.Observe(l.clock.Since(started).Seconds())
 	if err == nil {
 		l.metrics.logged(g.Entries)

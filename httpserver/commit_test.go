@@ -3,6 +3,7 @@ package httpserver
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ func newGatedStore() *gatedStore {
 	return &gatedStore{Log: memory.New(0), begun: make(chan []plane.Entry), end: make(chan error)}
 }
 
-func (s *gatedStore) Commit(entries []plane.Entry, rows []plane.Row) error {
+func (s *gatedStore) Commit(entries []plane.Entry, rows iter.Seq[plane.Row]) error {
 	s.begun <- entries
 	if err := <-s.end; err != nil {
 		return err

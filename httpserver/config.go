@@ -82,6 +82,9 @@ type Config struct {
 	// BatchSize is the maximal number of requests that the loop steps between two
 	// commits. Default 256.
 	BatchSize int
+	// OpeningSlice is how many hosts of a manifest with more are prepared between
+	// other requests (PROTOCOL R1). Default [plane.DefaultSlice].
+	OpeningSlice int
 	// ReplyTimeout is the longest time from admission to an answer (PROTOCOL G2).
 	// Default 5 s.
 	ReplyTimeout time.Duration
@@ -253,7 +256,7 @@ func (c *Config) gate() gate.Config {
 }
 
 func (c *Config) plane() plane.Config {
-	return plane.Config{HeartbeatInterval: c.HeartbeatInterval}
+	return plane.Config{HeartbeatInterval: c.HeartbeatInterval, Slice: c.OpeningSlice}
 }
 
 func (c *Config) limits() mtls.Limits {

@@ -120,6 +120,11 @@ func (l *loop) sections() (err error) {
 			l.stepped()
 		case driver.Reply:
 			l.reply()
+		case driver.Hold:
+			l.guarded(func() { l.worker.Hold(l.instant()) })
+			l.stepped()
+		case driver.Continue:
+			l.guarded(func() { l.worker.Continue(l.instant()) })
 		case driver.Announce:
 			var notices []plane.Notice
 			l.guarded(func() { notices = l.worker.Announce(l.instant()) })
@@ -192,9 +197,9 @@ func (l *loop) collect() {
 // step steps an input, unless a fault drops it before. The clock is read once an
 // input: what replying reads begins the next step.
 func (l *loop) step() {
-	p := l.worker.Current().For
+	p, in := l.worker.Current().For, l.worker.Input()
 	l.stepping = true
-	if l.faults != nil {
+	if l.faults != nil && !l.worker.Continues() {
 		if l.faults.strike(BeforeStep, p.Input, l.clock, l.life.Done()) {
 			l.stepping = false
 			l.guarded(func() { l.worker.Skip(l.instant()) })
@@ -204,7 +209,7 @@ func (l *loop) step() {
 	}
 	l.began, l.kind, l.timed = l.now, p.kind, true
 	now := l.instant()
-	l.flight.begin(now, p.Input)
+	l.flight.begin(now, in)
 	l.worker.Step(now)
 	l.stepping = false
 	l.flight.end(&l.worker.Stepped().Outcome)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 	"sync"
@@ -59,7 +60,7 @@ func (s *brittleStore) Load(ctx context.Context, cfg plane.Config) (*plane.Plane
 	return s.Log.Load(ctx, cfg)
 }
 
-func (s *brittleStore) Commit(entries []plane.Entry, rows []plane.Row) error {
+func (s *brittleStore) Commit(entries []plane.Entry, rows iter.Seq[plane.Row]) error {
 	fails := s.fails(&s.failCommit, &s.commits)
 	if fails && !s.late {
 		return errBrittle

@@ -56,6 +56,9 @@ const (
 	// manifestPoll is how often the directory is read in any case: not every file
 	// system reports changes, and a symbolic link may get a new target.
 	manifestPoll = 30 * time.Second
+	// manifestAsk is how long to wait for an opening that is under way before the
+	// plane is asked again.
+	manifestAsk = time.Second
 	// manifestCaller is the gate's caller for the files. It is no hostname, since
 	// it has a colon.
 	manifestCaller gate.Caller = "manifests:"
@@ -211,6 +214,7 @@ func (m *manifests) file(name string) (manifestFile, *plane.FileManifest, error)
 		now.bad = true
 		return now, nil, err
 	}
+	in.Prepare()
 	return now, in, nil
 }
 
@@ -248,10 +252,14 @@ func (m *manifests) open(ctx context.Context, name string, in *plane.FileManifes
 		case outcome.Code == wire.OK:
 			m.log.Debug("manifest already open", "file", name, "rollout", string(in.Manifest.ID()))
 			return nil
-		case !outcome.Code.Unavailable():
+		case outcome.Code == wire.Accepted:
+			outcome.RetryAfter = manifestAsk
+			m.log.Debug("manifest is being opened", "file", name, "rollout", string(in.Manifest.ID()))
+		case outcome.Code.Unavailable():
+			m.log.Debug("manifest deferred: the plane is unavailable", "file", name, "reason", outcome.Code.Reason())
+		default:
 			return errors.New(outcome.Field + ": " + outcome.Detail)
 		}
-		m.log.Debug("manifest deferred: the plane is unavailable", "file", name, "reason", outcome.Code.Reason())
 		timer := m.clock.Timer(outcome.RetryAfter)
 		select {
 		case <-ctx.Done():

@@ -48,7 +48,11 @@ func serveInput(e *exchange) { e.ask(e.input, gate.Bulk) }
 func parseManifest(e *exchange) bool {
 	in := new(plane.OpenRollout)
 	e.input = in
-	return decode(e, &wire.ManifestSchema, &in.Manifest)
+	if !decode(e, &wire.ManifestSchema, &in.Manifest) {
+		return false
+	}
+	in.Prepare()
+	return true
 }
 
 func parseRollouts(e *exchange) bool {

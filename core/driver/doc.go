@@ -29,6 +29,8 @@
 //	Step                Worker.Step
 //	Park       yes      Worker.Park
 //	Reply      yes      Worker.Reply
+//	Hold       yes      Worker.Hold
+//	Continue   yes      Worker.Continue
 //	Announce   yes      Worker.Announce, then log and count its notices
 //	Pause      yes      Worker.Pause
 //	Discard    yes      Worker.Discard
@@ -81,7 +83,7 @@
 //			lock()
 //			group := worker.BeginCommit()
 //			unlock()
-//			go func() { ended <- store.Commit(group.Entries, group.Rows) }()
+//			go func() { ended <- store.Commit(group.Entries, group.AllRows()) }()
 //		… // and so on
 //		case driver.End:
 //			return
@@ -121,6 +123,7 @@
 //	turn       the right of a woken poll to ask, so that many do not fill the inbox
 //	trial      an empty commit, to see whether the store can write again
 //	section    one indivisible piece of the worker's work
+//	hold       let an opening wait for its next slice, or behind another opening
 //	abandon    answer what is inside without the worker, at the end of a shutdown
 //
 // Stability: private; other modules should not import it (docs/architecture.md).

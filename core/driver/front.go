@@ -32,6 +32,9 @@ type Front[T any] struct {
 	// themselves are the worker's.
 	batch  []gate.Taken[*Request[T]]
 	parked []parkedReply[T]
+	held   []gate.Taken[*Request[T]] // openings, the one that is under way first
+	// sealing: an opening that was prepared is being committed.
+	sealing bool
 
 	observe  func(Fate, *Request[T])
 	polls    polls[T]
@@ -98,7 +101,7 @@ func (f *Front[T]) Gate() *gate.Gate[*Request[T]] { return f.gate }
 // Arrive takes a request that has passed every check. It reports whether the
 // gate admitted it; if not, it is among the answers.
 func (f *Front[T]) Arrive(now wire.Instant, r *Request[T]) (admitted bool) {
-	r.Outcome, r.Finished, r.answered = wire.Outcome{}, false, false
+	r.Outcome, r.Finished, r.answered, r.progress = wire.Outcome{}, false, false, nil
 	r.poll = poll[T]{}
 	admitted = f.offer(now, r)
 	if admitted && r.Wait > 0 {
@@ -126,9 +129,10 @@ func (f *Front[T]) offer(now wire.Instant, r *Request[T]) (admitted bool) {
 	return true
 }
 
-// refuse answers a request, which the driver is done with, with a 503.
+// refuse answers a request, which the driver is done with, with a refusal of the
+// gate.
 func (f *Front[T]) refuse(now wire.Instant, r *Request[T], refusal gate.Refusal, fate Fate) {
-	r.Outcome = wire.Unavailable(refusal.Code, refusal.RetryAfter)
+	r.Outcome = r.outcomeOf(refusal)
 	r.Finished = true
 	f.note(fate, r)
 	f.answer(now, r)
@@ -205,7 +209,7 @@ func (f *Front[T]) Expire(now wire.Instant) {
 func (f *Front[T]) answerExpired(now wire.Instant, fate Fate) {
 	for i := range f.expired {
 		e := &f.expired[i]
-		e.Payload.Outcome = wire.Unavailable(e.Refusal.Code, e.Refusal.RetryAfter)
+		e.Payload.Outcome = e.Payload.outcomeOf(e.Refusal)
 		f.note(fate, e.Payload)
 	}
 	for i := range f.expired {
@@ -275,6 +279,9 @@ func (f *Front[T]) Abandon(now wire.Instant) {
 	for i := range f.batch {
 		f.drop(now, &f.batch[i], false)
 	}
+	for i := range f.held {
+		f.drop(now, &f.held[i], false)
+	}
 }
 
 // Rebuilding reports whether requests are refused because the plane is being
@@ -284,8 +291,10 @@ func (f *Front[T]) Rebuilding() bool { return f.rebuilding }
 // Wedged reports whether the worker has finished nothing for longer than the
 // reply timeout though something is inside (PROTOCOL G7). A plane that is being
 // rebuilt finishes nothing and is not wedged: what is slow or broken is the
-// store.
-func (f *Front[T]) Wedged(now time.Duration) bool { return !f.rebuilding && f.gate.Wedged(now) }
+// store. The same holds while an opening that was prepared is committed.
+func (f *Front[T]) Wedged(now time.Duration) bool {
+	return !f.rebuilding && !f.sealing && f.gate.Wedged(now)
+}
 
 // Impaired reports whether hosts may have gone unheard since it was last asked
 // (PROTOCOL L2). Its answer goes into the next [Worker.Tick].
@@ -336,7 +345,7 @@ func (f *Front[T]) drop(now wire.Instant, taken *gate.Taken[*Request[T]], finish
 	f.rings = f.rings || f.Drained()
 	f.note(Finished, r)
 	if disposal == gate.Refuse {
-		r.Outcome, r.Finished = wire.Unavailable(refusal.Code, refusal.RetryAfter), finished
+		r.Outcome, r.Finished = r.outcomeOf(refusal), finished
 		f.answer(now, r)
 	}
 	return disposal

@@ -1,6 +1,9 @@
 package driver
 
 import (
+	"iter"
+	"slices"
+
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -21,13 +24,23 @@ type Group struct {
 	// Entries are the lines that the commit adds to the log.
 	Entries []plane.Entry
 	// Rows are the rows of the durable state that the entries changed, as they
-	// are after them; empty unless [Config.Rows] is set.
+	// are after them; empty unless [Config.Rows] is set. See [Group.AllRows].
 	Rows []plane.Row
 
+	opened *plane.Sealed // set if it is that of an opening in slices
 	// revocations is what to publish once the group is durable, before any
 	// reply that needs it; nil if it revokes nothing.
 	revocations Revocations
 	news        news
+}
+
+// AllRows yields the rows that the commit writes. A row is the caller's until it
+// asks for the next one.
+func (g *Group) AllRows() iter.Seq[plane.Row] {
+	if g.opened != nil {
+		return g.opened.Rows
+	}
+	return slices.Values(g.Rows)
 }
 
 // news is what is announced once nothing that it depends on can be lost.
@@ -53,7 +66,7 @@ func (n *news) reset() {
 // reset empties the group and keeps its buffers.
 func (g *Group) reset() {
 	clear(g.Rows)
-	g.Entries, g.Rows, g.revocations = nil, g.Rows[:0], nil
+	g.Entries, g.Rows, g.revocations, g.opened = nil, g.Rows[:0], nil, nil
 	g.news.reset()
 }
 

@@ -39,6 +39,7 @@ type Request[T any] struct {
 	Finished bool
 
 	answered bool
+	progress *wire.OpeningStatus // of an opening: how far it is
 	poll     poll[T]
 }
 

@@ -81,12 +81,16 @@ func (w *Worker[T]) Take(now wire.Instant) int {
 	if len(f.batch) == 0 {
 		return 0
 	}
-	for i := range f.batch {
-		w.batch = append(w.batch, f.batch[i].Payload)
-	}
 	// A request that was admitted after a batch was taken rings again, so one
 	// that is not full was all there was.
 	w.more = len(f.batch) == w.cfg.Batch
+	w.takeOpenings(now)
+	if len(f.batch) == 0 {
+		return 0
+	}
+	for i := range f.batch {
+		w.batch = append(w.batch, f.batch[i].Payload)
+	}
 	w.out.BeginBatch()
 	w.at = 0
 	w.stage = stageStepping
@@ -106,7 +110,7 @@ func (w *Worker[T]) endIfOver() bool {
 // nothing durable go out at once, so that a heartbeat waits neither for a disk
 // nor for the rest of its batch (PROTOCOL H4).
 func (w *Worker[T]) Step(now wire.Instant) {
-	w.plane.Step(now, w.batch[w.at].Input, &w.out)
+	w.plane.Step(now, w.Input(), &w.out)
 	w.stage = stageStepped
 }
 
@@ -189,6 +193,10 @@ func (w *Worker[T]) BeginCommit() *Group {
 	g := w.next
 	n := len(w.out.Entries)
 	g.Entries = w.out.Entries[:n:n]
+	if sealed := w.openings.sealed; n == 0 && sealed != nil {
+		w.openings.sealed, g.opened, w.front.sealing = nil, sealed, true
+		g.Entries = []plane.Entry{sealed.Entry}
+	}
 	if w.cfg.Rows {
 		g.Rows = w.plane.AppendRows(g.Rows, w.out.Changes)
 	}
@@ -205,6 +213,7 @@ func (w *Worker[T]) BeginCommit() *Group {
 func (w *Worker[T]) TakeOver() error {
 	g, err := w.flying, w.commitErr
 	w.flying, w.ended, w.commitErr = nil, false, nil
+	w.front.sealing = false
 	if trial := len(g.Entries) == 0; trial {
 		w.recycle(g)
 		if w.broken = err != nil; w.broken {
@@ -227,7 +236,11 @@ func (w *Worker[T]) TakeOver() error {
 		w.front.revocations = g.revocations
 	}
 	w.durable = g.Entries[len(g.Entries)-1].Number
-	w.out.MarkDurable(len(g.Entries))
+	if g.opened != nil {
+		w.openings.durable = true
+	} else {
+		w.out.MarkDurable(len(g.Entries))
+	}
 	w.due.add(g.news.wakes, g.news.notices)
 	w.recycle(g)
 	w.more = w.more || w.front.Drained() // if nothing else is to come, the worker ends
@@ -258,6 +271,7 @@ func (w *Worker[T]) Discard(now wire.Instant) {
 	clear(f.parked)
 	f.parked = f.parked[:0]
 	w.dropBatch(now)
+	w.dropOpenings(now)
 	w.out.Reset()
 	w.next.reset()
 	w.plane, w.failed = nil, false

@@ -65,6 +65,10 @@ const (
 	Discard
 	// End: the worker has ended.
 	End
+	// Hold: [Worker.Hold] lets an opening wait for its next slice, or behind another.
+	Hold
+	// Continue: [Worker.Continue] takes the opening that is held for its next step.
+	Continue
 
 	// WorkCount is the number of sections.
 	WorkCount int = iota
@@ -73,6 +77,7 @@ const (
 var workWords = [WorkCount]string{
 	Rest: "rest", Load: "load", Open: "open", Tick: "tick", Take: "take", Step: "step", Park: "park", Reply: "reply",
 	Announce: "announce", Commit: "commit", TakeOver: "take-over", Storage: "storage", Pause: "pause", Discard: "discard", End: "end",
+	Hold: "hold", Continue: "continue",
 }
 
 // String returns the section as one word.
@@ -127,6 +132,7 @@ type Worker[T any] struct {
 	broken    bool     // the last commit has failed
 	trialDue  bool     // while broken: a commit is to be tried
 	storage   plane.Storage
+	openings  openings
 	due       news // what to announce
 	told      news // what was announced last
 	retry     time.Duration
@@ -162,8 +168,14 @@ func (w *Worker[T]) Next() Work {
 	case stageServing:
 		return w.nextBatch()
 	case stageStepping:
+		if w.waitsBehind() {
+			return Hold
+		}
 		return Step
 	case stageStepped:
+		if w.Stepped().Unfinished {
+			return Hold
+		}
 		if w.Stepped().AfterEntries > 0 {
 			return Park
 		}
@@ -195,10 +207,12 @@ func (w *Worker[T]) nextBatch() Work {
 		return TakeOver
 	case w.plane.ReadOnly() != w.broken:
 		return Storage
-	case w.flying == nil && (len(w.out.Entries) > 0 || w.broken && w.trialDue):
+	case w.flying == nil && (len(w.out.Entries) > 0 || w.openings.sealed != nil || w.broken && w.trialDue):
 		return Commit
 	case w.tickDue:
 		return Tick
+	case w.continues() && (w.openings.turn || !w.more):
+		return Continue
 	case w.more:
 		return Take
 	default:
@@ -298,6 +312,11 @@ func (w *Worker[T]) Each(visit func(r *Request[T], stepped bool)) {
 			visit(r, i < w.at && w.stage != stageDelivering)
 		}
 	}
+	for i := range w.front.held {
+		if r := w.front.held[i].Payload; r != nil {
+			visit(r, i == 0 && w.openings.begun)
+		}
+	}
 }
 
 // nextParked moves on to the next parked reply that waits for nothing any more,
@@ -351,6 +370,7 @@ func (w *Worker[T]) endStep() {
 func (w *Worker[T]) endBatch() {
 	clear(w.batch)
 	w.batch = w.batch[:0]
+	w.endContinuation()
 	if w.out.RevocationsChanged {
 		w.next.revocations = w.plane.Revocations()
 	}

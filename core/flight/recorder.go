@@ -127,11 +127,28 @@ func (r *Recorder) Begin(now wire.Instant, in plane.Input) {
 		s.weight += r.size(in)
 	case *plane.Poll:
 		s.in = &plane.Poll{Hostname: in.Hostname}
+	case *plane.OpenRollout:
+		s.in = in
+		s.weight += sizeOfManifest(&in.Manifest)
+	case *plane.FileManifest:
+		s.in = in
+		s.weight += sizeOfManifest(&in.Manifest)
 	default:
 		s.in = in
 		s.weight += r.size(in)
 	}
 	r.push(s)
+}
+
+// sizeOfManifest is about how many bytes a manifest has as a line. A giant one is
+// not written to find out: the plane would wait for it.
+func sizeOfManifest(m *wire.Manifest) int {
+	const host = len(`{"hostname":"","wave":0,"target_closure":""},`)
+	size := host * len(m.Hosts)
+	for i := range m.Hosts {
+		size += len(m.Hosts[i].Hostname) + len(m.Hosts[i].TargetClosure)
+	}
+	return size
 }
 
 // size is how many bytes an input has as a line.

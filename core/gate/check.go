@@ -193,7 +193,7 @@ func (g *Gate[T]) checkAnswers() error {
 	for i := g.inbox.waiting; i != none; i = g.inbox.slots[i].next {
 		waiting++
 	}
-	requests, answers := s.Offered+s.RefusedOutside, s.Delivered+s.refusals()
+	requests, answers := s.Offered+s.RefusedOutside, s.Delivered+s.refusals()+s.Accepted
 	if requests != answers+waiting {
 		return fmt.Errorf("there were %d requests, %d answers, and %d wait", requests, answers, waiting)
 	}

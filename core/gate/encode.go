@@ -29,7 +29,7 @@ func (b *inbox[T]) appendState(dst []byte) []byte {
 		s := &b.slots[i]
 		dst = binary.AppendUvarint(dst, s.number)
 		dst = appendTime(dst, s.deadline)
-		dst = append(dst, byte(s.class)|bit(s.taken, 4)|bit(s.answered, 5))
+		dst = append(dst, byte(s.class)|bit(s.taken, 4)|bit(s.answered, 5)|bit(s.accepted, 6))
 		dst = appendCaller(dst, s.caller)
 	}
 	return dst
@@ -60,7 +60,7 @@ func (c *calendar) appendState(dst []byte) []byte {
 func (s Stats) appendState(dst []byte) []byte {
 	for _, n := range [...]uint64{
 		s.Offered, s.Admitted, s.Taken, s.Settled, s.Dropped, s.Flushed, s.Delivered, s.LateReplies,
-		s.RefusedByCap, s.RefusedByReserve, s.RefusedOutside, s.ClockReversals,
+		s.RefusedByCap, s.RefusedByReserve, s.RefusedOutside, s.ClockReversals, s.Accepted,
 	} {
 		dst = binary.AppendUvarint(dst, n)
 	}

@@ -151,6 +151,7 @@ func (g *Gate[T]) Take(now time.Duration, limit int, dst []Taken[T]) []Taken[T] 
 // (PROTOCOL G2). The ticket is used up.
 func (g *Gate[T]) Settle(now time.Duration, ticket Ticket) (Disposal, Refusal) {
 	now = g.advance(now)
+	accepted := g.accepts(ticket)
 	caller, deadline, answered := g.finish(now, "Settle", ticket)
 	g.stats.Settled++
 	switch {
@@ -159,7 +160,7 @@ func (g *Gate[T]) Settle(now time.Duration, ticket Ticket) (Disposal, Refusal) {
 		return Discard, Refusal{}
 	case now >= deadline:
 		g.stats.LateReplies++
-		return Refuse, g.refuse(now, caller, wire.Timeout)
+		return Refuse, g.late(now, caller, accepted)
 	default:
 		g.stats.Delivered++
 		return Deliver, Refusal{}
@@ -172,17 +173,46 @@ func (g *Gate[T]) Settle(now time.Duration, ticket Ticket) (Disposal, Refusal) {
 // (PROTOCOL G2). The ticket is used up.
 func (g *Gate[T]) Drop(now time.Duration, ticket Ticket) (Disposal, Refusal) {
 	now = g.advance(now)
+	accepted := g.accepts(ticket)
 	caller, deadline, answered := g.finish(now, "Drop", ticket)
 	g.stats.Dropped++
 	switch {
 	case answered:
 		return Discard, Refusal{}
-	case now >= deadline:
+	case now >= deadline && !accepted: // what was accepted is not dropped for being late
 		return Refuse, g.refuse(now, caller, wire.Timeout)
 	default:
 		return Refuse, g.refuse(now, caller, wire.DroppedReply)
 	}
 }
+
+// Accept says whether a taken input is worked on for longer than a reply may take,
+// so that at its deadline the caller is answered Accepted and not refused with
+// Timeout (PROTOCOL R1). It does nothing to one that is not inside.
+func (g *Gate[T]) Accept(ticket Ticket, accept bool) {
+	if s := g.inbox.find(ticket); s != nil {
+		s.accepted = accept
+	}
+}
+
+func (g *Gate[T]) accepts(ticket Ticket) bool {
+	s := g.inbox.find(ticket)
+	return s != nil && s.accepted
+}
+
+// late is what a caller is answered at its deadline. Its Code is Accepted or
+// Timeout.
+func (g *Gate[T]) late(now time.Duration, caller Caller, accepted bool) Refusal {
+	if accepted {
+		g.stats.Accepted++
+		return Refusal{Code: wire.Accepted}
+	}
+	return g.refuse(now, caller, wire.Timeout)
+}
+
+// Progress says that the reducer has done a part of a taken input. It counts as
+// progress (PROTOCOL G7).
+func (g *Gate[T]) Progress(now time.Duration) { g.progress = g.advance(now) }
 
 // finish takes a finished input out of the inbox.
 func (g *Gate[T]) finish(now time.Duration, call string, ticket Ticket) (caller Caller, deadline time.Duration, answered bool) {
@@ -208,14 +238,14 @@ func (g *Gate[T]) remove(now time.Duration, slot int32) {
 }
 
 // Expire answers every request whose deadline has come, in order of deadline,
-// and appends the answers, all refused with Timeout, to dst. Each is returned
-// once (PROTOCOL G3). The inputs stay inside, queued or taken, until the
+// and appends the answers, all refused with Timeout but for [Gate.Accept], to dst.
+// Each is returned once (PROTOCOL G3). The inputs stay inside, queued or taken, until the
 // reducer has finished them.
 func (g *Gate[T]) Expire(now time.Duration, dst []Expired[T]) []Expired[T] {
 	now = g.advance(now)
 	for g.inbox.waiting != none && g.inbox.slots[g.inbox.waiting].deadline <= now {
 		ticket, s := g.inbox.answer()
-		dst = append(dst, Expired[T]{ticket, s.payload, g.refuse(now, s.caller, wire.Timeout)})
+		dst = append(dst, Expired[T]{ticket, s.payload, g.late(now, s.caller, s.accepted)})
 	}
 	return dst
 }

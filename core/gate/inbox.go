@@ -16,6 +16,7 @@ type slot[T any] struct {
 	class    Class
 	taken    bool
 	answered bool
+	accepted bool // at its deadline the answer is Accepted, see [Gate.Accept]
 }
 
 // inbox holds the inputs in a fixed array of slots. They form one doubly linked
@@ -57,7 +58,7 @@ func (b *inbox[T]) admit(caller Caller, inside int32, class Class, deadline time
 	b.admitted++
 	s.payload, s.caller, s.class = payload, caller, class
 	s.number, s.deadline = b.admitted, deadline
-	s.taken, s.answered = false, false
+	s.taken, s.answered, s.accepted = false, false, false
 	s.prev, s.next = b.last, none
 	if b.last == none {
 		b.first = i

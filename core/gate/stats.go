@@ -27,6 +27,9 @@ type Stats struct {
 	// Refused counts the 503 answers, by reason, in the order of
 	// [wire.UnavailableCodes] (PROTOCOL G8). See [Stats.RefusedWith].
 	Refused [len(wire.UnavailableCodes)]uint64
+	// Accepted counts the inputs that were answered so at their deadline, see
+	// [Gate.Accept].
+	Accepted uint64
 	// RefusedByCap and RefusedByReserve are those of the offers refused
 	// saturated whose caller was at its cap (PROTOCOL G6), and those that were
 	// bulk and found only the heartbeats' reserve free (G5). The rest found the
@@ -80,6 +83,7 @@ func (s Stats) String() string {
 	for i, code := range wire.UnavailableCodes {
 		write(code.String(), s.Refused[i])
 	}
+	write("accepted", s.Accepted)
 	write("by_cap", s.RefusedByCap)
 	write("by_reserve", s.RefusedByReserve)
 	write("outside", s.RefusedOutside)

@@ -33,11 +33,13 @@ func (p *Plane) checkRecords() error {
 			if ref.record().Hostname != h.name {
 				return fmt.Errorf("P2: host %s has a record of %s", h.name, ref.record().Hostname)
 			}
+			if !ref.rollout.staged {
+				known++
+			}
 			if k > 0 && h.records[k-1].rollout.id >= ref.rollout.id {
 				return fmt.Errorf("P2: records of host %s are not ordered by rollout ID", h.name)
 			}
 		}
-		known += len(h.records)
 	}
 	total := 0
 	for _, r := range p.rollouts {
@@ -124,8 +126,12 @@ func (p *Plane) checkCounts() error {
 	if records != p.stats.Records {
 		return fmt.Errorf("P4: records by state %v, counted %v", records, p.stats.Records)
 	}
-	gone, unseen := 0, 0
+	gone, unseen, hidden := 0, 0, 0
 	for i := range p.table.vitals {
+		if p.isHidden(i) {
+			hidden++
+			continue
+		}
 		switch v := &p.table.vitals[i]; v.reachability() {
 		case wire.Unreachable:
 			gone++
@@ -141,6 +147,9 @@ func (p *Plane) checkCounts() error {
 		if got := p.table.vitals[i].active; int(got) != active {
 			return fmt.Errorf("P4: host %s has %d active records, counted %d", p.table.hosts[i].name, active, got)
 		}
+	}
+	if hidden != p.hidden {
+		return fmt.Errorf("P4: %d hosts hidden, counted %d", hidden, p.hidden)
 	}
 	if gone != p.stats.HostsUnreachable {
 		return fmt.Errorf("P4: %d hosts unreachable, counted %d", gone, p.stats.HostsUnreachable)

@@ -32,6 +32,10 @@ func (p *Plane) Clone() *Plane {
 	}
 	c.table = p.table.clone(c.rollouts)
 	c.toReplay = p.cloneReplays(c.rollouts)
+	c.hidden = p.hidden
+	if p.opening != nil {
+		c.takeUp(p.opening.line())
+	}
 	return c
 }
 
@@ -59,6 +63,9 @@ func (t *hostTable) clone(rollouts []*rolloutState) hostTable {
 	for i := range c.hosts {
 		first := len(refs)
 		for _, ref := range c.hosts[i].records {
+			if ref.rollout.staged {
+				continue // takeUp makes them again
+			}
 			refs = append(refs, recordRef{rollouts[ref.rollout.order], ref.index})
 		}
 		c.hosts[i].records = refs[first:len(refs):len(refs)]

@@ -16,7 +16,14 @@ type Config struct {
 	// must be longer than the time between two ticks of the driver. Default a
 	// sixth of the interval.
 	StallAfter time.Duration
+	// Slice is how many hosts of a manifest are prepared at a time, if it has more
+	// of them, so that other inputs need not wait for all (PROTOCOL R1). Default
+	// [DefaultSlice], at least 1.
+	Slice int
 }
+
+// DefaultSlice takes a few milliseconds.
+const DefaultSlice = 2048
 
 // DefaultHeartbeatInterval is the interval of PROTOCOL A5.
 const DefaultHeartbeatInterval = 60 * time.Second
@@ -28,6 +35,9 @@ func (c Config) withDefaults() Config {
 	if c.StallAfter == 0 {
 		c.StallAfter = c.HeartbeatInterval / 6
 	}
+	if c.Slice == 0 {
+		c.Slice = DefaultSlice
+	}
 	return c
 }
 
@@ -37,6 +47,9 @@ func (c Config) validate() error {
 	}
 	if c.StallAfter <= 0 || c.StallAfter >= c.HeartbeatInterval {
 		return fmt.Errorf("stall after is %v; want more than 0 and less than the heartbeat interval, %v", c.StallAfter, c.HeartbeatInterval)
+	}
+	if c.Slice < 1 {
+		return fmt.Errorf("slice is %d hosts; want at least 1", c.Slice)
 	}
 	return nil
 }

@@ -42,6 +42,14 @@ func describeManifest(m *wire.Manifest) string {
 }
 
 // String implements [Input].
+func (in *ContinueOpening) String() string {
+	if in.Durable {
+		return "continue-opening durable"
+	}
+	return "continue-opening"
+}
+
+// String implements [Input].
 func (in *ResumeRollout) String() string { return "resume " + string(in.RolloutID) }
 
 // String implements [Input].
@@ -142,6 +150,9 @@ func (r Reply) String() string {
 	if o.Detail != "" {
 		s += fmt.Sprintf(" (%s)", o.Detail)
 	}
+	if r.Unfinished {
+		s += " unfinished"
+	}
 	if r.AfterEntries > 0 {
 		s += fmt.Sprintf(" needs=%d", r.AfterEntries)
 	}
@@ -174,7 +185,7 @@ func (n Notice) String() string {
 // String describes the plane in one stable line.
 func (p *Plane) String() string {
 	s := p.Stats()
-	line := fmt.Sprintf("hosts=%d unreachable=%d rollouts=%d log=%d", len(p.table.hosts), s.HostsUnreachable, len(p.rollouts), s.Logged)
+	line := fmt.Sprintf("hosts=%d unreachable=%d rollouts=%d log=%d", p.knownHosts(), s.HostsUnreachable, len(p.rollouts), s.Logged)
 	for _, state := range wire.States {
 		if n := s.Records[state]; n > 0 {
 			line += fmt.Sprintf(" %v=%d", state, n)

@@ -65,7 +65,7 @@ func (p *Plane) next(h *host) (next recordRef) {
 // HasWork reports whether a poll of a host would be given work now. It changes
 // nothing; it is for observers.
 func (p *Plane) HasWork(name wire.Hostname) bool {
-	at, known := p.table.find(name)
+	at, known := p.find(name)
 	return known && p.next(&p.table.hosts[at]).rollout != nil
 }
 

@@ -23,7 +23,7 @@ func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
 		reply(out, dependsOn(out, h.name), wire.Outcome{Code: wire.NoContent})
 		return
 	}
-	if p.readOnly && logs(rec, env.Event) {
+	if p.logsNothing() && logs(rec, env.Event) {
 		p.withheld(out)
 		return
 	}

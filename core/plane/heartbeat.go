@@ -18,7 +18,7 @@ func (p *Plane) heartbeat(req *wire.HeartbeatRequest, out *Output) {
 			v.closurePrint, h.closure = print, h.intern(req.CurrentClosure)
 		}
 	}
-	if req.RolloutID == "" && v.active > 0 && !p.readOnly { // else a later one does
+	if req.RolloutID == "" && v.active > 0 && !p.logsNothing() { // else a later one does
 		p.confirmActive(&p.table.hosts[i], req, out)
 	}
 	answer := out.nextReply()
@@ -83,7 +83,7 @@ func (p *Plane) confirm(ref recordRef, closure wire.Closure, at wire.Time, out *
 
 // confirmLogged walks a confirmation of the log.
 func (p *Plane) confirmLogged(in *Confirm, out *Output) {
-	if i, known := p.table.find(in.Hostname); known {
+	if i, known := p.find(in.Hostname); known {
 		if ref, known := p.table.hosts[i].find(in.RolloutID); known {
 			p.confirm(ref, in.Closure, in.At, out)
 		}

@@ -27,7 +27,7 @@ func (ref recordRef) record() *rollout.Record { return &ref.rollout.records[ref.
 // find returns the host's record of a rollout.
 func (h *host) find(id wire.RolloutID) (recordRef, bool) {
 	for _, ref := range h.records {
-		if ref.rollout.id == id {
+		if ref.rollout.id == id && !ref.rollout.staged {
 			return ref, true
 		}
 	}
@@ -43,9 +43,35 @@ func (p *Plane) know(name wire.Hostname) int {
 		p.table.vitals[i].heard, p.table.vitals[i].unseen = p.clock(), true
 		p.stats.HostsNeverSeen++
 		p.order.added = append(p.order.added, int32(i))
+	} else if p.isHidden(i) {
+		p.reveal(i)
 	}
 	return i
 }
+
+// find returns the index of a host that is known.
+func (p *Plane) find(name wire.Hostname) (int, bool) {
+	i, there := p.table.find(name)
+	return i, there && !p.isHidden(i)
+}
+
+// isHidden reports whether a host of the table is not known: nothing of it has
+// arrived, and no rollout that can be seen has it.
+func (p *Plane) isHidden(i int) bool {
+	return p.hidden > 0 && p.table.vitals[i].unseen &&
+		!slices.ContainsFunc(p.table.hosts[i].records, func(ref recordRef) bool { return !ref.rollout.staged })
+}
+
+// reveal makes a hidden host known.
+func (p *Plane) reveal(i int) {
+	p.hidden--
+	p.table.vitals[i].heard = p.clock()
+	p.stats.HostsNeverSeen++
+	p.order.added = append(p.order.added, int32(i))
+}
+
+// knownHosts is how many hosts are known.
+func (p *Plane) knownHosts() int { return len(p.table.hosts) - p.hidden }
 
 // touch notes that the plane hears from a host now, by whatever request.
 func (p *Plane) touch(name wire.Hostname, out *Output) int {
@@ -83,18 +109,25 @@ func (h *host) spoke() bool {
 
 // attach makes the records of a rollout known to their hosts.
 func (p *Plane) attach(r *rolloutState) {
+	r.hosts = make([]int32, 0, len(r.records))
 	for i := range r.records {
 		known := p.know(r.records[i].Hostname)
-		h := &p.table.hosts[known]
-		r.records[i].Hostname = h.name // one string for both
+		p.refer(r, i, known)
 		if r.records[i].State.Active() && r.inForce() {
 			p.table.vitals[known].active++
 		}
-		at, _ := slices.BinarySearchFunc(h.records, r.id, func(ref recordRef, id wire.RolloutID) int {
-			return strings.Compare(string(ref.rollout.id), string(id))
-		})
-		h.records = slices.Insert(h.records, at, recordRef{r, i})
 	}
+}
+
+// refer leads from a host to a record.
+func (p *Plane) refer(r *rolloutState, record, at int) {
+	h := &p.table.hosts[at]
+	r.hosts = append(r.hosts, int32(at))
+	r.records[record].Hostname = h.name // one string for both
+	place, _ := slices.BinarySearchFunc(h.records, r.id, func(ref recordRef, id wire.RolloutID) int {
+		return strings.Compare(string(ref.rollout.id), string(id))
+	})
+	h.records = slices.Insert(h.records, place, recordRef{r, record})
 }
 
 // hostOrder keeps host indices in the order of their names, for pages. Hosts

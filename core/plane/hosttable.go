@@ -2,6 +2,7 @@ package plane
 
 import (
 	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -105,8 +106,22 @@ func (t *hostTable) insert(i int) {
 	t.index[at] = indexSlot{tag: uint32(print >> 32), host: uint32(i + 1)}
 }
 
-func (t *hostTable) grow() {
-	t.index = make([]indexSlot, max(16, 2*len(t.index)))
+func (t *hostTable) grow() { t.rehash(max(16, 2*len(t.index))) }
+
+// reserve makes room for n hosts more.
+func (t *hostTable) reserve(n int) {
+	t.vitals, t.hosts = slices.Grow(t.vitals, n), slices.Grow(t.hosts, n)
+	size := max(16, len(t.index))
+	for 3*(len(t.hosts)+n) > 2*size {
+		size *= 2
+	}
+	if size > len(t.index) {
+		t.rehash(size)
+	}
+}
+
+func (t *hostTable) rehash(size int) {
+	t.index = make([]indexSlot, size)
 	for i := range t.hosts {
 		t.insert(i)
 	}

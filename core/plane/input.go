@@ -28,6 +28,7 @@ type Poll struct{ Hostname wire.Hostname }
 type OpenRollout struct {
 	Manifest wire.Manifest
 	Place    Place
+	sorted   []wire.ManifestHost // see [OpenRollout.Prepare]
 }
 
 // FileManifest opens a rollout whose manifest was found in the directory
@@ -36,7 +37,15 @@ type FileManifest struct {
 	Manifest wire.Manifest
 	// Peers are the manifests of the channel that were found with it; it may be
 	// among them. See [Arrange].
-	Peers []Peer
+	Peers  []Peer
+	sorted []wire.ManifestHost
+}
+
+// ContinueOpening goes on with the opening whose reply was Unfinished, see
+// [Reply]. One reply.
+type ContinueOpening struct {
+	// Durable says that what [Output.Sealed] gave is durable now.
+	Durable bool
 }
 
 // ResumeRollout lets a halted rollout go on (PROTOCOL R2). One reply. Durable.
@@ -144,6 +153,7 @@ func (*Event) isInput()            {}
 func (*Poll) isInput()             {}
 func (*OpenRollout) isInput()      {}
 func (*FileManifest) isInput()     {}
+func (*ContinueOpening) isInput()  {}
 func (*ResumeRollout) isInput()    {}
 func (*ChooseRollout) isInput()    {}
 func (*ClearQuarantine) isInput()  {}

@@ -43,6 +43,10 @@ func manifestFields[T any](of func(*T) *wire.Manifest) []wire.Field[T] {
 	return fields
 }
 
+var continueSchema = wire.Schema[ContinueOpening]{Fields: []wire.Field[ContinueOpening]{
+	{Name: "durable", Presence: wire.Optional, Of: func(in *ContinueOpening) wire.Value { return (*wire.Flag)(&in.Durable) }},
+}}
+
 var resumeSchema = wire.Schema[ResumeRollout]{Fields: []wire.Field[ResumeRollout]{
 	{Name: "rollout_id", Presence: wire.Required, Of: func(in *ResumeRollout) wire.Value { return &in.RolloutID }},
 }}
@@ -113,6 +117,8 @@ func AppendInput(dst []byte, in Input) []byte {
 		return wire.AppendTagged(dst, "open", &openSchema, in)
 	case *FileManifest:
 		return wire.AppendTagged(dst, "file", &fileSchema, in)
+	case *ContinueOpening:
+		return wire.AppendTagged(dst, "continue", &continueSchema, in)
 	case *ResumeRollout:
 		return wire.AppendTagged(dst, "resume", &resumeSchema, in)
 	case *ChooseRollout:
@@ -166,6 +172,9 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 	case "file":
 		in := new(FileManifest)
 		return parsed(in, wire.DecodeDocument(d, &fileSchema, doc, in))
+	case "continue":
+		in := new(ContinueOpening)
+		return parsed(in, wire.DecodeDocument(d, &continueSchema, doc, in))
 	case "resume":
 		in := new(ResumeRollout)
 		return parsed(in, wire.DecodeDocument(d, &resumeSchema, doc, in))

@@ -53,7 +53,7 @@ func (p *Plane) advanceClock(now wire.Instant, out *Output) {
 func (p *Plane) credit(d time.Duration, out *Output) {
 	p.liveness.impaired += d
 	p.liveness.credited += d
-	if len(p.table.hosts) > 0 {
+	if p.knownHosts() > 0 {
 		out.Notices = append(out.Notices, Notice{Kind: NoticeCredited, Count: int(d / time.Second)})
 	}
 }
@@ -69,7 +69,7 @@ func (p *Plane) started(now wire.Instant) {
 	for i := range p.table.vitals {
 		v := &p.table.vitals[i]
 		v.heard, v.gone = p.clock(), false
-		if v.unseen = v.unseen && !p.table.hosts[i].spoke(); v.unseen {
+		if v.unseen = v.unseen && !p.table.hosts[i].spoke(); v.unseen && !p.isHidden(i) {
 			p.stats.HostsNeverSeen++
 		}
 	}
@@ -103,7 +103,7 @@ func (p *Plane) judge(out *Output) {
 	first := now
 	for i := range p.table.vitals {
 		v := &p.table.vitals[i]
-		if v.gone {
+		if v.gone || p.isHidden(i) {
 			continue
 		}
 		judged++
@@ -120,7 +120,7 @@ func (p *Plane) judge(out *Output) {
 		}
 	}
 	l.quietUntil = first + p.cfg.silence()
-	tooMany := soon >= suspectAtLeast && soon*suspectOneIn > len(p.table.hosts)
+	tooMany := soon >= suspectAtLeast && soon*suspectOneIn > p.knownHosts()
 	// A plane that hears most of its fleet is not deaf: what stays silent an
 	// interval later is really gone.
 	hearsMost := recent*2 > judged

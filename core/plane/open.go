@@ -90,7 +90,7 @@ func Arrange(found []*FileManifest) {
 
 // openFile opens a manifest of the directory (PROTOCOL R6).
 func (p *Plane) openFile(in *FileManifest, out *Output) {
-	p.open(&OpenRollout{Manifest: in.Manifest, Place: p.placeOf(in)}, out)
+	p.open(&OpenRollout{Manifest: in.Manifest, Place: p.placeOf(in), sorted: in.sorted}, in, out)
 }
 
 // placeOf decides where a manifest of the directory comes to stand.
@@ -140,12 +140,17 @@ func (p *Plane) undecided(channel wire.Channel) bool {
 	return false
 }
 
-// open opens a rollout (PROTOCOL R1). The same manifest again changes nothing.
-func (p *Plane) open(in *OpenRollout, out *Output) {
+// open opens a rollout (PROTOCOL R1). The same manifest again changes nothing. from
+// is the input that asks for it.
+func (p *Plane) open(in *OpenRollout, from Input, out *Output) {
 	m := &in.Manifest
 	id := m.ID()
+	sorted := in.sorted
+	if sorted == nil {
+		sorted = sortedHosts(m)
+	}
 	if r := p.byID[id]; r != nil {
-		if r.same(m) {
+		if r.same(m, sorted) {
 			reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
 		} else {
 			reply(out, len(out.Entries), wire.Refuse(wire.ManifestConflict, "channel_ref",
@@ -157,12 +162,23 @@ func (p *Plane) open(in *OpenRollout, out *Output) {
 		reply(out, len(out.Entries), refusal)
 		return
 	}
+	if p.opening != nil { // its driver lets others wait
+		reply(out, len(out.Entries), wire.Unavailable(wire.StoreUnavailable, 0))
+		return
+	}
 	if p.withheld(out) {
 		return
 	}
+	if len(m.Hosts) > p.cfg.Slice && !p.walking {
+		p.beginOpening(in, from, sorted, out)
+		return
+	}
 	r := newRollout(m)
+	for i := range sorted {
+		r.addRecord(&sorted[i])
+	}
 	r.openedAt = p.last.Wall
-	p.log(out, Entry{Input: &OpenRollout{*m, in.Place}, RolloutID: id, Kind: "opened", Outcome: "applied"})
+	p.log(out, Entry{Input: &OpenRollout{Manifest: *m, Place: in.Place}, RolloutID: id, Kind: "opened", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeOpened, RolloutID: id, Count: len(r.records)})
 	p.place(r, in.Place, out)
 	p.install(r)
@@ -270,6 +286,7 @@ func (p *Plane) choose(id wire.RolloutID, out *Output) {
 	}
 	p.supersedeHeld(r, out)
 	r.held = false
+	p.disturb(id.Channel())
 	p.inForce[id.Channel()] = r
 	p.countActive(r, 1)
 	out.changedRollout(r)
@@ -282,21 +299,30 @@ func (p *Plane) choose(id wire.RolloutID, out *Output) {
 func (p *Plane) countActive(r *rolloutState, by int32) {
 	for i := range r.records {
 		if r.records[i].State.Active() {
-			p.table.vitals[p.know(r.records[i].Hostname)].active += by
+			p.table.vitals[r.hosts[i]].active += by
 		}
 	}
 }
 
 // install makes a rollout known: to its hosts, to its channel, to the counts.
 func (p *Plane) install(r *rolloutState) {
+	p.list(r)
+	p.attach(r)
+	r.recount()
+	p.countRecords(r)
+}
+
+// list makes a rollout the last of those that are known.
+func (p *Plane) list(r *rolloutState) {
 	r.order = len(p.rollouts)
 	p.rollouts = append(p.rollouts, r)
 	p.byID[r.id] = r
 	if r.inForce() {
 		p.inForce[r.id.Channel()] = r
 	}
-	p.attach(r)
-	r.recount()
+}
+
+func (p *Plane) countRecords(r *rolloutState) {
 	for s, n := range r.counts {
 		p.stats.Records[s] += n
 	}

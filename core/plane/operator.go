@@ -91,6 +91,7 @@ func (p *Plane) quarantineTarget(r *rolloutState, rec *rollout.Record, out *Outp
 		Channel: key.channel, Closure: key.closure,
 		Since: p.last.Wall, By: r.id, Hostname: rec.Hostname,
 	}
+	p.disturb(key.channel)
 	out.changedQuarantine(key)
 	out.Notices = append(out.Notices, Notice{Kind: NoticeQuarantined, Hostname: rec.Hostname, RolloutID: r.id, Detail: string(key.closure)})
 }
@@ -107,6 +108,7 @@ func (p *Plane) clearQuarantine(channel wire.Channel, closure wire.Closure, out 
 		return
 	}
 	delete(p.quarantine, key)
+	p.disturb(channel)
 	out.changedQuarantine(key)
 	p.log(out, Entry{Input: &ClearQuarantine{channel, closure}, Kind: "cleared", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeCleared, Detail: string(closure)})

@@ -27,13 +27,17 @@ type Output struct {
 	// Changes name the rows of the durable state that the batch changed, for
 	// stores that keep them in tables; see [Plane.AppendRows].
 	Changes []Change
+	// Sealed is an opening that was prepared in slices. Once nothing else that was
+	// logged waits to become durable, its entry and rows are made so, and then a
+	// [ContinueOpening] with Durable is stepped. Until then the plane logs nothing.
+	Sealed *Sealed
 }
 
 // Reset empties the output and keeps its buffers.
 func (o *Output) Reset() {
 	clear(o.Entries)
 	o.Entries = o.Entries[:0]
-	o.Changes = o.Changes[:0]
+	o.Changes, o.Sealed = o.Changes[:0], nil
 	o.BeginBatch()
 }
 
@@ -100,6 +104,10 @@ type Reply struct {
 	// reply may be delivered: it depends on nothing after them. Zero means
 	// that it waits for no disk.
 	AfterEntries int
+	// Unfinished says that this is not the answer yet: a giant manifest is opened in
+	// slices, and the driver steps a [ContinueOpening] for the next one whenever it
+	// likes, and no other opening meanwhile. The outcome says how far it is.
+	Unfinished bool
 }
 
 // NoticeKind says what a notice is about.

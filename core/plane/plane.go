@@ -41,6 +41,9 @@ type Plane struct {
 	retired     map[wire.RolloutID]retiredLine
 	toReplay    map[recordRef]struct{} // see RequestReplays
 
+	opening *opening // a rollout that is opened in slices; nil if there is none
+	hidden  int      // hosts that only it knows of, or one before it that came to nothing
+
 	logged   wire.Seq // number of the last entry
 	readOnly bool     // nothing can be made durable (G9)
 	walking  bool     // the input is an entry's, which was taken
@@ -85,9 +88,11 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 	case *Poll:
 		p.poll(in.Hostname, out)
 	case *OpenRollout:
-		p.open(in, out)
+		p.open(in, in, out)
 	case *FileManifest:
 		p.openFile(in, out)
+	case *ContinueOpening:
+		p.continueOpening(in, out)
 	case *ResumeRollout:
 		p.resume(in.RolloutID, out)
 	case *ChooseRollout:
@@ -188,20 +193,27 @@ func (p *Plane) Stats() Stats {
 			s.Held++
 		}
 	}
-	s.HostsReachable = len(p.table.hosts) - s.HostsUnreachable - s.HostsNeverSeen
+	s.HostsReachable = p.knownHosts() - s.HostsUnreachable - s.HostsNeverSeen
 	return s
 }
 
 // ReadOnly reports whether the plane logs nothing, see [Storage].
 func (p *Plane) ReadOnly() bool { return p.readOnly }
 
-// withheld refuses an input that would be logged while nothing can be made durable
-// (PROTOCOL G9). It reports whether it did.
+// logsNothing reports whether nothing may be logged: nothing can be made durable
+// (PROTOCOL G9), or an opening that was prepared becomes durable (R1).
+func (p *Plane) logsNothing() bool {
+	return p.readOnly || p.opening != nil && p.opening.sealed
+}
+
+// withheld refuses an input that would be logged while nothing may be. It reports
+// whether it did.
 func (p *Plane) withheld(out *Output) bool {
-	if p.readOnly {
+	if p.logsNothing() {
 		reply(out, len(out.Entries), wire.Unavailable(wire.StoreUnavailable, 0))
+		return true
 	}
-	return p.readOnly
+	return false
 }
 
 // log appends an entry, with its number and instant.

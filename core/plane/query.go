@@ -48,7 +48,7 @@ func sizeOf(s *wire.RecordStatus) int {
 
 // queryHost answers with one host (PROTOCOL R5).
 func (p *Plane) queryHost(name wire.Hostname, out *Output) {
-	i, known := p.table.find(name)
+	i, known := p.find(name)
 	if !known {
 		reply(out, len(out.Entries), wire.Refuse(wire.UnknownHost, "hostname", fmt.Sprintf("no host %s is known", name)))
 		return
@@ -93,7 +93,9 @@ func (p *Plane) hostStatus(i int) wire.HostStatus {
 		CurrentClosure:  h.closure,
 	}
 	for _, ref := range h.records {
-		s.Records = append(s.Records, recordStatus(ref.record()))
+		if !ref.rollout.staged {
+			s.Records = append(s.Records, recordStatus(ref.record()))
+		}
 	}
 	return s
 }
@@ -101,6 +103,10 @@ func (p *Plane) hostStatus(i int) wire.HostStatus {
 // queryRollout answers with one rollout and a page of its hosts by name.
 func (p *Plane) queryRollout(q *QueryRollout, out *Output) {
 	r := p.byID[q.RolloutID]
+	if opening, under := p.Opening(); r == nil && under && opening.RolloutID == q.RolloutID {
+		reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: opening})
+		return
+	}
 	if r == nil {
 		reply(out, len(out.Entries), p.unknownRollout(q.RolloutID))
 		return
@@ -166,7 +172,7 @@ func (p *Plane) queryRevocations(out *Output) {
 // Record returns a copy of the record of a host in a rollout, for onlookers.
 // Its probes are the plane's own and to be read only.
 func (p *Plane) Record(id wire.RolloutID, name wire.Hostname) (rollout.Record, bool) {
-	if i, known := p.table.find(name); known {
+	if i, known := p.find(name); known {
 		if ref, known := p.table.hosts[i].find(id); known {
 			return *ref.record(), true
 		}
@@ -178,9 +184,11 @@ func (p *Plane) Record(id wire.RolloutID, name wire.Hostname) (rollout.Record, b
 // onlookers who look at every step. They are the plane's own: they are to be
 // read only, and are good until the next step.
 func (p *Plane) Look(name wire.Hostname, dst []*rollout.Record) []*rollout.Record {
-	if i, known := p.table.find(name); known {
+	if i, known := p.find(name); known {
 		for _, ref := range p.table.hosts[i].records {
-			dst = append(dst, ref.record())
+			if !ref.rollout.staged {
+				dst = append(dst, ref.record())
+			}
 		}
 	}
 	return dst
@@ -188,7 +196,7 @@ func (p *Plane) Look(name wire.Hostname, dst []*rollout.Record) []*rollout.Recor
 
 // Host returns what an operator would be shown of a host, for onlookers.
 func (p *Plane) Host(name wire.Hostname) (wire.HostStatus, bool) {
-	if i, known := p.table.find(name); known {
+	if i, known := p.find(name); known {
 		return p.hostStatus(i), true
 	}
 	return wire.HostStatus{}, false

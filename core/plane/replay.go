@@ -66,7 +66,7 @@ func (p *Plane) appendReplays(dst []byte) []byte {
 }
 
 func (p *Plane) restoreReplay(l *replayLine) error {
-	if i, known := p.table.find(l.Hostname); known {
+	if i, known := p.find(l.Hostname); known {
 		if ref, known := p.table.hosts[i].find(l.RolloutID); known {
 			p.markForReplay(ref)
 			return nil

@@ -141,8 +141,14 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 			return err
 		}
 		return p.restoreReplay(&l)
+	case "opening":
+		l := new(openingLine)
+		if err := wire.DecodeDocument(&rd.decoder, &openingLineSchema, doc, l); err != nil {
+			return err
+		}
+		p.takeUp(l)
 	default:
-		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host or replay")
+		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay or opening")
 	}
 	return nil
 }

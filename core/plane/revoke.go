@@ -85,6 +85,6 @@ func (p *Plane) judgeHolder(in *Revoke) (refusal, warning string) {
 // knows reports whether a host is known, by a request or a manifest, and whether
 // anything of it has ever arrived (PROTOCOL L1).
 func (p *Plane) knows(name wire.Hostname) (known, seen bool) {
-	i, known := p.table.find(name)
+	i, known := p.find(name)
 	return known, known && !p.table.vitals[i].unseen
 }

@@ -17,6 +17,8 @@ type rolloutState struct {
 	policy   wire.Policy
 
 	records []rollout.Record // by hostname; never grows
+	hosts   []int32          // of the records: where the plane's table has them
+	staged  bool             // it is being opened: nothing of it can be seen
 	// excused marks failed hosts that an operator has seen and let pass by
 	// resuming: they no longer halt the rollout nor hold back a wave. Nil until
 	// the first resume.
@@ -32,42 +34,54 @@ type rolloutState struct {
 	holding []int // by wave: hosts that hold back the next wave
 }
 
-// newRollout makes the state of a manifest: one Pending record per host.
+// newRollout makes the state of a manifest, without its records.
 func newRollout(m *wire.Manifest) *rolloutState {
-	r := &rolloutState{
+	return &rolloutState{
 		id:      m.ID(),
 		serial:  m.Serial,
 		policy:  wire.Policy{OnHealthFailure: m.Policy.OnHealthFailure, Waves: slices.Clone(m.Policy.Waves)},
 		records: make([]rollout.Record, 0, len(m.Hosts)),
+		hosts:   make([]int32, 0, len(m.Hosts)),
 		holding: make([]int, len(m.Policy.Waves)),
 	}
-	for _, h := range sortedHosts(m) {
-		soak := m.Policy.Waves[h.Wave].SoakMinutes * 60
-		r.records = append(r.records, rollout.New(r.id, h.Hostname, h.TargetClosure, h.Wave, soak))
-	}
-	return r
 }
 
+// addRecord adds the Pending record of a host.
+func (r *rolloutState) addRecord(h *wire.ManifestHost) *rollout.Record {
+	soak := r.policy.Waves[h.Wave].SoakMinutes * 60
+	r.records = append(r.records, rollout.New(r.id, h.Hostname, h.TargetClosure, h.Wave, soak))
+	return &r.records[len(r.records)-1]
+}
+
+// Prepare sorts the manifest's hosts, which the step does otherwise. It is for a
+// caller that decodes giant manifests beside the plane. The manifest itself stays as
+// it is.
+func (in *OpenRollout) Prepare() { in.sorted = sortedHosts(&in.Manifest) }
+
+// Prepare is [OpenRollout.Prepare].
+func (in *FileManifest) Prepare() { in.sorted = sortedHosts(&in.Manifest) }
+
+// sortedHosts returns the hosts of a manifest by name.
 func sortedHosts(m *wire.Manifest) []wire.ManifestHost {
-	hosts := slices.Clone(m.Hosts)
-	slices.SortFunc(hosts, func(a, b wire.ManifestHost) int {
-		return strings.Compare(string(a.Hostname), string(b.Hostname))
-	})
-	return hosts
+	byName := func(a, b wire.ManifestHost) int { return strings.Compare(string(a.Hostname), string(b.Hostname)) }
+	if slices.IsSortedFunc(m.Hosts, byName) {
+		return m.Hosts
+	}
+	return slices.SortedFunc(slices.Values(m.Hosts), byName)
 }
 
 // same reports whether m is the manifest that r was opened with. The order of
 // its hosts does not matter, nor does a serial that only one of them has: it may
 // have been given later.
-func (r *rolloutState) same(m *wire.Manifest) bool {
+func (r *rolloutState) same(m *wire.Manifest, sorted []wire.ManifestHost) bool {
 	if r.serial != 0 && m.Serial != 0 && m.Serial != r.serial {
 		return false
 	}
 	if m.Policy.OnHealthFailure != r.policy.OnHealthFailure || !slices.Equal(m.Policy.Waves, r.policy.Waves) || len(m.Hosts) != len(r.records) {
 		return false
 	}
-	for i, h := range sortedHosts(m) {
-		rec := &r.records[i]
+	for i := range sorted {
+		h, rec := &sorted[i], &r.records[i]
 		if rec.Hostname != h.Hostname || rec.Wave != h.Wave || rec.TargetClosure != h.TargetClosure {
 			return false
 		}
@@ -79,7 +93,7 @@ func (r *rolloutState) superseded() bool { return r.supersededBy != "" }
 func (r *rolloutState) halted() bool     { return r.haltedBy != "" }
 
 // inForce reports whether the rollout has its channel.
-func (r *rolloutState) inForce() bool { return !r.superseded() && !r.held }
+func (r *rolloutState) inForce() bool { return !r.superseded() && !r.held && !r.staged }
 
 // newerThan reports whether r is the newer one of two rollouts of a channel.
 func (r *rolloutState) newerThan(s *rolloutState) bool {

@@ -154,5 +154,9 @@ func (p *Plane) AppendState(dst []byte) []byte {
 			Heard: wire.Nanos(v.heard), Gone: wire.Flag(v.gone), NeverSeen: wire.Flag(v.unseen),
 		})
 	}
-	return p.appendReplays(dst)
+	dst = p.appendReplays(dst)
+	if p.opening != nil {
+		dst = wire.AppendLine(dst, "opening", &openingLineSchema, p.opening.line())
+	}
+	return dst
 }

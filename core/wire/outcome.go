@@ -90,6 +90,8 @@ const (
 	TooManyReaders
 	// Internal is 500: a defect of the plane.
 	Internal
+	// Accepted is 202: an opening that is under way (R1).
+	Accepted
 
 	// CodeCount is the number of codes.
 	CodeCount int = iota
@@ -106,6 +108,7 @@ var codes = [CodeCount]struct {
 	OK:        {200, "", "OK"},
 	Created:   {201, "", "Created"},
 	NoContent: {204, "", "No content"},
+	Accepted:  {202, "", "Accepted"},
 
 	NotStarted:   {503, "not_started", "The plane is starting"},
 	Saturated:    {503, "saturated", "The inbox is full"},
@@ -155,7 +158,8 @@ func (c Code) Reason() string { return codes[c].reason }
 // Unavailable reports whether the code is one of the six 503 reasons.
 func (c Code) Unavailable() bool { return NotStarted <= c && c <= StoreUnavailable }
 
-// String returns the reason, or "ok", "created", "no_content".
+// String returns the reason, or "ok", "created",
+// "no_content", "accepted".
 func (c Code) String() string {
 	switch c {
 	case OK:
@@ -164,6 +168,8 @@ func (c Code) String() string {
 		return "created"
 	case NoContent:
 		return "no_content"
+	case Accepted:
+		return "accepted"
 	default:
 		return codes[c].reason
 	}
@@ -187,7 +193,7 @@ type Outcome struct {
 	RetryAfter time.Duration
 	// Heartbeat is the body of a 200 without a Document.
 	Heartbeat HeartbeatResponse
-	// Document is the body of any other 200 or 201.
+	// Document is the body of any other 200, 201 or 202.
 	Document Document
 	// Field is the member, header or parameter that a refusal is about.
 	Field string
@@ -242,6 +248,9 @@ func (o *Outcome) Write(requestID string, a *Answer) {
 	case o.Code == NoContent:
 	case o.Code.Reason() == "":
 		a.set(HeaderContentType, MediaJSON)
+		if opening, is := o.Document.(*OpeningStatus); is && o.Code == Accepted {
+			a.set("Location", opening.Location())
+		}
 		if o.Document != nil {
 			a.Body = o.Document.AppendJSON(a.Body)
 		} else {

@@ -100,17 +100,19 @@ func checkManifest(m *Manifest) (field, problem string) {
 	}
 	first := make(map[Hostname]int, len(m.Hosts))
 	for i, h := range m.Hosts {
-		at := "hosts[" + strconv.Itoa(i) + "]"
 		if int(h.Wave) >= len(m.Policy.Waves) {
-			return at + ".wave", fmt.Sprintf("is %d, but the policy has %d waves, numbered from 0", h.Wave, len(m.Policy.Waves))
+			return hostField(i, "wave"), fmt.Sprintf("is %d, but the policy has %d waves, numbered from 0", h.Wave, len(m.Policy.Waves))
 		}
 		if j, repeated := first[h.Hostname]; repeated {
-			return at + ".hostname", fmt.Sprintf("%s is already hosts[%d]", h.Hostname, j)
+			return hostField(i, "hostname"), fmt.Sprintf("%s is already hosts[%d]", h.Hostname, j)
 		}
 		first[h.Hostname] = i
 	}
 	return "", ""
 }
+
+// hostField names a member of a manifest's host.
+func hostField(i int, member string) string { return "hosts[" + strconv.Itoa(i) + "]." + member }
 
 // AppendJSON implements [Document].
 func (m *Manifest) AppendJSON(dst []byte) []byte { return ManifestSchema.Append(dst, m) }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"iter"
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -22,10 +23,11 @@ type Store interface {
 	// failed.
 	// rows are the rows of the durable state that the batch changed, as they
 	// are after it ([plane.Plane.AppendRows]); a store that keeps tables writes
-	// them in the same transaction. The caller keeps both slices and may reuse
-	// them; the inputs of the entries belong to the store. After an error the
+	// them in the same transaction. There may be a million of them (PROTOCOL R1): a
+	// row is valid until the next one. The caller keeps entries and may reuse the
+	// slice; the inputs of the entries belong to the store. A trial has no rows. After an error the
 	// outcome is indeterminate; call Load.
-	Commit(entries []plane.Entry, rows []plane.Row) error
+	Commit(entries []plane.Entry, rows iter.Seq[plane.Row]) error
 
 	// Events calls yield with a rollout's history (PROTOCOL R5): the entries whose
 	// number is greater than after, oldest first, one at a time, until yield

@@ -3,6 +3,7 @@ package conform
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -27,7 +28,7 @@ type storeCall struct {
 	of      *heldStore
 	load    bool
 	entries []plane.Entry
-	rows    []plane.Row
+	rows    iter.Seq[plane.Row]
 	verdict chan error // has room for one
 }
 
@@ -46,7 +47,7 @@ func (s *heldStore) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, e
 }
 
 // Commit implements [store.Store].
-func (s *heldStore) Commit(entries []plane.Entry, rows []plane.Row) error {
+func (s *heldStore) Commit(entries []plane.Entry, rows iter.Seq[plane.Row]) error {
 	if err := s.ask(&storeCall{entries: entries, rows: rows}); err != nil {
 		return err
 	}

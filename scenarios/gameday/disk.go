@@ -3,6 +3,7 @@ package gameday
 import (
 	"context"
 	"errors"
+	"iter"
 	"sync"
 	"time"
 
@@ -35,7 +36,7 @@ func (d *disk) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error)
 }
 
 // Commit implements [store.Store].
-func (d *disk) Commit(entries []plane.Entry, rows []plane.Row) error {
+func (d *disk) Commit(entries []plane.Entry, rows iter.Seq[plane.Row]) error {
 	d.mu.Lock()
 	slow, bad := d.slow, d.failing || d.dead
 	if !bad && d.fails > 0 {

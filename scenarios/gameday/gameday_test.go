@@ -2,6 +2,7 @@ package gameday
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -144,7 +145,7 @@ converge within=1h
 // forgetful acknowledges what it does not keep.
 type forgetful struct{ store.Store }
 
-func (f forgetful) Commit(entries []plane.Entry, rows []plane.Row) error {
+func (f forgetful) Commit(entries []plane.Entry, rows iter.Seq[plane.Row]) error {
 	if slices.ContainsFunc(entries, func(e plane.Entry) bool { return e.Kind == "opened" }) {
 		return f.Store.Commit(entries, rows)
 	}

@@ -58,7 +58,7 @@ func (c *refusals) dropped(e *world.Event) {
 	if c.q.rebuilding || c.q.closing {
 		return
 	}
-	if w.MayDropReply(m) {
+	if w.MayDropReply(m) || opens(m.Operator()) != nil && c.q.prior.answered && !c.q.prior.stepped { // S22
 		return
 	}
 	w.Violate("S6", "the loop drops %v, without a reply; want one, since there is no fault, rebuild or shutdown that drops it", m)
@@ -85,10 +85,13 @@ func (c *refusals) answered(e *world.Event) {
 	case was.place == inside:
 		if code == wire.Closed && c.q.closing && !was.stepped {
 			c.flushed = true
-		} else if code != wire.Timeout || w.Now() < was.deadline {
+		} else if code != wire.Timeout && !(code == wire.Accepted && opens(m.Operator()) != nil) || w.Now() < was.deadline {
 			w.Violate("S6", "%v, is in the inbox, %s, and is answered %v; want timeout, at its deadline", m, left(w, was.deadline), code)
 		}
 	case was.finishedAt == w.Now() && !(m.Kind() == scenario.RoutePoll && code == wire.Closed && c.q.closing):
+		if code == wire.Accepted && opens(m.Operator()) != nil && w.Now() >= was.deadline {
+			break // S22 judges it
+		}
 		if want := c.atEnd(w, was); code != want && (want != wire.OK || code.Unavailable()) {
 			w.Violate("S6", "%v, is answered %v; want %s, since the reducer %s %s", m, code, orReply(want), finishedOr(was.dropped), left(w, was.deadline))
 		}
@@ -129,7 +132,7 @@ func orReply(c wire.Code) string {
 // with it (PROTOCOL G2); OK if it is answered with the reply.
 func (c *refusals) atEnd(w *world.World, was *request) wire.Code {
 	switch {
-	case w.Now() >= was.deadline:
+	case w.Now() >= was.deadline && !(was.dropped && opens(was.m.Operator()) != nil):
 		return wire.Timeout
 	case was.dropped:
 		return wire.DroppedReply
@@ -234,7 +237,8 @@ func (c *steppings) finished(e *world.Event) {
 func (c *steppings) answered(e *world.Event) {
 	w, m := e.World, e.Message
 	r, was := c.q.now, &c.q.prior
-	if r == nil || m.Outcome().Code.Unavailable() {
+	code := m.Outcome().Code
+	if r == nil || code.Unavailable() || code == wire.Accepted { // S22 judges that
 		return
 	}
 	switch {

@@ -138,9 +138,14 @@ func (o *openedRollout) count(c *recordCopy, s wire.State, excused bool, by int)
 	}
 }
 
-// do decides something. It is durable with the commit that follows.
+// do decides something. It is durable with the commit that follows, or already if
+// nothing waits to become so: an opening in slices is decided when it is (R1).
 func (l *ledger) do(d decision) {
 	d(&l.live)
+	if l.lastEntry == 0 {
+		d(&l.durable)
+		return
+	}
 	l.undurable = append(l.undurable, undurable{d, l.lastEntry})
 }
 

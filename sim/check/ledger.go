@@ -177,7 +177,7 @@ func (l *ledger) stepDone(e *world.Event) {
 		l.readOnly = told.Unavailable
 	}
 	l.decide(w, in, r)
-	if len(e.Output.Entries) > l.entries {
+	if len(e.Output.Entries) > l.entries || r != nil && r.Outcome.Code == wire.Created {
 		l.logged++
 	}
 	l.looked[l.host] = l.logged

@@ -3,6 +3,7 @@ package check
 import (
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/sim/world"
 )
 
@@ -14,13 +15,31 @@ type wedge struct {
 	// progress is when an input finished last, or when the inbox came to have
 	// something in it, whichever is later.
 	progress time.Duration
+	// opening is the message whose opening is held; while a commit is under way it
+	// may be the one that it waits for.
+	opening    *world.Message
+	committing bool
 }
 
 func newWedge(s *Checks) {
 	c := &wedge{q: s.inbox()}
 	s.on(world.EventAdmitted, c.admitted)
 	s.on(world.EventFinished, c.finished)
+	s.on(world.EventSection, c.section)
+	s.on(world.EventPlaneDown, func(*world.Event) { c.opening, c.committing = nil, false })
 	s.on(world.EventStepEnded, c.stepped)
+}
+
+// section: a part of an opening is progress too (PROTOCOL R1).
+func (c *wedge) section(e *world.Event) {
+	switch e.Section {
+	case driver.Hold:
+		c.progress, c.opening = e.World.Now(), e.Message
+	case driver.Commit:
+		c.committing = true
+	case driver.TakeOver:
+		c.committing = false
+	}
 }
 
 func (c *wedge) admitted(e *world.Event) {
@@ -30,11 +49,16 @@ func (c *wedge) admitted(e *world.Event) {
 	}
 }
 
-func (c *wedge) finished(e *world.Event) { c.progress = e.World.Now() }
+func (c *wedge) finished(e *world.Event) {
+	c.progress = e.World.Now()
+	if e.Message == c.opening {
+		c.opening = nil
+	}
+}
 
 func (c *wedge) stepped(e *world.Event) {
 	w := e.World
-	if !w.PlaneUp() {
+	if !w.PlaneUp() || c.opening != nil && c.committing && !w.Wedged() {
 		return
 	}
 	idle := w.Now() - c.progress

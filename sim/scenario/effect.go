@@ -84,6 +84,9 @@ const (
 	EffectAgentRollback
 	EffectAgentWaiting
 
+	EffectOpeningSlice
+	EffectOpeningAccepted
+
 	// EffectCount is one more than the last effect.
 	EffectCount
 )
@@ -115,6 +118,7 @@ var effectWords = [EffectCount]string{
 	EffectUnreachable: "unreachable", EffectReachable: "reachable again", EffectObserverSuspect: "observer suspect", EffectCredited: "credited",
 	EffectAgentReplays: "agent replays", EffectAgentRecovered: "agent recovered", EffectAgentRenumbered: "agent renumbered",
 	EffectAgentRollback: "agent rolls back", EffectAgentWaiting: "dispatch waits",
+	EffectOpeningSlice: "opening in slices", EffectOpeningAccepted: "opening accepted",
 }
 
 // String returns the effect in words.

@@ -1,7 +1,6 @@
 package world
 
 import (
-	"errors"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/driver"
@@ -16,9 +15,6 @@ import (
 // the disk takes, and between any two sections the loop may be interrupted for
 // as long as the scenario's pause, so that requests, deadlines, completions and
 // crashes come between any two of them. All of that is drawn from the seed.
-
-// errDisk is how a commit fails.
-var errDisk = errors.New("sim: the disk has failed")
 
 // proceed lets the loop go on until it rests or time has to pass.
 func (p *planeNode) proceed(w *World) {
@@ -104,6 +100,13 @@ func (p *planeNode) carryOut(w *World, work driver.Work) {
 		w.emitSection(work, m, 0)
 	case driver.Reply:
 		p.reply(w, now)
+	case driver.Hold:
+		m := p.worker.Current().For
+		p.worker.Hold(now)
+		w.emitSection(work, m, 0)
+	case driver.Continue:
+		p.worker.Continue(now)
+		w.emitSection(work, nil, 0)
 	case driver.Announce:
 		p.announce(w, now)
 	case driver.Commit:
@@ -144,7 +147,7 @@ func (p *planeNode) carryOut(w *World, work driver.Work) {
 // step steps the next input of the batch, unless a fault drops it before.
 func (p *planeNode) step(w *World, now wire.Instant) {
 	m := p.worker.Current().For
-	if w.faults.strikingAt(scenario.ReplyDrop, int(m.node)+1, m.kind, false) != nil {
+	if !p.worker.Continues() && w.faults.strikingAt(scenario.ReplyDrop, int(m.node)+1, m.kind, false) != nil {
 		w.emitMessage(EventSkipped, m)
 		p.worker.Skip(now)
 		p.afterFront(w)
@@ -154,11 +157,38 @@ func (p *planeNode) step(w *World, now wire.Instant) {
 		w.effect(scenario.EffectSteppedMeanwhile)
 	}
 	in, out := m.input(), p.worker.Output()
-	w.emitInput(EventStepping, m, in, nil, out)
+	partly := p.stepsPartly(in)
+	if !partly {
+		w.emitInput(EventStepping, m, in, nil, out)
+	}
 	p.worker.Step(now)
 	r := p.worker.Stepped()
 	w.mix(uint64(r.Outcome.Code)<<32|uint64(r.AfterEntries), uint64(len(out.Entries)))
+	if r.Unfinished {
+		w.effect(scenario.EffectOpeningSlice)
+		w.emitSection(driver.Step, m, 0)
+		return
+	}
+	if partly { // refused, which has changed nothing
+		w.emitInput(EventStepping, m, in, nil, out)
+	}
 	w.emitInput(EventStepDone, m, in, r, out)
+}
+
+// stepsPartly reports whether the next step may be one of several of an opening. Of
+// these only the last is an EventStepping and an EventStepDone, those of the input:
+// nothing of it is to be seen before.
+func (p *planeNode) stepsPartly(in plane.Input) bool {
+	if next, is := p.worker.Input().(*plane.ContinueOpening); is {
+		return !next.Durable
+	}
+	switch in := in.(type) {
+	case *plane.OpenRollout:
+		return len(in.Manifest.Hosts) > p.cfg.Slice
+	case *plane.FileManifest:
+		return len(in.Manifest.Hosts) > p.cfg.Slice
+	}
+	return false
 }
 
 // reply delivers a reply, unless it is late (PROTOCOL G2) or a fault drops it.
@@ -221,75 +251,6 @@ func (p *planeNode) tellStorage(w *World, now wire.Instant) {
 }
 
 var noOutput plane.Output // before a tick
-
-// beginCommit gives a group to the disk.
-func (p *planeNode) beginCommit(w *World) {
-	if p.crashPhase == scenario.BeforeCommit {
-		p.crashAtPhase(w, scenario.EffectCrashBeforeCommit)
-		return
-	}
-	group := p.worker.BeginCommit()
-	w.emitSection(driver.Commit, nil, len(group.Entries))
-	p.flying, p.group = group.Entries, len(group.Entries)
-	latency := p.disk.Between(w.scenario.Plane.Commit.Min, w.scenario.Plane.Commit.Max)
-	if slow := w.faults.each(scenario.DiskSlow, 0, 0); slow > 0 {
-		w.effect(scenario.EffectSlowDisk)
-		latency += slow
-	}
-	w.push(dueCommit, planeNodeID, w.now+latency, p.epoch)
-}
-
-// committed comes when the disk has taken a group, or has not.
-func (p *planeNode) committed(w *World) {
-	if p.asleep(w, dueCommit, 0) {
-		return
-	}
-	if p.crashPhase == scenario.InsideCommit {
-		p.crashAtPhase(w, scenario.EffectCrashInsideCommit)
-		return
-	}
-	entries := p.flying
-	p.flying = nil
-	fault := w.faults.striking(scenario.DiskFail, 0, 0)
-	failed := fault != nil
-	stored := !failed || fault.After
-	if failed {
-		w.effect(scenario.EffectDiskFailed)
-	}
-	if failed {
-		w.emit(Event{Kind: EventCommitFailed, Count: len(entries), Stored: stored})
-	}
-	if stored && !p.store(w, entries, failed) {
-		return
-	}
-	if !failed && p.crashPhase == scenario.AfterCommit {
-		p.crashAtPhase(w, scenario.EffectCrashAfterCommit)
-		return
-	}
-	var err error
-	if failed {
-		err = errDisk
-	}
-	p.worker.CommitEnded(err)
-	p.proceed(w)
-}
-
-// store puts entries on the disk. lost says that the loop is not told so. It
-// reports false if they do not follow from what is there.
-func (p *planeNode) store(w *World, entries []plane.Entry, lost bool) bool {
-	for _, e := range entries {
-		if err := p.walked.Walk(e, &p.walkOut); err != nil {
-			w.Violate("S1", "the log cannot be walked: %v", err)
-			return false
-		}
-	}
-	if lost {
-		w.effect(scenario.EffectStoredAfterAll)
-	}
-	p.log = append(p.log, entries...)
-	w.emit(Event{Kind: EventCommitted, Entries: entries, ReplyLost: lost || p.crashPhase == scenario.AfterCommit})
-	return true
-}
 
 // crashAtPhase is a crash that has waited for its moment.
 func (p *planeNode) crashAtPhase(w *World, e scenario.Effect) {
@@ -384,6 +345,9 @@ func (p *planeNode) observed(w *World, fate driver.Fate, m *Message) {
 			if code == wire.Saturated {
 				w.faults.tookAll(scenario.GateCapacity, 0, 0)
 			}
+		}
+		if m.request.Outcome.Code == wire.Accepted {
+			w.effect(scenario.EffectOpeningAccepted)
 		}
 		p.answer(w, m)
 	}

@@ -86,7 +86,7 @@ const nameSuffix = "sim"
 // hear takes the plane's answer, or tries again.
 func (o *operatorNode) hear(w *World, m *Message, answered bool) {
 	i := int(m.call)
-	if !answered || m.request.Outcome.Code.Unavailable() {
+	if code := m.request.Outcome.Code; !answered || code.Unavailable() || code == wire.Accepted {
 		w.queue.push(Timer{at: w.now + operatorRetry, kind: dueOperator, node: operatorNodeID, arg: m.call})
 		return
 	}

@@ -19,6 +19,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 
@@ -84,7 +85,7 @@ func (l *Log) Load(ctx context.Context, cfg plane.Config) (*plane.Plane, error) 
 }
 
 // Commit implements [store.Store].
-func (l *Log) Commit(entries []plane.Entry, _ []plane.Row) error {
+func (l *Log) Commit(entries []plane.Entry, _ iter.Seq[plane.Row]) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.entries = append(l.entries, entries...)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -180,7 +181,7 @@ func TestAudit_EntryThatContradictsItsStep(t *testing.T) {
 		r.Random()
 		entries, rows := r.Batch()
 		c.change(&entries[0])
-		if err := s.Commit(entries, rows); err != nil {
+		if err := s.Commit(entries, slices.Values(rows)); err != nil {
 			t.Fatal(err)
 		}
 		if d := audited(t, s.Path()).Difference; d == nil || !strings.Contains(d.String(), c.says) {

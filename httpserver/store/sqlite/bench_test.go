@@ -34,7 +34,7 @@ func BenchmarkCommit(b *testing.B) {
 				entries, rows := f.Batch()
 				b.StartTimer()
 				began, before := time.Now(), cpuTime(b)
-				if err := s.Commit(entries, rows); err != nil {
+				if err := s.Commit(entries, slices.Values(rows)); err != nil {
 					b.Fatal(err)
 				}
 				times = append(times, time.Since(began))

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"iter"
+	"slices"
+	"strings"
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -15,7 +18,12 @@ import (
 type statements struct {
 	begin, commit, rollback, entry, setting *sql.Stmt
 	put, remove                             [plane.TableRetired + 1]*sql.Stmt
+	putRecords                              *sql.Stmt // recordsAtOnce of them
 }
+
+// recordsAtOnce is how many records one statement writes, if a commit has that many:
+// most of what a row costs is the statement around it.
+const recordsAtOnce = 64
 
 const (
 	putEntry = `INSERT INTO event_log (number, at, kind, hostname, rollout_id, outcome, input, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
@@ -37,7 +45,7 @@ var tableSQL = [...]struct {
 	},
 	plane.TableRecords: {
 		name: "host_rollout_records", keys: []string{"rollout_id", "hostname"},
-		put:    `INSERT INTO host_rollout_records (rollout_id, hostname, document) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET document = excluded.document`,
+		put:    putRecord(1),
 		remove: `DELETE FROM host_rollout_records WHERE rollout_id = ? AND hostname = ?`,
 	},
 	plane.TableQuarantine: {
@@ -57,10 +65,17 @@ var tableSQL = [...]struct {
 	},
 }
 
+// putRecord is the statement that writes n records.
+func putRecord(n int) string {
+	return `INSERT INTO host_rollout_records (rollout_id, hostname, document) VALUES ` +
+		strings.Repeat("(?, ?, ?), ", n-1) + `(?, ?, ?) ON CONFLICT DO UPDATE SET document = excluded.document`
+}
+
 func prepareStatements(ctx context.Context, conn *sql.Conn) (*statements, error) {
 	s := new(statements)
 	texts := map[**sql.Stmt]string{
 		&s.begin: "BEGIN IMMEDIATE", &s.commit: "COMMIT", &s.rollback: "ROLLBACK", &s.entry: putEntry, &s.setting: putSetting,
+		&s.putRecords: putRecord(recordsAtOnce),
 	}
 	for table := plane.TableRollouts; table <= plane.TableRetired; table++ {
 		texts[&s.put[table]], texts[&s.remove[table]] = tableSQL[table].put, tableSQL[table].remove
@@ -76,7 +91,7 @@ func prepareStatements(ctx context.Context, conn *sql.Conn) (*statements, error)
 }
 
 func (s *statements) all() []*sql.Stmt {
-	list := []*sql.Stmt{s.begin, s.commit, s.rollback, s.entry, s.setting}
+	list := []*sql.Stmt{s.begin, s.commit, s.rollback, s.entry, s.setting, s.putRecords}
 	return append(append(list, s.put[plane.TableRollouts:]...), s.remove[plane.TableRollouts:]...)
 }
 
@@ -89,7 +104,7 @@ func (s *statements) close() {
 // Commit implements [store.Store]. When it returns nil the entries and rows are
 // on the disk. After an error it refuses every commit until [DB.Load] has
 // returned nil.
-func (db *DB) Commit(entries []plane.Entry, rows []plane.Row) error {
+func (db *DB) Commit(entries []plane.Entry, rows iter.Seq[plane.Row]) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if len(entries) == 0 {
@@ -118,7 +133,7 @@ func (db *DB) Commit(entries []plane.Entry, rows []plane.Row) error {
 	return nil
 }
 
-func (db *DB) write(entries []plane.Entry, rows []plane.Row) error {
+func (db *DB) write(entries []plane.Entry, rows iter.Seq[plane.Row]) error {
 	p := db.prepped
 	if _, err := p.begin.Exec(); err != nil {
 		return err
@@ -133,7 +148,7 @@ func (db *DB) write(entries []plane.Entry, rows []plane.Row) error {
 	return err
 }
 
-func (p *statements) writeAll(entries []plane.Entry, rows []plane.Row) error {
+func (p *statements) writeAll(entries []plane.Entry, rows iter.Seq[plane.Row]) error {
 	var input []byte
 	for i := range entries {
 		e := &entries[i]
@@ -143,13 +158,36 @@ func (p *statements) writeAll(entries []plane.Entry, rows []plane.Row) error {
 			return err
 		}
 	}
-	for i := range rows {
-		if err := p.writeRow(&rows[i]); err != nil {
-			return err
-		}
+	if err := p.writeRows(rows); err != nil {
+		return err
 	}
 	_, err := p.setting.Exec(settingLog, settingOf(entries[len(entries)-1].Number))
 	return err
+}
+
+// writeRows writes rows, many records at a time.
+func (p *statements) writeRows(rows iter.Seq[plane.Row]) error {
+	var records []any
+	for row := range rows {
+		if row.Table != plane.TableRecords || row.Document == nil {
+			if err := p.writeRow(&row); err != nil {
+				return err
+			}
+			continue
+		}
+		if records = append(records, row.Key, row.Sub, string(row.Document)); len(records) == 3*recordsAtOnce {
+			if _, err := p.putRecords.Exec(records...); err != nil {
+				return err
+			}
+			records = records[:0]
+		}
+	}
+	for record := range slices.Chunk(records, 3) {
+		if _, err := p.put[plane.TableRecords].Exec(record...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *statements) writeRow(row *plane.Row) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -189,7 +190,7 @@ func TestClosedDB_ReturnsErrors(t *testing.T) {
 	r := storetest.NewRig(t, 7)
 	r.Random()
 	entries, rows := r.Batch()
-	if err := s.Commit(entries, rows); err == nil {
+	if err := s.Commit(entries, slices.Values(rows)); err == nil {
 		t.Error("a commit to a closed database succeeded")
 	}
 	if _, err := s.Load(t.Context(), plane.Config{}); err == nil {

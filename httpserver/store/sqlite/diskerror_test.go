@@ -7,6 +7,7 @@ package sqlite
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,7 +62,7 @@ func TestDiskError_CommitIsAllOrNothing(t *testing.T) { // PROTOCOL E2
 					}
 					return sqlite3.SQLITE_OK
 				})
-				err := s.Commit(entries, rows)
+				err := s.Commit(entries, slices.Values(rows))
 				if err == nil {
 					if ops >= k {
 						t.Errorf("operation %d failed, and the commit returned nil", k)
@@ -73,7 +74,7 @@ func TestDiskError_CommitIsAllOrNothing(t *testing.T) { // PROTOCOL E2
 				if !errors.As(err, &known) || !strings.Contains(err.Error(), s.Path()) {
 					t.Errorf("the error is %v; want SQLite's with the path", err)
 				}
-				if again := s.Commit(entries, rows); again == nil || !strings.Contains(again.Error(), "call Load first") {
+				if again := s.Commit(entries, slices.Values(rows)); again == nil || !strings.Contains(again.Error(), "call Load first") {
 					t.Errorf("a commit after the failure: %v", again)
 				}
 				if p, err := s.Load(t.Context(), plane.Config{}); err == nil {
@@ -165,7 +166,7 @@ func TestCommit_EndsWithASync(t *testing.T) { // PROTOCOL E2
 			}
 			return sqlite3.SQLITE_OK
 		})
-		err := s.Commit(entries, rows)
+		err := s.Commit(entries, slices.Values(rows))
 		faults.inject(nil)
 		if err != nil {
 			t.Fatal(err)

@@ -126,7 +126,7 @@ func commitSlices(t *testing.T, s store.Store) {
 	for range 10 {
 		r.Random()
 		entries, rows := r.Batch()
-		if err := s.Commit(entries, rows); err != nil {
+		if err := s.Commit(entries, slices.Values(rows)); err != nil {
 			t.Fatal(err)
 		}
 		clear(entries)

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,7 +78,7 @@ func (r *Rig) Batch() ([]plane.Entry, []plane.Row) {
 func (r *Rig) Commit(s store.Store) {
 	r.t.Helper()
 	entries, rows := r.Batch()
-	if err := s.Commit(entries, rows); err != nil {
+	if err := s.Commit(entries, slices.Values(rows)); err != nil {
 		r.t.Fatal(err)
 	}
 }
