@@ -35,6 +35,7 @@ var rooms = []struct {
 }{
 	{dir: "core"},
 	{dir: "core/wire"},
+	{dir: "core/artifact", may: []string{"core/wire"}},
 	{dir: "core/rollout", may: []string{"core/wire"}},
 	{dir: "core/gate", may: []string{"core/wire"}},
 	{dir: "core/plane", may: []string{"core/wire", "core/rollout"}, testsMay: []string{"core"}},
@@ -253,6 +254,9 @@ func TestTheRoomsKeepTheirDistance(t *testing.T) {
 		{"core/wire", "core", false, false},
 		{"core/rollout", "core/wire", false, true},
 		{"core/rollout", "core/gate", false, false},
+		{"core/artifact", "core/wire", false, true},
+		{"core/artifact", "core/plane", false, false},
+		{"core/wire", "core/artifact", false, false},
 		{"core/gate", "core/wire", false, true},
 		{"core/gate", "core/rollout", false, false},
 		{"core/gate", "core/plane", false, false},

@@ -14,6 +14,8 @@
 //     statement of their rule accepts them (PROTOCOL T9, T11);
 //   - no bytes make the server fail: whatever comes with a good certificate is
 //     answered below 500, and what was refused has changed nothing;
+//   - no artifact verifies without a signature by a key of the trust file, and the
+//     canonical form of a document is the one of RFC 8785, and its own form;
 //   - a scenario is read or refused, and what is read is written so that it
 //     reads back to the same;
 //   - in a small world that runs a scenario, no checker's rule breaks.

@@ -29,6 +29,7 @@ type cli struct {
 	Sim     simCommand     `cmd:"" help:"Simulate fleets and planes, in virtual time."`
 	Gameday gamedayCommand `cmd:"" help:"Play a scenario with a real server and real agents."`
 	PKI     pkiCommand     `cmd:"" name:"pki" help:"Issue the fleet's certificates."`
+	Release releaseCommand `cmd:"" help:"Make, sign and verify signed releases."`
 	Fleet   fleetCommand   `cmd:"" help:"Run the agents of virtual hosts against a plane."`
 	Audit   auditCommand   `cmd:"" help:"Verify the tables of a database against its log."`
 	DB      dbCommand      `cmd:"" name:"db" help:"Inspect, copy, export or compact a database."`

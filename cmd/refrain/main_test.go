@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"flag"
 	"fmt"
@@ -32,15 +33,31 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	testscript.Main(m, map[string]func(){
-		"refrain":         main,
-		"systemctl":       systemctl,
-		"journalctl":      journalctl,
-		"groupadd":        groupadd,
-		"chgrp":           chgrp,
-		"refrain-full":    mainOnAFullDisk,
-		"refrain-planted": mainWithABug,
-		"interrupt":       interruptMain,
+		"refrain":              main,
+		"systemctl":            systemctl,
+		"journalctl":           journalctl,
+		"groupadd":             groupadd,
+		"chgrp":                chgrp,
+		"refrain-full":         mainOnAFullDisk,
+		"refrain-planted":      mainWithABug,
+		"interrupt":            interruptMain,
+		"refrain-sign-ed25519": signMain,
 	})
+}
+
+// signMain is a command that signs: its standard input with the key of seed 1, 2, 3 …
+func signMain() {
+	message, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		panic(err)
+	}
+	seed := make([]byte, ed25519.SeedSize)
+	for i := range seed {
+		seed[i] = byte(i + 1)
+	}
+	if _, err := os.Stdout.Write(ed25519.Sign(ed25519.NewKeyFromSeed(seed), message)); err != nil {
+		panic(err)
+	}
 }
 
 // mainOnAFullDisk is refrain with a standard output that takes nothing.
@@ -76,6 +93,11 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("COLUMNS", "100") // help is wrapped at the terminal's width
+			sample, err := filepath.Abs(filepath.Join("..", "..", "deploy", "release.example.yaml"))
+			if err != nil {
+				return err
+			}
+			env.Setenv("SAMPLE", sample)
 			return setupRunbooks(env)
 		},
 		Condition: func(name string) (bool, error) {

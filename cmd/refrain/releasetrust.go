@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/refrain-fleet/refrain/core/artifact"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// releaseTrustCommand makes a trust file.
+type releaseTrustCommand struct {
+	Previous string   `placeholder:"FILE" help:"The public key before, while a key is being replaced."`
+	Signer   []string `placeholder:"FILE" help:"The public key of a further signer. May be repeated."`
+	Required int      `default:"1" help:"How many have to sign, the release key among them (${default})."`
+	Key      string   `arg:"" help:"The public release key: one line of OpenSSH, or PEM."`
+}
+
+// Help implements [kong.HelpProvider].
+func (*releaseTrustCommand) Help() string {
+	return "Prints the file on standard output. Further signers and their number are for planes and for this tool; agents of NixFleet look at the release key only."
+}
+
+// Run implements the command.
+func (c *releaseTrustCommand) Run(io stdio) error {
+	var trust artifact.Trust
+	read := func(flag, path string) (*artifact.Key, error) {
+		key, _, err := readPublicKey(path)
+		if err != nil {
+			return nil, keyError(flag, err, "")
+		}
+		fmt.Fprintf(io.Err, "key %s  %s\n", key.ID(), path)
+		return &key, nil
+	}
+	var err error
+	if trust.Release.Current, err = read("KEY", c.Key); err != nil {
+		return err
+	}
+	if c.Previous != "" {
+		if trust.Release.Previous, err = read("--previous", c.Previous); err != nil {
+			return err
+		}
+	}
+	for _, path := range c.Signer {
+		key, err := read("--signer", path)
+		if err != nil {
+			return err
+		}
+		trust.Signers.Keys = append(trust.Signers.Keys, *key)
+	}
+	if c.Required < 1 || c.Required > len(c.Signer)+1 {
+		return usageError(fmt.Sprintf("--required is %d; want 1 to %d: the release key and the %d of --signer", c.Required, len(c.Signer)+1, len(c.Signer)))
+	}
+	if len(c.Signer) > 0 {
+		trust.Signers.Required = wire.Count(c.Required)
+	}
+	text := artifact.MarshalTrust(&trust)
+	if _, err := artifact.ParseTrust(text); err != nil {
+		return usageError(err.Error())
+	}
+	_, err = fmt.Fprintf(io.Out, "%s\n", text)
+	return err
+}
