@@ -32,6 +32,7 @@ func (p *Plane) Clone() *Plane {
 	}
 	c.table = p.table.clone(c.rollouts)
 	c.toReplay = p.cloneReplays(c.rollouts)
+	c.offers = p.offers.clone(c.rollouts)
 	return c
 }
 

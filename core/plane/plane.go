@@ -40,6 +40,7 @@ type Plane struct {
 	revocations map[wire.CommonName]wire.Time
 	retired     map[wire.RolloutID]retiredLine
 	toReplay    map[recordRef]struct{} // see RequestReplays
+	offers      offers
 
 	logged   wire.Seq // number of the last entry
 	readOnly bool     // nothing can be made durable (G9)

@@ -141,8 +141,14 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 			return err
 		}
 		return p.restoreReplay(&l)
+	case "offer":
+		var l offerLine
+		if err := wire.DecodeDocument(&rd.decoder, &offerLineSchema, doc, &l); err != nil {
+			return err
+		}
+		return p.restoreOffer(&l)
 	default:
-		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host or replay")
+		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay or offer")
 	}
 	return nil
 }

@@ -154,5 +154,5 @@ func (p *Plane) AppendState(dst []byte) []byte {
 			Heard: wire.Nanos(v.heard), Gone: wire.Flag(v.gone), NeverSeen: wire.Flag(v.unseen),
 		})
 	}
-	return p.appendReplays(dst)
+	return p.appendOffers(p.appendReplays(dst))
 }
