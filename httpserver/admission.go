@@ -208,6 +208,7 @@ type inboxState struct {
 	rebuilding      bool
 	wedged          bool
 	polls           int // that wait for work
+	paced           uint64
 	stats           gate.Stats
 }
 
@@ -218,6 +219,6 @@ func (a *admission) look() inboxState {
 	oldest, _ := g.Oldest(now)
 	return inboxState{
 		depth: g.Depth(), capacity: g.Config().Capacity, oldest: oldest, state: g.State(), stats: g.Stats(),
-		rebuilding: a.front.Rebuilding(), wedged: a.front.Wedged(now), polls: a.front.WaitingPolls(),
+		rebuilding: a.front.Rebuilding(), wedged: a.front.Wedged(now), polls: a.front.WaitingPolls(), paced: a.front.PacedPolls(),
 	}
 }

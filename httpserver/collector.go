@@ -26,6 +26,7 @@ var (
 	descInboxOldest   = describe("refrain_inbox_oldest_seconds", "Age of the oldest request in the inbox.")
 	descWedged        = describe("refrain_wedged", "1 if the inbox is not empty and no request has finished for longer than the reply timeout.")
 	descPollsWaiting  = describe("refrain_polls_waiting", "Dispatch polls waiting for work.")
+	descPollsPaced    = describe("refrain_polls_paced_total", "Dispatch polls refused because their host polls too often.")
 	descLateReplies   = describe("refrain_late_replies_total", "Replies discarded because they came at or after the deadline.")
 	descReplaysAsked  = describe("refrain_replays_asked_total", "Answers with X-Nixfleet-Replay-From.")
 	descConfirmed     = describe("refrain_confirmations_total", "Records confirmed by a heartbeat.")
@@ -42,7 +43,7 @@ var (
 // Describe implements [prometheus.Collector].
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descUnavailable, descInboxDepth, descInboxCapacity, descInboxOldest, descWedged, descPollsWaiting, descLateReplies, descReplaysAsked,
+		descUnavailable, descInboxDepth, descInboxCapacity, descInboxOldest, descWedged, descPollsWaiting, descPollsPaced, descLateReplies, descReplaysAsked,
 		descConfirmed, descEvents, descHosts, descRecords, descHeld, descSuspicions, descLogNumber,
 		descLinesDropped, descLinesLeftOut,
 	} {
@@ -70,6 +71,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descInboxOldest, inbox.oldest.Seconds())
 	gauge(descWedged, map[bool]float64{true: 1}[inbox.wedged])
 	gauge(descPollsWaiting, float64(inbox.polls))
+	counter(descPollsPaced, inbox.paced)
 	counter(descLateReplies, inbox.stats.LateReplies)
 
 	s := c.metrics.counts()

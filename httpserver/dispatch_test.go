@@ -35,9 +35,14 @@ func TestAPollWaitsForWork(t *testing.T) { // PROTOCOL D1, D3
 	if !strings.Contains(a.body, `"rollout_id":"stable@r1","target_closure":"c1"`) {
 		t.Errorf("dispatched %s", a.body)
 	}
-	// D2: it is offered until it is acknowledged.
-	c.do(http.MethodGet, dispatchPath, "").want(t, wire.OK)
+	// D2: it is offered again after 15 s, until it is acknowledged.
+	c.do(http.MethodGet, dispatchPath, "").want(t, wire.NoContent)
+	done = c.begin(http.MethodGet, dispatchPath+"?wait=60", "")
+	h.waiting(1)
+	h.advance(20 * time.Second)
+	(<-done).want(t, wire.OK)
 	c.do(http.MethodPost, "/v1/agent/events", ackBody("h1", "stable@r1")).want(t, wire.NoContent)
+	h.advance(20 * time.Second)
 	c.do(http.MethodGet, dispatchPath, "").want(t, wire.NoContent)
 }
 

@@ -77,12 +77,14 @@ func TestADispatchIsOfferedUntilItsAckIsApplied(t *testing.T) { // PROTOCOL D2
 	first.dispatched(t, "stable@r1")
 	again := func(when string) {
 		t.Helper()
+		h.advance(20 * time.Second) // 15 s, and to the next tick
 		if a := c.poll(); a.status != http.StatusOK || a.body != first.body {
 			t.Errorf("%s: got %v, want %v", when, a, first)
 		}
 	}
+	c.poll().want(t, wire.NoContent)
+	h.agent("h1").poll().want(t, wire.NoContent) // on another connection
 	again("after the answer")
-	h.agent("h1").poll().dispatched(t, "stable@r1") // on another connection
 	c.beat("h1", "stable@r1", "c0").want(t, wire.OK)
 	c.beat("h1", "", "c0").want(t, wire.OK)
 	again("after heartbeats")

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpserver/store/memory"
@@ -117,6 +118,8 @@ func TestAWaveWaitsForTheOneBefore(t *testing.T) { // PROTOCOL R2
 	}
 	wave("a0", "b0")
 	clients["a0"].tellAll("a0", "stable@r1", toState[wire.Converged]...)
+	wave()
+	h.advance(20 * time.Second) // b0 is offered it again (D2)
 	wave("b0")
 	clients["b0"].tellAll("b0", "stable@r1", "DispatchAck")
 	wave()

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/gate"
+	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
@@ -55,7 +56,7 @@ type Fate uint8
 const (
 	// Admitted: the gate admitted it. A poll that waited is offered again.
 	Admitted Fate = iota + 1
-	// Refused: the gate refused it.
+	// Refused: the gate refused it, or it is a poll that exceeds the pace of its host.
 	Refused
 	// Flushed: the driver was abandoned before the worker had taken it.
 	Flushed
@@ -98,16 +99,15 @@ func newFront[T any](cfg Config) (*Front[T], error) {
 // is the same.
 func (f *Front[T]) Gate() *gate.Gate[*Request[T]] { return f.gate }
 
-// Arrive takes a request that has passed every check. It reports whether the
-// gate admitted it; if not, it is among the answers.
+// Arrive takes a request that has passed every check. It reports whether it was
+// admitted; if not, it is among the answers.
 func (f *Front[T]) Arrive(now wire.Instant, r *Request[T]) (admitted bool) {
 	r.Outcome, r.Finished, r.answered, r.progress = wire.Outcome{}, false, false, nil
 	r.poll = poll[T]{}
-	admitted = f.offer(now, r)
-	if admitted && r.Wait > 0 {
-		f.enter(now, r)
+	if poll, polls := r.Input.(*plane.Poll); polls {
+		return f.arrivePoll(now, r, poll)
 	}
-	return admitted
+	return f.offer(now, r)
 }
 
 // offer puts a request through the gate.

@@ -29,7 +29,10 @@ type poll[T any] struct {
 
 // place is where the poll of a host is, if it has one. It is kept for as long as
 // the driver lives: hosts come back every minute.
-type place[T any] struct{ poll *Request[T] }
+type place[T any] struct {
+	poll *Request[T]
+	pace pace
+}
 
 // polls are the polls that wait for work. One that waits holds no slot of the
 // inbox and none of the plane's time (PROTOCOL D3).
@@ -45,6 +48,7 @@ type polls[T any] struct {
 	deadlines deadlines[T]
 	arrived   uint64
 	waiting   int
+	paced     uint64 // refused, see pace
 
 	allTurns, turns int // how many there are, and how many are free
 	first, last     *Request[T]
@@ -61,17 +65,12 @@ func hostOf[T any](r *Request[T]) wire.Hostname { return r.Input.(*plane.Poll).H
 
 // enter puts a poll on the list as soon as it asks for the first time, so that no
 // wake is lost before it waits.
-func (f *Front[T]) enter(now wire.Instant, r *Request[T]) {
+func (f *Front[T]) enter(now wire.Instant, r *Request[T], at *place[T]) {
 	p := &f.polls
 	p.arrived++
 	r.poll.until, r.poll.number = now.Mono+r.Wait, p.arrived
 	p.deadlines.push(r)
 	f.deadline(r.poll.until)
-	at := p.byHost[hostOf(r)]
-	if at == nil {
-		at = new(place[T])
-		p.byHost[hostOf(r)] = at
-	}
 	older := at.poll
 	at.poll, r.poll.place = r, at
 	if older != nil {

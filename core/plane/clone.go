@@ -36,6 +36,7 @@ func (p *Plane) Clone() *Plane {
 	if p.opening != nil {
 		c.takeUp(p.opening.line())
 	}
+	c.offers = p.offers.clone(c.rollouts)
 	return c
 }
 

@@ -44,7 +44,7 @@ func (p *Plane) dispatchDue(r *rolloutState, out *Output) {
 	}
 }
 
-// offered reports whether a host that asks for work is given this record's
+// offered reports whether this record's dispatch is queued for its host
 // (PROTOCOL D2, R1–R3).
 func (p *Plane) offered(r *rolloutState, rec *rollout.Record) bool {
 	return rec.State == wire.Pending && rec.DispatchedAt.IsSet() &&
@@ -55,7 +55,7 @@ func (p *Plane) offered(r *rolloutState, rec *rollout.Record) bool {
 // if there is none.
 func (p *Plane) next(h *host) (next recordRef) {
 	for _, ref := range h.records {
-		if p.offered(ref.rollout, ref.record()) && (next.rollout == nil || ref.rollout.order < next.rollout.order) {
+		if p.offered(ref.rollout, ref.record()) && !p.offers.has(ref) && (next.rollout == nil || ref.rollout.order < next.rollout.order) {
 			next = ref
 		}
 	}
@@ -71,7 +71,7 @@ func (p *Plane) HasWork(name wire.Hostname) bool {
 
 // poll answers a host that asks for work with the dispatch, of those queued for
 // it, whose rollout was opened first. It stays queued until its DispatchAck is
-// applied (D2).
+// applied, and is not offered again for [ReofferAfter] (D2).
 func (p *Plane) poll(name wire.Hostname, out *Output) {
 	next := p.next(&p.table.hosts[p.touch(name, out)])
 	if next.rollout == nil {
@@ -79,6 +79,7 @@ func (p *Plane) poll(name wire.Hostname, out *Output) {
 		return
 	}
 	rec := next.record()
+	p.offers.add(next, p.last.Mono)
 	// What made the dispatch (an opening, another host's event) may be in this
 	// batch, so the answer waits for all of it.
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: &wire.Dispatch{

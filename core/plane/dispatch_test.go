@@ -2,6 +2,7 @@ package plane_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ func TestADispatchIsOfferedUntilItsAckIsApplied(t *testing.T) { // PROTOCOL D2
 	b.step(open("stable@r1", "h1=c2"))
 	first := b.want(wire.OK, &plane.Poll{Hostname: "h1"})
 	b.now = time.Hour
+	b.step(&plane.Tick{})
 	second := b.want(wire.OK, &plane.Poll{Hostname: "h1"})
 	equal(t, "the second offer", outcomeText(&second.Outcome), outcomeText(&first.Outcome))
 
@@ -41,6 +43,67 @@ func TestADispatchIsOfferedUntilItsAckIsApplied(t *testing.T) { // PROTOCOL D2
 
 	b.tell("h1", "stable@r1", acked)
 	b.want(wire.NoContent, &plane.Poll{Hostname: "h1"})
+}
+
+// A dispatch that was offered is offered again from the first tick after 15 s
+// on, which wakes the polls of its host. Other dispatches are not held back.
+func TestADispatchIsOfferedAgainAfterFifteenSeconds(t *testing.T) { // PROTOCOL D2
+	b := started(t)
+	tick := func(at time.Duration, wakes ...wire.Hostname) {
+		t.Helper()
+		b.now = at
+		b.step(&plane.Tick{})
+		if got := b.out.Wakes; !slices.Equal(got, wakes) {
+			t.Errorf("the tick at %v wakes %v; want %v", at, got, wakes)
+		}
+	}
+	poll := func(want wire.RolloutID) {
+		t.Helper()
+		d, _ := b.step(&plane.Poll{Hostname: "h1"}).Outcome.Document.(*wire.Dispatch)
+		if d == nil && want != "" || d != nil && d.RolloutID != want {
+			t.Errorf("h1 is offered %v; want %q", d, want)
+		}
+		equal(t, "h1 has work", b.plane.HasWork("h1"), false)
+	}
+	b.step(open("stable@r1", "h1=c2 h2=c2"))
+	poll("stable@r1")
+	poll("")
+	b.step(open("edge@r1", "h1=c3")) // another channel
+	equal(t, "h1 has work", b.plane.HasWork("h1"), true)
+	poll("edge@r1")
+	b.step(open("stable@r2", "h1=c4")) // and a newer rollout of the first
+	poll("stable@r2")
+	b.tell("h1", "edge@r1", acked)
+
+	tick(15*time.Second - 1)
+	poll("")
+	b.now = 15 * time.Second
+	poll("") // not before a tick, so that a poll that waits is woken at the same time
+	tick(15*time.Second, "h1")
+	equal(t, "h1 has work", b.plane.HasWork("h1"), true)
+	poll("stable@r2") // edge@r1 is acknowledged, stable@r1 superseded
+	poll("")
+	tick(30*time.Second - 1)
+	tick(30*time.Second, "h1")
+
+	poll("stable@r2")
+	b.step(&plane.Started{})
+	poll("stable@r2") // a plane that was started anew offers at once
+}
+
+// Only hosts that were offered something keep anything of it, and not for long.
+func TestOffersAreForgotten(t *testing.T) { // PROTOCOL D2
+	b := started(t)
+	b.step(open("stable@r1", "h1=c2 h2=c2"))
+	offers := func() int { return strings.Count(string(b.plane.AppendState(nil)), "\noffer ") }
+	b.step(&plane.Poll{Hostname: "h1"})
+	b.step(&plane.Poll{Hostname: "h2"})
+	equal(t, "offers", offers(), 2)
+	b.tell("h1", "stable@r1", acked)
+	equal(t, "offers after an acknowledgement", offers(), 1)
+	b.now = 20 * time.Second
+	b.step(&plane.Tick{})
+	equal(t, "offers after their time", offers(), 0)
 }
 
 func TestTheRolloutOpenedFirstIsOfferedFirst(t *testing.T) { // PROTOCOL D1

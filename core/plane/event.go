@@ -88,6 +88,9 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 	if rec.State == from {
 		return
 	}
+	if from == wire.Pending {
+		p.offers.end(ref)
+	}
 	r.counts[from]--
 	r.counts[rec.State]++
 	p.stats.Records[from]--

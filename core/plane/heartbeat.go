@@ -83,10 +83,8 @@ func (p *Plane) confirm(ref recordRef, closure wire.Closure, at wire.Time, out *
 
 // confirmLogged walks a confirmation of the log.
 func (p *Plane) confirmLogged(in *Confirm, out *Output) {
-	if i, known := p.find(in.Hostname); known {
-		if ref, known := p.table.hosts[i].find(in.RolloutID); known {
-			p.confirm(ref, in.Closure, in.At, out)
-		}
+	if ref, known := p.refTo(in.Hostname, in.RolloutID); known {
+		p.confirm(ref, in.Closure, in.At, out)
 	}
 }
 

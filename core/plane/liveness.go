@@ -65,6 +65,7 @@ func (p *Plane) credit(d time.Duration, out *Output) {
 func (p *Plane) started(now wire.Instant) {
 	p.last = now
 	p.liveness = liveness{lastTick: now.Mono}
+	p.offers = offers{}
 	p.stats.HostsUnreachable, p.stats.HostsNeverSeen = 0, 0
 	for i := range p.table.vitals {
 		v := &p.table.vitals[i]
@@ -86,6 +87,7 @@ func (p *Plane) tick(impaired bool, out *Output) {
 		}
 	}
 	l.lastTick, l.credited = p.last.Mono, 0
+	p.reoffer(out)
 	p.judge(out)
 }
 

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
@@ -24,6 +25,13 @@ type model struct {
 	revoked    map[wire.CommonName]wire.Time
 	hosts      map[wire.Hostname]modelHost
 	readOnly   bool
+	given      map[offerOf]time.Duration // dispatches that are not offered again yet (D2)
+}
+
+// offerOf is a dispatch, by whose it is and in which rollout.
+type offerOf struct {
+	host wire.Hostname
+	id   wire.RolloutID
 }
 
 type quarantineKey struct {
@@ -50,7 +58,7 @@ func newModel() *model {
 	return &model{
 		rollouts: map[wire.RolloutID]*modelRollout{}, has: map[wire.Channel]wire.RolloutID{},
 		held: map[wire.RolloutID]bool{}, by: map[wire.RolloutID]wire.RolloutID{}, quarantine: map[quarantineKey]wire.QuarantineEntry{},
-		revoked: map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{},
+		revoked: map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{}, given: map[offerOf]time.Duration{},
 	}
 }
 
@@ -58,7 +66,7 @@ func (m *model) clone() *model {
 	c := &model{
 		rollouts: map[wire.RolloutID]*modelRollout{}, order: slices.Clone(m.order),
 		readOnly: m.readOnly, has: maps.Clone(m.has), held: maps.Clone(m.held), by: maps.Clone(m.by),
-		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts),
+		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given),
 	}
 	for id, r := range m.rollouts {
 		copied := *r
@@ -209,13 +217,16 @@ func (m *model) settle(now wire.Time, by wire.Hostname) {
 }
 
 // offers is what a poll of a host is answered with (PROTOCOL D1, D2): the
-// dispatched Pending record of the rollout opened first.
+// dispatched Pending record of the rollout opened first, but for those that it
+// was answered with just before.
 func (m *model) offers(h wire.Hostname) *rollout.Record {
 	for _, id := range m.order {
 		rec := m.rollouts[id].records[h]
 		if rec != nil && rec.State == wire.Pending && rec.DispatchedAt.IsSet() &&
 			m.inForce(id) && !m.halted(id) && !m.isQuarantined(rec) {
-			return rec
+			if _, given := m.given[offerOf{h, id}]; !given {
+				return rec
+			}
 		}
 	}
 	return nil
@@ -234,6 +245,7 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 	case *plane.Poll:
 		m.hear(in.Hostname)
 		if rec := m.offers(in.Hostname); rec != nil {
+			m.given[offerOf{rec.Hostname, rec.RolloutID}] = now.Mono
 			return wire.Outcome{Code: wire.OK, Document: &wire.Dispatch{
 				Hostname: rec.Hostname, RolloutID: rec.RolloutID, TargetClosure: rec.TargetClosure,
 				SoakDueAt: rec.SoakDueAt, SoakSeconds: rec.SoakSeconds, EnqueuedAt: rec.DispatchedAt,
@@ -241,6 +253,12 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 			}}
 		}
 		return wire.Outcome{Code: wire.NoContent}
+	case *plane.Started:
+		clear(m.given)
+		return wire.Outcome{}
+	case *plane.Tick:
+		maps.DeleteFunc(m.given, func(_ offerOf, at time.Duration) bool { return now.Mono >= at+15*time.Second })
+		return wire.Outcome{}
 	case *plane.OpenRollout:
 		return m.open(now.Wall, in.Manifest, plane.Takes)
 	case *plane.FileManifest:

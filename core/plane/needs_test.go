@@ -147,6 +147,13 @@ func TestAReplyIsTrueOfWhatItNeeds(t *testing.T) { // PROTOCOL E2
 func again(now wire.Instant, p *plane.Plane, in plane.Input, o wire.Outcome) (got, want string) {
 	var out plane.Output
 	p.Step(now, in, &out)
+	if _, polls := in.(*plane.Poll); polls {
+		// It was answered before with what it would be given first otherwise (D2).
+		for out.Replies[0].Outcome.Code == wire.OK && outcomeText(&out.Replies[0].Outcome) != outcomeText(&o) {
+			out.Reset()
+			p.Step(now, in, &out)
+		}
+	}
 	repeated := out.Replies[0].Outcome
 	if o.Code == wire.StoreUnavailable {
 		return "", "" // it says nothing of what is durable

@@ -86,7 +86,11 @@ func countWithheld(f *fleet, now wire.Instant, in plane.Input, out *plane.Output
 		case wire.Halted:
 			f.seen["a dispatch withheld, halted"]++
 		default:
-			f.seen["a dispatch withheld, quarantined"]++
+			if f.plane.Quarantined(rec.Snapshot.RolloutID.Channel(), rec.Snapshot.TargetClosure) {
+				f.seen["a dispatch withheld, quarantined"]++
+			} else {
+				f.seen["a dispatch withheld, offered before"]++
+			}
 		}
 	}
 }

@@ -40,6 +40,7 @@ type Plane struct {
 	revocations map[wire.CommonName]wire.Time
 	retired     map[wire.RolloutID]retiredLine
 	toReplay    map[recordRef]struct{} // see RequestReplays
+	offers      offers
 
 	opening *opening // a rollout that is opened in slices; nil if there is none
 	hidden  int      // hosts that only it knows of, or one before it that came to nothing

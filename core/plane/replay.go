@@ -66,11 +66,9 @@ func (p *Plane) appendReplays(dst []byte) []byte {
 }
 
 func (p *Plane) restoreReplay(l *replayLine) error {
-	if i, known := p.find(l.Hostname); known {
-		if ref, known := p.table.hosts[i].find(l.RolloutID); known {
-			p.markForReplay(ref)
-			return nil
-		}
+	if ref, known := p.refTo(l.Hostname, l.RolloutID); known {
+		p.markForReplay(ref)
+		return nil
 	}
 	return fmt.Errorf("no record of %s in %s comes before this line", l.Hostname, l.RolloutID)
 }

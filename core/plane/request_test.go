@@ -56,7 +56,7 @@ var requestKinds = func() []requestKind {
 
 // pauses are the times between two inputs: mostly none, sometimes just no stall
 // and sometimes just one.
-var pauses = []time.Duration{0, 0, 0, 0, 1, 100 * time.Millisecond, time.Second, time.Second + 1, 10 * time.Minute}
+var pauses = []time.Duration{0, 0, 0, 0, 1, 100 * time.Millisecond, time.Second, time.Second + 1, 15*time.Second - 1, 15 * time.Second, 10 * time.Minute}
 
 func (f *fleet) request() []request {
 	list := rapid.SampledFrom(requestKinds).Draw(f.t, "request").make(f)

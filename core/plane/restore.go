@@ -147,8 +147,14 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 			return err
 		}
 		p.takeUp(l)
+	case "offer":
+		var l offerLine
+		if err := wire.DecodeDocument(&rd.decoder, &offerLineSchema, doc, &l); err != nil {
+			return err
+		}
+		return p.restoreOffer(&l)
 	default:
-		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay or opening")
+		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay, opening or offer")
 	}
 	return nil
 }

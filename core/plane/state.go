@@ -158,5 +158,5 @@ func (p *Plane) AppendState(dst []byte) []byte {
 	if p.opening != nil {
 		dst = wire.AppendLine(dst, "opening", &openingLineSchema, p.opening.line())
 	}
-	return dst
+	return p.appendOffers(dst)
 }

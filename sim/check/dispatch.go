@@ -1,6 +1,8 @@
 package check
 
 import (
+	"fmt"
+	"maps"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -10,16 +12,30 @@ import (
 )
 
 // offers is S13: a poll is answered with work that is queued for its host,
-// and never with any that is quarantined, halted or superseded. Whose work
+// and never with any that is quarantined, halted or superseded, nor with what
+// the host was offered just before. Whose work
 // comes to be offered has its waiting polls woken; and what is quarantined is
 // what hosts rolled back from and nobody cleared.
 type offers struct {
 	l     *ledger
 	named int // wakes of the batch that were there before this step
+	// given are the dispatches that are not offered again yet, with the instant at
+	// which they were offered (PROTOCOL D2).
+	given map[givenTo]time.Duration
 }
 
+// givenTo is a dispatch that a host was given.
+type givenTo struct {
+	host int
+	id   wire.RolloutID
+}
+
+// offeredAgain is how long a dispatch is not offered again.
+const offeredAgain = 15 * time.Second
+
 func newOffers(s *Checks) {
-	c := &offers{l: s.ledger()}
+	c := &offers{l: s.ledger(), given: make(map[givenTo]time.Duration)}
+	s.on(world.EventPlaneStarted, func(*world.Event) { clear(c.given) })
 	s.on(world.EventStepping, c.stepping)
 	s.on(world.EventStepDone, c.stepDone)
 }
@@ -45,12 +61,26 @@ func (l *ledger) withheld(r *recordCopy) string {
 	}
 }
 
+// withheld says why a record's dispatch is not offered now.
+func (c *offers) withheld(r *recordCopy) string {
+	if why := c.l.withheld(r); why != "" {
+		return why
+	}
+	if at, given := c.given[givenTo{r.host, r.of.id}]; given {
+		return fmt.Sprintf("the host was offered it at %v, and the plane has not ticked since %v later", at, offeredAgain)
+	}
+	return ""
+}
+
 func (c *offers) stepping(e *world.Event) { c.named = len(e.Output.Wakes) }
 
 func (c *offers) stepDone(e *world.Event) {
 	w, m, in, reply := e.World, e.Message, e.Input, e.Reply
 	if _, is := in.(*plane.Poll); is {
 		c.poll(w, m, reply)
+	}
+	if _, is := in.(*plane.Tick); is {
+		maps.DeleteFunc(c.given, func(_ givenTo, at time.Duration) bool { return w.Now()-at >= offeredAgain })
 	}
 	for _, o := range c.l.affected {
 		for _, r := range o.records {
@@ -97,7 +127,7 @@ func (c *offers) poll(w *world.World, m *world.Message, reply *plane.Reply) {
 	d, offers := reply.Outcome.Document.(*wire.Dispatch)
 	if !offers {
 		for _, r := range c.l.now {
-			if c.l.withheld(r) == "" {
+			if c.withheld(r) == "" {
 				w.Violate("S13", "m%d: %s is queued for h%d, and its poll is answered %v; want the dispatch", m.ID(), r.of.id, r.host, reply.Outcome.Code)
 			}
 		}
@@ -108,7 +138,9 @@ func (c *offers) poll(w *world.World, m *world.Message, reply *plane.Reply) {
 		w.Violate("S13", "m%d: h%d is offered %s; want no offer: the host is not in that rollout", m.ID(), c.l.host, d.RolloutID)
 		return
 	}
-	if why := c.l.withheld(r); why != "" {
+	why := c.withheld(r)
+	c.given[givenTo{r.host, r.of.id}] = w.Now()
+	if why != "" {
 		w.Violate("S13", "m%d: h%d is offered %s; want no offer: %s", m.ID(), r.host, d.RolloutID, why)
 	}
 	want := wire.Dispatch{

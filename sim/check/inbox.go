@@ -21,7 +21,8 @@ type inboxModel struct {
 	life     int        // counts the lives; a request of another one is gone
 	inside   int
 	bulk     int
-	callers  []int // by number of the caller
+	callers  []int    // by number of the caller
+	polled   []polled // likewise
 
 	// now is the request that the event is about, prior what it was before. The
 	// model receives every event before those who judge by it.
@@ -31,6 +32,18 @@ type inboxModel struct {
 	reached  limit     // and why
 	before   counts    // what was in the inbox then, without the request itself
 }
+
+// polled is what is kept of the polls of a caller that were admitted: how much they
+// have used of what a caller may, as of an instant. Each uses up a second, and a
+// second comes back every second (PROTOCOL D3).
+type polled struct{ used, at time.Duration }
+
+// pollsAtOnce is how many polls of a host are admitted at once, if it has not polled
+// for as many seconds.
+const pollsAtOnce = 10
+
+// usedAt is how much is used up at an instant.
+func (p polled) usedAt(now time.Duration) time.Duration { return max(0, p.used-(now-p.at)) }
 
 // counts are numbers of requests in the inbox.
 type counts struct{ inside, others, ofCaller int }
@@ -42,6 +55,7 @@ const (
 	noLimit    limit = iota // none does
 	shutDown                // the inbox is closed
 	notUp                   // the plane has not started, or is being built again
+	tooOften                // the pace of the polls of one host
 	callerFull              // the cap of one caller
 	allFull                 // the capacity
 	othersFull              // what the heartbeats' reserve leaves
@@ -49,7 +63,7 @@ const (
 
 // refusal is the code that a request is refused with for each.
 var refusal = [...]wire.Code{
-	noLimit: wire.OK, shutDown: wire.Closed, notUp: wire.NotStarted, callerFull: wire.Saturated, allFull: wire.Saturated, othersFull: wire.Saturated,
+	noLimit: wire.OK, shutDown: wire.Closed, notUp: wire.NotStarted, tooOften: wire.Saturated, callerFull: wire.Saturated, allFull: wire.Saturated, othersFull: wire.Saturated,
 }
 
 // place is where a request is.
@@ -90,7 +104,8 @@ const perCaller = 4
 func OthersAtMost(capacity int) int { return capacity - min((capacity+3)/4, capacity-1) }
 
 func newInboxModel(s *Checks) *inboxModel {
-	q := &inboxModel{callers: make([]int, s.World.Scenario().Fleet.Hosts+2)}
+	callers := s.World.Scenario().Fleet.Hosts + 2
+	q := &inboxModel{callers: make([]int, callers), polled: make([]polled, callers)}
 	s.on(world.EventArrived, q.arrived)
 	s.on(world.EventAdmitted, q.admitted)
 	s.on(world.EventRefused, q.refused)
@@ -162,6 +177,10 @@ func (q *inboxModel) admitted(e *world.Event) {
 	if r == nil {
 		return
 	}
+	if r.place == atDoor && m.Kind() == scenario.RoutePoll {
+		p := &q.polled[r.caller]
+		*p = polled{p.usedAt(w.Now()) + time.Second, w.Now()}
+	}
 	r.place, r.deadline = inside, w.Now()+w.Scenario().Plane.ReplyTimeout
 	r.stepped, r.dropped, r.refused, r.replied = false, false, false, wire.OK
 	q.inside++
@@ -189,6 +208,8 @@ func (q *inboxModel) judge(w *world.World, m *world.Message) {
 		q.reached = shutDown
 	case !q.started || q.rebuilding:
 		q.reached = notUp
+	case q.pollsTooOften(w, m):
+		q.reached = tooOften
 	case q.before.ofCaller >= perCaller:
 		q.reached = callerFull
 	case q.inside >= w.Capacity():
@@ -199,6 +220,13 @@ func (q *inboxModel) judge(w *world.World, m *world.Message) {
 		q.reached = noLimit
 	}
 	q.expected = refusal[q.reached]
+}
+
+// pollsTooOften reports whether now is a poll that has just come and exceeds the
+// pace of its host. One that waited comes to the gate again, and is none.
+func (q *inboxModel) pollsTooOften(w *world.World, m *world.Message) bool {
+	return m.Kind() == scenario.RoutePoll && q.now != nil && q.prior.place == atDoor &&
+		q.polled[q.now.caller].usedAt(w.Now()) > (pollsAtOnce-1)*time.Second
 }
 
 // full reports whether the whole inbox is.
@@ -285,6 +313,7 @@ func (q *inboxModel) planeDown(*world.Event) {
 	q.started, q.closing, q.rebuilding = false, false, false
 	q.inside, q.bulk = 0, 0
 	clear(q.callers)
+	clear(q.polled)
 	q.life++
 	q.now = nil
 }
@@ -307,6 +336,8 @@ func (q *inboxModel) why(w *world.World, m *world.Message) string {
 		return "the inbox was closed, since the plane shuts down"
 	case notUp:
 		return "the plane had not started"
+	case tooOften:
+		return fmt.Sprintf("%s polls too often: the limit for one host is %d polls at once, and then one a second", m.Identity().Name, pollsAtOnce)
 	case callerFull:
 		return fmt.Sprintf("%d requests of %s were in the inbox, and the limit for one caller is %d", n.ofCaller, m.Identity().Name, perCaller)
 	case allFull:

@@ -17,7 +17,7 @@ func onHost(change func(*agent.Output, agent.Input)) func() *Saboteur {
 	}
 }
 
-// Worlds in which wedge, slots or agents are not as they should be: S15 to S20.
+// Worlds in which wedge, slots or agents are not as they should be: S15 to S22.
 var conductBroken = []Bug{
 	{"S15", "a wedge is seen too late", WedgedStory, anotherGate(func(c *gate.Config) { c.ReplyTimeout = 10 * time.Second })},
 	{"S16", "everybody is told the same second", CrowdedStory, onAnswer(func(_ *world.World, m *world.Message) {
@@ -38,6 +38,18 @@ var conductBroken = []Bug{
 			r.Outcome = wire.Unavailable(wire.StoreUnavailable, time.Second)
 		}
 	})},
+	{"S22", "a dispatch is offered again at once", QuietStory, func() *Saboteur {
+		last := map[wire.Hostname]wire.Outcome{}
+		return &Saboteur{OnStepDone: func(_ *world.World, _ *world.Message, in plane.Input, r *plane.Reply) {
+			if poll, is := in.(*plane.Poll); !is {
+				return
+			} else if r.Outcome.Code == wire.OK {
+				last[poll.Hostname] = r.Outcome
+			} else if again, offered := last[poll.Hostname]; offered {
+				r.Outcome = again
+			}
+		}}
+	}},
 	{"S17", "a host does not keep away from heartbeats as long as it was told", CrowdedStory, onHost(func(_ *agent.Output, in agent.Input) {
 		if x, is := in.(*agent.HeartbeatAnswered); is && x.Status == 503 {
 			x.RetryAfter = 5 * time.Minute

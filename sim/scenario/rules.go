@@ -4,7 +4,7 @@ import "slices"
 
 // Rule is one numbered rule that runs are held to.
 type Rule struct {
-	// Number is what a violation is reported under: S1 to S20, INV, L1 to L4,
+	// Number is what a violation is reported under: S1 to S22, INV, L1 to L4,
 	// G4, PANIC or WIRE.
 	Number string
 	// Text says what it holds to, and cites the protocol.
@@ -19,7 +19,7 @@ var rules = []Rule{
 	{"S3", "every event is answered, and moves its record, by the table of PROTOCOL E (E1, E3 to E8); a heartbeat by H4 and H5; nothing else moves a record, and the log gets an entry for each move"},
 	{"S4", "the plane's record is never ahead of the agent's own history, except by a marked confirmation, and at rest the two are equal (PROTOCOL A1, A4, E5, H4)"},
 	{"S5", "every request is answered exactly once, at its deadline at the latest; a poll at the end of its wait (PROTOCOL G3, D1, D3)"},
-	{"S6", "a request is answered 503 exactly when the inbox's limits, a deadline or a dropped reply call for it, with that reason, and with the Retry-After that was promised. The limits are the capacity, a quarter of it reserved for heartbeats, and 4 requests of one caller (PROTOCOL G1, G2, G4 to G6)"},
+	{"S6", "a request is answered 503 exactly when the inbox's limits, a deadline or a dropped reply call for it, with that reason, and with the Retry-After that was promised. The limits are the capacity, a quarter of it reserved for heartbeats, 4 requests of one caller, and the pace of a host's polls (PROTOCOL G1, G2, G4 to G6, D3)"},
 	{"S7", "the inbox never has more requests than its capacity, never more of other kinds than the quarter that is reserved for heartbeats leaves, and never more than 4 of one caller (PROTOCOL G1, G5, G6)"},
 	{"S8", "an answer has Replay-From exactly when drift or a gap calls for it, with the last event number of the plane's record (PROTOCOL H2, E6, E7)"},
 	{"S9", "a heartbeat that names no rollout is answered with a snapshot of each active record of its host, as it is, in the order of their IDs; every other with none (PROTOCOL H3, H6)"},
@@ -34,6 +34,7 @@ var rules = []Rule{
 	{"S18", "no poll waits while there is work for its host and the plane has nothing else to do (PROTOCOL D1)"},
 	{"S19", "nothing that lies in the plane's directory sends a host to an older release (PROTOCOL R6)"},
 	{"S20", "from a commit that failed until one has succeeded the plane logs nothing, refuses what would have to be logged, and goes on with everything else (PROTOCOL G9)"},
+	{"S22", "a dispatch is offered to a host again after 15 s at the earliest, and at most ten polls of a host are admitted at once, and then one a second (PROTOCOL D2, D3)"},
 	{"S26", "what is wanted of a host, and what it runs once it has converged, is what its own line of the manifest says (PROTOCOL R1)"},
 	{"INV", "gate, plane and agents keep their own invariants"},
 	{"G4", "a Retry-After is a whole number of seconds, at least one (PROTOCOL G4)"},
