@@ -144,7 +144,7 @@ func (e *exchange) write() {
 	}
 	// Without an identity there is nothing more to say on a connection, whatever was
 	// asked: kept open, it would only take a descriptor from a host (decision 033).
-	if e.outcome.Code.Status() == http.StatusUnauthorized || e.leaf() == nil || e.server.closing.isLast(e.r) {
+	if e.outcome.Code.Status() == http.StatusUnauthorized || e.leaf() == nil || e.isChunked() || e.server.closing.isLast(e.r) {
 		header["Connection"] = []string{"close"}
 	}
 	e.w.WriteHeader(e.answer.Status)
@@ -153,6 +153,12 @@ func (e *exchange) write() {
 		_, _ = e.w.Write(e.answer.Body)
 	}
 }
+
+// isChunked reports whether the request has a Transfer-Encoding. If it has a
+// Content-Length as well, another reader may take what follows the chunks for a part of
+// its body, so it must not be read as a request (RFC 9112, 6.1). net/http removes the
+// Content-Length, so which of them have both is not known.
+func (e *exchange) isChunked() bool { return len(e.r.TransferEncoding) > 0 }
 
 // count counts the exchange by route and class.
 func (e *exchange) count() {

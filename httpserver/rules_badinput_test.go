@@ -594,3 +594,23 @@ func TestRequestsMayFollowEachOtherWithoutWaiting(t *testing.T) { // PROTOCOL G3
 		t.Errorf("answered %v, want 200, 404, 200", got)
 	}
 }
+
+// What follows the chunks of a request may have been meant as a part of its body.
+func TestRequest_NothingFollowsChunks(t *testing.T) { // PROTOCOL T1
+	h := start(t)
+	body := heartbeatBody("h1")
+	const post = "POST /v1/agent/heartbeat HTTP/1.1\r\nHost: plane\r\nContent-Type: application/json\r\n"
+	chunked := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body)
+	hidden := fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", post, len(body), body)
+	for name, lines := range map[string]string{
+		"a length before": fmt.Sprintf("Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n", len(chunked)+len(hidden)),
+		"a length after":  fmt.Sprintf("Transfer-Encoding: chunked\r\nContent-Length: %d\r\n\r\n", len(chunked)),
+		"a folded line":   fmt.Sprintf("Transfer-Encoding:\r\n chunked\r\nContent-Length: %d\r\n\r\n", len(chunked)),
+		"no length":       "Transfer-Encoding: chunked\r\n\r\n",
+	} {
+		answers := h.agent("h1").raw(post + lines + chunked + hidden)
+		if len(answers) != 1 || answers[0].StatusCode != http.StatusOK || !answers[0].Close {
+			t.Errorf("%s: %d answers (%v); want one 200 that closes the connection", name, len(answers), answers)
+		}
+	}
+}
