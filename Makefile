@@ -85,6 +85,10 @@ kill: ## kill the real binary under load ROUNDS (200) times, damage its log, fil
 rotate: ## replace certificates and CA of the real binary under the load of ROTATE_AGENTS (200)
 	ROTATE_AGENTS=$(ROTATE_AGENTS) $(GO) test ./cmd/refrain -count=1 -timeout 20m -v -run '^TestRotationsUnderLoadFailNoRequest$$'
 
+.PHONY: attack
+attack: ## attack the real binary in 16 ways and print what honest hosts feel, which takes 6 minutes; ATTACK has flags
+	$(GO) run ./scenarios/attack/run $(ATTACK)
+
 .PHONY: bench
 bench: ## run the benchmarks that BENCH (all) matches
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
