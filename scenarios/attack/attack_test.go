@@ -48,6 +48,9 @@ func TestAttacks_AreSurvived(t *testing.T) {
 			if r.DescriptorLimit > 0 && r.Descriptors > r.DescriptorLimit {
 				t.Errorf("%d descriptors are open, want at most %d", r.Descriptors, r.DescriptorLimit)
 			}
+			for _, note := range r.Attackers.Notes {
+				t.Log(note)
+			}
 			if len(r.Attackers.Counts) == 0 {
 				t.Error("the attackers did nothing")
 			}

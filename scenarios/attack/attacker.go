@@ -21,8 +21,6 @@ type plan struct {
 	PKI     string // the directory of the fleet's certificates
 	For     time.Duration
 	Short   bool // small numbers
-	// Descriptors is the limit of the server.
-	Descriptors int
 }
 
 // findings are what the attackers' process reports.

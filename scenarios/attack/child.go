@@ -24,8 +24,8 @@ type message struct {
 }
 
 const (
-	prepareTimeout = 60 * time.Second // until the attackers are ready
-	endTimeout     = 30 * time.Second // for the end of an attack
+	prepareTimeout = 2 * time.Minute // until the attackers are ready
+	endTimeout     = 2 * time.Minute // for the end of an attack
 )
 
 // RunAttacker runs the attackers and ends the process, if the process was started
@@ -81,7 +81,7 @@ func runAttacker(in *bufio.Reader, answer func(message)) error {
 	ctx, stop := context.WithTimeout(context.Background(), a.plan.For)
 	defer stop()
 	if err := begin(ctx); err != nil {
-		return err
+		a.note("the attack ended early: %v", err)
 	}
 	found := a.findings()
 	answer(message{Findings: &found})

@@ -50,7 +50,7 @@ func (a *attacker) event(i, seq, signature int) string {
 func (a *attacker) session(ctx context.Context, pair *tls.Certificate, each func(*link) error) error {
 	l, err := a.connect(ctx, pair)
 	if err != nil {
-		a.lost(ctx, err, "connections refused")
+		a.lost(ctx, err, "connections failed")
 		return err
 	}
 	defer l.close()

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -20,7 +21,7 @@ import (
 
 // startTimeout bounds the start of the server, and stopTimeout its end.
 const (
-	startTimeout = 60 * time.Second
+	startTimeout = 2 * time.Minute
 	stopTimeout  = 20 * time.Second
 )
 
@@ -180,6 +181,19 @@ func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()
+}
+
+// buildOf is what a binary says of itself; empty if it does not say.
+func buildOf(ctx context.Context, binary string) string {
+	text, err := exec.CommandContext(ctx, binary, "version").Output()
+	if err != nil {
+		return ""
+	}
+	var parts []string
+	for line := range strings.Lines(string(text)) {
+		parts = append(parts, strings.Join(strings.Fields(line), " "))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Build builds the binary of the module in whose source the program runs, into dir.

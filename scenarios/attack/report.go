@@ -13,6 +13,7 @@ import (
 // Report is the result of a run.
 type Report struct {
 	Binary  string   `json:"binary"`
+	Build   string   `json:"build"` // what the binary says of itself
 	Short   bool     `json:"short"`
 	Seconds float64  `json:"seconds"` // of an attack
 	Limits  Limits   `json:"limits"`
@@ -155,6 +156,9 @@ func (r *Report) Write(w io.Writer) error {
 	}
 	_ = details.Flush()
 	fmt.Fprintf(&text, "\n%s\n", r.verdict())
+	if r.Build != "" {
+		fmt.Fprintf(&text, "build    %s\n", r.Build)
+	}
 	_, err := io.WriteString(w, text.String())
 	return err
 }

@@ -47,10 +47,10 @@ type Config struct {
 // Limits are what honest hosts may feel.
 type Limits struct {
 	// Failed is the share of their requests that may fail.
-	Failed float64
+	Failed float64 `json:"failed"`
 	// Times is how many times the quiet p99 the p99 may be, unless it is below Floor.
-	Times float64
-	Floor time.Duration
+	Times float64       `json:"times"`
+	Floor time.Duration `json:"floor_ns"`
 }
 
 // DefaultLimits are 1 % of the requests and three times the quiet p99. Below 200 ms a
@@ -116,7 +116,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	report := &Report{Binary: c.Binary, Seconds: c.For.Seconds(), Short: c.Short, Limits: c.Limits}
+	report := &Report{Binary: c.Binary, Build: buildOf(ctx, c.Binary), Seconds: c.For.Seconds(), Short: c.Short, Limits: c.Limits}
 	for i, attack := range c.Attacks {
 		progress := func(what string) {
 			c.Progress(fmt.Sprintf("%d of %d: %s: %s", i+1, len(c.Attacks), attack.Name, what))
@@ -179,7 +179,11 @@ func readAuthority(dir string) (authority *pki.Authority, certificate []byte, er
 // measure runs one attack on a new server.
 func (f *fleet) measure(ctx context.Context, c *Config, attack Attack, home string, progress func(string)) (*Result, error) {
 	progress("starting the server")
-	s, err := startServer(ctx, c, home, f.dir, attack.Descriptors)
+	descriptors := attack.Descriptors
+	if limit := descriptorLimit(); limit > 0 && uint64(descriptors) > limit {
+		descriptors = 0 // this machine has the smaller limit
+	}
+	s, err := startServer(ctx, c, home, f.dir, descriptors)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +207,7 @@ func (f *fleet) measure(ctx context.Context, c *Config, attack Attack, home stri
 	progress("preparing")
 	lasts := c.For * time.Duration(max(1, attack.Longer))
 	attackers, err := startAttackers(plan{
-		Attack: attack.Name, Address: s.address, PKI: f.dir, For: lasts, Short: c.Short, Descriptors: attack.Descriptors,
+		Attack: attack.Name, Address: s.address, PKI: f.dir, For: lasts, Short: c.Short,
 	}, c.Stderr)
 	if err != nil {
 		return nil, err
@@ -246,7 +250,7 @@ func (f *fleet) measure(ctx context.Context, c *Config, attack Attack, home stri
 		result.Attackers = *m.Findings
 	}
 	result.AttackSeconds = ended.Sub(began).Seconds()
-	result.ResidentBytes, result.Descriptors, result.DescriptorLimit = int64(most.resident), most.descriptors, attack.Descriptors
+	result.ResidentBytes, result.Descriptors, result.DescriptorLimit = int64(most.resident), most.descriptors, descriptors
 	result.Cores = (after.seconds - before.seconds) / result.AttackSeconds
 
 	progress("waiting for the hosts to recover")

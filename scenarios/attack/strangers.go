@@ -72,7 +72,7 @@ func slowHeaders(_ context.Context, a *attacker) (func(context.Context) error, e
 func (a *attacker) trickle(ctx context.Context, pair *tls.Certificate, beginning string) error {
 	l, err := a.connect(ctx, pair)
 	if err != nil {
-		a.lost(ctx, err, "connections refused")
+		a.lost(ctx, err, "connections failed")
 		return err
 	}
 	defer l.close()
@@ -124,7 +124,7 @@ func (a *attacker) hold(ctx context.Context, beginning []byte) error {
 	inParallel(ctx, a.sockets(a.number(10_000, 400)), func(ctx context.Context, _ int) error {
 		conn, err := a.dial(ctx)
 		if err != nil {
-			a.lost(ctx, err, "connections refused")
+			a.lost(ctx, err, "connections failed")
 			return err
 		}
 		defer conn.Close()

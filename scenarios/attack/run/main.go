@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -24,21 +25,23 @@ import (
 
 func main() {
 	attack.RunAttacker()
-	os.Exit(run())
+	os.Exit(command())
 }
 
 // flags are what is asked for besides the configuration of the attacks.
 type flags struct {
-	only                 string
+	only, from           string
 	list, json, markdown bool
 }
 
-func run() int {
+// command reads the flags and returns the exit code.
+func command() int {
 	cfg := attack.Config{Limits: attack.DefaultLimits(), Stderr: os.Stderr}
 	var f flags
 	flag.StringVar(&cfg.Binary, "binary", "", "the program refrain that is attacked, to compare builds; default: it is built from the source around")
 	flag.StringVar(&cfg.Listen, "listen", "127.0.0.1:0", "the address that the server listens on, of the loopback")
 	flag.StringVar(&f.only, "only", "", "a pattern: only the attacks whose names it matches")
+	flag.StringVar(&f.from, "from", "", "print the report in this file, which --json has written, and attack nothing")
 	flag.BoolVar(&f.list, "list", false, "list the attacks and end")
 	flag.DurationVar(&cfg.For, "for", 0, "how long each attack takes (default 10s, 2s with --short)")
 	flag.DurationVar(&cfg.Quiet, "quiet", 0, "how long the hosts are measured before each attack (default 4s, 1s with --short)")
@@ -78,21 +81,12 @@ func measure(ctx context.Context, cfg attack.Config, f flags) (code int, err err
 	if f.list {
 		return 0, list(cfg.Attacks)
 	}
-	if cfg.Binary == "" {
-		dir, err := os.MkdirTemp("", "refrain-attack-*")
-		if err != nil {
-			return 0, err
-		}
-		defer os.RemoveAll(dir)
-		if cfg.Binary, err = attack.Build(ctx, dir, os.Stderr); err != nil {
-			return 0, err
-		}
+	var report *attack.Report
+	if f.from != "" {
+		report, err = read(f.from)
+	} else {
+		report, err = run(ctx, cfg)
 	}
-	began := time.Now()
-	if isatty.IsTerminal(os.Stderr.Fd()) {
-		cfg.Progress = func(line string) { fmt.Fprintf(os.Stderr, "%4.0fs  %s\n", time.Since(began).Seconds(), line) }
-	}
-	report, err := attack.Run(ctx, cfg)
 	switch {
 	case err != nil:
 		return 0, err
@@ -107,6 +101,38 @@ func measure(ctx context.Context, cfg attack.Config, f flags) (code int, err err
 		code = 1
 	}
 	return code, err
+}
+
+// run runs the attacks, on a binary that it builds if none is named.
+func run(ctx context.Context, cfg attack.Config) (*attack.Report, error) {
+	if cfg.Binary == "" {
+		dir, err := os.MkdirTemp("", "refrain-attack-*")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir)
+		if cfg.Binary, err = attack.Build(ctx, dir, os.Stderr); err != nil {
+			return nil, err
+		}
+	}
+	began := time.Now()
+	if isatty.IsTerminal(os.Stderr.Fd()) {
+		cfg.Progress = func(line string) { fmt.Fprintf(os.Stderr, "%4.0fs  %s\n", time.Since(began).Seconds(), line) }
+	}
+	return attack.Run(ctx, cfg)
+}
+
+// read reads a report.
+func read(path string) (*attack.Report, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("--from: %w", err)
+	}
+	report := new(attack.Report)
+	if err := json.Unmarshal(text, report); err != nil {
+		return nil, fmt.Errorf("--from: %s is no report that --json has written: %w", path, err)
+	}
+	return report, nil
 }
 
 // list prints the attacks.
