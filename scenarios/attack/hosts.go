@@ -70,7 +70,7 @@ func (h *honest) live(ctx context.Context) {
 	var all sync.WaitGroup
 	all.Go(func() {
 		for sent := 1; ctx.Err() == nil; sent++ {
-			h.measured(h.heartbeat)
+			h.measured(false, h.heartbeat)
 			if h.fresh && sent%freshEvery == 0 {
 				h.client.CloseIdleConnections()
 			}
@@ -79,7 +79,7 @@ func (h *honest) live(ctx context.Context) {
 	})
 	all.Go(func() {
 		for ctx.Err() == nil {
-			h.measured(h.event)
+			h.measured(true, h.event)
 			pause(ctx, eventEvery)
 		}
 	})
@@ -93,10 +93,10 @@ func (h *honest) live(ctx context.Context) {
 }
 
 // measured makes a request and notes it.
-func (h *honest) measured(do func(context.Context) error) {
+func (h *honest) measured(event bool, do func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
-	r := h.ledger.begin()
+	r := h.ledger.begin(event)
 	err := do(ctx)
 	h.ledger.end(r, time.Since(r.at), causeOf(err))
 }

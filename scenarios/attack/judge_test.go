@@ -26,6 +26,7 @@ func TestResult_BrokenLimitsAreNamed(t *testing.T) {
 		"below floor":   {Result{Quiet: Window{P99: 1}, During: Window{Requests: 9, P99: 200}, Recovered: true}, nil},
 		"failures":      {Result{Quiet: quiet, During: Window{Requests: 50, Failed: 1}, Recovered: true}, []string{"2.0 % of the honest requests failed; want at most 1.0 %"}},
 		"slow":          {Result{Quiet: quiet, During: Window{Requests: 50, P99: 301}, Recovered: true}, []string{"p99 was 301 ms; want at most 300 ms"}},
+		"slow events":   {Result{Quiet: quiet, During: Window{EventP99: 201}, Recovered: true}, []string{"p99 of events was 201 ms; want at most 200 ms"}},
 		"no recovery":   {Result{RecoverySeconds: 30}, []string{"the hosts were not answered as before within 30 s"}},
 		"dead":          {Result{Dead: "the server ended", Recovered: true}, []string{"the server ended"}},
 		"what is wrong": {Result{Attackers: findings{Wrong: []string{"x"}}, Recovered: true}, []string{"x"}},
@@ -58,9 +59,13 @@ func TestLedger_AWindowHasItsRequestsOnly(t *testing.T) {
 	if w, _ := l.window(began.Add(10*time.Second), began.Add(20*time.Second)); w.Requests != 10 || w.P99 != 19 {
 		t.Errorf("a part has %+v; want 10 requests and 19 ms", w)
 	}
-	r := l.begin()
+	r := l.begin(true)
 	if _, ended := l.window(r.at, r.at.Add(time.Hour)); ended {
 		t.Error("a window has ended although a request has not")
+	}
+	l.end(r, time.Second, "")
+	if w, ended := l.window(r.at, r.at.Add(time.Hour)); !ended || w.EventP99 != 1000 {
+		t.Errorf("an event has %+v, ended %t; want 1000 ms of events", w, ended)
 	}
 	if got := l.failures()["503 saturated"]; got != 2 {
 		t.Errorf("%d failures are counted by their cause, want 2", got)
@@ -146,9 +151,9 @@ func TestReport_TableIsAligned(t *testing.T) {
 	if err := r.WriteMarkdown(&page); err != nil {
 		t.Fatal(err)
 	}
-	want := `attack  requests  failed  p50 ms  p99 ms  quiet p99  recovery s  RSS MB  descriptors  CPU   database MB  verdict
-idle    1000      0.0 %   1.0     20.0    10.0       0.0         40      90 of 4096   0.00  0.0          withstood
-disk    10        10.0 %  0.0     0.0     0.0        none        -       -            -     2.0          BROKEN
+	want := `attack  requests  failed  p50 ms  p99 ms  quiet  event p99  quiet  recovery s  RSS MB  descriptors  CPU   database MB  verdict
+idle    1000      0.0 %   1.0     20.0    10.0   0.0        0.0    0.0         40      90 of 4096   0.00  0.0          withstood
+disk    10        10.0 %  0.0     0.0     0.0    0.0        0.0    none        -       -            -     2.0          BROKEN
 
 disk  failed: 503 saturated 1
 disk  BROKEN: x
@@ -158,10 +163,10 @@ BROKEN by 1 of 2 attacks
 	if text.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", text.String(), want)
 	}
-	wantPage := `| attack | requests | failed | p50 ms | p99 ms | quiet p99 | recovery s | RSS MB | descriptors | CPU | database MB | verdict |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|
-| idle | 1000 | 0.0 % | 1.0 | 20.0 | 10.0 | 0.0 | 40 | 90 of 4096 | 0.00 | 0.0 | withstood |
-| disk | 10 | 10.0 % | 0.0 | 0.0 | 0.0 | none | - | - | - | 2.0 | BROKEN |
+	wantPage := `| attack | requests | failed | p50 ms | p99 ms | quiet | event p99 | quiet | recovery s | RSS MB | descriptors | CPU | database MB | verdict |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|
+| idle | 1000 | 0.0 % | 1.0 | 20.0 | 10.0 | 0.0 | 0.0 | 0.0 | 40 | 90 of 4096 | 0.00 | 0.0 | withstood |
+| disk | 10 | 10.0 % | 0.0 | 0.0 | 0.0 | 0.0 | 0.0 | none | - | - | - | 2.0 | BROKEN |
 `
 	if page.String() != wantPage {
 		t.Errorf("got\n%s\nwant\n%s", page.String(), wantPage)

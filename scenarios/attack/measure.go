@@ -11,6 +11,7 @@ import (
 type request struct {
 	at     time.Time // when it was sent; of a poll, when its answer was due
 	took   time.Duration
+	event  bool // it waits for the disk; heartbeats and polls do not
 	failed bool
 	done   bool
 }
@@ -23,10 +24,10 @@ type ledger struct {
 }
 
 // begin notes a request that is sent now.
-func (l *ledger) begin() *request {
+func (l *ledger) begin(event bool) *request {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := &request{at: time.Now()}
+	r := &request{at: time.Now(), event: event}
 	l.requests = append(l.requests, r)
 	return r
 }
@@ -63,10 +64,12 @@ type Window struct {
 	// a 2xx.
 	Requests int `json:"requests"`
 	Failed   int `json:"failed"`
-	// P50 and P99 are the times that so many of a hundred answered requests did not
-	// exceed, in milliseconds.
-	P50 float64 `json:"p50_ms"`
-	P99 float64 `json:"p99_ms"`
+	// P50 and P99 are the times that so many of a hundred answered heartbeats and polls
+	// did not exceed, in milliseconds. EventP99 is the same for events, which wait for
+	// the disk.
+	P50      float64 `json:"p50_ms"`
+	P99      float64 `json:"p99_ms"`
+	EventP99 float64 `json:"event_p99_ms"`
 }
 
 // Share is the share of the requests that failed.
@@ -77,7 +80,7 @@ func (w Window) Share() float64 { return float64(w.Failed) / float64(max(1, w.Re
 func (l *ledger) window(from, to time.Time) (w Window, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var took []time.Duration
+	var took, events []time.Duration
 	ended = true
 	for _, r := range l.requests {
 		if r.at.Before(from) || !r.at.Before(to) {
@@ -89,12 +92,16 @@ func (l *ledger) window(from, to time.Time) (w Window, ended bool) {
 			ended = false
 		case r.failed:
 			w.Failed++
+		case r.event:
+			events = append(events, r.took)
 		default:
 			took = append(took, r.took)
 		}
 	}
 	slices.Sort(took)
+	slices.Sort(events)
 	w.P50, w.P99 = quantile(took, 0.5), quantile(took, 0.99)
+	w.EventP99 = quantile(events, 0.99)
 	return w, ended
 }
 

@@ -63,8 +63,11 @@ func (r *Result) judge(limits Limits) {
 	if share := r.During.Share(); share > limits.Failed {
 		problem("%.1f %% of the honest requests failed; want at most %.1f %%", 100*share, 100*limits.Failed)
 	}
-	if limit := limits.p99(r.Quiet); r.During.P99 > limit {
+	if limit := limits.p99(r.Quiet.P99); r.During.P99 > limit {
 		problem("p99 was %.0f ms; want at most %.0f ms", r.During.P99, limit)
+	}
+	if limit := limits.p99(r.Quiet.EventP99); r.During.EventP99 > limit {
+		problem("p99 of events was %.0f ms; want at most %.0f ms", r.During.EventP99, limit)
 	}
 	if !r.Recovered {
 		problem("the hosts were not answered as before within %.0f s", r.RecoverySeconds)
@@ -83,7 +86,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	return encoder.Encode(r)
 }
 
-var columns = []string{"attack", "requests", "failed", "p50 ms", "p99 ms", "quiet p99", "recovery s", "RSS MB", "descriptors", "CPU", "database MB", "verdict"}
+var columns = []string{"attack", "requests", "failed", "p50 ms", "p99 ms", "quiet", "event p99", "quiet", "recovery s", "RSS MB", "descriptors", "CPU", "database MB", "verdict"}
 
 // row is a line of the table.
 func (r *Result) row() []string {
@@ -108,6 +111,7 @@ func (r *Result) row() []string {
 	return []string{
 		r.Name, fmt.Sprint(r.During.Requests), fmt.Sprintf("%.1f %%", 100*r.During.Share()),
 		fmt.Sprintf("%.1f", r.During.P50), fmt.Sprintf("%.1f", r.During.P99), fmt.Sprintf("%.1f", r.Quiet.P99),
+		fmt.Sprintf("%.1f", r.During.EventP99), fmt.Sprintf("%.1f", r.Quiet.EventP99),
 		recovery, known(r.ResidentBytes > 0, "%.0f", float64(r.ResidentBytes)/1e6), descriptors,
 		known(r.ResidentBytes > 0, "%.2f", r.Cores), fmt.Sprintf("%.1f", float64(r.DatabaseBytes)/1e6), verdict,
 	}

@@ -57,9 +57,14 @@ type Limits struct {
 // p99 is not judged: on a busy machine the quiet one is some ten milliseconds itself.
 func DefaultLimits() Limits { return Limits{Failed: 0.01, Times: 3, Floor: 200 * time.Millisecond} }
 
-// p99 is the limit of the p99 in milliseconds.
-func (l Limits) p99(quiet Window) float64 {
-	return max(l.Times*quiet.P99, float64(l.Floor.Milliseconds()))
+// p99 is the limit of a p99 by the quiet one, in milliseconds.
+func (l Limits) p99(quiet float64) float64 {
+	return max(l.Times*quiet, float64(l.Floor.Milliseconds()))
+}
+
+// asBefore reports whether hosts are answered within the limits.
+func (l Limits) asBefore(w, quiet Window) bool {
+	return w.Requests > 0 && w.Failed == 0 && w.P99 <= l.p99(quiet.P99) && w.EventP99 <= l.p99(quiet.EventP99)
 }
 
 func (c *Config) validate() error {
@@ -310,7 +315,7 @@ func recovery(ctx context.Context, c *Config, l *ledger, quiet Window, ended tim
 		if err != nil {
 			return 0, false, err
 		}
-		if w.Requests > 0 && w.Failed == 0 && w.P99 <= c.Limits.p99(quiet) {
+		if c.Limits.asBefore(w, quiet) {
 			return from.Sub(ended).Seconds(), true, nil
 		}
 	}
