@@ -62,11 +62,11 @@ func (a *attacker) countN(what string, n int64) {
 	a.found.Counts[what] += n
 }
 
-// lost counts something that went wrong for the attackers, unless it was the end of the
-// attack.
+// lost counts something that went wrong for the attackers, with its cause, unless it was
+// the end of the attack.
 func (a *attacker) lost(ctx context.Context, err error, what string) {
 	if err != nil && ctx.Err() == nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		a.count(what)
+		a.count(what + " (" + causeOf(err) + ")")
 	}
 }
 

@@ -107,7 +107,8 @@ func (c *Config) validate() error {
 	return checkLoopback(c.Listen)
 }
 
-// Run runs the attacks, one after the other. The error is for what could not be run.
+// Run runs the attacks, one after the other. The error is for what could not be run; then
+// the report has the attacks before it, or is nil.
 func Run(ctx context.Context, c Config) (*Report, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
@@ -128,15 +129,15 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		}
 		home := filepath.Join(dir, attack.Name)
 		if err := os.Mkdir(home, 0o700); err != nil {
-			return nil, err
+			return report, err
 		}
 		result, err := f.measure(ctx, &c, attack, home, progress)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", attack.Name, err)
+			return report, fmt.Errorf("%s: %w", attack.Name, err)
 		}
 		report.Results = append(report.Results, *result)
 		if err := os.RemoveAll(home); err != nil { // a database of some hundred megabytes
-			return nil, err
+			return report, err
 		}
 	}
 	return report, nil

@@ -9,8 +9,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"regexp"
@@ -62,7 +64,7 @@ func command() int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	code, err := measure(ctx, cfg, f)
+	code, err := measure(ctx, cfg, f, os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "attack:", err)
 		return 2
@@ -70,7 +72,9 @@ func command() int {
 	return code
 }
 
-func measure(ctx context.Context, cfg attack.Config, f flags) (code int, err error) {
+// measure does what the flags ask for, and returns the exit code unless it fails. After a
+// failure or an interruption it prints what was measured until then.
+func measure(ctx context.Context, cfg attack.Config, f flags, out io.Writer) (code int, err error) {
 	pattern, err := regexp.Compile(f.only)
 	if err != nil {
 		return 0, fmt.Errorf("--only: %w", err)
@@ -79,7 +83,7 @@ func measure(ctx context.Context, cfg attack.Config, f flags) (code int, err err
 		return 0, fmt.Errorf("--only: no attack is called like %q; --list lists them", f.only)
 	}
 	if f.list {
-		return 0, list(cfg.Attacks)
+		return 0, list(cfg.Attacks, out)
 	}
 	var report *attack.Report
 	if f.from != "" {
@@ -87,20 +91,23 @@ func measure(ctx context.Context, cfg attack.Config, f flags) (code int, err err
 	} else {
 		report, err = run(ctx, cfg)
 	}
-	switch {
-	case err != nil:
+	if report == nil || err != nil && len(report.Results) == 0 {
 		return 0, err
+	}
+	write := report.Write
+	switch {
 	case f.json:
-		err = report.WriteJSON(os.Stdout)
+		write = report.WriteJSON
 	case f.markdown:
-		err = report.WriteMarkdown(os.Stdout)
-	default:
-		err = report.Write(os.Stdout)
+		write = report.WriteMarkdown
 	}
-	if err == nil && !report.Withstood() {
-		code = 1
+	if err := errors.Join(err, write(out)); err != nil {
+		return 0, err
 	}
-	return code, err
+	if !report.Withstood() {
+		return 1, nil
+	}
+	return 0, nil
 }
 
 // run runs the attacks, on a binary that it builds if none is named.
@@ -136,8 +143,8 @@ func read(path string) (*attack.Report, error) {
 }
 
 // list prints the attacks.
-func list(attacks []attack.Attack) error {
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+func list(attacks []attack.Attack, out io.Writer) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, a := range attacks {
 		fmt.Fprintf(table, "%s\t%s\n", a.Name, a.Does)
 	}
