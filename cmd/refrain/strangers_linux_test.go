@@ -2,15 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"strings"
@@ -19,6 +13,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/scenarios/attack"
 )
 
 // Attacks of strangers on the real binary, over the loopback alone, from 127.0.0.2:
@@ -77,47 +72,16 @@ func (k *killRig) duringAttack(attack func()) {
 	}
 }
 
-// bogusChain is a client's certificate with n slow certificates after it. Each of them
-// may have signed it, by its name, and none has.
-func bogusChain(t *testing.T, n int) tls.Certificate {
-	t.Helper()
-	key := func(curve elliptic.Curve) *ecdsa.PrivateKey {
-		k, err := ecdsa.GenerateKey(curve, rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return k
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "bogus"}, BasicConstraintsValid: true, IsCA: true,
-		KeyUsage: x509.KeyUsageCertSign, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	own := key(elliptic.P256())
-	client := *template
-	client.Subject.CommonName, client.IsCA, client.KeyUsage = "agent-load-0."+devSuffix, false, x509.KeyUsageDigitalSignature
-	client.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	sign := func(template *x509.Certificate, public any, by *ecdsa.PrivateKey) []byte {
-		der, err := x509.CreateCertificate(rand.Reader, template, &x509.Certificate{Subject: pkix.Name{CommonName: "bogus"}}, public, by)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return der
-	}
-	pair := tls.Certificate{PrivateKey: own, Certificate: [][]byte{sign(&client, own.Public(), key(elliptic.P521()))}}
-	for range n {
-		k := key(elliptic.P521())
-		pair.Certificate = append(pair.Certificate, sign(template, k.Public(), k))
-	}
-	return pair
-}
-
 func TestStrangers_LongChainsAreNotVerified(t *testing.T) { // PROTOCOL T1
 	k := newKillRig(t, t.TempDir(), 6)
 	k.flags = []string{"--drain-time", "0s"}
 	k.start()
 	for _, n := range []int{99, 20, 1} {
 		verified := k.metric("refrain_tls_chain_verifications_total")
-		pair := bogusChain(t, n)
+		pair, err := attack.BogusChain("agent-load-0."+devSuffix, n)
+		if err != nil {
+			t.Fatal(err)
+		}
 		attack := func(attacks int) {
 			for range attacks {
 				conn, err := k.strangerDial()
@@ -153,7 +117,10 @@ func TestStrangers_HalfOpenHandshakesAreBounded(t *testing.T) {
 	k := newKillRig(t, t.TempDir(), 6)
 	k.flags = []string{"--drain-time", "0s"}
 	k.start()
-	hello := clientHello(t)
+	hello, err := attack.ClientHello()
+	if err != nil {
+		t.Fatal(err)
+	}
 	const attacks = 200
 	k.duringAttack(func() {
 		var open []net.Conn
@@ -191,20 +158,6 @@ func TestStrangers_HalfOpenHandshakesAreBounded(t *testing.T) {
 		t.Error("no chain of a host was verified: the counter counts nothing")
 	}
 	k.stopWell()
-}
-
-// clientHello is the first thing that a client of TLS sends.
-func clientHello(t *testing.T) []byte {
-	t.Helper()
-	near, far := net.Pipe()
-	defer near.Close()
-	go func() { _ = tls.Client(far, &tls.Config{ServerName: "plane"}).Handshake() }()
-	hello := make([]byte, 16<<10)
-	n, err := near.Read(hello)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return hello[:n]
 }
 
 func TestStrangers_IdleConnectionsLeaveDescriptors(t *testing.T) {

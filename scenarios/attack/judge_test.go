@@ -123,7 +123,7 @@ func TestAttacker_NoticesWhatMustNotHappen(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("the request within it is answered 200")
-	bogus, err := bogusChain("agent", 1)
+	bogus, err := BogusChain("agent", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 // chain sends a certificate with slow ones after it. Each of them may have signed it,
 // by its name, and none has.
 func chain(_ context.Context, a *attacker) (func(context.Context) error, error) {
-	pair, err := bogusChain("agent-"+hostname(0)+"."+fleetSuffix, a.number(99, 20))
+	pair, err := BogusChain("agent-"+hostname(0)+"."+fleetSuffix, a.number(99, 20))
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (a *attacker) trickle(ctx context.Context, pair *tls.Certificate, beginning
 
 // halfOpen begins handshakes and does not end them.
 func halfOpen(_ context.Context, a *attacker) (func(context.Context) error, error) {
-	hello, err := clientHello()
+	hello, err := ClientHello()
 	if err != nil {
 		return nil, err
 	}
@@ -141,8 +141,8 @@ func (a *attacker) hold(ctx context.Context, beginning []byte) error {
 	return nil
 }
 
-// clientHello is what a client of TLS sends first.
-func clientHello() ([]byte, error) {
+// ClientHello is what a client of TLS sends first.
+func ClientHello() ([]byte, error) {
 	near, far := net.Pipe()
 	defer near.Close()
 	go func() { _ = tls.Client(far, clientConfig(nil)).Handshake() }()
@@ -179,8 +179,9 @@ func handshakeFlood(_ context.Context, a *attacker) (func(context.Context) error
 	}, nil
 }
 
-// bogusChain makes a client's certificate that its n issuers have not signed.
-func bogusChain(name string, n int) (tls.Certificate, error) {
+// BogusChain makes a client's certificate with a common name, and n slow certificates
+// after it. Each of them may have signed it, by its name, and none has.
+func BogusChain(name string, n int) (tls.Certificate, error) {
 	issuer := pkix.Name{CommonName: "bogus"}
 	template := x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: issuer, BasicConstraintsValid: true, IsCA: true,
