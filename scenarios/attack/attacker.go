@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -65,7 +65,9 @@ func (a *attacker) countN(what string, n int64) {
 // lost counts something that went wrong for the attackers, with its cause, unless it was
 // the end of the attack.
 func (a *attacker) lost(ctx context.Context, err error, what string) {
-	if err != nil && ctx.Err() == nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+	var network net.Error
+	ended := ctx.Err() != nil || errors.As(err, &network) && network.Timeout() // the deadline of ctx
+	if err != nil && !ended {
 		a.count(what + " (" + causeOf(err) + ")")
 	}
 }

@@ -152,8 +152,8 @@ func TestReport_TableIsAligned(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `attack  requests  failed  p50 ms  p99 ms  quiet  event p99  quiet  recovery s  RSS MB  descriptors  CPU   database MB  verdict
-idle    1000      0.0 %   1.0     20.0    10.0   0.0        0.0    0.0         40      90 of 4096   0.00  0.0          withstood
-disk    10        10.0 %  0.0     0.0     0.0    0.0        0.0    none        -       -            -     2.0          BROKEN
+idle    1000      0.0 %   1.0     20.0    10.0   -          -      0.0         40      90 of 4096   0.00  0.0          withstood
+disk    10        10.0 %  -       -       -      -          -      none        -       -            -     2.0          BROKEN
 
 disk  failed: 503 saturated 1
 disk  BROKEN: x
@@ -165,8 +165,8 @@ BROKEN by 1 of 2 attacks
 	}
 	wantPage := `| attack | requests | failed | p50 ms | p99 ms | quiet | event p99 | quiet | recovery s | RSS MB | descriptors | CPU | database MB | verdict |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|
-| idle | 1000 | 0.0 % | 1.0 | 20.0 | 10.0 | 0.0 | 0.0 | 0.0 | 40 | 90 of 4096 | 0.00 | 0.0 | withstood |
-| disk | 10 | 10.0 % | 0.0 | 0.0 | 0.0 | 0.0 | 0.0 | none | - | - | - | 2.0 | BROKEN |
+| idle | 1000 | 0.0 % | 1.0 | 20.0 | 10.0 | - | - | 0.0 | 40 | 90 of 4096 | 0.00 | 0.0 | withstood |
+| disk | 10 | 10.0 % | - | - | - | - | - | none | - | - | - | 2.0 | BROKEN |
 `
 	if page.String() != wantPage {
 		t.Errorf("got\n%s\nwant\n%s", page.String(), wantPage)

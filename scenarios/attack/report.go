@@ -104,14 +104,14 @@ func (r *Result) row() []string {
 		}
 		return fmt.Sprintf(format, value)
 	}
+	took := func(ms float64) string { return known(ms > 0, "%.1f", ms) } // none was answered
 	descriptors := known(r.Descriptors > 0, "%d", r.Descriptors)
 	if r.DescriptorLimit > 0 {
 		descriptors += fmt.Sprintf(" of %d", r.DescriptorLimit)
 	}
 	return []string{
 		r.Name, fmt.Sprint(r.During.Requests), fmt.Sprintf("%.1f %%", 100*r.During.Share()),
-		fmt.Sprintf("%.1f", r.During.P50), fmt.Sprintf("%.1f", r.During.P99), fmt.Sprintf("%.1f", r.Quiet.P99),
-		fmt.Sprintf("%.1f", r.During.EventP99), fmt.Sprintf("%.1f", r.Quiet.EventP99),
+		took(r.During.P50), took(r.During.P99), took(r.Quiet.P99), took(r.During.EventP99), took(r.Quiet.EventP99),
 		recovery, known(r.ResidentBytes > 0, "%.0f", float64(r.ResidentBytes)/1e6), descriptors,
 		known(r.ResidentBytes > 0, "%.2f", r.Cores), fmt.Sprintf("%.1f", float64(r.DatabaseBytes)/1e6), verdict,
 	}

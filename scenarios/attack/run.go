@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,7 +19,8 @@ const fleetSuffix = "attack.example"
 
 // Config says what is attacked, how and for how long.
 type Config struct {
-	// Binary is the path of the program refrain.
+	// Binary is the path of the program refrain. Default: it is built from the source
+	// in which the program runs.
 	Binary string
 	// Listen is the address that the server listens on, of the loopback. Default:
 	// 127.0.0.1 and any port.
@@ -101,9 +101,6 @@ func (c *Config) validate() error {
 			return fmt.Errorf("%s is %v; want %v to %v", d.name, d.is, shortest, longest)
 		}
 	}
-	if c.Binary == "" {
-		return errors.New("binary: the path is empty; want the program refrain")
-	}
 	return checkLoopback(c.Listen)
 }
 
@@ -118,6 +115,12 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
+	if c.Binary == "" {
+		c.Progress("building cmd/refrain")
+		if c.Binary, err = Build(ctx, dir, c.Stderr); err != nil {
+			return nil, err
+		}
+	}
 	f, err := newFleet(filepath.Join(dir, "pki"))
 	if err != nil {
 		return nil, err

@@ -77,11 +77,8 @@ func (a *attacker) trickle(ctx context.Context, pair *tls.Certificate, beginning
 	}
 	defer l.close()
 	a.count("connections")
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		_, _ = io.Copy(io.Discard, l.in)
-	}()
+	closed := make(chan error, 1)
+	go func() { closed <- drain(l.in) }()
 	if _, err := io.WriteString(l.secure, beginning); err != nil {
 		return err
 	}
@@ -91,10 +88,8 @@ func (a *attacker) trickle(ctx context.Context, pair *tls.Certificate, beginning
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-closed:
-			if ctx.Err() == nil {
-				a.count("closed by the server")
-			}
+		case err := <-closed:
+			a.lost(ctx, err, "closed by the server")
 			return nil
 		case <-tick.C:
 			if _, err := l.secure.Write([]byte{'x'}); err != nil {
@@ -102,6 +97,14 @@ func (a *attacker) trickle(ctx context.Context, pair *tls.Certificate, beginning
 			}
 		}
 	}
+}
+
+// drain reads until the connection ends, and returns how.
+func drain(from io.Reader) error {
+	if _, err := io.Copy(io.Discard, from); err != nil {
+		return err
+	}
+	return io.EOF
 }
 
 // halfOpen begins handshakes and does not end them.
@@ -130,12 +133,10 @@ func (a *attacker) hold(ctx context.Context, beginning []byte) error {
 		defer conn.Close()
 		a.count("connections")
 		if _, err = conn.Write(beginning); err == nil {
-			_, err = io.Copy(io.Discard, conn)
+			err = drain(conn)
 		}
-		if ctx.Err() == nil {
-			a.count("closed by the server")
-			pause(ctx, time.Second)
-		}
+		a.lost(ctx, err, "closed by the server")
+		pause(ctx, time.Second)
 		return err
 	})
 	return nil

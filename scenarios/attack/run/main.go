@@ -65,6 +65,9 @@ func command() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	code, err := measure(ctx, cfg, f, os.Stdout)
+	if err != nil && ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "attack:", err)
 		return 2
@@ -110,18 +113,8 @@ func measure(ctx context.Context, cfg attack.Config, f flags, out io.Writer) (co
 	return 0, nil
 }
 
-// run runs the attacks, on a binary that it builds if none is named.
+// run runs the attacks, with progress on a terminal.
 func run(ctx context.Context, cfg attack.Config) (*attack.Report, error) {
-	if cfg.Binary == "" {
-		dir, err := os.MkdirTemp("", "refrain-attack-*")
-		if err != nil {
-			return nil, err
-		}
-		defer os.RemoveAll(dir)
-		if cfg.Binary, err = attack.Build(ctx, dir, os.Stderr); err != nil {
-			return nil, err
-		}
-	}
 	began := time.Now()
 	if isatty.IsTerminal(os.Stderr.Fd()) {
 		cfg.Progress = func(line string) { fmt.Fprintf(os.Stderr, "%4.0fs  %s\n", time.Since(began).Seconds(), line) }
