@@ -16,6 +16,8 @@ type Config struct {
 	// must be longer than the time between two ticks of the driver. Default a
 	// sixth of the interval.
 	StallAfter time.Duration
+	// EventBudget is what each record's events may add to the log (G10).
+	EventBudget EventBudget
 }
 
 // DefaultHeartbeatInterval is the interval of PROTOCOL A5.
@@ -28,6 +30,7 @@ func (c Config) withDefaults() Config {
 	if c.StallAfter == 0 {
 		c.StallAfter = c.HeartbeatInterval / 6
 	}
+	c.EventBudget = c.EventBudget.withDefaults()
 	return c
 }
 
@@ -38,7 +41,7 @@ func (c Config) validate() error {
 	if c.StallAfter <= 0 || c.StallAfter >= c.HeartbeatInterval {
 		return fmt.Errorf("stall after is %v; want more than 0 and less than the heartbeat interval, %v", c.StallAfter, c.HeartbeatInterval)
 	}
-	return nil
+	return c.EventBudget.validate()
 }
 
 // TickEvery is how often a driver must step a [Tick]: half of StallAfter, so

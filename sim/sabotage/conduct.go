@@ -8,6 +8,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/world"
 )
 
@@ -17,7 +18,7 @@ func onHost(change func(*agent.Output, agent.Input)) func() *Saboteur {
 	}
 }
 
-// Worlds in which wedge, slots or agents are not as they should be: S15 to S20.
+// Worlds in which wedge, slots or agents are not as they should be: S15 to S21.
 var conductBroken = []Bug{
 	{"S15", "a wedge is seen too late", WedgedStory, anotherGate(func(c *gate.Config) { c.ReplyTimeout = 10 * time.Second })},
 	{"S16", "everybody is told the same second", CrowdedStory, onAnswer(func(_ *world.World, m *world.Message) {
@@ -36,6 +37,16 @@ var conductBroken = []Bug{
 	{"S20", "a heartbeat is refused since the disk fails", DisklessStory, onReply(func(w *world.World, in plane.Input, r *plane.Reply) {
 		if _, is := in.(*plane.Heartbeat); is && w.Plane().ReadOnly() {
 			r.Outcome = wire.Unavailable(wire.StoreUnavailable, time.Second)
+		}
+	})},
+	{"S20", "a poll is refused since disk is scarce", func() scenario.Scenario { return Story(3, "at 31s disk scarce for=3m") }, onReply(func(w *world.World, in plane.Input, r *plane.Reply) {
+		if _, is := in.(*plane.Poll); is && w.Plane().Scarce() {
+			r.Outcome = wire.Unavailable(wire.StoreUnavailable, time.Second)
+		}
+	})},
+	{"S21", "an event is refused over_budget though the budget has room", QuietStory, onReply(func(_ *world.World, in plane.Input, r *plane.Reply) {
+		if _, is := in.(*plane.Event); is {
+			r.Outcome = wire.Unavailable(wire.OverBudget, time.Second)
 		}
 	})},
 	{"S17", "a host does not keep away from heartbeats as long as it was told", CrowdedStory, onHost(func(_ *agent.Output, in agent.Input) {
