@@ -84,7 +84,7 @@ func TestEveryKindOfFaultHasItsEffect(t *testing.T) {
 func TestEveryEffectIsReachedBySomeStory(t *testing.T) {
 	elsewhere := []scenario.Effect{
 		scenario.EffectPollWoken, scenario.EffectSwitch, // of every rollout
-		scenario.EffectHostile, scenario.EffectRevoked, scenario.EffectReissued, scenario.EffectSuperseded,
+		scenario.EffectHostile, scenario.EffectOverBudget, scenario.EffectRevoked, scenario.EffectReissued, scenario.EffectSuperseded,
 		scenario.EffectConfirmed, scenario.EffectAbsorbed, scenario.EffectRejected, scenario.EffectUnreachable, scenario.EffectReachable, scenario.EffectObserverSuspect,
 		scenario.EffectAgentReplays, scenario.EffectAgentRenumbered, scenario.EffectAgentWaiting,
 		scenario.EffectHeld,                                                                                                      // manifests_test.go
