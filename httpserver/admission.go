@@ -53,7 +53,7 @@ type admission struct {
 }
 
 func newAdmission(cfg *Config, m *metrics) (*admission, *driver.Worker[*pending], error) {
-	front, worker, err := driver.New[*pending](driver.Config{Gate: cfg.gate(), Batch: cfg.BatchSize, Rows: true})
+	front, worker, err := driver.New[*pending](driver.Config{Gate: cfg.gate(), Batch: cfg.BatchSize, DiskReserve: max(cfg.DiskReserve, 0), Rows: true})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -15,12 +15,12 @@ import (
 
 func TestEachReasonOfA503HasItsAnswerItsCounterAndItsLine(t *testing.T) { // PROTOCOL G1, G2, G4, G8
 	level := map[wire.Code]string{
-		wire.NotStarted: "WARN", wire.Saturated: "WARN", wire.StoreUnavailable: "WARN",
+		wire.NotStarted: "WARN", wire.Saturated: "WARN", wire.StoreUnavailable: "WARN", wire.OverBudget: "WARN",
 		wire.Closed: "ERROR", wire.DroppedReply: "ERROR", wire.Timeout: "ERROR",
 	}
 	for _, code := range wire.UnavailableCodes {
 		t.Run(code.String(), func(t *testing.T) {
-			h := newHarness(t, func(c *Config) { c.InboxCapacity, c.Store = 4, newBrittleStore() })
+			h := newHarness(t, func(c *Config) { c.InboxCapacity, c.Store, c.EventBudget.Events = 4, newBrittleStore(), 2 })
 			if code != wire.NotStarted {
 				h.start()
 			}

@@ -42,16 +42,20 @@ func (l *loop) commit(g *driver.Group) {
 	l.faults.stop(Held{At: AfterCommit}, l.life.Done())
 }
 
-// tellStorage tells the plane whether anything can be made durable (PROTOCOL G9).
+// tellStorage tells the plane whether anything can be made durable (PROTOCOL G9), and
+// whether disk is scarce (G11).
 func (l *loop) tellStorage() {
 	l.now = l.clock.Now()
 	now := l.instant()
-	l.flight.begin(now, &plane.Storage{Unavailable: l.worker.Broken()})
+	l.flight.begin(now, &plane.Storage{Unavailable: l.worker.Broken(), Scarce: l.worker.Scarce()})
 	l.stepping = true
 	l.worker.TellStorage(now)
 	l.stepping = false
 	l.flight.end(nil)
 	l.health.readOnly.Store(l.worker.Broken())
+	if scarce := l.worker.Scarce(); l.health.scarce.Swap(scarce) != scarce {
+		l.logDisk(scarce)
+	}
 	l.check()
 }
 

@@ -98,6 +98,14 @@ type Config struct {
 	// MaxManifest is the largest manifest in bytes, as a body or as a file.
 	// Default 8 MiB.
 	MaxManifest int64
+	// EventBudget bounds what the events of one host in one rollout may add to the log
+	// (PROTOCOL G10). Its Bytes must be at least MaxBody. Default
+	// [plane.DefaultEventBudget].
+	EventBudget plane.EventBudget
+	// DiskReserve is how many bytes are kept free on the file system of the database:
+	// below it events that only observe are refused (PROTOCOL G11). A store that does
+	// not report its free space has none. [NoDiskReserve] means none. Default 256 MiB.
+	DiskReserve int64
 	// ManifestDir is a directory of manifests that are opened at start and
 	// whenever they change (PROTOCOL R6). Default none.
 	ManifestDir string
@@ -162,6 +170,10 @@ const (
 
 	DefaultMaxIntermediates = mtls.DefaultMaxIntermediates
 
+	DefaultDiskReserve = 256 << 20
+
+	// NoDiskReserve is the value of Config.DiskReserve for no reserve.
+	NoDiskReserve = -1
 	// OpsOff is the value of Config.OpsListen for no ops listener.
 	OpsOff = "off"
 	// FlightOff is the value of Config.FlightDir for no flight recorder.
@@ -181,6 +193,10 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxBody, DefaultMaxBody)
 	setDefault(&c.MaxManifest, DefaultMaxManifest)
 	setDefault(&c.ShutdownTimeout, DefaultShutdownTimeout)
+	setDefault(&c.DiskReserve, DefaultDiskReserve)
+	setDefault(&c.EventBudget.Bytes, plane.DefaultEventBudget.Bytes)
+	setDefault(&c.EventBudget.Events, plane.DefaultEventBudget.Events)
+	setDefault(&c.EventBudget.Per, plane.DefaultEventBudget.Per)
 	setDefault(&c.FlightSteps, flight.DefaultSteps)
 	setDefault(&c.Build, "unknown")
 	if c.Logger == nil {
@@ -227,6 +243,10 @@ func (c *Config) validate() error {
 		return fmt.Errorf("max body is %d bytes; want at least 1024", c.MaxBody)
 	case c.MaxManifest < c.MaxBody:
 		return fmt.Errorf("max manifest is %d bytes; want at least max body, %d", c.MaxManifest, c.MaxBody)
+	case c.EventBudget.Bytes < c.MaxBody:
+		return fmt.Errorf("event budget is %d bytes; want at least max body, %d", c.EventBudget.Bytes, c.MaxBody)
+	case c.DiskReserve < NoDiskReserve:
+		return fmt.Errorf("disk reserve is %d bytes; want at least 1, or NoDiskReserve", c.DiskReserve)
 	case c.DrainTime < 0:
 		return fmt.Errorf("drain time is %v; want 0s or more", c.DrainTime)
 	case c.ShutdownTimeout <= 0:
@@ -256,7 +276,7 @@ func (c *Config) gate() gate.Config {
 }
 
 func (c *Config) plane() plane.Config {
-	return plane.Config{HeartbeatInterval: c.HeartbeatInterval, Slice: c.OpeningSlice}
+	return plane.Config{HeartbeatInterval: c.HeartbeatInterval, Slice: c.OpeningSlice, EventBudget: c.EventBudget}
 }
 
 func (c *Config) limits() mtls.Limits {

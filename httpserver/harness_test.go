@@ -194,9 +194,10 @@ func (h *harness) wedge() *FaultRule { return h.faults.Install(Fault{Kind: Wedge
 func ofKind[T plane.Input](in plane.Input) bool { _, ok := in.(T); return ok }
 
 // provoke makes a server answer a heartbeat of a host, or an event where no
-// heartbeat is refused, with one of the reasons of a 503 (PROTOCOL G1, G2, G9), and
+// heartbeat is refused, with one of the reasons of a 503 (PROTOCOL G1, G2, G9, G10), and
 // returns the answer. The harness must be fresh and started, but for not_started,
-// and its store a brittle one for store_unavailable.
+// its store a brittle one for store_unavailable, and its event budget two events for
+// over_budget.
 func (h *harness) provoke(code wire.Code) answer {
 	h.t.Helper()
 	c := h.agent("victim")
@@ -238,6 +239,11 @@ func (h *harness) provoke(code wire.Code) answer {
 		h.agent("other").do(http.MethodPost, eventsPath, ackBody("other", id)).want(h.t, wire.DroppedReply)
 		h.eventually("the plane goes on without a disk", func() bool { return h.server.store.readOnly.Load() })
 		return c.do(http.MethodPost, eventsPath, ackBody("victim", id))
+	case wire.OverBudget:
+		id := string(h.openRollout("stable", "r1", "c1", "victim"))
+		c.do(http.MethodPost, eventsPath, ackBody("victim", id)).want(h.t, wire.NoContent)
+		c.do(http.MethodPost, eventsPath, eventBody("victim", id, 1)).want(h.t, wire.NoContent)
+		return c.do(http.MethodPost, eventsPath, eventBody("victim", id, 2))
 	default:
 		panic("not a reason of a 503: " + code.String())
 	}

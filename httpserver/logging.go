@@ -20,7 +20,7 @@ type throttle = logging.Throttle[string]
 
 func newThrottle(c clock.Clock) *throttle { return logging.NewThrottle[string](c, 1) }
 
-// unavailableLines are the log lines of the six reasons (PROTOCOL G8).
+// unavailableLines are the log lines of the seven reasons (PROTOCOL G8).
 var unavailableLines = map[wire.Code]struct {
 	level slog.Level
 	line  string
@@ -32,6 +32,7 @@ var unavailableLines = map[wire.Code]struct {
 	wire.Timeout:      {slog.LevelError, "timeout: the reducer did not reply in time; it may be wedged"},
 
 	wire.StoreUnavailable: {slog.LevelWarn, "refused: it needs the disk, and commits fail"},
+	wire.OverBudget:       {slog.LevelWarn, "refused: the host has used up its event budget for the rollout"},
 }
 
 // logUnavailable logs a 503.

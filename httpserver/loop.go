@@ -179,6 +179,9 @@ func (l *loop) instant() wire.Instant { return l.admission.instant(l.now) }
 
 // collect hands the worker what has happened outside.
 func (l *loop) collect() {
+	if l.health.reserve > 0 {
+		l.worker.FreeDisk(l.health.now().FreeBytes)
+	}
 	if l.signals.Load() == 0 {
 		return
 	}

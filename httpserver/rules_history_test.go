@@ -24,7 +24,7 @@ import (
 // 60 KB. They share their memory, so that the store itself needs little.
 func largeHistory(t testing.TB, n int) *memory.Log {
 	t.Helper()
-	p := must(plane.New(plane.Config{}))(t)
+	p := must(plane.New(plane.Config{EventBudget: plane.EventBudget{Bytes: 1 << 30}}))(t)
 	var out plane.Output
 	now := wire.TimeOf(testEpoch)
 	step := func(in plane.Input) { p.Step(wire.Instant{Wall: now}, in, &out) }

@@ -305,7 +305,7 @@ func TestEveryRefusalIsAProblemDocument(t *testing.T) { // PROTOCOL T10
 	}
 	for _, code := range wire.UnavailableCodes {
 		refusals[code] = func(t *testing.T) answer {
-			fresh := newHarness(t, func(c *Config) { c.InboxCapacity, c.Store = 4, newBrittleStore() })
+			fresh := newHarness(t, func(c *Config) { c.InboxCapacity, c.Store, c.EventBudget.Events = 4, newBrittleStore(), 2 })
 			if code != wire.NotStarted {
 				fresh.start()
 			}

@@ -125,7 +125,7 @@ func New(cfg Config) (*Server, error) {
 		notices:        newNoticeLog(cfg.Logger, lines),
 		noRoute:        m.route("none"),
 		historyReaders: make(chan struct{}, maxHistoryReaders),
-		store:          newStoreHealth(cfg.Store),
+		store:          newStoreHealth(cfg.Store, cfg.DiskReserve),
 		broken:         make(chan error, 2),
 	}
 	s.errors = &errorLog{log: cfg.Logger, throttle: s.throttle}

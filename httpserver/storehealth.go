@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"fmt"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,15 +15,18 @@ type storeHealth struct {
 	now func() store.Health
 	// readOnly: the plane goes on with what needs no disk (PROTOCOL G9).
 	readOnly atomic.Bool
+	// scarce: less disk is free than the reserve, which is reserve bytes (G11).
+	scarce  atomic.Bool
+	reserve int64
 	// saidFailing and saidWarning are what was logged last. The loop's.
 	saidFailing, saidWarning string
 }
 
-func newStoreHealth(s store.Store) *storeHealth {
+func newStoreHealth(s store.Store, reserve int64) *storeHealth {
 	if r, ok := s.(store.Reporter); ok {
-		return &storeHealth{now: r.Health}
+		return &storeHealth{now: r.Health, reserve: max(reserve, 0)}
 	}
-	return &storeHealth{now: func() store.Health { return store.Health{Sizes: store.UnknownSizes} }}
+	return &storeHealth{reserve: max(reserve, 0), now: func() store.Health { return store.Health{Sizes: store.UnknownSizes} }}
 }
 
 // addStoreChecks adds the checks of the store to /readyz.
@@ -39,6 +43,12 @@ func (s *Server) addStoreChecks() {
 			return ""
 		}
 		return "commits fail, and what needs the disk is refused store_unavailable: " + s.store.now().Failing
+	}})
+	s.AddCheck(Check{Name: "disk-reserve", Advisory: true, Problem: func() string {
+		if !s.store.scarce.Load() {
+			return ""
+		}
+		return fmt.Sprintf("%d bytes of the database's file system are free, and the reserve is %d: events that only observe are refused store_unavailable", s.store.now().FreeBytes, s.store.reserve)
 	}})
 	s.AddCheck(Check{Name: "store-history", Advisory: true, Problem: func() string { return s.store.now().Warning }})
 }
@@ -72,7 +82,12 @@ var (
 
 var descStoreAvailable = describe("refrain_store_available", "1 if commits succeed; 0 while what needs the disk is refused store_unavailable.")
 
-var storeDescs = []*prometheus.Desc{descStoreAvailable, descDatabaseBytes, descWALBytes, descFreeBytes, descLostEntries}
+var (
+	descDiskScarce  = describe("refrain_disk_scarce", "1 while less of the database's file system is free than the reserve, and events that only observe are refused store_unavailable.")
+	descDiskReserve = describe("refrain_disk_reserve_bytes", "The reserve of free space on the file system of the database; 0 for none.")
+)
+
+var storeDescs = []*prometheus.Desc{descStoreAvailable, descDiskScarce, descDiskReserve, descDatabaseBytes, descWALBytes, descFreeBytes, descLostEntries}
 
 // collect hands out the store's figures; those that it does not know are left out.
 func (h *storeHealth) collect(gauge func(d *prometheus.Desc, v float64, labels ...string)) {
@@ -86,4 +101,16 @@ func (h *storeHealth) collect(gauge func(d *prometheus.Desc, v float64, labels .
 	}
 	gauge(descLostEntries, float64(now.Lost))
 	gauge(descStoreAvailable, map[bool]float64{false: 1}[h.readOnly.Load()])
+	gauge(descDiskScarce, map[bool]float64{true: 1}[h.scarce.Load()])
+	gauge(descDiskReserve, float64(h.reserve))
+}
+
+// logDisk logs that disk has become scarce, or is no longer (PROTOCOL G11).
+func (l *loop) logDisk(scarce bool) {
+	h := l.health
+	if scarce {
+		l.log.Warn("free disk space is below the reserve: events that only observe are refused store_unavailable", "free_bytes", h.now().FreeBytes, "reserve_bytes", h.reserve)
+	} else {
+		l.log.Info("free disk space is above the reserve again: every event is taken", "free_bytes", h.now().FreeBytes, "reserve_bytes", h.reserve)
+	}
 }

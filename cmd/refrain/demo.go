@@ -125,7 +125,7 @@ func (d *demo) print(w io.Writer) {
 	for _, r := range d.requests() {
 		fmt.Fprintf(w, "\n# %s → %s\n%s\n", r.Title, r.Want, d.curl(r))
 	}
-	fmt.Fprintf(w, "\n# the six reasons of a 503, counted → refrain_unavailable_total, all zero so far\ncurl -sS %s/metrics | grep refrain_unavailable_total\n", curlOps(d.ops))
+	fmt.Fprintf(w, "\n# the seven reasons of a 503, counted → refrain_unavailable_total, all zero so far\ncurl -sS %s/metrics | grep refrain_unavailable_total\n", curlOps(d.ops))
 	fmt.Fprintf(w, "\nCertificates are in %s. Ctrl-C ends it; %s.\n", d.dir, describeDB(d.db))
 }
 

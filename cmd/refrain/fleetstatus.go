@@ -18,8 +18,8 @@ import (
 // rollout.
 var fleetStateWords = [len(wire.States) + 1]string{"idle", "pend", "actv", "defr", "soak", "conv", "fail", "rvtd"}
 
-// fleetReasonWords are the columns of the six reasons of a 503.
-var fleetReasonWords = [len(wire.UnavailableCodes)]string{"start", "full", "close", "drop", "late", "disk"}
+// fleetReasonWords are the columns of the seven reasons of a 503.
+var fleetReasonWords = [len(wire.UnavailableCodes)]string{"start", "full", "close", "drop", "late", "disk", "budg"}
 
 // fleetSample is a fleet at an instant.
 type fleetSample struct {
@@ -53,7 +53,7 @@ func (s *fleetSample) changed(last *fleetSample) bool {
 
 // fleetLegend says once what the columns are.
 const fleetLegend = "hosts by the state of their newest rollout | accepted a second | 503 by reason: not_started, saturated, closed,\n" +
-	"dropped_reply, timeout, store_unavailable; requests without an answer; replays asked for (these are totals)"
+	"dropped_reply, timeout, store_unavailable, over_budget; requests without an answer; replays asked for (these are totals)"
 
 // fleetHeader names the columns of [fleetSample.line].
 func fleetHeader() string {

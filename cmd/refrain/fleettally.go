@@ -79,7 +79,7 @@ func (t *fleetTally) of(kind agent.RequestKind) *latencies {
 	}
 }
 
-// countUnavailable counts one of the six reasons of a 503; anything else is
+// countUnavailable counts one of the seven reasons of a 503; anything else is
 // not a plane's.
 func (t *fleetTally) countUnavailable(reason wire.Name) bool {
 	for i, code := range wire.UnavailableCodes {

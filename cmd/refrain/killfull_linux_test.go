@@ -37,6 +37,7 @@ func TestAFullDiskIsRefusedAndGotOver(t *testing.T) { // PROTOCOL E2, G2, G7, G9
 	t.Parallel()
 	dir, grow := smallDisk(t, "1536k")
 	k := newKillRig(t, dir, 6)
+	k.flags = []string{"--disk-reserve", "0"}
 	k.start()
 	k.open()
 	k.load(func() {

@@ -79,3 +79,20 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 	*b = byteSize(n * unit)
 	return nil
 }
+
+// zeroableSize is a [byteSize], or 0.
+type zeroableSize int64
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (z *zeroableSize) UnmarshalText(text []byte) error {
+	if string(text) == "0" {
+		*z = 0
+		return nil
+	}
+	var size byteSize
+	if err := size.UnmarshalText(text); err != nil {
+		return fmt.Errorf("want a number of bytes, such as 65536 or 64KiB, or 0, have %q", text)
+	}
+	*z = zeroableSize(size)
+	return nil
+}

@@ -53,3 +53,17 @@ func TestByteSizes(t *testing.T) {
 		}
 	}
 }
+
+func TestZeroableSizes(t *testing.T) {
+	for text, want := range map[string]zeroableSize{"0": 0, "1": 1, "256MiB": 256 << 20} {
+		var got zeroableSize
+		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
+			t.Errorf("%q: %d, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "-1", "0KiB", "1.5GiB", "5MB"} {
+		if err := new(zeroableSize).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}

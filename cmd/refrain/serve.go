@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,10 @@ type serveCommand struct {
 	HeartbeatInterval time.Duration `default:"${heartbeatInterval}" placeholder:"DUR" help:"The interval of the agents' heartbeats (${default})."`
 	MaxBody           byteSize      `default:"${maxBody}" placeholder:"SIZE" help:"The largest body of a request, in bytes or with KiB, MiB, GiB (${default})."`
 	MaxManifest       byteSize      `default:"${maxManifest}" placeholder:"SIZE" help:"The same for a manifest (${default})."`
+	EventBudgetBytes  byteSize      `default:"${eventBudgetBytes}" placeholder:"SIZE" help:"How much the events of one host in one rollout may add to the log at once, in bytes or with KiB, MiB, GiB (${default})."`
+	EventBudgetEvents int           `default:"${eventBudgetEvents}" placeholder:"N" help:"How many events that may be (${default})."`
+	EventBudgetPer    time.Duration `default:"${eventBudgetPer}" placeholder:"DUR" help:"In which time that budget is refilled, evenly (${default})."`
+	DiskReserve       zeroableSize  `default:"${diskReserve}" placeholder:"SIZE" help:"How much of the database's disk is kept free: below that, events that only observe are refused; 0 for none (${default})."`
 	StrictProtocol    bool          `help:"Refuse requests without the header X-Nixfleet-Protocol."`
 	Manifests         string        `placeholder:"DIR" help:"A directory of manifests, opened at start and whenever it changes."`
 	DrainTime         time.Duration `default:"${drainTime}" placeholder:"DUR" help:"Drain time: over how long connections are closed when stopping, before requests are refused; 0s for at once (${default})."`
@@ -64,6 +69,10 @@ func serveVars() kong.Vars {
 		"heartbeatInterval": plane.DefaultHeartbeatInterval.String(),
 		"maxBody":           fmt.Sprintf("%dKiB", httpserver.DefaultMaxBody>>10),
 		"maxManifest":       fmt.Sprintf("%dMiB", httpserver.DefaultMaxManifest>>20),
+		"eventBudgetBytes":  fmt.Sprintf("%dMiB", plane.DefaultEventBudget.Bytes>>20),
+		"eventBudgetEvents": strconv.Itoa(plane.DefaultEventBudget.Events),
+		"eventBudgetPer":    plane.DefaultEventBudget.Per.String(),
+		"diskReserve":       fmt.Sprintf("%dMiB", httpserver.DefaultDiskReserve>>20),
 		"flightSteps":       strconv.Itoa(flight.DefaultSteps),
 		"drainTime":         defaultDrainTime.String(),
 		"shutdownTimeout":   httpserver.DefaultShutdownTimeout.String(),
@@ -81,7 +90,7 @@ func (c *serveCommand) validate() error {
 	for _, number := range []struct {
 		flag  string
 		value int
-	}{{"--inbox-capacity", c.InboxCapacity}, {"--flight-steps", c.FlightSteps}, {"--max-intermediates", c.MaxIntermediates}} {
+	}{{"--inbox-capacity", c.InboxCapacity}, {"--flight-steps", c.FlightSteps}, {"--max-intermediates", c.MaxIntermediates}, {"--event-budget-events", c.EventBudgetEvents}} {
 		if number.value < 1 {
 			return fmt.Errorf("%s is %d; want at least 1", number.flag, number.value)
 		}
@@ -89,7 +98,7 @@ func (c *serveCommand) validate() error {
 	for _, duration := range []struct {
 		flag  string
 		value time.Duration
-	}{{"--reply-timeout", c.ReplyTimeout}, {"--heartbeat-interval", c.HeartbeatInterval}, {"--shutdown-timeout", c.ShutdownTimeout}} {
+	}{{"--reply-timeout", c.ReplyTimeout}, {"--heartbeat-interval", c.HeartbeatInterval}, {"--shutdown-timeout", c.ShutdownTimeout}, {"--event-budget-per", c.EventBudgetPer}} {
 		if duration.value <= 0 {
 			return fmt.Errorf("%s is %v; want more than 0s", duration.flag, duration.value)
 		}
@@ -166,6 +175,8 @@ func (c *serveCommand) config(log *logging.Log, db *database) httpserver.Config 
 		HeartbeatInterval: c.HeartbeatInterval,
 		MaxBody:           int64(c.MaxBody),
 		MaxManifest:       int64(c.MaxManifest),
+		EventBudget:       plane.EventBudget{Bytes: int64(c.EventBudgetBytes), Events: c.EventBudgetEvents, Per: c.EventBudgetPer},
+		DiskReserve:       cmp.Or(int64(c.DiskReserve), httpserver.NoDiskReserve),
 		ManifestDir:       c.Manifests,
 		DrainTime:         c.DrainTime,
 		ShutdownTimeout:   c.ShutdownTimeout,

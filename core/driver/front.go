@@ -322,8 +322,11 @@ func (f *Front[T]) settle(now wire.Instant, taken *gate.Taken[*Request[T]], outc
 			break
 		}
 		r.Finished = true
-		if outcome.Code.Unavailable() { // the plane's own refusal, which knows no Retry-After (G9)
+		switch outcome.Code { // the plane's own refusals
+		case wire.StoreUnavailable: // for which nothing knows a Retry-After (G9)
 			r.Outcome.RetryAfter = f.gate.Refuse(now.Mono, r.Caller, outcome.Code).RetryAfter
+		case wire.OverBudget: // which has one (G10)
+			f.gate.CountRefused(outcome.Code)
 		}
 		f.answer(now, r)
 	case gate.Refuse:

@@ -89,3 +89,27 @@ func TestStorage_ATrialUnderWayDoesNotKeepTheWorkerFromEnding(t *testing.T) { //
 		t.Errorf("next is %v after the trial; want the end", next)
 	}
 }
+
+func TestStorage_ThePlaneIsToldThatDiskIsScarce(t *testing.T) { // PROTOCOL G11
+	r := started(t, func(c *driver.Config) { c.DiskReserve = 100 })
+	for _, step := range []struct {
+		free   int64
+		scarce bool
+	}{{200, false}, {100, false}, {99, true}, {100, true}, {124, true}, {125, false}, {100, false}, {0, true}, {-1, false}} {
+		r.worker.FreeDisk(step.free)
+		r.settle()
+		if got := r.worker.Plane().Scarce(); got != step.scarce || r.worker.Scarce() != step.scarce {
+			t.Errorf("with %d bytes free: the plane takes disk for scarce: %v; want %v", step.free, got, step.scarce)
+		}
+	}
+	r.worker.FreeDisk(99)
+	r.settle()
+	open := r.open("r1", "h1")
+	r.settle()
+	r.commit(errDisk)
+	r.settle()
+	r.want(open, wire.DroppedReply)
+	if p := r.worker.Plane(); !p.ReadOnly() || !p.Scarce() {
+		t.Errorf("after a failed commit: read-only %v, scarce %v; want both", p.ReadOnly(), p.Scarce())
+	}
+}

@@ -16,6 +16,9 @@ type Config struct {
 	Gate gate.Config
 	// Batch is how many inputs are taken at a time, at least 1.
 	Batch int
+	// DiskReserve is how many bytes of disk are kept free (PROTOCOL G11), see
+	// [Worker.FreeDisk]; 0 is none.
+	DiskReserve int64
 	// Rows says that commits are given the changed rows of the durable state.
 	Rows bool
 }
@@ -57,7 +60,7 @@ const (
 	Commit
 	// TakeOver: [Worker.TakeOver] takes over a commit that has ended.
 	TakeOver
-	// Storage: [Worker.TellStorage] tells the plane whether commits succeed.
+	// Storage: [Worker.TellStorage] tells the plane how its disk is.
 	Storage
 	// Pause: [Worker.Pause] stops admission after a failure.
 	Pause
@@ -130,6 +133,7 @@ type Worker[T any] struct {
 	spare     *Group
 	durable   wire.Seq // the last entry of the group that was taken over
 	broken    bool     // the last commit has failed
+	scarce    bool     // less disk is free than the reserve
 	trialDue  bool     // while broken: a commit is to be tried
 	storage   plane.Storage
 	openings  openings
@@ -205,7 +209,7 @@ func (w *Worker[T]) nextBatch() Work {
 	switch {
 	case w.ended:
 		return TakeOver
-	case w.plane.ReadOnly() != w.broken:
+	case w.plane.ReadOnly() != w.broken, w.plane.Scarce() != w.scarce:
 		return Storage
 	case w.flying == nil && (len(w.out.Entries) > 0 || w.openings.sealed != nil || w.broken && w.trialDue):
 		return Commit
@@ -267,6 +271,25 @@ func (w *Worker[T]) backOff() {
 // Broken reports whether the last commit has failed, so that nothing can be made
 // durable (PROTOCOL G9).
 func (w *Worker[T]) Broken() bool { return w.broken }
+
+// FreeDisk says how many bytes of disk are free; a negative number is unknown. It is
+// called before [Worker.Next], as often as the caller likes. Below the reserve the
+// plane is told that disk is scarce, and it is no longer once a quarter more than
+// the reserve is free.
+func (w *Worker[T]) FreeDisk(bytes int64) {
+	reserve := w.cfg.DiskReserve
+	switch {
+	case bytes < 0:
+		w.scarce = false
+	case bytes < reserve:
+		w.scarce = true
+	case bytes >= reserve+reserve/4:
+		w.scarce = false
+	}
+}
+
+// Scarce reports whether less disk is free than the reserve (PROTOCOL G11).
+func (w *Worker[T]) Scarce() bool { return w.scarce }
 
 // Pending returns how many entries are logged and not known to be durable.
 func (w *Worker[T]) Pending() int { return len(w.out.Entries) }

@@ -26,6 +26,10 @@ type Header struct {
 	At wire.Time
 	// HeartbeatInterval and StallAfter are the plane's configuration.
 	HeartbeatInterval, StallAfter wire.Nanos
+	// EventBudget* are its event budget; 0 in recordings of older builds.
+	EventBudgetBytes  wire.Seq
+	EventBudgetEvents wire.Seq
+	EventBudgetPer    wire.Nanos
 	// Steps is how many steps follow; Before is how many the plane had made
 	// before them in this process.
 	Steps, Before wire.Seq
@@ -38,13 +42,19 @@ var headerSchema = wire.Schema[Header]{Fields: []wire.Field[Header]{
 	{Name: "at", Presence: wire.Optional, Of: func(h *Header) wire.Value { return &h.At }},
 	{Name: "heartbeat_interval_nanos", Presence: wire.Required, Of: func(h *Header) wire.Value { return &h.HeartbeatInterval }},
 	{Name: "stall_after_nanos", Presence: wire.Required, Of: func(h *Header) wire.Value { return &h.StallAfter }},
+	{Name: "event_budget_bytes", Presence: wire.Optional, Of: func(h *Header) wire.Value { return &h.EventBudgetBytes }},
+	{Name: "event_budget_events", Presence: wire.Optional, Of: func(h *Header) wire.Value { return &h.EventBudgetEvents }},
+	{Name: "event_budget_per_nanos", Presence: wire.Optional, Of: func(h *Header) wire.Value { return &h.EventBudgetPer }},
 	{Name: "steps", Presence: wire.Required, Of: func(h *Header) wire.Value { return &h.Steps }},
 	{Name: "before", Presence: wire.Required, Of: func(h *Header) wire.Value { return &h.Before }},
 }}
 
 // Config is the configuration of the plane that was recorded.
 func (h *Header) Config() plane.Config {
-	return plane.Config{HeartbeatInterval: time.Duration(h.HeartbeatInterval), StallAfter: time.Duration(h.StallAfter)}
+	return plane.Config{
+		HeartbeatInterval: time.Duration(h.HeartbeatInterval), StallAfter: time.Duration(h.StallAfter),
+		EventBudget: plane.EventBudget{Bytes: int64(h.EventBudgetBytes), Events: int(h.EventBudgetEvents), Per: time.Duration(h.EventBudgetPer)},
+	}
 }
 
 // endLine closes a recording.
@@ -64,6 +74,7 @@ func (r *Recorder) Append(dst []byte, h Header) ([]byte, bool) {
 	kept, before := r.Steps()
 	h.Format, h.Steps, h.Before = Format, wire.Seq(kept), wire.Seq(before)
 	h.HeartbeatInterval, h.StallAfter = wire.Nanos(cfg.HeartbeatInterval), wire.Nanos(cfg.StallAfter)
+	h.EventBudgetBytes, h.EventBudgetEvents, h.EventBudgetPer = wire.Seq(cfg.EventBudget.Bytes), wire.Seq(cfg.EventBudget.Events), wire.Nanos(cfg.EventBudget.Per)
 	dst = wire.AppendLine(dst, "flight", &headerSchema, &h)
 	dst = r.base.AppendState(dst)
 	for i := range r.count {

@@ -29,8 +29,8 @@ func TestEverythingHasStableText(t *testing.T) {
 		{Deliver, "deliver"}, {Refuse, "refuse"}, {Discard, "discard"}, {Disposal(0), "?"},
 		{Ticket{}, "t0"}, {Ticket{number: 42, slot: 7}, "t42"},
 		{Refusal{}, "ok"}, {Refusal{wire.Saturated, 3 * second}, "saturated retry-after=3s"},
-		{Stats{Settled: 1, RefusedByCap: 2, RefusedByReserve: 3, RefusedOutside: 4, ClockReversals: 5, Refused: [6]uint64{1, 2, 3, 4, 5, 6}},
-			"settled=1 not_started=1 saturated=2 closed=3 dropped_reply=4 timeout=5 store_unavailable=6 by_cap=2 by_reserve=3 outside=4 clock_reversals=5"},
+		{Stats{Settled: 1, RefusedByCap: 2, RefusedByReserve: 3, RefusedOutside: 4, ClockReversals: 5, Refused: [7]uint64{1, 2, 3, 4, 5, 6, 7}},
+			"settled=1 not_started=1 saturated=2 closed=3 dropped_reply=4 timeout=5 store_unavailable=6 over_budget=7 by_cap=2 by_reserve=3 outside=4 clock_reversals=5"},
 	} {
 		if got := c.value.String(); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)

@@ -286,6 +286,13 @@ func (g *Gate[T]) Refuse(now time.Duration, caller Caller, code wire.Code) Refus
 	return g.refuse(now, caller, code)
 }
 
+// CountRefused counts a 503 that is given outside the inbox and has a Retry-After of
+// its own. code is one of [wire.UnavailableCodes].
+func (g *Gate[T]) CountRefused(code wire.Code) {
+	g.stats.RefusedOutside++
+	g.stats.Refused[code-wire.NotStarted]++
+}
+
 func (g *Gate[T]) refuse(now time.Duration, caller Caller, code wire.Code) Refusal {
 	g.stats.Refused[code-wire.NotStarted]++
 	return Refusal{code, g.calendar.returnAfter(now, caller, g.pace.gap(&g.drain, now))}

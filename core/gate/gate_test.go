@@ -17,7 +17,13 @@ func TestEachReasonHasItsOwnCounter(t *testing.T) {
 			r.Refuse(0, "a", code)
 		}
 	}
+	r.CountRefused(wire.OverBudget)
+	r.CountRefused(wire.OverBudget)
 	stats := r.Stats()
+	if got := stats.RefusedWith(wire.OverBudget); got != 9 {
+		t.Errorf("over_budget: %d, want 9", got)
+	}
+	stats.Refused[6] -= 2
 	for i, code := range wire.UnavailableCodes {
 		if got := stats.RefusedWith(code); got != uint64(i+1) || stats.Refused[i] != got {
 			t.Errorf("%s: %d, want %d", code, got, i+1)

@@ -43,7 +43,7 @@ type Stats struct {
 	ClockReversals uint64
 }
 
-// RefusedWith returns the number of answers with one of the six 503 codes; 0
+// RefusedWith returns the number of answers with one of the seven 503 codes; 0
 // for every other code.
 func (s Stats) RefusedWith(code wire.Code) uint64 {
 	if !code.Unavailable() {

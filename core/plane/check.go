@@ -9,7 +9,7 @@ import (
 // Check verifies the invariants of [Plane] and names the first that does not
 // hold. It walks over everything the plane knows.
 func (p *Plane) Check() error {
-	checks := []func() error{p.checkRecords, p.checkChannels, p.checkCounts, p.checkWaves, p.checkLiveness, p.checkHalts}
+	checks := []func() error{p.checkRecords, p.checkChannels, p.checkCounts, p.checkWaves, p.checkLiveness, p.checkHalts, p.checkBudgets}
 	for _, check := range checks {
 		if err := check(); err != nil {
 			return err
@@ -180,6 +180,18 @@ func (p *Plane) checkLiveness() error {
 	for i := range p.table.vitals {
 		if heard := p.table.vitals[i].heard; heard > p.clock() {
 			return fmt.Errorf("P6: host %s was heard at %v, it is %v", p.table.hosts[i].name, heard, p.clock())
+		}
+	}
+	return nil
+}
+
+// checkBudgets verifies P10.
+func (p *Plane) checkBudgets() error {
+	for _, r := range p.rollouts {
+		for i, at := range r.budgets {
+			if per := p.cfg.EventBudget.Per; at-p.last.Mono > per {
+				return fmt.Errorf("P10: %s in %s has an event budget that is full at %v, it is %v; want at most %v later", r.records[i].Hostname, r.id, at, p.last.Mono, per)
+			}
 		}
 	}
 	return nil

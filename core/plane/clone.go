@@ -12,7 +12,7 @@ import (
 // was made ([Stats]) begins anew.
 func (p *Plane) Clone() *Plane {
 	c := &Plane{
-		cfg: p.cfg, last: p.last, logged: p.logged, readOnly: p.readOnly, liveness: p.liveness,
+		cfg: p.cfg, last: p.last, logged: p.logged, readOnly: p.readOnly, scarce: p.scarce, liveness: p.liveness,
 		stats:       Stats{HostsUnreachable: p.stats.HostsUnreachable, HostsNeverSeen: p.stats.HostsNeverSeen, Records: p.stats.Records},
 		rollouts:    make([]*rolloutState, 0, len(p.rollouts)),
 		byID:        make(map[wire.RolloutID]*rolloutState, len(p.rollouts)),
@@ -48,6 +48,7 @@ func (r *rolloutState) clone() *rolloutState {
 		c.records[i].Probes = slices.Clone(c.records[i].Probes)
 	}
 	c.excused = slices.Clone(r.excused)
+	c.budgets = slices.Clone(r.budgets)
 	c.holding = slices.Clone(r.holding)
 	return &c
 }

@@ -39,7 +39,7 @@ func (s *script) input(c command) plane.Input {
 		}
 		return r
 	case "storage":
-		return &plane.Storage{Unavailable: c.has("unavailable")}
+		return &plane.Storage{Unavailable: c.has("unavailable"), Scarce: c.has("scarce")}
 	case "tick":
 		return &plane.Tick{Impaired: c.has("impaired")}
 	case "query":

@@ -20,6 +20,8 @@ type Config struct {
 	// of them, so that other inputs need not wait for all (PROTOCOL R1). Default
 	// [DefaultSlice], at least 1.
 	Slice int
+	// EventBudget is what each record's events may add to the log (G10).
+	EventBudget EventBudget
 }
 
 // DefaultSlice takes a few milliseconds.
@@ -38,6 +40,7 @@ func (c Config) withDefaults() Config {
 	if c.Slice == 0 {
 		c.Slice = DefaultSlice
 	}
+	c.EventBudget = c.EventBudget.withDefaults()
 	return c
 }
 
@@ -51,7 +54,7 @@ func (c Config) validate() error {
 	if c.Slice < 1 {
 		return fmt.Errorf("slice is %d hosts; want at least 1", c.Slice)
 	}
-	return nil
+	return c.EventBudget.validate()
 }
 
 // TickEvery is how often a driver must step a [Tick]: half of StallAfter, so

@@ -18,6 +18,7 @@ func TestAConfigurationHasDefaults(t *testing.T) { // PROTOCOL A5, L1
 		if err != nil {
 			t.Fatal(err)
 		}
+		c.want.EventBudget = plane.DefaultEventBudget
 		equal(t, "the configuration", p.Config(), c.want)
 		equal(t, "the time between ticks", c.got.TickEvery(), c.want.StallAfter/2)
 	}
@@ -32,6 +33,9 @@ func TestABadConfigurationNamesTheField(t *testing.T) {
 		{plane.Config{HeartbeatInterval: -time.Minute}, "plane: heartbeat interval is -1m0s; want at least 1s"},
 		{plane.Config{StallAfter: -1}, "plane: stall after is -1ns; want more than 0 and less than the heartbeat interval, 1m0s"},
 		{plane.Config{StallAfter: time.Minute}, "plane: stall after is 1m0s; want more than 0 and less than the heartbeat interval, 1m0s"},
+		{plane.Config{EventBudget: plane.EventBudget{Bytes: 1023}}, "plane: event budget is 1023 bytes; want at least 1024"},
+		{plane.Config{EventBudget: plane.EventBudget{Events: -1}}, "plane: event budget is -1 events; want at least 1"},
+		{plane.Config{EventBudget: plane.EventBudget{Per: time.Second - 1}}, "plane: event budget is refilled in 999.999999ms; want at least 1s"},
 	} {
 		_, err := plane.New(c.cfg)
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {

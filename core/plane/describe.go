@@ -83,8 +83,13 @@ func (in *Revoke) String() string {
 
 // String implements [Input].
 func (in *Storage) String() string {
-	if in.Unavailable {
+	switch {
+	case in.Unavailable && in.Scarce:
+		return "storage unavailable scarce"
+	case in.Unavailable:
 		return "storage unavailable"
+	case in.Scarce:
+		return "storage scarce"
 	}
 	return "storage available"
 }

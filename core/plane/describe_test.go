@@ -34,6 +34,10 @@ var inputs = []struct {
 	{&plane.Started{}, "started", false},
 	{&plane.Tick{}, "tick", false},
 	{&plane.Tick{Impaired: true}, "tick impaired", false},
+	{&plane.Storage{}, "storage available", false},
+	{&plane.Storage{Unavailable: true}, "storage unavailable", false},
+	{&plane.Storage{Scarce: true}, "storage scarce", false},
+	{&plane.Storage{Unavailable: true, Scarce: true}, "storage unavailable scarce", false},
 }
 
 func TestAnInputDescribesItselfAndReplyingIsKnownBeforehand(t *testing.T) {

@@ -2,6 +2,7 @@ package plane
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -27,6 +28,20 @@ func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
 		p.withheld(out)
 		return
 	}
+	if p.scarce && !p.walking && rec.OnlyObserves(env.Event) { // G11
+		refusal := wire.Unavailable(wire.StoreUnavailable, 0)
+		refusal.Detail = "nothing was applied; little disk is free, and an event that changes nothing of its record is taken once more is"
+		reply(out, dependsOn(out, h.name), refusal)
+		return
+	}
+	cost := time.Duration(0)
+	if !p.walking && env.Event.Seq > rec.LastEventSeq { // what the log has was charged before it was taken
+		cost = p.costOf(env)
+		if wait := p.missing(ref, cost); wait > 0 && logs(rec, env.Event) {
+			p.overBudget(wait, dependsOn(out, h.name), out)
+			return
+		}
+	}
 	from := rec.State
 	result := rec.Apply(env.Event)
 	notice := Notice{Hostname: h.name, RolloutID: ref.rollout.id, Seq: env.Event.Seq, Detail: env.Event.Body.Kind().String()}
@@ -47,6 +62,7 @@ func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
 		} else {
 			p.stats.Applied++
 		}
+		p.charge(ref, cost)
 		out.changedRecord(ref)
 		kept := &Event{*env}
 		kept.Envelope.Event = env.Event.Cut() // E10

@@ -139,11 +139,16 @@ type Tick struct {
 	Impaired bool
 }
 
-// Storage tells the plane whether what it logs can be made durable. While it
-// cannot, the plane logs nothing: what needs to be logged is refused
-// store_unavailable, and everything else goes on from the last durable state
-// (PROTOCOL G9). No reply.
-type Storage struct{ Unavailable bool }
+// Storage tells the plane whether what it logs can be made durable. No reply.
+type Storage struct {
+	// Unavailable: it cannot. The plane logs nothing: what needs to be logged is
+	// refused store_unavailable, and everything else goes on from the last durable
+	// state (PROTOCOL G9).
+	Unavailable bool
+	// Scarce: it can, and little disk is free. Events that only observe are refused
+	// store_unavailable, and everything else goes on (G11).
+	Scarce bool
+}
 
 // MaxLimit is the largest page of a query.
 const MaxLimit = 1000

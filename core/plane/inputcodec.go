@@ -83,6 +83,7 @@ var tickSchema = wire.Schema[Tick]{Fields: []wire.Field[Tick]{
 
 var storageSchema = wire.Schema[Storage]{Fields: []wire.Field[Storage]{
 	{Name: "unavailable", Presence: wire.Optional, Of: func(in *Storage) wire.Value { return (*wire.Flag)(&in.Unavailable) }},
+	{Name: "scarce", Presence: wire.Optional, Of: func(in *Storage) wire.Value { return (*wire.Flag)(&in.Scarce) }},
 }}
 
 var queryHostSchema = wire.Schema[QueryHost]{Fields: []wire.Field[QueryHost]{

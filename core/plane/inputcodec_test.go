@@ -54,6 +54,9 @@ func TestEveryInputReadsBack(t *testing.T) {
 		&plane.Started{},
 		&plane.Tick{},
 		&plane.Tick{Impaired: true},
+		&plane.Storage{},
+		&plane.Storage{Unavailable: true},
+		&plane.Storage{Scarce: true},
 	} {
 		checkInputLine(t, in)
 		line := string(plane.AppendInput(nil, in))

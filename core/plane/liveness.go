@@ -66,6 +66,7 @@ func (p *Plane) started(now wire.Instant) {
 	p.last = now
 	p.liveness = liveness{lastTick: now.Mono}
 	p.offers = offers{}
+	p.forgetBudgets()
 	p.stats.HostsUnreachable, p.stats.HostsNeverSeen = 0, 0
 	for i := range p.table.vitals {
 		v := &p.table.vitals[i]

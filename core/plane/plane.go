@@ -25,6 +25,7 @@ import (
 //	P8 a rollout is halted exactly if a failed host that is not excused is
 //	   named as the cause
 //	P9 a rollout that is retired is not among those that are known
+//	P10 no record has used more than its event budget
 type Plane struct {
 	cfg  Config
 	last wire.Instant
@@ -47,9 +48,11 @@ type Plane struct {
 
 	logged   wire.Seq // number of the last entry
 	readOnly bool     // nothing can be made durable (G9)
+	scarce   bool     // little disk is free (G11)
 	walking  bool     // the input is an entry's, which was taken
 	liveness liveness
 	stats    Stats
+	scratch  []byte // of costOf
 }
 
 // New returns a plane that knows nothing.
@@ -119,7 +122,7 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 	case *Tick:
 		p.tick(in.Impaired, out)
 	case *Storage:
-		p.readOnly = in.Unavailable
+		p.readOnly, p.scarce = in.Unavailable, in.Scarce
 	default:
 		panic(fmt.Sprintf("plane: unknown input %T", in))
 	}
@@ -179,6 +182,8 @@ type Stats struct {
 	ReplaysAsked uint64
 	// Events counts events by what became of them.
 	Duplicates, Applied, Absorbed, Gaps, Rejected uint64
+	// OverBudget counts events refused over_budget (G10).
+	OverBudget uint64
 	// Confirmed counts records confirmed by a heartbeat (H4).
 	Confirmed uint64
 	// Suspicions counts the times the plane suspected itself (L3).
@@ -200,6 +205,9 @@ func (p *Plane) Stats() Stats {
 
 // ReadOnly reports whether the plane logs nothing, see [Storage].
 func (p *Plane) ReadOnly() bool { return p.readOnly }
+
+// Scarce reports whether the plane refuses events that only observe, see [Storage].
+func (p *Plane) Scarce() bool { return p.scarce }
 
 // logsNothing reports whether nothing may be logged: nothing can be made durable
 // (PROTOCOL G9), or an opening that was prepared becomes durable (R1).

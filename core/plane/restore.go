@@ -108,7 +108,7 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 		if err := wire.DecodeDocument(&rd.decoder, &clockLineSchema, doc, &c); err != nil {
 			return err
 		}
-		p.readOnly = bool(c.ReadOnly)
+		p.readOnly, p.scarce = bool(c.ReadOnly), bool(c.Scarce)
 		p.last = wire.Instant{Mono: time.Duration(c.Mono), Wall: c.Wall}
 		p.liveness = liveness{
 			impaired: time.Duration(c.Impaired), lastTick: time.Duration(c.LastTick), credited: time.Duration(c.Credited),
@@ -153,8 +153,14 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 			return err
 		}
 		return p.restoreOffer(&l)
+	case "budget":
+		var l budgetLine
+		if err := wire.DecodeDocument(&rd.decoder, &budgetLineSchema, doc, &l); err != nil {
+			return err
+		}
+		return p.restoreBudget(&l)
 	default:
-		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay, opening or offer")
+		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay, opening, offer or budget")
 	}
 	return nil
 }

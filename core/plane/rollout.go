@@ -3,6 +3,7 @@ package plane
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -23,6 +24,9 @@ type rolloutState struct {
 	// resuming: they no longer halt the rollout nor hold back a wave. Nil until
 	// the first resume.
 	excused []bool
+	// budgets has for each record when its event budget is full again, by the plane's
+	// monotonic clock. Nil until the first event; no durable state.
+	budgets []time.Duration
 
 	wavesDispatched int
 	supersededBy    wire.RolloutID

@@ -78,7 +78,7 @@ var retiredLineSchema = wire.Schema[retiredLine]{Fields: []wire.Field[retiredLin
 type clockLine struct {
 	Mono, Impaired, LastTick, Credited, QuietUntil, JudgeAt wire.Nanos
 	Wall                                                    wire.Time
-	Suspecting, ReadOnly                                    wire.Flag
+	Suspecting, ReadOnly, Scarce                            wire.Flag
 }
 
 var clockLineSchema = wire.Schema[clockLine]{Fields: []wire.Field[clockLine]{
@@ -91,6 +91,7 @@ var clockLineSchema = wire.Schema[clockLine]{Fields: []wire.Field[clockLine]{
 	{Name: "judge_at", Presence: wire.Required, Of: func(l *clockLine) wire.Value { return &l.JudgeAt }},
 	{Name: "suspecting", Presence: wire.Optional, Of: func(l *clockLine) wire.Value { return &l.Suspecting }},
 	{Name: "read_only", Presence: wire.Optional, Of: func(l *clockLine) wire.Value { return &l.ReadOnly }},
+	{Name: "scarce", Presence: wire.Optional, Of: func(l *clockLine) wire.Value { return &l.Scarce }},
 }}
 
 // hostLine is a host's volatile state.
@@ -145,7 +146,7 @@ func (p *Plane) AppendState(dst []byte) []byte {
 	dst = wire.AppendLine(dst, "clock", &clockLineSchema, &clockLine{
 		Mono: wire.Nanos(p.last.Mono), Wall: p.last.Wall, Impaired: wire.Nanos(l.impaired),
 		LastTick: wire.Nanos(l.lastTick), Credited: wire.Nanos(l.credited), QuietUntil: wire.Nanos(l.quietUntil),
-		JudgeAt: wire.Nanos(l.judgeAt), Suspecting: wire.Flag(l.suspecting), ReadOnly: wire.Flag(p.readOnly),
+		JudgeAt: wire.Nanos(l.judgeAt), Suspecting: wire.Flag(l.suspecting), ReadOnly: wire.Flag(p.readOnly), Scarce: wire.Flag(p.scarce),
 	})
 	for _, i := range p.hostsByName() {
 		h, v := &p.table.hosts[i], &p.table.vitals[i]
@@ -158,5 +159,5 @@ func (p *Plane) AppendState(dst []byte) []byte {
 	if p.opening != nil {
 		dst = wire.AppendLine(dst, "opening", &openingLineSchema, p.opening.line())
 	}
-	return p.appendOffers(dst)
+	return p.appendBudgets(p.appendOffers(dst))
 }

@@ -36,6 +36,30 @@ func (r *Record) AddsNothing(ev wire.Event) bool {
 		after.SoakDueAt == r.SoakDueAt && after.CurrentClosure == r.CurrentClosure && after.EndedAt == r.EndedAt && after.Marks == r.Marks
 }
 
+// OnlyObserves reports whether the event would be taken and change nothing of the
+// record but the sequence and when a probe ran last: no rule reads that, and an
+// agent may lose it (PROTOCOL E4, G11).
+func (r *Record) OnlyObserves(ev wire.Event) bool {
+	after := r.Clone()
+	if o := after.Apply(ev).Outcome; o != Applied && o != Absorbed {
+		return false
+	}
+	if len(after.Probes) != len(r.Probes) {
+		return false
+	}
+	for i := range after.Probes {
+		p := &after.Probes[i]
+		p.LastObservedAt = r.Probes[i].LastObservedAt
+		if *p != r.Probes[i] {
+			return false
+		}
+	}
+	return after.State == r.State && after.Marks == r.Marks && after.CurrentClosure == r.CurrentClosure &&
+		after.CurrentClosureAtDispatch == r.CurrentClosureAtDispatch && after.DispatchAckedAt == r.DispatchAckedAt &&
+		after.ActivationStartedAt == r.ActivationStartedAt && after.ActivationCompletedAt == r.ActivationCompletedAt &&
+		after.SoakDueAt == r.SoakDueAt && after.EndedAt == r.EndedAt
+}
+
 // apply carries out the table of PROTOCOL E.
 func (r *Record) apply(body wire.EventBody) {
 	switch b := body.(type) {

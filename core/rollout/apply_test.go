@@ -161,3 +161,36 @@ func TestTakingAnOrdinaryEventAllocatesNothing(t *testing.T) {
 	equal(t, "the state", r.State, wire.Converged)
 	equal(t, "the number of allocations", allocated, 0)
 }
+
+func TestOnlyObserves(t *testing.T) { // PROTOCOL G11
+	failing := func() rollout.Record {
+		return soakingWith(t, declare(110, map[wire.Name]wire.Mode{"http": wire.Enforce}), result("http", wire.Enforce, wire.Fail, 120))
+	}
+	for _, c := range []struct {
+		name string
+		body wire.EventBody
+		want bool
+	}{
+		{"a result as before", result("http", wire.Enforce, wire.Fail, 130), true},
+		{"another result", result("http", wire.Enforce, wire.Pass, 130), false},
+		{"another mode", result("http", wire.Observe, wire.Fail, 130), false},
+		{"another probe", result("db", wire.Enforce, wire.Fail, 130), false},
+		{"the same declaration", declare(140, map[wire.Name]wire.Mode{"http": wire.Enforce}), true},
+		{"another declaration", declare(140, map[wire.Name]wire.Mode{"http": wire.Enforce, "db": wire.Enforce}), false},
+		{"a first failure", wire.ProbeFailureFirst{ProbeName: "http", Mode: wire.Enforce, FirstFailedAt: at(130)}, false},
+		{"an activation that is known", completed, true},
+		{"a state", wire.HealthFailed{FailedAt: at(130), PolicyApplied: wire.Halt}, false},
+		{"what is not legal", rolledBack, false},
+	} {
+		r := failing()
+		before := text(&r)
+		if got := r.OnlyObserves(next(&r, c.body)); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+		equal(t, "the record after "+c.name, text(&r), before)
+		r.LastEventSeq = 9
+		if r.OnlyObserves(wire.Event{Seq: 9, Body: c.body}) {
+			t.Errorf("%s with a number that was used is taken for an observation", c.name)
+		}
+	}
+}

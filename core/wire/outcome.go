@@ -9,7 +9,7 @@ import (
 // one stable reason word (PROTOCOL T10).
 type Code uint8
 
-// The codes. The six 503 codes come first among the refusals, in the order of
+// The codes. The seven 503 codes come first among the refusals, in the order of
 // PROTOCOL G1 and G2.
 const (
 	// OK is 200 with a document.
@@ -32,6 +32,8 @@ const (
 	// StoreUnavailable: the plane cannot make anything durable, and the request
 	// needs that (G9).
 	StoreUnavailable
+	// OverBudget: the event budget of the record has no room for the event (G10).
+	OverBudget
 
 	// Gap is 409 with Replay-From (E6).
 	Gap
@@ -97,8 +99,8 @@ const (
 	CodeCount int = iota
 )
 
-// UnavailableCodes are the six reasons of a 503 (PROTOCOL G1, G2, G9).
-var UnavailableCodes = [...]Code{NotStarted, Saturated, Closed, DroppedReply, Timeout, StoreUnavailable}
+// UnavailableCodes are the seven reasons of a 503 (PROTOCOL G1, G2, G9, G10).
+var UnavailableCodes = [...]Code{NotStarted, Saturated, Closed, DroppedReply, Timeout, StoreUnavailable, OverBudget}
 
 var codes = [CodeCount]struct {
 	status int
@@ -117,6 +119,7 @@ var codes = [CodeCount]struct {
 	Timeout:      {503, "timeout", "No reply in time"},
 
 	StoreUnavailable: {503, "store_unavailable", "The plane cannot write to its disk"},
+	OverBudget:       {503, "over_budget", "The host has sent too many events of this rollout"},
 
 	Gap:               {409, "gap", "Events are missing before this one"},
 	Rejected:          {409, "rejected", "The record does not allow this event"},
@@ -155,8 +158,8 @@ func (c Code) Status() int { return codes[c].status }
 // Reason returns the stable word of a refusal; empty for a success.
 func (c Code) Reason() string { return codes[c].reason }
 
-// Unavailable reports whether the code is one of the six 503 reasons.
-func (c Code) Unavailable() bool { return NotStarted <= c && c <= StoreUnavailable }
+// Unavailable reports whether the code is one of the seven 503 reasons.
+func (c Code) Unavailable() bool { return NotStarted <= c && c <= OverBudget }
 
 // String returns the reason, or "ok", "created",
 // "no_content", "accepted".
@@ -208,7 +211,7 @@ func Refuse(code Code, field, detail string) Outcome {
 	return Outcome{Code: code, Field: field, Detail: detail}
 }
 
-// Unavailable makes one of the six 503 outcomes, with its Retry-After.
+// Unavailable makes one of the seven 503 outcomes, with its Retry-After.
 func Unavailable(code Code, retryAfter time.Duration) Outcome {
 	return Outcome{Code: code, RetryAfter: retryAfter, Detail: unavailableDetails[code]}
 }
@@ -221,6 +224,7 @@ var unavailableDetails = [CodeCount]string{
 	Timeout:      "the input may have been applied; sending it again is harmless",
 
 	StoreUnavailable: "nothing was applied; the plane goes on with what needs no disk, and takes this once it can write again",
+	OverBudget:       "nothing was applied; the event budget of this host and rollout is used up, and has room again after Retry-After",
 }
 
 // HeaderField is one header of an answer.

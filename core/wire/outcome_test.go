@@ -43,7 +43,7 @@ func TestEachCodeHasOneStatusAndEachRefusalOneReason(t *testing.T) { // PROTOCOL
 	})
 }
 
-func TestSixReasonsAreA503(t *testing.T) { // PROTOCOL G1, G2, G9
+func TestSevenReasonsAreA503(t *testing.T) { // PROTOCOL G1, G2, G9, G10
 	var unavailable []wire.Code
 	eachCode(func(code wire.Code) {
 		if code.Unavailable() != (code.Status() == 503) {
@@ -56,7 +56,7 @@ func TestSixReasonsAreA503(t *testing.T) { // PROTOCOL G1, G2, G9
 	if !slices.Equal(unavailable, wire.UnavailableCodes[:]) {
 		t.Errorf("got %v, want %v", unavailable, wire.UnavailableCodes)
 	}
-	want := []string{"not_started", "saturated", "closed", "dropped_reply", "timeout", "store_unavailable"}
+	want := []string{"not_started", "saturated", "closed", "dropped_reply", "timeout", "store_unavailable", "over_budget"}
 	for i, code := range wire.UnavailableCodes {
 		if code.Reason() != want[i] {
 			t.Errorf("got %v, want %v", code, want[i])

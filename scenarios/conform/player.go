@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/sim/record"
@@ -128,6 +129,9 @@ func (p *player) play(s *record.TapeStep) (*Difference, error) {
 	case record.TapeOffer:
 		return p.offer(s)
 	case record.TapeWork:
+		if s.Work == driver.Storage && p.store != nil {
+			p.store.scarce.Store(s.N == 1)
+		}
 		return p.work(s)
 	case record.TapeTickDue:
 		if !p.clock.tickDue() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync/atomic"
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -21,6 +22,20 @@ var errDead = errors.New("the process is dead")
 type heldStore struct {
 	inner store.Store
 	mail  *mailbox
+	// scarce: little disk is free.
+	scarce atomic.Bool
+}
+
+// diskReserve is the reserve of servers that are played to.
+const diskReserve = 1 << 20
+
+// Health implements [store.Reporter].
+func (s *heldStore) Health() store.Health {
+	h := store.Health{Sizes: store.UnknownSizes}
+	if h.FreeBytes = 2 * diskReserve; s.scarce.Load() {
+		h.FreeBytes = 0
+	}
+	return h
 }
 
 // storeCall is a loop that waits for its store.

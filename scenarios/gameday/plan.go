@@ -29,6 +29,7 @@ var reasons = map[scenario.FaultKind]string{
 	scenario.ClockSkew:      "the hosts of a gameday share one clock",
 	scenario.ClockDrift:     "the hosts of a gameday share one clock",
 	scenario.CertWrong:      "an agent's driver sends no certificate but its own",
+	scenario.DiskScarce:     "how much is free is the real disk's to say",
 	scenario.ActivationSlow: "a virtual machine draws the time of a switch before it begins",
 }
 

@@ -136,8 +136,8 @@ func (c *refusals) atEnd(w *world.World, was *request) wire.Code {
 		return wire.Timeout
 	case was.dropped:
 		return wire.DroppedReply
-	case was.replied == wire.StoreUnavailable: // by the plane; S20 says whether rightly
-		return wire.StoreUnavailable
+	case was.replied == wire.StoreUnavailable, was.replied == wire.OverBudget: // by the plane; S20 and S21 say whether rightly
+		return was.replied
 	default:
 		return wire.OK
 	}
@@ -149,6 +149,9 @@ func (c *refusals) retryAfter(w *world.World, m *world.Message) {
 	if after < time.Second || after > w.Scenario().Fleet.Interval || after%time.Second != 0 {
 		w.Violate("S6", "%v, is told to retry after %v; want whole seconds from 1s to the heartbeat interval, %v", m, after, w.Scenario().Fleet.Interval)
 		return
+	}
+	if m.Outcome().Code == wire.OverBudget {
+		return // it is no slot; S21 judges it
 	}
 	slot := &c.slots[c.q.prior.caller]
 	if *slot > 0 && w.Now() <= *slot-time.Second {

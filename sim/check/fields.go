@@ -11,6 +11,20 @@ import (
 // What an event tells of a record's values, and what a confirmation infers:
 // PROTOCOL E, E5 and H4 once more, without the state and the number.
 
+// onlyObserves reports whether an event that is taken and moves no state changes
+// nothing of a record but when a probe ran last (PROTOCOL G11).
+func onlyObserves(r *recordCopy, body wire.EventBody) bool {
+	was, is := *r.before, *r.before
+	was.Probes, is.Probes = slices.Clone(r.before.Probes), slices.Clone(r.before.Probes)
+	tell(&is, r.before.State, body, r.of.soak(r.wave))
+	for _, probes := range [][]rollout.Probe{was.Probes, is.Probes} {
+		for i := range probes {
+			probes[i].LastObservedAt = wire.Time{}
+		}
+	}
+	return sameRecord(&was, &is)
+}
+
 // tell puts in what an event tells that was taken in state s.
 func tell(r *rollout.Record, s wire.State, body wire.EventBody, soak time.Duration) {
 	legal := slices.Contains(legalMoves[body.Kind()].from, s)

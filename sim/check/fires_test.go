@@ -53,7 +53,7 @@ func TestAViolationOfALimitNamesIt(t *testing.T) {
 	for name, want := range map[string]string{
 		"more is inside than the capacity": `^m\d+, a heartbeat of h\d+, is admitted: 6 requests are in the inbox, and its capacity is 5$`,
 		"the reserve is used by events":    `^m\d+, an event of h\d+, is admitted: 4 requests other than heartbeats are in the inbox, and the limit for those is 3 \(capacity 5 less 2 reserved for heartbeats\)$`,
-		"five of one host are inside":      `^m\d+, a heartbeat of h4, is admitted: 5 requests of h4 are in the inbox, and the limit for one caller is 4$`,
+		"five of one host are inside":      `^m\d+, a heartbeat of h5, is admitted: 5 requests of h5 are in the inbox, and the limit for one caller is 4$`,
 	} {
 		found := false
 		for _, s := range sabotage.All() {

@@ -51,6 +51,8 @@ type ledger struct {
 	released []releasedWave
 	// readOnly: the plane was told that nothing can be made durable (PROTOCOL G9).
 	readOnly bool
+	// scarce: it was told that little disk is free (G11).
+	scarce bool
 }
 
 // undurable is a decision that is durable once an entry of the log is.
@@ -174,7 +176,7 @@ func (l *ledger) stepDone(e *world.Event) {
 		}
 	}
 	if told, is := in.(*plane.Storage); is {
-		l.readOnly = told.Unavailable
+		l.readOnly, l.scarce = told.Unavailable, told.Scarce
 	}
 	l.decide(w, in, r)
 	if len(e.Output.Entries) > l.entries || r != nil && r.Outcome.Code == wire.Created {
@@ -237,7 +239,7 @@ func (l *ledger) planeStarted(e *world.Event) {
 	w := e.World
 	l.undurable = l.undurable[:0]
 	l.host, l.now = 0, nil
-	l.readOnly = false // until the plane is told otherwise
+	l.readOnly, l.scarce = false, false // until the plane is told otherwise
 	l.live = l.durable.clone()
 	for i := range l.hosts {
 		l.hosts[i] = nil

@@ -3,6 +3,7 @@ package check
 import (
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/world"
 )
 
@@ -61,7 +62,7 @@ func (c *spread) answered(e *world.Event) {
 }
 
 func (c *spread) judge(w *world.World, m *world.Message) {
-	if c.q.now == nil || !m.Outcome().Code.Unavailable() {
+	if c.q.now == nil || !m.Outcome().Code.Unavailable() || m.Outcome().Code == wire.OverBudget {
 		return
 	}
 	front, told := w.Now()+time.Second, w.Now()+m.Outcome().RetryAfter

@@ -8,12 +8,14 @@ import (
 
 // storage is S20: from a commit that failed until one has succeeded the plane logs
 // nothing, refuses what would have to be logged, and goes on with everything else
-// (PROTOCOL G9). What an event then has to be answered, S3 says.
+// (PROTOCOL G9). While little disk is free it refuses what only observes, and nothing
+// else (G11). What an event then has to be answered, S3 says.
 type storage struct {
 	l      *ledger
 	failed bool // the last commit has, as far as the loop was told
 	loaded bool // the plane was, since an entry's commit failed
 	logged int  // entries of the batch before this step
+	behind int  // inputs stepped in a row while the plane is to be told that disk is scarce
 }
 
 func newStorage(s *Checks) {
@@ -34,6 +36,17 @@ func (c *storage) stepping(e *world.Event) {
 	if in, is := e.Input.(*plane.Storage); is && in.Unavailable != c.failed {
 		e.World.Violate("S20", "the plane is told that commits fail: %v; want %v, as the last one did", in.Unavailable, c.failed)
 	}
+	if in, is := e.Input.(*plane.Storage); is && in.Scarce != e.World.DiskScarce() {
+		e.World.Violate("S20", "the plane is told that disk is scarce: %v; want %v, by what is free", in.Scarce, e.World.DiskScarce())
+	}
+	if e.Message != nil && e.World.DiskScarce() && !c.l.scarce {
+		c.behind++
+		if c.behind > e.World.Scenario().Plane.Batch {
+			e.World.Violate("S20", "m%d, %v, is stepped, and %d inputs were since disk became scarce; want the plane told after the batch, of at most %d", e.Message.ID(), e.Input, c.behind, e.World.Scenario().Plane.Batch)
+		}
+	} else {
+		c.behind = 0
+	}
 	if e.Message != nil && c.failed && c.loaded && !c.l.readOnly {
 		e.World.Violate("S20", "m%d, %v, is stepped after a commit that failed; want the plane told before that commits fail", e.Message.ID(), e.Input)
 	}
@@ -46,6 +59,10 @@ func (c *storage) stepDone(e *world.Event) {
 	}
 	refused := e.Reply.Outcome.Code == wire.StoreUnavailable
 	switch {
+	case !c.l.readOnly && c.l.scarce && refused:
+		if _, is := in.(*plane.Event); !is {
+			w.Violate("S20", "m%d, %v, is refused store_unavailable; want it taken, since commits succeed and it is no event", m.ID(), in)
+		}
 	case !c.l.readOnly && refused:
 		w.Violate("S20", "m%d, %v, is refused store_unavailable; want it taken, since commits succeed", m.ID(), in)
 	case !c.l.readOnly:

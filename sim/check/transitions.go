@@ -172,6 +172,9 @@ func (c *transitions) stepping(e *world.Event) {
 		if c.l.readOnly && c.code == wire.NoContent && ev.Envelope.Event.Seq > r.before.LastEventSeq && !isNoNews(r.before, ev.Envelope.Event.Body) { // G9
 			c.code, c.to = wire.StoreUnavailable, r.before.State
 		}
+		if c.l.scarce && c.code == wire.NoContent && ev.Envelope.Event.Seq > r.before.LastEventSeq && c.to == r.before.State && !isNoNews(r.before, ev.Envelope.Event.Body) && onlyObserves(r, ev.Envelope.Event.Body) { // G11
+			c.code = wire.StoreUnavailable
+		}
 	}
 }
 
@@ -202,6 +205,9 @@ func isNoNews(rec *rollout.Record, body wire.EventBody) bool {
 
 func (c *transitions) event(w *world.World, m *world.Message, in *plane.Event, reply *plane.Reply) {
 	ev := in.Envelope.Event
+	if reply.Outcome.Code == wire.OverBudget && c.code == wire.NoContent && ev.Seq > c.target.before.LastEventSeq && !isNoNews(c.target.before, ev.Body) {
+		c.code, c.to = wire.OverBudget, c.target.before.State // S21 says whether rightly
+	}
 	if got := reply.Outcome.Code; got != c.code {
 		w.Violate("S3", "m%d, %v, is answered %v; want %v for %s", m.ID(), in, got, c.code, stateOf(c.target))
 		return

@@ -71,7 +71,8 @@ const (
 	// TapeWork: the loop carries out the section Work of the driver's worker, about
 	// Request if it is about one. N is how many inputs a Take took (Depth were
 	// inside), how many entries a Commit begins with, 1 if a Load or a TakeOver
-	// succeeds, and 1 if a Step or a Reply is dropped instead.
+	// succeeds, 1 if a Storage says that disk is scarce, and 1 if a Step or a Reply is
+	// dropped instead.
 	TapeWork
 	// TapeTickDue, TapeRetryDue: the loop is told that a tick is due, or the next
 	// attempt to load the log.

@@ -155,8 +155,12 @@ func (r *tapeWriter) stepDone(e *world.Event) {
 		r.work(e, driver.Step, 0)
 		return
 	}
-	if _, told := e.Input.(*plane.Storage); told {
-		r.work(e, driver.Storage, 0)
+	if in, told := e.Input.(*plane.Storage); told {
+		scarce := 0
+		if in.Scarce {
+			scarce = 1
+		}
+		r.work(e, driver.Storage, scarce)
 		return
 	}
 	r.work(e, driver.Tick, 0)

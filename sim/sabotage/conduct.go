@@ -8,6 +8,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/world"
 )
 
@@ -50,6 +51,16 @@ var conductBroken = []Bug{
 			}
 		}}
 	}},
+	{"S20", "a poll is refused since disk is scarce", func() scenario.Scenario { return Story(3, "at 31s disk scarce for=3m") }, onReply(func(w *world.World, in plane.Input, r *plane.Reply) {
+		if _, is := in.(*plane.Poll); is && w.Plane().Scarce() {
+			r.Outcome = wire.Unavailable(wire.StoreUnavailable, time.Second)
+		}
+	})},
+	{"S21", "an event is refused over_budget though the budget has room", QuietStory, onReply(func(_ *world.World, in plane.Input, r *plane.Reply) {
+		if _, is := in.(*plane.Event); is {
+			r.Outcome = wire.Unavailable(wire.OverBudget, time.Second)
+		}
+	})},
 	{"S17", "a host does not keep away from heartbeats as long as it was told", CrowdedStory, onHost(func(_ *agent.Output, in agent.Input) {
 		if x, is := in.(*agent.HeartbeatAnswered); is && x.Status == 503 {
 			x.RetryAfter = 5 * time.Minute

@@ -15,9 +15,13 @@ func (s *Scenario) GateConfig(capacity int) gate.Config {
 	return gate.Config{Capacity: capacity, ReplyTimeout: s.Plane.ReplyTimeout, MaxRetryAfter: s.Fleet.Interval}
 }
 
+// EventBudget is the event budget of simulated planes (PROTOCOL G10): small, so that
+// some twenty large events use it up, and more than an agent of a run needs.
+var EventBudget = plane.EventBudget{Bytes: 1 << 20, Events: 4096, Per: time.Hour}
+
 // PlaneConfig is the reducer's.
 func (s *Scenario) PlaneConfig() plane.Config {
-	return plane.Config{HeartbeatInterval: s.Fleet.Interval, Slice: s.Plane.Slice}
+	return plane.Config{HeartbeatInterval: s.Fleet.Interval, Slice: s.Plane.Slice, EventBudget: EventBudget}
 }
 
 // AgentConfig is that of host number n, without what differs between hosts.

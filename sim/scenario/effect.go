@@ -15,6 +15,7 @@ const (
 	EffectDroppedReply
 	EffectTimeout
 	EffectStoreUnavailable
+	EffectOverBudget
 	EffectLateReply
 	EffectWedged
 	EffectSlowStep
@@ -35,6 +36,7 @@ const (
 	EffectCrashAfterCommit
 	EffectSlowDisk
 	EffectDiskFailed
+	EffectDiskScarce
 	EffectRebuilt
 	EffectRefusedConnection
 	EffectRefusedHandshake
@@ -97,14 +99,14 @@ type Effects [EffectCount]uint64
 var effectWords = [EffectCount]string{
 	EffectNone:       "other",
 	EffectNotStarted: "not_started", EffectSaturated: "saturated", EffectClosed: "closed",
-	EffectDroppedReply: "dropped_reply", EffectTimeout: "timeout", EffectStoreUnavailable: "store_unavailable", EffectLateReply: "late reply",
+	EffectDroppedReply: "dropped_reply", EffectTimeout: "timeout", EffectStoreUnavailable: "store_unavailable", EffectOverBudget: "over_budget", EffectLateReply: "late reply",
 	EffectWedged: "wedged", EffectSlowStep: "slow step", EffectAppliedNotReplied: "applied and not replied", EffectPollWoken: "poll woken",
 	EffectInterrupted: "loop interrupted", EffectSteppedMeanwhile: "stepped during a commit", EffectDiscardedMore: "discarded with a failed commit",
 	EffectStoredAfterAll: "stored by a commit that failed",
 	EffectPlaneCrash:     "plane crash", EffectPlaneWipe: "plane wipe", EffectPlaneRestart: "plane restart",
 	EffectPlaneClock: "plane clock", EffectSuspended: "suspended",
 	EffectCrashBeforeCommit: "crash before commit", EffectCrashInsideCommit: "crash inside commit", EffectCrashAfterCommit: "crash after commit",
-	EffectSlowDisk: "slow disk", EffectDiskFailed: "disk failed", EffectRebuilt: "rebuilt",
+	EffectSlowDisk: "slow disk", EffectDiskFailed: "disk failed", EffectDiskScarce: "disk scarce", EffectRebuilt: "rebuilt",
 	EffectRefusedConnection: "refused connection", EffectRefusedHandshake: "refused handshake",
 	EffectLost: "lost", EffectDuplicated: "duplicated", EffectDelayed: "delayed", EffectReordered: "reordered",
 	EffectPartitioned: "partitioned", EffectReset: "reset", EffectClientTimeout: "client timeout",

@@ -47,6 +47,8 @@ const (
 	// DiskFail: commits fail, with Count so many; with After their entries are on
 	// the disk all the same, with Unreadable the disk cannot be read either. For.
 	DiskFail
+	// DiskScarce: less of the disk is free than the reserve. For.
+	DiskScarce
 	// NetDrop: Rate of a thousand messages from and to Hosts are lost. Route,
 	// For.
 	NetDrop
@@ -167,6 +169,9 @@ var faultForms = [FaultKindCount]faultForm{
 			f.After = d.r.Chance(400)
 			f.Unreadable = d.r.Chance(300)
 		}},
+	DiskScarce: {words: "disk scarce", takes: fields("for"),
+		about: "less of the plane's disk is free than the reserve",
+		draw:  func(f *Fault, d *drawing) { f.For = d.long }},
 	NetDrop: {words: "net drop", needs: fields("rate"), takes: fields("host", "route", "for"),
 		about: "rate of a thousand messages are lost",
 		draw:  func(f *Fault, d *drawing) { f.Hosts, f.For, f.Rate = d.hosts, d.long, 50+d.r.IntN(900) }},

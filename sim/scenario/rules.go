@@ -4,7 +4,7 @@ import "slices"
 
 // Rule is one numbered rule that runs are held to.
 type Rule struct {
-	// Number is what a violation is reported under: S1 to S22, INV, L1 to L4,
+	// Number is what a violation is reported under: S1 to S26, INV, L1 to L4,
 	// G4, PANIC or WIRE.
 	Number string
 	// Text says what it holds to, and cites the protocol.
@@ -33,7 +33,8 @@ var rules = []Rule{
 	{"S17", "an agent jitters its heartbeats, waits as long as Retry-After says, sends one event of a rollout at a time, runs one switch at a time, rolls back at once, and converges only after its soak (PROTOCOL A2, A5, A7 to A10, E8, E9)"},
 	{"S18", "no poll waits while there is work for its host and the plane has nothing else to do (PROTOCOL D1)"},
 	{"S19", "nothing that lies in the plane's directory sends a host to an older release (PROTOCOL R6)"},
-	{"S20", "from a commit that failed until one has succeeded the plane logs nothing, refuses what would have to be logged, and goes on with everything else (PROTOCOL G9)"},
+	{"S20", "from a commit that failed until one has succeeded the plane logs nothing, refuses what would have to be logged, and goes on with everything else; while less disk is free than the reserve it refuses events that only observe, and nothing else (PROTOCOL G9, G11)"},
+	{"S21", "what is logged of one host in one rollout never exceeds its event budget, and as much again in the budget's time; an event is refused over_budget exactly when it would, with the time until there is room; an honest agent's never is (PROTOCOL G10)"},
 	{"S22", "a dispatch is offered to a host again after 15 s at the earliest, and at most ten polls of a host are admitted at once, and then one a second (PROTOCOL D2, D3)"},
 	{"S26", "what is wanted of a host, and what it runs once it has converged, is what its own line of the manifest says (PROTOCOL R1)"},
 	{"INV", "gate, plane and agents keep their own invariants"},

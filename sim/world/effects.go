@@ -31,7 +31,7 @@ func (w *World) countEffects() {
 // unavailableEffects is the effect of each reason of a 503.
 var unavailableEffects = [wire.CodeCount]scenario.Effect{
 	wire.NotStarted: scenario.EffectNotStarted, wire.Saturated: scenario.EffectSaturated, wire.Closed: scenario.EffectClosed,
-	wire.DroppedReply: scenario.EffectDroppedReply, wire.Timeout: scenario.EffectTimeout, wire.StoreUnavailable: scenario.EffectStoreUnavailable,
+	wire.DroppedReply: scenario.EffectDroppedReply, wire.Timeout: scenario.EffectTimeout, wire.StoreUnavailable: scenario.EffectStoreUnavailable, wire.OverBudget: scenario.EffectOverBudget,
 }
 
 // noticeEffects is the effect of each notice of the plane.

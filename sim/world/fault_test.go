@@ -25,6 +25,7 @@ var faultStories = map[scenario.FaultKind][]struct {
 	scenario.PlaneClock:      {{"at 2m plane clock each=-1h", []scenario.Effect{scenario.EffectPlaneClock}}, {"at 2m plane clock each=-721h", []scenario.Effect{scenario.EffectPlaneClock, scenario.EffectRefusedHandshake}}},
 	scenario.PlaneLate:       {{"at 2m plane late for=20s", []scenario.Effect{scenario.EffectNotStarted}}},
 	scenario.DiskSlow:        {{"at 10s disk slow for=2m each=1s", []scenario.Effect{scenario.EffectSlowDisk}}},
+	scenario.DiskScarce:      {{"at 10s disk scarce for=5m", []scenario.Effect{scenario.EffectDiskScarce}}},
 	scenario.DiskFail:        {{"at 10s disk fail count=2", []scenario.Effect{scenario.EffectDiskFailed, scenario.EffectRebuilt, scenario.EffectDroppedReply}}, {"at 10s disk fail for=1m unreadable=yes", []scenario.Effect{scenario.EffectDiskFailed, scenario.EffectRebuilt, scenario.EffectNotStarted}}, {"at 10s disk fail for=1m", []scenario.Effect{scenario.EffectDiskFailed, scenario.EffectRebuilt, scenario.EffectStoreUnavailable}}},
 	scenario.NetDrop:         {{"at 2m net drop for=1m rate=500", []scenario.Effect{scenario.EffectLost}}},
 	scenario.NetDup:          {{"at 2m net dup for=1m rate=500", []scenario.Effect{scenario.EffectDuplicated}}},
@@ -83,7 +84,7 @@ func TestEveryKindOfFaultHasItsEffect(t *testing.T) {
 func TestEveryEffectIsReachedBySomeStory(t *testing.T) {
 	elsewhere := []scenario.Effect{
 		scenario.EffectPollWoken, scenario.EffectSwitch, // of every rollout
-		scenario.EffectHostile, scenario.EffectRevoked, scenario.EffectReissued, scenario.EffectSuperseded,
+		scenario.EffectHostile, scenario.EffectOverBudget, scenario.EffectRevoked, scenario.EffectReissued, scenario.EffectSuperseded,
 		scenario.EffectConfirmed, scenario.EffectAbsorbed, scenario.EffectRejected, scenario.EffectUnreachable, scenario.EffectReachable, scenario.EffectObserverSuspect,
 		scenario.EffectAgentReplays, scenario.EffectAgentRenumbered, scenario.EffectAgentWaiting,
 		scenario.EffectHeld,                                                                                                      // manifests_test.go

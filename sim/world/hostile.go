@@ -15,6 +15,16 @@ func (h *hostNode) misbehave(w *World) {
 	s := &h.machine
 	other := scenario.HostName(s.IntN(len(w.hosts)) + 1)
 	at := w.wallAt(0)
+	if h.flooding == 0 && s.Chance(60) {
+		h.flooding = 5 + s.IntN(80)
+	}
+	if h.flooding > 0 {
+		if h.flooding--; h.sendFlood(w) {
+			h.planMisbehaviour(w)
+			return
+		}
+		h.flooding = 0
+	}
 	if s.Chance(600) && h.sendMadeUp(w) {
 		h.planMisbehaviour(w)
 		return
@@ -56,6 +66,10 @@ func (h *hostNode) misbehave(w *World) {
 
 func (h *hostNode) planMisbehaviour(w *World) {
 	if !w.healed { // a host that never stops flooding never lets the fleet rest
+		if h.flooding > 0 {
+			w.queue.push(Timer{at: w.now + h.machine.Between(10*time.Millisecond, 400*time.Millisecond), kind: dueHostile, node: int32(h.index)})
+			return
+		}
 		w.queue.push(Timer{at: w.now + h.machine.Between(200*time.Millisecond, 20*time.Second), kind: dueHostile, node: int32(h.index)})
 	}
 }

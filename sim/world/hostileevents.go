@@ -1,6 +1,7 @@
 package world
 
 import (
+	"strings"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/rollout"
@@ -85,30 +86,64 @@ func (h *hostNode) madeUpBody(kind wire.EventKind, rec *rollout.Record, now wire
 	}
 }
 
+// ownRecord is the plane's record of a hostile host, in the first rollout of hostile
+// hosts that it is in.
+func (h *hostNode) ownRecord(w *World) (rec rollout.Record, known bool) {
+	for i := range w.scenario.Rollouts {
+		o := &w.scenario.Rollouts[i]
+		if w.scenario.IsHostile(o) && o.Targets.Has(h.index+1) {
+			if rec, known = w.plane.current().Record(o.ID, scenario.HostName(h.index+1)); known {
+				return rec, true
+			}
+		}
+	}
+	return rec, false
+}
+
 // sendMadeUp sends such an event, or a heartbeat that claims a new closure
 // (PROTOCOL H4). It reports whether the host is in a rollout at all.
 func (h *hostNode) sendMadeUp(w *World) bool {
-	name := scenario.HostName(h.index + 1)
-	for i := range w.scenario.Rollouts {
-		o := &w.scenario.Rollouts[i]
-		if !w.scenario.IsHostile(o) || !o.Targets.Has(h.index+1) {
-			continue
-		}
-		rec, known := w.plane.current().Record(o.ID, name)
-		if !known {
-			continue
-		}
-		at := w.wallAt(0)
-		if h.machine.Chance(150) {
-			m := h.message(w, scenario.RouteHeartbeat)
-			m.heartbeat.Request = wire.HeartbeatRequest{Hostname: name, CurrentClosure: o.TargetOf(h.index + 1), At: at}
-			w.send(m, &h.sends)
-			return true
-		}
-		m := h.message(w, scenario.RouteEvent)
-		m.event.Envelope = wire.EventEnvelope{Hostname: name, RolloutID: o.ID, Event: h.madeUpEvent(&rec, at)}
+	rec, known := h.ownRecord(w)
+	if !known {
+		return false
+	}
+	at := w.wallAt(0)
+	if h.machine.Chance(150) {
+		m := h.message(w, scenario.RouteHeartbeat)
+		m.heartbeat.Request = wire.HeartbeatRequest{Hostname: rec.Hostname, CurrentClosure: rec.TargetClosure, At: at}
 		w.send(m, &h.sends)
 		return true
 	}
-	return false
+	m := h.message(w, scenario.RouteEvent)
+	m.event.Envelope = wire.EventEnvelope{Hostname: rec.Hostname, RolloutID: rec.RolloutID, Event: h.madeUpEvent(&rec, at)}
+	w.send(m, &h.sends)
+	return true
+}
+
+// padding makes an event about as large as a body may be.
+var padding = wire.Text(strings.Repeat("f", 60_000))
+
+// sendFlood sends the next event of a flood: legal, and large, so that it fills the
+// log (PROTOCOL G10). It reports whether the record takes any event without end.
+func (h *hostNode) sendFlood(w *World) bool {
+	rec, known := h.ownRecord(w)
+	at := w.wallAt(0)
+	var body wire.EventBody
+	switch {
+	case known && rec.State == wire.Pending: // on the way there
+		body = wire.DispatchAck{CurrentClosureAtDispatch: scenario.InitialClosure, ReceivedAt: at}
+	case known && rec.State == wire.Activating:
+		body = wire.ActivationStarted{StartedAt: at, SwitchMethod: "switch"}
+	case known && rec.State == wire.Soaking:
+		body = wire.ProbeResult{ProbeName: scenario.ProbeName(0), Mode: wire.Observe, Status: wire.Pass, ObservedAt: at}
+	default:
+		return false
+	}
+	m := h.message(w, scenario.RouteEvent)
+	m.event.Envelope = wire.EventEnvelope{
+		Hostname: rec.Hostname, RolloutID: rec.RolloutID,
+		Event: wire.Event{Seq: rec.LastEventSeq + 1, Body: body}, Signature: padding[:h.machine.IntN(len(padding))],
+	}
+	w.send(m, &h.sends)
+	return true
 }

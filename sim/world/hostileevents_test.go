@@ -12,7 +12,7 @@ import (
 // test the rules about events (PROTOCOL E1, E3 to E7).
 func TestHostileEvents_ReachEveryEndAndAreRejectedOnTheWay(t *testing.T) {
 	var ends [len(wire.States) + 1]int
-	var rejected, absorbed uint64
+	var rejected, absorbed, overBudget uint64
 	for seed := range uint64(12) {
 		s := scenario.Scenario{
 			Seed: seed, Fleet: scenario.Fleet{Hosts: 6, Hostile: 5}, Active: 20 * time.Minute, Converge: time.Hour,
@@ -34,13 +34,14 @@ func TestHostileEvents_ReachEveryEndAndAreRejectedOnTheWay(t *testing.T) {
 		}
 		rejected += w.effects[scenario.EffectRejected]
 		absorbed += w.effects[scenario.EffectAbsorbed]
+		overBudget += w.effects[scenario.EffectOverBudget]
 	}
 	for _, state := range []wire.State{wire.Converged, wire.Reverted} {
 		if ends[state] == 0 {
 			t.Errorf("no made-up record ends in %v", state)
 		}
 	}
-	if rejected == 0 || absorbed == 0 {
-		t.Errorf("%d events are rejected, %d absorbed; want some of both", rejected, absorbed)
+	if rejected == 0 || absorbed == 0 || overBudget == 0 {
+		t.Errorf("%d events are rejected, %d absorbed, %d over budget (G10); want some of each", rejected, absorbed, overBudget)
 	}
 }

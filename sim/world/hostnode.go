@@ -46,6 +46,8 @@ type hostNode struct {
 	identity  wire.Identity
 	notBefore wire.Time
 
+	flooding int // how many events of its flood a hostile host still has to send
+
 	sends, down, machine random.Stream
 	latest               uint64 // ID of the request that was sent last of those that have arrived
 }

@@ -52,6 +52,9 @@ func (w *World) Hash() uint64 { return w.hash }
 
 // The plane's process.
 
+// DiskScarce reports whether less of the plane's disk is free than the reserve.
+func (w *World) DiskScarce() bool { return w.freeDisk() < diskReserve }
+
 // PlaneUp reports whether the plane's process runs and listens.
 func (w *World) PlaneUp() bool { return w.plane.up }
 

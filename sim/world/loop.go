@@ -19,6 +19,7 @@ import (
 // proceed lets the loop go on until it rests or time has to pass.
 func (p *planeNode) proceed(w *World) {
 	for p.up && p.started && !p.suspended && !p.planned && !p.wedged {
+		p.worker.FreeDisk(w.freeDisk())
 		work := p.worker.Next()
 		switch work {
 		case driver.Rest:
@@ -71,6 +72,7 @@ func (p *planeNode) section(w *World) {
 		return
 	}
 	p.planned = false
+	p.worker.FreeDisk(w.freeDisk())
 	work := p.worker.Next() // a commit may have ended meanwhile
 	if work == driver.Step && w.faults.any(scenario.ReducerWedge) {
 		w.effect(scenario.EffectWedged)
@@ -240,14 +242,6 @@ func (p *planeNode) tick(w *World, now wire.Instant) {
 	w.emitInput(EventStepping, nil, &p.ticked, nil, &noOutput)
 	p.worker.Tick(now, p.ticked.Impaired)
 	w.emitInput(EventStepDone, nil, &p.ticked, nil, p.worker.TickOutput())
-}
-
-// tellStorage tells the plane whether anything can be made durable.
-func (p *planeNode) tellStorage(w *World, now wire.Instant) {
-	p.stored.Unavailable = p.worker.Broken()
-	w.emitInput(EventStepping, nil, &p.stored, nil, &noOutput)
-	p.worker.TellStorage(now)
-	w.emitInput(EventStepDone, nil, &p.stored, nil, &noOutput)
 }
 
 var noOutput plane.Output // before a tick

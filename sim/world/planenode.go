@@ -82,7 +82,7 @@ func (p *planeNode) comeUp(w *World) {
 		return
 	}
 	front, worker, err := driver.New[*Message](driver.Config{
-		Gate: w.scenario.GateConfig(p.capacity), Batch: w.scenario.Plane.Batch,
+		Gate: w.scenario.GateConfig(p.capacity), Batch: w.scenario.Plane.Batch, DiskReserve: diskReserve,
 	})
 	if err != nil {
 		panic(err) // the scenario was validated

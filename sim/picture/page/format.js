@@ -57,8 +57,8 @@ const hostName = (model, n) => n ? model.hosts[n - 1].Name : "operator";
 // icons of the story and of the marks: a letter or a sign for everything that
 // a colour says.
 // The letters of the reasons of a 503, in the order of Series.Reasons; w: the store
-// cannot write.
-const reasonLetters = ["n", "s", "c", "d", "t", "w"];
+// cannot write, b: over budget.
+const reasonLetters = ["n", "s", "c", "d", "t", "w", "b"];
 const icons = { refused: "■", lost: "✕", late: "◷", replay: "↺", error: "▲", fine: "→", fault: "⚡", act: "⚑", agent: "●", plane: "○", down: "▼", up: "△", bad: "✕" };
 
 // verdictIcons are by the word of the verdict.
