@@ -32,6 +32,7 @@ var (
 	descConfirmed     = describe("refrain_confirmations_total", "Records confirmed by a heartbeat.")
 	descEvents        = describe("refrain_events_total", "Events, by outcome.", "outcome")
 	descHosts         = describe("refrain_hosts", "Known hosts.", "reachability")
+	descDuplicates    = describe("refrain_hosts_duplicate_identity", "Hosts in whose name two machines send heartbeats.")
 	descRecords       = describe("refrain_records", "Records by state.", "state")
 	descHeld          = describe("refrain_rollouts_held", "Rollouts that wait until an operator says which one of the channel is in force.")
 	descSuspicions    = describe("refrain_observer_suspicions_total", "Times the plane suspected itself instead of the fleet.")
@@ -44,7 +45,7 @@ var (
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descUnavailable, descInboxDepth, descInboxCapacity, descInboxOldest, descWedged, descPollsWaiting, descPollsPaced, descLateReplies, descReplaysAsked,
-		descConfirmed, descEvents, descHosts, descRecords, descHeld, descSuspicions, descLogNumber,
+		descConfirmed, descEvents, descHosts, descDuplicates, descRecords, descHeld, descSuspicions, descLogNumber,
 		descLinesDropped, descLinesLeftOut,
 	} {
 		ch <- d
@@ -85,6 +86,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descHosts, float64(s.HostsReachable), wire.Reachable.String())
 	gauge(descHosts, float64(s.HostsUnreachable), wire.Unreachable.String())
 	gauge(descHosts, float64(s.HostsNeverSeen), wire.NeverSeen.String())
+	gauge(descDuplicates, float64(s.DuplicateIdentities))
 	for _, state := range wire.States {
 		gauge(descRecords, float64(s.Records[state]), state.String())
 	}

@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"net"
 	"net/http"
 
 	"github.com/gorilla/mux"
@@ -27,4 +28,7 @@ func parseHeartbeat(e *exchange) bool {
 }
 
 // serveHeartbeat is the one user of the inbox's reserve (PROTOCOL G5).
-func serveHeartbeat(e *exchange) { e.ask(&e.pending.heartbeat, gate.Heartbeat) }
+func serveHeartbeat(e *exchange) {
+	e.pending.heartbeat.From, _, _ = net.SplitHostPort(e.r.RemoteAddr)
+	e.ask(&e.pending.heartbeat, gate.Heartbeat)
+}

@@ -141,7 +141,8 @@ func noticeLevel(n *plane.Notice) slog.Level {
 			return slog.LevelWarn
 		}
 		return slog.LevelInfo
-	case plane.NoticeRejected, plane.NoticeHalted, plane.NoticeQuarantined, plane.NoticeUnreachable, plane.NoticeHeld, plane.NoticeRevokedUnseen:
+	case plane.NoticeRejected, plane.NoticeHalted, plane.NoticeQuarantined, plane.NoticeUnreachable, plane.NoticeHeld, plane.NoticeRevokedUnseen,
+		plane.NoticeDuplicateIdentity:
 		return slog.LevelWarn
 	case plane.NoticeObserverSuspect:
 		return slog.LevelError
@@ -206,4 +207,6 @@ var noticeLines = [plane.NoticeKindCount]string{
 	plane.NoticeReachable:       "host reachable again",
 	plane.NoticeObserverSuspect: "so many hosts fell silent at once that the plane suspects itself; no host is marked unreachable",
 	plane.NoticeCredited:        "the plane was impaired; every host is credited with the time",
+
+	plane.NoticeDuplicateIdentity: "two machines send heartbeats in one host's name; revoke the name and issue it again to the right one",
 }

@@ -215,6 +215,7 @@ func (m *metrics) counts() plane.Stats {
 	total := sum(m.past, m.stats, 1)
 	total.HostsReachable, total.HostsUnreachable, total.HostsNeverSeen = m.stats.HostsReachable, m.stats.HostsUnreachable, m.stats.HostsNeverSeen
 	total.Records, total.Logged, total.Held = m.stats.Records, m.stats.Logged, m.stats.Held
+	total.DuplicateIdentities = m.stats.DuplicateIdentities
 	return total
 }
 

@@ -51,7 +51,7 @@ func finishedFleet(tb testing.TB, n int) *Plane {
 				Hostname: benchHost(i), RolloutID: m.ID(), Event: wire.Event{Seq: wire.Seq(seq + 1), Body: body},
 			}}, &out)
 		}
-		p.Step(benchInstant(0), &Heartbeat{wire.HeartbeatRequest{
+		p.Step(benchInstant(0), &Heartbeat{Request: wire.HeartbeatRequest{
 			Hostname: benchHost(i), CurrentClosure: benchClosure(i), At: benchStart,
 		}}, &out)
 		for _, r := range out.Replies {

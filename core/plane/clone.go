@@ -31,6 +31,7 @@ func (p *Plane) Clone() *Plane {
 		}
 	}
 	c.table = p.table.clone(c.rollouts)
+	c.senders = p.senders.clone()
 	c.toReplay = p.cloneReplays(c.rollouts)
 	c.hidden = p.hidden
 	if p.opening != nil {

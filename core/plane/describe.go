@@ -9,7 +9,11 @@ import (
 // String implements [Input].
 func (in *Heartbeat) String() string {
 	r := &in.Request
-	return fmt.Sprintf("heartbeat %s rollout=%s closure=%s at=%v", r.Hostname, wire.OrDash(r.RolloutID), wire.OrDash(r.CurrentClosure), r.At)
+	line := fmt.Sprintf("heartbeat %s rollout=%s closure=%s at=%v", r.Hostname, wire.OrDash(r.RolloutID), wire.OrDash(r.CurrentClosure), r.At)
+	if in.From != "" {
+		line += " from=" + in.From
+	}
+	return line
 }
 
 // String implements [Input].

@@ -8,12 +8,16 @@ import (
 
 // heartbeat answers a heartbeat (PROTOCOL H). In the steady state (nothing
 // drifts, nothing is to be confirmed or told) it allocates nothing.
-func (p *Plane) heartbeat(req *wire.HeartbeatRequest, out *Output) {
+func (p *Plane) heartbeat(in *Heartbeat, out *Output) {
+	req := &in.Request
 	i := p.touch(req.Hostname, out)
+	if in.From != "" {
+		p.heardFrom(i, in.From, out)
+	}
 	v := &p.table.vitals[i]
 	v.lastHeartbeatAt = req.At // H1
 	if req.CurrentClosure != "" {
-		if print := fingerprint(string(req.CurrentClosure)); print != v.closurePrint {
+		if print := uint32(fingerprint(string(req.CurrentClosure))); print != v.closurePrint {
 			h := &p.table.hosts[i]
 			v.closurePrint, h.closure = print, h.intern(req.CurrentClosure)
 		}

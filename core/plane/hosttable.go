@@ -41,14 +41,19 @@ type vitals struct {
 	// closurePrint is the fingerprint of the closure that the host said last
 	// that it runs. If two closures had the same, an operator would be shown
 	// the older; nothing is decided by it.
-	closurePrint uint64
+	closurePrint uint32
+	// sender is the fingerprint of the address that the last heartbeat came from; 0
+	// if that is not known.
+	sender uint32
 	// active counts the host's active records in rollouts that are not
 	// superseded: without any there is nothing to confirm or to tell.
 	active int32
 	// gone: the host is unreachable.
 	gone bool
 	// unseen: nothing of the host has ever arrived.
-	unseen  bool
+	unseen bool
+	// moved: the host is among the senders, see there.
+	moved   bool
 	nameLen uint8
 	name    [inlineName]byte
 }

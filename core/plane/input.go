@@ -13,7 +13,13 @@ type Input interface {
 }
 
 // Heartbeat is an agent's heartbeat (PROTOCOL H). One reply.
-type Heartbeat struct{ Request wire.HeartbeatRequest }
+type Heartbeat struct {
+	Request wire.HeartbeatRequest
+	// From is the address that it came from, without a port, of 512 printable bytes
+	// at most; empty if it is not known. It serves to notice a duplicate identity
+	// (PROTOCOL L4), and nothing else.
+	From string
+}
 
 // Event is one event of an agent (PROTOCOL E). One reply. Durable.
 type Event struct{ Envelope wire.EventEnvelope }

@@ -11,19 +11,25 @@ import (
 // give equal bytes, and what was written reads back to an equal input. Logs
 // and recordings are made of such lines.
 
+// The line of a heartbeat has the members of its body beside the address.
+var heartbeatSchema = wire.Schema[Heartbeat]{Fields: append(
+	membersOf(&wire.HeartbeatRequestSchema, func(in *Heartbeat) *wire.HeartbeatRequest { return &in.Request }),
+	wire.Field[Heartbeat]{Name: "from", Presence: wire.Optional, Of: func(in *Heartbeat) wire.Value { return (*wire.Name)(&in.From) }},
+)}
+
 var pollSchema = wire.Schema[Poll]{Fields: []wire.Field[Poll]{
 	{Name: "hostname", Presence: wire.Required, Of: func(in *Poll) wire.Value { return &in.Hostname }},
 }}
 
 // The line of an opening has the members of its manifest beside its own.
 var openSchema = wire.Schema[OpenRollout]{
-	Fields: append(manifestFields(func(in *OpenRollout) *wire.Manifest { return &in.Manifest }),
+	Fields: append(membersOf(&wire.ManifestSchema, func(in *OpenRollout) *wire.Manifest { return &in.Manifest }),
 		wire.Field[OpenRollout]{Name: "place", Presence: wire.Optional, Of: func(in *OpenRollout) wire.Value { return &in.Place }}),
 	Check: func(in *OpenRollout) (field, problem string) { return wire.ManifestSchema.Check(&in.Manifest) },
 }
 
 var fileSchema = wire.Schema[FileManifest]{
-	Fields: append(manifestFields(func(in *FileManifest) *wire.Manifest { return &in.Manifest }),
+	Fields: append(membersOf(&wire.ManifestSchema, func(in *FileManifest) *wire.Manifest { return &in.Manifest }),
 		wire.Field[FileManifest]{Name: "peers", Presence: wire.Optional, Of: func(in *FileManifest) wire.Value {
 			return wire.List[Peer]{Items: &in.Peers, Schema: &peerSchema}
 		}}),
@@ -35,9 +41,10 @@ var peerSchema = wire.Schema[Peer]{Fields: []wire.Field[Peer]{
 	{Name: "serial", Presence: wire.Optional, Of: func(p *Peer) wire.Value { return &p.Serial }},
 }}
 
-func manifestFields[T any](of func(*T) *wire.Manifest) []wire.Field[T] {
-	fields := make([]wire.Field[T], 0, len(wire.ManifestSchema.Fields)+1)
-	for _, f := range wire.ManifestSchema.Fields {
+// membersOf are the members of a document inside of an input, with room for one more.
+func membersOf[T, D any](schema *wire.Schema[D], of func(*T) *D) []wire.Field[T] {
+	fields := make([]wire.Field[T], 0, len(schema.Fields)+1)
+	for _, f := range schema.Fields {
 		fields = append(fields, wire.Field[T]{Name: f.Name, Presence: f.Presence, Of: func(in *T) wire.Value { return f.Of(of(in)) }})
 	}
 	return fields
@@ -109,7 +116,7 @@ var pageOfSchema = wire.Schema[pageOf]{Fields: []wire.Field[pageOf]{
 func AppendInput(dst []byte, in Input) []byte {
 	switch in := in.(type) {
 	case *Heartbeat:
-		return wire.AppendTagged(dst, "heartbeat", &wire.HeartbeatRequestSchema, &in.Request)
+		return wire.AppendTagged(dst, "heartbeat", &heartbeatSchema, in)
 	case *Event:
 		return wire.AppendTagged(dst, "event", &wire.EventEnvelopeSchema, &in.Envelope)
 	case *Poll:
@@ -160,7 +167,7 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 	switch string(word) {
 	case "heartbeat":
 		in := new(Heartbeat)
-		return parsed(in, wire.DecodeDocument(d, &wire.HeartbeatRequestSchema, doc, &in.Request))
+		return parsed(in, wire.DecodeDocument(d, &heartbeatSchema, doc, in))
 	case "event":
 		in := new(Event)
 		return parsed(in, wire.DecodeDocument(d, &wire.EventEnvelopeSchema, doc, &in.Envelope))

@@ -36,6 +36,7 @@ func TestEveryInputReadsBack(t *testing.T) {
 	for _, in := range []plane.Input{
 		&plane.Heartbeat{Request: wire.HeartbeatRequest{Hostname: "h1", RolloutID: "a@b", CurrentClosure: "c1", At: at(3)}},
 		&plane.Heartbeat{Request: wire.HeartbeatRequest{Hostname: "h1", At: at(3)}},
+		&plane.Heartbeat{Request: wire.HeartbeatRequest{Hostname: "h1", At: at(3)}, From: "2001:db8::1%eth0"},
 		&plane.Poll{Hostname: "h1"},
 		&plane.ResumeRollout{RolloutID: "a@b"},
 		&plane.ClearQuarantine{Channel: "a", Closure: "c1"},

@@ -67,6 +67,7 @@ func (p *Plane) started(now wire.Instant) {
 	p.liveness = liveness{lastTick: now.Mono}
 	p.offers = offers{}
 	p.forgetBudgets()
+	p.forgetSenders()
 	p.stats.HostsUnreachable, p.stats.HostsNeverSeen = 0, 0
 	for i := range p.table.vitals {
 		v := &p.table.vitals[i]
@@ -89,6 +90,7 @@ func (p *Plane) tick(impaired bool, out *Output) {
 	}
 	l.lastTick, l.credited = p.last.Mono, 0
 	p.reoffer(out)
+	p.sweepSenders()
 	p.judge(out)
 }
 

@@ -159,6 +159,9 @@ const (
 	// NoticeCredited: the plane was impaired and credits the time (L2).
 	NoticeCredited
 
+	// NoticeDuplicateIdentity: two machines send heartbeats in a host's name (L4).
+	NoticeDuplicateIdentity
+
 	// NoticeKindCount is one more than the last kind.
 	NoticeKindCount int = iota + 1
 )
@@ -169,7 +172,7 @@ var noticeWords = [NoticeKindCount]string{
 	NoticeSuperseded: "superseded", NoticeHeld: "held", NoticeWave: "wave", NoticeHalted: "halted",
 	NoticeResumed: "resumed", NoticeChosen: "chosen", NoticeQuarantined: "quarantined", NoticeCleared: "cleared",
 	NoticeRevoked: "revoked", NoticeRevokedUnseen: "revoked_unseen", NoticeUnreachable: "unreachable", NoticeReachable: "reachable",
-	NoticeObserverSuspect: "observer_suspect", NoticeCredited: "credited",
+	NoticeObserverSuspect: "observer_suspect", NoticeCredited: "credited", NoticeDuplicateIdentity: "duplicate_identity",
 }
 
 // String returns the stable word of the kind.

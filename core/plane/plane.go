@@ -42,6 +42,7 @@ type Plane struct {
 	retired     map[wire.RolloutID]retiredLine
 	toReplay    map[recordRef]struct{} // see RequestReplays
 	offers      offers
+	senders     senders
 
 	opening *opening // a rollout that is opened in slices; nil if there is none
 	hidden  int      // hosts that only it knows of, or one before it that came to nothing
@@ -86,7 +87,7 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 	p.advanceClock(now, out)
 	switch in := in.(type) {
 	case *Heartbeat:
-		p.heartbeat(&in.Request, out)
+		p.heartbeat(in, out)
 	case *Event:
 		p.event(&in.Envelope, out)
 	case *Poll:
@@ -172,6 +173,8 @@ type Stats struct {
 	// HostsReachable, HostsUnreachable and HostsNeverSeen count the known hosts
 	// (PROTOCOL L).
 	HostsReachable, HostsUnreachable, HostsNeverSeen int
+	// DuplicateIdentities counts the hosts that are shown with one (L4).
+	DuplicateIdentities int
 	// Held counts the rollouts that are held until an operator decides (R6).
 	Held int
 	// Records counts records by state; index 0 is unused.
@@ -193,7 +196,7 @@ type Stats struct {
 // Stats returns the plane's counts.
 func (p *Plane) Stats() Stats {
 	s := p.stats
-	s.Logged = p.logged
+	s.Logged, s.DuplicateIdentities = p.logged, p.senders.reported
 	for _, r := range p.rollouts {
 		if r.held {
 			s.Held++

@@ -91,6 +91,8 @@ func (p *Plane) hostStatus(i int) wire.HostStatus {
 		LastHeartbeatAt: v.lastHeartbeatAt,
 		SilentSeconds:   wire.Count((p.clock() - v.heard) / time.Second),
 		CurrentClosure:  h.closure,
+
+		DuplicateIdentity: p.duplicate(i),
 	}
 	for _, ref := range h.records {
 		if !ref.rollout.staged {

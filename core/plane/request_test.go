@@ -1,6 +1,7 @@
 package plane_test
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -40,6 +41,7 @@ var requestKinds = func() []requestKind {
 		{2, requestKind{"reopen", (*fleet).reopen}},
 		{2, requestKind{"quiet", (*fleet).quiet}},
 		{3, requestKind{"amnesia", (*fleet).amnesia}},
+		{1, requestKind{"twins", (*fleet).twins}},
 		{5, requestKind{"stranger", (*fleet).stranger}},
 		{4, requestKind{"crowd", (*fleet).crowd}},
 		{2, requestKind{"query", (*fleet).query}},
@@ -69,6 +71,21 @@ func (f *fleet) request() []request {
 }
 
 func (f *fleet) anyAgent() *agent { return rapid.SampledFrom(f.agents).Draw(f.t, "agent") }
+
+// twins are heartbeats of two machines of one name, less than an interval apart.
+func (f *fleet) twins() (list []request) {
+	a := f.anyAgent()
+	for i := range 7 {
+		beat := &plane.Heartbeat{Request: wire.HeartbeatRequest{Hostname: a.name, At: f.clock(a)}, From: fmt.Sprintf("198.51.100.%d", i%2)}
+		list = append(list, request{in: beat, after: f.cfg.HeartbeatInterval / 4})
+	}
+	return list
+}
+
+// address is where a heartbeat comes from: mostly the same, and sometimes not known.
+func (f *fleet) address() string {
+	return rapid.SampledFrom([]string{"192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.3", ""}).Draw(f.t, "address")
+}
 
 func (f *fleet) anyID() wire.RolloutID {
 	if len(f.opened) == 0 {
@@ -107,7 +124,7 @@ func (f *fleet) crowd() []request {
 		if rapid.Bool().Draw(f.t, "poll") {
 			list = append(list, request{in: &plane.Poll{Hostname: a.name}})
 		} else {
-			list = append(list, request{in: &plane.Heartbeat{Request: wire.HeartbeatRequest{Hostname: a.name, At: f.clock(a)}}})
+			list = append(list, request{in: &plane.Heartbeat{Request: wire.HeartbeatRequest{Hostname: a.name, At: f.clock(a)}, From: f.address()}})
 		}
 	}
 	return list
@@ -178,7 +195,7 @@ func (f *fleet) heartbeat() []request {
 	if rapid.IntRange(0, 9).Draw(f.t, "closure unknown") == 7 {
 		req.CurrentClosure = ""
 	}
-	return []request{{in: &plane.Heartbeat{Request: req}, replied: func(r plane.Reply) {
+	return []request{{in: &plane.Heartbeat{Request: req, From: f.address()}, replied: func(r plane.Reply) {
 		if j := a.job(req.RolloutID); j != nil && r.Outcome.Replay {
 			j.replay(r.Outcome.ReplayFrom)
 		}
@@ -201,7 +218,7 @@ func (f *fleet) amnesia() []request {
 	if rapid.IntRange(0, 3).Draw(f.t, "a wrong rollout") == 0 {
 		req.RolloutID = f.anyID()
 	}
-	beat := &plane.Heartbeat{Request: req}
+	beat := &plane.Heartbeat{Request: req, From: f.address()}
 	return slices.Repeat([]request{{in: beat}}, rapid.IntRange(1, 2).Draw(f.t, "times"))
 }
 

@@ -125,8 +125,9 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 			p.stats.HostsNeverSeen--
 		}
 		v.lastHeartbeatAt, v.heard, v.gone, v.unseen = h.LastHeartbeatAt, time.Duration(h.Heard), bool(h.Gone), bool(h.NeverSeen)
+		v.sender = uint32(h.Sender)
 		if h.Closure != "" {
-			v.closurePrint = fingerprint(string(h.Closure))
+			v.closurePrint = uint32(fingerprint(string(h.Closure)))
 			p.table.hosts[i].closure = p.table.hosts[i].intern(h.Closure)
 		}
 		switch v.reachability() {
@@ -159,8 +160,14 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 			return err
 		}
 		return p.restoreBudget(&l)
+	case "senders":
+		var l sendersLine
+		if err := wire.DecodeDocument(&rd.decoder, &sendersLineSchema, doc, &l); err != nil {
+			return err
+		}
+		return p.restoreSenders(&l)
 	default:
-		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay, opening, offer or budget")
+		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay, opening, offer, budget or senders")
 	}
 	return nil
 }

@@ -101,7 +101,8 @@ type hostLine struct {
 	Closure         wire.Closure
 	Heard           wire.Nanos
 	Gone            wire.Flag
-	NeverSeen       wire.Flag // a line without it, as older planes wrote, is of a host that was seen
+	NeverSeen       wire.Flag   // a line without it, as older planes wrote, is of a host that was seen
+	Sender          wire.Serial // a fingerprint, 0 for none
 }
 
 var hostLineSchema = wire.Schema[hostLine]{Fields: []wire.Field[hostLine]{
@@ -111,6 +112,7 @@ var hostLineSchema = wire.Schema[hostLine]{Fields: []wire.Field[hostLine]{
 	{Name: "heard", Presence: wire.Required, Of: func(l *hostLine) wire.Value { return &l.Heard }},
 	{Name: "gone", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.Gone }},
 	{Name: "never_seen", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.NeverSeen }},
+	{Name: "sender", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.Sender }},
 }}
 
 // AppendDurable appends the canonical bytes of the durable state: what a walk
@@ -152,12 +154,12 @@ func (p *Plane) AppendState(dst []byte) []byte {
 		h, v := &p.table.hosts[i], &p.table.vitals[i]
 		dst = wire.AppendLine(dst, "host", &hostLineSchema, &hostLine{
 			Hostname: h.name, LastHeartbeatAt: v.lastHeartbeatAt, Closure: h.closure,
-			Heard: wire.Nanos(v.heard), Gone: wire.Flag(v.gone), NeverSeen: wire.Flag(v.unseen),
+			Heard: wire.Nanos(v.heard), Gone: wire.Flag(v.gone), NeverSeen: wire.Flag(v.unseen), Sender: wire.Serial(v.sender),
 		})
 	}
 	dst = p.appendReplays(dst)
 	if p.opening != nil {
 		dst = wire.AppendLine(dst, "opening", &openingLineSchema, p.opening.line())
 	}
-	return p.appendBudgets(p.appendOffers(dst))
+	return p.appendSenders(p.appendBudgets(p.appendOffers(dst)))
 }

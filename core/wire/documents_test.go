@@ -171,8 +171,8 @@ var documents = map[string]document{
 	"host": documentOf[wire.HostStatus]{
 		schema: &wire.HostStatusSchema,
 		full: `{"hostname":"web-17.eu","reachability":"unreachable","last_heartbeat_at":"2026-01-31T12:00:00Z","silent_seconds":181,` +
-			`"current_closure":"/nix/store/new","records":[` + recordExample + `]}`,
-		optional: slices.Concat([]string{"last_heartbeat_at", "current_closure", "records"}, under("records[].", recordMayMiss)),
+			`"current_closure":"/nix/store/new","duplicate_identity":["192.0.2.7","198.51.100.7"],"records":[` + recordExample + `]}`,
+		optional: slices.Concat([]string{"last_heartbeat_at", "current_closure", "duplicate_identity", "records"}, under("records[].", recordMayMiss)),
 		random:   drawHostStatus,
 	},
 	"logged-event": documentOf[wire.LoggedEvent]{

@@ -195,6 +195,7 @@ func drawHostStatus(t *rapid.T) wire.HostStatus {
 		Hostname: drawHostname(t), Reachability: wire.Reachability(rapid.Uint8Range(1, 3).Draw(t, "reachability")),
 		LastHeartbeatAt: drawOptional(t, drawTime), SilentSeconds: drawCount(t),
 		CurrentClosure: drawOptional(t, drawClosure), Records: drawList(t, 0, drawRecordStatus),
+		DuplicateIdentity: drawList(t, 0, drawName),
 	}
 }
 

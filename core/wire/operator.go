@@ -183,6 +183,9 @@ type HostStatus struct {
 	SilentSeconds Count
 	// CurrentClosure is what the host last reported to run.
 	CurrentClosure Closure
+	// DuplicateIdentity are the addresses of the two machines that send heartbeats in
+	// the host's name, if it looks as if there were two (L4).
+	DuplicateIdentity Names
 	// Records are the host's records, ordered by rollout ID.
 	Records []RecordStatus
 }
@@ -194,6 +197,7 @@ var HostStatusSchema = Schema[HostStatus]{Fields: []Field[HostStatus]{
 	{"last_heartbeat_at", Optional, func(h *HostStatus) Value { return &h.LastHeartbeatAt }},
 	{"silent_seconds", Required, func(h *HostStatus) Value { return &h.SilentSeconds }},
 	{"current_closure", Optional, func(h *HostStatus) Value { return &h.CurrentClosure }},
+	{"duplicate_identity", Optional, func(h *HostStatus) Value { return &h.DuplicateIdentity }},
 	{"records", Optional, func(h *HostStatus) Value { return List[RecordStatus]{&h.Records, &RecordStatusSchema} }},
 }}
 

@@ -12,13 +12,29 @@ import (
 // pacing is S22: what one host may cost by polling. A dispatch is offered to it again
 // after 15 s at the earliest (PROTOCOL D2), and its polls are admitted at their pace
 // (D3). It looks at answers and admissions, and knows nothing of ticks or of buckets.
+// And whether two machines use a host's name is noticed when it is so, and not when
+// it is not (L4).
 type pacing struct {
 	q       *inboxModel
 	offered map[givenTo]time.Duration
 	// polls are when the last polls of each caller were admitted, by number of the
 	// caller.
 	polls [][]time.Duration
+	// senders are the addresses that the heartbeats of each host came from since the
+	// plane started.
+	senders map[wire.Hostname]*addresses
 }
+
+// addresses are those of one host.
+type addresses struct {
+	from map[string]*cadence
+	// noticed: the plane has reported two of them.
+	noticed bool
+}
+
+// cadence is how heartbeats come from one address: since when never more than an
+// interval and a tenth apart.
+type cadence struct{ since, last time.Duration }
 
 // keptPolls is how many polls of a host are looked at together.
 const keptPolls = 64
@@ -26,10 +42,12 @@ const keptPolls = 64
 func newPacing(s *Checks) {
 	c := &pacing{
 		q: s.inbox(), offered: make(map[givenTo]time.Duration), polls: make([][]time.Duration, s.World.Scenario().Fleet.Hosts+2),
+		senders: make(map[wire.Hostname]*addresses),
 	}
 	s.on(world.EventAdmitted, c.admitted)
 	s.on(world.EventStepDone, c.stepDone)
-	s.on(world.EventPlaneStarted, func(*world.Event) { clear(c.offered) })
+	s.on(world.EventPlaneStarted, func(*world.Event) { clear(c.offered); clear(c.senders) })
+	s.on(world.EventNoticed, c.noticed)
 	s.on(world.EventPlaneDown, func(*world.Event) { clear(c.polls) })
 }
 
@@ -53,6 +71,10 @@ func (c *pacing) admitted(e *world.Event) {
 }
 
 func (c *pacing) stepDone(e *world.Event) {
+	if beat, beats := e.Input.(*plane.Heartbeat); beats {
+		c.heard(e.World, beat)
+		return
+	}
 	if _, polls := e.Input.(*plane.Poll); !polls {
 		return
 	}
@@ -67,4 +89,44 @@ func (c *pacing) stepDone(e *world.Event) {
 		w.Violate("S22", "%v, is answered with %s, which h%d was offered %v before; want it offered again after %v at the earliest", e.Message, d.RolloutID, n, w.Now()-at, offeredAgain)
 	}
 	c.offered[to] = w.Now()
+}
+
+// noticedWithin is for how many intervals two machines may send heartbeats all the time
+// before they are noticed.
+const noticedWithin = 6
+
+func (c *pacing) heard(w *world.World, beat *plane.Heartbeat) {
+	s := c.senders[beat.Request.Hostname]
+	if s == nil {
+		s = &addresses{from: make(map[string]*cadence)}
+		c.senders[beat.Request.Hostname] = s
+	}
+	interval := w.Scenario().Fleet.Interval
+	apart := interval + interval/10
+	own := s.from[beat.From]
+	if own == nil || w.Now()-own.last > apart {
+		own = &cadence{since: w.Now()}
+		s.from[beat.From] = own
+	}
+	own.last = w.Now()
+	if s.noticed || len(s.from) != 2 {
+		return
+	}
+	for _, other := range s.from { // order-free: of two, the one that is not own
+		if other != own && w.Now()-other.last <= apart && w.Now()-max(other.since, own.since) > noticedWithin*interval {
+			w.Violate("S22", "heartbeats of %s have come from two addresses for %v, and the plane has not noticed it; want that within %d intervals", beat.Request.Hostname, w.Now()-max(other.since, own.since), noticedWithin)
+		}
+	}
+}
+
+func (c *pacing) noticed(e *world.Event) {
+	if e.Notice.Kind != plane.NoticeDuplicateIdentity {
+		return
+	}
+	s := c.senders[e.Notice.Hostname]
+	if s == nil || len(s.from) < 2 {
+		e.World.Violate("S22", "the plane reports two machines of %s, whose heartbeats came from one address; want no notice", e.Notice.Hostname)
+		return
+	}
+	s.noticed = true
 }

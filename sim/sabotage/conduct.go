@@ -39,6 +39,14 @@ var conductBroken = []Bug{
 			r.Outcome = wire.Unavailable(wire.StoreUnavailable, time.Second)
 		}
 	})},
+	{"S22", "one machine is taken for two", QuietStory, func() *Saboteur {
+		return &Saboteur{OnStepDone: func(w *world.World, _ *world.Message, in plane.Input, _ *plane.Reply) {
+			if isHeartbeat(in) {
+				out := w.Tamper().Output()
+				out.Notices = append(out.Notices, plane.Notice{Kind: plane.NoticeDuplicateIdentity, Hostname: world.AboutHost(in)})
+			}
+		}}
+	}},
 	{"S22", "a dispatch is offered again at once", QuietStory, func() *Saboteur {
 		last := map[wire.Hostname]wire.Outcome{}
 		return &Saboteur{OnStepDone: func(_ *world.World, _ *world.Message, in plane.Input, r *plane.Reply) {

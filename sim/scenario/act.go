@@ -53,6 +53,8 @@ type Act struct {
 	Event string
 	Seq   int
 	Count int
+	// From is the address that a heartbeat comes from; empty for that of the host.
+	From wire.Name
 }
 
 // actForm is how an act of a kind is written: its word, what follows it, and

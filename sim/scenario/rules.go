@@ -35,7 +35,7 @@ var rules = []Rule{
 	{"S19", "nothing that lies in the plane's directory sends a host to an older release (PROTOCOL R6)"},
 	{"S20", "from a commit that failed until one has succeeded the plane logs nothing, refuses what would have to be logged, and goes on with everything else; while less disk is free than the reserve it refuses events that only observe, and nothing else (PROTOCOL G9, G11)"},
 	{"S21", "what is logged of one host in one rollout never exceeds its event budget, and as much again in the budget's time; an event is refused over_budget exactly when it would, with the time until there is room; an honest agent's never is (PROTOCOL G10)"},
-	{"S22", "a dispatch is offered to a host again after 15 s at the earliest, and at most ten polls of a host are admitted at once, and then one a second (PROTOCOL D2, D3)"},
+	{"S22", "a dispatch is offered to a host again after 15 s at the earliest, and at most ten polls of a host are admitted at once, and then one a second; two machines that send heartbeats in one host's name are noticed within six intervals, and one machine is never taken for two (PROTOCOL D2, D3, L4)"},
 	{"S26", "what is wanted of a host, and what it runs once it has converged, is what its own line of the manifest says (PROTOCOL R1)"},
 	{"INV", "gate, plane and agents keep their own invariants"},
 	{"G4", "a Retry-After is a whole number of seconds, at least one (PROTOCOL G4)"},

@@ -3,6 +3,7 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -29,6 +30,8 @@ var sendSettings = []setting[Act]{
 		withAbout("the event's number"),
 	numberSetting("count", "6", func(a *Act) *int { return &a.Count }).
 		withAbout("how many each host sends at once; without it one"),
+	textSetting("from", "198.51.100.7", func(a *Act) *wire.Name { return &a.From }, parseAddress).
+		withAbout("the address that the heartbeat comes from, as of a second machine; without it that of the host"),
 	{key: "wait", example: "2s", about: "how long the poll waits",
 		print: func(a *Act) string {
 			if a.For == 0 {
@@ -38,6 +41,13 @@ var sendSettings = []setting[Act]{
 		},
 		parse: func(a *Act, s string) (err error) { a.For, err = parseDuration(s, "2s"); return err }},
 	unknownSetting,
+}
+
+func parseAddress(s string) (wire.Name, error) {
+	if _, err := netip.ParseAddr(s); err != nil {
+		return "", errors.New("want an IP address")
+	}
+	return wire.Name(s), nil
 }
 
 // numberSetting is a setting of a number from 1 on. Nothing is printed if it is
@@ -81,6 +91,8 @@ func (a *Act) validateSend(s *Scenario) error {
 		return &keyError{"event", errors.New("only an event has event and seq")}
 	case a.Route != RouteEvent && a.Seq != 0:
 		return &keyError{"seq", errors.New("only an event has event and seq")}
+	case a.Route != RouteHeartbeat && a.From != "":
+		return &keyError{"from", errors.New("only a heartbeat has from")}
 	case a.Route != RoutePoll && a.For != 0:
 		return &keyError{"wait", errors.New("only a poll has wait")}
 	case a.Event != "" && !slices.Contains(sendEvents, a.Event):

@@ -24,6 +24,7 @@ func (w *World) sendActs(a *scenario.Act) {
 			switch a.Route {
 			case scenario.RouteHeartbeat:
 				m.heartbeat.Request = wire.HeartbeatRequest{Hostname: name, RolloutID: a.Rollout, CurrentClosure: a.Closure, At: at}
+				m.heartbeat.From = string(a.From)
 			case scenario.RouteEvent:
 				m.event.Envelope = wire.EventEnvelope{Hostname: name, RolloutID: a.Rollout, Event: wire.Event{Seq: wire.Seq(a.Seq), Body: eventOf(a, at)}}
 			case scenario.RoutePoll:

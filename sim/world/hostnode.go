@@ -1,6 +1,7 @@
 package world
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/agent"
@@ -45,6 +46,7 @@ type hostNode struct {
 
 	identity  wire.Identity
 	notBefore wire.Time
+	address   string // that its connections come from
 
 	flooding int // how many events of its flood a hostile host still has to send
 
@@ -76,6 +78,7 @@ func (h *hostNode) init(w *World, i int) {
 		index: i, running: scenario.InitialClosure, timerAt: -1,
 		identity:  wire.Identity{CommonName: string(hostCommonName(n)), Name: string(scenario.HostName(n))},
 		notBefore: w.firstIssue(),
+		address:   fmt.Sprintf("10.%d.%d.%d", n>>16, n>>8&255, n&255),
 		sends:     random.New(w.scenario.Seed, "net/up", n),
 		down:      random.New(w.scenario.Seed, "net/down", n),
 		machine:   random.New(w.scenario.Seed, "machine", n),

@@ -227,6 +227,9 @@ func (p *planeNode) precheck(w *World, m *Message) (wire.Outcome, bool) {
 // offer hands a request to the driver.
 func (p *planeNode) offer(w *World, m *Message) {
 	r := &m.request
+	if m.kind == scenario.RouteHeartbeat && m.heartbeat.From == "" {
+		m.heartbeat.From = w.hosts[m.node].address
+	}
 	r.For, r.Input, r.Caller, r.Class, r.Certificate = m, m.input(), m.caller(), m.class(), m.certificate()
 	if m.kind == scenario.RoutePoll {
 		r.Wait = m.wait
