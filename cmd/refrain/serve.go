@@ -38,6 +38,7 @@ type serveCommand struct {
 	InboxCapacity     int           `default:"${inboxCapacity}" placeholder:"N" help:"Inbox capacity: how many requests are admitted at a time (${default})."`
 	ReplyTimeout      time.Duration `default:"${replyTimeout}" placeholder:"DUR" help:"Reply timeout: when a request is answered at the latest (${default})."`
 	HeartbeatInterval time.Duration `default:"${heartbeatInterval}" placeholder:"DUR" help:"The interval of the agents' heartbeats (${default})."`
+	MaxReplays        int           `default:"${maxReplays}" placeholder:"N" help:"How many hosts replay their events at a time; others are asked later (${default})."`
 	MaxBody           byteSize      `default:"${maxBody}" placeholder:"SIZE" help:"The largest body of a request, in bytes or with KiB, MiB, GiB (${default})."`
 	MaxManifest       byteSize      `default:"${maxManifest}" placeholder:"SIZE" help:"The same for a manifest (${default})."`
 	StrictProtocol    bool          `help:"Refuse requests without the header X-Nixfleet-Protocol."`
@@ -62,6 +63,7 @@ func serveVars() kong.Vars {
 		"inboxCapacity":     strconv.Itoa(httpserver.DefaultInboxCapacity),
 		"replyTimeout":      httpserver.DefaultReplyTimeout.String(),
 		"heartbeatInterval": plane.DefaultHeartbeatInterval.String(),
+		"maxReplays":        strconv.Itoa(plane.DefaultMaxReplays),
 		"maxBody":           fmt.Sprintf("%dKiB", httpserver.DefaultMaxBody>>10),
 		"maxManifest":       fmt.Sprintf("%dMiB", httpserver.DefaultMaxManifest>>20),
 		"flightSteps":       strconv.Itoa(flight.DefaultSteps),
@@ -81,7 +83,7 @@ func (c *serveCommand) validate() error {
 	for _, number := range []struct {
 		flag  string
 		value int
-	}{{"--inbox-capacity", c.InboxCapacity}, {"--flight-steps", c.FlightSteps}, {"--max-intermediates", c.MaxIntermediates}} {
+	}{{"--inbox-capacity", c.InboxCapacity}, {"--max-replays", c.MaxReplays}, {"--flight-steps", c.FlightSteps}, {"--max-intermediates", c.MaxIntermediates}} {
 		if number.value < 1 {
 			return fmt.Errorf("%s is %d; want at least 1", number.flag, number.value)
 		}
@@ -164,6 +166,7 @@ func (c *serveCommand) config(log *logging.Log, db *database) httpserver.Config 
 		InboxCapacity:     c.InboxCapacity,
 		ReplyTimeout:      c.ReplyTimeout,
 		HeartbeatInterval: c.HeartbeatInterval,
+		MaxReplays:        c.MaxReplays,
 		MaxBody:           int64(c.MaxBody),
 		MaxManifest:       int64(c.MaxManifest),
 		ManifestDir:       c.Manifests,

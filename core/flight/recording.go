@@ -26,6 +26,8 @@ type Header struct {
 	At wire.Time
 	// HeartbeatInterval and StallAfter are the plane's configuration.
 	HeartbeatInterval, StallAfter wire.Nanos
+	// MaxReplays is too; 0 in recordings of planes that did not bound replays.
+	MaxReplays wire.Count
 	// Steps is how many steps follow; Before is how many the plane had made
 	// before them in this process.
 	Steps, Before wire.Seq
@@ -38,13 +40,14 @@ var headerSchema = wire.Schema[Header]{Fields: []wire.Field[Header]{
 	{Name: "at", Presence: wire.Optional, Of: func(h *Header) wire.Value { return &h.At }},
 	{Name: "heartbeat_interval_nanos", Presence: wire.Required, Of: func(h *Header) wire.Value { return &h.HeartbeatInterval }},
 	{Name: "stall_after_nanos", Presence: wire.Required, Of: func(h *Header) wire.Value { return &h.StallAfter }},
+	{Name: "max_replays", Presence: wire.Optional, Of: func(h *Header) wire.Value { return &h.MaxReplays }},
 	{Name: "steps", Presence: wire.Required, Of: func(h *Header) wire.Value { return &h.Steps }},
 	{Name: "before", Presence: wire.Required, Of: func(h *Header) wire.Value { return &h.Before }},
 }}
 
 // Config is the configuration of the plane that was recorded.
 func (h *Header) Config() plane.Config {
-	return plane.Config{HeartbeatInterval: time.Duration(h.HeartbeatInterval), StallAfter: time.Duration(h.StallAfter)}
+	return plane.Config{HeartbeatInterval: time.Duration(h.HeartbeatInterval), StallAfter: time.Duration(h.StallAfter), MaxReplays: int(h.MaxReplays)}
 }
 
 // endLine closes a recording.
@@ -64,6 +67,7 @@ func (r *Recorder) Append(dst []byte, h Header) ([]byte, bool) {
 	kept, before := r.Steps()
 	h.Format, h.Steps, h.Before = Format, wire.Seq(kept), wire.Seq(before)
 	h.HeartbeatInterval, h.StallAfter = wire.Nanos(cfg.HeartbeatInterval), wire.Nanos(cfg.StallAfter)
+	h.MaxReplays = wire.Count(cfg.MaxReplays)
 	dst = wire.AppendLine(dst, "flight", &headerSchema, &h)
 	dst = r.base.AppendState(dst)
 	for i := range r.count {

@@ -32,6 +32,7 @@ func (p *Plane) Clone() *Plane {
 	}
 	c.table = p.table.clone(c.rollouts)
 	c.toReplay = p.cloneReplays(c.rollouts)
+	c.replays = p.replays.clone(c.rollouts)
 	return c
 }
 

@@ -16,10 +16,20 @@ type Config struct {
 	// must be longer than the time between two ticks of the driver. Default a
 	// sixth of the interval.
 	StallAfter time.Duration
+	// MaxReplays is how many replays may be under way at a time (PROTOCOL H9):
+	// the plane puts off asking for more. Default 256, 1 to 65,536.
+	MaxReplays int
 }
 
 // DefaultHeartbeatInterval is the interval of PROTOCOL A5.
 const DefaultHeartbeatInterval = 60 * time.Second
+
+// DefaultMaxReplays and LargestMaxReplays are the default of [Config.MaxReplays]
+// and its largest value.
+const (
+	DefaultMaxReplays = 256
+	LargestMaxReplays = 65_536
+)
 
 func (c Config) withDefaults() Config {
 	if c.HeartbeatInterval == 0 {
@@ -27,6 +37,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.StallAfter == 0 {
 		c.StallAfter = c.HeartbeatInterval / 6
+	}
+	if c.MaxReplays == 0 {
+		c.MaxReplays = DefaultMaxReplays
 	}
 	return c
 }
@@ -37,6 +50,9 @@ func (c Config) validate() error {
 	}
 	if c.StallAfter <= 0 || c.StallAfter >= c.HeartbeatInterval {
 		return fmt.Errorf("stall after is %v; want more than 0 and less than the heartbeat interval, %v", c.StallAfter, c.HeartbeatInterval)
+	}
+	if c.MaxReplays < 1 || c.MaxReplays > LargestMaxReplays {
+		return fmt.Errorf("max replays is %d; want 1 to %d", c.MaxReplays, LargestMaxReplays)
 	}
 	return nil
 }

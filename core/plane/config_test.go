@@ -10,9 +10,9 @@ import (
 
 func TestAConfigurationHasDefaults(t *testing.T) { // PROTOCOL A5, L1
 	for _, c := range []struct{ got, want plane.Config }{
-		{plane.Config{}, plane.Config{HeartbeatInterval: 60 * time.Second, StallAfter: 10 * time.Second}},
-		{plane.Config{HeartbeatInterval: 6 * time.Second}, plane.Config{HeartbeatInterval: 6 * time.Second, StallAfter: time.Second}},
-		{plane.Config{StallAfter: 7 * time.Second}, plane.Config{HeartbeatInterval: 60 * time.Second, StallAfter: 7 * time.Second}},
+		{plane.Config{}, plane.Config{HeartbeatInterval: 60 * time.Second, StallAfter: 10 * time.Second, MaxReplays: 256}},
+		{plane.Config{HeartbeatInterval: 6 * time.Second}, plane.Config{HeartbeatInterval: 6 * time.Second, StallAfter: time.Second, MaxReplays: 256}},
+		{plane.Config{StallAfter: 7 * time.Second}, plane.Config{HeartbeatInterval: 60 * time.Second, StallAfter: 7 * time.Second, MaxReplays: 256}},
 	} {
 		p, err := plane.New(c.got)
 		if err != nil {
@@ -32,6 +32,8 @@ func TestABadConfigurationNamesTheField(t *testing.T) {
 		{plane.Config{HeartbeatInterval: -time.Minute}, "plane: heartbeat interval is -1m0s; want at least 1s"},
 		{plane.Config{StallAfter: -1}, "plane: stall after is -1ns; want more than 0 and less than the heartbeat interval, 1m0s"},
 		{plane.Config{StallAfter: time.Minute}, "plane: stall after is 1m0s; want more than 0 and less than the heartbeat interval, 1m0s"},
+		{plane.Config{MaxReplays: -1}, "plane: max replays is -1; want 1 to 65536"},
+		{plane.Config{MaxReplays: 65537}, "plane: max replays is 65537; want 1 to 65536"},
 	} {
 		_, err := plane.New(c.cfg)
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
@@ -39,7 +41,7 @@ func TestABadConfigurationNamesTheField(t *testing.T) {
 		}
 	}
 	for _, cfg := range []plane.Config{
-		{HeartbeatInterval: time.Second}, {StallAfter: 1}, {StallAfter: time.Minute - 1},
+		{HeartbeatInterval: time.Second}, {StallAfter: 1}, {StallAfter: time.Minute - 1}, {MaxReplays: 1}, {MaxReplays: 65536},
 	} {
 		if _, err := plane.New(cfg); err != nil {
 			t.Errorf("%+v: %v", cfg, err)

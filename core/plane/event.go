@@ -20,6 +20,7 @@ func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
 	// E5. What is in the log was taken, also by a version that took every event.
 	if !p.walking && rec.AddsNothing(env.Event) {
 		p.stats.Absorbed++
+		p.replayArrived(ref, env.Event, rec.LastEventSeq)
 		reply(out, dependsOn(out, h.name), wire.Outcome{Code: wire.NoContent})
 		return
 	}
@@ -27,12 +28,13 @@ func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
 		p.withheld(out)
 		return
 	}
-	from := rec.State
+	from, seq := rec.State, rec.LastEventSeq
 	result := rec.Apply(env.Event)
 	notice := Notice{Hostname: h.name, RolloutID: ref.rollout.id, Seq: env.Event.Seq, Detail: env.Event.Body.Kind().String()}
 	switch result.Outcome {
 	case rollout.Duplicate: // E3
 		p.stats.Duplicates++
+		p.replayArrived(ref, env.Event, seq)
 		reply(out, dependsOn(out, h.name), wire.Outcome{Code: wire.NoContent})
 	case rollout.Applied, rollout.Absorbed: // E4, E5
 		if rec.CurrentClosure == rec.TargetClosure {
@@ -47,6 +49,7 @@ func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
 		} else {
 			p.stats.Applied++
 		}
+		p.replayArrived(ref, env.Event, seq)
 		out.changedRecord(ref)
 		kept := &Event{*env}
 		kept.Envelope.Event = env.Event.Cut() // E10

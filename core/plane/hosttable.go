@@ -47,9 +47,11 @@ type vitals struct {
 	// gone: the host is unreachable.
 	gone bool
 	// unseen: nothing of the host has ever arrived.
-	unseen  bool
-	nameLen uint8
-	name    [inlineName]byte
+	unseen bool
+	// replayRound is the round of replays in which it had its turn (H9).
+	replayRound uint8
+	nameLen     uint8
+	name        [inlineName]byte
 }
 
 // find returns the index of a host.

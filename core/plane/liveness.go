@@ -65,6 +65,7 @@ func (p *Plane) credit(d time.Duration, out *Output) {
 func (p *Plane) started(now wire.Instant) {
 	p.last = now
 	p.liveness = liveness{lastTick: now.Mono}
+	p.startReplays()
 	p.stats.HostsUnreachable, p.stats.HostsNeverSeen = 0, 0
 	for i := range p.table.vitals {
 		v := &p.table.vitals[i]

@@ -24,6 +24,7 @@ type model struct {
 	revoked    map[wire.CommonName]wire.Time
 	hosts      map[wire.Hostname]modelHost
 	readOnly   bool
+	replays    modelReplays
 }
 
 type quarantineKey struct {
@@ -46,8 +47,9 @@ type modelRollout struct {
 	waves    int // dispatched
 }
 
-func newModel() *model {
+func newModel(cfg plane.Config) *model {
 	return &model{
+		replays:  modelReplays{limit: cfg.MaxReplays, interval: cfg.HeartbeatInterval, refused: -1},
 		rollouts: map[wire.RolloutID]*modelRollout{}, has: map[wire.Channel]wire.RolloutID{},
 		held: map[wire.RolloutID]bool{}, by: map[wire.RolloutID]wire.RolloutID{}, quarantine: map[quarantineKey]wire.QuarantineEntry{},
 		revoked: map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{},
@@ -56,6 +58,7 @@ func newModel() *model {
 
 func (m *model) clone() *model {
 	c := &model{
+		replays:  modelReplays{limit: m.replays.limit, interval: m.replays.interval, refused: -1},
 		rollouts: map[wire.RolloutID]*modelRollout{}, order: slices.Clone(m.order),
 		readOnly: m.readOnly, has: maps.Clone(m.has), held: maps.Clone(m.held), by: maps.Clone(m.by),
 		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts),
@@ -95,6 +98,7 @@ func (m *model) take(id wire.RolloutID) {
 		if other != id && other.Channel() == id.Channel() && m.by[other] == "" {
 			m.by[other] = id
 			delete(m.held, other)
+			m.replays.forget(other)
 		}
 	}
 	delete(m.held, id)
@@ -224,7 +228,11 @@ func (m *model) offers(h wire.Hostname) *rollout.Record {
 // step takes an input and returns the outcome to expect. Of a refusal it says
 // the code and the replay only.
 func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
+	m.replays.now = now.Mono
 	switch in := in.(type) {
+	case *plane.Started:
+		m.replays.list, m.replays.had, m.replays.refused = nil, nil, -1
+		return wire.Outcome{}
 	case *plane.Heartbeat:
 		m.hear(in.Request.Hostname)
 		return m.heartbeat(now.Wall, &in.Request)
@@ -332,7 +340,7 @@ func (m *model) heartbeat(now wire.Time, req *wire.HeartbeatRequest) wire.Outcom
 	want.Heartbeat.ReceivedAt = req.At
 	if req.RolloutID != "" { // H2
 		if r := m.rollouts[req.RolloutID]; r != nil && req.CurrentClosure != "" {
-			if rec := r.records[req.Hostname]; rec != nil && rec.CurrentClosure != req.CurrentClosure {
+			if rec := r.records[req.Hostname]; rec != nil && rec.CurrentClosure != req.CurrentClosure && m.replays.ask(rec, *req) {
 				want.Replay, want.ReplayFrom = true, rec.LastEventSeq
 			}
 		}
@@ -347,7 +355,9 @@ func (m *model) heartbeat(now wire.Time, req *wire.HeartbeatRequest) wire.Outcom
 			rec.Confirm(req.CurrentClosure, req.At)
 			m.settle(now, req.Hostname)
 		}
-		want.Heartbeat.Bootstrap = append(want.Heartbeat.Bootstrap, rec.Snapshot())
+		if rec.State == wire.Pending || m.replays.ask(rec, *req) {
+			want.Heartbeat.Bootstrap = append(want.Heartbeat.Bootstrap, rec.Snapshot())
+		}
 	}
 	return want
 }
@@ -362,6 +372,7 @@ func (m *model) event(now wire.Time, env *wire.EventEnvelope) wire.Outcome {
 	rec := r.records[env.Hostname]
 	from := rec.State
 	if rec.AddsNothing(env.Event) {
+		m.replays.arrived(rec, env.Event, false)
 		return wire.Outcome{Code: wire.NoContent}
 	}
 	if tried := rec.Clone(); m.readOnly { // PROTOCOL G9
@@ -370,12 +381,14 @@ func (m *model) event(now wire.Time, env *wire.EventEnvelope) wire.Outcome {
 			return wire.Outcome{Code: wire.StoreUnavailable}
 		}
 	}
+	seq := rec.LastEventSeq
 	switch rec.Apply(env.Event).Outcome {
 	case rollout.Gap:
 		return wire.Outcome{Code: wire.Gap, Replay: true, ReplayFrom: rec.LastEventSeq}
 	case rollout.Rejected:
 		return wire.Outcome{Code: wire.Rejected}
 	}
+	m.replays.arrived(rec, env.Event, rec.LastEventSeq > seq)
 	if key := (quarantineKey{env.RolloutID.Channel(), rec.TargetClosure}); from == wire.Failed && rec.State == wire.Reverted && !m.isQuarantined(rec) {
 		m.quarantine[key] = wire.QuarantineEntry{
 			Channel: key.channel, Closure: key.closure, Since: now, By: env.RolloutID, Hostname: env.Hostname,

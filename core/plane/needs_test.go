@@ -113,6 +113,7 @@ func TestPollsAndQueriesWaitForTheWholeBatch(t *testing.T) { // PROTOCOL D1, R5
 func TestAReplyIsTrueOfWhatItNeeds(t *testing.T) { // PROTOCOL E2
 	rapid.Check(t, func(t *rapid.T) {
 		newFleet(t, watch{
+			allReplays: true, // the plane that is built knows of none
 			batch: func(f *fleet, durable []byte, inputs []stepped, out *plane.Output) {
 				next := 0
 				for _, step := range inputs {

@@ -150,6 +150,9 @@ const (
 	NoticeObserverSuspect
 	// NoticeCredited: the plane was impaired and credits the time (L2).
 	NoticeCredited
+	// NoticeReplayPutOff: a host was not asked for a replay, since as many as may be
+	// were under way (H9).
+	NoticeReplayPutOff
 
 	// NoticeKindCount is one more than the last kind.
 	NoticeKindCount int = iota + 1
@@ -161,7 +164,7 @@ var noticeWords = [NoticeKindCount]string{
 	NoticeSuperseded: "superseded", NoticeHeld: "held", NoticeWave: "wave", NoticeHalted: "halted",
 	NoticeResumed: "resumed", NoticeChosen: "chosen", NoticeQuarantined: "quarantined", NoticeCleared: "cleared",
 	NoticeRevoked: "revoked", NoticeRevokedUnseen: "revoked_unseen", NoticeUnreachable: "unreachable", NoticeReachable: "reachable",
-	NoticeObserverSuspect: "observer_suspect", NoticeCredited: "credited",
+	NoticeObserverSuspect: "observer_suspect", NoticeCredited: "credited", NoticeReplayPutOff: "replay_put_off",
 }
 
 // String returns the stable word of the kind.

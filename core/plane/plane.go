@@ -25,6 +25,7 @@ import (
 //	P8 a rollout is halted exactly if a failed host that is not excused is
 //	   named as the cause
 //	P9 a rollout that is retired is not among those that are known
+//	P10 no more replays are under way than may be, none twice
 type Plane struct {
 	cfg  Config
 	last wire.Instant
@@ -40,6 +41,7 @@ type Plane struct {
 	revocations map[wire.CommonName]wire.Time
 	retired     map[wire.RolloutID]retiredLine
 	toReplay    map[recordRef]struct{} // see RequestReplays
+	replays     replays
 
 	logged   wire.Seq // number of the last entry
 	readOnly bool     // nothing can be made durable (G9)
@@ -171,6 +173,11 @@ type Stats struct {
 	Logged wire.Seq
 	// ReplaysAsked counts answers with Replay-From (H2, E6).
 	ReplaysAsked uint64
+	// ReplaysPutOff counts replays that were not asked for, or snapshots that were
+	// left out, since as many as may be were under way (H9).
+	ReplaysPutOff uint64
+	// ReplaysUnderWay counts the replays under way (H9).
+	ReplaysUnderWay int
 	// Events counts events by what became of them.
 	Duplicates, Applied, Absorbed, Gaps, Rejected uint64
 	// Confirmed counts records confirmed by a heartbeat (H4).
@@ -186,6 +193,11 @@ func (p *Plane) Stats() Stats {
 	for _, r := range p.rollouts {
 		if r.held {
 			s.Held++
+		}
+	}
+	for i := range p.replays.underWay {
+		if !p.replayOverdue(&p.replays.underWay[i]) {
+			s.ReplaysUnderWay++
 		}
 	}
 	s.HostsReachable = len(p.table.hosts) - s.HostsUnreachable - s.HostsNeverSeen

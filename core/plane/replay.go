@@ -30,13 +30,9 @@ func (p *Plane) markForReplay(ref recordRef) {
 	p.toReplay[ref] = struct{}{}
 }
 
-// takeReplay reports whether a record is marked, and removes the mark.
-func (p *Plane) takeReplay(ref recordRef) bool {
-	if len(p.toReplay) == 0 {
-		return false
-	}
+// marked reports whether a record is.
+func (p *Plane) marked(ref recordRef) bool {
 	_, marked := p.toReplay[ref]
-	delete(p.toReplay, ref)
 	return marked
 }
 
@@ -66,13 +62,21 @@ func (p *Plane) appendReplays(dst []byte) []byte {
 }
 
 func (p *Plane) restoreReplay(l *replayLine) error {
-	if i, known := p.table.find(l.Hostname); known {
-		if ref, known := p.table.hosts[i].find(l.RolloutID); known {
-			p.markForReplay(ref)
-			return nil
+	ref, err := p.refOf(l.Hostname, l.RolloutID)
+	if err == nil {
+		p.markForReplay(ref)
+	}
+	return err
+}
+
+// refOf finds the record of a state's line.
+func (p *Plane) refOf(name wire.Hostname, id wire.RolloutID) (recordRef, error) {
+	if i, known := p.table.find(name); known {
+		if ref, known := p.table.hosts[i].find(id); known {
+			return ref, nil
 		}
 	}
-	return fmt.Errorf("no record of %s in %s comes before this line", l.Hostname, l.RolloutID)
+	return recordRef{}, fmt.Errorf("no record of %s in %s comes before this line", name, id)
 }
 
 // cloneReplays returns the marks for a copy of the plane, whose rollouts are given

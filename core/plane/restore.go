@@ -125,6 +125,7 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 			p.stats.HostsNeverSeen--
 		}
 		v.lastHeartbeatAt, v.heard, v.gone, v.unseen = h.LastHeartbeatAt, time.Duration(h.Heard), bool(h.Gone), bool(h.NeverSeen)
+		v.replayRound = uint8(h.ReplayRound)
 		if h.Closure != "" {
 			v.closurePrint = fingerprint(string(h.Closure))
 			p.table.hosts[i].closure = p.table.hosts[i].intern(h.Closure)
@@ -141,8 +142,20 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 			return err
 		}
 		return p.restoreReplay(&l)
+	case "replaying":
+		var l replayingLine
+		if err := wire.DecodeDocument(&rd.decoder, &replayingLineSchema, doc, &l); err != nil {
+			return err
+		}
+		return p.restoreReplaying(&l)
+	case "replayround":
+		var l roundLine
+		if err := wire.DecodeDocument(&rd.decoder, &roundLineSchema, doc, &l); err != nil {
+			return err
+		}
+		p.replays.crowded, p.replays.round, p.replays.putOff = bool(l.Crowded), uint8(l.Round), time.Duration(l.PutOff)
 	default:
-		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host or replay")
+		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay, replaying or replayround")
 	}
 	return nil
 }

@@ -101,6 +101,7 @@ type hostLine struct {
 	Heard           wire.Nanos
 	Gone            wire.Flag
 	NeverSeen       wire.Flag // a line without it, as older planes wrote, is of a host that was seen
+	ReplayRound     wire.Serial // a number that is left out when it is 0
 }
 
 var hostLineSchema = wire.Schema[hostLine]{Fields: []wire.Field[hostLine]{
@@ -110,6 +111,7 @@ var hostLineSchema = wire.Schema[hostLine]{Fields: []wire.Field[hostLine]{
 	{Name: "heard", Presence: wire.Required, Of: func(l *hostLine) wire.Value { return &l.Heard }},
 	{Name: "gone", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.Gone }},
 	{Name: "never_seen", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.NeverSeen }},
+	{Name: "replay_round", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.ReplayRound }},
 }}
 
 // AppendDurable appends the canonical bytes of the durable state: what a walk
@@ -151,8 +153,8 @@ func (p *Plane) AppendState(dst []byte) []byte {
 		h, v := &p.table.hosts[i], &p.table.vitals[i]
 		dst = wire.AppendLine(dst, "host", &hostLineSchema, &hostLine{
 			Hostname: h.name, LastHeartbeatAt: v.lastHeartbeatAt, Closure: h.closure,
-			Heard: wire.Nanos(v.heard), Gone: wire.Flag(v.gone), NeverSeen: wire.Flag(v.unseen),
+			Heard: wire.Nanos(v.heard), Gone: wire.Flag(v.gone), NeverSeen: wire.Flag(v.unseen), ReplayRound: wire.Serial(v.replayRound),
 		})
 	}
-	return p.appendReplays(dst)
+	return p.appendReplaying(p.appendReplays(dst))
 }

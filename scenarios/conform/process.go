@@ -55,7 +55,7 @@ func (p *player) comeUp(s *record.TapeStep) error {
 		Listen: "127.0.0.1:0", OpsListen: httpserver.OpsOff,
 		Certificate: &p.certificates.server, ClientCAs: p.certificates.pool, AgentCNSuffix: suffix,
 		InboxCapacity: s.N, BatchSize: scenario.Plane.Batch, ReplyTimeout: scenario.Plane.ReplyTimeout,
-		HeartbeatInterval: scenario.Fleet.Interval, ManifestDir: p.dir, ShutdownTimeout: s.Drain,
+		HeartbeatInterval: scenario.Fleet.Interval, MaxReplays: scenario.Plane.Replays, ManifestDir: p.dir, ShutdownTimeout: s.Drain,
 		Logger: slog.New(slog.DiscardHandler), Clock: p.clock, Store: p.store, Faults: p.faults,
 		FlightDir: httpserver.FlightOff,
 	})

@@ -17,7 +17,7 @@ func (s *Scenario) GateConfig(capacity int) gate.Config {
 
 // PlaneConfig is the reducer's.
 func (s *Scenario) PlaneConfig() plane.Config {
-	return plane.Config{HeartbeatInterval: s.Fleet.Interval}
+	return plane.Config{HeartbeatInterval: s.Fleet.Interval, MaxReplays: s.Plane.Replays}
 }
 
 // AgentConfig is that of host number n, without what differs between hosts.

@@ -4,7 +4,7 @@ import "slices"
 
 // Rule is one numbered rule that runs are held to.
 type Rule struct {
-	// Number is what a violation is reported under: S1 to S20, INV, L1 to L4,
+	// Number is what a violation is reported under: S1 to S23, INV, L1 to L4,
 	// G4, PANIC or WIRE.
 	Number string
 	// Text says what it holds to, and cites the protocol.
@@ -21,8 +21,8 @@ var rules = []Rule{
 	{"S5", "every request is answered exactly once, at its deadline at the latest; a poll at the end of its wait (PROTOCOL G3, D1, D3)"},
 	{"S6", "a request is answered 503 exactly when the inbox's limits, a deadline or a dropped reply call for it, with that reason, and with the Retry-After that was promised. The limits are the capacity, a quarter of it reserved for heartbeats, and 4 requests of one caller (PROTOCOL G1, G2, G4 to G6)"},
 	{"S7", "the inbox never has more requests than its capacity, never more of other kinds than the quarter that is reserved for heartbeats leaves, and never more than 4 of one caller (PROTOCOL G1, G5, G6)"},
-	{"S8", "an answer has Replay-From exactly when drift or a gap calls for it, with the last event number of the plane's record (PROTOCOL H2, E6, E7)"},
-	{"S9", "a heartbeat that names no rollout is answered with a snapshot of each active record of its host, as it is, in the order of their IDs; every other with none (PROTOCOL H3, H6)"},
+	{"S8", "an answer has Replay-From always when a gap calls for it, and otherwise only when drift does, with the last event number of the plane's record (PROTOCOL H2, E6, E7)"},
+	{"S9", "a heartbeat that names no rollout is answered with a snapshot of each active record of its host, as it is, in the order of their IDs, but for those that are put off; every other with none (PROTOCOL H3, H6, H9)"},
 	{"S10", "nothing about a host changes by a request with another host's certificate, and nothing at all by a refused request; a name is revoked if the plane knows its holder or the request forces it, and both names of a host together (PROTOCOL T3 to T5, T7, E6, E7)"},
 	{"S11", "a reply is delivered before the request's deadline or not at all; a refused request is never given to the reducer, an admitted one at most once (PROTOCOL G1, G2)"},
 	{"S12", "a host is reachable, unreachable or never seen by the plane's own clock, with time that the plane was impaired credited; agents' clocks are only shown (PROTOCOL L1 to L3, H1)"},
@@ -34,6 +34,7 @@ var rules = []Rule{
 	{"S18", "no poll waits while there is work for its host and the plane has nothing else to do (PROTOCOL D1)"},
 	{"S19", "nothing that lies in the plane's directory sends a host to an older release (PROTOCOL R6)"},
 	{"S20", "from a commit that failed until one has succeeded the plane logs nothing, refuses what would have to be logged, and goes on with everything else (PROTOCOL G9)"},
+	{"S23", "never more replays are under way than may be; none is put off while fewer are, and no host that goes on sending heartbeats is put off for ever (PROTOCOL H9)"},
 	{"INV", "gate, plane and agents keep their own invariants"},
 	{"G4", "a Retry-After is a whole number of seconds, at least one (PROTOCOL G4)"},
 	{"L1", "once the faults are over, every dispatched host reaches a final state, and plane and agents agree, within the scenario's converge time"},

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
@@ -67,6 +68,8 @@ type PlaneModel struct {
 	ReplyTimeout time.Duration
 	// Batch is how many inputs are stepped between two commits. Default 64.
 	Batch int
+	// Replays is how many replays may be under way (H9). Default 256.
+	Replays int
 	// Service is how long one step takes. Default 20 µs.
 	Service time.Duration
 	// Commit is how long a commit takes. Default 1 ms to 8 ms.
@@ -130,6 +133,7 @@ func (s Scenario) Filled() Scenario {
 	setDefault(&s.Plane.Capacity, 256)
 	setDefault(&s.Plane.ReplyTimeout, 5*time.Second)
 	setDefault(&s.Plane.Batch, 64)
+	setDefault(&s.Plane.Replays, plane.DefaultMaxReplays)
 	setDefault(&s.Plane.Service, 20*time.Microsecond)
 	setDefault(&s.Plane.Commit, Range{time.Millisecond, 8 * time.Millisecond})
 	setDefault(&s.Plane.Start, 200*time.Millisecond)

@@ -48,6 +48,8 @@ var planeSettings = []setting[PlaneModel]{
 		withAbout("how long a request waits for its reply"),
 	intSetting("batch", "64", func(p *PlaneModel) *int { return &p.Batch }).
 		withAbout("how many inputs are stepped between two commits"),
+	intSetting("replays", "256", func(p *PlaneModel) *int { return &p.Replays }).
+		withAbout("how many replays may be under way; more are put off"),
 	durationSetting("service", "20µs", func(p *PlaneModel) *time.Duration { return &p.Service }).
 		withAbout("how long one step takes"),
 	rangeSetting("commit", "1ms..8ms", func(p *PlaneModel) *Range { return &p.Commit }).
