@@ -68,20 +68,21 @@ func (c *recovery) watch(w *world.World) {
 	})
 }
 
-// String is a line for every ten seconds.
+// String is a line for every half minute, since the log of a benchmark is short.
 func (c *recovery) String() string {
+	const step = 30
 	var b strings.Builder
 	b.WriteString("seconds  replays at most  events/s at most  503/s at most  hosts behind\n")
 	most := func(list []int, from int) int {
 		n := 0
-		for i := from; i < min(from+10, len(list)); i++ {
+		for i := from; i < min(from+step, len(list)); i++ {
 			n = max(n, list[i])
 		}
 		return n
 	}
-	for from := 0; from < len(c.behind); from += 10 {
-		last := c.behind[min(from+9, len(c.behind)-1)]
-		fmt.Fprintf(&b, "%3d-%-3d  %15d  %16d  %13d  %12d\n", from, from+10, most(c.underWay, from), most(c.events, from), most(c.refused, from), last)
+	for from := 0; from < len(c.behind); from += step {
+		last := c.behind[min(from+step-1, len(c.behind)-1)]
+		fmt.Fprintf(&b, "%3d-%-3d  %15d  %16d  %13d  %12d\n", from, from+step, most(c.underWay, from), most(c.events, from), most(c.refused, from), last)
 	}
 	return b.String()
 }
