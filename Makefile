@@ -95,7 +95,7 @@ million: ## simulate a million hosts for an hour, which takes 15 minutes
 
 .PHONY: wiped
 wiped: build ## take the database of a real plane of HOSTS (2000) real agents away, and show how it learns of them again
-	HOSTS=$(or $(HOSTS),2000) ./cmd/refrain/wiped.sh
+	HOSTS=$(or $(HOSTS),2000) REPLAYS=$(or $(REPLAYS),256) INTERVAL=$(or $(INTERVAL),30s) ./cmd/refrain/wiped.sh
 
 .PHONY: mutants
 mutants: ## plant every bug of scenarios/mutants, one at a time, and print which layer catches it
