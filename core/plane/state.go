@@ -100,7 +100,7 @@ type hostLine struct {
 	Closure         wire.Closure
 	Heard           wire.Nanos
 	Gone            wire.Flag
-	NeverSeen       wire.Flag // a line without it, as older planes wrote, is of a host that was seen
+	NeverSeen       wire.Flag   // a line without it, as older planes wrote, is of a host that was seen
 	ReplayRound     wire.Serial // a number that is left out when it is 0
 }
 
