@@ -97,6 +97,10 @@ bench: ## run the benchmarks that BENCH (all) matches
 million: ## simulate a million hosts for an hour, which takes 15 minutes
 	REFRAIN_SIM_MILLION=1 $(GO) test ./sim -run '^$$' -bench AMillionHosts -benchtime 1x -timeout 6h -v
 
+.PHONY: wiped
+wiped: build ## take the database of a real plane of HOSTS (2000) real agents away, and show how it learns of them again
+	HOSTS=$(or $(HOSTS),2000) REPLAYS=$(or $(REPLAYS),256) INTERVAL=$(or $(INTERVAL),30s) ./cmd/refrain/wiped.sh
+
 .PHONY: mutants
 mutants: ## plant every bug of scenarios/mutants, one at a time, and print which layer catches it
 	$(GO) run ./scenarios/mutants/score

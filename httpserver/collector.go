@@ -29,6 +29,8 @@ var (
 	descPollsPaced    = describe("refrain_polls_paced_total", "Dispatch polls refused because their host polls too often.")
 	descLateReplies   = describe("refrain_late_replies_total", "Replies discarded because they came at or after the deadline.")
 	descReplaysAsked  = describe("refrain_replays_asked_total", "Answers with X-Nixfleet-Replay-From.")
+	descReplaysPutOff = describe("refrain_replays_put_off_total", "Replays that a heartbeat called for and that were left to a later one, since as many as may be were under way.")
+	descReplays       = describe("refrain_replays_under_way", "Replays under way.")
 	descConfirmed     = describe("refrain_confirmations_total", "Records confirmed by a heartbeat.")
 	descEvents        = describe("refrain_events_total", "Events, by outcome.", "outcome")
 	descHosts         = describe("refrain_hosts", "Known hosts.", "reachability")
@@ -45,7 +47,7 @@ var (
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descUnavailable, descInboxDepth, descInboxCapacity, descInboxOldest, descWedged, descPollsWaiting, descPollsPaced, descLateReplies, descReplaysAsked,
-		descConfirmed, descEvents, descHosts, descDuplicates, descRecords, descHeld, descSuspicions, descLogNumber,
+		descReplaysPutOff, descReplays, descConfirmed, descEvents, descHosts, descDuplicates, descRecords, descHeld, descSuspicions, descLogNumber,
 		descLinesDropped, descLinesLeftOut,
 	} {
 		ch <- d
@@ -77,6 +79,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 
 	s := c.metrics.counts()
 	counter(descReplaysAsked, s.ReplaysAsked)
+	counter(descReplaysPutOff, s.ReplaysPutOff)
+	gauge(descReplays, float64(s.ReplaysUnderWay))
 	counter(descConfirmed, s.Confirmed)
 	counter(descEvents, s.Applied, "applied")
 	counter(descEvents, s.Absorbed, "absorbed")

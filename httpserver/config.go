@@ -92,6 +92,9 @@ type Config struct {
 	// liveness (L1), and the longest Retry-After (G4). Whole seconds, at most
 	// 24 h. Default 60 s.
 	HeartbeatInterval time.Duration
+	// MaxReplays is how many replays may be under way at a time (PROTOCOL H9), 1 to
+	// 65,536. Default 256.
+	MaxReplays int
 	// MaxBody is the largest body in bytes, on every route except the one for
 	// manifests (PROTOCOL T7). Default 64 KiB.
 	MaxBody int64
@@ -190,6 +193,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.BatchSize, DefaultBatchSize)
 	setDefault(&c.ReplyTimeout, DefaultReplyTimeout)
 	setDefault(&c.HeartbeatInterval, plane.DefaultHeartbeatInterval)
+	setDefault(&c.MaxReplays, plane.DefaultMaxReplays)
 	setDefault(&c.MaxBody, DefaultMaxBody)
 	setDefault(&c.MaxManifest, DefaultMaxManifest)
 	setDefault(&c.ShutdownTimeout, DefaultShutdownTimeout)
@@ -276,7 +280,7 @@ func (c *Config) gate() gate.Config {
 }
 
 func (c *Config) plane() plane.Config {
-	return plane.Config{HeartbeatInterval: c.HeartbeatInterval, Slice: c.OpeningSlice, EventBudget: c.EventBudget}
+	return plane.Config{HeartbeatInterval: c.HeartbeatInterval, Slice: c.OpeningSlice, EventBudget: c.EventBudget, MaxReplays: c.MaxReplays}
 }
 
 func (c *Config) limits() mtls.Limits {

@@ -134,7 +134,7 @@ func (n *noticeLog) run() {
 // replay after it, can cause is logged at debug.
 func noticeLevel(n *plane.Notice) slog.Level {
 	switch n.Kind {
-	case plane.NoticeReplayAsked:
+	case plane.NoticeReplayAsked, plane.NoticeReplayPutOff:
 		return slog.LevelDebug
 	case plane.NoticeTransition:
 		if n.To == wire.Failed || n.To == wire.Reverted {
@@ -207,6 +207,7 @@ var noticeLines = [plane.NoticeKindCount]string{
 	plane.NoticeReachable:       "host reachable again",
 	plane.NoticeObserverSuspect: "so many hosts fell silent at once that the plane suspects itself; no host is marked unreachable",
 	plane.NoticeCredited:        "the plane was impaired; every host is credited with the time",
+	plane.NoticeReplayPutOff:    "replay put off: as many as may be are under way",
 
 	plane.NoticeDuplicateIdentity: "two machines send heartbeats in one host's name; revoke the name and issue it again to the right one",
 }

@@ -216,6 +216,7 @@ func (m *metrics) counts() plane.Stats {
 	total.HostsReachable, total.HostsUnreachable, total.HostsNeverSeen = m.stats.HostsReachable, m.stats.HostsUnreachable, m.stats.HostsNeverSeen
 	total.Records, total.Logged, total.Held = m.stats.Records, m.stats.Logged, m.stats.Held
 	total.DuplicateIdentities = m.stats.DuplicateIdentities
+	total.ReplaysUnderWay = m.stats.ReplaysUnderWay
 	return total
 }
 
@@ -223,6 +224,7 @@ func (m *metrics) counts() plane.Stats {
 func sum(a, b plane.Stats, sign int64) plane.Stats {
 	add := func(to *uint64, n uint64) { *to += uint64(sign) * n }
 	add(&a.ReplaysAsked, b.ReplaysAsked)
+	add(&a.ReplaysPutOff, b.ReplaysPutOff)
 	add(&a.Duplicates, b.Duplicates)
 	add(&a.Applied, b.Applied)
 	add(&a.Absorbed, b.Absorbed)

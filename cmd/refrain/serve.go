@@ -39,6 +39,7 @@ type serveCommand struct {
 	InboxCapacity     int           `default:"${inboxCapacity}" placeholder:"N" help:"Inbox capacity: how many requests are admitted at a time (${default})."`
 	ReplyTimeout      time.Duration `default:"${replyTimeout}" placeholder:"DUR" help:"Reply timeout: when a request is answered at the latest (${default})."`
 	HeartbeatInterval time.Duration `default:"${heartbeatInterval}" placeholder:"DUR" help:"The interval of the agents' heartbeats (${default})."`
+	MaxReplays        int           `default:"${maxReplays}" placeholder:"N" help:"How many hosts replay their events at a time; others are asked later (${default})."`
 	MaxBody           byteSize      `default:"${maxBody}" placeholder:"SIZE" help:"The largest body of a request, in bytes or with KiB, MiB, GiB (${default})."`
 	MaxManifest       byteSize      `default:"${maxManifest}" placeholder:"SIZE" help:"The same for a manifest (${default})."`
 	EventBudgetBytes  byteSize      `default:"${eventBudgetBytes}" placeholder:"SIZE" help:"How much the events of one host in one rollout may add to the log at once, in bytes or with KiB, MiB, GiB (${default})."`
@@ -67,6 +68,7 @@ func serveVars() kong.Vars {
 		"inboxCapacity":     strconv.Itoa(httpserver.DefaultInboxCapacity),
 		"replyTimeout":      httpserver.DefaultReplyTimeout.String(),
 		"heartbeatInterval": plane.DefaultHeartbeatInterval.String(),
+		"maxReplays":        strconv.Itoa(plane.DefaultMaxReplays),
 		"maxBody":           fmt.Sprintf("%dKiB", httpserver.DefaultMaxBody>>10),
 		"maxManifest":       fmt.Sprintf("%dMiB", httpserver.DefaultMaxManifest>>20),
 		"eventBudgetBytes":  fmt.Sprintf("%dMiB", plane.DefaultEventBudget.Bytes>>20),
@@ -90,7 +92,7 @@ func (c *serveCommand) validate() error {
 	for _, number := range []struct {
 		flag  string
 		value int
-	}{{"--inbox-capacity", c.InboxCapacity}, {"--flight-steps", c.FlightSteps}, {"--max-intermediates", c.MaxIntermediates}, {"--event-budget-events", c.EventBudgetEvents}} {
+	}{{"--inbox-capacity", c.InboxCapacity}, {"--max-replays", c.MaxReplays}, {"--flight-steps", c.FlightSteps}, {"--max-intermediates", c.MaxIntermediates}, {"--event-budget-events", c.EventBudgetEvents}} {
 		if number.value < 1 {
 			return fmt.Errorf("%s is %d; want at least 1", number.flag, number.value)
 		}
@@ -173,6 +175,7 @@ func (c *serveCommand) config(log *logging.Log, db *database) httpserver.Config 
 		InboxCapacity:     c.InboxCapacity,
 		ReplyTimeout:      c.ReplyTimeout,
 		HeartbeatInterval: c.HeartbeatInterval,
+		MaxReplays:        c.MaxReplays,
 		MaxBody:           int64(c.MaxBody),
 		MaxManifest:       int64(c.MaxManifest),
 		EventBudget:       plane.EventBudget{Bytes: int64(c.EventBudgetBytes), Events: c.EventBudgetEvents, Per: c.EventBudgetPer},

@@ -81,10 +81,12 @@ func (a *Agent) offered(d *wire.Dispatch, out *Output) {
 	}
 	if p := a.find(d.RolloutID); p != nil && !p.superseded {
 		out.Notices = append(out.Notices, Notice{Kind: NoticeKnown, RolloutID: d.RolloutID})
+		// What is offered is Pending, so the plane may have lost what was
+		// acknowledged. The answers to heartbeats ask for it, so many hosts at a
+		// time (PROTOCOL H9); every host of the fleet polls. What is not acknowledged
+		// goes out again, if it waited for the plane to know the rollout (E8).
 		if !a.cfg.Legacy {
-			// What is offered is Pending, so the plane knows nothing of what
-			// was acknowledged before: it has lost its own state.
-			a.replay(p, 0, out)
+			p.sending.unknown = false
 		}
 		a.backOffPoll()
 		return

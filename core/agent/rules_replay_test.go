@@ -181,7 +181,7 @@ func TestAnUnknownRolloutIsSentAgainWhenItsDispatchIsOffered(t *testing.T) { // 
 	equal(t, "activations", len(r.effects), 1)
 }
 
-func TestADispatchOfWhatWasAcknowledgedCallsForAReplay(t *testing.T) { // PROTOCOL D2, A3
+func TestADispatchOfWhatWasAcknowledgedWaitsForAHeartbeat(t *testing.T) { // PROTOCOL A9, D2, H9
 	r := on(t, "c0")
 	d := r.dispatch(r1, "c1", 0)
 	r.offer(d)
@@ -189,6 +189,10 @@ func TestADispatchOfWhatWasAcknowledgedCallsForAReplay(t *testing.T) { // PROTOC
 	r.accept()
 	equal(t, "state", r.state(r1), wire.Converged)
 	r.offer(d) // the plane was wiped, and holds it Pending
-	equal(t, "sent", len(r.accept()), 5)
+	equal(t, "sent", len(r.accept()), 0)
+	q := r.take(agent.RequestHeartbeat)
+	snapshot := wire.Snapshot{RolloutID: r1, Hostname: "h1", Channel: "stable", State: wire.Pending, TargetClosure: "c1"}
+	r.step(&agent.HeartbeatAnswered{ID: q.ID, Answer: ok, Response: wire.HeartbeatResponse{ReceivedAt: q.Heartbeat.At, Bootstrap: []wire.Snapshot{snapshot}}})
+	equal(t, "sent after the heartbeat", len(r.accept()), 5)
 	equal(t, "activations", len(r.effects), 0)
 }

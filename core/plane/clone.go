@@ -38,6 +38,7 @@ func (p *Plane) Clone() *Plane {
 		c.takeUp(p.opening.line())
 	}
 	c.offers = p.offers.clone(c.rollouts)
+	c.replays = p.replays.clone(c.rollouts)
 	return c
 }
 

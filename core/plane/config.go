@@ -22,6 +22,9 @@ type Config struct {
 	Slice int
 	// EventBudget is what each record's events may add to the log (G10).
 	EventBudget EventBudget
+	// MaxReplays is how many replays may be under way at a time (PROTOCOL H9):
+	// the plane puts off asking for more. Default 256, 1 to 65,536.
+	MaxReplays int
 }
 
 // DefaultSlice takes a few milliseconds.
@@ -29,6 +32,13 @@ const DefaultSlice = 2048
 
 // DefaultHeartbeatInterval is the interval of PROTOCOL A5.
 const DefaultHeartbeatInterval = 60 * time.Second
+
+// DefaultMaxReplays and LargestMaxReplays are the default of [Config.MaxReplays]
+// and its largest value.
+const (
+	DefaultMaxReplays = 256
+	LargestMaxReplays = 65_536
+)
 
 func (c Config) withDefaults() Config {
 	if c.HeartbeatInterval == 0 {
@@ -41,6 +51,9 @@ func (c Config) withDefaults() Config {
 		c.Slice = DefaultSlice
 	}
 	c.EventBudget = c.EventBudget.withDefaults()
+	if c.MaxReplays == 0 {
+		c.MaxReplays = DefaultMaxReplays
+	}
 	return c
 }
 
@@ -50,6 +63,9 @@ func (c Config) validate() error {
 	}
 	if c.StallAfter <= 0 || c.StallAfter >= c.HeartbeatInterval {
 		return fmt.Errorf("stall after is %v; want more than 0 and less than the heartbeat interval, %v", c.StallAfter, c.HeartbeatInterval)
+	}
+	if c.MaxReplays < 1 || c.MaxReplays > LargestMaxReplays {
+		return fmt.Errorf("max replays is %d; want 1 to %d", c.MaxReplays, LargestMaxReplays)
 	}
 	if c.Slice < 1 {
 		return fmt.Errorf("slice is %d hosts; want at least 1", c.Slice)

@@ -21,6 +21,7 @@ func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
 	// E5. What is in the log was taken, also by a version that took every event.
 	if !p.walking && rec.AddsNothing(env.Event) {
 		p.stats.Absorbed++
+		p.replayArrived(ref, env.Event, rec.LastEventSeq)
 		reply(out, dependsOn(out, h.name), wire.Outcome{Code: wire.NoContent})
 		return
 	}
@@ -42,12 +43,13 @@ func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
 			return
 		}
 	}
-	from := rec.State
+	from, seq := rec.State, rec.LastEventSeq
 	result := rec.Apply(env.Event)
 	notice := Notice{Hostname: h.name, RolloutID: ref.rollout.id, Seq: env.Event.Seq, Detail: env.Event.Body.Kind().String()}
 	switch result.Outcome {
 	case rollout.Duplicate: // E3
 		p.stats.Duplicates++
+		p.replayArrived(ref, env.Event, seq)
 		reply(out, dependsOn(out, h.name), wire.Outcome{Code: wire.NoContent})
 	case rollout.Applied, rollout.Absorbed: // E4, E5
 		if rec.CurrentClosure == rec.TargetClosure {
@@ -63,6 +65,7 @@ func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
 			p.stats.Applied++
 		}
 		p.charge(ref, cost)
+		p.replayArrived(ref, env.Event, seq)
 		out.changedRecord(ref)
 		kept := &Event{*env}
 		kept.Envelope.Event = env.Event.Cut() // E10

@@ -34,6 +34,8 @@ type fleet struct {
 
 // watch is what a property wants to see of a run. Every member may be nil.
 type watch struct {
+	// allReplays says that no replay is put off (PROTOCOL H9).
+	allReplays bool
 	// begin is called before a batch.
 	begin func(f *fleet)
 	// before is called before a step.
@@ -96,7 +98,11 @@ var (
 func newFleet(t *rapid.T, w watch) *fleet {
 	f := &fleet{
 		t: t, watch: w, seen: map[string]int{}, wall: epoch,
-		cfg: plane.Config{HeartbeatInterval: 2 * time.Second, StallAfter: time.Second},
+		cfg: plane.Config{HeartbeatInterval: 2 * time.Second, StallAfter: time.Second,
+			MaxReplays: 64},
+	}
+	if !w.allReplays {
+		f.cfg.MaxReplays = rapid.SampledFrom([]int{64, 1, 2}).Draw(t, "replays")
 	}
 	for i := range rapid.SampledFrom([]int{3, 12, 1, 6}).Draw(t, "hosts") {
 		f.agents = append(f.agents, &agent{

@@ -31,7 +31,7 @@ func (p *Plane) heartbeat(in *Heartbeat, out *Output) {
 	switch {
 	case req.RolloutID == "" && v.active > 0:
 		h := &p.table.hosts[i]
-		list := h.bootstrap()
+		list := p.bootstrap(i, req, out)
 		answer.Outcome.Heartbeat.Bootstrap = list
 		answer.AfterEntries = dependsOn(out, h.name)
 		if slices.ContainsFunc(list, queued) {
@@ -42,7 +42,8 @@ func (p *Plane) heartbeat(in *Heartbeat, out *Output) {
 	case req.RolloutID != "" && req.CurrentClosure != "":
 		h := &p.table.hosts[i]
 		ref, known := h.find(req.RolloutID)
-		if known && (p.takeReplay(ref) || ref.record().Drifted(req.CurrentClosure)) { // H8, H2
+		if known && (p.marked(ref) || ref.record().Drifted(req.CurrentClosure)) && p.mayReplay(i, ref, req, out) { // H8, H2, H9
+			delete(p.toReplay, ref)
 			from := ref.record().LastEventSeq
 			answer.Outcome.Replay, answer.Outcome.ReplayFrom = true, from
 			answer.AfterEntries = dependsOn(out, h.name)
@@ -93,10 +94,12 @@ func (p *Plane) confirmLogged(in *Confirm, out *Output) {
 }
 
 // bootstrap lists a snapshot of each active record (H3); nil if there is none.
-func (h *host) bootstrap() []wire.Snapshot {
+// One of a record beyond Pending calls for a replay (A4), so it may be put off
+// (H9).
+func (p *Plane) bootstrap(host int, req *wire.HeartbeatRequest, out *Output) []wire.Snapshot {
 	var list []wire.Snapshot
-	for _, ref := range h.records {
-		if rec := ref.record(); rec.State.Active() && ref.rollout.inForce() {
+	for _, ref := range p.table.hosts[host].records {
+		if rec := ref.record(); rec.State.Active() && ref.rollout.inForce() && (rec.State == wire.Pending || p.mayReplay(host, ref, req, out)) {
 			list = append(list, rec.Snapshot())
 		}
 	}

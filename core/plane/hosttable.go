@@ -30,7 +30,7 @@ type indexSlot struct {
 
 // inlineName is how many bytes of a name stand among the vitals. Longer names
 // are compared where the host is.
-const inlineName = 24
+const inlineName = 23
 
 // vitals is what every heartbeat touches of its host: 64 bytes, one cache line.
 type vitals struct {
@@ -53,9 +53,11 @@ type vitals struct {
 	// unseen: nothing of the host has ever arrived.
 	unseen bool
 	// moved: the host is among the senders, see there.
-	moved   bool
-	nameLen uint8
-	name    [inlineName]byte
+	moved bool
+	// replayRound is the round of replays in which it had its turn (H9).
+	replayRound uint8
+	nameLen     uint8
+	name        [inlineName]byte
 }
 
 // find returns the index of a host.

@@ -20,7 +20,8 @@ import (
 // Every command steps one batch and prints its output: entries, replies, wakes
 // and notices. Check runs after every step.
 //
-//	new [interval=60s] [stall=10s]   a plane that knows nothing, at the epoch
+//	new [interval=60s] [stall=10s] [replays=256]
+//	                                 a plane that knows nothing, at the epoch
 //	open ID [policy=halt] [serial=N]
 //	                                 opens a rollout; a line for each wave:
 //	                                 wave [soak=MINUTES] HOST=CLOSURE …
@@ -86,6 +87,9 @@ func (s *script) run(d *datadriven.TestData) string {
 		}
 		if v := c.value("stall"); v != "" {
 			cfg.StallAfter = s.duration(v)
+		}
+		if v := c.value("replays"); v != "" {
+			cfg.MaxReplays = int(s.number(v))
 		}
 		p, err := plane.New(cfg)
 		if err != nil {

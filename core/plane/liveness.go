@@ -68,6 +68,7 @@ func (p *Plane) started(now wire.Instant) {
 	p.offers = offers{}
 	p.forgetBudgets()
 	p.forgetSenders()
+	p.startReplays()
 	p.stats.HostsUnreachable, p.stats.HostsNeverSeen = 0, 0
 	for i := range p.table.vitals {
 		v := &p.table.vitals[i]

@@ -26,6 +26,7 @@ type model struct {
 	hosts      map[wire.Hostname]modelHost
 	readOnly   bool
 	given      map[offerOf]time.Duration // dispatches that are not offered again yet (D2)
+	replays    modelReplays
 }
 
 // offerOf is a dispatch, by whose it is and in which rollout.
@@ -54,8 +55,9 @@ type modelRollout struct {
 	waves    int // dispatched
 }
 
-func newModel() *model {
+func newModel(cfg plane.Config) *model {
 	return &model{
+		replays:  modelReplays{limit: cfg.MaxReplays, interval: cfg.HeartbeatInterval, refused: -1},
 		rollouts: map[wire.RolloutID]*modelRollout{}, has: map[wire.Channel]wire.RolloutID{},
 		held: map[wire.RolloutID]bool{}, by: map[wire.RolloutID]wire.RolloutID{}, quarantine: map[quarantineKey]wire.QuarantineEntry{},
 		revoked: map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{}, given: map[offerOf]time.Duration{},
@@ -64,6 +66,7 @@ func newModel() *model {
 
 func (m *model) clone() *model {
 	c := &model{
+		replays:  modelReplays{limit: m.replays.limit, interval: m.replays.interval, refused: -1},
 		rollouts: map[wire.RolloutID]*modelRollout{}, order: slices.Clone(m.order),
 		readOnly: m.readOnly, has: maps.Clone(m.has), held: maps.Clone(m.held), by: maps.Clone(m.by),
 		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given),
@@ -103,6 +106,7 @@ func (m *model) take(id wire.RolloutID) {
 		if other != id && other.Channel() == id.Channel() && m.by[other] == "" {
 			m.by[other] = id
 			delete(m.held, other)
+			m.replays.forget(other)
 		}
 	}
 	delete(m.held, id)
@@ -235,7 +239,12 @@ func (m *model) offers(h wire.Hostname) *rollout.Record {
 // step takes an input and returns the outcome to expect. Of a refusal it says
 // the code and the replay only.
 func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
+	m.replays.now = now.Mono
 	switch in := in.(type) {
+	case *plane.Started:
+		m.replays.list, m.replays.had, m.replays.refused = nil, nil, -1
+		clear(m.given)
+		return wire.Outcome{}
 	case *plane.Heartbeat:
 		m.hear(in.Request.Hostname)
 		return m.heartbeat(now.Wall, &in.Request)
@@ -253,9 +262,6 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 			}}
 		}
 		return wire.Outcome{Code: wire.NoContent}
-	case *plane.Started:
-		clear(m.given)
-		return wire.Outcome{}
 	case *plane.Tick:
 		maps.DeleteFunc(m.given, func(_ offerOf, at time.Duration) bool { return now.Mono >= at+15*time.Second })
 		return wire.Outcome{}
@@ -350,7 +356,7 @@ func (m *model) heartbeat(now wire.Time, req *wire.HeartbeatRequest) wire.Outcom
 	want.Heartbeat.ReceivedAt = req.At
 	if req.RolloutID != "" { // H2
 		if r := m.rollouts[req.RolloutID]; r != nil && req.CurrentClosure != "" {
-			if rec := r.records[req.Hostname]; rec != nil && rec.CurrentClosure != req.CurrentClosure {
+			if rec := r.records[req.Hostname]; rec != nil && rec.CurrentClosure != req.CurrentClosure && m.replays.ask(rec, *req) {
 				want.Replay, want.ReplayFrom = true, rec.LastEventSeq
 			}
 		}
@@ -365,7 +371,9 @@ func (m *model) heartbeat(now wire.Time, req *wire.HeartbeatRequest) wire.Outcom
 			rec.Confirm(req.CurrentClosure, req.At)
 			m.settle(now, req.Hostname)
 		}
-		want.Heartbeat.Bootstrap = append(want.Heartbeat.Bootstrap, rec.Snapshot())
+		if rec.State == wire.Pending || m.replays.ask(rec, *req) {
+			want.Heartbeat.Bootstrap = append(want.Heartbeat.Bootstrap, rec.Snapshot())
+		}
 	}
 	return want
 }
@@ -380,6 +388,7 @@ func (m *model) event(now wire.Time, env *wire.EventEnvelope) wire.Outcome {
 	rec := r.records[env.Hostname]
 	from := rec.State
 	if rec.AddsNothing(env.Event) {
+		m.replays.arrived(rec, env.Event, false)
 		return wire.Outcome{Code: wire.NoContent}
 	}
 	if tried := rec.Clone(); m.readOnly { // PROTOCOL G9
@@ -388,12 +397,14 @@ func (m *model) event(now wire.Time, env *wire.EventEnvelope) wire.Outcome {
 			return wire.Outcome{Code: wire.StoreUnavailable}
 		}
 	}
+	seq := rec.LastEventSeq
 	switch rec.Apply(env.Event).Outcome {
 	case rollout.Gap:
 		return wire.Outcome{Code: wire.Gap, Replay: true, ReplayFrom: rec.LastEventSeq}
 	case rollout.Rejected:
 		return wire.Outcome{Code: wire.Rejected}
 	}
+	m.replays.arrived(rec, env.Event, rec.LastEventSeq > seq)
 	if key := (quarantineKey{env.RolloutID.Channel(), rec.TargetClosure}); from == wire.Failed && rec.State == wire.Reverted && !m.isQuarantined(rec) {
 		m.quarantine[key] = wire.QuarantineEntry{
 			Channel: key.channel, Closure: key.closure, Since: now, By: env.RolloutID, Hostname: env.Hostname,

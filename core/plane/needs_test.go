@@ -112,10 +112,16 @@ func TestPollsAndQueriesWaitForTheWholeBatch(t *testing.T) { // PROTOCOL D1, R5
 // what anybody was told.
 func TestAReplyIsTrueOfWhatItNeeds(t *testing.T) { // PROTOCOL E2
 	rapid.Check(t, func(t *rapid.T) {
+		var readOnly []bool // at each step of the batch
 		newFleet(t, watch{
+			allReplays: true, // the plane that is built knows of none
+			begin:      func(*fleet) { readOnly = readOnly[:0] },
+			before: func(f *fleet, _ wire.Instant, _ plane.Input) {
+				readOnly = append(readOnly, f.plane.ReadOnly())
+			},
 			batch: func(f *fleet, durable []byte, inputs []stepped, out *plane.Output) {
 				next := 0
-				for _, step := range inputs {
+				for i, step := range inputs {
 					in := step.in
 					if !plane.Replies(in) {
 						continue
@@ -132,6 +138,8 @@ func TestAReplyIsTrueOfWhatItNeeds(t *testing.T) { // PROTOCOL E2
 							f.t.Fatal(err)
 						}
 					}
+					// The driver tells the plane that it builds how the store is (G9).
+					p.Step(step.now, &plane.Storage{Unavailable: readOnly[i]}, new(plane.Output))
 					if got, want := again(step.now, p, in, reply.Outcome); got != want {
 						f.t.Fatalf("%v was answered, needing %d of %d entries,\n%s\nbut from what it needs follows\n%s",
 							in, reply.AfterEntries, len(out.Entries), want, got)

@@ -97,9 +97,9 @@ func (p *Plane) appendOffers(dst []byte) []byte {
 }
 
 func (p *Plane) restoreOffer(l *offerLine) error {
-	ref, known := p.refTo(l.Hostname, l.RolloutID)
-	if !known {
-		return fmt.Errorf("no record of %s in %s comes before this line", l.Hostname, l.RolloutID)
+	ref, err := p.refOf(l.Hostname, l.RolloutID)
+	if err != nil {
+		return err
 	}
 	if last := len(p.offers.line) - 1; p.offers.has(ref) || last >= 0 && p.offers.line[last].at > time.Duration(l.At) {
 		return fmt.Errorf("the offer of %s to %s stands twice, or an earlier one follows a later", l.RolloutID, l.Hostname)

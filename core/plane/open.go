@@ -250,6 +250,7 @@ func (p *Plane) supersede(r *rolloutState, by wire.RolloutID, out *Output) {
 		p.countActive(r, -1)
 	}
 	r.held, r.supersededBy = false, by
+	p.forgetReplays(r)
 	out.changedRollout(r)
 	out.Notices = append(out.Notices, Notice{Kind: NoticeSuperseded, RolloutID: r.id, Detail: string(by)})
 }

@@ -20,7 +20,7 @@ type progress struct {
 }
 
 var openingLineSchema = wire.Schema[openingLine]{Fields: append(
-	manifestFields(func(l *openingLine) *wire.Manifest { return &l.From.Manifest }),
+	membersOf(&wire.ManifestSchema, func(l *openingLine) *wire.Manifest { return &l.From.Manifest }),
 	wire.Field[openingLine]{Name: "peers", Presence: wire.Optional, Of: func(l *openingLine) wire.Value {
 		return wire.List[Peer]{Items: &l.From.Peers, Schema: &peerSchema}
 	}},

@@ -158,6 +158,9 @@ const (
 	NoticeObserverSuspect
 	// NoticeCredited: the plane was impaired and credits the time (L2).
 	NoticeCredited
+	// NoticeReplayPutOff: a host was not asked for a replay, since as many as may be
+	// were under way (H9).
+	NoticeReplayPutOff
 
 	// NoticeDuplicateIdentity: two machines send heartbeats in a host's name (L4).
 	NoticeDuplicateIdentity
@@ -172,7 +175,7 @@ var noticeWords = [NoticeKindCount]string{
 	NoticeSuperseded: "superseded", NoticeHeld: "held", NoticeWave: "wave", NoticeHalted: "halted",
 	NoticeResumed: "resumed", NoticeChosen: "chosen", NoticeQuarantined: "quarantined", NoticeCleared: "cleared",
 	NoticeRevoked: "revoked", NoticeRevokedUnseen: "revoked_unseen", NoticeUnreachable: "unreachable", NoticeReachable: "reachable",
-	NoticeObserverSuspect: "observer_suspect", NoticeCredited: "credited", NoticeDuplicateIdentity: "duplicate_identity",
+	NoticeObserverSuspect: "observer_suspect", NoticeCredited: "credited", NoticeReplayPutOff: "replay_put_off", NoticeDuplicateIdentity: "duplicate_identity",
 }
 
 // String returns the stable word of the kind.

@@ -26,6 +26,7 @@ import (
 //	   named as the cause
 //	P9 a rollout that is retired is not among those that are known
 //	P10 no record has used more than its event budget
+//	P11 no more replays are under way than may be, none twice
 type Plane struct {
 	cfg  Config
 	last wire.Instant
@@ -43,6 +44,7 @@ type Plane struct {
 	toReplay    map[recordRef]struct{} // see RequestReplays
 	offers      offers
 	senders     senders
+	replays     replays
 
 	opening *opening // a rollout that is opened in slices; nil if there is none
 	hidden  int      // hosts that only it knows of, or one before it that came to nothing
@@ -183,6 +185,11 @@ type Stats struct {
 	Logged wire.Seq
 	// ReplaysAsked counts answers with Replay-From (H2, E6).
 	ReplaysAsked uint64
+	// ReplaysPutOff counts replays that were not asked for, or snapshots that were
+	// left out, since as many as may be were under way (H9).
+	ReplaysPutOff uint64
+	// ReplaysUnderWay counts the replays under way (H9).
+	ReplaysUnderWay int
 	// Events counts events by what became of them.
 	Duplicates, Applied, Absorbed, Gaps, Rejected uint64
 	// OverBudget counts events refused over_budget (G10).
@@ -200,6 +207,11 @@ func (p *Plane) Stats() Stats {
 	for _, r := range p.rollouts {
 		if r.held {
 			s.Held++
+		}
+	}
+	for i := range p.replays.underWay {
+		if !p.replayOverdue(&p.replays.underWay[i]) {
+			s.ReplaysUnderWay++
 		}
 	}
 	s.HostsReachable = p.knownHosts() - s.HostsUnreachable - s.HostsNeverSeen

@@ -30,13 +30,9 @@ func (p *Plane) markForReplay(ref recordRef) {
 	p.toReplay[ref] = struct{}{}
 }
 
-// takeReplay reports whether a record is marked, and removes the mark.
-func (p *Plane) takeReplay(ref recordRef) bool {
-	if len(p.toReplay) == 0 {
-		return false
-	}
+// marked reports whether a record is.
+func (p *Plane) marked(ref recordRef) bool {
 	_, marked := p.toReplay[ref]
-	delete(p.toReplay, ref)
 	return marked
 }
 
@@ -66,11 +62,19 @@ func (p *Plane) appendReplays(dst []byte) []byte {
 }
 
 func (p *Plane) restoreReplay(l *replayLine) error {
-	if ref, known := p.refTo(l.Hostname, l.RolloutID); known {
+	ref, err := p.refOf(l.Hostname, l.RolloutID)
+	if err == nil {
 		p.markForReplay(ref)
-		return nil
 	}
-	return fmt.Errorf("no record of %s in %s comes before this line", l.Hostname, l.RolloutID)
+	return err
+}
+
+// refOf finds the record of a state's line.
+func (p *Plane) refOf(name wire.Hostname, id wire.RolloutID) (recordRef, error) {
+	if ref, known := p.refTo(name, id); known {
+		return ref, nil
+	}
+	return recordRef{}, fmt.Errorf("no record of %s in %s comes before this line", name, id)
 }
 
 // cloneReplays returns the marks for a copy of the plane, whose rollouts are given

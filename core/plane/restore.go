@@ -126,6 +126,7 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 		}
 		v.lastHeartbeatAt, v.heard, v.gone, v.unseen = h.LastHeartbeatAt, time.Duration(h.Heard), bool(h.Gone), bool(h.NeverSeen)
 		v.sender = uint32(h.Sender)
+		v.replayRound = uint8(h.ReplayRound)
 		if h.Closure != "" {
 			v.closurePrint = uint32(fingerprint(string(h.Closure)))
 			p.table.hosts[i].closure = p.table.hosts[i].intern(h.Closure)
@@ -166,8 +167,20 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 			return err
 		}
 		return p.restoreSenders(&l)
+	case "replaying":
+		var l replayingLine
+		if err := wire.DecodeDocument(&rd.decoder, &replayingLineSchema, doc, &l); err != nil {
+			return err
+		}
+		return p.restoreReplaying(&l)
+	case "replayround":
+		var l roundLine
+		if err := wire.DecodeDocument(&rd.decoder, &roundLineSchema, doc, &l); err != nil {
+			return err
+		}
+		p.replays.crowded, p.replays.round, p.replays.putOff = bool(l.Crowded), uint8(l.Round), time.Duration(l.PutOff)
 	default:
-		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay, opening, offer, budget or senders")
+		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay, opening, offer, budget, senders, replaying or replayround")
 	}
 	return nil
 }

@@ -18,17 +18,17 @@ import (
 // and bootstrap exactly when and what the rules say, nothing offered that is
 // quarantined, halted, superseded or of a later wave, and every host woken that
 // has new work.
-func TestThePlaneDoesWhatAPlainModelOfTheRulesDoes(t *testing.T) { // PROTOCOL H1 to H7, E2 to E8, D1, D2, R1 to R4, T5, G9
+func TestThePlaneDoesWhatAPlainModelOfTheRulesDoes(t *testing.T) { // PROTOCOL H1 to H7, H9, E2 to E8, D1, D2, R1 to R4, T5, G9
 	rapid.Check(t, func(t *rapid.T) {
-		m, durable := newModel(), newModel()
+		var m, durable *model
 		newFleet(t, watch{
 			begin: func(*fleet) { durable = m.clone() },
 			after: func(f *fleet, now wire.Instant, in plane.Input, out *plane.Output) { compare(f, m, now, in, out) },
 			batch: func(f *fleet, _ []byte, _ []stepped, _ *plane.Output) { compareState(f, m) },
-			replaced: func(_ *fleet, why replacement) {
+			replaced: func(f *fleet, why replacement) {
 				switch why {
 				case wiped:
-					m = newModel()
+					m = newModel(f.cfg)
 				case crashed:
 					m = durable
 					m.forgetVolatile()

@@ -103,6 +103,7 @@ type hostLine struct {
 	Gone            wire.Flag
 	NeverSeen       wire.Flag   // a line without it, as older planes wrote, is of a host that was seen
 	Sender          wire.Serial // a fingerprint, 0 for none
+	ReplayRound     wire.Serial // a number that is left out when it is 0
 }
 
 var hostLineSchema = wire.Schema[hostLine]{Fields: []wire.Field[hostLine]{
@@ -113,6 +114,7 @@ var hostLineSchema = wire.Schema[hostLine]{Fields: []wire.Field[hostLine]{
 	{Name: "gone", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.Gone }},
 	{Name: "never_seen", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.NeverSeen }},
 	{Name: "sender", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.Sender }},
+	{Name: "replay_round", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.ReplayRound }},
 }}
 
 // AppendDurable appends the canonical bytes of the durable state: what a walk
@@ -154,10 +156,10 @@ func (p *Plane) AppendState(dst []byte) []byte {
 		h, v := &p.table.hosts[i], &p.table.vitals[i]
 		dst = wire.AppendLine(dst, "host", &hostLineSchema, &hostLine{
 			Hostname: h.name, LastHeartbeatAt: v.lastHeartbeatAt, Closure: h.closure,
-			Heard: wire.Nanos(v.heard), Gone: wire.Flag(v.gone), NeverSeen: wire.Flag(v.unseen), Sender: wire.Serial(v.sender),
+			Heard: wire.Nanos(v.heard), Gone: wire.Flag(v.gone), NeverSeen: wire.Flag(v.unseen), Sender: wire.Serial(v.sender), ReplayRound: wire.Serial(v.replayRound),
 		})
 	}
-	dst = p.appendReplays(dst)
+	dst = p.appendReplaying(p.appendReplays(dst))
 	if p.opening != nil {
 		dst = wire.AppendLine(dst, "opening", &openingLineSchema, p.opening.line())
 	}

@@ -56,7 +56,7 @@ func (p *player) comeUp(s *record.TapeStep) error {
 		Listen: "127.0.0.1:0", OpsListen: httpserver.OpsOff,
 		Certificate: &p.certificates.server, ClientCAs: p.certificates.pool, AgentCNSuffix: suffix,
 		InboxCapacity: s.N, BatchSize: scenario.Plane.Batch, OpeningSlice: scenario.Plane.Slice, ReplyTimeout: scenario.Plane.ReplyTimeout,
-		HeartbeatInterval: scenario.Fleet.Interval, EventBudget: scenario.PlaneConfig().EventBudget, DiskReserve: diskReserve, ManifestDir: p.dir, ShutdownTimeout: s.Drain,
+		HeartbeatInterval: scenario.Fleet.Interval, MaxReplays: scenario.Plane.Replays, EventBudget: scenario.PlaneConfig().EventBudget, DiskReserve: diskReserve, ManifestDir: p.dir, ShutdownTimeout: s.Drain,
 		Logger: slog.New(slog.DiscardHandler), Clock: p.clock, Store: p.store, Faults: p.faults,
 		FlightDir: httpserver.FlightOff,
 	})

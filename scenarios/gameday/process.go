@@ -94,7 +94,7 @@ func (p *process) up(ctx context.Context, late time.Duration) error {
 	cfg := httpserver.Config{
 		Listener: p.listener, OpsListen: p.ops, Certificate: &p.certificate, ClientCAs: p.ca.Pool(), AgentCNSuffix: suffix,
 		InboxCapacity: p.capacity, BatchSize: s.Plane.Batch, ReplyTimeout: p.plan.real(s.Plane.ReplyTimeout),
-		HeartbeatInterval: p.plan.real(s.Fleet.Interval), ManifestDir: p.manifests(), ShutdownTimeout: 5 * time.Second,
+		HeartbeatInterval: p.plan.real(s.Fleet.Interval), MaxReplays: s.Plane.Replays, ManifestDir: p.manifests(), ShutdownTimeout: 5 * time.Second,
 		FlightDir: httpserver.FlightOff, Logger: p.log, Store: p.disk, Faults: p.faults,
 	}
 	server, err := httpserver.New(cfg)

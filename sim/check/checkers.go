@@ -90,6 +90,7 @@ func Checkers() []Checker {
 		{"S20", newStorage},
 		{"S21", newBudgets},
 		{"S22", newPacing},
+		{"S23", newReplaying},
 		{"S26", newTargets},
 		{"INV", newInvariants},
 	}

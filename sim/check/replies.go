@@ -7,8 +7,9 @@ import (
 	"github.com/refrain-fleet/refrain/sim/world"
 )
 
-// replays is S8: Replay-From is given exactly when PROTOCOL H2 and E6 say
-// so, with the record's last event number.
+// replays is S8: Replay-From is given only when PROTOCOL H2 and E6 say so, and
+// always when E6 does, with the record's last event number. Whether a heartbeat
+// may be put off is S23's.
 type replays struct{ l *ledger }
 
 func newReplays(s *Checks) {
@@ -42,7 +43,7 @@ func (c *replays) stepDone(e *world.Event) {
 	switch o := &r.Outcome; {
 	case o.Replay && !asked:
 		w.Violate("S8", "m%d, %v, is answered with Replay-From %d; want none", m.ID(), in, o.ReplayFrom)
-	case !o.Replay && asked:
+	case !o.Replay && asked && o.Code == wire.Gap:
 		w.Violate("S8", "m%d, %v, is answered without Replay-From; want %d", m.ID(), in, from)
 	case o.Replay && o.ReplayFrom != from:
 		w.Violate("S8", "m%d, %v, is answered with Replay-From %d; want %d", m.ID(), in, o.ReplayFrom, from)
@@ -58,7 +59,8 @@ func (c *replays) answered(e *world.Event) {
 
 // bootstraps is S9: a heartbeat that names no rollout is answered with a
 // snapshot of each active record of the host, as it is after the heartbeat,
-// ordered by rollout ID (PROTOCOL H3, H4, H6); every other one with none.
+// ordered by rollout ID (PROTOCOL H3, H4, H6); every other one with none. Whether
+// one of a record beyond Pending may be put off is S23's.
 type bootstraps struct{ l *ledger }
 
 func newBootstraps(s *Checks) {
@@ -80,6 +82,9 @@ func (c *bootstraps) stepDone(e *world.Event) {
 	if heartbeat.Request.RolloutID == "" {
 		for _, rec := range c.l.now { // ordered by rollout ID
 			if !isActive(rec.last.State) || !c.l.live.inForce(rec.of) {
+				continue
+			}
+			if rec.last.State != wire.Pending && (len(list) == 0 || list[0].RolloutID != rec.of.id) {
 				continue
 			}
 			if len(list) == 0 {

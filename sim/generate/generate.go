@@ -102,6 +102,7 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 		p.Shape(&s, &r)
 	}
 	drawPipeline(&s, p)
+	drawReplays(&s, p)
 	span := r.Between(4*time.Minute, 25*time.Minute).Truncate(time.Second)
 	for i := range between(&r, p.Rollouts) {
 		s.Rollouts = append(s.Rollouts, drawRollout(&s, &r, i, span))
@@ -264,5 +265,14 @@ func drawPipeline(s *scenario.Scenario, p Profile) {
 	}
 	if r.Chance(300) {
 		s.Plane.Batch = 1 + r.IntN(8)
+	}
+}
+
+// drawReplays draws how many replays may be under way: often so few that hosts
+// are put off.
+func drawReplays(s *scenario.Scenario, p Profile) {
+	r := random.New(s.Seed, "generate/"+p.Name+"/replays", 0)
+	if r.Chance(500) {
+		s.Plane.Replays = 1 + r.IntN(3)
 	}
 }

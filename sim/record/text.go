@@ -121,7 +121,7 @@ func Changes(w *world.World, to io.Writer) {
 	}
 	w.Subscribe(world.EventNoticed, func(e *world.Event) {
 		switch e.Notice.Kind {
-		case plane.NoticeReplayAsked, plane.NoticeAbsorbed, plane.NoticeRejected, plane.NoticeCredited:
+		case plane.NoticeReplayAsked, plane.NoticeReplayPutOff, plane.NoticeAbsorbed, plane.NoticeRejected, plane.NoticeCredited:
 			return // many, and no change of state
 		}
 		line(e, "%v", *e.Notice)

@@ -2,6 +2,7 @@ package sabotage
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -10,14 +11,19 @@ import (
 	"github.com/refrain-fleet/refrain/sim/world"
 )
 
-// Worlds with wrong answers, or answers to the wrong host: S8, S9 and S10.
+// Worlds with wrong answers, or answers to the wrong host: S8, S9, S10 and S23.
 var answersBroken = []Bug{
 	{"S8", "a replay is asked for without drift", QuietStory, onReply(func(_ *world.World, in plane.Input, r *plane.Reply) {
 		if isHeartbeat(in) {
 			r.Outcome.Replay = true
 		}
 	})},
-	{"S8", "a replay is not asked for in spite of drift", WipedStory, onReply(func(_ *world.World, in plane.Input, r *plane.Reply) {
+	{"S8", "a gap is refused without a replay", GapStory, onReply(func(_ *world.World, in plane.Input, r *plane.Reply) {
+		if isEvent(in) {
+			r.Outcome.Replay, r.Outcome.ReplayFrom = false, 0
+		}
+	})},
+	{"S23", "a replay is not asked for in spite of drift", WipedStory, onReply(func(_ *world.World, in plane.Input, r *plane.Reply) {
 		if isHeartbeat(in) {
 			r.Outcome.Replay, r.Outcome.ReplayFrom = false, 0
 		}
@@ -39,6 +45,15 @@ var answersBroken = []Bug{
 	})},
 	{"S8", "a 503 asks for a replay", WedgedStory, onAnswer(func(_ *world.World, m *world.Message) { m.Outcome().Replay = true })},
 
+	{"S23", "a snapshot that calls for a replay is left out", WipedStory, onReply(func(_ *world.World, in plane.Input, r *plane.Reply) {
+		list := r.Outcome.Heartbeat.Bootstrap
+		r.Outcome.Heartbeat.Bootstrap = slices.DeleteFunc(list, func(s wire.Snapshot) bool { return s.State != wire.Pending })
+	})},
+	{"S23", "a replay is asked for while as many as may be are under way", PutOffStory, onReply(func(_ *world.World, in plane.Input, r *plane.Reply) {
+		if h, is := in.(*plane.Heartbeat); is && h.Request.RolloutID != "" && h.Request.CurrentClosure == "c1" {
+			r.Outcome.Replay = true
+		}
+	})},
 	{"S9", "a snapshot is left out", QuietStory, onReply(func(_ *world.World, in plane.Input, r *plane.Reply) { r.Outcome.Heartbeat.Bootstrap = nil })},
 	{"S9", "a snapshot tells an older number", ForgetfulStory, onReply(func(_ *world.World, in plane.Input, r *plane.Reply) {
 		if list := r.Outcome.Heartbeat.Bootstrap; len(list) > 0 && list[0].LastEventSeq > 0 {

@@ -48,6 +48,17 @@ func WipedStory() scenario.Scenario {
 	return Story(4, "at 3m plane wipe for=5s", "at 6m plane wipe for=5s")
 }
 
+// GapStory has a plane that loses its disk while hosts soak.
+func GapStory() scenario.Scenario { return Story(6, "at 90s plane wipe for=5s") }
+
+// PutOffStory has more replays to do than may be under way.
+func PutOffStory() scenario.Scenario {
+	s := Story(12, "at 3m plane wipe for=5s")
+	s.Rollouts[0].Waves = []time.Duration{10 * time.Minute}
+	s.Plane.Replays, s.Network.Delay = 1, scenario.Range{Min: time.Second, Max: 2 * time.Second}
+	return s
+}
+
 // TwoReleasesStory has two rollouts of a channel, whose manifests a plane that
 // lost its disk reads.
 func TwoReleasesStory() scenario.Scenario {

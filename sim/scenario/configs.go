@@ -21,7 +21,7 @@ var EventBudget = plane.EventBudget{Bytes: 1 << 20, Events: 4096, Per: time.Hour
 
 // PlaneConfig is the reducer's.
 func (s *Scenario) PlaneConfig() plane.Config {
-	return plane.Config{HeartbeatInterval: s.Fleet.Interval, Slice: s.Plane.Slice, EventBudget: EventBudget}
+	return plane.Config{HeartbeatInterval: s.Fleet.Interval, Slice: s.Plane.Slice, EventBudget: EventBudget, MaxReplays: s.Plane.Replays}
 }
 
 // AgentConfig is that of host number n, without what differs between hosts.

@@ -68,6 +68,7 @@ const (
 	EffectHostile
 
 	EffectReplayAsked
+	EffectReplayPutOff
 	EffectConfirmed
 	EffectAbsorbed
 	EffectRejected
@@ -115,7 +116,7 @@ var effectWords = [EffectCount]string{
 	EffectSwitch: "switch", EffectSwitchCut: "switch cut", EffectWrongClock: "wrong clock", EffectWrongCertificate: "wrong certificate",
 	EffectRevoked: "revoked", EffectReissued: "reissued", EffectActivationFailed: "activation failed", EffectActivationDeferred: "activation deferred", EffectActivationSlow: "activation slow",
 	EffectProbeFailed: "probe failed", EffectHostile: "hostile act",
-	EffectReplayAsked: "replay asked", EffectConfirmed: "confirmed", EffectAbsorbed: "absorbed", EffectRejected: "rejected",
+	EffectReplayAsked: "replay asked", EffectReplayPutOff: "replay put off", EffectConfirmed: "confirmed", EffectAbsorbed: "absorbed", EffectRejected: "rejected",
 	EffectHalted: "halted", EffectQuarantined: "quarantined", EffectSuperseded: "superseded", EffectHeld: "held",
 	EffectUnreachable: "unreachable", EffectReachable: "reachable again", EffectObserverSuspect: "observer suspect", EffectCredited: "credited",
 	EffectAgentReplays: "agent replays", EffectAgentRecovered: "agent recovered", EffectAgentRenumbered: "agent renumbered",

@@ -73,6 +73,8 @@ type PlaneModel struct {
 	// Slice is how many hosts of a manifest with more are prepared in one step.
 	// Default [plane.DefaultSlice].
 	Slice int
+	// Replays is how many replays may be under way (H9). Default 256.
+	Replays int
 	// Service is how long one step takes. Default 20 µs.
 	Service time.Duration
 	// Commit is how long a commit takes. Default 1 ms to 8 ms.
@@ -142,6 +144,7 @@ func (s Scenario) Filled() Scenario {
 	setDefault(&s.Plane.ReplyTimeout, 5*time.Second)
 	setDefault(&s.Plane.Batch, 64)
 	setDefault(&s.Plane.Slice, plane.DefaultSlice)
+	setDefault(&s.Plane.Replays, plane.DefaultMaxReplays)
 	setDefault(&s.Plane.Service, 20*time.Microsecond)
 	setDefault(&s.Plane.Commit, Range{time.Millisecond, 8 * time.Millisecond})
 	setDefault(&s.Plane.Start, 200*time.Millisecond)

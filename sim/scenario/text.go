@@ -51,6 +51,8 @@ var planeSettings = []setting[PlaneModel]{
 		withAbout("how many inputs are stepped between two commits"),
 	intSetting("slice", "2", func(p *PlaneModel) *int { return &p.Slice }).
 		withAbout("how many hosts of a manifest with more are prepared in one step"),
+	intSetting("replays", "256", func(p *PlaneModel) *int { return &p.Replays }).
+		withAbout("how many replays may be under way; more are put off"),
 	durationSetting("service", "20µs", func(p *PlaneModel) *time.Duration { return &p.Service }).
 		withAbout("how long one step takes"),
 	rangeSetting("commit", "1ms..8ms", func(p *PlaneModel) *Range { return &p.Commit }).

@@ -105,6 +105,8 @@ func (p *PlaneModel) validate(s *Scenario) error {
 		return &keyError{"batch", fmt.Errorf("plane: batch is %d; want at least 1", p.Batch)}
 	case p.Slice < 1:
 		return &keyError{"slice", fmt.Errorf("plane: slice is %d; want at least 1", p.Slice)}
+	case p.Replays < 1 || p.Replays > plane.LargestMaxReplays:
+		return &keyError{"replays", fmt.Errorf("plane: replays is %d; want 1 to %d", p.Replays, plane.LargestMaxReplays)}
 	case p.Service <= 0 || p.Service > longest:
 		return &keyError{"service", fmt.Errorf("plane: service is %v; want more than 0s and at most %v", p.Service, longest)}
 	case p.Pause < 0 || p.Pause > longest:

@@ -84,6 +84,7 @@ func editModels(*scenario.Scenario) []edit {
 	}
 	for _, of := range []func(*scenario.Scenario) *int{
 		func(s *scenario.Scenario) *int { return &s.Fleet.Probes }, func(s *scenario.Scenario) *int { return &s.Plane.Capacity },
+		func(s *scenario.Scenario) *int { return &s.Plane.Replays },
 		func(s *scenario.Scenario) *int { return &s.Plane.Batch }, func(s *scenario.Scenario) *int { return &s.Network.Loss },
 		func(s *scenario.Scenario) *int { return &s.Network.Dup },
 	} {

@@ -36,7 +36,7 @@ var unavailableEffects = [wire.CodeCount]scenario.Effect{
 
 // noticeEffects is the effect of each notice of the plane.
 var noticeEffects = [plane.NoticeKindCount]scenario.Effect{
-	plane.NoticeReplayAsked: scenario.EffectReplayAsked, plane.NoticeConfirmed: scenario.EffectConfirmed, plane.NoticeAbsorbed: scenario.EffectAbsorbed,
+	plane.NoticeReplayAsked: scenario.EffectReplayAsked, plane.NoticeReplayPutOff: scenario.EffectReplayPutOff, plane.NoticeConfirmed: scenario.EffectConfirmed, plane.NoticeAbsorbed: scenario.EffectAbsorbed,
 	plane.NoticeRejected: scenario.EffectRejected, plane.NoticeHalted: scenario.EffectHalted, plane.NoticeQuarantined: scenario.EffectQuarantined,
 	plane.NoticeSuperseded: scenario.EffectSuperseded, plane.NoticeHeld: scenario.EffectHeld, plane.NoticeUnreachable: scenario.EffectUnreachable, plane.NoticeReachable: scenario.EffectReachable,
 	plane.NoticeObserverSuspect: scenario.EffectObserverSuspect, plane.NoticeCredited: scenario.EffectCredited,

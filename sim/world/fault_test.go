@@ -86,6 +86,7 @@ func TestEveryEffectIsReachedBySomeStory(t *testing.T) {
 		scenario.EffectPollWoken, scenario.EffectSwitch, // of every rollout
 		scenario.EffectHostile, scenario.EffectOverBudget, scenario.EffectRevoked, scenario.EffectReissued, scenario.EffectSuperseded,
 		scenario.EffectConfirmed, scenario.EffectAbsorbed, scenario.EffectRejected, scenario.EffectUnreachable, scenario.EffectReachable, scenario.EffectObserverSuspect,
+		scenario.EffectReplayPutOff, // a scenario of the corpus, with a smaller limit
 		scenario.EffectAgentReplays, scenario.EffectAgentRenumbered, scenario.EffectAgentWaiting,
 		scenario.EffectHeld,                                                                                                      // manifests_test.go
 		scenario.EffectInterrupted, scenario.EffectSteppedMeanwhile, scenario.EffectDiscardedMore, scenario.EffectStoredAfterAll, // pipeline_test.go
