@@ -35,7 +35,7 @@ type releaseKey struct {
 
 // keyFlags say which key signs.
 type keyFlags struct {
-	Key        string `placeholder:"FILE" xor:"key" help:"The private key: PEM (PKCS#8, SEC 1) or OpenSSH, ed25519 or P-256, readable by its owner only."`
+	Key        string `placeholder:"FILE" xor:"key" help:"The private key: PEM (PKCS#8, SEC 1) or OpenSSH, ed25519 or P-256, not readable by others."`
 	SSHAgent   string `name:"ssh-agent" placeholder:"FILE" xor:"key" help:"Have the ssh-agent of SSH_AUTH_SOCK sign with the key whose public half is in this file."`
 	KeyCommand string `placeholder:"COMMAND" xor:"key" help:"Have a shell command sign, such as one of a hardware key: it reads the message on its standard input and writes the signature, 64 bytes or DER."`
 	Public     string `placeholder:"BASE64" help:"With --key-command: the public key, as the trust file has it. Default: the current release key of the trust file."`
@@ -66,8 +66,8 @@ func openKeyFile(path string) (*releaseKey, error) {
 	if err != nil {
 		return nil, keyError("--key", err, "")
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, keyError("--key", fmt.Errorf("%s has mode %04o; want a key that only its owner can read", path, mode), "chmod 0600 "+shellWord(path))
+	if mode := info.Mode().Perm(); mode&0o037 != 0 { // a group may read: systemd's LoadCredential makes it so
+		return nil, keyError("--key", fmt.Errorf("%s has mode %04o; want a key that its owner can read, and at most a group of the service alone", path, mode), "chmod 0600 "+shellWord(path))
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -12,12 +12,13 @@ type releaseTrustCommand struct {
 	Previous string   `placeholder:"FILE" help:"The public key before, while a key is being replaced."`
 	Signer   []string `placeholder:"FILE" help:"The public key of a further signer. May be repeated."`
 	Required int      `default:"1" help:"How many have to sign, the release key among them (${default})."`
+	Out      string   `default:"-" placeholder:"FILE" help:"The trust file; - is standard output."`
 	Key      string   `arg:"" help:"The public release key: one line of OpenSSH, or PEM."`
 }
 
 // Help implements [kong.HelpProvider].
 func (*releaseTrustCommand) Help() string {
-	return "Prints the file on standard output. Further signers and their number are for planes and for this tool; agents of NixFleet look at the release key only."
+	return "The keys' IDs are printed on standard error. Further signers and their number are for planes and for this tool; agents of NixFleet look at the release key only."
 }
 
 // Run implements the command.
@@ -57,6 +58,9 @@ func (c *releaseTrustCommand) Run(io stdio) error {
 	if _, err := artifact.ParseTrust(text); err != nil {
 		return usageError(err.Error())
 	}
-	_, err = fmt.Fprintf(io.Out, "%s\n", text)
-	return err
+	if c.Out == "-" {
+		_, err = fmt.Fprintf(io.Out, "%s\n", text)
+		return err
+	}
+	return writeOutput("--out", c.Out, append(text, '\n'), 0o644)
 }
