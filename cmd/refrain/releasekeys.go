@@ -25,6 +25,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/releasefile"
 )
 
 // releaseKey signs canonical forms.
@@ -143,7 +144,7 @@ func rawOfPair(r, s *big.Int) ([]byte, error) {
 
 // readPublicKey reads a public key: a line of OpenSSH, or PEM, for which line is nil.
 func readPublicKey(path string) (key artifact.Key, line ssh.PublicKey, err error) {
-	text, err := readBounded(path)
+	text, err := releasefile.ReadBounded(path)
 	if err != nil {
 		return key, nil, err
 	}
