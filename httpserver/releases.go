@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -42,8 +43,9 @@ type releases struct {
 	held       atomic.Pointer[heldRelease]
 
 	// What follows is of scan alone.
-	files    map[string][]byte // of the last scan
-	reported string            // what was wrong then
+	files    map[string][]byte // of the release that is held
+	keys     []byte            // the trust file that it was verified with
+	reported string            // what was wrong at the last scan
 
 	problem  atomic.Pointer[string] // of the last scan; nil or empty if it was good
 	refused  prometheus.Gauge
@@ -112,7 +114,7 @@ func (l *releases) read() (r *heldRelease, reason string, err error) {
 		return nil, releaseUnreadable, err
 	}
 	held := l.held.Load()
-	if held != nil && l.reported == "" && maps.EqualFunc(files.Files, l.files, slices.Equal) {
+	if held != nil && l.reported == "" && bytes.Equal(text, l.keys) && maps.EqualFunc(files.Files, l.files, slices.Equal) {
 		return nil, "", nil
 	}
 	v := artifact.Verifier{Trust: trust, Now: wire.TimeOf(l.now()), Window: releaseWindow}
@@ -130,7 +132,7 @@ func (l *releases) read() (r *heldRelease, reason string, err error) {
 		i := slices.IndexFunc(j.Files, func(f releasefile.File) bool { return f.Reason != "" })
 		return nil, j.Files[i].Reason, errors.New(j.Files[i].Problem())
 	}
-	l.files = files.Files
+	l.files, l.keys = files.Files, text
 	r = &heldRelease{signedAt: j.Fleet.Doc.Meta.SignedAt, files: make(map[string]*wire.File)}
 	add := func(route, name string) {
 		r.files[route] = &wire.File{Media: wire.MediaJSON, Bytes: files.Files[name]}

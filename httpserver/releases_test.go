@@ -217,6 +217,13 @@ func TestRelease_TheTrustFileIsReadAgain(t *testing.T) {
 		h.clock.Add(dirPoll)
 		return h.agent("h1").do(http.MethodGet, fleetPath, "").body == string(files["fleet.resolved.json"])
 	})
+	// With another key, what is held would not be taken up any more.
+	writeFile(t, r.trust, strings.Replace(string(artifact.MarshalTrust(&trust)), public, "ebVWLo/mVPlAeLES6KmLp5AfhTrmlb7X4OORC60ElmQ=", 1))
+	h.eventually("it is refused at the next poll", func() bool {
+		h.clock.Add(dirPoll)
+		return h.metric(`refrain_release_refusals_total{reason="bad_signature"}`) == 2
+	})
+	h.agent("h1").do(http.MethodGet, fleetPath, "").want(t, wire.OK)
 }
 
 func TestRelease_ConfigurationIsChecked(t *testing.T) {

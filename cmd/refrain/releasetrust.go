@@ -9,11 +9,12 @@ import (
 
 // releaseTrustCommand makes a trust file.
 type releaseTrustCommand struct {
-	Previous string   `placeholder:"FILE" help:"The public key before, while a key is being replaced."`
-	Signer   []string `placeholder:"FILE" help:"The public key of a further signer. May be repeated."`
-	Required int      `default:"1" help:"How many have to sign, the release key among them (${default})."`
-	Out      string   `default:"-" placeholder:"FILE" help:"The trust file; - is standard output."`
-	Key      string   `arg:"" help:"The public release key: one line of OpenSSH, or PEM."`
+	Previous     string      `placeholder:"FILE" help:"The public key before, while a key is being replaced."`
+	RejectBefore instantFlag `placeholder:"TIME" help:"Refuse what was signed before this instant, such as the theft of a key."`
+	Signer       []string    `placeholder:"FILE" help:"The public key of a further signer. May be repeated."`
+	Required     int         `default:"1" help:"How many have to sign, the release key among them (${default})."`
+	Out          string      `default:"-" placeholder:"FILE" help:"The trust file; - is standard output."`
+	Key          string      `arg:"" help:"The public release key: one line of OpenSSH, or PEM."`
 }
 
 // Help implements [kong.HelpProvider].
@@ -48,6 +49,7 @@ func (c *releaseTrustCommand) Run(io stdio) error {
 		}
 		trust.Signers.Keys = append(trust.Signers.Keys, *key)
 	}
+	trust.Release.RejectBefore = c.RejectBefore.at
 	if c.Required < 1 || c.Required > len(c.Signer)+1 {
 		return usageError(fmt.Sprintf("--required is %d; want 1 to %d: the release key and the %d of --signer", c.Required, len(c.Signer)+1, len(c.Signer)))
 	}

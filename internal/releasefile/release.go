@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -53,7 +54,7 @@ func Read(dir string) (*Release, error) {
 		}
 		for _, entry := range entries {
 			name := filepath.ToSlash(filepath.Join(sub, entry.Name()))
-			if entry.IsDir() || !isReleaseFile(name) {
+			if entry.IsDir() || !fileName.MatchString(name) {
 				continue
 			}
 			if r.Files[name], err = ReadBounded(filepath.Join(dir, name)); err != nil {
@@ -67,13 +68,8 @@ func Read(dir string) (*Release, error) {
 	return r, nil
 }
 
-// isReleaseFile reports whether a path is one of a release's documents or signatures.
-func isReleaseFile(name string) bool {
-	document, _, _ := strings.Cut(name, ".json.sig")
-	document = strings.TrimSuffix(document, ".json") + ".json"
-	return (strings.HasSuffix(name, ".json") || strings.Contains(name, ".json.sig")) && !strings.HasSuffix(name, ".part") &&
-		(document == Fleet || document == Revocations || document == Nonces || strings.HasPrefix(document, RolloutsDir+"/"))
-}
+// fileName matches the paths of a release's documents and signatures.
+var fileName = regexp.MustCompile(`^(fleet\.resolved|revocations|bootstrap-nonces|rollouts/[^/]+)\.json(\.sig(\.[0-9a-f]+)?)?$`)
 
 // ReadBounded reads a file of at most [MaxSize] bytes.
 func ReadBounded(path string) ([]byte, error) {
