@@ -21,7 +21,7 @@ type releaseShowCommand struct {
 
 // Help implements [kong.HelpProvider].
 func (*releaseShowCommand) Help() string {
-	return "It looks at no signature and needs no trust file: what it shows may be of anybody. refrain release verify judges that."
+	return "It looks at no signature and needs no trust file: what it shows may be forged. refrain release verify judges that."
 }
 
 // shownRelease is a release as JSON.

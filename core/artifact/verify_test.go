@@ -2,6 +2,7 @@ package artifact_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"fmt"
 	"math/big"
 	"slices"
@@ -242,6 +243,10 @@ func TestVerify_RefusesPointsOfSmallOrder(t *testing.T) {
 		for sign := range byte(2) {
 			refused(fmt.Sprintf("y = %v", y), encodePoint(y, sign))
 		}
+	}
+	neutral := encodePoint(big.NewInt(1), 0)
+	if !ed25519.Verify(neutral, []byte("any"), append(bytes.Clone(neutral), make([]byte, 32)...)) {
+		t.Error("the library refuses the neutral element itself: smallOrder is not needed any more")
 	}
 	for extra := range int64(19) { // y + p has 255 bits
 		for sign := range byte(2) {
