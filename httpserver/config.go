@@ -266,7 +266,7 @@ func (c *Config) validateReleases() error {
 	if !info.IsDir() {
 		return fmt.Errorf("release dir is %s, which is not a directory; want one", c.ReleaseDir)
 	}
-	text, err := releasefile.ReadBounded(c.TrustFile)
+	text, err := releasefile.ReadRegular(c.TrustFile)
 	if err != nil {
 		return fmt.Errorf("trust file: %w", err)
 	}

@@ -101,7 +101,7 @@ func (l *releases) scan(context.Context) {
 // read reads and verifies the directory. The release is nil if it is the one that is
 // held. The trust file is read each time, so that a key can be replaced.
 func (l *releases) read() (r *heldRelease, reason string, err error) {
-	text, err := releasefile.ReadBounded(l.trust)
+	text, err := releasefile.ReadRegular(l.trust)
 	if err != nil {
 		return nil, releaseUnreadable, err
 	}

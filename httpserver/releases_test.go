@@ -235,7 +235,7 @@ func TestRelease_ConfigurationIsChecked(t *testing.T) {
 		{"", r.trust, "release dir and trust file belong together"},
 		{r.trust, r.trust, "which is not a directory; want one"},
 		{filepath.Join(r.dir, "none"), r.trust, "release dir: stat "},
-		{r.dir, filepath.Join(r.dir, "none"), "trust file: open "},
+		{r.dir, filepath.Join(r.dir, "none"), "trust file: stat "},
 		{r.dir, bad, "schemaVersion: is 2; want 1"},
 	} {
 		h := newHarness(t)

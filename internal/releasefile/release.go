@@ -57,7 +57,7 @@ func Read(dir string) (*Release, error) {
 			if entry.IsDir() || !fileName.MatchString(name) {
 				continue
 			}
-			if r.Files[name], err = ReadBounded(filepath.Join(dir, name)); err != nil {
+			if r.Files[name], err = ReadRegular(filepath.Join(dir, name)); err != nil {
 				return nil, err
 			}
 		}
@@ -70,6 +70,19 @@ func Read(dir string) (*Release, error) {
 
 // fileName matches the paths of a release's documents and signatures.
 var fileName = regexp.MustCompile(`^(fleet\.resolved|revocations|bootstrap-nonces|rollouts/[^/]+)\.json(\.sig(\.[0-9a-f]+)?)?$`)
+
+// ReadRegular is ReadBounded for a file that may be anything: opening a pipe without a
+// writer would block.
+func ReadRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	return ReadBounded(path)
+}
 
 // ReadBounded reads a file of at most [MaxSize] bytes.
 func ReadBounded(path string) ([]byte, error) {
