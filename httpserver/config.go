@@ -15,11 +15,13 @@ import (
 
 	"github.com/benbjohnson/clock"
 
+	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/flight"
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver/mtls"
 	"github.com/refrain-fleet/refrain/httpserver/store"
+	"github.com/refrain-fleet/refrain/internal/releasefile"
 )
 
 // Config configures a server. Zero values mean the defaults. AgentCNSuffix, Store,
@@ -112,6 +114,12 @@ type Config struct {
 	// ManifestDir is a directory of manifests that are opened at start and
 	// whenever they change (PROTOCOL R6). Default none.
 	ManifestDir string
+	// ReleaseDir is a directory with a signed release, which agents read (PROTOCOL V).
+	// It is read at start and whenever it changes. Default none.
+	ReleaseDir string
+	// TrustFile has the public keys whose signatures on releases count. It is read
+	// again with the release. It is required with ReleaseDir.
+	TrustFile string
 	// DrainTime is over how long a shutdown closes the connections, before it
 	// closes the inbox. Meanwhile /readyz fails and requests are answered.
 	// Default 0: at once.
@@ -256,6 +264,9 @@ func (c *Config) validate() error {
 	case c.ShutdownTimeout <= 0:
 		return fmt.Errorf("shutdown timeout is %v; want more than 0s", c.ShutdownTimeout)
 	}
+	if err := c.validateReleases(); err != nil {
+		return err
+	}
 	if c.ManifestDir != "" {
 		info, err := os.Stat(c.ManifestDir)
 		if err != nil {
@@ -264,6 +275,30 @@ func (c *Config) validate() error {
 		if !info.IsDir() {
 			return fmt.Errorf("manifest dir is %s, which is not a directory; want one", c.ManifestDir)
 		}
+	}
+	return nil
+}
+
+func (c *Config) validateReleases() error {
+	if (c.ReleaseDir == "") != (c.TrustFile == "") {
+		return errors.New("release dir and trust file belong together; want both, or neither")
+	}
+	if c.ReleaseDir == "" {
+		return nil
+	}
+	info, err := os.Stat(c.ReleaseDir)
+	if err != nil {
+		return fmt.Errorf("release dir: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("release dir is %s, which is not a directory; want one", c.ReleaseDir)
+	}
+	text, err := releasefile.ReadRegular(c.TrustFile)
+	if err != nil {
+		return fmt.Errorf("trust file: %w", err)
+	}
+	if _, err := artifact.ParseTrust(text); err != nil {
+		return fmt.Errorf("trust file %s: %w", c.TrustFile, err)
 	}
 	return nil
 }

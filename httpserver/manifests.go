@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
-	"github.com/fsnotify/fsnotify"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/refrain-fleet/refrain/core/gate"
@@ -49,83 +48,18 @@ type manifestFile struct {
 	bad bool
 }
 
-const (
-	// manifestSettle is the delay between a change of the directory and reading
-	// it, so that a file that is being written is usually complete by then.
-	manifestSettle = 200 * time.Millisecond
-	// manifestPoll is how often the directory is read in any case: not every file
-	// system reports changes, and a symbolic link may get a new target.
-	manifestPoll = 30 * time.Second
-	// manifestAsk is how long to wait for an opening that is under way before the
-	// plane is asked again.
-	manifestAsk = time.Second
-	// manifestCaller is the gate's caller for the files. It is no hostname, since
-	// it has a colon.
-	manifestCaller gate.Caller = "manifests:"
-)
+// manifestAsk is how long to wait for an opening that is under way before the plane is
+// asked again.
+const manifestAsk = time.Second
+
+// manifestCaller is the gate's caller for the files. It is no hostname, since it has
+// a colon.
+const manifestCaller gate.Caller = "manifests:"
 
 // run reads the directory until ctx ends.
 func (m *manifests) run(ctx context.Context) {
-	var events <-chan fsnotify.Event
-	var errs <-chan error
-	watcher := m.watch()
-	if watcher != nil {
-		defer watcher.Close()
-		events, errs = watcher.Events, watcher.Errors
-	}
-	poll := m.clock.Ticker(manifestPoll)
-	defer poll.Stop()
-	var settled <-chan time.Time
-	for m.scan(ctx); ; {
-		select {
-		case <-ctx.Done():
-			return
-		case event := <-events:
-			if settled == nil && m.concerns(event.Name) {
-				settled = m.clock.After(manifestSettle)
-			}
-		case err := <-errs: // for instance, some events were lost
-			m.log.Debug("error while watching the manifests directory", "dir", m.dir, "error", err)
-		case <-settled:
-			settled = nil
-			m.rewatch(watcher)
-			m.scan(ctx)
-		case <-poll.C:
-			m.rewatch(watcher)
-			m.scan(ctx)
-		}
-	}
-}
-
-// watch subscribes to changes of the directory, and of its parent, since the
-// directory may be a symbolic link that gets a new target. It returns nil if the
-// system does not support it; the poll remains.
-func (m *manifests) watch() *fsnotify.Watcher {
-	watcher, err := fsnotify.NewWatcher()
-	if err == nil {
-		if err = watcher.Add(m.dir); err == nil {
-			// Without the parent, the poll notices a new target.
-			_ = watcher.Add(filepath.Dir(m.dir))
-			return watcher
-		}
-		_ = watcher.Close()
-	}
-	m.log.Warn("cannot watch the manifests directory; polling it instead", "dir", m.dir, "every", manifestPoll, "error", err)
-	return nil
-}
-
-// rewatch subscribes to the directory again, which may be another one now. It has
-// no effect if it is the same.
-func (m *manifests) rewatch(watcher *fsnotify.Watcher) {
-	if watcher != nil {
-		_ = watcher.Add(m.dir) // the directory may be missing, which scan reports
-	}
-}
-
-// concerns reports whether a changed path is the directory or in it: the watched
-// parent may have many other files.
-func (m *manifests) concerns(path string) bool {
-	return path == m.dir || filepath.Dir(path) == m.dir
+	w := watchedDir{name: "manifests", dir: m.dir, log: m.log, clock: m.clock}
+	w.run(ctx, m.scan)
 }
 
 // scan reads the directory and opens files that are new or have changed.

@@ -106,10 +106,10 @@ func TestABadManifestIsNamedAndStopsNoOther(t *testing.T) { // PROTOCOL R6
 		}
 	}
 	// They are not logged again while they stay as they are.
-	h.clock.Add(2 * manifestPoll)
+	h.clock.Add(2 * dirPoll)
 	writeFile(t, filepath.Join(dir, "1-broken.json"), manifest("gamma", "r1", "c1", "h1"))
 	h.eventually("the mended file is open", func() bool {
-		h.clock.Add(manifestSettle)
+		h.clock.Add(dirSettle)
 		return strings.Contains(h.rollouts(), "gamma@r1")
 	})
 	if lines := h.logs.matching("level=ERROR", "2-wrong.json"); len(lines) != 1 {
@@ -128,10 +128,10 @@ func TestManifests_YAMLFilesAreNamedAsIgnoredOnce(t *testing.T) { // PROTOCOL R6
 	})
 	h := start(t, func(c *Config) { c.ManifestDir = dir })
 	h.eventually("the manifest is open", func() bool { return strings.Contains(h.rollouts(), "stable@r1") })
-	h.clock.Add(2 * manifestPoll)
+	h.clock.Add(2 * dirPoll)
 	writeFile(t, filepath.Join(dir, "6.json"), manifest("beta", "r1", "c1", "h1"))
 	h.eventually("the directory was read again", func() bool {
-		h.clock.Add(manifestSettle)
+		h.clock.Add(dirSettle)
 		return strings.Contains(h.rollouts(), "beta@r1")
 	})
 	for _, file := range []string{"1.yaml", "2.yml"} {
@@ -153,7 +153,7 @@ func TestAChangedDirectoryIsReadAgain(t *testing.T) { // PROTOCOL R6
 	h.eventually("the first is open", func() bool { return strings.Contains(h.rollouts(), "stable@r1") })
 	writeFile(t, filepath.Join(dir, "2.json"), manifest("stable", "r2", "c1", "h1"))
 	h.eventually("the second is open", func() bool {
-		h.clock.Add(manifestSettle)
+		h.clock.Add(dirSettle)
 		return strings.Contains(h.rollouts(), "stable@r2")
 	})
 	// Removing a file changes nothing.
@@ -161,7 +161,7 @@ func TestAChangedDirectoryIsReadAgain(t *testing.T) { // PROTOCOL R6
 	if err := os.Remove(filepath.Join(dir, "2.json")); err != nil {
 		t.Fatal(err)
 	}
-	h.clock.Add(2 * manifestPoll)
+	h.clock.Add(2 * dirPoll)
 	if after := h.rollouts(); after != before {
 		t.Errorf("after a removal: %s\nwant %s", after, before)
 	}
@@ -183,7 +183,7 @@ func TestADirectoryThatIsASymlinkMayBeTurned(t *testing.T) { // PROTOCOL R6
 		t.Fatal(err)
 	}
 	h.eventually("the second is open", func() bool {
-		h.clock.Add(manifestSettle)
+		h.clock.Add(dirSettle)
 		return strings.Contains(h.rollouts(), "stable@r2")
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
@@ -110,6 +111,10 @@ type metrics struct {
 	rebuilds      prometheus.Counter
 	panics        prometheus.Counter
 	badManifests  prometheus.Gauge
+
+	releaseRefused, releaseSignedAt prometheus.Gauge
+	releaseRefusals                 map[string]prometheus.Counter // by reason
+
 	// badCertificates are indexed by flaw; index 0 is unused.
 	badCertificates [wire.LeafFlawCount]prometheus.Counter
 
@@ -168,10 +173,32 @@ func newMetrics() *metrics {
 	for flaw := wire.NoCommonName; int(flaw) < wire.LeafFlawCount; flaw++ {
 		m.badCertificates[flaw] = bad.WithLabelValues(flaw.String())
 	}
+	m.registry.MustRegister(m.newReleaseMetrics()...)
 	m.registry.MustRegister(steps, replies, m.commitSeconds, m.requests, entries, m.rebuilds, m.panics,
 		m.badManifests, bad, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// newReleaseMetrics makes the metrics of releases.
+func (m *metrics) newReleaseMetrics() []prometheus.Collector {
+	m.releaseRefused = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "refrain_release_refused", Help: "1 if the releases directory has what is refused, until it changes.",
+	})
+	m.releaseSignedAt = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "refrain_release_signed_timestamp_seconds", Help: "When the release that is held was signed, in Unix time; 0 without one.",
+	})
+	refusals := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "refrain_release_refusals_total", Help: "Releases refused, by the reason of the first file at fault.",
+	}, []string{"reason"})
+	m.releaseRefusals = make(map[string]prometheus.Counter)
+	for _, reason := range []string{releaseUnreadable, releaseMissing, releaseUnexpected} {
+		m.releaseRefusals[reason] = refusals.WithLabelValues(reason)
+	}
+	for reason := artifact.Reason(1); int(reason) < artifact.ReasonCount; reason++ {
+		m.releaseRefusals[reason.String()] = refusals.WithLabelValues(reason.String())
+	}
+	return []prometheus.Collector{m.releaseRefused, m.releaseSignedAt, refusals}
 }
 
 // route returns the counters of a route, by class.

@@ -65,6 +65,7 @@ func (s *Server) newRouter() *mux.Router {
 	s.registerRollouts(r)
 	s.registerHosts(r)
 	s.registerFleetAdmin(r)
+	s.registerReleases(r)
 	return r
 }
 

@@ -381,7 +381,9 @@ func TestABodyWithoutALengthIsReadAllTheSame(t *testing.T) { // PROTOCOL T7
 }
 
 func TestTheBodyOfAQuestionIsIgnored(t *testing.T) { // PROTOCOL T7
-	h := start(t)
+	release := newTestRelease(t)
+	release.write("00ff", testEpoch)
+	h := start(t, release.configure)
 	h.openRollout("stable", "r1", "c1", "h1")
 	for _, r := range h.allRoutes() {
 		if r.method != http.MethodGet {

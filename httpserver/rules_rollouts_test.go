@@ -447,7 +447,7 @@ func TestAChangedFileIsPickedUp(t *testing.T) { // PROTOCOL R6
 		t.Helper()
 		writeFile(t, filepath.Join(dir, "1.json"), text)
 		h.eventually(what, func() bool {
-			h.clock.Add(manifestSettle)
+			h.clock.Add(dirSettle)
 			return happened()
 		})
 	}

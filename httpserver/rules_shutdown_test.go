@@ -106,7 +106,7 @@ func TestNothingIsLeftAfterAShutdown(t *testing.T) { // PROTOCOL G3
 					h.t.Fatal(err)
 				}
 				h.eventually("the manifest is inside", func() bool {
-					h.clock.Add(manifestSettle)
+					h.clock.Add(dirSettle)
 					return rule.Hits() > 0
 				})
 				return nil

@@ -45,6 +45,10 @@ var goodRequests = []goodRequest{
 	{"events", "POST", eventsPath, agents,
 		`{"hostname":"h1","rolloutId":"stable@r1","event":{"kind":"DispatchAck","seq":1,"currentClosureAtDispatch":"c0","receivedAt":"` + noon + `"},"signature":"s"}`},
 	{"dispatch", "GET", dispatchPath, agents, ""},
+	{"fleet_resolved", "GET", "/v1/fleet.resolved", agents, ""},
+	{"fleet_resolved_sig", "GET", "/v1/fleet.resolved/sig", agents, ""},
+	{"release_rollout", "GET", "/v1/rollouts/stable@00ff", agents, ""},
+	{"release_rollout_sig", "GET", "/v1/rollouts/stable@00ff/sig", agents, ""},
 	{"open_rollout", "POST", rolloutsPath, operators,
 		`{"channel":"beta","channel_ref":"r1","policy":{"on_health_failure":"halt","waves":[{"soak_minutes":0}]},` +
 			`"hosts":[{"hostname":"h1","wave":0,"target_closure":"c1"}]}`},
@@ -328,7 +332,9 @@ func TestTheMembersOfADocumentAreFound(t *testing.T) {
 }
 
 func TestTheRequestsOfTheRulesAreGood(t *testing.T) { // PROTOCOL T7
-	h := start(t)
+	release := newTestRelease(t)
+	release.write("00ff", testEpoch)
+	h := start(t, release.configure)
 	h.openRollout("stable", "r1", "c1", "h1")
 	agent, operator := h.agent("h1"), h.operator("anna")
 	for _, r := range h.allRoutes() {

@@ -57,6 +57,7 @@ type Server struct {
 	notices        *noticeLog
 	flight         *flightLog
 	health         healthChecks
+	releases       *releases // nil without a directory of them
 	store          *storeHealth
 	draining       atomic.Bool // the server will end
 	// closing closes connections one by one while the server drains.
@@ -136,6 +137,10 @@ func New(cfg Config) (*Server, error) {
 	a.late = s.flight.suspect
 	s.addOwnChecks()
 	s.addStoreChecks()
+	if cfg.ReleaseDir != "" {
+		s.releases = newReleases(&s.cfg, m)
+		s.AddCheck(s.releases.check())
+	}
 	s.router = s.newRouter()
 	if s.http, err = s.newHTTP(); err != nil {
 		return nil, fmt.Errorf("httpserver: %w", err)
@@ -289,6 +294,10 @@ func (s *Server) Start(ctx context.Context) error {
 			admission: s.admission, refused: s.metrics.badManifests,
 		}
 		s.running.Go(func() { m.run(s.back) })
+	}
+	if s.releases != nil {
+		s.releases.scan(s.back) // so that the first agent finds one
+		s.running.Go(func() { s.releases.run(s.back, s) })
 	}
 	s.running.Go(func() { s.watchDescriptors(s.back) })
 	s.notify(daemon.SdNotifyReady)

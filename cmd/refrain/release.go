@@ -8,6 +8,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/releasefile"
 )
 
 // releaseCommand has the commands that make and verify signed releases.
@@ -42,7 +43,7 @@ type trustFlag struct {
 }
 
 func (f trustFlag) read() (*artifact.Trust, error) {
-	text, err := readBounded(f.Trust)
+	text, err := releasefile.ReadBounded(f.Trust)
 	if err != nil {
 		return nil, &commandError{err: fmt.Errorf("--trust: %w", err), code: exitUsage, hint: "docs/releases.md shows a trust file"}
 	}

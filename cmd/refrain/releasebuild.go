@@ -10,6 +10,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/releasefile"
 )
 
 // releaseBuildCommand makes the documents of a release.
@@ -38,7 +39,7 @@ type builtRelease struct {
 
 // Run implements the command.
 func (c *releaseBuildCommand) Run(ctx context.Context, io stdio) error {
-	text, err := readBounded(c.File)
+	text, err := releasefile.ReadBounded(c.File)
 	if err != nil {
 		return usageError(err.Error())
 	}
@@ -63,10 +64,10 @@ func (c *releaseBuildCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	if note := r.sameCommit(); note != "" {
+	if note := sameCommit(r); note != "" {
 		notes = append(notes, note)
 	}
-	if err := r.write(); err != nil {
+	if err := r.Write(); err != nil {
 		return outputError("--out", err)
 	}
 	built := builtRelease{Directory: c.Out, Commit: string(spec.fleet.Meta.Commit), Hosts: len(spec.fleet.Hosts), Rollouts: []string{}, Notes: append([]string{}, notes...)}
@@ -104,22 +105,22 @@ func (c *releaseBuildCommand) evaluate(ctx context.Context, host string) (wire.C
 }
 
 // documents writes the documents, and reads them back as agents do.
-func (s *releaseSpec) documents(dir string) (*release, error) {
-	r := &release{dir: dir, files: make(map[string][]byte)}
+func (s *releaseSpec) documents(dir string) (*releasefile.Release, error) {
+	r := &releasefile.Release{Dir: dir, Files: make(map[string][]byte)}
 	var err error
-	if r.files[fleetFile], err = s.fleet.Marshal(); err != nil {
+	if r.Files[releasefile.Fleet], err = s.fleet.Marshal(); err != nil {
 		return nil, err
 	}
-	if _, err = artifact.ParseFleet(r.files[fleetFile]); err != nil {
+	if _, err = artifact.ParseFleet(r.Files[releasefile.Fleet]); err != nil {
 		return nil, usageError(s.reader.path + ": the fleet cannot be read back: " + err.Error())
 	}
 	if s.revocations != nil {
-		if r.files[revocationsFile], err = s.revocations.Marshal(); err != nil {
+		if r.Files[releasefile.Revocations], err = s.revocations.Marshal(); err != nil {
 			return nil, err
 		}
 	}
 	if s.nonces != nil {
-		if r.files[noncesFile], err = s.nonces.Marshal(); err != nil {
+		if r.Files[releasefile.Nonces], err = s.nonces.Marshal(); err != nil {
 			return nil, err
 		}
 	}
@@ -128,13 +129,13 @@ func (s *releaseSpec) documents(dir string) (*release, error) {
 
 // sameCommit notes that the release before in the directory is of the same commit and
 // says something else.
-func (r *release) sameCommit() string {
-	before, err := readRelease(r.dir)
+func sameCommit(r *releasefile.Release) string {
+	before, err := releasefile.Read(r.Dir)
 	if err != nil {
 		return "" // there was none
 	}
-	old, err := artifact.ParseFleet(before.files[fleetFile])
-	now, problem := artifact.ParseFleet(r.files[fleetFile])
+	old, err := artifact.ParseFleet(before.Files[releasefile.Fleet])
+	now, problem := artifact.ParseFleet(r.Files[releasefile.Fleet])
 	if err != nil || problem != nil || old.Meta.Commit != now.Meta.Commit {
 		return ""
 	}
@@ -144,5 +145,5 @@ func (r *release) sameCommit() string {
 	if err != nil || problem != nil || string(a) == string(b) {
 		return ""
 	}
-	return "the release before in " + r.dir + " is of the same commit and differs: the rollouts have the same IDs, and agents keep the manifest that they have until it is an hour old; a new commit has new IDs"
+	return "the release before in " + r.Dir + " is of the same commit and differs: the rollouts have the same IDs, and agents keep the manifest that they have until it is an hour old; a new commit has new IDs"
 }

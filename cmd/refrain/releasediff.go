@@ -9,6 +9,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/releasefile"
 )
 
 // releaseDiffCommand compares two releases.
@@ -33,16 +34,16 @@ type releaseChange struct {
 
 // Run implements the command.
 func (c *releaseDiffCommand) Run(io stdio) error {
-	old, err := readRelease(c.Old)
+	old, err := releasefile.Read(c.Old)
 	if err != nil {
 		return releaseError(err)
 	}
-	current, err := readRelease(c.New)
+	current, err := releasefile.Read(c.New)
 	if err != nil {
 		return releaseError(err)
 	}
 	changes := []releaseChange{}
-	for _, name := range []string{fleetFile, revocationsFile, noncesFile} {
+	for _, name := range []string{releasefile.Fleet, releasefile.Revocations, releasefile.Nonces} {
 		before, err := membersOf(old, name)
 		if err != nil {
 			return err
@@ -85,7 +86,7 @@ func (c *releaseDiffCommand) Run(io stdio) error {
 
 func (c *releaseChange) print(io stdio) {
 	path := c.Path
-	if c.File != fleetFile {
+	if c.File != releasefile.Fleet {
 		path = c.File + " " + path
 	}
 	switch {
@@ -100,14 +101,14 @@ func (c *releaseChange) print(io stdio) {
 
 // membersOf reads a document of a release without what each signing changes; nil if
 // the release has none.
-func membersOf(r *release, name string) (any, error) {
-	text := r.files[name]
+func membersOf(r *releasefile.Release, name string) (any, error) {
+	text := r.Files[name]
 	if text == nil {
 		return nil, nil
 	}
 	canonical, err := wire.Canonical(text)
 	if err != nil {
-		return nil, releaseError(fmt.Errorf("%s: %w", r.path(name), &artifact.Refusal{Reason: artifact.NotJSON, Detail: err.Error()}))
+		return nil, releaseError(fmt.Errorf("%s: %w", r.Path(name), &artifact.Refusal{Reason: artifact.NotJSON, Detail: err.Error()}))
 	}
 	decoder := json.NewDecoder(strings.NewReader(string(canonical)))
 	decoder.UseNumber()

@@ -25,6 +25,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/releasefile"
 )
 
 // releaseKey signs canonical forms.
@@ -35,7 +36,7 @@ type releaseKey struct {
 
 // keyFlags say which key signs.
 type keyFlags struct {
-	Key        string `placeholder:"FILE" xor:"key" help:"The private key: PEM (PKCS#8, SEC 1) or OpenSSH, ed25519 or P-256, readable by its owner only."`
+	Key        string `placeholder:"FILE" xor:"key" help:"The private key: PEM (PKCS#8, SEC 1) or OpenSSH, ed25519 or P-256, not readable by others."`
 	SSHAgent   string `name:"ssh-agent" placeholder:"FILE" xor:"key" help:"Have the ssh-agent of SSH_AUTH_SOCK sign with the key whose public half is in this file."`
 	KeyCommand string `placeholder:"COMMAND" xor:"key" help:"Have a shell command sign, such as one of a hardware key: it reads the message on its standard input and writes the signature, 64 bytes or DER."`
 	Public     string `placeholder:"BASE64" help:"With --key-command: the public key, as the trust file has it. Default: the current release key of the trust file."`
@@ -66,8 +67,8 @@ func openKeyFile(path string) (*releaseKey, error) {
 	if err != nil {
 		return nil, keyError("--key", err, "")
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, keyError("--key", fmt.Errorf("%s has mode %04o; want a key that only its owner can read", path, mode), "chmod 0600 "+shellWord(path))
+	if mode := info.Mode().Perm(); mode&0o037 != 0 { // a group may read: systemd's LoadCredential makes it so
+		return nil, keyError("--key", fmt.Errorf("%s has mode %04o; want a key that its owner can read, and at most a group of the service alone", path, mode), "chmod 0600 "+shellWord(path))
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -143,7 +144,7 @@ func rawOfPair(r, s *big.Int) ([]byte, error) {
 
 // readPublicKey reads a public key: a line of OpenSSH, or PEM, for which line is nil.
 func readPublicKey(path string) (key artifact.Key, line ssh.PublicKey, err error) {
-	text, err := readBounded(path)
+	text, err := releasefile.ReadBounded(path)
 	if err != nil {
 		return key, nil, err
 	}

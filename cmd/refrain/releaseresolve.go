@@ -133,14 +133,14 @@ func (s *releaseSpec) resolveWaves() {
 		}
 		for i := range waves {
 			if hosts > 0 && len(waves[i].Hosts) == 0 {
-				r.later(fmt.Sprintf("policies.%s.waves[%d]", channel.Of.Policy, i), "selects no host of the channel %s that no wave before has; an empty wave holds those after it for ever", channel.Name)
+				r.later(fmt.Sprintf("policies.%s.waves[%d]", channel.Of.Policy, i), "selects no host of the channel %s that no wave before has; the waves after an empty wave never begin", channel.Name)
 			}
 		}
 		fleet.Waves = append(fleet.Waves, wire.Named[[]artifact.Wave]{Name: channel.Name, Of: waves})
 	}
 }
 
-// checkEdges looks for edges that would hold a host or a channel for ever.
+// checkEdges looks for edges that a host or a channel would never get past.
 func (s *releaseSpec) checkEdges() {
 	r, fleet := s.reader, &s.fleet
 	for i, e := range fleet.Edges {
@@ -194,7 +194,7 @@ func circle(edges []artifact.Edge) error {
 			for _, e := range left {
 				texts = append(texts, string(e.Gates)+" before "+string(e.Gated))
 			}
-			return errors.New("in a circle, so that each waits for ever: " + strings.Join(texts, ", "))
+			return errors.New("in a circle, so that each waits for the other: " + strings.Join(texts, ", "))
 		}
 		left = rest
 	}

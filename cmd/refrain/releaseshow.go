@@ -9,6 +9,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/releasefile"
 )
 
 // releaseShowCommand shows a release.
@@ -20,7 +21,7 @@ type releaseShowCommand struct {
 
 // Help implements [kong.HelpProvider].
 func (*releaseShowCommand) Help() string {
-	return "It looks at no signature and needs no trust file: what it shows may be of anybody. refrain release verify judges that."
+	return "It looks at no signature and needs no trust file: what it shows may be forged. refrain release verify judges that."
 }
 
 // shownRelease is a release as JSON.
@@ -72,15 +73,15 @@ type shownBudget struct {
 
 // Run implements the command.
 func (c *releaseShowCommand) Run(io stdio) error {
-	r, err := readRelease(c.Dir)
+	r, err := releasefile.Read(c.Dir)
 	if err != nil {
 		return releaseError(err)
 	}
-	fleet, err := artifact.ParseFleet(r.files[fleetFile])
+	fleet, err := artifact.ParseFleet(r.Files[releasefile.Fleet])
 	if err != nil {
-		return releaseError(fmt.Errorf("%s: %w", r.path(fleetFile), err))
+		return releaseError(fmt.Errorf("%s: %w", r.Path(releasefile.Fleet), err))
 	}
-	canonical, err := wire.Canonical(r.files[fleetFile])
+	canonical, err := wire.Canonical(r.Files[releasefile.Fleet])
 	if err != nil {
 		return releaseError(err)
 	}
@@ -89,11 +90,11 @@ func (c *releaseShowCommand) Run(io stdio) error {
 	}
 	shown := shownRelease{Directory: c.Dir, Commit: wire.OrDash(fleet.Meta.Commit), SignedAt: fleet.Meta.SignedAt.String(), Hash: artifact.HashOf(canonical).String()}
 	shown.fill(fleet, c.Host)
-	if list, err := artifact.ParseRevocations(r.files[revocationsFile]); err == nil {
+	if list, err := artifact.ParseRevocations(r.Files[releasefile.Revocations]); err == nil {
 		n := len(list.Entries)
 		shown.Revocations = &n
 	}
-	if list, err := artifact.ParseNonces(r.files[noncesFile]); err == nil {
+	if list, err := artifact.ParseNonces(r.Files[releasefile.Nonces]); err == nil {
 		n := len(list.Entries)
 		shown.Nonces = &n
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/releasefile"
 )
 
 // releaseSignCommand signs a release.
@@ -29,14 +30,14 @@ func (*releaseSignCommand) Help() string {
 
 // signedRelease is the result as JSON.
 type signedRelease struct {
-	Directory string       `json:"directory"`
-	Commit    string       `json:"commit"`
-	SignedAt  string       `json:"signed_at"`
-	FreshTo   string       `json:"fresh_until"` // for agents
-	Key       string       `json:"key"`
-	Signers   int          `json:"signers"`
-	Required  int          `json:"required"`
-	Files     []judgedFile `json:"files"`
+	Directory string             `json:"directory"`
+	Commit    string             `json:"commit"`
+	SignedAt  string             `json:"signed_at"`
+	FreshTo   string             `json:"fresh_until"` // for agents
+	Key       string             `json:"key"`
+	Signers   int                `json:"signers"`
+	Required  int                `json:"required"`
+	Files     []releasefile.File `json:"files"`
 }
 
 // Run implements the command.
@@ -49,7 +50,7 @@ func (c *releaseSignCommand) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	r, err := readRelease(c.Dir)
+	r, err := releasefile.Read(c.Dir)
 	if err != nil {
 		return releaseError(err)
 	}
@@ -65,22 +66,22 @@ func (c *releaseSignCommand) Run(ctx context.Context, io stdio) error {
 	// How many sign is for verify to judge: the others may come later.
 	one := *trust
 	one.Signers.Required = 0
-	j := judge(r, artifact.Verifier{Trust: &one, Now: now, Window: artifact.AgentWindow}, nil)
-	if j.problems > 0 {
-		return &commandError{err: errors.New(j.problemText()), code: exitFailed, hint: "what was signed does not verify with the trust file; nothing was written"}
+	j := releasefile.Judge(r, artifact.Verifier{Trust: &one, Now: now, Window: artifact.AgentWindow}, nil)
+	if j.Problems > 0 {
+		return &commandError{err: errors.New(j.ProblemText()), code: exitFailed, hint: "what was signed does not verify with the trust file; nothing was written"}
 	}
-	if err := r.write(); err != nil {
+	if err := r.Write(); err != nil {
 		return &commandError{err: err, code: exitFailed, hint: "run it again: the directory may have files of two signings"}
 	}
-	signedAt := j.fleet.Doc.Meta.SignedAt
+	signedAt := j.Fleet.Doc.Meta.SignedAt
 	result := signedRelease{
-		Directory: c.Dir, Commit: string(j.fleet.Doc.Meta.Commit), SignedAt: signedAt.String(), FreshTo: signedAt.Add(artifact.AgentWindow).String(),
-		Key: key.ID(), Signers: len(j.fleet.Signers), Required: max(1, int(trust.Signers.Required)), Files: j.files,
+		Directory: c.Dir, Commit: string(j.Fleet.Doc.Meta.Commit), SignedAt: signedAt.String(), FreshTo: signedAt.Add(artifact.AgentWindow).String(),
+		Key: key.ID(), Signers: len(j.Fleet.Signers), Required: max(1, int(trust.Signers.Required)), Files: j.Files,
 	}
 	if c.JSON {
 		return writeJSON(io.Out, &result)
 	}
-	fmt.Fprintf(io.Out, "SIGNED %s: %d files, at %s, by key %s\n", c.Dir, len(j.files), result.SignedAt, result.Key)
+	fmt.Fprintf(io.Out, "SIGNED %s: %d files, at %s, by key %s\n", c.Dir, len(j.Files), result.SignedAt, result.Key)
 	fmt.Fprintf(io.Out, "commit    %s\n", result.Commit)
 	fmt.Fprintf(io.Out, "fresh     until %s for agents of NixFleet\n", result.FreshTo)
 	if result.Signers < result.Required {
@@ -90,54 +91,54 @@ func (c *releaseSignCommand) Run(ctx context.Context, io stdio) error {
 }
 
 // sign makes every document of the release anew, signed at an instant.
-func (c *releaseSignCommand) sign(ctx context.Context, r *release, trust *artifact.Trust, key *releaseKey, now wire.Time) error {
+func (c *releaseSignCommand) sign(ctx context.Context, r *releasefile.Release, trust *artifact.Trust, key *releaseKey, now wire.Time) error {
 	active := trust.Release.ActiveKeys(now)
 	if !slices.ContainsFunc(active, func(k artifact.Key) bool { return k.Equal(&key.Key) }) {
 		return &commandError{err: fmt.Errorf("key %s (%s %s) is no release key of %s", key.ID(), key.Algorithm, key.Public, c.Trust), code: exitUsage,
 			hint: "want the key of ciReleaseKey, or --add for one of releaseSigners; nothing was written"}
 	}
-	before, err := artifact.ParseFleet(r.files[fleetFile])
+	before, err := artifact.ParseFleet(r.Files[releasefile.Fleet])
 	if err != nil {
-		return releaseError(fmt.Errorf("%s: %w", r.path(fleetFile), err))
+		return releaseError(fmt.Errorf("%s: %w", r.Path(releasefile.Fleet), err))
 	}
 	if now.Before(before.Meta.SignedAt) {
-		return &commandError{err: fmt.Errorf("%s: meta.signedAt is %v, and it would become %v, which is older", r.path(fleetFile), before.Meta.SignedAt, now), code: exitFailed,
+		return &commandError{err: fmt.Errorf("%s: meta.signedAt is %v, and it would become %v, which is older", r.Path(releasefile.Fleet), before.Meta.SignedAt, now), code: exitFailed,
 			hint: "compare this machine's clock with others; nothing was written"}
 	}
 	documents := make(map[string][]byte)
-	for _, name := range r.documents() {
-		if strings.HasPrefix(name, rolloutsDir+"/") {
+	for _, name := range r.Documents() {
+		if strings.HasPrefix(name, releasefile.RolloutsDir+"/") {
 			continue
 		}
-		if documents[name], err = stamp(r.files[name], now, key.Algorithm); err != nil {
-			return releaseError(fmt.Errorf("%s: %w", r.path(name), err))
+		if documents[name], err = stamp(r.Files[name], now, key.Algorithm); err != nil {
+			return releaseError(fmt.Errorf("%s: %w", r.Path(name), err))
 		}
 	}
-	fleet, err := artifact.ParseFleet(documents[fleetFile])
+	fleet, err := artifact.ParseFleet(documents[releasefile.Fleet])
 	if err != nil {
-		return releaseError(fmt.Errorf("%s: %w", r.path(fleetFile), err))
+		return releaseError(fmt.Errorf("%s: %w", r.Path(releasefile.Fleet), err))
 	}
-	hash := artifact.HashOf(documents[fleetFile])
+	hash := artifact.HashOf(documents[releasefile.Fleet])
 	for i := range fleet.Channels {
 		rollout, ok := artifact.RolloutOf(fleet, hash, wire.Channel(fleet.Channels[i].Name))
 		if !ok {
 			continue
 		}
 		if err := artifact.CheckRolloutID(rollout.ID()); err != nil {
-			return releaseError(fmt.Errorf("%s: %w", r.path(fleetFile), err))
+			return releaseError(fmt.Errorf("%s: %w", r.Path(releasefile.Fleet), err))
 		}
-		if documents[rolloutFile(rollout.ID())], err = rollout.Marshal(); err != nil {
+		if documents[releasefile.RolloutFile(rollout.ID())], err = rollout.Marshal(); err != nil {
 			return err
 		}
 	}
 	signed := make(map[string][]byte, 2*len(documents))
 	for name, document := range documents {
 		signed[name] = document
-		if signed[name+signatureSuffix], err = key.sign(ctx, document); err != nil {
+		if signed[name+releasefile.SignatureSuffix], err = key.sign(ctx, document); err != nil {
 			return &commandError{err: fmt.Errorf("signing %s with key %s: %w", name, key.ID(), err), code: exitFailed, hint: "nothing was written"}
 		}
 	}
-	r.files = signed
+	r.Files = signed
 	return nil
 }
 
@@ -168,18 +169,18 @@ func stamp(document []byte, now wire.Time, algorithm wire.Name) ([]byte, error) 
 }
 
 // add adds a signature to each document.
-func (c *releaseSignCommand) add(ctx context.Context, r *release, trust *artifact.Trust, key *releaseKey, now wire.Time) error {
+func (c *releaseSignCommand) add(ctx context.Context, r *releasefile.Release, trust *artifact.Trust, key *releaseKey, now wire.Time) error {
 	if !slices.ContainsFunc(trust.Signers.Keys, func(k artifact.Key) bool { return k.Equal(&key.Key) }) {
 		return &commandError{err: fmt.Errorf("key %s (%s %s) is none of releaseSigners.keys of %s", key.ID(), key.Algorithm, key.Public, c.Trust), code: exitUsage,
 			hint: "without --add the release key signs; nothing was written"}
 	}
 	one := *trust
 	one.Signers.Required = 0
-	if j := judge(r, artifact.Verifier{Trust: &one, Now: now, Window: artifact.AgentWindow}, nil); j.problems > 0 {
-		return &commandError{err: errors.New(j.problemText()), code: exitFailed, hint: "a further signer signs what the release key has signed well; nothing was written"}
+	if j := releasefile.Judge(r, artifact.Verifier{Trust: &one, Now: now, Window: artifact.AgentWindow}, nil); j.Problems > 0 {
+		return &commandError{err: errors.New(j.ProblemText()), code: exitFailed, hint: "a further signer signs what the release key has signed well; nothing was written"}
 	}
-	for _, name := range r.documents() {
-		canonical, err := wire.Canonical(r.files[name])
+	for _, name := range r.Documents() {
+		canonical, err := wire.Canonical(r.Files[name])
 		if err != nil {
 			return err
 		}
@@ -190,7 +191,7 @@ func (c *releaseSignCommand) add(ctx context.Context, r *release, trust *artifac
 		if err != nil {
 			return &commandError{err: fmt.Errorf("signing %s with key %s: %w", name, key.ID(), err), code: exitFailed, hint: "nothing was written"}
 		}
-		r.files[name+signatureSuffix+"."+key.ID()] = signature
+		r.Files[name+releasefile.SignatureSuffix+"."+key.ID()] = signature
 	}
 	return nil
 }

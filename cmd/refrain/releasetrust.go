@@ -9,15 +9,17 @@ import (
 
 // releaseTrustCommand makes a trust file.
 type releaseTrustCommand struct {
-	Previous string   `placeholder:"FILE" help:"The public key before, while a key is being replaced."`
-	Signer   []string `placeholder:"FILE" help:"The public key of a further signer. May be repeated."`
-	Required int      `default:"1" help:"How many have to sign, the release key among them (${default})."`
-	Key      string   `arg:"" help:"The public release key: one line of OpenSSH, or PEM."`
+	Previous     string      `placeholder:"FILE" help:"The public key before, while a key is being replaced."`
+	RejectBefore instantFlag `placeholder:"TIME" help:"Refuse what was signed before this instant, such as the theft of a key."`
+	Signer       []string    `placeholder:"FILE" help:"The public key of a further signer. May be repeated."`
+	Required     int         `default:"1" help:"How many have to sign, the release key among them (${default})."`
+	Out          string      `default:"-" placeholder:"FILE" help:"The trust file; - is standard output."`
+	Key          string      `arg:"" help:"The public release key: one line of OpenSSH, or PEM."`
 }
 
 // Help implements [kong.HelpProvider].
 func (*releaseTrustCommand) Help() string {
-	return "Prints the file on standard output. Further signers and their number are for planes and for this tool; agents of NixFleet look at the release key only."
+	return "The keys' IDs are printed on standard error. Further signers and their number are for planes and for this tool; agents of NixFleet look at the release key only."
 }
 
 // Run implements the command.
@@ -47,6 +49,7 @@ func (c *releaseTrustCommand) Run(io stdio) error {
 		}
 		trust.Signers.Keys = append(trust.Signers.Keys, *key)
 	}
+	trust.Release.RejectBefore = c.RejectBefore.at
 	if c.Required < 1 || c.Required > len(c.Signer)+1 {
 		return usageError(fmt.Sprintf("--required is %d; want 1 to %d: the release key and the %d of --signer", c.Required, len(c.Signer)+1, len(c.Signer)))
 	}
@@ -57,6 +60,9 @@ func (c *releaseTrustCommand) Run(io stdio) error {
 	if _, err := artifact.ParseTrust(text); err != nil {
 		return usageError(err.Error())
 	}
-	_, err = fmt.Fprintf(io.Out, "%s\n", text)
-	return err
+	if c.Out == "-" {
+		_, err = fmt.Fprintf(io.Out, "%s\n", text)
+		return err
+	}
+	return writeOutput("--out", c.Out, append(text, '\n'), 0o644)
 }

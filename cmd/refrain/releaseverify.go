@@ -9,6 +9,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/releasefile"
 )
 
 // releaseVerifyCommand verifies a release.
@@ -29,13 +30,13 @@ func (*releaseVerifyCommand) Help() string {
 
 // verifiedRelease is the result as JSON.
 type verifiedRelease struct {
-	Verdict   string       `json:"verdict"` // good, or refused
-	Directory string       `json:"directory"`
-	Commit    string       `json:"commit,omitempty"`
-	SignedAt  string       `json:"signed_at,omitempty"`
-	Hash      string       `json:"hash,omitempty"`
-	Host      *hostLine    `json:"host,omitempty"`
-	Files     []judgedFile `json:"files"`
+	Verdict   string             `json:"verdict"` // good, or refused
+	Directory string             `json:"directory"`
+	Commit    string             `json:"commit,omitempty"`
+	SignedAt  string             `json:"signed_at,omitempty"`
+	Hash      string             `json:"hash,omitempty"`
+	Host      *hostLine          `json:"host,omitempty"`
+	Files     []releasefile.File `json:"files"`
 }
 
 // hostLine is what a release says of one host.
@@ -55,30 +56,30 @@ func (c *releaseVerifyCommand) Run(io stdio) error {
 	if c.FreshFor < time.Second {
 		return usageError(fmt.Sprintf("--fresh-for is %v; want at least 1s", c.FreshFor))
 	}
-	r, err := readRelease(c.Dir)
+	r, err := releasefile.Read(c.Dir)
 	if err != nil {
 		return releaseError(err)
 	}
 	var notBefore func(string) wire.Time
 	if c.Held != "" {
-		held, err := readRelease(c.Held)
+		held, err := releasefile.Read(c.Held)
 		if err != nil {
 			return releaseError(fmt.Errorf("--held: %w", err))
 		}
-		if notBefore, err = held.signedAt(); err != nil {
+		if notBefore, err = signedAtOf(held); err != nil {
 			return releaseError(fmt.Errorf("--held: %w", err))
 		}
 	}
-	j := judge(r, artifact.Verifier{Trust: trust, Now: c.At.orNow(), Window: c.FreshFor}, notBefore)
-	result := verifiedRelease{Verdict: "good", Directory: c.Dir, Files: j.files}
-	if j.problems > 0 {
+	j := releasefile.Judge(r, artifact.Verifier{Trust: trust, Now: c.At.orNow(), Window: c.FreshFor}, notBefore)
+	result := verifiedRelease{Verdict: "good", Directory: c.Dir, Files: j.Files}
+	if j.Problems > 0 {
 		result.Verdict = "refused"
 	}
-	if j.fleet != nil {
-		result.Commit, result.SignedAt, result.Hash = string(j.fleet.Doc.Meta.Commit), j.fleet.Doc.Meta.SignedAt.String(), j.fleet.Hash.String()
+	if j.Fleet != nil {
+		result.Commit, result.SignedAt, result.Hash = string(j.Fleet.Doc.Meta.Commit), j.Fleet.Doc.Meta.SignedAt.String(), j.Fleet.Hash.String()
 	}
-	if c.Host != "" && j.problems == 0 {
-		if result.Host, err = j.hostLine(c.Host); err != nil {
+	if c.Host != "" && j.Problems == 0 {
+		if result.Host, err = hostLineOf(j, c.Host); err != nil {
 			return releaseError(err)
 		}
 	}
@@ -87,53 +88,53 @@ func (c *releaseVerifyCommand) Run(io stdio) error {
 	} else {
 		err = result.print(io.Out)
 	}
-	if err == nil && j.problems > 0 {
+	if err == nil && j.Problems > 0 {
 		err = errViolation
 	}
 	return err
 }
 
-// signedAt returns when the files of a release were signed: lists at their own
+// signedAtOf returns when the files of a release were signed: lists at their own
 // instants, all others with the fleet.
-func (r *release) signedAt() (func(file string) wire.Time, error) {
-	fleet, err := artifact.ParseFleet(r.files[fleetFile])
+func signedAtOf(r *releasefile.Release) (func(file string) wire.Time, error) {
+	fleet, err := artifact.ParseFleet(r.Files[releasefile.Fleet])
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", r.path(fleetFile), err)
+		return nil, fmt.Errorf("%s: %w", r.Path(releasefile.Fleet), err)
 	}
 	var revocations, nonces wire.Time
-	if text := r.files[revocationsFile]; text != nil {
+	if text := r.Files[releasefile.Revocations]; text != nil {
 		list, err := artifact.ParseRevocations(text)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", r.path(revocationsFile), err)
+			return nil, fmt.Errorf("%s: %w", r.Path(releasefile.Revocations), err)
 		}
 		revocations = list.Meta.SignedAt
 	}
-	if text := r.files[noncesFile]; text != nil {
+	if text := r.Files[releasefile.Nonces]; text != nil {
 		list, err := artifact.ParseNonces(text)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", r.path(noncesFile), err)
+			return nil, fmt.Errorf("%s: %w", r.Path(releasefile.Nonces), err)
 		}
 		nonces = list.Meta.SignedAt
 	}
 	return func(file string) wire.Time {
 		switch file {
-		case revocationsFile:
+		case releasefile.Revocations:
 			return revocations
-		case noncesFile:
+		case releasefile.Nonces:
 			return nonces
 		}
 		return fleet.Meta.SignedAt
 	}, nil
 }
 
-// hostLine finds the line of a host in the rollout of its channel.
-func (j *judgement) hostLine(name string) (*hostLine, error) {
-	host := wire.Lookup(j.fleet.Doc.Hosts, name)
+// hostLineOf finds the line of a host in the rollout of its channel.
+func hostLineOf(j *releasefile.Judgement, name string) (*hostLine, error) {
+	host := wire.Lookup(j.Fleet.Doc.Hosts, name)
 	if host == nil {
 		return nil, usageError(fmt.Sprintf("--host: the fleet has no host %q", name))
 	}
-	id := wire.MakeRolloutID(host.Channel, wire.ChannelRef(j.fleet.Doc.Meta.Commit))
-	if rollout := j.rollouts[id]; rollout != nil {
+	id := wire.MakeRolloutID(host.Channel, wire.ChannelRef(j.Fleet.Doc.Meta.Commit))
+	if rollout := j.Rollouts[id]; rollout != nil {
 		if err := rollout.Doc.Allows(wire.Hostname(name), host.Closure); err != nil {
 			return nil, err
 		}
@@ -172,28 +173,8 @@ func (v *verifiedRelease) print(w io.Writer) error {
 	}
 	for i := range v.Files {
 		if f := &v.Files[i]; f.Reason != "" {
-			fmt.Fprintf(w, "\n%s\n  what to do: %s\n", f.problem(), f.Remedy)
+			fmt.Fprintf(w, "\n%s\n  what to do: %s\n", f.Problem(), f.Remedy)
 		}
 	}
 	return nil
-}
-
-// problem is the refusal of a file in one line.
-func (f *judgedFile) problem() string {
-	text := f.File + ": " + f.Reason + ": "
-	if f.Field != "" {
-		text += f.Field + ": "
-	}
-	return text + f.Detail
-}
-
-// problemText has the refusals, one a line.
-func (j *judgement) problemText() string {
-	var lines []string
-	for i := range j.files {
-		if j.files[i].Reason != "" {
-			lines = append(lines, j.files[i].problem())
-		}
-	}
-	return strings.Join(lines, "\n")
 }

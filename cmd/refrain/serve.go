@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -48,6 +49,8 @@ type serveCommand struct {
 	DiskReserve       zeroableSize  `default:"${diskReserve}" placeholder:"SIZE" help:"How much of the database's disk is kept free: below that, events that only observe are refused; 0 for none (${default})."`
 	StrictProtocol    bool          `help:"Refuse requests without the header X-Nixfleet-Protocol."`
 	Manifests         string        `placeholder:"DIR" help:"A directory of manifests, opened at start and whenever it changes."`
+	Releases          string        `placeholder:"DIR" help:"A directory with a signed release, which agents read; taken up whenever it changes."`
+	Trust             string        `placeholder:"FILE" help:"With --releases: the trust file, with the public keys whose signatures count."`
 	DrainTime         time.Duration `default:"${drainTime}" placeholder:"DUR" help:"Drain time: over how long connections are closed when stopping, before requests are refused; 0s for at once (${default})."`
 	ShutdownTimeout   time.Duration `default:"${shutdownTimeout}" placeholder:"DUR" help:"Shutdown drain timeout: how long admitted requests may take when stopping (${default})."`
 	CheckInvariants   bool          `help:"Verify every invariant after every step. Slow: for finding defects."`
@@ -120,6 +123,9 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 	); err != nil {
 		return err
 	}
+	if err := c.checkReleases(); err != nil {
+		return err
+	}
 	outliveReaders()
 	log := c.openLog(io.Err)
 	defer log.Close(logging.CloseTimeout)
@@ -152,6 +158,26 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 	return server.Wait(ctx)
 }
 
+// checkReleases checks that the flags of releases are both there, and what they name.
+func (c *serveCommand) checkReleases() error {
+	wrong := func(text, hint string) error {
+		return &commandError{err: errors.New(text), code: exitUsage, hint: hint + "; nothing was started"}
+	}
+	switch {
+	case (c.Releases == "") != (c.Trust == ""):
+		return wrong("--releases and --trust belong together; want both, or neither", "refrain release trust KEY.pub --out FILE makes a trust file")
+	case c.Releases == "":
+		return nil
+	}
+	if _, err := os.Stat(c.Releases); errors.Is(err, fs.ErrNotExist) {
+		return wrong("--releases: "+err.Error(), "mkdir -p "+shellWord(c.Releases)+" makes the directory")
+	}
+	if _, err := os.Stat(c.Trust); errors.Is(err, fs.ErrNotExist) {
+		return wrong("--trust: "+err.Error(), "refrain release trust KEY.pub --out "+shellWord(c.Trust)+" makes it")
+	}
+	return nil
+}
+
 // config is the server's configuration.
 func (c *serveCommand) config(log *logging.Log, db *database) httpserver.Config {
 	flightDir := c.FlightDir
@@ -181,6 +207,8 @@ func (c *serveCommand) config(log *logging.Log, db *database) httpserver.Config 
 		EventBudget:       plane.EventBudget{Bytes: int64(c.EventBudgetBytes), Events: c.EventBudgetEvents, Per: c.EventBudgetPer},
 		DiskReserve:       cmp.Or(int64(c.DiskReserve), httpserver.NoDiskReserve),
 		ManifestDir:       c.Manifests,
+		ReleaseDir:        c.Releases,
+		TrustFile:         c.Trust,
 		DrainTime:         c.DrainTime,
 		ShutdownTimeout:   c.ShutdownTimeout,
 		Logger:            log.Logger,

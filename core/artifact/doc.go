@@ -59,7 +59,7 @@
 //
 //	trust file    the public keys whose signatures count
 //	slot          one key, with the ones before and after it
-//	signer        whoever holds a key; the keys of one slot are one signer
+//	signer        the holder of a key; the keys of one slot are one signer
 //	line          what a manifest says of one host: its wave and its closure
 //
 // Stability: private; other modules should not import it (docs/architecture.md).

@@ -2,6 +2,7 @@ package artifact_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,6 +64,25 @@ func TestFits_AManifestBelongsToOneFleet(t *testing.T) {
 	// A manifest may have the fleet's hash and another commit.
 	fleet, rollout := resigned(t, same, replace(`"channelRef":"0123`, `"channelRef":"4567`))
 	wantReason(t, "another commit", artifact.Fits(rollout.Doc.ID(), rollout, fleet), artifact.WrongFleet)
+}
+
+func TestRolloutOf_HostsOfTheChannelWithAClosureInTheirFirstWave(t *testing.T) {
+	host := func(name string, channel wire.Channel, closure wire.Closure) wire.Named[artifact.Host] {
+		return wire.Named[artifact.Host]{Name: name, Of: artifact.Host{Channel: channel, Closure: closure}}
+	}
+	fleet := &artifact.Fleet{
+		Hosts: []wire.Named[artifact.Host]{host("a", "stable", "c1"), host("b", "stable", ""), host("c", "canary", "c1"), host("d", "stable", "c2"), host("e", "stable", "c3")},
+		Waves: []wire.Named[[]artifact.Wave]{{Name: "stable", Of: []artifact.Wave{{Hosts: wire.Names{"c"}}, {Hosts: wire.Names{"a", "d"}}, {Hosts: wire.Names{"d", "a"}}}}},
+		Meta:  artifact.Meta{Commit: commit},
+	}
+	rollout, ok := artifact.RolloutOf(fleet, artifact.Hash{}, "stable")
+	want := []artifact.RolloutHost{{Hostname: "a", Wave: 1, Closure: "c1"}, {Hostname: "d", Wave: 1, Closure: "c2"}, {Hostname: "e", Wave: 0, Closure: "c3"}}
+	if !ok || !slices.Equal(rollout.Hosts, want) {
+		t.Errorf("the lines are %+v; want %+v", rollout.Hosts, want)
+	}
+	if rollout, ok := artifact.RolloutOf(fleet, artifact.Hash{}, "beta"); ok {
+		t.Errorf("a channel without hosts has the rollout %+v", rollout)
+	}
 }
 
 func TestAllows_TheHostsOwnLine(t *testing.T) {

@@ -53,7 +53,7 @@ var reasons = [ReasonCount]struct{ word, remedy string }{
 	BadSignature:         {"bad_signature", "do not use it; document and signature may be of two releases: fetch both again; if the key was replaced, put the new one into the trust file"},
 	TooFewSignatures:     {"too_few_signatures", "have another signer run refrain release sign --add, and put the .sig.ID files beside the document"},
 	UnsupportedSchema:    {"unsupported_schema", "it was made by a newer tool: upgrade this one"},
-	WrongShape:           {"wrong_shape", "whoever holds the key signed a document that cannot be read: build the release again"},
+	WrongShape:           {"wrong_shape", "what was signed cannot be read: build the release again, and sign it"},
 	NotSigned:            {"not_signed", "sign it with refrain release sign"},
 	RejectedBefore:       {"rejected_before", "sign the release again; what was signed before this instant may be of a stolen key"},
 	Stale:                {"stale", "sign the release again: refrain release sign; if a timer does that, look at why it did not run"},

@@ -2,6 +2,8 @@ package artifact_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/sha512"
 	"fmt"
 	"math/big"
 	"slices"
@@ -179,6 +181,53 @@ func TestVerify_CountsSigners(t *testing.T) {
 	} {
 		_, err := test.v.Fleet(test.s)
 		wantReason(t, test.name, err, test.want)
+	}
+}
+
+// A signature whose R, or whose key, is of small order verifies for the library, also
+// if the other of the two is an honest one. With the neutral element as R, S is the
+// hash times the private scalar; with it as the key, R may be any point whose scalar S
+// is.
+func TestVerify_RefusesSmallOrderInTheKeyAndInR(t *testing.T) {
+	order, ok := new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
+	if !ok {
+		t.Fatal("the order of the group cannot be read")
+	}
+	littleEndian := func(raw []byte) *big.Int {
+		raw = bytes.Clone(raw)
+		slices.Reverse(raw)
+		return new(big.Int).SetBytes(raw)
+	}
+	encodeScalar := func(x *big.Int) []byte {
+		raw := new(big.Int).Mod(x, order).FillBytes(make([]byte, 32))
+		slices.Reverse(raw)
+		return raw
+	}
+	honest := newSigner(7)
+	public := honest.private.Public().(ed25519.PublicKey)
+	expanded := sha512.Sum512(honest.private.Seed())
+	expanded[0] &= 248
+	expanded[31] = expanded[31]&63 | 64
+	scalar := littleEndian(expanded[:32])
+	neutral := append([]byte{1}, make([]byte, 31)...)
+	message := []byte("any")
+
+	hash := sha512.Sum512(slices.Concat(neutral, public, message))
+	smallR := slices.Concat(neutral, encodeScalar(new(big.Int).Mul(littleEndian(hash[:]), scalar)))
+	key := honest.key(t)
+	if !ed25519.Verify(public, message, smallR) {
+		t.Error("R of small order: the library refuses it itself")
+	}
+	if key.Verifies(message, smallR) {
+		t.Error("R of small order: it verifies")
+	}
+	anyR := slices.Concat(public, encodeScalar(scalar))
+	smallKey := artifact.Key{Algorithm: artifact.Ed25519, Public: encode(neutral)}
+	if !ed25519.Verify(neutral, message, anyR) {
+		t.Error("a key of small order: the library refuses it itself")
+	}
+	if smallKey.Verifies(message, anyR) {
+		t.Error("a key of small order: a signature verifies")
 	}
 }
 

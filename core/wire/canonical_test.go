@@ -96,7 +96,7 @@ func drawJSON(t *rapid.T, depth int) any {
 	}
 	switch rapid.IntRange(0, kinds-1).Draw(t, "kind") {
 	case 0:
-		return rapid.Float64Range(-1e9, 1e9).Draw(t, "number")
+		return rapid.Float64Range(-1e9, 1e9).Draw(t, "number") + 0 // -0 becomes 0, as in the form
 	case 1:
 		return strings.ToValidUTF8(rapid.String().Draw(t, "text"), "")
 	case 2:

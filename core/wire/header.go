@@ -15,6 +15,7 @@ const (
 
 	MediaJSON    = "application/json"
 	MediaProblem = "application/problem+json"
+	MediaBytes   = "application/octet-stream"
 )
 
 // ProtocolVersion is the one version of the protocol (PROTOCOL T6).

@@ -90,6 +90,8 @@ const (
 	WrongRole
 	// TooManyReaders is 429: as many histories are being read as may be (R5).
 	TooManyReaders
+	// ReleaseUnavailable is 503: the plane holds no verified release (V1).
+	ReleaseUnavailable
 	// Internal is 500: a defect of the plane.
 	Internal
 	// Accepted is 202: an opening that is under way (R1).
@@ -149,6 +151,7 @@ var codes = [CodeCount]struct {
 	WrongIdentity:        {403, "wrong_identity", "The certificate is another host's"},
 	WrongRole:            {403, "wrong_role", "The certificate is for other routes"},
 	TooManyReaders:       {429, "too_many_readers", "Too many histories are being read"},
+	ReleaseUnavailable:   {503, "release_unavailable", "No verified release is held"},
 	Internal:             {500, "internal", "The plane failed"},
 }
 
@@ -184,6 +187,16 @@ type Document interface {
 	AppendJSON(dst []byte) []byte
 }
 
+// File is a document that is answered as it was received, byte for byte, such as one
+// that is signed.
+type File struct {
+	Media string // the media type
+	Bytes []byte
+}
+
+// AppendJSON implements [Document]. The bytes may be no JSON.
+func (f *File) AppendJSON(dst []byte) []byte { return append(dst, f.Bytes...) }
+
 // Outcome is what became of one request, before it is put on a wire. The zero
 // value is a 200 to a heartbeat without a receipt.
 type Outcome struct {
@@ -191,7 +204,7 @@ type Outcome struct {
 	// Replay says that the answer carries X-Nixfleet-Replay-From: ReplayFrom.
 	Replay     bool
 	ReplayFrom Seq
-	// RetryAfter is the Retry-After of a 503 (G4) or a 429. It is written in whole
+	// RetryAfter is the Retry-After of a 503 (G4, V1) or a 429. It is written in whole
 	// seconds, rounded up, at least one.
 	RetryAfter time.Duration
 	// Heartbeat is the body of a 200 without a Document.
@@ -251,7 +264,11 @@ func (o *Outcome) Write(requestID string, a *Answer) {
 	switch {
 	case o.Code == NoContent:
 	case o.Code.Reason() == "":
-		a.set(HeaderContentType, MediaJSON)
+		media := MediaJSON
+		if f, is := o.Document.(*File); is {
+			media = f.Media
+		}
+		a.set(HeaderContentType, media)
 		if opening, is := o.Document.(*OpeningStatus); is && o.Code == Accepted {
 			a.set("Location", opening.Location())
 		}
@@ -268,7 +285,7 @@ func (o *Outcome) Write(requestID string, a *Answer) {
 func (o *Outcome) writeProblem(requestID string, a *Answer) {
 	a.set(HeaderContentType, MediaProblem)
 	switch {
-	case o.Code.Unavailable(), o.Code == TooManyReaders:
+	case o.Code.Unavailable(), o.Code == TooManyReaders, o.Code == ReleaseUnavailable:
 		a.set(HeaderRetryAfter, strconv.FormatInt(retryAfterSeconds(o.RetryAfter), 10))
 	case o.Code.Status() == 401:
 		// RFC 9110, 11.6.1 wants a challenge with every 401; the scheme is

@@ -1,0 +1,219 @@
+package httpserver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/refrain-fleet/refrain/core/artifact"
+	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/releasefile"
+)
+
+const (
+	// releaseWindow is how old a release may be that is taken up. It is longer than
+	// what agents accept: they judge by their own clocks, and a plane that was
+	// restarted serves what it served before.
+	releaseWindow = 30 * 24 * time.Hour
+	// releaseOld is when a release that is held is reported as old: agents refuse it
+	// a quarter of an hour later.
+	releaseOld = 45 * time.Minute
+	// releaseRetry is the Retry-After without a release; agents come at this interval.
+	releaseRetry = 30 * time.Second
+)
+
+// releases holds the signed release that agents read (PROTOCOL V). The directory is
+// verified as a whole whenever it changes, and taken up as a whole or not at all: the
+// one that is held stays until a newer one is good. Nothing of it is written anew.
+type releases struct {
+	dir, trust string
+	log        *slog.Logger
+	now        func() time.Time
+	held       atomic.Pointer[heldRelease]
+
+	// What follows is of scan alone.
+	files    map[string][]byte // of the release that is held
+	keys     []byte            // the trust file that it was verified with
+	reported string            // what was wrong at the last scan
+
+	problem  atomic.Pointer[string] // of the last scan; nil or empty if it was good
+	refused  prometheus.Gauge
+	signedAt prometheus.Gauge
+	refusals map[string]prometheus.Counter // by reason
+}
+
+// heldRelease is a verified release. It does not change.
+type heldRelease struct {
+	signedAt wire.Time
+	// files have the documents and signatures by the path of their route.
+	files map[string]*wire.File
+}
+
+// Reasons of refusals beside those of [artifact.Reason].
+const (
+	releaseUnreadable = "unreadable"
+	releaseMissing    = "missing"
+	releaseUnexpected = "unexpected"
+)
+
+func newReleases(cfg *Config, m *metrics) *releases {
+	return &releases{
+		dir: filepath.Clean(cfg.ReleaseDir), trust: cfg.TrustFile, log: cfg.Logger, now: cfg.wall,
+		refused: m.releaseRefused, signedAt: m.releaseSignedAt, refusals: m.releaseRefusals,
+	}
+}
+
+// run takes up releases until ctx ends.
+func (l *releases) run(ctx context.Context, s *Server) {
+	w := watchedDir{name: "releases", dir: l.dir, below: []string{filepath.Join(l.dir, releasefile.RolloutsDir)}, log: s.log, clock: s.cfg.Clock}
+	w.run(ctx, l.scan)
+}
+
+// scan takes up what the directory has now, if it is good.
+func (l *releases) scan(context.Context) {
+	r, reason, err := l.read()
+	if err != nil {
+		l.refuse(reason, err)
+		return
+	}
+	if r == nil {
+		return // the same as before, and as good
+	}
+	l.log.Info("release taken up", "dir", l.dir, "signed_at", r.signedAt.String(), "files", len(r.files))
+	l.held.Store(r)
+	l.signedAt.Set(float64(r.signedAt.Std().Unix()))
+	l.refused.Set(0)
+	l.problem.Store(nil)
+	l.reported = ""
+}
+
+// read reads and verifies the directory. The release is nil if it is the one that is
+// held. The trust file is read each time, so that a key can be replaced.
+func (l *releases) read() (r *heldRelease, reason string, err error) {
+	text, err := releasefile.ReadRegular(l.trust)
+	if err != nil {
+		return nil, releaseUnreadable, err
+	}
+	trust, err := artifact.ParseTrust(text)
+	if err != nil {
+		return nil, releaseUnreadable, fmt.Errorf("%s: %w", l.trust, err)
+	}
+	files, err := releasefile.Read(l.dir)
+	if err != nil {
+		return nil, releaseUnreadable, err
+	}
+	held := l.held.Load()
+	if held != nil && l.reported == "" && bytes.Equal(text, l.keys) && maps.EqualFunc(files.Files, l.files, slices.Equal) {
+		return nil, "", nil
+	}
+	v := artifact.Verifier{Trust: trust, Now: wire.TimeOf(l.now()), Window: releaseWindow}
+	notBefore := func(string) wire.Time { return wire.Time{} }
+	if held != nil {
+		notBefore = func(file string) wire.Time {
+			if file == releasefile.Revocations || file == releasefile.Nonces {
+				return wire.Time{} // not served
+			}
+			return held.signedAt
+		}
+	}
+	j := releasefile.Judge(files, v, notBefore)
+	if j.Problems > 0 {
+		i := slices.IndexFunc(j.Files, func(f releasefile.File) bool { return f.Reason != "" })
+		return nil, j.Files[i].Reason, errors.New(j.Files[i].Problem())
+	}
+	l.files, l.keys = files.Files, text
+	r = &heldRelease{signedAt: j.Fleet.Doc.Meta.SignedAt, files: make(map[string]*wire.File)}
+	add := func(route, name string) {
+		r.files[route] = &wire.File{Media: wire.MediaJSON, Bytes: files.Files[name]}
+		r.files[route+"/sig"] = &wire.File{Media: wire.MediaBytes, Bytes: files.Files[name+releasefile.SignatureSuffix]}
+	}
+	add("", releasefile.Fleet)
+	for _, id := range j.Fleet.Doc.RolloutIDs() {
+		add(string(id), releasefile.RolloutFile(id))
+	}
+	return r, "", nil
+}
+
+// refuse reports what is wrong with the directory: in the log and in the counter once
+// until it changes.
+func (l *releases) refuse(reason string, err error) {
+	text := err.Error()
+	l.refused.Set(1)
+	l.problem.Store(&text)
+	if l.reported == text {
+		return
+	}
+	l.reported = text
+	if counter := l.refusals[reason]; counter != nil {
+		counter.Inc()
+	}
+	l.log.Error("release refused; what was held stays", "dir", l.dir, "reason", reason, "error", text)
+}
+
+// check is what /readyz says. It is advisory: heartbeats and events go on.
+func (l *releases) check() Check {
+	return Check{Name: "release", Advisory: true, Problem: func() string {
+		held, now := l.held.Load(), wire.TimeOf(l.now())
+		switch problem := l.problem.Load(); {
+		case held == nil && problem != nil:
+			return "none is held, agents act on no dispatch: " + *problem
+		case held == nil:
+			return "none is held yet"
+		case held.signedAt.Add(releaseOld).Before(now):
+			return fmt.Sprintf("signed at %v, more than %v ago: agents refuse it after %v; sign it again", held.signedAt, releaseOld, artifact.AgentWindow)
+		case problem != nil:
+			return "the directory is refused, and the one before is held: " + *problem
+		}
+		return ""
+	}}
+}
+
+// registerReleases registers the routes of PROTOCOL V.
+func (s *Server) registerReleases(r *mux.Router) {
+	for _, route := range []struct{ name, path, suffix string }{
+		{"fleet_resolved", "/v1/fleet.resolved", ""},
+		{"fleet_resolved_sig", "/v1/fleet.resolved/sig", "/sig"},
+		{"release_rollout", "/v1/rollouts/{id}", ""},
+		{"release_rollout_sig", "/v1/rollouts/{id}/sig", "/sig"},
+	} {
+		s.handle(r, http.MethodGet, route.path, endpoint{
+			name: route.name, role: agents, body: noBody,
+			serve: func(e *exchange) { e.serveRelease(e.match.Vars["id"] != "", route.suffix) },
+		})
+	}
+}
+
+// serveRelease answers with a file of the release that is held, as it is.
+func (e *exchange) serveRelease(rollout bool, suffix string) {
+	l := e.server.releases
+	if l == nil || l.held.Load() == nil {
+		detail := "no verified release is held yet; the plane's log says why one was refused"
+		if l == nil {
+			detail = "this plane serves no releases; it was started without a directory of them"
+		}
+		e.outcome = wire.Refuse(wire.ReleaseUnavailable, "", detail)
+		e.outcome.RetryAfter = releaseRetry
+		return
+	}
+	key := suffix
+	if rollout {
+		key = e.variable("id") + suffix
+	}
+	file := l.held.Load().files[key]
+	if file == nil {
+		e.refuse(wire.UnknownRollout, "", "the release that is held has no rollout "+clip(e.variable("id")))
+		return
+	}
+	e.outcome = wire.Outcome{Code: wire.OK, Document: file}
+}
