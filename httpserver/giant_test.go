@@ -207,6 +207,8 @@ func (g *giantBeats) figures(from, to int) string {
 	g.mu.Lock()
 	sorted := slices.Sorted(slices.Values(g.took[from:to]))
 	g.mu.Unlock()
-	at := func(p int) time.Duration { return sorted[min(len(sorted)*p/100, len(sorted)-1)].Round(100 * time.Microsecond) }
+	at := func(p int) time.Duration {
+		return sorted[min(len(sorted)*p/100, len(sorted)-1)].Round(100 * time.Microsecond)
+	}
 	return fmt.Sprintf("%d, p50 %v, p99 %v, longest %v", len(sorted), at(50), at(99), sorted[len(sorted)-1].Round(time.Millisecond))
 }

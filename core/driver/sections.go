@@ -72,7 +72,7 @@ func (w *Worker[T]) TellStorage(now wire.Instant) {
 // the gate is closed and drained, or the driver was abandoned, the worker ends.
 // It is guarded.
 func (w *Worker[T]) Take(now wire.Instant) int {
-	w.more = false
+	w.more, w.openings.turn = false, len(w.front.held) > 0
 	if w.endIfOver() || w.plane == nil {
 		return 0
 	}
