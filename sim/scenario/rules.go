@@ -4,7 +4,7 @@ import "slices"
 
 // Rule is one numbered rule that runs are held to.
 type Rule struct {
-	// Number is what a violation is reported under: S1 to S20, INV, L1 to L4,
+	// Number is what a violation is reported under: S1 to S21, INV, L1 to L4,
 	// G4, PANIC or WIRE.
 	Number string
 	// Text says what it holds to, and cites the protocol.
@@ -34,6 +34,7 @@ var rules = []Rule{
 	{"S18", "no poll waits while there is work for its host and the plane has nothing else to do (PROTOCOL D1)"},
 	{"S19", "nothing that lies in the plane's directory sends a host to an older release (PROTOCOL R6)"},
 	{"S20", "from a commit that failed until one has succeeded the plane logs nothing, refuses what would have to be logged, and goes on with everything else (PROTOCOL G9)"},
+	{"S21", "a rollout is opened as a whole or not at all: nothing of it is seen or durable before all of it is, and an opening that was answered 503 timeout is not begun with (PROTOCOL R1, G2)"},
 	{"INV", "gate, plane and agents keep their own invariants"},
 	{"G4", "a Retry-After is a whole number of seconds, at least one (PROTOCOL G4)"},
 	{"L1", "once the faults are over, every dispatched host reaches a final state, and plane and agents agree, within the scenario's converge time"},
