@@ -6,6 +6,7 @@ FUZZTIME ?= 30s
 BENCH    ?= .
 ROUNDS   ?= 200
 ROTATE_AGENTS ?= 200
+GIANT_HOSTS ?= 150000
 
 # core has no goroutines, which core/purity_test.go verifies, so its own tests
 # have no races; the packages that drive it are raced together with it.
@@ -92,6 +93,10 @@ bench: ## run the benchmarks that BENCH (all) matches
 .PHONY: million
 million: ## simulate a million hosts for an hour, which takes 15 minutes
 	REFRAIN_SIM_MILLION=1 $(GO) test ./sim -run '^$$' -bench AMillionHosts -benchtime 1x -timeout 6h -v
+
+.PHONY: giant
+giant: ## open a manifest of GIANT_HOSTS (150000) hosts beside heartbeats, and print how long they take
+	REFRAIN_GIANT_HOSTS=$(GIANT_HOSTS) $(GO) test ./httpserver -count=1 -timeout 20m -v -run '^TestGiantManifest'
 
 .PHONY: mutants
 mutants: ## plant every bug of scenarios/mutants, one at a time, and print which layer catches it

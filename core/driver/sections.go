@@ -169,9 +169,18 @@ func (w *Worker[T]) endReply(p *parkedReply[T]) {
 	w.nextParked()
 }
 
+// wakesAtOnce is for how many wakes the guard is held: a giant rollout has very many.
+const wakesAtOnce = 4096
+
 // Announce wakes the polls for which there may be work and returns notices for
 // people and counters. They are good until the next Announce. It is guarded.
 func (w *Worker[T]) Announce(now wire.Instant) []plane.Notice {
+	if wakes := w.due.wakes; len(wakes) > wakesAtOnce { // the rest in the next sections
+		w.front.wake(now, wakes[:wakesAtOnce])
+		w.due.wakes = wakes[wakesAtOnce:]
+		w.betweenBatches()
+		return nil
+	}
 	w.told, w.due = w.due, w.told
 	w.due.reset()
 	w.front.wake(now, w.told.wakes)
