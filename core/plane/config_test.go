@@ -10,9 +10,9 @@ import (
 
 func TestAConfigurationHasDefaults(t *testing.T) { // PROTOCOL A5, L1
 	for _, c := range []struct{ got, want plane.Config }{
-		{plane.Config{}, plane.Config{HeartbeatInterval: 60 * time.Second, StallAfter: 10 * time.Second}},
-		{plane.Config{HeartbeatInterval: 6 * time.Second}, plane.Config{HeartbeatInterval: 6 * time.Second, StallAfter: time.Second}},
-		{plane.Config{StallAfter: 7 * time.Second}, plane.Config{HeartbeatInterval: 60 * time.Second, StallAfter: 7 * time.Second}},
+		{plane.Config{}, plane.Config{HeartbeatInterval: 60 * time.Second, StallAfter: 10 * time.Second, Slice: 2048}},
+		{plane.Config{HeartbeatInterval: 6 * time.Second}, plane.Config{HeartbeatInterval: 6 * time.Second, StallAfter: time.Second, Slice: 2048}},
+		{plane.Config{StallAfter: 7 * time.Second}, plane.Config{HeartbeatInterval: 60 * time.Second, StallAfter: 7 * time.Second, Slice: 2048}},
 	} {
 		p, err := plane.New(c.got)
 		if err != nil {
@@ -31,6 +31,7 @@ func TestABadConfigurationNamesTheField(t *testing.T) {
 		{plane.Config{HeartbeatInterval: time.Second - 1}, "plane: heartbeat interval is 999.999999ms; want at least 1s"},
 		{plane.Config{HeartbeatInterval: -time.Minute}, "plane: heartbeat interval is -1m0s; want at least 1s"},
 		{plane.Config{StallAfter: -1}, "plane: stall after is -1ns; want more than 0 and less than the heartbeat interval, 1m0s"},
+		{plane.Config{Slice: -1}, "plane: slice is -1 hosts; want at least 1"},
 		{plane.Config{StallAfter: time.Minute}, "plane: stall after is 1m0s; want more than 0 and less than the heartbeat interval, 1m0s"},
 	} {
 		_, err := plane.New(c.cfg)
