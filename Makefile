@@ -6,6 +6,7 @@ FUZZTIME ?= 30s
 BENCH    ?= .
 ROUNDS   ?= 200
 ROTATE_AGENTS ?= 200
+GIANT_HOSTS ?= 150000
 
 # core has no goroutines, which core/purity_test.go verifies, so its own tests
 # have no races; the packages that drive it are raced together with it.
@@ -100,6 +101,10 @@ million: ## simulate a million hosts for an hour, which takes 15 minutes
 .PHONY: wiped
 wiped: build ## take the database of a real plane of HOSTS (2000) real agents away, and show how it learns of them again
 	HOSTS=$(or $(HOSTS),2000) REPLAYS=$(or $(REPLAYS),256) INTERVAL=$(or $(INTERVAL),30s) ./cmd/refrain/wiped.sh
+
+.PHONY: giant
+giant: ## open a manifest of GIANT_HOSTS (150000) hosts beside heartbeats, and print how long they take
+	REFRAIN_GIANT_HOSTS=$(GIANT_HOSTS) $(GO) test ./httpserver -count=1 -timeout 20m -v -run '^TestGiantManifest'
 
 .PHONY: mutants
 mutants: ## plant every bug of scenarios/mutants, one at a time, and print which layer catches it

@@ -210,6 +210,9 @@ func (l *loop) step() {
 		}
 		l.now = l.clock.Now()
 	}
+	if l.worker.Continues() { // a batch before it may have taken its time
+		l.now = l.clock.Now()
+	}
 	l.began, l.kind, l.timed = l.now, p.kind, true
 	now := l.instant()
 	l.flight.begin(now, in)

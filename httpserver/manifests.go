@@ -171,7 +171,7 @@ func readLimited(path string, limit int64) ([]byte, error) {
 	return body, err
 }
 
-// open sends a manifest through the gate, and again after each 503. The error says
+// open sends a manifest through the gate, and again after each 503 and 202. The error says
 // why it is refused.
 func (m *manifests) open(ctx context.Context, name string, in *plane.FileManifest) error {
 	for {
@@ -187,7 +187,6 @@ func (m *manifests) open(ctx context.Context, name string, in *plane.FileManifes
 			m.log.Debug("manifest already open", "file", name, "rollout", string(in.Manifest.ID()))
 			return nil
 		case outcome.Code == wire.Accepted:
-			outcome.RetryAfter = manifestAsk
 			m.log.Debug("manifest is being opened", "file", name, "rollout", string(in.Manifest.ID()))
 		case outcome.Code.Unavailable():
 			m.log.Debug("manifest deferred: the plane is unavailable", "file", name, "reason", outcome.Code.Reason())

@@ -42,7 +42,7 @@ type serveCommand struct {
 	HeartbeatInterval time.Duration `default:"${heartbeatInterval}" placeholder:"DUR" help:"The interval of the agents' heartbeats (${default})."`
 	MaxReplays        int           `default:"${maxReplays}" placeholder:"N" help:"How many hosts replay their events at a time; others are asked later (${default})."`
 	MaxBody           byteSize      `default:"${maxBody}" placeholder:"SIZE" help:"The largest body of a request, in bytes or with KiB, MiB, GiB (${default})."`
-	MaxManifest       byteSize      `default:"${maxManifest}" placeholder:"SIZE" help:"The same for a manifest (${default})."`
+	MaxManifest       byteSize      `default:"${maxManifest}" placeholder:"SIZE" help:"The same for a manifest (${default}); a million hosts need about 128MiB, and the memory that docs/operations.md names."`
 	EventBudgetBytes  byteSize      `default:"${eventBudgetBytes}" placeholder:"SIZE" help:"How much the events of one host in one rollout may add to the log at once, in bytes or with KiB, MiB, GiB (${default})."`
 	EventBudgetEvents int           `default:"${eventBudgetEvents}" placeholder:"N" help:"How many events that may be (${default})."`
 	EventBudgetPer    time.Duration `default:"${eventBudgetPer}" placeholder:"DUR" help:"In which time that budget is refilled, evenly (${default})."`

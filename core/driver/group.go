@@ -1,7 +1,6 @@
 package driver
 
 import (
-	"iter"
 	"slices"
 
 	"github.com/refrain-fleet/refrain/core/gate"
@@ -36,7 +35,7 @@ type Group struct {
 
 // AllRows yields the rows that the commit writes. A row is the caller's until it
 // asks for the next one.
-func (g *Group) AllRows() iter.Seq[plane.Row] {
+func (g *Group) AllRows() func(yield func(plane.Row) bool) {
 	if g.opened != nil {
 		return g.opened.Rows
 	}

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"slices"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -40,6 +41,9 @@ func manifestOf(in plane.Input) *wire.Manifest {
 	return nil
 }
 
+// askAgain is the Retry-After of a 202: when to ask what has become of the opening.
+const askAgain = time.Second
+
 // outcomeOf is the answer that a refusal of the gate is.
 func (r *Request[T]) outcomeOf(refusal gate.Refusal) wire.Outcome {
 	if refusal.Code != wire.Accepted {
@@ -49,7 +53,7 @@ func (r *Request[T]) outcomeOf(refusal gate.Refusal) wire.Outcome {
 		m := manifestOf(r.Input)
 		r.progress = &wire.OpeningStatus{RolloutID: m.ID(), Hosts: wire.Count(len(m.Hosts))}
 	}
-	return wire.Outcome{Code: wire.Accepted, Document: r.progress}
+	return wire.Outcome{Code: wire.Accepted, Document: r.progress, RetryAfter: askAgain}
 }
 
 // Input is what the next Step steps.
@@ -63,6 +67,9 @@ func (w *Worker[T]) Input() plane.Input {
 // Continues reports whether the next Step is about a slice of an opening and not
 // about a whole input. Faults before a step are for whole inputs.
 func (w *Worker[T]) Continues() bool { return w.openings.taken && w.openings.next != nil }
+
+// HoldsOpening reports whether an opening is held.
+func (f *Front[T]) HoldsOpening() bool { return len(f.held) > 0 }
 
 // waitsBehind reports whether the next input of the batch is an opening that has to
 // wait for another.
@@ -79,7 +86,6 @@ func (w *Worker[T]) continues() bool {
 // drops those whose deadline has come.
 func (w *Worker[T]) takeOpenings(now wire.Instant) {
 	f := w.front
-	w.openings.turn = len(f.held) > 0
 	f.batch = slices.DeleteFunc(f.batch, func(taken gate.Taken[*Request[T]]) bool {
 		if manifestOf(taken.Payload.Input) == nil {
 			return false

@@ -73,7 +73,7 @@ func (w *Worker[T]) TellStorage(now wire.Instant) {
 // the gate is closed and drained, or the driver was abandoned, the worker ends.
 // It is guarded.
 func (w *Worker[T]) Take(now wire.Instant) int {
-	w.more = false
+	w.more, w.openings.turn = false, len(w.front.held) > 0
 	if w.endIfOver() || w.plane == nil {
 		return 0
 	}
@@ -170,9 +170,18 @@ func (w *Worker[T]) endReply(p *parkedReply[T]) {
 	w.nextParked()
 }
 
+// wakesAtOnce is for how many wakes the guard is held: a giant rollout has very many.
+const wakesAtOnce = 4096
+
 // Announce wakes the polls for which there may be work and returns notices for
 // people and counters. They are good until the next Announce. It is guarded.
 func (w *Worker[T]) Announce(now wire.Instant) []plane.Notice {
+	if wakes := w.due.wakes; len(wakes) > wakesAtOnce { // the rest in the next sections
+		w.front.wake(now, wakes[:wakesAtOnce])
+		w.due.wakes = wakes[wakesAtOnce:]
+		w.betweenBatches()
+		return nil
+	}
 	w.told, w.due = w.due, w.told
 	w.due.reset()
 	w.front.wake(now, w.told.wakes)

@@ -215,9 +215,9 @@ func (w *Worker[T]) nextBatch() Work {
 		return Commit
 	case w.tickDue:
 		return Tick
-	case w.continues() && (w.openings.turn || !w.more):
+	case w.continues() && w.openings.turn:
 		return Continue
-	case w.more:
+	case w.more || w.continues(): // by turns, whether or not the worker was rung
 		return Take
 	default:
 		return Rest

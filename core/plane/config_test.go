@@ -32,6 +32,7 @@ func TestABadConfigurationNamesTheField(t *testing.T) {
 		{plane.Config{HeartbeatInterval: time.Second - 1}, "plane: heartbeat interval is 999.999999ms; want at least 1s"},
 		{plane.Config{HeartbeatInterval: -time.Minute}, "plane: heartbeat interval is -1m0s; want at least 1s"},
 		{plane.Config{StallAfter: -1}, "plane: stall after is -1ns; want more than 0 and less than the heartbeat interval, 1m0s"},
+		{plane.Config{Slice: -1}, "plane: slice is -1 hosts; want at least 1"},
 		{plane.Config{StallAfter: time.Minute}, "plane: stall after is 1m0s; want more than 0 and less than the heartbeat interval, 1m0s"},
 		{plane.Config{EventBudget: plane.EventBudget{Bytes: 1023}}, "plane: event budget is 1023 bytes; want at least 1024"},
 		{plane.Config{EventBudget: plane.EventBudget{Events: -1}}, "plane: event budget is -1 events; want at least 1"},

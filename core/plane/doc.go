@@ -29,6 +29,9 @@
 //     from what is: it is ahead of the disk.
 //  7. Check who the caller is, and that it may ask what it asks, before the
 //     input is stepped. The plane trusts the hostname of an input.
+//  8. After a reply that is Unfinished, step [ContinueOpening] until one is not,
+//     other inputs between them but no other opening; make [Output.Sealed] durable
+//     as its comment says.
 //
 // # The loop around it
 //

@@ -153,6 +153,13 @@ var documents = map[string]document{
 			}
 		},
 	},
+	"opening": documentOf[wire.OpeningStatus]{
+		schema: &wire.OpeningStatusSchema,
+		full:   `{"rollout_id":"stable@4f1c2a9","state":"Preparing","prepared":2048,"hosts":150000}`,
+		random: func(t *rapid.T) wire.OpeningStatus {
+			return wire.OpeningStatus{RolloutID: drawRolloutID(t), Prepared: wire.Count(rapid.IntRange(0, 1e6).Draw(t, "prepared")), Hosts: wire.Count(rapid.IntRange(1, 1e6).Draw(t, "hosts"))}
+		},
+	},
 	"no-body": documentOf[wire.NoBody]{
 		schema: &wire.NoBodySchema, full: `{}`,
 		random: func(*rapid.T) wire.NoBody { return wire.NoBody{} },

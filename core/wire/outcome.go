@@ -204,7 +204,7 @@ type Outcome struct {
 	// Replay says that the answer carries X-Nixfleet-Replay-From: ReplayFrom.
 	Replay     bool
 	ReplayFrom Seq
-	// RetryAfter is the Retry-After of a 503 (G4, V1) or a 429. It is written in whole
+	// RetryAfter is the Retry-After of a 503 (G4, V1), a 429 or a 202. It is written in whole
 	// seconds, rounded up, at least one.
 	RetryAfter time.Duration
 	// Heartbeat is the body of a 200 without a Document.
@@ -271,6 +271,7 @@ func (o *Outcome) Write(requestID string, a *Answer) {
 		a.set(HeaderContentType, media)
 		if opening, is := o.Document.(*OpeningStatus); is && o.Code == Accepted {
 			a.set("Location", opening.Location())
+			a.set(HeaderRetryAfter, strconv.FormatInt(retryAfterSeconds(o.RetryAfter), 10))
 		}
 		if o.Document != nil {
 			a.Body = o.Document.AppendJSON(a.Body)

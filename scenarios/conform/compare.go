@@ -53,7 +53,7 @@ func (p *player) atGate(request int) bool {
 }
 
 // manifestAnswered waits until the server has taken what became of a manifest.
-// Nobody sees the answer; if it is a 503, the server waits for as long as it was
+// Nobody sees the answer; if it is a 503 or a 202, the server waits for as long as it was
 // told.
 func (p *player) manifestAnswered(s *record.TapeStep) (*Difference, error) {
 	text := p.tape.Requests[s.Request].Answer.Get(wire.HeaderRetryAfter)
@@ -73,7 +73,7 @@ func (p *player) manifestAnswered(s *record.TapeStep) (*Difference, error) {
 
 // compared are the headers that both have to have, or neither.
 var compared = []string{
-	wire.HeaderReplayFrom, wire.HeaderProtocol, wire.HeaderRetryAfter, wire.HeaderContentType, "WWW-Authenticate", "Allow", "Upgrade",
+	wire.HeaderReplayFrom, wire.HeaderProtocol, wire.HeaderRetryAfter, wire.HeaderContentType, "Location", "WWW-Authenticate", "Allow", "Upgrade",
 }
 
 // doorCodes are the reasons of refusals whose details are the server's own words:

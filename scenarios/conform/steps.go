@@ -184,7 +184,7 @@ func (p *player) work(s *record.TapeStep) (*Difference, error) {
 			return d, nil
 		}
 		// A loop that is rung once more than needed rests, or finds nothing.
-		if did := p.loop.Did; did != driver.Rest && !(did == driver.Take && p.loop.Took == 0) {
+		if did := p.loop.Did; did != driver.Rest && !(did == driver.Take && p.loop.Took == 0 && (s.Work != driver.Take || s.N > 0)) {
 			break
 		}
 	}

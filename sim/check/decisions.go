@@ -138,12 +138,11 @@ func (o *openedRollout) count(c *recordCopy, s wire.State, excused bool, by int)
 	}
 }
 
-// do decides something. It is durable with the commit that follows, or already if
-// nothing waits to become so: an opening in slices is decided when it is (R1).
+// do decides something. It is durable with the commit that follows; an opening in
+// slices is so already when it is finished (R1).
 func (l *ledger) do(d decision) {
 	d(&l.live)
-	if l.lastEntry == 0 {
-		d(&l.durable)
+	if l.publishing {
 		return
 	}
 	l.undurable = append(l.undurable, undurable{d, l.lastEntry})
@@ -184,10 +183,12 @@ func (l *ledger) turn(o *openedRollout) {
 func (l *ledger) decide(w *world.World, in plane.Input, r *plane.Reply) {
 	switch in := in.(type) {
 	case *plane.OpenRollout:
+		l.sealing = false
 		if r.Outcome.Code == wire.Created {
 			l.open(&in.Manifest, (*decisions).take)
 		}
 	case *plane.FileManifest:
+		l.sealing = false
 		if r.Outcome.Code == wire.Created {
 			l.open(&in.Manifest, l.live.placeOf(in))
 		}
@@ -222,6 +223,24 @@ func (l *ledger) decide(w *world.World, in plane.Input, r *plane.Reply) {
 
 // open notes a rollout that was opened, with what gives it its place.
 func (l *ledger) open(m *wire.Manifest, place func(*decisions, *openedRollout)) {
+	o := l.sealed
+	if l.publishing = o != nil && o.id == m.ID(); !l.publishing {
+		o = l.rolloutOf(m)
+	}
+	l.sealed = nil
+	l.install(o)
+	l.do(func(d *decisions) {
+		d.opened = append(d.opened, o)
+		place(d, o)
+	})
+	l.touchChannel(o.channel)
+	o.recount(&l.live)
+	l.turn(o)
+	l.publishing = false
+}
+
+// rolloutOf is the rollout of a manifest that is opened.
+func (l *ledger) rolloutOf(m *wire.Manifest) *openedRollout {
 	o := &openedRollout{id: m.ID(), channel: m.Channel, manifest: *m}
 	for _, h := range m.Hosts {
 		c := &recordCopy{of: o, host: l.number(h.Hostname), wave: int(h.Wave), target: h.TargetClosure, there: true}
@@ -233,14 +252,30 @@ func (l *ledger) open(m *wire.Manifest, place func(*decisions, *openedRollout)) 
 		c.before = c.last
 		o.records = append(o.records, c)
 	}
-	l.install(o)
-	l.do(func(d *decisions) {
-		d.opened = append(d.opened, o)
-		place(d, o)
-	})
-	l.touchChannel(o.channel)
-	o.recount(&l.live)
-	l.turn(o)
+	return o
+}
+
+// becameDurable notes an opening in slices that is on the disk: its process may die
+// before it is finished.
+func (l *ledger) becameDurable(in *plane.OpenRollout) {
+	o, d := l.rolloutOf(&in.Manifest), &l.durable
+	l.sealed = o
+	d.opened = append(d.opened, o)
+	switch in.Place {
+	case plane.Takes:
+		d.take(o)
+	case plane.Behind:
+		d.fallBehind(o)
+	case plane.Undecided:
+		d.wait(o)
+	}
+	o.recount(d)
+	for wave := range o.holding {
+		if !d.inForce(o) || wave > 0 && o.holding[wave-1] > 0 {
+			break
+		}
+		d.turned[waveOf{o.id, wave}] = true
+	}
 }
 
 // touchChannel has the rollouts of a channel judged: what they may do has changed.

@@ -3,6 +3,7 @@ package check
 import (
 	"slices"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/rollout"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -53,7 +54,16 @@ type ledger struct {
 	readOnly bool
 	// scarce: it was told that little disk is free (G11).
 	scarce bool
+	// sealing: an opening in slices becomes durable, and nothing else is logged
+	// (R1). sealed is it once it is durable, until it is finished; publishing says
+	// that it is being finished.
+	sealing    bool
+	sealed     *openedRollout
+	publishing bool
 }
+
+// logsNothing reports whether the plane may log nothing.
+func (l *ledger) logsNothing() bool { return l.readOnly || l.sealing }
 
 // undurable is a decision that is durable once an entry of the log is.
 type undurable struct {
@@ -99,6 +109,7 @@ func newLedger(s *Checks) *ledger {
 	l.adopt(w.Start())
 	s.on(world.EventStepping, l.stepping)
 	s.on(world.EventStepDone, l.stepDone)
+	s.on(world.EventSection, l.section)
 	s.on(world.EventCommitted, l.committed)
 	s.on(world.EventPlaneDown, l.planeDown)
 	s.on(world.EventPlaneStarted, l.planeStarted)
@@ -222,10 +233,23 @@ func (l *ledger) committed(e *world.Event) {
 		l.undurable[n].decision(&l.durable)
 	}
 	l.undurable = append(l.undurable[:0], l.undurable[n:]...)
+	for i := range e.Entries {
+		if in, is := e.Entries[i].Input.(*plane.OpenRollout); is && l.live.find(in.Manifest.ID()) == nil {
+			l.becameDurable(in)
+		}
+	}
+}
+
+// section: the last slice of an opening is done.
+func (l *ledger) section(e *world.Event) {
+	if e.Section == driver.Step && e.Count == world.Sealed {
+		l.sealing = true
+	}
 }
 
 func (l *ledger) planeDown(e *world.Event) {
 	wiped := e.Wiped
+	l.sealing, l.sealed = false, nil
 	if wiped {
 		l.durable = newDecisions()
 	}
@@ -240,6 +264,7 @@ func (l *ledger) planeStarted(e *world.Event) {
 	l.undurable = l.undurable[:0]
 	l.host, l.now = 0, nil
 	l.readOnly, l.scarce = false, false // until the plane is told otherwise
+	l.sealing, l.sealed = false, nil
 	l.live = l.durable.clone()
 	for i := range l.hosts {
 		l.hosts[i] = nil

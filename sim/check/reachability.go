@@ -99,16 +99,21 @@ func (c *reachability) refused(e *world.Event) {
 
 func (c *reachability) stepping(e *world.Event) {
 	w, in := e.World, e.Input
-	gap := w.Now() - c.last
-	c.last = w.Now()
-	if gap > w.Scenario().Fleet.Interval/6 { // nobody was heard, the plane stood still (L2)
-		c.credit(gap)
-	}
+	c.passed(w)
 	switch in := in.(type) {
 	case *plane.Tick:
 		c.tick(w)
 	default:
 		c.heard(in)
+	}
+}
+
+// passed: a step of any kind.
+func (c *reachability) passed(w *world.World) {
+	gap := w.Now() - c.last
+	c.last = w.Now()
+	if gap > w.Scenario().Fleet.Interval/6 { // nobody was heard, the plane stood still (L2)
+		c.credit(gap)
 	}
 }
 
@@ -265,6 +270,8 @@ func (c *reachability) section(e *world.Event) {
 	switch e.Section {
 	case driver.Load:
 		c.loaded = e.At
+	case driver.Step: // a slice of an opening
+		c.passed(e.World)
 	case driver.Discard:
 		c.expected, c.rebuilding = nil, true
 	}

@@ -169,7 +169,7 @@ func (c *transitions) stepping(e *world.Event) {
 	c.target, c.code, c.to = c.l.copyOf(c.l.host, ev.Envelope.RolloutID), wire.UnknownRollout, 0 // E8
 	if r := c.target; r != nil {
 		c.code, c.to = verdictOn(r.before, r.of.soak(r.wave), ev.Envelope.Event)
-		if c.l.readOnly && c.code == wire.NoContent && ev.Envelope.Event.Seq > r.before.LastEventSeq && !isNoNews(r.before, ev.Envelope.Event.Body) { // G9
+		if c.l.logsNothing() && c.code == wire.NoContent && ev.Envelope.Event.Seq > r.before.LastEventSeq && !isNoNews(r.before, ev.Envelope.Event.Body) { // G9
 			c.code, c.to = wire.StoreUnavailable, r.before.State
 		}
 		if c.l.scarce && c.code == wire.NoContent && ev.Envelope.Event.Seq > r.before.LastEventSeq && c.to == r.before.State && !isNoNews(r.before, ev.Envelope.Event.Body) && onlyObserves(r, ev.Envelope.Event.Body) { // G11
@@ -248,7 +248,7 @@ func (c *transitions) lines(w *world.World, m *world.Message, in plane.Input, wa
 func (c *transitions) heartbeat(w *world.World, m *world.Message, in *plane.Heartbeat) {
 	req, lines := &in.Request, 0
 	for _, r := range c.l.now {
-		confirms := !c.l.readOnly && req.RolloutID == "" && req.CurrentClosure != "" && req.CurrentClosure == r.before.TargetClosure &&
+		confirms := !c.l.logsNothing() && req.RolloutID == "" && req.CurrentClosure != "" && req.CurrentClosure == r.before.TargetClosure &&
 			c.l.live.inForce(r.of) &&
 			(r.before.State == wire.Pending || r.before.State == wire.Activating || r.before.State == wire.Deferred)
 		want := r.before.State

@@ -103,6 +103,7 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	}
 	drawPipeline(&s, p)
 	drawReplays(&s, p)
+	drawSlice(&s, p)
 	span := r.Between(4*time.Minute, 25*time.Minute).Truncate(time.Second)
 	for i := range between(&r, p.Rollouts) {
 		s.Rollouts = append(s.Rollouts, drawRollout(&s, &r, i, span))
@@ -120,6 +121,19 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	}
 	s.Converge = 3 * time.Hour
 	return s
+}
+
+// drawSlice has manifests opened in slices, now and then (PROTOCOL R1), in some runs
+// with steps so slow that a request is answered before. It has a stream of its own.
+func drawSlice(s *scenario.Scenario, p Profile) {
+	r := random.New(s.Seed, "slice/"+p.Name, 0)
+	if !r.Chance(250) {
+		return
+	}
+	s.Plane.Slice = 1 + r.IntN(3)
+	if r.Chance(300) && s.Fleet.Hosts < 20 { // more would never be served
+		s.Plane.Service = max(s.Plane.Service, r.Between(200*time.Millisecond, time.Second).Truncate(time.Millisecond))
+	}
 }
 
 // earlierLife lets, now and then, an event of a host that then loses its disk

@@ -115,9 +115,10 @@ func (r *tapeWriter) work(e *world.Event, section driver.Work, n int) {
 }
 
 // section notes a section; a first Load is the start of the process. A batch of
-// none is none: how often the loop looks for one is no part of the tape.
+// none is none: how often the loop looks for one is no part of the tape,
+// unless that and the slices of an opening take turns.
 func (r *tapeWriter) section(e *world.Event) {
-	if e.Section == driver.Take && e.Count == 0 {
+	if e.Section == driver.Take && e.Count == 0 && !e.World.HoldsOpening() {
 		return
 	}
 	starts := e.Section == driver.Load && !e.World.PlaneOpened()

@@ -18,7 +18,7 @@ func onHost(change func(*agent.Output, agent.Input)) func() *Saboteur {
 	}
 }
 
-// Worlds in which wedge, slots or agents are not as they should be: S15 to S22.
+// Worlds in which wedge, slots or agents are not as they should be: S15 to S26.
 var conductBroken = []Bug{
 	{"S15", "a wedge is seen too late", WedgedStory, anotherGate(func(c *gate.Config) { c.ReplyTimeout = 10 * time.Second })},
 	{"S16", "everybody is told the same second", CrowdedStory, onAnswer(func(_ *world.World, m *world.Message) {
@@ -32,6 +32,12 @@ var conductBroken = []Bug{
 	{"S19", "a plane that lost its disk offers the older of two releases", TwoReleasesStory, onReply(func(w *world.World, in plane.Input, r *plane.Reply) {
 		if poll, is := in.(*plane.Poll); is && w.Now() > 4*time.Minute {
 			r.Outcome = wire.Outcome{Code: wire.OK, Document: &wire.Dispatch{Hostname: poll.Hostname, RolloutID: "stable@r1"}}
+		}
+	})},
+	{"S25", "an opening is answered 202 and is open", QuietStory, onReply(func(_ *world.World, in plane.Input, r *plane.Reply) {
+		if open, is := in.(*plane.OpenRollout); is && r.Outcome.Code == wire.Created {
+			r.Outcome.Code = wire.Accepted
+			r.Outcome.Document = &wire.OpeningStatus{RolloutID: open.Manifest.ID(), Hosts: wire.Count(len(open.Manifest.Hosts))}
 		}
 	})},
 	{"S20", "a heartbeat is refused since the disk fails", DisklessStory, onReply(func(w *world.World, in plane.Input, r *plane.Reply) {

@@ -88,6 +88,7 @@ func TestEveryEffectIsReachedBySomeStory(t *testing.T) {
 		scenario.EffectConfirmed, scenario.EffectAbsorbed, scenario.EffectRejected, scenario.EffectUnreachable, scenario.EffectReachable, scenario.EffectObserverSuspect,
 		scenario.EffectReplayPutOff, // a scenario of the corpus, with a smaller limit
 		scenario.EffectAgentReplays, scenario.EffectAgentRenumbered, scenario.EffectAgentWaiting,
+		scenario.EffectOpeningSlice, scenario.EffectOpeningAccepted, // opening_test.go
 		scenario.EffectHeld,                                                                                                      // manifests_test.go
 		scenario.EffectInterrupted, scenario.EffectSteppedMeanwhile, scenario.EffectDiscardedMore, scenario.EffectStoredAfterAll, // pipeline_test.go
 	}

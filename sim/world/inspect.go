@@ -111,6 +111,10 @@ func (w *World) Revoked(name wire.CommonName) wire.Time { return w.plane.revoked
 // Files are the manifests of the plane's directory, in the order of reading.
 func (w *World) Files() []*plane.FileManifest { return w.plane.files }
 
+// HoldsOpening reports whether an opening waits for its next slice, or behind
+// another.
+func (w *World) HoldsOpening() bool { return w.plane.front.HoldsOpening() }
+
 // ManifestsRead is how many manifests lay in the plane's directory when its
 // process came up.
 func (w *World) ManifestsRead() int { return w.plane.manifests }

@@ -168,7 +168,11 @@ func (p *planeNode) step(w *World, now wire.Instant) {
 	w.mix(uint64(r.Outcome.Code)<<32|uint64(r.AfterEntries), uint64(len(out.Entries)))
 	if r.Unfinished {
 		w.effect(scenario.EffectOpeningSlice)
-		w.emitSection(driver.Step, m, 0)
+		n := 0
+		if out.Sealed != nil {
+			n = Sealed
+		}
+		w.emitSection(driver.Step, m, n)
 		return
 	}
 	if partly { // refused, which has changed nothing
@@ -176,6 +180,10 @@ func (p *planeNode) step(w *World, now wire.Instant) {
 	}
 	w.emitInput(EventStepDone, m, in, r, out)
 }
+
+// Sealed is the Count of the section that does the last slice of an opening: it is
+// on its way to the disk, and the plane logs nothing until it is there.
+const Sealed = 2
 
 // stepsPartly reports whether the next step may be one of several of an opening. Of
 // these only the last is an EventStepping and an EventStepDone, those of the input:

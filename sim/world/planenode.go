@@ -254,10 +254,8 @@ func (p *planeNode) answer(w *World, m *Message) {
 	if m.node == manifestNodeID {
 		m.answered = true
 		w.emitMessage(EventAnswered, m)
-		if m.request.Outcome.Code.Unavailable() {
+		if code := m.request.Outcome.Code; code.Unavailable() || code == wire.Accepted {
 			p.planManifest(w, w.now+m.request.Outcome.RetryAfter, int(m.call))
-		} else if m.request.Outcome.Code == wire.Accepted {
-			p.planManifest(w, w.now+manifestAsk, int(m.call))
 		} else if next := int(m.call) + 1; next < p.manifests {
 			p.planManifest(w, w.now+w.scenario.Plane.Start, next)
 		}
@@ -265,10 +263,6 @@ func (p *planeNode) answer(w *World, m *Message) {
 	}
 	w.answer(m)
 }
-
-// manifestAsk is how long the directory waits for an opening that is under way before
-// it asks again, as the server's does.
-const manifestAsk = time.Second
 
 // manifestsIdentity is whose name the manifests directory speaks in.
 var manifestsIdentity = wire.Identity{CommonName: "manifests", Operator: true, Name: "manifests"}
