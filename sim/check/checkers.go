@@ -88,6 +88,7 @@ func Checkers() []Checker {
 		{"S18", newWakes},
 		{"S19", newReleases},
 		{"S20", newStorage},
+		{"S24", newAgentLog},
 		{"INV", newInvariants},
 	}
 }

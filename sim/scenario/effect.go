@@ -51,6 +51,10 @@ const (
 
 	EffectAgentCrash
 	EffectAgentCrashAtAppend
+	EffectAgentDisk
+	EffectAgentLogTorn
+	EffectAgentUnsynced
+	EffectAgentCompacted
 	EffectReboot
 	EffectAmnesia
 	EffectSwitch
@@ -106,7 +110,8 @@ var effectWords = [EffectCount]string{
 	EffectLost: "lost", EffectDuplicated: "duplicated", EffectDelayed: "delayed", EffectReordered: "reordered",
 	EffectPartitioned: "partitioned", EffectReset: "reset", EffectClientTimeout: "client timeout",
 	EffectArrivedGivenUp: "arrived when given up", EffectPollGivenUp: "poll given up",
-	EffectAgentCrash: "agent crash", EffectAgentCrashAtAppend: "agent crash at append", EffectReboot: "reboot", EffectAmnesia: "amnesia",
+	EffectAgentCrash: "agent crash", EffectAgentCrashAtAppend: "agent crash at append", EffectAgentDisk: "agent disk failed", EffectAgentLogTorn: "agent log torn", EffectAgentUnsynced: "agent log unsynced", EffectAgentCompacted: "agent log compacted",
+	EffectReboot: "reboot", EffectAmnesia: "amnesia",
 	EffectSwitch: "switch", EffectSwitchCut: "switch cut", EffectWrongClock: "wrong clock", EffectWrongCertificate: "wrong certificate",
 	EffectRevoked: "revoked", EffectReissued: "reissued", EffectActivationFailed: "activation failed", EffectActivationDeferred: "activation deferred", EffectActivationSlow: "activation slow",
 	EffectProbeFailed: "probe failed", EffectHostile: "hostile act",

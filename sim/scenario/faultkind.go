@@ -73,6 +73,10 @@ const (
 	// AgentAmnesia happens at an instant: the agents on Hosts lose their disks
 	// and start again after For.
 	AgentAmnesia
+	// AgentDisk: the disks of Hosts are full, so the agents' logs take no append, and
+	// none can be opened; with After the lines that failed are on the disk all the
+	// same. Count, For.
+	AgentDisk
 	// ClockSkew: the wall clocks of Hosts are off by Each. For.
 	ClockSkew
 	// ClockDrift: the wall clocks of Hosts gain Rate millionths, or lose them.
@@ -200,6 +204,13 @@ var faultForms = [FaultKindCount]faultForm{
 	AgentAmnesia: {words: "agent amnesia", takes: fields("host", "for"), instant: true,
 		about: "at an instant: the agents lose their disks, and start again after for",
 		draw:  func(f *Fault, d *drawing) { f.Hosts, f.For = d.one, d.short }},
+	AgentDisk: {words: "agent disk-full", takes: fields("host", "for", "count", "after"),
+		about: "the disks of the hosts are full: appends to the agents' logs fail, and agents begin again from their logs, which cannot be opened either; with after=yes the lines that failed are on the disk all the same",
+		draw: func(f *Fault, d *drawing) {
+			if f.Hosts, f.For, f.After = d.hosts, d.long, d.r.Chance(400); d.r.Chance(600) {
+				f.Count = 1 + d.r.IntN(3)
+			}
+		}},
 	ClockSkew: {words: "clock skew", needs: fields("each"), takes: fields("host", "for"), clock: true,
 		about: "the wall clocks of the hosts are off by each",
 		draw: func(f *Fault, d *drawing) {

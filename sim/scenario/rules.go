@@ -34,6 +34,7 @@ var rules = []Rule{
 	{"S18", "no poll waits while there is work for its host and the plane has nothing else to do (PROTOCOL D1)"},
 	{"S19", "nothing that lies in the plane's directory sends a host to an older release (PROTOCOL R6)"},
 	{"S20", "from a commit that failed until one has succeeded the plane logs nothing, refuses what would have to be logged, and goes on with everything else (PROTOCOL G9)"},
+	{"S24", "an agent comes up as what it had made durable, from the bytes of its log, compacted or not; only acknowledgements may be lost with the power (PROTOCOL A1)"},
 	{"INV", "gate, plane and agents keep their own invariants"},
 	{"G4", "a Retry-After is a whole number of seconds, at least one (PROTOCOL G4)"},
 	{"L1", "once the faults are over, every dispatched host reaches a final state, and plane and agents agree, within the scenario's converge time"},

@@ -13,17 +13,12 @@ func (h *hostNode) comeUp(w *World) {
 	if h.up {
 		return
 	}
-	a, err := agent.New(h.cfg)
-	if err != nil {
-		panic(err) // the scenario was validated
-	}
-	for _, e := range h.disk {
-		if err := a.Apply(e); err != nil {
-			w.Violate("S1", "h%d: the agent's log cannot be walked: %v", h.index+1, err)
-			return
-		}
+	a := h.loadAgent(w)
+	if a == nil {
+		return
 	}
 	h.agent, h.up = a, true
+	w.emit(Event{Kind: EventHostLoaded, Host: h.index + 1, Lines: h.disk.lines})
 	h.epoch++
 	h.timerAt = -1
 	h.out = agent.Output{}
@@ -76,6 +71,7 @@ func (h *hostNode) reboot(w *World, down time.Duration) {
 	}
 	w.effect(scenario.EffectReboot)
 	h.goDown(w, down)
+	h.losePower(w)
 	if h.nextBoot != "" && h.nextBoot != rebooted {
 		h.running = h.nextBoot
 	}
@@ -128,7 +124,7 @@ func (h *hostNode) crash(w *World, f *scenario.Fault, i int) {
 func (h *hostNode) loseDisk(w *World, f *scenario.Fault, i int) {
 	w.effect(scenario.EffectAmnesia)
 	w.reached(i)
-	h.disk = nil
+	h.disk.lines, h.disk.appended, h.disk.torn, h.disk.synced = nil, nil, nil, 0
 	if h.up {
 		h.goDown(w, f.For)
 	}

@@ -26,7 +26,7 @@ type hostNode struct {
 	cfg   agent.Config
 	agent *agent.Agent
 	out   agent.Output
-	disk  []agent.Entry // the agent's log
+	disk  hostDisk
 
 	up      bool
 	epoch   uint32
@@ -91,6 +91,7 @@ func (h *hostNode) init(w *World, i int) {
 	}
 	seeds := random.New(w.scenario.Seed, "agent", n)
 	h.cfg = w.scenario.AgentConfig(n)
+	h.disk.init(w, n)
 	h.cfg.Seed, h.cfg.Legacy = seeds.Uint64(), h.kind == LegacyHost
 	w.queue.push(Timer{at: 0, kind: dueHostUp, node: int32(i)})
 }
@@ -123,22 +124,8 @@ func (h *hostNode) step(w *World, in agent.Input) {
 	if len(h.out.Appends)+len(h.out.Requests)+len(h.out.Effects) > 0 {
 		w.mix(uint64(len(h.out.Appends))<<32|uint64(len(h.out.Requests))<<16|uint64(len(h.out.Effects)), uint64(h.out.NextTimer))
 	}
-	if h.crashAtAppend && len(h.out.Appends) > 0 {
-		h.crashAtAppend = false
-		kept := h.machine.IntN(len(h.out.Appends))
-		h.disk = append(h.disk, h.out.Appends[:kept]...)
-		w.emitHostAppended(h, h.out.Appends[:kept])
-		w.effect(scenario.EffectAgentCrashAtAppend)
-		w.reached(h.crashFault)
-		h.goDown(w, h.crashDown)
+	if len(h.out.Appends) > 0 && !h.write(w) {
 		return
-	}
-	if h.disk == nil && len(h.out.Appends) > 0 {
-		h.disk = make([]agent.Entry, 0, 24) // of a rollout
-	}
-	h.disk = append(h.disk, h.out.Appends...)
-	if len(h.out.Appends) > 0 {
-		w.emitHostAppended(h, h.out.Appends)
 	}
 	w.emitHostStepped(h, in)
 	for i := range h.out.Requests {

@@ -230,7 +230,7 @@ func (p *planeNode) beginCommit(w *World) {
 	}
 	group := p.worker.BeginCommit()
 	w.emitSection(driver.Commit, nil, len(group.Entries))
-	p.flying, p.group = group.Entries, len(group.Entries)
+	p.flying, p.flyingRows, p.group = group.Entries, group.Rows, len(group.Entries)
 	latency := p.disk.Between(w.scenario.Plane.Commit.Min, w.scenario.Plane.Commit.Max)
 	if slow := w.faults.each(scenario.DiskSlow, 0, 0); slow > 0 {
 		w.effect(scenario.EffectSlowDisk)
@@ -287,6 +287,7 @@ func (p *planeNode) store(w *World, entries []plane.Entry, lost bool) bool {
 		w.effect(scenario.EffectStoredAfterAll)
 	}
 	p.log = append(p.log, entries...)
+	p.rows.commit(p.flyingRows, entries)
 	w.emit(Event{Kind: EventCommitted, Entries: entries, ReplyLost: lost || p.crashPhase == scenario.AfterCommit})
 	return true
 }
@@ -297,27 +298,6 @@ func (p *planeNode) crashAtPhase(w *World, e scenario.Effect) {
 	w.reached(p.crashFault)
 	p.crashPhase = scenario.AtOnce
 	p.crash(w, p.crashDown, p.crashWipe)
-}
-
-// load makes the plane of what is on the disk, if that can be read; otherwise
-// the worker says when to try again.
-func (p *planeNode) load(w *World, now wire.Instant) {
-	if p.opened && w.faults.unreadable() {
-		w.emitPlain(EventRebuildFailed)
-		p.worker.LoadFailed(now)
-		return
-	}
-	loaded := p.walked.Clone()
-	if w.wire { // through its text, as through that of every document
-		restored, err := plane.Restore(p.cfg, p.walked.AppendState(nil))
-		if err != nil {
-			panic(err)
-		}
-		loaded = restored
-	}
-	p.worker.Loaded(now, loaded)
-	p.revoked = p.worker.Plane().Revocations()
-	w.emitSection(driver.Load, nil, 1)
 }
 
 // afterFront carries out what the front asks for after a call.

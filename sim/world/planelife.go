@@ -30,6 +30,7 @@ func (p *planeNode) wipe(w *World) {
 	w.effect(scenario.EffectPlaneWipe)
 	p.base, p.log = nil, nil
 	p.walked = p.newWalk()
+	p.rows.replace(p.walked)
 }
 
 // goDown ends the process's life.
