@@ -2,6 +2,7 @@ package world
 
 import (
 	"slices"
+	"time"
 
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
@@ -73,12 +74,42 @@ func (w *World) endFault(i int) {
 	}
 }
 
+// endDelays ends what faults have made longer and what they hold down: nothing of
+// them comes later than it would by itself from now on.
+func (w *World) endDelays() {
+	w.plane.restartDown = 0
+	s := &w.scenario
+	w.queue.move(func(t Timer) time.Duration {
+		longest := t.at - w.now
+		switch t.kind {
+		case dueRequest, dueClientGone, dueAnswer, dueNoAnswer:
+			longest = s.Network.Delay.Max
+		case dueCommit:
+			longest = s.Plane.Commit.Max
+		case dueSection:
+			longest = max(s.Plane.Service, s.Plane.Pause)
+		case dueActivationEnd:
+			longest = s.Fleet.Activation.Max
+		case duePlaneStart:
+			longest = s.Plane.Start
+		case duePlaneUp, duePlaneDown:
+			longest = 0
+		case dueHostUp:
+			if !w.hosts[t.node].reboots {
+				longest = 0
+			}
+		}
+		return min(t.at, w.now+longest)
+	})
+}
+
 // heal takes every fault out of force: from here on the fleet has to come to
 // rest.
 func (w *World) heal() {
 	w.healed, w.healedAt = true, w.now
 	ended := w.faults
 	w.faults = faultState{reached: ended.reached}
+	w.endDelays()
 	for _, h := range allFaultHooks {
 		if h.end != nil && ended.any(h.kind) {
 			h.end(w)

@@ -46,7 +46,7 @@ func (h *hostNode) goDown(w *World, down time.Duration) {
 		}
 	}
 	h.switching, h.probing = switching{}, 0
-	h.up, h.crashAtAppend = false, false
+	h.up, h.crashAtAppend, h.reboots = false, false, false
 	h.epoch++
 	w.queue.push(Timer{at: w.now + down, kind: dueHostUp, node: int32(h.index)})
 }
@@ -61,6 +61,7 @@ func (h *hostNode) plannedReboot(w *World) {
 		w.queue.push(Timer{at: w.now + time.Minute, kind: dueReboot, node: int32(h.index)})
 	default:
 		h.reboot(w, h.machine.Between(20*time.Second, 90*time.Second))
+		h.reboots = true
 	}
 }
 

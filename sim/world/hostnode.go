@@ -31,6 +31,7 @@ type hostNode struct {
 	up      bool
 	epoch   uint32
 	timerAt time.Duration // of the planned timer event; -1: none
+	reboots bool          // it is down by its own reboot, and by no fault
 	// crashAtAppend: the process dies at its next append, and comes up again
 	// after crashDown.
 	crashAtAppend bool
