@@ -55,6 +55,7 @@ const (
 	EffectAgentLogTorn
 	EffectAgentUnsynced
 	EffectAgentCompacted
+	EffectHostSuspended
 	EffectReboot
 	EffectAmnesia
 	EffectSwitch
@@ -111,7 +112,7 @@ var effectWords = [EffectCount]string{
 	EffectPartitioned: "partitioned", EffectReset: "reset", EffectClientTimeout: "client timeout",
 	EffectArrivedGivenUp: "arrived when given up", EffectPollGivenUp: "poll given up",
 	EffectAgentCrash: "agent crash", EffectAgentCrashAtAppend: "agent crash at append", EffectAgentDisk: "agent disk failed", EffectAgentLogTorn: "agent log torn", EffectAgentUnsynced: "agent log unsynced", EffectAgentCompacted: "agent log compacted",
-	EffectReboot: "reboot", EffectAmnesia: "amnesia",
+	EffectHostSuspended: "host suspended", EffectReboot: "reboot", EffectAmnesia: "amnesia",
 	EffectSwitch: "switch", EffectSwitchCut: "switch cut", EffectWrongClock: "wrong clock", EffectWrongCertificate: "wrong certificate",
 	EffectRevoked: "revoked", EffectReissued: "reissued", EffectActivationFailed: "activation failed", EffectActivationDeferred: "activation deferred", EffectActivationSlow: "activation slow",
 	EffectProbeFailed: "probe failed", EffectHostile: "hostile act",

@@ -35,6 +35,7 @@ var faultStories = map[scenario.FaultKind][]struct {
 	scenario.AgentCrash:      {{"at 2m agent crash for=10s", []scenario.Effect{scenario.EffectAgentCrash}}, {"at 20s agent crash for=10s after=yes", []scenario.Effect{scenario.EffectAgentCrashAtAppend}}},
 	scenario.HostReboot:      {{"at 2m host reboot for=10s", []scenario.Effect{scenario.EffectReboot}}, {"at 40s host reboot host=h1 for=10s", []scenario.Effect{scenario.EffectSwitchCut}}},
 	scenario.AgentAmnesia:    {{"at 2m agent amnesia for=10s", []scenario.Effect{scenario.EffectAmnesia, scenario.EffectAgentRecovered}}},
+	scenario.HostSuspend:     {{"at 40s host suspend host=h1..h4 for=3m", []scenario.Effect{scenario.EffectHostSuspended}}},
 	scenario.AgentDisk:       {{"at 20s agent disk-full host=h1..h4 for=1m", []scenario.Effect{scenario.EffectAgentDisk}}, {"at 20s agent disk-full count=9 after=yes", []scenario.Effect{scenario.EffectAgentDisk}}, {"at 20s agent disk-full for=30s", []scenario.Effect{scenario.EffectAgentLogTorn}}},
 	scenario.ClockSkew:       {{"at 2m clock skew for=1m each=-30h", []scenario.Effect{scenario.EffectWrongClock}}},
 	scenario.ClockDrift:      {{"at 2m clock drift for=1m rate=-10000", []scenario.Effect{scenario.EffectWrongClock}}},

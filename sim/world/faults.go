@@ -26,7 +26,7 @@ type faultHooks struct {
 
 // allFaultHooks are in the order in which faults that are in force end when the
 // scenario is healed.
-var allFaultHooks = slices.Concat(loopFaults, planeFaults, hostFaults)
+var allFaultHooks = slices.Concat(loopFaults, planeFaults, hostFaults, suspensions)
 
 // hooksOf returns the hooks of a kind, which may all be nil.
 func hooksOf(kind scenario.FaultKind) faultHooks {
@@ -109,7 +109,6 @@ func (w *World) heal() {
 	w.healed, w.healedAt = true, w.now
 	ended := w.faults
 	w.faults = faultState{reached: ended.reached}
-	w.endDelays()
 	for _, h := range allFaultHooks {
 		if h.end != nil && ended.any(h.kind) {
 			h.end(w)
@@ -120,5 +119,6 @@ func (w *World) heal() {
 			h.heal(w)
 		}
 	}
+	w.endDelays()
 	w.queue.push(Timer{at: w.now + w.scenario.Fleet.Interval, kind: dueJudge, node: worldNodeID})
 }

@@ -48,7 +48,7 @@ func (h *hostNode) goDown(w *World, down time.Duration) {
 	h.switching, h.probing = switching{}, 0
 	h.up, h.crashAtAppend, h.reboots = false, false, false
 	h.epoch++
-	w.queue.push(Timer{at: w.now + down, kind: dueHostUp, node: int32(h.index)})
+	h.pushOwn(w, Timer{at: w.now + down, kind: dueHostUp, node: int32(h.index)})
 }
 
 // plannedReboot is the reboot that a deferred activation waits for. It is put

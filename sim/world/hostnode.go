@@ -32,6 +32,11 @@ type hostNode struct {
 	epoch   uint32
 	timerAt time.Duration // of the planned timer event; -1: none
 	reboots bool          // it is down by its own reboot, and by no fault
+	// suspended: the machine is, since suspendedAt. slept is how long it was before,
+	// postponed what has gone off since.
+	suspended          bool
+	suspendedAt, slept time.Duration
+	postponed          []Timer
 	// crashAtAppend: the process dies at its next append, and comes up again
 	// after crashDown.
 	crashAtAppend bool
@@ -103,7 +108,7 @@ func (h *hostNode) instant(w *World) wire.Instant {
 	if offset != 0 {
 		w.effect(scenario.EffectWrongClock)
 	}
-	return wire.Instant{Mono: w.now, Wall: w.wallAt(offset)}
+	return wire.Instant{Mono: h.mono(w), Wall: w.wallAt(offset)}
 }
 
 // clockOffset is by how much the host's wall clock is off.
@@ -146,7 +151,11 @@ func (h *hostNode) step(w *World, in agent.Input) {
 // stays, and plans the next when it comes.
 func (h *hostNode) planTimer(w *World) {
 	next := h.out.NextTimer
-	if next == agent.NoTimer || h.timerAt >= 0 && h.timerAt <= next {
+	if next == agent.NoTimer {
+		return
+	}
+	next += h.slept
+	if h.timerAt >= 0 && h.timerAt <= next {
 		return
 	}
 	h.timerAt = max(next, w.now)
@@ -155,7 +164,7 @@ func (h *hostNode) planTimer(w *World) {
 
 func (h *hostNode) timer(w *World) {
 	h.timerAt = -1
-	if w.now < h.out.NextTimer {
+	if h.mono(w) < h.out.NextTimer {
 		h.planTimer(w)
 		return
 	}

@@ -169,7 +169,7 @@ func (p *planeNode) receive(w *World, m *Message) {
 	m.at = len(p.open)
 	p.open = append(p.open, m)
 	w.emitMessage(EventArrived, m)
-	if w.now+m.wait+w.scenario.Plane.ReplyTimeout > m.sentAt+m.timeout {
+	if w.now+m.wait+w.scenario.Plane.ReplyTimeout > w.givesUpAt(m) {
 		w.watch(m)
 	}
 	if m.gaveUp {
