@@ -36,6 +36,7 @@ const (
 	EffectSlowDisk
 	EffectDiskFailed
 	EffectRebuilt
+	EffectStartFailed
 	EffectRefusedConnection
 	EffectRefusedHandshake
 
@@ -106,7 +107,7 @@ var effectWords = [EffectCount]string{
 	EffectPlaneCrash:     "plane crash", EffectPlaneWipe: "plane wipe", EffectPlaneRestart: "plane restart",
 	EffectPlaneClock: "plane clock", EffectSuspended: "suspended",
 	EffectCrashBeforeCommit: "crash before commit", EffectCrashInsideCommit: "crash inside commit", EffectCrashAfterCommit: "crash after commit",
-	EffectSlowDisk: "slow disk", EffectDiskFailed: "disk failed", EffectRebuilt: "rebuilt",
+	EffectSlowDisk: "slow disk", EffectDiskFailed: "disk failed", EffectRebuilt: "rebuilt", EffectStartFailed: "start failed",
 	EffectRefusedConnection: "refused connection", EffectRefusedHandshake: "refused handshake",
 	EffectLost: "lost", EffectDuplicated: "duplicated", EffectDelayed: "delayed", EffectReordered: "reordered",
 	EffectPartitioned: "partitioned", EffectReset: "reset", EffectClientTimeout: "client timeout",

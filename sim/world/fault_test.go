@@ -89,6 +89,7 @@ func TestEveryEffectIsReachedBySomeStory(t *testing.T) {
 		scenario.EffectConfirmed, scenario.EffectAbsorbed, scenario.EffectRejected, scenario.EffectUnreachable, scenario.EffectReachable, scenario.EffectObserverSuspect,
 		scenario.EffectAgentReplays, scenario.EffectAgentRenumbered, scenario.EffectAgentWaiting,
 		scenario.EffectAgentCompacted, scenario.EffectAgentUnsynced, // hostdisk_test.go
+		scenario.EffectStartFailed,                                                                                               // planerows_test.go
 		scenario.EffectHeld,                                                                                                      // manifests_test.go
 		scenario.EffectInterrupted, scenario.EffectSteppedMeanwhile, scenario.EffectDiscardedMore, scenario.EffectStoredAfterAll, // pipeline_test.go
 	}

@@ -5,11 +5,13 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/random"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // planeRows are the tables that a store keeps beside its log: of each commit the rows
@@ -24,6 +26,10 @@ type planeRows struct {
 
 // rowsOneIn is how many runs there are to one whose plane starts from rows.
 const rowsOneIn = 4
+
+// systemdRestart is how long systemd waits until it starts a process that ended again
+// (RestartSec of deploy/refrain.service).
+const systemdRestart = time.Second
 
 // maxRowHosts bounds the fleets of those runs: a row takes more memory than a record.
 const maxRowHosts = 1000
@@ -112,7 +118,13 @@ func (r *planeRows) inOrder() []plane.Row {
 // load makes the plane of what is on the disk, if that can be read; otherwise
 // the worker says when to try again.
 func (p *planeNode) load(w *World, now wire.Instant) {
-	if p.opened && w.faults.unreadable() {
+	if !p.opened && w.faults.unreadable() {
+		// A process that cannot load its log at its start ends; systemd starts it again.
+		w.effect(scenario.EffectStartFailed)
+		p.crash(w, systemdRestart, false)
+		return
+	}
+	if w.faults.unreadable() {
 		w.emitPlain(EventRebuildFailed)
 		p.worker.LoadFailed(now)
 		return

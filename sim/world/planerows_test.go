@@ -1,6 +1,11 @@
 package world
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"github.com/refrain-fleet/refrain/sim/scenario"
+)
 
 // PROTOCOL E2
 func TestAPlaneThatStartsFromItsRowsIsTheOneThatTheLogGives(t *testing.T) {
@@ -42,4 +47,17 @@ active 12m
 	if hashes[0] != hashes[1] {
 		t.Errorf("the hashes are %x and %x; want the same", hashes[0], hashes[1])
 	}
+}
+
+func TestAPlaneThatCannotReadItsDiskAtItsStartIsStartedAgain(t *testing.T) {
+	r := play(t, "seed 4\nfleet 2 interval=15s\nat 20s disk fail for=1m unreadable=yes\nat 30s plane crash for=2s\nactive 3m")
+	r.until(75 * time.Second)
+	if n := r.w.effects[scenario.EffectStartFailed]; n < 20 || r.w.plane.serving() {
+		t.Errorf("%d starts failed, serving %v; want one a second or so, and none that serves", n, r.w.plane.serving())
+	}
+	r.until(83 * time.Second)
+	if !r.w.plane.serving() {
+		t.Errorf("the plane is %v; want it serving once its disk can be read", r.w.plane.state())
+	}
+	r.finish()
 }
