@@ -1,13 +1,14 @@
 package httpagent
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+
+	"github.com/refrain-fleet/refrain/core/agent"
 )
 
 // ErrInUse says that another process, or another log of this one, has the file.
@@ -57,7 +58,7 @@ func (l *FileLog) Load() ([]byte, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, l.wrap(err)
 	}
-	lines := data[:wholeLines(data)]
+	lines := data[:agent.WholeLines(data)]
 	if torn := len(data) - len(lines); torn > 0 {
 		l.log.Warn("truncated an incomplete line at the end of the agent's log, left by a crash; it was never durable, and nothing of it was sent",
 			"file", l.path, "bytes", torn)
@@ -71,17 +72,6 @@ func (l *FileLog) Load() ([]byte, error) {
 		}
 	}
 	return lines, nil
-}
-
-// wholeLines returns the length of a log's complete lines. A line without its
-// end is torn. So is everything from a zero byte on: an append that touches two
-// pages may reach the disk in any order, a page that did not get there reads as
-// zeros, and no line has one.
-func wholeLines(data []byte) int {
-	if i := bytes.IndexByte(data, 0); i >= 0 {
-		data = data[:i]
-	}
-	return bytes.LastIndexByte(data, '\n') + 1
 }
 
 // Append implements [Log].

@@ -137,7 +137,7 @@ func TestEveryPrefixOfALogIsALog(t *testing.T) {
 		t.Fatalf("the log is\n%s", whole)
 	}
 	for n := range whole {
-		lines := whole[:wholeLines(whole[:n])]
+		lines := whole[:agent.WholeLines(whole[:n])]
 		a, err := agent.Restore(r.cfg.Agent, lines)
 		if err != nil {
 			t.Fatalf("cut at byte %d: %v", n, err)

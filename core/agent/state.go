@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -104,6 +105,18 @@ func Restore(cfg Config, state []byte) (*Agent, error) {
 		return nil, fmt.Errorf("state: %w", err)
 	}
 	return a, nil
+}
+
+// WholeLines returns the length of the complete lines of a log as it lies on a
+// disk. A last line without its end was torn by a crash. So is everything from a zero
+// byte on: an append that touches two pages may reach the disk in any order, a page
+// that did not get there reads as zeros, and no line has one. A driver cuts off what
+// is torn before it appends again: it was never durable, and nothing of it was sent.
+func WholeLines(data []byte) int {
+	if i := bytes.IndexByte(data, 0); i >= 0 {
+		data = data[:i]
+	}
+	return bytes.LastIndexByte(data, '\n') + 1
 }
 
 // reader builds an agent from the lines of a state.

@@ -26,6 +26,8 @@ var reasons = map[scenario.FaultKind]string{
 	scenario.PlaneClock:     "the plane's clock is the machine's",
 	scenario.NetDup:         "TCP delivers what it is given once",
 	scenario.NetReorder:     "TCP delivers what it is given in order",
+	scenario.HostSuspend:    "the hosts of a gameday share one clock",
+	scenario.AgentDisk:      "the hosts of a gameday keep their logs in memory",
 	scenario.ClockSkew:      "the hosts of a gameday share one clock",
 	scenario.ClockDrift:     "the hosts of a gameday share one clock",
 	scenario.CertWrong:      "an agent's driver sends no certificate but its own",

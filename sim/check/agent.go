@@ -13,6 +13,8 @@ import (
 // A7 to A10, E8 and E9, as far as that is to be seen from outside: when it sends
 // what, when it begins a switch, and when it says that it has converged.
 //
+// All of it is by the host's monotonic clock, which stands while it is suspended.
+//
 // Jitter is drawn to the nanosecond. One draw may come out even; two in a row
 // that do were not drawn.
 type conduct struct{ hosts []agentHabits }
@@ -73,14 +75,14 @@ func (c *conduct) hostStepped(e *world.Event) {
 		return
 	}
 	h := &c.hosts[e.Host-1]
-	h.hear(w, e.AgentInput)
+	h.hear(w, e.Host, e.AgentInput)
 	for i := range out.Requests {
 		switch r := &out.Requests[i]; r.Kind {
 		case agent.RequestHeartbeat:
 			h.beats(w, e.Host, r)
 		case agent.RequestPoll:
-			if w.Now() < h.poll {
-				w.Violate("S17", "h%d polls %v too early; want no poll before the end of its Retry-After, at %v (A5)", e.Host, h.poll-w.Now(), h.poll)
+			if w.HostMono(e.Host) < h.poll {
+				w.Violate("S17", "h%d polls %v too early; want no poll before the end of its Retry-After, at %v (A5)", e.Host, h.poll-w.HostMono(e.Host), h.poll)
 			}
 		case agent.RequestEvent:
 			h.tells(w, e.Host, r)
@@ -134,7 +136,7 @@ func (h *agentHabits) appends(w *world.World, host int, entry *agent.Entry) {
 	switch body := entry.Event.Body.(type) {
 	case wire.ActivationCompleted:
 		if r := h.of(entry.RolloutID); r.soak > 0 {
-			r.soakOver = w.Now() + r.soak
+			r.soakOver = w.HostMono(host) + r.soak
 		}
 	case wire.HealthFailed:
 		if body.SustainedDurationSecs > 0 && len(h.failing) == 0 {
@@ -142,8 +144,8 @@ func (h *agentHabits) appends(w *world.World, host int, entry *agent.Entry) {
 		}
 	case wire.HostConverged:
 		r := h.of(entry.RolloutID)
-		if w.Now() < r.soakOver {
-			w.Violate("S17", "h%d converges %v too early; want it to soak until %v (A8)", host, r.soakOver-w.Now(), r.soakOver)
+		if w.HostMono(host) < r.soakOver {
+			w.Violate("S17", "h%d converges %v too early; want it to soak until %v (A8)", host, r.soakOver-w.HostMono(host), r.soakOver)
 		}
 		if !h.probed && w.Scenario().Fleet.Runs() {
 			w.Violate("S17", "h%d converges, and no probe has run since its process started; want one first (A8)", host)
@@ -152,10 +154,10 @@ func (h *agentHabits) appends(w *world.World, host int, entry *agent.Entry) {
 }
 
 // hear takes over what an input says.
-func (h *agentHabits) hear(w *world.World, in agent.Input) {
+func (h *agentHabits) hear(w *world.World, host int, in agent.Input) {
 	switch in := in.(type) {
 	case *agent.Started:
-		*h = agentHabits{started: w.Now()}
+		*h = agentHabits{started: w.HostMono(host)}
 	case *agent.ActivationEnded, *agent.RollbackEnded:
 		h.switching = false
 	case *agent.Probed:
@@ -163,13 +165,13 @@ func (h *agentHabits) hear(w *world.World, in agent.Input) {
 		h.observes(w, in)
 	case *agent.HeartbeatAnswered:
 		if in.ID == h.heartbeat.id {
-			h.heartbeat.answer, h.heartbeat.heard, h.heartbeat.any = in.Answer, w.Now(), true
+			h.heartbeat.answer, h.heartbeat.heard, h.heartbeat.any = in.Answer, w.HostMono(host), true
 			h.asked(in.Status)
 		}
 	case *agent.PollAnswered:
 		h.poll = 0
 		if unavailable(in.Status) {
-			h.poll = w.Now() + in.RetryAfter
+			h.poll = w.HostMono(host) + in.RetryAfter
 		}
 		h.asked(in.Status)
 	case *agent.EventAnswered:
@@ -177,7 +179,7 @@ func (h *agentHabits) hear(w *world.World, in agent.Input) {
 			if r := &h.rollouts[i]; r.open == in.ID {
 				r.open, r.not = 0, 0
 				if unavailable(in.Status) {
-					r.not = w.Now() + in.RetryAfter
+					r.not = w.HostMono(host) + in.RetryAfter
 				}
 				r.unknown = in.Status == 404 && !r.earlier
 				r.earlier = false
@@ -217,19 +219,19 @@ func (h *agentHabits) beats(w *world.World, host int, r *agent.Request) {
 	even := false
 	switch {
 	case !b.any:
-		since := w.Now() - h.started
+		since := w.HostMono(host) - h.started
 		if since > interval/10 {
 			w.Violate("S17", "h%d sends its first heartbeat %v after it started; want at most %v (A5)", host, since, interval/10)
 		}
 		even = since == 0
 	case b.answer.Status == 200:
-		since := w.Now() - b.sent
-		if since < interval-interval/10 || w.Now() > max(b.sent+interval+interval/10, b.heard) {
+		since := w.HostMono(host) - b.sent
+		if since < interval-interval/10 || w.HostMono(host) > max(b.sent+interval+interval/10, b.heard) {
 			w.Violate("S17", "h%d sends a heartbeat %v after the last; want %v, a tenth more or less: from %v to %v (A5)", host, since, interval, interval-interval/10, interval+interval/10)
 		}
 		even = since == interval
 	case unavailable(b.answer.Status) || b.answer.Status == 0:
-		since := w.Now() - b.heard
+		since := w.HostMono(host) - b.heard
 		if since < b.answer.RetryAfter || since > max(interval, b.answer.RetryAfter) {
 			w.Violate("S17", "h%d sends a heartbeat %v after an answer %d; want at least the Retry-After, %v, and at most %v (A5)", host, since,
 				b.answer.Status, b.answer.RetryAfter, max(interval, b.answer.RetryAfter))
@@ -242,7 +244,7 @@ func (h *agentHabits) beats(w *world.World, host int, r *agent.Request) {
 	if b.even >= 2 || even && !b.any {
 		w.Violate("S17", "h%d does not jitter its heartbeats: they come exactly at the instants without any; want a random one within a tenth of the interval (A5)", host)
 	}
-	b.id, b.sent = r.ID, w.Now()
+	b.id, b.sent = r.ID, w.HostMono(host)
 }
 
 // tells judges when an event is sent (A2, E8, E9).
@@ -251,8 +253,8 @@ func (h *agentHabits) tells(w *world.World, host int, r *agent.Request) {
 	switch {
 	case s.open != 0:
 		w.Violate("S17", "h%d sends event %d of %s while another is on its way; want one at a time (A2)", host, r.Event.Event.Seq, s.id)
-	case w.Now() < s.not:
-		w.Violate("S17", "h%d sends event %d of %s %v too early; want no event before the end of its Retry-After, at %v (E9)", host, r.Event.Event.Seq, s.id, s.not-w.Now(), s.not)
+	case w.HostMono(host) < s.not:
+		w.Violate("S17", "h%d sends event %d of %s %v too early; want no event before the end of its Retry-After, at %v (E9)", host, r.Event.Event.Seq, s.id, s.not-w.HostMono(host), s.not)
 	case s.unknown:
 		w.Violate("S17", "h%d sends event %d of %s, which the plane does not know; want no event until the plane asks (E8)", host, r.Event.Event.Seq, s.id)
 	}

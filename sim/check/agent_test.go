@@ -70,7 +70,7 @@ func TestALate404IsOfTheLifeWhoseEventItAnswers(t *testing.T) { // PROTOCOL E8
 		if forgotten {
 			h.appends(w, 1, &agent.Entry{Kind: agent.EntryForgotten, RolloutID: "stable@r1"})
 		}
-		h.hear(w, &agent.EventAnswered{ID: 7, Answer: agent.Answer{Status: 404}})
+		h.hear(w, 1, &agent.EventAnswered{ID: 7, Answer: agent.Answer{Status: 404}})
 		if r := h.of("stable@r1"); r.unknown == forgotten || r.open != 0 || r.earlier {
 			t.Errorf("forgotten %v: %+v", forgotten, *r)
 		}

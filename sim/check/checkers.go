@@ -91,6 +91,7 @@ func Checkers() []Checker {
 		{"S21", newBudgets},
 		{"S22", newPacing},
 		{"S23", newReplaying},
+		{"S24", newAgentLog},
 		{"S25", newSlicedOpenings},
 		{"S26", newTargets},
 		{"INV", newInvariants},

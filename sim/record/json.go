@@ -202,10 +202,13 @@ var eventForms = [world.EventKindCount]struct {
 	world.EventPlaneDown:    {"The process ended: `ending` is `crashed`, `closed` or, if it was down before, `was_down`. `wiped`: its disk was lost.", (*traceLine).planeDown},
 	world.EventPlaneClock:   {"The plane's wall clock is off by `for_ns` from now on.", (*traceLine).lasting},
 
-	world.EventHostAppended: {"Entries are on the disk of a host.", (*traceLine).hostAppended},
-	world.EventHostStepped:  {"A host's agent stepped an input; it asks for `requests` and `effects`.", (*traceLine).hostStepped},
-	world.EventHostNoticed:  {"An agent put out a notice.", (*traceLine).hostNoticed},
-	world.EventHostLost:     {"A host lost its disk.", (*traceLine).ofHost},
+	world.EventHostAppended:  {"Entries are on the disk of a host.", (*traceLine).hostAppended},
+	world.EventHostStepped:   {"A host's agent stepped an input; it asks for `requests` and `effects`.", (*traceLine).hostStepped},
+	world.EventHostLoaded:    {"An agent's process came up on what its disk has: `count` bytes.", (*traceLine).hostLines},
+	world.EventHostCompacted: {"An agent's log was compacted to `count` bytes.", (*traceLine).hostLines},
+	world.EventHostUnsynced:  {"The last `count` entries on the disk of a host were not synced, and are lost with its power.", (*traceLine).hostCount},
+	world.EventHostNoticed:   {"An agent put out a notice.", (*traceLine).hostNoticed},
+	world.EventHostLost:      {"A host lost its disk.", (*traceLine).ofHost},
 
 	world.EventFaultBegan: {"A fault of the scenario came into force.", (*traceLine).faulty},
 	world.EventFaultEnded: {"It is no longer in force.", (*traceLine).faulty},
@@ -217,6 +220,16 @@ func (l *traceLine) nothing(*world.Event) {}
 func (l *traceLine) ofPlane(*world.Event) { l.Node = "plane" }
 
 func (l *traceLine) ofHost(e *world.Event) { l.Node = string(scenario.HostName(e.Host)) }
+
+func (l *traceLine) hostLines(e *world.Event) {
+	l.ofHost(e)
+	l.Count = len(e.Lines)
+}
+
+func (l *traceLine) hostCount(e *world.Event) {
+	l.ofHost(e)
+	l.Count = e.Count
+}
 
 func (l *traceLine) stepBegan(e *world.Event) {
 	l.Node, l.Timer = e.Timer.Node(), e.Timer.Name()

@@ -75,6 +75,16 @@ var conductBroken = []Bug{
 			r.Outcome = wire.Unavailable(wire.OverBudget, time.Second)
 		}
 	})},
+	{"S24", "a host's disk loses the last entry of a log", QuietStory, func() *Saboteur {
+		done := false
+		return &Saboteur{OnStepped: func(w *world.World) {
+			if a := w.Agent(1); !done && a != nil && len(a.Views(nil)) > 0 {
+				done = true
+				w.Tamper().Host(1).LoseEntry()
+				w.Tamper().Host(1).Crash(time.Second)
+			}
+		}}
+	}},
 	{"S17", "a host does not keep away from heartbeats as long as it was told", CrowdedStory, onHost(func(_ *agent.Output, in agent.Input) {
 		if x, is := in.(*agent.HeartbeatAnswered); is && x.Status == 503 {
 			x.RetryAfter = 5 * time.Minute

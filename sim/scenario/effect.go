@@ -38,6 +38,7 @@ const (
 	EffectDiskFailed
 	EffectDiskScarce
 	EffectRebuilt
+	EffectStartFailed
 	EffectRefusedConnection
 	EffectRefusedHandshake
 
@@ -53,6 +54,11 @@ const (
 
 	EffectAgentCrash
 	EffectAgentCrashAtAppend
+	EffectAgentDisk
+	EffectAgentLogTorn
+	EffectAgentUnsynced
+	EffectAgentCompacted
+	EffectHostSuspended
 	EffectReboot
 	EffectAmnesia
 	EffectSwitch
@@ -107,12 +113,13 @@ var effectWords = [EffectCount]string{
 	EffectPlaneCrash:     "plane crash", EffectPlaneWipe: "plane wipe", EffectPlaneRestart: "plane restart",
 	EffectPlaneClock: "plane clock", EffectSuspended: "suspended",
 	EffectCrashBeforeCommit: "crash before commit", EffectCrashInsideCommit: "crash inside commit", EffectCrashAfterCommit: "crash after commit",
-	EffectSlowDisk: "slow disk", EffectDiskFailed: "disk failed", EffectDiskScarce: "disk scarce", EffectRebuilt: "rebuilt",
+	EffectSlowDisk: "slow disk", EffectDiskFailed: "disk failed", EffectDiskScarce: "disk scarce", EffectRebuilt: "rebuilt", EffectStartFailed: "start failed",
 	EffectRefusedConnection: "refused connection", EffectRefusedHandshake: "refused handshake",
 	EffectLost: "lost", EffectDuplicated: "duplicated", EffectDelayed: "delayed", EffectReordered: "reordered",
 	EffectPartitioned: "partitioned", EffectReset: "reset", EffectClientTimeout: "client timeout",
 	EffectArrivedGivenUp: "arrived when given up", EffectPollGivenUp: "poll given up",
-	EffectAgentCrash: "agent crash", EffectAgentCrashAtAppend: "agent crash at append", EffectReboot: "reboot", EffectAmnesia: "amnesia",
+	EffectAgentCrash: "agent crash", EffectAgentCrashAtAppend: "agent crash at append", EffectAgentDisk: "agent disk failed", EffectAgentLogTorn: "agent log torn", EffectAgentUnsynced: "agent log unsynced", EffectAgentCompacted: "agent log compacted",
+	EffectHostSuspended: "host suspended", EffectReboot: "reboot", EffectAmnesia: "amnesia",
 	EffectSwitch: "switch", EffectSwitchCut: "switch cut", EffectWrongClock: "wrong clock", EffectWrongCertificate: "wrong certificate",
 	EffectRevoked: "revoked", EffectReissued: "reissued", EffectActivationFailed: "activation failed", EffectActivationDeferred: "activation deferred", EffectActivationSlow: "activation slow",
 	EffectProbeFailed: "probe failed", EffectHostile: "hostile act",

@@ -72,9 +72,15 @@ const (
 	// HostReboot happens at an instant: Hosts go down and come up again after
 	// For.
 	HostReboot
+	// HostSuspend: Hosts are suspended; their monotonic clocks stand. For.
+	HostSuspend
 	// AgentAmnesia happens at an instant: the agents on Hosts lose their disks
 	// and start again after For.
 	AgentAmnesia
+	// AgentDisk: the disks of Hosts are full, so the agents' logs take no append, and
+	// none can be opened; with After the lines that failed are on the disk all the
+	// same. Count, For.
+	AgentDisk
 	// ClockSkew: the wall clocks of Hosts are off by Each. For.
 	ClockSkew
 	// ClockDrift: the wall clocks of Hosts gain Rate millionths, or lose them.
@@ -143,7 +149,7 @@ var faultForms = [FaultKindCount]faultForm{
 		draw:  func(f *Fault, d *drawing) { f.For, f.Phase = d.short, Phase(d.r.IntN(4)) }},
 	PlaneWipe: {words: "plane wipe", takes: fields("for", "phase"), instant: true,
 		about: "a plane crash, and the plane's disk is lost",
-		draw:  func(f *Fault, d *drawing) { f.For = d.short }},
+		draw:  func(f *Fault, d *drawing) { f.For, f.Phase = d.short, Phase(d.r.IntN(4)) }},
 	PlaneSuspend: {words: "plane suspend", takes: fields("for"),
 		about: "the plane's machine is suspended",
 		draw:  func(f *Fault, d *drawing) { f.For = d.long }},
@@ -202,9 +208,24 @@ var faultForms = [FaultKindCount]faultForm{
 	HostReboot: {words: "host reboot", takes: fields("host", "for"), instant: true,
 		about: "at an instant: the hosts go down, and come up again after for; what was deferred takes effect",
 		draw:  func(f *Fault, d *drawing) { f.Hosts, f.For = d.one, d.short }},
+	HostSuspend: {words: "host suspend", takes: fields("host", "for"),
+		about: "the hosts are suspended: their monotonic clocks stand, their wall clocks go on",
+		draw: func(f *Fault, d *drawing) {
+			f.Hosts, f.For = d.hosts, d.long
+			if d.r.Chance(300) { // long enough for probes, soaks and certificates to matter
+				f.For = d.between(10*time.Minute, 2*time.Hour, time.Minute)
+			}
+		}},
 	AgentAmnesia: {words: "agent amnesia", takes: fields("host", "for"), instant: true,
 		about: "at an instant: the agents lose their disks, and start again after for",
 		draw:  func(f *Fault, d *drawing) { f.Hosts, f.For = d.one, d.short }},
+	AgentDisk: {words: "agent disk-full", takes: fields("host", "for", "count", "after"),
+		about: "the disks of the hosts are full: appends to the agents' logs fail, and agents begin again from their logs, which cannot be opened either; with after=yes the lines that failed are on the disk all the same",
+		draw: func(f *Fault, d *drawing) {
+			if f.Hosts, f.For, f.After = d.hosts, d.long, d.r.Chance(400); d.r.Chance(600) {
+				f.Count = 1 + d.r.IntN(3)
+			}
+		}},
 	ClockSkew: {words: "clock skew", needs: fields("each"), takes: fields("host", "for"), clock: true,
 		about: "the wall clocks of the hosts are off by each",
 		draw: func(f *Fault, d *drawing) {
@@ -319,5 +340,21 @@ func DrawFault(r *random.Stream, k FaultKind, hosts int, span time.Duration) Fau
 	n := 1 + r.IntN(hosts)
 	d.one = Hosts{n, n}
 	faultForms[k].draw(&f, &d)
+	if route := drawRoute(r, k); slices.Contains(faultForms[k].takes, "route") {
+		f.Route = route
+	}
 	return f
+}
+
+// drawRoute draws which requests a fault hits, which mostly are all of them. The
+// network of operators has no faults, nor do their certificates.
+func drawRoute(r *random.Stream, k FaultKind) Route {
+	routes := []Route{RouteHeartbeat, RouteEvent, RoutePoll, RouteOperator}
+	if k != ReplyDrop {
+		routes = routes[:3]
+	}
+	if route := routes[r.IntN(len(routes))]; r.Chance(300) {
+		return route
+	}
+	return AnyRoute
 }

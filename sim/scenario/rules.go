@@ -37,6 +37,7 @@ var rules = []Rule{
 	{"S21", "what is logged of one host in one rollout never exceeds its event budget, and as much again in the budget's time; an event is refused over_budget exactly when it would, with the time until there is room; an honest agent's never is (PROTOCOL G10)"},
 	{"S22", "a dispatch is offered to a host again after 15 s at the earliest, and at most ten polls of a host are admitted at once, and then one a second; two machines that send heartbeats in one host's name are noticed within six intervals, and one machine is never taken for two (PROTOCOL D2, D3, L4)"},
 	{"S23", "never more replays are under way than may be; none is put off while fewer are, and no host that goes on sending heartbeats is put off for ever (PROTOCOL H9)"},
+	{"S24", "an agent comes up as what it had made durable, from the bytes of its log, compacted or not; only acknowledgements may be lost with the power (PROTOCOL A1)"},
 	{"S25", "a rollout is opened as a whole or not at all: nothing of it is seen or durable before all of it is, and an opening that was answered 503 timeout is not begun with (PROTOCOL R1, G2)"},
 	{"S26", "what is wanted of a host, and what it runs once it has converged, is what its own line of the manifest says (PROTOCOL R1)"},
 	{"INV", "gate, plane and agents keep their own invariants"},

@@ -22,7 +22,7 @@ func (p *planeNode) beginCommit(w *World) {
 	}
 	group := p.worker.BeginCommit()
 	w.emitSection(driver.Commit, nil, len(group.Entries))
-	p.flying, p.group = group.Entries, len(group.Entries)
+	p.flying, p.flyingRows, p.group = group.Entries, group.AllRows(), len(group.Entries)
 	latency := p.disk.Between(w.scenario.Plane.Commit.Min, w.scenario.Plane.Commit.Max)
 	if slow := w.faults.each(scenario.DiskSlow, 0, 0); slow > 0 {
 		w.effect(scenario.EffectSlowDisk)
@@ -79,6 +79,7 @@ func (p *planeNode) store(w *World, entries []plane.Entry, lost bool) bool {
 		w.effect(scenario.EffectStoredAfterAll)
 	}
 	p.log = append(p.log, entries...)
+	p.rows.commit(p.flyingRows, entries)
 	w.emit(Event{Kind: EventCommitted, Entries: entries, ReplyLost: lost || p.crashPhase == scenario.AfterCommit})
 	return true
 }

@@ -1,10 +1,12 @@
 package world
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"slices"
 
+	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -172,8 +174,9 @@ func (h *hostNode) dump(w *World) hostDump {
 	if h.agent != nil {
 		d.Agent = statesOf(h.agent.AppendState(nil))
 	}
-	for i := range h.disk {
-		for word, docs := range statesOf(h.disk[i].AppendLine(nil)) {
+	text := h.disk.all()
+	for line := range bytes.Lines(text[:agent.WholeLines(text)]) {
+		for word, docs := range statesOf(line) {
 			line, _ := json.Marshal(map[string]json.RawMessage{word: docs[0]})
 			d.Disk = append(d.Disk, line)
 		}

@@ -45,6 +45,9 @@ type Event struct {
 	Appended    []agent.Entry
 	AgentNotice *agent.Notice
 
+	// Lines are an agent's log as it is on the disk.
+	Lines []byte
+
 	// Fault is a fault of the scenario; Effect something that really happened.
 	Fault  *scenario.Fault
 	Effect scenario.Effect
@@ -179,6 +182,13 @@ const (
 	// EventHostStepped: a host's agent stepped an input. Host, AgentInput,
 	// AgentOutput.
 	EventHostStepped
+	// EventHostLoaded: an agent's process came up on Lines, its log. Host, Lines.
+	EventHostLoaded
+	// EventHostCompacted: Lines took the place of an agent's log. Host, Lines.
+	EventHostCompacted
+	// EventHostUnsynced: the last Count entries on the disk of a host were not
+	// synced, and are lost with its power. Host, Count.
+	EventHostUnsynced
 	// EventHostNoticed: an agent put out a notice. Host, AgentNotice.
 	EventHostNoticed
 	// EventHostLost: a host lost its disk. Host.
@@ -205,7 +215,8 @@ var eventNames = [EventKindCount]string{
 	EventCommitted: "committed", EventCommitFailed: "commit_failed", EventRebuildFailed: "rebuild_failed",
 	EventPlaneUp: "plane_up", EventPlaneStarted: "plane_started", EventPlaneClosing: "plane_closing", EventDrainOver: "drain_over",
 	EventPlaneDown: "plane_down", EventPlaneClock: "plane_clock",
-	EventHostAppended: "host_appended", EventHostStepped: "host_stepped", EventHostNoticed: "host_noticed", EventHostLost: "host_lost",
+	EventHostAppended: "host_appended", EventHostStepped: "host_stepped", EventHostLoaded: "host_loaded", EventHostCompacted: "host_compacted", EventHostUnsynced: "host_unsynced",
+	EventHostNoticed: "host_noticed", EventHostLost: "host_lost",
 	EventFaultBegan: "fault_began", EventFaultEnded: "fault_ended", EventEffect: "effect",
 }
 

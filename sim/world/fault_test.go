@@ -36,6 +36,8 @@ var faultStories = map[scenario.FaultKind][]struct {
 	scenario.AgentCrash:      {{"at 2m agent crash for=10s", []scenario.Effect{scenario.EffectAgentCrash}}, {"at 20s agent crash for=10s after=yes", []scenario.Effect{scenario.EffectAgentCrashAtAppend}}},
 	scenario.HostReboot:      {{"at 2m host reboot for=10s", []scenario.Effect{scenario.EffectReboot}}, {"at 40s host reboot host=h1 for=10s", []scenario.Effect{scenario.EffectSwitchCut}}},
 	scenario.AgentAmnesia:    {{"at 2m agent amnesia for=10s", []scenario.Effect{scenario.EffectAmnesia, scenario.EffectAgentRecovered}}},
+	scenario.HostSuspend:     {{"at 40s host suspend host=h1..h4 for=3m", []scenario.Effect{scenario.EffectHostSuspended}}},
+	scenario.AgentDisk:       {{"at 20s agent disk-full host=h1..h4 for=1m", []scenario.Effect{scenario.EffectAgentDisk}}, {"at 20s agent disk-full count=9 after=yes", []scenario.Effect{scenario.EffectAgentDisk}}, {"at 20s agent disk-full for=30s", []scenario.Effect{scenario.EffectAgentLogTorn}}},
 	scenario.ClockSkew:       {{"at 2m clock skew for=1m each=-30h", []scenario.Effect{scenario.EffectWrongClock}}},
 	scenario.ClockDrift:      {{"at 2m clock drift for=1m rate=-10000", []scenario.Effect{scenario.EffectWrongClock}}},
 	scenario.CertWrong:       {{"at 2m cert wrong host=h1 for=1m", []scenario.Effect{scenario.EffectWrongCertificate}}},
@@ -89,6 +91,8 @@ func TestEveryEffectIsReachedBySomeStory(t *testing.T) {
 		scenario.EffectReplayPutOff, // a scenario of the corpus, with a smaller limit
 		scenario.EffectAgentReplays, scenario.EffectAgentRenumbered, scenario.EffectAgentWaiting,
 		scenario.EffectOpeningSlice, scenario.EffectOpeningAccepted, // opening_test.go
+		scenario.EffectAgentCompacted, scenario.EffectAgentUnsynced, // hostdisk_test.go
+		scenario.EffectStartFailed,                                                                                               // planerows_test.go
 		scenario.EffectHeld,                                                                                                      // manifests_test.go
 		scenario.EffectInterrupted, scenario.EffectSteppedMeanwhile, scenario.EffectDiscardedMore, scenario.EffectStoredAfterAll, // pipeline_test.go
 	}
@@ -231,11 +235,11 @@ func TestAfterTheHealingNothingStrikes(t *testing.T) {
 func TestAfterTheHealingNoAppendIsDeadly(t *testing.T) {
 	r := play(t, "seed 5\nfleet 1 interval=20s\nactive 20s\nrollout stable@r1 at=30s target=c1 waves=1m\nat 10s agent crash for=5s after=yes")
 	r.until(20 * time.Second)
-	if len(r.host(1).disk) != 0 {
+	if !r.host(1).disk.empty() {
 		t.Fatal("the agent appended something before the healing: choose another instant")
 	}
-	if got := r.finish().Effects[scenario.EffectAgentCrashAtAppend]; got != 0 || len(r.host(1).disk) == 0 {
-		t.Errorf("it crashed %d times, with %d entries on its disk; want never, and some", got, len(r.host(1).disk))
+	if got := r.finish().Effects[scenario.EffectAgentCrashAtAppend]; got != 0 || r.host(1).disk.empty() {
+		t.Errorf("it crashed %d times, with %d bytes on its disk; want never, and some", got, len(r.host(1).disk.all()))
 	}
 }
 

@@ -2,6 +2,7 @@ package world
 
 import (
 	"slices"
+	"time"
 
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
@@ -25,7 +26,7 @@ type faultHooks struct {
 
 // allFaultHooks are in the order in which faults that are in force end when the
 // scenario is healed.
-var allFaultHooks = slices.Concat(loopFaults, planeFaults, hostFaults)
+var allFaultHooks = slices.Concat(loopFaults, planeFaults, hostFaults, suspensions)
 
 // hooksOf returns the hooks of a kind, which may all be nil.
 func hooksOf(kind scenario.FaultKind) faultHooks {
@@ -73,6 +74,35 @@ func (w *World) endFault(i int) {
 	}
 }
 
+// endDelays ends what faults have made longer and what they hold down: nothing of
+// them comes later than it would by itself from now on.
+func (w *World) endDelays() {
+	w.plane.restartDown = 0
+	s := &w.scenario
+	w.queue.move(func(t Timer) time.Duration {
+		longest := t.at - w.now
+		switch t.kind {
+		case dueRequest, dueClientGone, dueAnswer, dueNoAnswer:
+			longest = s.Network.Delay.Max
+		case dueCommit:
+			longest = s.Plane.Commit.Max
+		case dueSection:
+			longest = max(s.Plane.Service, s.Plane.Pause)
+		case dueActivationEnd:
+			longest = s.Fleet.Activation.Max
+		case duePlaneStart:
+			longest = s.Plane.Start
+		case duePlaneUp, duePlaneDown:
+			longest = 0
+		case dueHostUp:
+			if !w.hosts[t.node].reboots {
+				longest = 0
+			}
+		}
+		return min(t.at, w.now+longest)
+	})
+}
+
 // heal takes every fault out of force: from here on the fleet has to come to
 // rest.
 func (w *World) heal() {
@@ -89,5 +119,6 @@ func (w *World) heal() {
 			h.heal(w)
 		}
 	}
+	w.endDelays()
 	w.queue.push(Timer{at: w.now + w.scenario.Fleet.Interval, kind: dueJudge, node: worldNodeID})
 }

@@ -61,15 +61,15 @@ func TestACrashAtAnAppendKeepsAProperPrefixOfIt(t *testing.T) {
 		// Its first append is of the dispatch that it takes up, of the
 		// acknowledgement and of the activation's start: three entries.
 		h := r.host(1)
-		if h.up || len(h.disk) >= 3 {
-			t.Errorf("seed %d: up %v, %d entries on the disk; want it down, with less than the three of the first append", seed, h.up, len(h.disk))
+		if h.up || len(h.disk.appended) >= 3 {
+			t.Errorf("seed %d: up %v, %d entries on the disk; want it down, with less than the three of the first append", seed, h.up, len(h.disk.appended))
 		}
-		for i, kind := range []agent.EntryKind{agent.EntryTaken, agent.EntryEvent}[:min(len(h.disk), 2)] {
-			if h.disk[i].Kind != kind {
-				t.Errorf("seed %d: entry %d on the disk is %v, want %v", seed, i, h.disk[i], kind)
+		for i, kind := range []agent.EntryKind{agent.EntryTaken, agent.EntryEvent}[:min(len(h.disk.appended), 2)] {
+			if h.disk.appended[i].Kind != kind {
+				t.Errorf("seed %d: entry %d on the disk is %v, want %v", seed, i, h.disk.appended[i], kind)
 			}
 		}
-		kept[len(h.disk)]++
+		kept[len(h.disk.appended)]++
 		r.until(at + 5*time.Second - 1)
 		if r.host(1).up {
 			t.Errorf("seed %d: it is up again before its time", seed)
@@ -124,8 +124,8 @@ func TestAnActivationThatIsCutOffIsEnded(t *testing.T) {
 func TestAnAgentWithoutItsDiskIsToldWhatItWasDoing(t *testing.T) {
 	r := play(t, oneHost+"at 80s agent amnesia for=5s")
 	r.until(80 * time.Second)
-	if r.record(1).State != wire.Soaking || len(r.host(1).disk) != 0 {
-		t.Fatalf("the record is %v, %d entries are on the disk; want it Soaking, and none", r.record(1).State, len(r.host(1).disk))
+	if r.record(1).State != wire.Soaking || !r.host(1).disk.empty() {
+		t.Fatalf("the record is %v, %d bytes are on the disk; want it Soaking, and none", r.record(1).State, len(r.host(1).disk.all()))
 	}
 	last := r.record(1).LastEventSeq
 	r.when("the agent took up what the plane told it", func() bool { return r.w.effects[scenario.EffectAgentRecovered] > 0 })
@@ -142,8 +142,8 @@ func TestAnAgentWithoutItsDiskIsToldWhatItWasDoing(t *testing.T) {
 func TestADiskCanBeLostWhileTheHostIsDown(t *testing.T) {
 	r := play(t, oneHost+"at 80s agent crash for=20s\nat 90s agent amnesia for=5s")
 	r.until(90 * time.Second)
-	if r.host(1).up || len(r.host(1).disk) != 0 || r.w.effects[scenario.EffectAmnesia] != 1 {
-		t.Errorf("up %v, %d entries, %d disks lost; want it down, with a disk lost", r.host(1).up, len(r.host(1).disk), r.w.effects[scenario.EffectAmnesia])
+	if r.host(1).up || !r.host(1).disk.empty() || r.w.effects[scenario.EffectAmnesia] != 1 {
+		t.Errorf("up %v, %d bytes, %d disks lost; want it down, with a disk lost", r.host(1).up, len(r.host(1).disk.all()), r.w.effects[scenario.EffectAmnesia])
 	}
 	r.until(100*time.Second - 1)
 	if r.host(1).up {

@@ -13,17 +13,12 @@ func (h *hostNode) comeUp(w *World) {
 	if h.up {
 		return
 	}
-	a, err := agent.New(h.cfg)
-	if err != nil {
-		panic(err) // the scenario was validated
-	}
-	for _, e := range h.disk {
-		if err := a.Apply(e); err != nil {
-			w.Violate("S1", "h%d: the agent's log cannot be walked: %v", h.index+1, err)
-			return
-		}
+	a := h.loadAgent(w)
+	if a == nil {
+		return
 	}
 	h.agent, h.up = a, true
+	w.emit(Event{Kind: EventHostLoaded, Host: h.index + 1, Lines: h.disk.lines})
 	h.epoch++
 	h.timerAt = -1
 	h.out = agent.Output{}
@@ -51,9 +46,9 @@ func (h *hostNode) goDown(w *World, down time.Duration) {
 		}
 	}
 	h.switching, h.probing = switching{}, 0
-	h.up, h.crashAtAppend = false, false
+	h.up, h.crashAtAppend, h.reboots = false, false, false
 	h.epoch++
-	w.queue.push(Timer{at: w.now + down, kind: dueHostUp, node: int32(h.index)})
+	h.pushOwn(w, Timer{at: w.now + down, kind: dueHostUp, node: int32(h.index)})
 }
 
 // plannedReboot is the reboot that a deferred activation waits for. It is put
@@ -66,6 +61,7 @@ func (h *hostNode) plannedReboot(w *World) {
 		w.queue.push(Timer{at: w.now + time.Minute, kind: dueReboot, node: int32(h.index)})
 	default:
 		h.reboot(w, h.machine.Between(20*time.Second, 90*time.Second))
+		h.reboots = true
 	}
 }
 
@@ -76,6 +72,7 @@ func (h *hostNode) reboot(w *World, down time.Duration) {
 	}
 	w.effect(scenario.EffectReboot)
 	h.goDown(w, down)
+	h.losePower(w)
 	if h.nextBoot != "" && h.nextBoot != rebooted {
 		h.running = h.nextBoot
 	}
@@ -128,7 +125,7 @@ func (h *hostNode) crash(w *World, f *scenario.Fault, i int) {
 func (h *hostNode) loseDisk(w *World, f *scenario.Fault, i int) {
 	w.effect(scenario.EffectAmnesia)
 	w.reached(i)
-	h.disk = nil
+	h.disk.lines, h.disk.appended, h.disk.torn, h.disk.synced = nil, nil, nil, 0
 	if h.up {
 		h.goDown(w, f.For)
 	}

@@ -27,11 +27,17 @@ type hostNode struct {
 	cfg   agent.Config
 	agent *agent.Agent
 	out   agent.Output
-	disk  []agent.Entry // the agent's log
+	disk  hostDisk
 
 	up      bool
 	epoch   uint32
 	timerAt time.Duration // of the planned timer event; -1: none
+	reboots bool          // it is down by its own reboot, and by no fault
+	// suspended: the machine is, since suspendedAt. slept is how long it was before,
+	// postponed what has gone off since.
+	suspended          bool
+	suspendedAt, slept time.Duration
+	postponed          []Timer
 	// crashAtAppend: the process dies at its next append, and comes up again
 	// after crashDown.
 	crashAtAppend bool
@@ -96,6 +102,7 @@ func (h *hostNode) init(w *World, i int) {
 	}
 	seeds := random.New(w.scenario.Seed, "agent", n)
 	h.cfg = w.scenario.AgentConfig(n)
+	h.disk.init(w, n)
 	h.cfg.Seed, h.cfg.Legacy = seeds.Uint64(), h.kind == LegacyHost
 	w.queue.push(Timer{at: 0, kind: dueHostUp, node: int32(i)})
 }
@@ -106,7 +113,7 @@ func (h *hostNode) instant(w *World) wire.Instant {
 	if offset != 0 {
 		w.effect(scenario.EffectWrongClock)
 	}
-	return wire.Instant{Mono: w.now, Wall: w.wallAt(offset)}
+	return wire.Instant{Mono: h.mono(w), Wall: w.wallAt(offset)}
 }
 
 // clockOffset is by how much the host's wall clock is off.
@@ -128,22 +135,8 @@ func (h *hostNode) step(w *World, in agent.Input) {
 	if len(h.out.Appends)+len(h.out.Requests)+len(h.out.Effects) > 0 {
 		w.mix(uint64(len(h.out.Appends))<<32|uint64(len(h.out.Requests))<<16|uint64(len(h.out.Effects)), uint64(h.out.NextTimer))
 	}
-	if h.crashAtAppend && len(h.out.Appends) > 0 {
-		h.crashAtAppend = false
-		kept := h.machine.IntN(len(h.out.Appends))
-		h.disk = append(h.disk, h.out.Appends[:kept]...)
-		w.emitHostAppended(h, h.out.Appends[:kept])
-		w.effect(scenario.EffectAgentCrashAtAppend)
-		w.reached(h.crashFault)
-		h.goDown(w, h.crashDown)
+	if len(h.out.Appends) > 0 && !h.write(w) {
 		return
-	}
-	if h.disk == nil && len(h.out.Appends) > 0 {
-		h.disk = make([]agent.Entry, 0, 24) // of a rollout
-	}
-	h.disk = append(h.disk, h.out.Appends...)
-	if len(h.out.Appends) > 0 {
-		w.emitHostAppended(h, h.out.Appends)
 	}
 	w.emitHostStepped(h, in)
 	for i := range h.out.Requests {
@@ -163,7 +156,11 @@ func (h *hostNode) step(w *World, in agent.Input) {
 // stays, and plans the next when it comes.
 func (h *hostNode) planTimer(w *World) {
 	next := h.out.NextTimer
-	if next == agent.NoTimer || h.timerAt >= 0 && h.timerAt <= next {
+	if next == agent.NoTimer {
+		return
+	}
+	next += h.slept
+	if h.timerAt >= 0 && h.timerAt <= next {
 		return
 	}
 	h.timerAt = max(next, w.now)
@@ -172,7 +169,7 @@ func (h *hostNode) planTimer(w *World) {
 
 func (h *hostNode) timer(w *World) {
 	h.timerAt = -1
-	if w.now < h.out.NextTimer {
+	if h.mono(w) < h.out.NextTimer {
 		h.planTimer(w)
 		return
 	}

@@ -192,6 +192,10 @@ func (w *World) Agent(n int) *agent.Agent {
 // while its process is down, was last; nil if there was none.
 func (w *World) LastAgent(n int) *agent.Agent { return w.hosts[n-1].agent }
 
+// HostMono is what the monotonic clock of host number n, from 1, shows: it stands
+// while the host is suspended.
+func (w *World) HostMono(n int) time.Duration { return w.hosts[n-1].mono(w) }
+
 // Runs returns the closure that host number n, from 1, runs.
 func (w *World) Runs(n int) wire.Closure { return w.hosts[n-1].running }
 

@@ -262,27 +262,6 @@ func (p *planeNode) crashAtPhase(w *World, e scenario.Effect) {
 	p.crash(w, p.crashDown, p.crashWipe)
 }
 
-// load makes the plane of what is on the disk, if that can be read; otherwise
-// the worker says when to try again.
-func (p *planeNode) load(w *World, now wire.Instant) {
-	if p.opened && w.faults.unreadable() {
-		w.emitPlain(EventRebuildFailed)
-		p.worker.LoadFailed(now)
-		return
-	}
-	loaded := p.walked.Clone()
-	if w.wire { // through its text, as through that of every document
-		restored, err := plane.Restore(p.cfg, p.walked.AppendState(nil))
-		if err != nil {
-			panic(err)
-		}
-		loaded = restored
-	}
-	p.worker.Loaded(now, loaded)
-	p.revoked = p.worker.Plane().Revocations()
-	w.emitSection(driver.Load, nil, 1)
-}
-
 // afterFront carries out what the front asks for after a call.
 func (p *planeNode) afterFront(w *World) {
 	if !p.up {

@@ -26,6 +26,8 @@ type Message struct {
 	epoch   uint32
 	sentAt  time.Duration
 	timeout time.Duration
+	// sentMono is sentAt by the sender's monotonic clock.
+	sentMono time.Duration
 
 	// What the certificate says. The identity is the node's own and does not
 	// change.

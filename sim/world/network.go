@@ -14,7 +14,7 @@ import (
 func (w *World) send(m *Message, s *random.Stream) {
 	w.messages++
 	m.id = w.messages
-	m.sentAt = w.now
+	m.sentAt, m.sentMono = w.now, w.monoOf(m.node)
 	w.mixMessage(m)
 	w.emitMessage(EventSent, m)
 	if m.node >= 0 {
@@ -43,7 +43,7 @@ func (w *World) send(m *Message, s *random.Stream) {
 		}
 	}
 	at := w.now + w.delay(m, s)
-	if at >= m.sentAt+m.timeout {
+	if at >= w.givesUpAt(m) {
 		w.watch(m)
 	}
 	w.pushMessage(dueRequest, worldNodeID, at, 0, m)
@@ -125,7 +125,7 @@ func (w *World) answer(m *Message) {
 		return
 	}
 	at := w.now + w.delay(m, s)
-	if at > m.sentAt+m.timeout {
+	if at > w.givesUpAt(m) && !w.suspended(m.node) {
 		w.emitVanished(m, scenario.Down, scenario.EffectClientTimeout)
 		w.watch(m)
 		return
@@ -138,9 +138,31 @@ func (w *World) answer(m *Message) {
 func (w *World) watch(m *Message) {
 	if !m.duplicate && !m.watched && m.node != manifestNodeID {
 		m.watched = true
-		w.pushMessage(dueGiveUp, m.node, max(w.now, m.sentAt+m.timeout), m.epoch, m)
+		w.pool.hold(m)
+		t := Timer{at: max(w.now, w.givesUpAt(m)), kind: dueGiveUp, node: m.node, epoch: m.epoch, arg: uint64(m.slot)}
+		if m.node >= 0 {
+			w.hosts[m.node].pushOwn(w, t)
+		} else {
+			w.queue.push(t)
+		}
 	}
 }
+
+// givesUpAt is when a client gives a request up, unless it is suspended from now on.
+func (w *World) givesUpAt(m *Message) time.Duration {
+	return w.now + m.timeout - (w.monoOf(m.node) - m.sentMono)
+}
+
+// monoOf is what the monotonic clock of a node shows.
+func (w *World) monoOf(node int32) time.Duration {
+	if node < 0 {
+		return w.now
+	}
+	return w.hosts[node].mono(w)
+}
+
+// suspended reports whether a node is a host that is.
+func (w *World) suspended(node int32) bool { return node >= 0 && w.hosts[node].suspended }
 
 // giveUp is the end of a client's patience (PROTOCOL A6): it closes the connection
 // and goes on as without an answer. What it has sent arrives all the same.
@@ -176,7 +198,7 @@ func (w *World) noAnswer(m *Message, at time.Duration) {
 	if m.duplicate {
 		return
 	}
-	w.pushMessage(dueNoAnswer, m.node, max(min(at, m.sentAt+m.timeout), w.now), m.epoch, m)
+	w.pushMessage(dueNoAnswer, m.node, max(min(at, w.givesUpAt(m)), w.now), m.epoch, m)
 }
 
 func (w *World) downStream(m *Message) *random.Stream {

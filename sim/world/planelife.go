@@ -30,6 +30,7 @@ func (p *planeNode) wipe(w *World) {
 	w.effect(scenario.EffectPlaneWipe)
 	p.base, p.log = nil, nil
 	p.walked = p.newWalk()
+	p.rows.replace(p.walked)
 }
 
 // goDown ends the process's life.
@@ -193,11 +194,6 @@ var planeFaults = []faultHooks{
 				w.reached(i)
 			}
 			w.plane.crash(w, 0, false)
-		},
-		heal: func(w *World) {
-			if p := &w.plane; p.up && !p.started { // it may have been told to be late
-				w.push(duePlaneStart, planeNodeID, w.now+w.scenario.Plane.Start, p.epoch)
-			}
 		}},
 	{kind: scenario.GateCapacity,
 		begin: func(w *World, _ *scenario.Fault, _ int) { w.plane.resize(w) },

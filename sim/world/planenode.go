@@ -27,7 +27,9 @@ type planeNode struct {
 	log        []plane.Entry // the disk, since then
 	walked     *plane.Plane  // what a walk over log gives
 	walkOut    plane.Output  // of the walk; nothing reads it
+	rows       planeRows     // likewise, in the runs that have them
 	flying     []plane.Entry // on their way to the disk
+	flyingRows rowsOf        // and the rows that go with them
 	group      int           // how many entries the last commit began with
 	revoked    driver.Revocations
 	wallOffset time.Duration
@@ -61,6 +63,9 @@ func (p *planeNode) init(w *World) {
 	p.schedule = random.New(w.scenario.Seed, "schedule", 0)
 	p.base = w.adopted.Durable
 	p.walked = p.newWalk()
+	if w.drawRows() {
+		p.keepRows()
+	}
 	p.comeUp(w)
 	w.push(duePlaneStart, planeNodeID, 0, p.epoch)
 }
@@ -82,7 +87,7 @@ func (p *planeNode) comeUp(w *World) {
 		return
 	}
 	front, worker, err := driver.New[*Message](driver.Config{
-		Gate: w.scenario.GateConfig(p.capacity), Batch: w.scenario.Plane.Batch, DiskReserve: diskReserve,
+		Gate: w.scenario.GateConfig(p.capacity), Batch: w.scenario.Plane.Batch, DiskReserve: diskReserve, Rows: p.rows.kept != nil,
 	})
 	if err != nil {
 		panic(err) // the scenario was validated
@@ -90,7 +95,7 @@ func (p *planeNode) comeUp(w *World) {
 	front.Observe(func(fate driver.Fate, r *driver.Request[*Message]) { p.observed(w, fate, r.For) })
 	p.front, p.worker = front, worker
 	p.up, p.started, p.opened = true, false, false
-	p.planned, p.wedged, p.flying, p.alarm = false, false, nil, 0
+	p.planned, p.wedged, p.flying, p.flyingRows, p.alarm = false, false, nil, nil, 0
 	p.revoked = nil // it has not read its log
 	w.emitPlain(EventPlaneUp)
 	if w.step == 0 {
@@ -164,7 +169,7 @@ func (p *planeNode) receive(w *World, m *Message) {
 	m.at = len(p.open)
 	p.open = append(p.open, m)
 	w.emitMessage(EventArrived, m)
-	if w.now+m.wait+w.scenario.Plane.ReplyTimeout > m.sentAt+m.timeout {
+	if w.now+m.wait+w.scenario.Plane.ReplyTimeout > w.givesUpAt(m) {
 		w.watch(m)
 	}
 	if m.gaveUp {

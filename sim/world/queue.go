@@ -1,7 +1,9 @@
 package world
 
 import (
+	"cmp"
 	"math/bits"
+	"slices"
 	"time"
 )
 
@@ -110,6 +112,19 @@ func (q *queue) all() []queued {
 		list = append(list, slot...)
 	}
 	return list
+}
+
+// move gives every timer the instant that at returns for it, which may be earlier
+// than its own and not earlier than now. Timers of one instant keep their order.
+func (q *queue) move(at func(Timer) time.Duration) {
+	all := q.all()
+	slices.SortFunc(all, func(a, b queued) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.order, b.order)) })
+	*q = queue{slot: q.slot, next: q.next}
+	for i := range all {
+		t := all[i].timer()
+		t.at = at(t)
+		q.push(t)
+	}
 }
 
 // begin begins the next slot in which anything is due: near, which is empty,

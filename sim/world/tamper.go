@@ -109,6 +109,13 @@ func (t HostTamper) Crash(down time.Duration) { t.h.goDown(t.w, down) }
 // Run changes the closure that the host runs.
 func (t HostTamper) Run(closure wire.Closure) { t.h.running = closure }
 
+// LoseEntry loses the last entry that was appended to the agent's log.
+func (t HostTamper) LoseEntry() {
+	if d := &t.h.disk; len(d.appended) > 0 {
+		d.appended = d.appended[:len(d.appended)-1]
+	}
+}
+
 // ForgetNextBoot loses what a deferred activation left for the next boot.
 func (t HostTamper) ForgetNextBoot() {
 	if t.h.nextBoot != "" && t.h.nextBoot != rebooted {

@@ -113,7 +113,9 @@ func (w *World) Next() bool {
 	w.step++
 	w.mix(uint64(e.at), uint64(e.kind)<<32|uint64(uint32(e.node)))
 	w.emitStepBegan()
-	w.dispatch(&e)
+	if e.node < 0 || !w.hosts[e.node].asleep(w, &e) {
+		w.dispatch(&e)
+	}
 	if w.violation == nil {
 		w.emitPlain(EventStepEnded)
 	}
