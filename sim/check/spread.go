@@ -32,7 +32,7 @@ type spread struct {
 }
 
 func newSpread(s *Checks) {
-	c := &spread{q: s.inbox(), back: make([]time.Duration, s.World.Scenario().Fleet.Hosts+2)}
+	c := &spread{q: s.inbox(), back: make([]time.Duration, callers(s.World))}
 	s.on(world.EventAdmitted, c.admitted)
 	s.on(world.EventExpired, c.expired)
 	s.on(world.EventAnswered, c.answered)

@@ -151,6 +151,17 @@ func (w *World) NewWalk() *plane.Plane { return w.plane.newWalk() }
 
 // The operator and the hosts.
 
+// OperatorNumber is the number of the operator who sent a request, from 1; 0 if
+// none did.
+func (w *World) OperatorNumber(m *Message) int {
+	for i := range w.operator.identities {
+		if m.identity == &w.operator.identities[i] {
+			return i + 1
+		}
+	}
+	return 0
+}
+
 // Opened are the rollouts that the operator knows to be open, by their index in
 // the scenario, in the order of opening.
 func (w *World) Opened() []int { return w.operator.opened }
