@@ -89,6 +89,7 @@ func Checkers() []Checker {
 		{"S19", newReleases},
 		{"S20", newStorage},
 		{"S26", newTargets},
+		{"S27", newLateness},
 		{"S28", newOperators},
 		{"INV", newInvariants},
 	}

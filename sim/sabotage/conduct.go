@@ -25,6 +25,15 @@ var conductBroken = []Bug{
 			m.Outcome().RetryAfter = time.Second
 		}
 	})},
+	{"S27", "an agent soaks longer than it was told to", SoakingStory, onHost(func(out *agent.Output, _ agent.Input) {
+		for i := range out.Appends {
+			if taken := out.Appends[i].Taken; taken != nil {
+				told := *taken
+				told.Record.SoakSeconds = 60
+				out.Appends[i].Taken = &told
+			}
+		}
+	})},
 	{"S28", "a page begins with the entry that the last one ended with", ReadingStory, onReply(func(_ *world.World, in plane.Input, r *plane.Reply) {
 		if page, is := r.Outcome.Document.(*wire.Page[wire.HostStatus]); is && in.(*plane.QueryHosts).After != "" {
 			page.Items[0].Hostname = in.(*plane.QueryHosts).After

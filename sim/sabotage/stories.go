@@ -154,3 +154,10 @@ func ReadingStory() scenario.Scenario {
 	}
 	return s
 }
+
+// SoakingStory has a long soak.
+func SoakingStory() scenario.Scenario {
+	s := Story(2)
+	s.Rollouts[0].Waves = []time.Duration{8 * time.Minute}
+	return s
+}
