@@ -105,6 +105,9 @@ func (w *World) Open() []*Message { return w.plane.open }
 // plane's process; unset if they are not.
 func (w *World) Revoked(name wire.CommonName) wire.Time { return w.plane.revoked[name] }
 
+// RevokedNames is how many names the plane's process refuses certificates of.
+func (w *World) RevokedNames() int { return len(w.plane.revoked) }
+
 // Files are the manifests of the plane's directory, in the order of reading.
 func (w *World) Files() []*plane.FileManifest { return w.plane.files }
 
