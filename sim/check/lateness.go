@@ -57,8 +57,8 @@ type probeDues struct {
 }
 
 // graceRounds is how many rounds a decision may take: one may have begun too early
-// to count, one brings the result, and one is the grain of the judgement.
-const graceRounds = 4
+// to count, and one brings the result.
+const graceRounds = 2
 
 func newLateness(s *Checks) {
 	sc := s.World.Scenario()
