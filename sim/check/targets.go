@@ -51,7 +51,8 @@ func (c *targets) stepEnded(e *world.Event) {
 			if r.last.State == wire.Pending || !c.l.live.inForce(r.of) && c.replaced(r) {
 				continue
 			}
-			done = done && r.last.State == wire.Converged
+			// What a host runs that converged before the run began, a state need not say.
+			done = done && r.last.State == wire.Converged && w.Scenario().RolloutIndex(r.of.id) >= 0
 			converged = true
 			c.runs = append(c.runs, r.target)
 		}
