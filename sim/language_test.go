@@ -142,7 +142,7 @@ func stopped(t *testing.T, profile string, seed, steps uint64) *Simulation {
 func TestAnyRecordedStateIsAStart(t *testing.T) {
 	begun := map[wire.State]int{}
 	for _, p := range generate.Profiles() {
-		for seed := range uint64(10) {
+		for seed := range uint64(16) {
 			for _, steps := range []uint64{200, 1500, 6000} {
 				w := stopped(t, p.Name, seed, steps)
 				if !w.PlaneStarted() || w.Plane() == nil {

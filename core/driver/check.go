@@ -1,6 +1,11 @@
 package driver
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/refrain-fleet/refrain/core/plane"
+)
 
 // Check verifies the invariants of the driver between two sections, and those of
 // the gate. The error names the one that does not hold. It needs the guard and
@@ -17,7 +22,9 @@ import "fmt"
 //  6. The published revocations are those of entries that are durable: no newer
 //     ones than the plane's.
 //  7. Buffers that are used again are empty: the group that is spare, the news
-//     when there is nothing to announce.
+//     when there is nothing to announce; and the group that is filled has
+//     revocations to publish only if an entry of it revokes.
+//  8. No request that is finished is in the worker's hands.
 func (f *Front[T]) Check(w *Worker[T]) error {
 	if err := f.gate.Check(); err != nil {
 		return err
@@ -147,6 +154,15 @@ func same(a Revocations, b Revocations) bool {
 }
 
 func checkBuffers[T any](_ *Front[T], w *Worker[T]) error {
+	if g := w.next; w.flying != g && g.revocations != nil {
+		logged := w.out.Entries
+		if w.flying != nil {
+			logged = logged[len(w.flying.Entries):]
+		}
+		if !slices.ContainsFunc(logged, func(e plane.Entry) bool { _, is := e.Input.(*plane.Revoke); return is }) {
+			return fmt.Errorf("the group that is filled would publish revocations, and nothing in it revokes")
+		}
+	}
 	if g := w.spare; g != nil && (len(g.Entries) > 0 || len(g.Rows) > 0 || g.revocations != nil || !g.news.empty()) {
 		return fmt.Errorf("the spare group is not empty")
 	}

@@ -79,8 +79,7 @@ func (g *Game) act(ctx context.Context, a scenario.Act) {
 	case scenario.ActChoose:
 		path = "/v1/operator/rollouts/" + url.PathEscape(string(a.Rollout)) + "/choose"
 	case scenario.ActOpen:
-		s := &g.plan.scenario
-		manifest := s.Manifest(&s.Rollouts[s.RolloutIndex(a.Rollout)])
+		manifest := g.plan.scenario.Other(&a)
 		path, body = "/v1/operator/rollouts", manifest.AppendJSON(nil)
 	case scenario.ActClear:
 		path = "/v1/operator/quarantine/clear"

@@ -27,7 +27,7 @@ type refusals struct {
 }
 
 func newRefusals(s *Checks) {
-	c := &refusals{q: s.inbox(), slots: make([]time.Duration, s.World.Scenario().Fleet.Hosts+2)}
+	c := &refusals{q: s.inbox(), slots: make([]time.Duration, callers(s.World))}
 	s.on(world.EventAdmitted, c.admitted)
 	s.on(world.EventRefused, c.refused)
 	s.on(world.EventDropped, c.dropped)

@@ -94,6 +94,8 @@ func Checkers() []Checker {
 		{"S24", newAgentLog},
 		{"S25", newSlicedOpenings},
 		{"S26", newTargets},
+		{"S27", newLateness},
+		{"S28", newOperators},
 		{"INV", newInvariants},
 	}
 }

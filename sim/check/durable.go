@@ -34,14 +34,17 @@ type durable struct {
 	next     uint64 // the number of commits after which to compare
 	loaded   []byte
 	rewalked []byte
+	// refused has what the refusals rest on that wait for their answer.
+	refused refusalsByMessage
 }
 
 func newDurable(s *Checks) {
-	c := &durable{acked: make(map[recordKey]wire.Seq), next: 1}
+	c, l := &durable{acked: make(map[recordKey]wire.Seq), next: 1, refused: make(refusalsByMessage)}, s.ledger()
 	c.wipe()
 	c.adopt(s.World.Start())
 
 	s.on(world.EventCommitted, c.committed)
+	s.on(world.EventStepDone, func(e *world.Event) { c.refused.stepDone(e, l) })
 	s.on(world.EventAnswered, c.answered)
 	s.on(world.EventPlaneDown, c.planeDown)
 	s.on(world.EventPlaneStarted, c.planeStarted)
@@ -93,6 +96,7 @@ func (c *durable) compare(w *world.World, other *plane.Plane, what string) {
 func (c *durable) answered(e *world.Event) {
 	w, m := e.World, e.Message
 	o := m.Outcome()
+	c.refusal(w, m)
 	switch {
 	case m.Kind() == scenario.RouteEvent && o.Code == wire.NoContent && endedOnDisk(w, m):
 		// The number need not be there (E5); that the record is at its end is.
@@ -165,6 +169,7 @@ func (c *durable) planeDown(e *world.Event) {
 	if wiped {
 		c.wipe()
 	}
+	clear(c.refused)
 }
 
 func (c *durable) planeStarted(e *world.Event) {

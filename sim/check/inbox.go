@@ -104,8 +104,8 @@ const perCaller = 4
 func OthersAtMost(capacity int) int { return capacity - min((capacity+3)/4, capacity-1) }
 
 func newInboxModel(s *Checks) *inboxModel {
-	callers := s.World.Scenario().Fleet.Hosts + 2
-	q := &inboxModel{callers: make([]int, callers), polled: make([]polled, callers)}
+	n := callers(s.World)
+	q := &inboxModel{callers: make([]int, n), polled: make([]polled, n)}
 	s.on(world.EventArrived, q.arrived)
 	s.on(world.EventAdmitted, q.admitted)
 	s.on(world.EventRefused, q.refused)
@@ -146,6 +146,10 @@ func (q *inboxModel) arrived(e *world.Event) {
 	*q.requests[m.Slot()] = request{m: m, id: m.ID(), life: q.life, caller: callerOf(w, m), place: atDoor}
 }
 
+// callers is how many callers there can be: hosts from 1, the directory of
+// manifests, and the operators.
+func callers(w *world.World) int { return w.Scenario().Fleet.Hosts + 2 + scenario.MaxOperators }
+
 // callerOf returns the number of who asks, as far as the cap goes (PROTOCOL
 // G6).
 func callerOf(w *world.World, m *world.Message) int {
@@ -153,7 +157,7 @@ func callerOf(w *world.World, m *world.Message) int {
 	case m.FromManifests():
 		return w.Scenario().Fleet.Hosts + 1
 	case m.Identity().Operator:
-		return 0
+		return w.Scenario().Fleet.Hosts + 1 + w.OperatorNumber(m)
 	case m.Host() > 0 && m.Identity() == w.Identity(m.Host()):
 		return m.Host()
 	default: // it shows another host's certificate

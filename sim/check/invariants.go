@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/sim/world"
 )
 
@@ -17,6 +18,7 @@ const smallFleet = 8
 type invariants struct {
 	every         uint64
 	steps, agents uint64
+	sections      uint64
 
 	// last is the request that the reducer was done with last, if its message is
 	// still that of lastID; answered says that it had its answer before.
@@ -35,6 +37,21 @@ func newInvariants(s *Checks) {
 	s.on(world.EventFinished, c.finished)
 	s.on(world.EventStepDone, c.stepDone)
 	s.on(world.EventHostStepped, c.hostStepped)
+	s.on(world.EventSection, c.section)
+}
+
+// section looks at the driver when a commit was taken over, and when wakes were
+// given turns: groups and turns are used again there.
+func (c *invariants) section(e *world.Event) {
+	if e.Section != driver.TakeOver && e.Section != driver.Announce {
+		return
+	}
+	if c.sections++; c.every > 1 && c.sections%16 != 0 {
+		return
+	}
+	if err := e.World.CheckDriver(); err != nil {
+		e.World.Violate("INV", "after the section %v the driver's or the gate's state is inconsistent: %v%s", e.Section, err, c.lastRequest())
+	}
 }
 
 func (c *invariants) stepDone(e *world.Event) {

@@ -2,6 +2,7 @@ package check
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -99,6 +100,21 @@ func (c *isolation) answered(e *world.Event) {
 func (c *isolation) section(e *world.Event) {
 	if (e.Section == driver.TakeOver || e.Section == driver.Load) && e.Count == 1 {
 		c.inForce = maps.Clone(c.l.durable.revoked)
+		c.published(e.World)
+	}
+}
+
+// published judges what the plane refuses by: exactly what is durable, so that no
+// name is let in again by the revocations of an earlier commit (T5).
+func (c *isolation) published(w *world.World) {
+	if got := w.RevokedNames(); got != len(c.inForce) {
+		w.Violate("S10", "the plane refuses certificates by %d revocations; want %d, as many as are durable", got, len(c.inForce))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.inForce)) {
+		if got := w.Revoked(name); got != c.inForce[name] {
+			w.Violate("S10", "the plane refuses the certificates of %s from before %v; want %v, which is durable", name, got, c.inForce[name])
+			return
+		}
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 // together (PROTOCOL G4).
 //
 // What follows without knowing how fast the inbox drains: two slots are at
-// least so far apart that an inbox-full comes back in a second, and at most a
-// second; and a calendar starts again at the front only once it has come to the
+// least so far apart that an inbox-full comes back in a second, and at most so far
+// that one comes back in the longest Retry-After, or a second; and a calendar starts again at the front only once it has come to the
 // longest Retry-After. A Retry-After has whole seconds, so of a slot no more is
 // known than the second that it lies in.
 //
@@ -33,7 +33,7 @@ type spread struct {
 }
 
 func newSpread(s *Checks) {
-	c := &spread{q: s.inbox(), back: make([]time.Duration, s.World.Scenario().Fleet.Hosts+2)}
+	c := &spread{q: s.inbox(), back: make([]time.Duration, callers(s.World))}
 	s.on(world.EventAdmitted, c.admitted)
 	s.on(world.EventExpired, c.expired)
 	s.on(world.EventAnswered, c.answered)
@@ -81,7 +81,12 @@ func (c *spread) judge(w *world.World, m *world.Message) {
 		return
 	}
 	apart := time.Second / time.Duration(w.Capacity())
+	// At most: an inbox-full in the longest Retry-After, and never more than a second.
+	widest := min(w.Scenario().Fleet.Interval/time.Duration(w.Capacity()), time.Second)
+	latest := max(front, c.high+widest) + time.Second
 	switch least := max(front, c.low+apart); {
+	case told >= latest:
+		w.Violate("S16", "%v, is told to retry at %v; want it before %v: at most %v after the slot before it, which was at %v or earlier", m, told, latest, widest, c.high)
 	case told >= least:
 		c.low, c.high = max(least, told-time.Second), told
 	case mayStartAgain:

@@ -29,8 +29,13 @@ func drawFleet(s *scenario.Scenario, p Profile, span time.Duration) {
 	if n := len(s.Rollouts); n > 1 && r.Chance(200) {
 		s.Rollouts[n-1].Target, s.Rollouts[n-1].Own, s.Rollouts[0].Own = s.Rollouts[0].Target, false, false // one closure again, perhaps on another channel
 	}
-	if p.Channels && r.Chance(250) {
+	switch {
+	case !p.Channels:
+	case r.Chance(250):
 		secondChannel(s, &r, span)
+	case r.Chance(60):
+		s.Rollouts = nil // these instead
+		oneClosureTwice(s, &r)
 	}
 }
 

@@ -115,6 +115,7 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	if p.Finish != nil {
 		p.Finish(&s, &r)
 	}
+	drawOperators(&s, p, span)
 	s.Active = span
 	for _, f := range s.Faults {
 		s.Active = max(s.Active, f.At+f.For)

@@ -282,6 +282,38 @@ func operatorRequest(t *TapeRequest, m *world.Message) {
 			CommonName: in.CommonName, RevokedBefore: in.Before, Force: wire.Flag(in.Holder.Force),
 		})
 	default:
+		operatorQuery(t, m.Operator())
+	}
+}
+
+// operatorQuery is the request by which an operator reads.
+func operatorQuery(t *TapeRequest, in plane.Input) {
+	page := url.Values{}
+	limited := func(after string, limit int) {
+		if after != "" {
+			page.Set("after", after)
+		}
+		page.Set("limit", strconv.Itoa(limit))
+	}
+	t.Method, t.Path = "GET", "/v1/operator/"
+	switch in := in.(type) {
+	case *plane.QueryHost:
+		t.Path += "hosts/" + url.PathEscape(string(in.Hostname))
+	case *plane.QueryHosts:
+		t.Path += "hosts"
+		limited(string(in.After), in.Limit)
+	case *plane.QueryRollout:
+		t.Path += "rollouts/" + url.PathEscape(string(in.RolloutID))
+		limited(string(in.After), in.Limit)
+	case *plane.QueryRollouts:
+		t.Path += "rollouts"
+		limited(string(in.After), in.Limit)
+	case *plane.QueryQuarantine:
+		t.Path += "quarantine"
+	case *plane.QueryRevocations:
+		t.Path += "revocations"
+	default:
 		panic("record: no request for the input of an operator")
 	}
+	t.Query = page.Encode()
 }

@@ -26,6 +26,30 @@ var conductBroken = []Bug{
 			m.Outcome().RetryAfter = time.Second
 		}
 	})},
+	{"S27", "an agent soaks longer than it was told to", SoakingStory, onHost(func(out *agent.Output, _ agent.Input) {
+		for i := range out.Appends {
+			if taken := out.Appends[i].Taken; taken != nil {
+				told := *taken
+				told.Record.SoakSeconds = 60
+				out.Appends[i].Taken = &told
+			}
+		}
+	})},
+	{"S28", "a page begins with the entry that the last one ended with", ReadingStory, onReply(func(_ *world.World, in plane.Input, r *plane.Reply) {
+		if page, is := r.Outcome.Document.(*wire.Page[wire.HostStatus]); is && in.(*plane.QueryHosts).After != "" {
+			page.Items[0].Hostname = in.(*plane.QueryHosts).After
+		}
+	})},
+	{"S28", "another manifest under an ID that is open is taken for the same", ReadingStory, onReply(func(_ *world.World, _ plane.Input, r *plane.Reply) {
+		if r.Outcome.Code == wire.ManifestConflict {
+			r.Outcome = wire.Outcome{Code: wire.OK}
+		}
+	})},
+	{"S28", "a page says that nothing follows", ReadingStory, onReply(func(_ *world.World, _ plane.Input, r *plane.Reply) {
+		if page, is := r.Outcome.Document.(*wire.Page[wire.HostStatus]); is {
+			page.Next = ""
+		}
+	})},
 	{"S18", "a poll is not woken for the work that has come", QuietStory, onReply(func(w *world.World, _ plane.Input, _ *plane.Reply) {
 		w.Tamper().Output().Wakes = w.Tamper().Output().Wakes[:0]
 	})},

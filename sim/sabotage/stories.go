@@ -154,3 +154,21 @@ func FaultyStory() scenario.Scenario {
 	}
 	return s
 }
+
+// ReadingStory has an operator who reads page by page and sends another manifest
+// under an ID that is open.
+func ReadingStory() scenario.Scenario {
+	s := Story(3)
+	s.Acts = []scenario.Act{
+		{At: 4 * time.Minute, Kind: scenario.ActRead, List: "hosts", Count: 2},
+		{At: 5 * time.Minute, Kind: scenario.ActOpen, Rollout: "stable@r1", Soak: 9 * time.Minute},
+	}
+	return s
+}
+
+// SoakingStory has a long soak.
+func SoakingStory() scenario.Scenario {
+	s := Story(2)
+	s.Rollouts[0].Waves = []time.Duration{8 * time.Minute}
+	return s
+}

@@ -29,6 +29,8 @@ const (
 	// ActSend is somebody on hosts who sends requests with their certificates,
 	// beside their agents. It is sent once, and nobody waits for the answer.
 	ActSend
+	// ActRead reads a list, a host or a rollout, page by page.
+	ActRead
 
 	actKindEnd
 )
@@ -45,6 +47,15 @@ type Act struct {
 	// Unknown says that the scenario does not have all that the act names, and
 	// that this is meant: the plane is asked about what it has never seen.
 	Unknown bool
+	// By is the number of the operator, from 1; 0 is the first. Count is the limit
+	// of a page of ActRead.
+	By int
+	// List is what ActRead reads; empty for Hosts or Rollout.
+	List string
+	// Before is how long before it certificates were issued that ActRevoke refuses;
+	// 0: all that were issued until then. Soak is the soak time of every wave in
+	// what ActOpen sends; 0: its own.
+	Before, Soak time.Duration
 
 	// Of ActSend: the route, whose name the body has (their own, if it is
 	// zero), an event's kind and number, and how many each host sends at once.
@@ -72,12 +83,12 @@ var actForms = [actKindEnd]actForm{
 	ActResume: {
 		word: "resume", names: []string{"ROLLOUT"}, about: "let a halted rollout go on",
 		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, parseRollout) },
-		print: func(a *Act) string { return string(a.Rollout) }, settings: []setting[Act]{unknownSetting},
+		print: func(a *Act) string { return string(a.Rollout) }, settings: []setting[Act]{bySetting, unknownSetting},
 	},
 	ActChoose: {
 		word: "choose", names: []string{"ROLLOUT"}, about: "put a held rollout in force",
 		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, parseRollout) },
-		print: func(a *Act) string { return string(a.Rollout) }, settings: []setting[Act]{unknownSetting},
+		print: func(a *Act) string { return string(a.Rollout) }, settings: []setting[Act]{bySetting, unknownSetting},
 	},
 	ActClear: {
 		word: "clear", names: []string{"CHANNEL", "CLOSURE"}, about: "clear the quarantine of a closure on a channel",
@@ -86,7 +97,7 @@ var actForms = [actKindEnd]actForm{
 			return takeText(w[1], &a.Closure, wire.ParseClosure)
 		},
 		print:    func(a *Act) string { return string(a.Channel) + " " + string(a.Closure) },
-		settings: []setting[Act]{unknownSetting},
+		settings: []setting[Act]{bySetting, unknownSetting},
 	},
 	ActRevoke: {
 		word: "revoke", names: []string{"HOST"}, about: "revoke a host's certificates",
@@ -101,13 +112,19 @@ var actForms = [actKindEnd]actForm{
 					return FormatDuration(a.For)
 				},
 				parse: func(a *Act, s string) (err error) { a.For, err = parseDuration(s, "1m"); return err }},
-			unknownSetting,
+			beforeSetting, bySetting, unknownSetting,
 		},
 	},
 	ActOpen: {
 		word: "open", names: []string{"ROLLOUT"}, about: "send the manifest of a rollout of the scenario once more",
-		take:  func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, parseRollout) },
-		print: func(a *Act) string { return string(a.Rollout) },
+		take:     func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, parseRollout) },
+		print:    func(a *Act) string { return string(a.Rollout) },
+		settings: []setting[Act]{soakSetting, bySetting},
+	},
+	ActRead: {
+		word: "read", names: []string{"LIST"},
+		about: "read hosts, rollouts, quarantine, revocations, one host or one rollout, page by page",
+		take:  takeList, print: printList, settings: []setting[Act]{limitSetting, bySetting, unknownSetting},
 	},
 	ActSend: {
 		word: "send", names: []string{"ROUTE", "HOSTS"},
@@ -228,6 +245,9 @@ func (a *Act) validate(s *Scenario, has *names) error {
 		return &keyError{"reissue", fmt.Errorf("want times of 0s to %v", longest)}
 	case a.Kind == 0 || a.Kind >= actKindEnd:
 		return fmt.Errorf("kind is %d; want one that there is", a.Kind)
+	}
+	if err := a.validateOperator(s); err != nil {
+		return err
 	}
 	switch a.Kind {
 	case ActResume, ActChoose, ActOpen:

@@ -165,6 +165,9 @@ func (a *Act) unknown(s *Scenario, has *names) []error {
 		}
 	case ActRevoke:
 		host("host", a.Hosts)
+	case ActRead:
+		host("list", a.Hosts)
+		add("list", noRollout, string(a.Rollout), has.rollouts)
 	case ActSend:
 		host("as", a.As)
 		add("rollout", noRollout, string(a.Rollout), has.rollouts)

@@ -12,7 +12,7 @@ func TestAnActNamesWhatTheScenarioHas(t *testing.T) {
 	for _, c := range []struct{ act, want string }{
 		{"resume stable@r9", `f:4:14: act "at 2m resume stable@r9": there is no rollout stable@r9; did you mean stable@r1? want one of stable@r1, edge@r2; or unknown=yes, if that is meant`},
 		{"open stable@r2", `f:4:12: act "at 2m open stable@r2": there is no line rollout stable@r2; did you mean stable@r1?`},
-		{"open stable@r9 unknown=yes", `f:4:22: "unknown=yes": open takes nothing more`},
+		{"open stable@r9 unknown=yes", `f:4:22: "unknown=yes": unknown key; want one of soak, by`},
 		{"clear stabel c1", `f:4:13: act "at 2m clear stabel c1": there is no channel stabel; did you mean stable? want one of stable, edge; or unknown=yes`},
 		{"clear stable c9", `f:4:20: act "at 2m clear stable c9": no rollout of stable has the target c9; did you mean c1?`},
 		{"clear stable c2", `f:4:20: act "at 2m clear stable c2": no rollout of stable has the target c2; did you mean c1?`},

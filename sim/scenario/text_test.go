@@ -40,7 +40,7 @@ func TestABadScenarioNamesThePlaceAndWhatWouldBeRight(t *testing.T) {
 		{"fleet 3\nat soon revoke h1", `f:2:4: "soon": want a duration`},
 		{"fleet 3\nat 2m revoke h1 reissue=soon", `f:2:17: "reissue=soon": want a duration, for instance 1m`},
 		{"fleet 3\nat 2m clear stable", `f:2:7: "clear": want CHANNEL and CLOSURE after it; it is written clear CHANNEL CLOSURE`},
-		{"fleet 3\nat 2m resume stable@r1 now", `f:2:24: "now": want key=value; want one of unknown`},
+		{"fleet 3\nat 2m resume stable@r1 now", `f:2:24: "now": want key=value; want one of by, unknown`},
 		{"fleet 3\nat 2m open stable@r1", `f:2:12: act "at 2m open stable@r1": there is no line rollout stable@r1, nor any other`},
 		{"fleet 3\nconverge 2h", `f:2:10: "2h": want within=DURATION`},
 		{"fleet 3\nactive soon", `f:2:8: "soon": want a duration, for instance 10m`},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
@@ -21,6 +22,29 @@ func (w *World) overTheWire(m *Message) {
 		m.heartbeat.Request = roundTrip(w, "a heartbeat", &wire.HeartbeatRequestSchema, m.heartbeat.Request)
 	case scenario.RouteEvent:
 		m.event.Envelope = roundTrip(w, "an event", &wire.EventEnvelopeSchema, m.event.Envelope)
+	case scenario.RouteOperator:
+		m.operator = w.operatorOverTheWire(m.operator)
+	}
+}
+
+// operatorOverTheWire does the same with the document of an operator, or of the
+// directory of manifests.
+func (w *World) operatorOverTheWire(in plane.Input) plane.Input {
+	switch in := in.(type) {
+	case *plane.OpenRollout:
+		return &plane.OpenRollout{Manifest: roundTrip(w, "a manifest", &wire.ManifestSchema, in.Manifest), Place: in.Place}
+	case *plane.FileManifest:
+		return &plane.FileManifest{Manifest: roundTrip(w, "a manifest of the directory", &wire.ManifestSchema, in.Manifest), Peers: in.Peers}
+	case *plane.ClearQuarantine:
+		q := roundTrip(w, "a quarantine to clear", &wire.QuarantineEntrySchema, wire.QuarantineEntry{Channel: in.Channel, Closure: in.Closure})
+		return &plane.ClearQuarantine{Channel: q.Channel, Closure: q.Closure}
+	case *plane.Revoke:
+		r := roundTrip(w, "a revocation", &wire.RevocationRequestSchema, wire.RevocationRequest{CommonName: in.CommonName, RevokedBefore: in.Before, Force: wire.Flag(in.Holder.Force)})
+		read := *in
+		read.CommonName, read.Before, read.Holder.Force = r.CommonName, r.RevokedBefore, bool(r.Force)
+		return &read
+	default:
+		return in // it has no body
 	}
 }
 
@@ -71,6 +95,31 @@ func (w *World) answerOverTheWire(m *Message, a *agent.Answer) {
 	case scenario.RoutePoll:
 		dispatch := decodeBody(w, &wire.DispatchSchema, answer.Body)
 		m.request.Outcome.Document = &dispatch
+	}
+}
+
+// operatorAnswerOverTheWire reads what an operator is answered from the wire.
+func (w *World) operatorAnswerOverTheWire(m *Message) {
+	var answer wire.Answer
+	m.request.Outcome.Write("", &answer)
+	if answer.Status != m.request.Outcome.Code.Status() {
+		w.Violate("WIRE", "an operator's answer changes on the wire: %d, was %d", answer.Status, m.request.Outcome.Code.Status())
+	}
+	same := func(again wire.Document) {
+		if got := again.AppendJSON(nil); !bytes.Equal(got, answer.Body) {
+			w.Violate("WIRE", "an operator's answer changes on the wire:\n%s\n%s", answer.Body, got)
+		}
+	}
+	switch m.request.Outcome.Document.(type) {
+	case *wire.RolloutStatus:
+		read := decodeBody(w, &wire.RolloutStatusSchema, answer.Body)
+		same(&read)
+	case *wire.HostStatus:
+		read := decodeBody(w, &wire.HostStatusSchema, answer.Body)
+		same(&read)
+	case *wire.RevocationAnswer:
+		read := decodeBody(w, &wire.RevocationAnswerSchema, answer.Body)
+		same(&read)
 	}
 }
 

@@ -108,6 +108,9 @@ func (w *World) Open() []*Message { return w.plane.open }
 // plane's process; unset if they are not.
 func (w *World) Revoked(name wire.CommonName) wire.Time { return w.plane.revoked[name] }
 
+// RevokedNames is how many names the plane's process refuses certificates of.
+func (w *World) RevokedNames() int { return len(w.plane.revoked) }
+
 // Files are the manifests of the plane's directory, in the order of reading.
 func (w *World) Files() []*plane.FileManifest { return w.plane.files }
 
@@ -157,6 +160,17 @@ func (w *World) Log() []plane.Entry { return w.plane.log }
 func (w *World) NewWalk() *plane.Plane { return w.plane.newWalk() }
 
 // The operator and the hosts.
+
+// OperatorNumber is the number of the operator who sent a request, from 1; 0 if
+// none did.
+func (w *World) OperatorNumber(m *Message) int {
+	for i := range w.operator.identities {
+		if m.identity == &w.operator.identities[i] {
+			return i + 1
+		}
+	}
+	return 0
+}
 
 // Opened are the rollouts that the operator knows to be open, by their index in
 // the scenario, in the order of opening.

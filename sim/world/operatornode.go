@@ -1,6 +1,8 @@
 package world
 
 import (
+	"cmp"
+	"strconv"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -9,14 +11,17 @@ import (
 	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
-// operatorNode is the operator: somebody who opens rollouts and does the acts
-// of the scenario, each until the plane has taken it. A rollout that was
+// operatorNode is the operators: they open rollouts and do the acts of the
+// scenario, each until the plane has taken it. A rollout that was
 // opened lies in the plane's manifests directory from then on.
 type operatorNode struct {
-	stream   random.Stream
-	identity wire.Identity
-	opened   []int // rollouts, in the order of opening
-	refused  int   // how many were older than one in force
+	stream random.Stream
+	// identities are those of the operators, from the first on.
+	identities []wire.Identity
+	// pages are where lists go on that are being read, by act.
+	pages   map[int]string
+	opened  []int // rollouts, in the order of opening
+	refused int   // how many were older than one in force
 	// forced are the acts that the plane refused because it knows nobody by the
 	// name: the operator knows better.
 	forced map[int]bool
@@ -30,7 +35,17 @@ const operatorTimeout = 10 * time.Second
 
 func (o *operatorNode) init(w *World) {
 	o.stream = random.New(w.scenario.Seed, "operator", 0)
-	o.identity = wire.Identity{CommonName: "operator-sim." + nameSuffix, Operator: true, Name: "sim"}
+	operators := 1
+	for i := range w.scenario.Acts {
+		operators = max(operators, w.scenario.Acts[i].By)
+	}
+	for i := range operators {
+		name := "sim"
+		if i > 0 {
+			name += strconv.Itoa(i + 1)
+		}
+		o.identities = append(o.identities, wire.Identity{CommonName: "operator-" + name + "." + nameSuffix, Operator: true, Name: name})
+	}
 	for i := range w.scenario.Rollouts {
 		w.queue.push(Timer{at: w.scenario.Rollouts[i].At, kind: dueOperator, node: operatorNodeID, arg: uint64(i)})
 	}
@@ -47,11 +62,17 @@ func (o *operatorNode) act(w *World, i int) {
 	}
 	m := w.pool.take()
 	m.kind, m.node, m.call, m.timeout = scenario.RouteOperator, operatorNodeID, uint64(i), operatorTimeout
-	m.identity, m.notBefore = &o.identity, w.firstIssue()
+	m.identity, m.notBefore = &o.identities[0], w.firstIssue()
 	if i < len(w.scenario.Rollouts) {
 		m.operator = &plane.OpenRollout{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[i])}
 	} else {
-		m.operator = w.actInput(&w.scenario.Acts[i-len(w.scenario.Rollouts)], o.forced[i])
+		a := &w.scenario.Acts[i-len(w.scenario.Rollouts)]
+		m.identity = &o.identities[max(a.By, 1)-1]
+		if a.Kind == scenario.ActRead {
+			m.operator = query(a, o.pages[i])
+		} else {
+			m.operator = w.actInput(a, o.forced[i])
+		}
 	}
 	w.send(m, &o.stream)
 }
@@ -59,7 +80,7 @@ func (o *operatorNode) act(w *World, i int) {
 func (w *World) actInput(a *scenario.Act, force bool) plane.Input {
 	switch a.Kind {
 	case scenario.ActOpen:
-		return &plane.OpenRollout{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[w.scenario.RolloutIndex(a.Rollout)])}
+		return &plane.OpenRollout{Manifest: w.scenario.Other(a)}
 	case scenario.ActResume:
 		return &plane.ResumeRollout{RolloutID: a.Rollout}
 	case scenario.ActChoose:
@@ -67,8 +88,55 @@ func (w *World) actInput(a *scenario.Act, force bool) plane.Input {
 	case scenario.ActClear:
 		return &plane.ClearQuarantine{Channel: a.Channel, Closure: a.Closure}
 	default:
-		return revocationOf(hostCommonName(a.Hosts.First), force)
+		in := revocationOf(hostCommonName(a.Hosts.First), force)
+		if a.Before > 0 {
+			in.Before = w.wallAt(w.plane.wallOffset - a.Before)
+		}
+		return in
 	}
+}
+
+// query is what an operator reads by, after the page that ended with after.
+func query(a *scenario.Act, after string) plane.Input {
+	limit := cmp.Or(a.Count, defaultPage)
+	switch {
+	case a.Rollout != "":
+		return &plane.QueryRollout{RolloutID: a.Rollout, After: wire.Hostname(after), Limit: limit}
+	case a.List == "hosts":
+		return &plane.QueryHosts{After: wire.Hostname(after), Limit: limit}
+	case a.List == "rollouts":
+		return &plane.QueryRollouts{After: wire.RolloutID(after), Limit: limit}
+	case a.List == "quarantine":
+		return &plane.QueryQuarantine{}
+	case a.List == "revocations":
+		return &plane.QueryRevocations{}
+	default:
+		return &plane.QueryHost{Hostname: scenario.HostName(a.Hosts.First)}
+	}
+}
+
+// defaultPage is the limit of a page that a request does not name (PROTOCOL R5).
+const defaultPage = 100
+
+// turn asks for the page that follows, if there is one.
+func (o *operatorNode) turn(w *World, m *Message) {
+	next := ""
+	switch page := m.request.Outcome.Document.(type) {
+	case *wire.Page[wire.HostStatus]:
+		next = page.Next
+	case *wire.Page[wire.RolloutStatus]:
+		next = page.Next
+	case *wire.RolloutStatus:
+		next = string(page.Next)
+	}
+	if next == "" {
+		return
+	}
+	if o.pages == nil {
+		o.pages = make(map[int]string)
+	}
+	o.pages[int(m.call)] = next
+	w.queue.push(Timer{at: w.now, kind: dueOperator, node: operatorNodeID, arg: m.call})
 }
 
 // revocationOf is what a server makes of the request to revoke a host's names.
@@ -90,6 +158,9 @@ func (o *operatorNode) hear(w *World, m *Message, answered bool) {
 		w.queue.push(Timer{at: w.now + operatorRetry, kind: dueOperator, node: operatorNodeID, arg: m.call})
 		return
 	}
+	if w.wire {
+		w.operatorAnswerOverTheWire(m)
+	}
 	if i < len(w.scenario.Rollouts) {
 		if m.request.Outcome.Code == wire.Created || m.request.Outcome.Code == wire.OK {
 			o.note(w, i)
@@ -106,6 +177,9 @@ func (o *operatorNode) hear(w *World, m *Message, answered bool) {
 		o.forced[i] = true
 		w.queue.push(Timer{at: w.now + operatorRetry, kind: dueOperator, node: operatorNodeID, arg: m.call})
 		return
+	}
+	if a.Kind == scenario.ActRead && m.request.Outcome.Code == wire.OK {
+		o.turn(w, m)
 	}
 	if a.Kind != scenario.ActRevoke || m.request.Outcome.Code != wire.OK {
 		return
