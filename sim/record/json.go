@@ -204,8 +204,8 @@ var eventForms = [world.EventKindCount]struct {
 
 	world.EventHostAppended:  {"Entries are on the disk of a host.", (*traceLine).hostAppended},
 	world.EventHostStepped:   {"A host's agent stepped an input; it asks for `requests` and `effects`.", (*traceLine).hostStepped},
-	world.EventHostLoaded:    {"An agent's process came up on what its disk has: `count` bytes.", (*traceLine).hostLines},
-	world.EventHostCompacted: {"An agent's log was compacted to `count` bytes.", (*traceLine).hostLines},
+	world.EventHostLoaded:    {"An agent's process came up on what its disk has: `count` bytes.", (*traceLine).hostCount},
+	world.EventHostCompacted: {"An agent's log was compacted to `count` bytes.", (*traceLine).hostCount},
 	world.EventHostUnsynced:  {"The last `count` entries on the disk of a host were not synced, and are lost with its power.", (*traceLine).hostCount},
 	world.EventHostNoticed:   {"An agent put out a notice.", (*traceLine).hostNoticed},
 	world.EventHostLost:      {"A host lost its disk.", (*traceLine).ofHost},
@@ -221,14 +221,9 @@ func (l *traceLine) ofPlane(*world.Event) { l.Node = "plane" }
 
 func (l *traceLine) ofHost(e *world.Event) { l.Node = string(scenario.HostName(e.Host)) }
 
-func (l *traceLine) hostLines(e *world.Event) {
-	l.ofHost(e)
-	l.Count = len(e.Lines)
-}
-
 func (l *traceLine) hostCount(e *world.Event) {
 	l.ofHost(e)
-	l.Count = e.Count
+	l.Count = e.Count + len(e.Lines)
 }
 
 func (l *traceLine) stepBegan(e *world.Event) {
