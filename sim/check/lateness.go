@@ -16,7 +16,8 @@ import (
 // rounds of probes later at most (PROTOCOL A7, A8).
 //
 // It is judged when a round ends and when a heartbeat is answered, and only while
-// the agent's process runs. After a restart the agent knows by the wall clock since
+// the agent's process runs. All instants are those of the host's monotonic clock,
+// which stands while the machine is suspended. After a restart the agent knows by the wall clock since
 // when something lasts; of a fleet whose clocks are wrong it is judged from the
 // restart on.
 type lateness struct {
@@ -77,12 +78,12 @@ func newLateness(s *Checks) {
 }
 
 func (c *lateness) hostStepped(e *world.Event) {
-	w, h := e.World, &c.hosts[e.Host-1]
+	w, h, now := e.World, &c.hosts[e.Host-1], e.World.HostMono(e.Host)
 	if w.HostKind(e.Host) != world.FullHost {
 		return
 	}
 	for i := range e.AgentOutput.Appends {
-		h.appended(w, &e.AgentOutput.Appends[i])
+		h.appended(now, &e.AgentOutput.Appends[i])
 	}
 	for i := range e.AgentOutput.Notices {
 		if n := &e.AgentOutput.Notices[i]; n.Kind == agent.NoticeRejected {
@@ -91,14 +92,14 @@ func (c *lateness) hostStepped(e *world.Event) {
 	}
 	switch in := e.AgentInput.(type) {
 	case *agent.Started:
-		h.up = w.Now()
+		h.up = now
 		for i := range h.results {
 			if c.clocks {
-				h.results[i].since = w.Now()
+				h.results[i].since = now
 			}
 		}
 	case *agent.Probed:
-		c.probed(w, h, in)
+		c.probed(now, h, in)
 		c.judge(w, e.Host, h)
 	case *agent.HeartbeatAnswered:
 		c.judge(w, e.Host, h)
@@ -115,7 +116,7 @@ func (h *agentDues) of(id wire.RolloutID) *rolloutDues {
 	return &h.rollouts[len(h.rollouts)-1]
 }
 
-func (h *agentDues) appended(w *world.World, entry *agent.Entry) {
+func (h *agentDues) appended(now time.Duration, entry *agent.Entry) {
 	switch entry.Kind {
 	case agent.EntryForgotten:
 		*h.of(entry.RolloutID) = rolloutDues{id: entry.RolloutID}
@@ -124,11 +125,11 @@ func (h *agentDues) appended(w *world.World, entry *agent.Entry) {
 		r.soak, r.known = entry.Taken.Record.Soak(), !bool(entry.Taken.Recovered)
 	}
 	if _, is := entry.Event.Body.(wire.ActivationCompleted); is {
-		h.of(entry.RolloutID).began = w.Now()
+		h.of(entry.RolloutID).began = now
 	}
 }
 
-func (c *lateness) probed(w *world.World, h *agentDues, in *agent.Probed) {
+func (c *lateness) probed(now time.Duration, h *agentDues, in *agent.Probed) {
 	at := slices.Index(c.probes, in.Probe)
 	if at < 0 {
 		return
@@ -137,7 +138,7 @@ func (c *lateness) probed(w *world.World, h *agentDues, in *agent.Probed) {
 		h.results = make([]probeDues, len(c.probes))
 	}
 	if r := &h.results[at]; r.status != in.Status {
-		*r = probeDues{in.Status, w.Now()}
+		*r = probeDues{in.Status, now}
 	}
 }
 
@@ -156,26 +157,26 @@ func (c *lateness) judge(w *world.World, host int, h *agentDues) {
 		}
 		r := h.of(v.Record.RolloutID)
 		if w.Runs(host) != v.Record.TargetClosure || w.Switching(host) != "" {
-			r.stray = w.Now()
+			r.stray = w.HostMono(host)
 		}
 		c.soaking(w, host, h, r)
 	}
 }
 
 func (c *lateness) soaking(w *world.World, host int, h *agentDues, r *rolloutDues) {
-	from := max(r.began, r.stray)
+	now, from := w.HostMono(host), max(r.began, r.stray)
 	passing := max(from, h.up)
 	for i, p := range c.probes {
 		switch {
 		case i >= len(h.results) || h.results[i].status == 0:
-			passing = w.Now() // nothing is known yet
+			passing = now // nothing is known yet
 		case h.results[i].status == wire.Pass:
 			passing = max(passing, h.results[i].since)
 		default:
-			passing = w.Now()
+			passing = now
 			due := max(max(h.results[i].since, from)+w.Scenario().Fleet.Sustained, h.up) + c.grace
-			if w.Now() > due {
-				w.Violate("S27", "h%d soaks in %s, and its probe %s has failed since %v; want Failed by %v: %v of failure and %v for rounds of probes", host, r.id, p, h.results[i].since, due, w.Scenario().Fleet.Sustained, c.grace)
+			if now > due {
+				w.Violate("S27", "h%d soaks in %s, and its probe %s has failed since %v; want Failed by %v: %v of failure and %v for rounds of probes, by its own clock", host, r.id, p, h.results[i].since, due, w.Scenario().Fleet.Sustained, c.grace)
 			}
 		}
 	}
@@ -183,7 +184,7 @@ func (c *lateness) soaking(w *world.World, host int, h *agentDues, r *rolloutDue
 	if c.clocks {
 		soaked = max(from, h.up) + r.soak
 	}
-	if due := max(soaked, passing) + c.grace; r.known && r.began > 0 && w.Now() > due {
-		w.Violate("S27", "h%d still soaks in %s; want Converged by %v: its soak was over at %v, every probe that counts has passed since %v, and %v for rounds of probes", host, r.id, due, soaked, passing, c.grace)
+	if due := max(soaked, passing) + c.grace; r.known && r.began > 0 && now > due {
+		w.Violate("S27", "h%d still soaks in %s; want Converged by %v: its soak was over at %v, every probe that counts has passed since %v, and %v for rounds of probes, by its own clock, which shows %v", host, r.id, due, soaked, passing, c.grace, now)
 	}
 }

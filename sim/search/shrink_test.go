@@ -49,7 +49,7 @@ func firstBroken(t *testing.T, profile string, first uint64, run func(scenario.S
 	if err != nil {
 		t.Fatal(err)
 	}
-	for seed := first; seed < first+200; seed++ {
+	for seed := first; seed < first+1000; seed++ {
 		s := generate.Scenario(seed, p)
 		result, err := run(s, sim.Options{})
 		if err != nil {
@@ -59,7 +59,7 @@ func firstBroken(t *testing.T, profile string, first uint64, run func(scenario.S
 			return seed, s, result.Violation
 		}
 	}
-	t.Fatal("none of 200 seeds breaks anything")
+	t.Fatal("none of 1000 seeds breaks anything")
 	return 0, scenario.Scenario{}, nil
 }
 
