@@ -16,7 +16,7 @@ import (
 
 // planeRows are the tables that a store keeps beside its log: of each commit the rows
 // that its batches named, as they were then. A start reads them, and not the log, as
-// that of sqlite.DB does. In every second run, by chance, the plane's disk has them; in the others
+// that of sqlite.DB does. In one run of four the plane's disk has them; in the others
 // a start takes a copy of what a walk over the log gives, which is cheaper.
 type planeRows struct {
 	kept map[plane.Change]plane.Row // nil: the disk has none
@@ -25,7 +25,7 @@ type planeRows struct {
 }
 
 // rowsOneIn is how many runs there are to one whose plane starts from rows.
-const rowsOneIn = 2
+const rowsOneIn = 4
 
 // systemdRestart is how long systemd waits until it starts a process that ended again
 // (RestartSec of deploy/refrain.service).
