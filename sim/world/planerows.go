@@ -118,13 +118,14 @@ func (r *planeRows) inOrder() []plane.Row {
 // load makes the plane of what is on the disk, if that can be read; otherwise
 // the worker says when to try again.
 func (p *planeNode) load(w *World, now wire.Instant) {
-	if !p.opened && w.faults.unreadable() {
+	unreadable := w.faults.unreadable()
+	if unreadable && !p.opened {
 		// A process that cannot load its log at its start ends; systemd starts it again.
 		w.effect(scenario.EffectStartFailed)
 		p.crash(w, systemdRestart, false)
 		return
 	}
-	if w.faults.unreadable() {
+	if unreadable {
 		w.emitPlain(EventRebuildFailed)
 		p.worker.LoadFailed(now)
 		return
