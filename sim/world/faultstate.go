@@ -140,9 +140,13 @@ func (s *faultState) each(kind scenario.FaultKind, n int, route scenario.Route) 
 	return sum
 }
 
-// unreadable reports whether the disk cannot be read.
+// unreadable reports whether the disk cannot be read now that a load wants to.
 func (s *faultState) unreadable() bool {
-	return slices.ContainsFunc(s.active[scenario.DiskFail], func(a *activeFault) bool { return a.Unreadable && a.left != 0 })
+	at := slices.IndexFunc(s.active[scenario.DiskFail], func(a *activeFault) bool { return a.Unreadable && a.left != 0 })
+	if at >= 0 {
+		s.took(s.active[scenario.DiskFail][at])
+	}
+	return at >= 0
 }
 
 // cut reports whether a partition lets nothing through, and counts nothing.

@@ -16,7 +16,7 @@ import (
 
 // planeRows are the tables that a store keeps beside its log: of each commit the rows
 // that its batches named, as they were then. A start reads them, and not the log, as
-// that of sqlite.DB does. In every second run, by chance, the plane's disk has them; in the others
+// that of sqlite.DB does. In one run of four the plane's disk has them; in the others
 // a start takes a copy of what a walk over the log gives, which is cheaper.
 type planeRows struct {
 	kept map[plane.Change]plane.Row // nil: the disk has none
@@ -25,7 +25,7 @@ type planeRows struct {
 }
 
 // rowsOneIn is how many runs there are to one whose plane starts from rows.
-const rowsOneIn = 2
+const rowsOneIn = 4
 
 // systemdRestart is how long systemd waits until it starts a process that ended again
 // (RestartSec of deploy/refrain.service).
@@ -122,13 +122,14 @@ func (r *planeRows) inOrder() []plane.Row {
 // load makes the plane of what is on the disk, if that can be read; otherwise
 // the worker says when to try again.
 func (p *planeNode) load(w *World, now wire.Instant) {
-	if !p.opened && w.faults.unreadable() {
+	unreadable := w.faults.unreadable()
+	if unreadable && !p.opened {
 		// A process that cannot load its log at its start ends; systemd starts it again.
 		w.effect(scenario.EffectStartFailed)
 		p.crash(w, systemdRestart, false)
 		return
 	}
-	if w.faults.unreadable() {
+	if unreadable {
 		w.emitPlain(EventRebuildFailed)
 		p.worker.LoadFailed(now)
 		return
