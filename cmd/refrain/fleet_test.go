@@ -454,10 +454,10 @@ func TestALineSaysWhatChanged(t *testing.T) {
 	s.events, s.unavailable[1], s.unanswered, s.replays = 3000, 7, 1, 2
 	r.look(s)
 	want := fleetLegend + `
-   time | idle pend actv defr soak conv fail rvtd |   hb/s   ev/s | start  full close  drop  late  disk |  lost replays
-   0:01 | 1000    0    0    0    0    0    0    0 |   17.0    0.0 |     0     0     0     0     0     0 |     0       0
-   0:11 | 1000    0    0    0    0    0    0    0 |   15.3    0.0 |     0     0     0     0     0     0 |     0       0
-   0:12 |  400    0    0    0  600    0    0    0 |    0.0 3000.0 |     0     7     0     0     0     0 |     1       2
+   time | idle pend actv defr soak conv fail rvtd |   hb/s   ev/s | start  full close  drop  late  disk  budg |  lost replays
+   0:01 | 1000    0    0    0    0    0    0    0 |   17.0    0.0 |     0     0     0     0     0     0     0 |     0       0
+   0:11 | 1000    0    0    0    0    0    0    0 |   15.3    0.0 |     0     0     0     0     0     0     0 |     0       0
+   0:12 |  400    0    0    0  600    0    0    0 |    0.0 3000.0 |     0     7     0     0     0     0     0 |     1       2
 `
 	if w.String() != want {
 		t.Errorf("got\n%swant\n%s", w.String(), want)

@@ -132,6 +132,17 @@ func (w *world) startPlane(log []plane.Entry) {
 	w.plane, w.planeLog, w.planeDown = p, append([]plane.Entry(nil), log...), false
 	w.waiters = map[wire.Hostname]func(wire.Outcome){}
 	w.stepPlane(&plane.Started{})
+	w.tick(p)
+}
+
+// tick steps the plane's ticks for as long as it is the world's.
+func (w *world) tick(p *plane.Plane) {
+	w.after(p.Config().TickEvery(), func() {
+		if w.plane == p {
+			w.stepPlane(&plane.Tick{})
+			w.tick(p)
+		}
+	})
 }
 
 // stepPlane steps one input and returns its reply; all else of the output is

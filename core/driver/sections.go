@@ -60,15 +60,6 @@ func (w *Worker[T]) Tick(now wire.Instant, impaired bool) {
 	w.bring(&w.alone)
 }
 
-// TellStorage tells the plane whether anything can be made durable (PROTOCOL G9), and
-// whether disk is scarce (G11).
-func (w *Worker[T]) TellStorage(now wire.Instant) {
-	w.storage = plane.Storage{Unavailable: w.broken, Scarce: w.scarce}
-	w.alone.Reset()
-	w.plane.Step(now, &w.storage, &w.alone)
-	w.bring(&w.alone)
-}
-
 // Take takes a batch and returns how many inputs it has. If there are none and
 // the gate is closed and drained, or the driver was abandoned, the worker ends.
 // It is guarded.

@@ -268,29 +268,6 @@ func (w *Worker[T]) backOff() {
 	w.arm = true
 }
 
-// Broken reports whether the last commit has failed, so that nothing can be made
-// durable (PROTOCOL G9).
-func (w *Worker[T]) Broken() bool { return w.broken }
-
-// FreeDisk says how many bytes of disk are free; a negative number is unknown. It is
-// called before [Worker.Next], as often as the caller likes. Below the reserve the
-// plane is told that disk is scarce, and it is no longer once a quarter more than
-// the reserve is free.
-func (w *Worker[T]) FreeDisk(bytes int64) {
-	reserve := w.cfg.DiskReserve
-	switch {
-	case bytes < 0:
-		w.scarce = false
-	case bytes < reserve:
-		w.scarce = true
-	case bytes >= reserve+reserve/4:
-		w.scarce = false
-	}
-}
-
-// Scarce reports whether less disk is free than the reserve (PROTOCOL G11).
-func (w *Worker[T]) Scarce() bool { return w.scarce }
-
 // Pending returns how many entries are logged and not known to be durable.
 func (w *Worker[T]) Pending() int { return len(w.out.Entries) }
 

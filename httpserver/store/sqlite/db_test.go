@@ -209,6 +209,9 @@ func TestDispatchesView_MatchesPolls(t *testing.T) { // PROTOCOL D2, R1, R2, R3
 	for range 200 {
 		r.Random()
 		r.Commit(s)
+		// What was offered before is offered again (D2).
+		r.Now += plane.ReofferAfter
+		r.Plane.Step(wire.Instant{Mono: r.Now, Wall: r.Wall()}, &plane.Tick{}, new(plane.Output))
 		var want []string
 		for i := range r.Hosts {
 			var out plane.Output
