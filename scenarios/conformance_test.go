@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,6 +72,10 @@ func corpusCases(t *testing.T) (cases []conform.Case) {
 		s, err := scenario.ParseScenario(string(text))
 		if err != nil {
 			return err
+		}
+		if slices.ContainsFunc(s.Acts, func(a scenario.Act) bool { return a.From != "" }) {
+			t.Logf("NOT COMPARED: %s: a heartbeat comes from another address than its host's, and all clients of the player have one", path)
+			return nil
 		}
 		cases = append(cases, conform.Case{Name: path, Scenario: s, Again: "refrain sim conform scenarios/" + path})
 		return nil

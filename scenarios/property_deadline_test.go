@@ -48,6 +48,8 @@ func drawDeadline(t *rapid.T) scenario.Scenario {
 				Kind: scenario.DiskSlow, At: x.SteppedAt, For: time.Nanosecond,
 				Each: x.AdmittedAt + s.Plane.ReplyTimeout + off - x.FinishedAt,
 			}}
+			// What is delayed comes soon once the faults are over.
+			s.Active = x.AdmittedAt + s.Plane.ReplyTimeout + time.Second
 			break
 		}
 	}

@@ -52,11 +52,12 @@ func (o *operator) ask(ctx context.Context, method, path string, body []byte) (s
 	return response.StatusCode, answer, err
 }
 
-// postUntilAnswered repeats a POST until the answer is no 503.
+// postUntilAnswered repeats a POST until the answer is no 503, and no 202: an opening
+// that is under way is asked for again.
 func (o *operator) postUntilAnswered(ctx context.Context, path string, body []byte) (status int, answer []byte, err error) {
 	for {
 		status, answer, err = o.ask(ctx, http.MethodPost, path, body)
-		if err == nil && status != http.StatusServiceUnavailable {
+		if err == nil && status != http.StatusServiceUnavailable && status != http.StatusAccepted {
 			return status, answer, nil
 		}
 		sleep(ctx, 200*time.Millisecond)
