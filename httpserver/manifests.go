@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/benbjohnson/clock"
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,10 +46,6 @@ type manifestFile struct {
 	sum [sha256.Size]byte
 	bad bool
 }
-
-// manifestAsk is how long to wait for an opening that is under way before the plane is
-// asked again.
-const manifestAsk = time.Second
 
 // manifestCaller is the gate's caller for the files. It is no hostname, since it has
 // a colon.

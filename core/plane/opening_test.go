@@ -15,12 +15,12 @@ import (
 
 // slicer steps a plane that opens in slices, beside one that opens at once.
 type slicer struct {
-	t            *rapid.T
-	sliced       *plane.Plane
-	whole        *plane.Plane
-	now          wire.Instant
-	out, walked  plane.Output
-	rows, merged map[plane.Change]string
+	t           *rapid.T
+	sliced      *plane.Plane
+	whole       *plane.Plane
+	now         wire.Instant
+	out, walked plane.Output
+	rows        map[plane.Change]string
 }
 
 func newSlicer(t *rapid.T, slice int) *slicer {
