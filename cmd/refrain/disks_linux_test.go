@@ -1,0 +1,361 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// diskHosts is how many hosts there are on a disk that fails: some with every test,
+// DISK_HOSTS (make disks) where time is taken for it.
+func diskHosts(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("DISK_HOSTS")
+	if text == "" {
+		return 8
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 1000 {
+		t.Fatalf("DISK_HOSTS is %q; want a number of hosts from 1 to 1000", text)
+	}
+	return n
+}
+
+// interval is how long a host of these tests waits between two heartbeats, and between
+// two events: longer if there are many, so that the load of a machine has a limit.
+func (k *killRig) interval() time.Duration {
+	return max(50*time.Millisecond, time.Duration(len(k.hosts))*2*time.Millisecond)
+}
+
+// The phases of a disk.
+const (
+	diskWorked = iota
+	diskFailed
+	diskMended
+	diskPhases
+)
+
+var phaseNames = [diskPhases]string{"before", "while the disk fails", "after"}
+
+// diskTally counts what the hosts are answered.
+type diskTally struct {
+	phase atomic.Int32
+
+	mu         sync.Mutex
+	heartbeats [diskPhases]map[string]int // by phase and answer
+	events     [diskPhases]map[string]int
+	slowest    [diskPhases]time.Duration // of the heartbeats
+}
+
+func newDiskTally() *diskTally {
+	c := new(diskTally)
+	for i := range diskPhases {
+		c.heartbeats[i], c.events[i] = map[string]int{}, map[string]int{}
+	}
+	return c
+}
+
+// event counts an answer to an event.
+func (c *diskTally) event(phase int32, answer string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.events[phase][answer]++
+}
+
+// heartbeat counts the answer to a heartbeat that was sent in a phase.
+func (c *diskTally) heartbeat(phase int32, answer string, took time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heartbeats[phase][answer]++
+	c.slowest[phase] = max(c.slowest[phase], took)
+}
+
+// answerOf is the status of an answer, and the reason if it is a problem.
+func answerOf(status int, body []byte) string {
+	var problem struct{ Reason string }
+	if json.Unmarshal(body, &problem) == nil && problem.Reason != "" {
+		return fmt.Sprintf("%d %s", status, problem.Reason)
+	}
+	return strconv.Itoa(status)
+}
+
+// steadyHeartbeat sends the heartbeat of a host that runs what it was last given.
+func (h *ledgerHost) steadyHeartbeat() string {
+	body := fmt.Sprintf(`{"hostname":%q,"rollout_id":%q,"current_closure":"c1","at":%q}`, h.name, killRollout, time.Now().UTC().Format(time.RFC3339))
+	response, err := h.client.Post(h.rig.demo.url+"/v1/agent/heartbeat", wire.MediaJSON, strings.NewReader(body))
+	if err != nil {
+		return err.Error()
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err.Error()
+	}
+	return answerOf(response.StatusCode, text)
+}
+
+// beat sends heartbeats of every host until the function that it returns is called.
+func (k *killRig) beat(c *diskTally) (stop func()) {
+	ctx, end := context.WithCancel(k.t.Context())
+	var sending sync.WaitGroup
+	for i, h := range k.hosts {
+		sending.Go(func() {
+			pause(ctx, k.interval()*time.Duration(i)/time.Duration(len(k.hosts)))
+			for ctx.Err() == nil {
+				phase, begun := c.phase.Load(), time.Now()
+				c.heartbeat(phase, h.steadyHeartbeat(), time.Since(begun))
+				pause(ctx, k.interval())
+			}
+		})
+	}
+	stop = sync.OnceFunc(func() { end(); sending.Wait() })
+	k.t.Cleanup(stop)
+	return stop
+}
+
+// failingDisk is a disk that a test can make fail.
+type failingDisk struct {
+	fail, mend func()
+	// powerCut drops what only the kernel has, between two processes; nil for a disk
+	// that is the kernel's memory.
+	powerCut func()
+}
+
+// endure lets the disk fail under the real binary while every host sends heartbeats
+// and events: before, meanwhile and after. Then the process is killed, and what was
+// answered 204 has to be in the database.
+func (k *killRig) endure(d failingDisk) *diskTally {
+	k.t.Helper()
+	c := newDiskTally()
+	for _, h := range k.hosts {
+		h.client.Timeout = patience
+		h.answered = func(ctx context.Context, status int, body []byte) {
+			c.event(c.phase.Load(), answerOf(status, body))
+			pause(ctx, k.interval())
+		}
+	}
+	k.start()
+	k.open()
+	goOn := func() { // each host has so many more answers to heartbeats
+		k.t.Helper()
+		phase := c.phase.Load()
+		sum := func() (n int) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			for _, count := range c.heartbeats[phase] {
+				n += count
+			}
+			return n
+		}
+		want := sum() + 5*len(k.hosts)
+		until(k.t, "more heartbeats", func() bool { return sum() >= want })
+	}
+	// Every host runs its closure before its heartbeats say so, so that none of them
+	// has to be logged (H4).
+	k.load(func() {
+		until(k.t, "every host is activated", func() bool { return k.count.Load() >= int64(4*len(k.hosts)) })
+	})
+	for _, h := range k.hosts {
+		if h.acked < 2 {
+			k.t.Fatalf("%s: events up to %d were acknowledged, want 2 at least", h.name, h.acked)
+		}
+	}
+	stopBeats := k.beat(c)
+	k.load(func() {
+		goOn()
+		c.phase.Store(diskFailed)
+		d.fail()
+		until(k.t, "the plane notices", k.impaired)
+		goOn()
+		taken := k.count.Load()
+		goOn()
+		if more := k.count.Load() - taken; more > 0 {
+			k.t.Errorf("%d events were acknowledged while the disk failed", more)
+		}
+		c.phase.Store(diskMended)
+		d.mend()
+		until(k.t, "the plane recovers by itself", func() bool { return !k.impaired() })
+		taken = k.count.Load()
+		until(k.t, "events are taken again", func() bool { return k.count.Load() >= taken+int64(2*len(k.hosts)) })
+		goOn()
+	})
+	stopBeats()
+	k.logTally(c)
+	k.kill()
+	if d.powerCut != nil {
+		d.powerCut()
+	}
+	k.wantAudited("after the disk was mended")
+	k.checkLedger()
+	k.start()
+	k.finish()
+	return c
+}
+
+// impaired reports whether the plane goes on without its disk, or not at all.
+func (k *killRig) impaired() bool {
+	ready, _ := k.ready()
+	return !ready || k.diskless()
+}
+
+func (k *killRig) logTally(c *diskTally) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k.t.Logf("%d hosts", len(k.hosts))
+	for phase, name := range phaseNames {
+		k.t.Logf("%s: heartbeats %v, the slowest %v; events %v", name, c.heartbeats[phase], c.slowest[phase].Round(time.Millisecond), c.events[phase])
+	}
+}
+
+// wantOnly wants the answers to be among some.
+func wantOnly(t *testing.T, what string, got map[string]int, allowed ...string) {
+	t.Helper()
+next:
+	for answer, n := range got {
+		for _, a := range allowed {
+			if answer == a {
+				continue next
+			}
+		}
+		t.Errorf("%s: %d times %s; want only %s", what, n, answer, strings.Join(allowed, ", "))
+	}
+}
+
+// TestAFullDiskUnderSteadyHosts fills the disk while hosts send heartbeats and events.
+func TestAFullDiskUnderSteadyHosts(t *testing.T) { // PROTOCOL E2, G2, G9
+	t.Parallel()
+	dir, grow := smallDisk(t, "256m")
+	k := newKillRig(t, dir, diskHosts(t))
+	k.flags = []string{"--disk-reserve", "0"}
+	c := k.endure(failingDisk{
+		fail: func() {
+			var now syscall.Statfs_t
+			if err := syscall.Statfs(dir, &now); err != nil {
+				t.Fatal(err)
+			}
+			grow(strconv.FormatUint((now.Blocks-now.Bfree)*uint64(now.Bsize)+64<<10, 10))
+		},
+		mend: func() { grow("256m") },
+	})
+	k.wantServed(c)
+}
+
+// wantServed wants every heartbeat to be 200, and every event that was refused while the
+// disk failed to be refused for that.
+func (k *killRig) wantServed(c *diskTally) {
+	k.t.Helper()
+	for phase, name := range phaseNames {
+		wantOnly(k.t, "heartbeats "+name, c.heartbeats[phase], "200")
+		wantOnly(k.t, "events "+name, c.events[phase], "204", "503 store_unavailable", "503 dropped_reply")
+	}
+	if c.events[diskFailed]["503 store_unavailable"] < len(k.hosts) {
+		k.t.Errorf("while the disk failed the events had %v; want %d refusals at least", c.events[diskFailed], len(k.hosts))
+	}
+}
+
+// loopDisk mounts an ext4 file system in a file of a small tmpfs, so that the disk can
+// fail below a file system. It says loudly if it cannot.
+func loopDisk(t *testing.T, options string) (l *loopedDisk) {
+	t.Helper()
+	below, _ := smallDisk(t, "48m")
+	l = &loopedDisk{t: t, image: filepath.Join(below, "image"), filler: filepath.Join(below, "filler"), dir: t.TempDir(), options: options}
+	if err := os.WriteFile(l.image, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(l.image, 40<<20); err != nil {
+		t.Fatal(err)
+	}
+	err := tool("mkfs.ext4", "-q", "-O", "^has_journal", l.image)
+	if err == nil {
+		err = l.mount()
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "NOT RUN: %s, since no ext4 file system can be mounted from a file here: %v\n", t.Name(), err)
+		t.Skip("NOT RUN: wants mkfs.ext4 and a loop device, as root")
+	}
+	t.Cleanup(func() {
+		if err := tool("umount", l.dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// loopedDisk is an ext4 file system in a file.
+type loopedDisk struct {
+	t                           *testing.T
+	image, filler, dir, options string
+}
+
+func (l *loopedDisk) mount() error { return tool("mount", "-o", "loop,"+l.options, l.image, l.dir) }
+
+// powerCut forgets what the kernel has of the file system and what it could not write.
+func (l *loopedDisk) powerCut() {
+	l.t.Helper()
+	if err := tool("umount", l.dir); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := l.mount(); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// tool runs a command; the error has what it printed.
+func tool(name string, args ...string) error {
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// fill leaves no block of the device below that was not written before: to write one
+// fails, and so the next sync.
+func (l *loopedDisk) fill() {
+	l.t.Helper()
+	file, err := os.Create(l.filler)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer file.Close()
+	for block := make([]byte, 4096); err == nil; {
+		_, err = file.Write(block)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		l.t.Fatal(err)
+	}
+}
+
+// TestFailingSyncsUnderSteadyHosts lets the device below the file system refuse blocks,
+// so that fdatasync fails with an error of the device. At last the power is cut.
+func TestFailingSyncsUnderSteadyHosts(t *testing.T) { // PROTOCOL E2, G2, G9
+	t.Parallel()
+	l := loopDisk(t, "errors=continue")
+	k := newKillRig(t, l.dir, diskHosts(t))
+	k.flags = []string{"--disk-reserve", "0"}
+	c := k.endure(failingDisk{
+		fail: l.fill,
+		mend: func() {
+			if err := os.Remove(l.filler); err != nil {
+				t.Fatal(err)
+			}
+		},
+		powerCut: l.powerCut,
+	})
+	t.Log(k.log)
+	k.wantServed(c)
+}
