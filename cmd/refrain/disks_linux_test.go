@@ -202,6 +202,9 @@ func (k *killRig) endure(d failingDisk) *diskTally {
 	}
 	stopBeats()
 	k.kill()
+	for _, h := range k.hosts {
+		h.answered = nil
+	}
 	k.t.Logf("%d hosts", len(k.hosts))
 	for phase, name := range phaseNames {
 		k.t.Logf("%s: heartbeats %v, the slowest %v; events %v", name, c.heartbeats[phase], c.slowest[phase].Round(time.Millisecond), c.events[phase])
@@ -312,8 +315,8 @@ func (k *killRig) wantUnserved(c *diskTally) {
 		if phase != diskWorked && phase != diskMended {
 			heartbeats = append(heartbeats, "503 not_started", "503 dropped_reply")
 		}
-		if phase != diskWorked {
-			events = append(events, "503 dropped_reply", "503 not_started")
+		if phase != diskWorked { // loaded, and not yet tried
+			events = append(events, "503 dropped_reply", "503 not_started", "503 store_unavailable")
 		}
 		wantOnly(k.t, "heartbeats "+name, c.heartbeats[phase], heartbeats...)
 		wantOnly(k.t, "events "+name, c.events[phase], events...)
@@ -396,15 +399,14 @@ func (l *loopedDisk) fill() {
 }
 
 // TestAReadOnlyDiskUnderSteadyHosts lets the file system become read-only as after an
-// error of its own. SQLite cannot open the write-ahead log again on it, so the plane is
-// not started. The kernel makes the file system writable again only after it was
-// unmounted, and the process is started again for that.
+// error of its own, with its files open for writing. The kernel makes it writable again
+// only after it was unmounted, so the process is started again for that.
 func TestAReadOnlyDiskUnderSteadyHosts(t *testing.T) { // PROTOCOL E2, G2, G9
 	t.Parallel()
 	l := loopDisk(t, "errors=remount-ro")
 	k := newKillRig(t, l.dir, diskHosts(t))
 	k.flags = []string{"--disk-reserve", "0"}
-	k.wantUnserved(k.endure(failingDisk{fail: l.breakIt, mend: l.mountAgain, unserved: true, restarts: true}))
+	k.wantServed(k.endure(failingDisk{fail: l.breakIt, mend: l.mountAgain, restarts: true}))
 	k.wantKept()
 }
 
