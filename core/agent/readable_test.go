@@ -32,13 +32,13 @@ func TestEveryLogThatAnAgentWritesCanBeRead(t *testing.T) { // PROTOCOL A1
 		sick := rapid.IntRange(0, 3).Draw(t, "sick") == 0
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			r.now += time.Duration(rapid.SampledFrom([]int{0, 0, 1, 10, 130}).Draw(t, "seconds")) * time.Second
-			switch rapid.IntRange(0, 40).Draw(t, "what") {
+			switch rapid.IntRange(0, 60).Draw(t, "what") {
 			case 0:
 				names := rapid.SampledFrom([]wire.Name{"", "p", "q", "r"})
-				r.flap(rapid.IntRange(1, 800).Draw(t, "rounds"), names.Draw(t, "flapping"), names.Draw(t, "failing"))
+				r.flap(rapid.IntRange(1, 500).Draw(t, "rounds"), names.Draw(t, "flapping"), names.Draw(t, "failing"))
 				l.read(t)
 				continue
-			case 1, 2:
+			case 1, 2, 3:
 				l.crash(t)
 				continue
 			}
@@ -100,6 +100,34 @@ func TestALongLogKeepsSinceWhenAProbeFailsThoughItsResultIsSentAgain(t *testing.
 	}
 	for _, p := range r.view(r1).Record.Probes {
 		equal(t, fmt.Sprintf("probe %s fails since an instant that is known", p.Name), p.FirstFailedAt.IsSet(), p.Status == wire.Fail)
+	}
+}
+
+// PROTOCOL A1, A4
+func TestAPlaneCannotUseUpTheNumbersOfEvents(t *testing.T) {
+	for _, row := range []struct {
+		number  wire.Seq
+		defects int
+	}{{wire.MaxSeq, 1}, {wire.MaxSeq/2 + 1, 1}, {wire.MaxSeq / 2, 0}} {
+		r := on(t, "c0")
+		r.offer(r.dispatch(r1, "c1", 0))
+		r.accept()
+		r.heartbeat(replayFrom(200, row.number)) // it names r1
+		r.activated()
+		r.accept()
+		equal(t, "state", r.state(r1), wire.Converged)
+		equal(t, "defects of a replay", r.noticed(agent.NoticeDefect), row.defects)
+
+		r.heartbeat(ok, snapshotOf(wire.Activating, row.number)) // nothing is outstanding
+		r.accept()
+		equal(t, "defects of a snapshot", r.noticed(agent.NoticeDefect), 2*row.defects)
+		var lines []byte
+		for i := range r.log {
+			lines = r.log[i].AppendLine(lines)
+		}
+		if _, err := agent.Restore(r.cfg, lines); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
