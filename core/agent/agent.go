@@ -192,18 +192,44 @@ func (a *Agent) appendEventAs(p *progress, seq wire.Seq, body wire.EventBody, ou
 
 // forget drops what need not be kept: superseded rollouts of which everything
 // is answered, or which the plane does not know, and the oldest finished ones
-// above the bound (PROTOCOL A1).
+// above the bound (PROTOCOL A1). The oldest goes first: a crash may keep any prefix
+// of the entries, and a log that mentions a superseded rollout but not the newer one
+// would take up the older one again.
 func (a *Agent) forget(out *Output) {
+	a.dropRevoked(out)
 	finished := 0
+	var done []*progress // the newest first
 	for i := len(a.rollouts) - 1; i >= 0; i-- {
 		p := a.rollouts[i]
-		done := p.superseded && (!p.unsent() || p.sending.unknown)
-		if !p.superseded && p.finished() && !p.unsent() {
+		switch {
+		case p.superseded:
+			if !p.unsent() || p.sending.unknown {
+				done = append(done, p)
+			}
+		case p.finished() && !p.unsent():
 			finished++
-			done = (finished > a.cfg.KeepFinished || a.cfg.Legacy) && !a.supersedesUnsent(i)
+			if (finished > a.cfg.KeepFinished || a.cfg.Legacy) && !a.supersedesUnsent(i) {
+				done = append(done, p)
+			}
 		}
-		if done {
-			a.drop(p, out)
+	}
+	for _, p := range slices.Backward(done) {
+		a.drop(p, out)
+	}
+}
+
+// dropRevoked drops superseded rollouts that by the plane's own clock were
+// dispatched later than the one that took their place. The plane has lost them (for
+// instance, it was restored from a backup), and if it opens one again, what the host
+// did about it before must not count.
+func (a *Agent) dropRevoked(out *Output) {
+	for i := len(a.rollouts) - 1; i >= 0; i-- {
+		q := a.rollouts[i]
+		if q.superseded && slices.ContainsFunc(a.rollouts[i+1:], func(p *progress) bool {
+			at := p.rec.DispatchedAt
+			return p.channel == q.channel && at.IsSet() && at.Before(q.rec.DispatchedAt)
+		}) {
+			a.drop(q, out)
 		}
 	}
 }

@@ -30,9 +30,17 @@ func (a *Agent) check(s *wire.Snapshot) error {
 	if !s.State.Active() {
 		return fmt.Errorf("the snapshot is %v; want an active state", s.State)
 	}
+	if s.LastEventSeq > maxUsed {
+		return fmt.Errorf("its last event is %d; want at most %d", s.LastEventSeq, maxUsed)
+	}
 	rec := rollout.FromSnapshot(*s, 0, 0)
 	return a.own(&rec)
 }
+
+// maxUsed bounds the numbers that a plane can say it has used. No rollout has so
+// many events; a number near the largest would leave none for those to come, and
+// the agent could not write them down.
+const maxUsed = wire.MaxSeq / 2
 
 // own verifies a record that was made of something from outside.
 func (a *Agent) own(rec *rollout.Record) error {

@@ -179,25 +179,18 @@ func (a *Agent) takeWaiting(out *Output) bool {
 	return false
 }
 
-// takeUp begins a rollout. The older ones of its channel are superseded; one
-// that by the plane's own clock was dispatched later is forgotten at once. The
-// plane has lost it (for instance, it was restored from a backup), and if it
-// opens it again, what the host did about it before must not count.
+// takeUp begins a rollout. The older ones of its channel are superseded, and what
+// that revokes is dropped afterwards, so that after a crash in between none of them
+// is the newest that the log mentions.
 func (a *Agent) takeUp(t Taken, out *Output) *progress {
 	channel := t.Record.RolloutID.Channel()
-	for i := len(a.rollouts) - 1; i >= 0; i-- {
-		q := a.rollouts[i]
-		if q.channel != channel {
-			continue
-		}
-		if !q.superseded {
+	for _, q := range slices.Backward(a.rollouts) {
+		if q.channel == channel && !q.superseded {
 			out.Notices = append(out.Notices, Notice{Kind: NoticeSuperseded, RolloutID: q.id(), From: q.rec.State, To: q.rec.State})
-		}
-		if at := t.Record.DispatchedAt; at.IsSet() && at.Before(q.rec.DispatchedAt) {
-			a.drop(q, out)
 		}
 	}
 	a.commit(Entry{Kind: EntryTaken, RolloutID: t.Record.RolloutID, Taken: &t}, out)
+	a.dropRevoked(out)
 	return a.rollouts[len(a.rollouts)-1]
 }
 

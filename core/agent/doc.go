@@ -95,7 +95,8 @@
 // L is the highest number of the agent's own log, N the snapshot's
 // lastEventSeq. The first line that fits counts.
 //
-//	 1 ended, or not of this host             ignored: a defect
+//	 1 ended, not of this host, or N above    ignored: a defect
+//	   half of the largest number
 //	 2 known here, superseded here            ignored
 //	 3 known, an event ≤ N is not shown       it and all after it get the numbers
 //	                                          after L and N, and go out

@@ -78,9 +78,80 @@ func TestARolloutIsKeptAsLongAsTheOneItSupersededIsUnsent(t *testing.T) {
 		now.Mono += time.Second
 		a.Step(now, &agent.EventAnswered{ID: id, Answer: agent.Answer{Status: 204}}, &out)
 	}
-	ids := forgotten()
-	slices.Sort(ids)
-	if !slices.Equal(ids, []wire.RolloutID{newer, older}) {
-		t.Errorf("%v are forgotten; want both, since everything is answered", ids)
+	if ids := forgotten(); !slices.Equal(ids, []wire.RolloutID{older, newer}) {
+		t.Errorf("%v are forgotten; want both, since everything is answered, and the older one first", ids)
 	}
+}
+
+// readableAfterAnyCrash restores every prefix of a rig's log. After none of them may
+// a rollout be active that the log had superseded.
+func (r *rig) readableAfterAnyCrash(superseded wire.RolloutID) {
+	r.t.Helper()
+	var lines []byte
+	was := false
+	for i := range r.log {
+		lines = r.log[i].AppendLine(lines)
+		a, err := agent.Restore(r.cfg, lines)
+		if err != nil {
+			r.t.Fatalf("after a crash behind %v: %v", r.log[i], err)
+		}
+		for _, v := range a.Views(nil) {
+			if v.Record.RolloutID == superseded {
+				if was && !v.Superseded {
+					r.t.Fatalf("after a crash behind %v %s is active again", r.log[i], superseded)
+				}
+				was = v.Superseded
+			}
+		}
+	}
+	if !was {
+		r.t.Fatalf("%s was never superseded", superseded)
+	}
+}
+
+// PROTOCOL A1, E8
+func TestACrashWhileRolloutsAreForgottenDoesNotBringBackASupersededOne(t *testing.T) {
+	r := newRig(t)
+	r.cfg.KeepFinished = 1
+	r.make()
+	r.start("c0", agent.ProcessStart)
+	r.offer(r.dispatch(r1, "c1", 0))
+	r.activated()
+	unsent := r.take(agent.RequestEvent)
+	r.converged(r2, "c2")
+	r.converged(e1, "c3")
+	equal(t, "newer", r.state(r2), wire.Converged)
+	r.answer(unsent, agent.Answer{Status: 404})
+	equal(t, "older", r.state(r1), 0)
+	equal(t, "newer", r.state(r2), 0)
+	r.readableAfterAnyCrash(r1)
+}
+
+// PROTOCOL A1, R6
+func TestACrashWhileALaterDispatchIsRevokedDoesNotBringBackASupersededOne(t *testing.T) {
+	r := on(t, "c0")
+	r.offer(r.dispatch(r1, "c1", 0))
+	r.activated()
+	r.advance(5 * minute)
+	r.offer(r.dispatch(r2, "c2", 0))
+	r.activated()
+	d := r.dispatch(r3, "c3", 0)
+	d.EnqueuedAt = d.EnqueuedAt.Add(-2 * minute) // the plane has lost r2
+	r.offer(d)
+	equal(t, "oldest", r.view(r1).Superseded, true)
+	equal(t, "revoked", r.state(r2), 0)
+	r.readableAfterAnyCrash(r1)
+
+	// A crash before it is forgotten: the next process does that.
+	for i := range r.log {
+		if r.log[i].Kind == agent.EntryTaken && r.log[i].RolloutID == r3 {
+			r.log = r.log[:i+1]
+			break
+		}
+	}
+	r.make()
+	equal(t, "revoked", r.view(r2).Superseded, true)
+	r.start("c2", agent.ProcessStart)
+	equal(t, "revoked", r.state(r2), 0)
+	equal(t, "newest", r.view(r3).Superseded, false)
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -104,6 +105,10 @@ const maxDriftRenumbers = 3
 // know that the host runs closure. If an event up to there says just that, its
 // number was used for something else (A4).
 func (a *Agent) drifted(p *progress, from wire.Seq, closure wire.Closure, out *Output) {
+	if from > maxUsed {
+		a.noticeDefect(p.id(), from, 200, fmt.Sprintf("the replay is to begin at %d; want at most %d", from, maxUsed), out)
+		return
+	}
 	p.sending.unknown = false
 	a.reserve(p, from, out)
 	if p.sending.renumbers < maxDriftRenumbers {

@@ -180,7 +180,8 @@ func (p *progress) renumber(seq wire.Seq) error {
 const maxLog = 256
 
 // thin drops outdated events if the log is long: results of probes that have a
-// later result, declarations of the same probes, and what was retracted. A
+// later result, first failures before a later pass, declarations of the same probes,
+// and what was retracted. The record that the rest gives is the same. A
 // probe that flaps through a long soak, or while the plane is away, must not
 // fill the disk. The numbers then have a gap, which a plane takes (PROTOCOL
 // E4). The last event always stays.
@@ -188,7 +189,7 @@ func (p *progress) thin() {
 	if len(p.log) <= maxLog+4*len(p.rec.Probes) {
 		return
 	}
-	overtaken := make(map[wire.Name]bool)
+	overtaken, passed := make(map[wire.Name]bool), make(map[wire.Name]bool)
 	var declared *wire.ProbeTopologyDeclared
 	kept := len(p.log)
 	for i := len(p.log) - 1; i >= 0; i-- {
@@ -198,8 +199,11 @@ func (p *progress) thin() {
 		case wire.ProbeResult:
 			drop = overtaken[b.ProbeName]
 			overtaken[b.ProbeName] = true
+			passed[b.ProbeName] = passed[b.ProbeName] || b.Status == wire.Pass
 		case wire.ProbeFailureFirst:
-			drop = overtaken[b.ProbeName]
+			// A later failure does not take its place: that result may have been
+			// sent again, and then it is the only event with the instant.
+			drop = passed[b.ProbeName]
 		case wire.ProbeTopologyDeclared:
 			drop = declared != nil && slices.Equal(b.Probes, declared.Probes)
 			declared = &b

@@ -29,10 +29,11 @@ type rig struct {
 
 const minute = time.Minute
 
-// r1 and r2 are rollouts of one channel, e1 is of another.
+// r1, r2 and r3 are rollouts of one channel, e1 is of another.
 const (
 	r1 = wire.RolloutID("stable@r1")
 	r2 = wire.RolloutID("stable@r2")
+	r3 = wire.RolloutID("stable@r3")
 	e1 = wire.RolloutID("edge@r1")
 )
 

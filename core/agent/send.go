@@ -269,7 +269,7 @@ func (a *Agent) beginReplay(p *progress, from wire.Seq, out *Output) {
 
 // reserve notes that the plane has used the numbers up to seq (PROTOCOL A4).
 func (a *Agent) reserve(p *progress, seq wire.Seq, out *Output) {
-	if seq > p.lastNumber() && seq <= wire.MaxSeq {
+	if seq > p.lastNumber() {
 		a.commit(Entry{Kind: EntryReserved, RolloutID: p.id(), Seq: seq}, out)
 	}
 }

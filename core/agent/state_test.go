@@ -33,6 +33,7 @@ func operation(t *rapid.T, r *rig, sick bool) agent.Input {
 			in := &agent.HeartbeatAnswered{ID: q.ID, Answer: x, Response: wire.HeartbeatResponse{ReceivedAt: q.Heartbeat.At}}
 			if rapid.Bool().Draw(t, "snapshot") {
 				s := snapshotOf(rapid.SampledFrom(wire.States[:]).Draw(t, "state"), wire.Seq(rapid.IntRange(1, 12).Draw(t, "seq")))
+				s.RolloutID = rapid.SampledFrom([]wire.RolloutID{r1, r1, r1, r2, r3}).Draw(t, "shown")
 				if s.State == wire.Pending {
 					s.LastEventSeq = 0
 				}
@@ -42,8 +43,11 @@ func operation(t *rapid.T, r *rig, sick bool) agent.Input {
 		case agent.RequestEvent:
 			choices = append(choices, &agent.EventAnswered{ID: q.ID, Answer: x})
 		case agent.RequestPoll:
-			id := rapid.SampledFrom([]wire.RolloutID{r1, r2, e1}).Draw(t, "rollout")
+			id := rapid.SampledFrom([]wire.RolloutID{r1, r2, r3, e1}).Draw(t, "rollout")
 			d := r.dispatch(id, rapid.SampledFrom([]wire.Closure{"c1", "c2"}).Draw(t, "target"), rapid.SampledFrom([]time.Duration{0, minute}).Draw(t, "soak"))
+			if rapid.IntRange(0, 3).Draw(t, "set back") == 0 { // the plane's clock
+				d.EnqueuedAt = d.EnqueuedAt.Add(-20 * minute)
+			}
 			d.OnHealthFailure = rapid.SampledFrom([]wire.HealthPolicy{wire.Halt, wire.RollbackAndHalt}).Draw(t, "policy")
 			choices = append(choices, &agent.PollAnswered{ID: q.ID, Answer: x, Dispatch: d})
 		}
