@@ -16,6 +16,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/store/dbfile"
 	"github.com/refrain-fleet/refrain/httpserver/store/storetest"
 )
 
@@ -116,6 +117,41 @@ func TestDiskError_CommitIsAllOrNothing(t *testing.T) { // PROTOCOL E2
 				t.Error(report.Difference)
 			}
 		})
+	}
+}
+
+// TestDiskError_LoadNeedsNoMark makes the mark of what was acknowledged fail along with
+// a commit, as on a disk that became read-only: the durable state is loaded all the same.
+func TestDiskError_LoadNeedsNoMark(t *testing.T) { // PROTOCOL G9
+	t.Cleanup(func() { faults.inject(nil) })
+	faults.inject(nil)
+	s := fresh(t)
+	r := storetest.NewRig(t, 14)
+	r.Random()
+	r.Commit(s)
+	before := r.State()
+	for n := len(r.Out.Entries); len(r.Out.Entries) == n; {
+		r.Random()
+	}
+	entries, rows := r.Batch()
+	faults.inject(func(op fileOp) int32 {
+		if op.wal {
+			return sqlite3.SQLITE_READONLY
+		}
+		return sqlite3.SQLITE_OK
+	})
+	mark := s.files.mark
+	if s.files.mark = new(dbfile.MarkFile); s.files.mark.Sync() == nil {
+		t.Fatal("the mark does not fail: the test is broken")
+	}
+	if err := s.Commit(entries, slices.Values(rows)); err == nil {
+		t.Fatal("the commit succeeded")
+	}
+	storetest.Same(t, "the state while the disk fails", storetest.Loaded(t, s), before)
+	faults.inject(nil)
+	s.files.mark = mark
+	if err := s.Commit(nil, nil); err != nil {
+		t.Errorf("a trial after the disk has recovered: %v", err)
 	}
 }
 

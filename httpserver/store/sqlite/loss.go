@@ -132,7 +132,12 @@ func (db *DB) settle(ctx context.Context) error {
 	db.health.opened(db.lost, last, db.replay)
 	db.health.measured(sizesOf(db.path))
 	db.files.acknowledge(last)
-	return db.files.mark.Sync()
+	if err := db.files.mark.Sync(); err != nil && !db.failing {
+		return err
+	}
+	// While commits fail, a mark that is not on the disk is no reason to load nothing:
+	// it only notices less, and it is synced with the next checkpoint.
+	return nil
 }
 
 // execer runs statements: a connection, or a transaction on one.
