@@ -6,6 +6,7 @@ FUZZTIME ?= 30s
 BENCH    ?= .
 ROUNDS   ?= 200
 ROTATE_AGENTS ?= 200
+DISK_HOSTS ?= 200
 GIANT_HOSTS ?= 150000
 
 # core has no goroutines, which core/purity_test.go verifies, so its own tests
@@ -81,6 +82,10 @@ shrinks: ## shrink twenty planted failures and print how small they become
 kill: ## kill the real binary under load ROUNDS (200) times, damage its log, fill its disk
 	KILL_ROUNDS=$(ROUNDS) $(GO) test ./cmd/refrain -count=1 -timeout 60m -v \
 		-run '^(TestKilledPlanesLoseNothing|TestADamagedWriteAheadLogCostsItsEndOrIsFound|TestAFullDiskIsRefusedAndGotOver)$$'
+
+.PHONY: disks
+disks: ## fill the disk of the real binary, make it read-only, let its syncs fail, under DISK_HOSTS (200) hosts; as root
+	DISK_HOSTS=$(DISK_HOSTS) $(GO) test ./cmd/refrain -count=1 -timeout 20m -v -parallel 1 -run 'UnderSteadyHosts$$'
 
 .PHONY: rotate
 rotate: ## replace certificates and CA of the real binary under the load of ROTATE_AGENTS (200)

@@ -25,9 +25,11 @@ type ledgerHost struct {
 	under ledgerEvent
 	// finish makes it send its Converged.
 	finish, done bool
-	refused      int // answers 503
-	failed       int // no answer
-	wrong        string
+	// answered is called with each answer to an event, if it is set.
+	answered func(ctx context.Context, status int, body []byte)
+	refused  int // answers 503
+	failed   int // no answer
+	wrong    string
 }
 
 // ledgerEvent is an event as it is sent.
@@ -93,6 +95,9 @@ func (h *ledgerHost) send(ctx context.Context) {
 			h.next, h.under = max(1, wire.Seq(from)), ledgerEvent{}
 		default:
 			h.wrong = fmt.Sprintf("event %d is answered %s: %s", h.next, response.Status, answer)
+		}
+		if h.answered != nil {
+			h.answered(ctx, response.StatusCode, answer)
 		}
 	}
 }
