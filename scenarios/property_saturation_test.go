@@ -15,6 +15,7 @@ const (
 	fullInbox   = "a request was refused since the inbox was full"
 	fullShare   = "an event or a poll was refused since only the heartbeats' reserve was free"
 	fullCap     = "a request was refused since its host had four inside"
+	tooQuick    = "a poll was refused since its host had polled ten times at once, and then once a second"
 	reserveUsed = "a heartbeat came in where an event would have been refused"
 	keptSlot    = "a host that came before its slot was held to it"
 	nextSlot    = "a host was given a slot after somebody else's"
@@ -24,10 +25,10 @@ const (
 
 // A reducer that is too slow for what comes: a request is refused exactly if
 // the inbox is full, or a bulk request finds only the reserve of the heartbeats
-// free, or its host has four inside; nothing of what was refused is applied;
+// free, or its host has four inside or polls too often; nothing of what was refused is applied;
 // each refused host is given a slot of its own after those given before, and
 // holds to it; and once the reducer is quick again, everything gets through.
-// PROTOCOL G1, G4, G5, G6
+// PROTOCOL D3, G1, G4, G5, G6
 func TestSaturationRefusesWhomItMayAndSpreadsThem(t *testing.T) { saturationContract.check(t) }
 
 var saturationContract = property{drawSaturation, judgeSaturation, []string{fullInbox, fullShare, fullCap, reserveUsed, keptSlot, nextSlot, newSweep, toldLater}}
@@ -80,12 +81,26 @@ func drawSaturation(t *rapid.T) scenario.Scenario {
 type admission struct {
 	inside
 	capacity, reserve int
+	// polled is, of each host, until when its polls have used up some of the ten that
+	// may come at once, at one a second.
+	polled map[int]time.Duration
+	asked  map[*record.Exchange]bool // polls that have come; one that waited comes back
+}
+
+// came counts a request that was let in.
+func (a *admission) came(x *record.Exchange, now time.Duration) {
+	if x.Kind == scenario.RoutePoll && !a.asked[x] {
+		a.asked[x] = true
+		a.polled[x.Host] = max(a.polled[x.Host], now) + time.Second
+	}
 }
 
 // refuses says why a request has to be refused now; nothing if it has to be let
 // in.
-func (a *admission) refuses(x *record.Exchange) string {
+func (a *admission) refuses(x *record.Exchange, now time.Duration) string {
 	switch {
+	case x.Kind == scenario.RoutePoll && !a.asked[x] && a.polled[x.Host]-now > 9*time.Second:
+		return tooQuick
 	case a.of[x.Host] >= 4:
 		return fullCap
 	case a.all >= a.capacity:
@@ -103,7 +118,10 @@ func judgeSaturation(v *verdict, s scenario.Scenario) {
 	}
 	s = *r.world.Scenario()
 	capacity := s.Plane.Capacity
-	a := admission{capacity: capacity, reserve: min((capacity+3)/4, capacity-1)}
+	a := admission{
+		capacity: capacity, reserve: min((capacity+3)/4, capacity-1),
+		polled: make(map[int]time.Duration), asked: make(map[*record.Exchange]bool),
+	}
 	slots := slots{
 		promised: make(map[int]time.Duration), widest: s.Fleet.Interval,
 		quickest: time.Second / time.Duration(capacity),
@@ -113,16 +131,17 @@ func judgeSaturation(v *verdict, s scenario.Scenario) {
 		x := sight.Exchange
 		switch sight.Kind {
 		case record.SightAdmitted:
-			if why := a.refuses(x); why != "" {
+			if why := a.refuses(x, sight.At); why != "" {
 				v.errorf("at %v a %v of h%d was let in with %d inside, %d of them bulk, %d its own; the rule is: %s",
 					sight.At, x.Kind, x.Host, a.all, a.bulk, a.of[x.Host], why)
 			}
 			if x.Kind == scenario.RouteHeartbeat && a.bulk >= capacity-a.reserve {
 				v.reach(reserveUsed)
 			}
+			a.came(x, sight.At)
 			slots.release(x)
 		case record.SightRefused:
-			why := a.refuses(x)
+			why := a.refuses(x, sight.At)
 			if why == "" || x.Outcome.Code != wire.Saturated {
 				v.errorf("at %v a %v of h%d was refused as %v with %d inside of %d, %d of them bulk, %d its own",
 					sight.At, x.Kind, x.Host, x.Outcome.Code, a.all, capacity, a.bulk, a.of[x.Host])
