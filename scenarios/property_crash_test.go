@@ -142,6 +142,9 @@ func judgeCrash(v *verdict, s scenario.Scenario) {
 				}
 				clear(inHand)
 			case record.SightStarted:
+				if w.Plane() == nil {
+					continue // it died in the same step, and has told nobody anything
+				}
 				if l.compare(v, w); len(l.places) > 0 {
 					v.reach(survived)
 				}

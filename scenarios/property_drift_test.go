@@ -87,6 +87,7 @@ func judgeDrift(v *verdict, s scenario.Scenario) {
 	// An event that arrives after the plane asked is told again, even if its host
 	// hears the question later: it was at it already.
 	arrived := make(map[place]time.Duration)
+	var wiped time.Duration // when the plane went down last: what it had asked is void
 	steady := !slices.ContainsFunc(s.Faults, func(f scenario.Fault) bool { return f.Kind == scenario.NetReorder })
 	taken := make(map[key]time.Duration) // when it was last heard to be taken
 	var met standings
@@ -133,7 +134,7 @@ func judgeDrift(v *verdict, s scenario.Scenario) {
 				if x.Heard.Status != 0 && (x.Heard.Replay != x.Outcome.Replay || x.Heard.ReplayFrom != x.Outcome.ReplayFrom) {
 					v.errorf("h%d heard Replay-From %v (%d), the plane said %v (%d)", x.Host, x.Heard.Replay, x.Heard.ReplayFrom, x.Outcome.Replay, x.Outcome.ReplayFrom)
 				}
-				if at := (place{x.Rollout, x.Host}); steady && x.Heard.Replay && x.Kind == scenario.RouteHeartbeat && has(w, x) && owing[at] == 0 && arrived[at] <= x.SteppedAt {
+				if at := (place{x.Rollout, x.Host}); steady && x.Heard.Replay && x.Kind == scenario.RouteHeartbeat && has(w, x) && owing[at] == 0 && arrived[at] <= x.SteppedAt && x.AnsweredAt > wiped {
 					owing[at] = sight.At + w.Scenario().Fleet.Interval + time.Second
 				}
 				if x.Heard.Replay {
@@ -148,6 +149,7 @@ func judgeDrift(v *verdict, s scenario.Scenario) {
 			}
 			switch {
 			case sight.Kind == record.SightWiped:
+				wiped = sight.At
 				clear(owing) // nobody is there to tell it to
 			case sight.Kind == record.SightArrived && x.Kind == scenario.RouteEvent:
 				at := place{x.Rollout, x.Host}
