@@ -6,6 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/record"
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -176,7 +177,8 @@ func judgeCrash(v *verdict, s scenario.Scenario) {
 }
 
 // A plane that lost its disk, apart from what it lost: two and a half intervals
-// after it is up again, every host is known and reachable, and no operator had
+// after it is up again, and as long as the network holds up a request, every host is
+// known and reachable, and no operator had
 // to do anything. PROTOCOL R6, H1, A5
 func TestAPlaneThatLostItsDiskSeesItsFleetAgainByItself(t *testing.T) { wipeContract.check(t) }
 
@@ -192,6 +194,11 @@ func judgeWipe(v *verdict, s scenario.Scenario) {
 				wiped, due = true, record.Never
 			case sight.Kind == record.SightStarted && wiped:
 				due = sight.At + w.Scenario().Fleet.Interval*5/2
+				for _, f := range w.Scenario().Faults {
+					if f.Kind == scenario.NetReorder { // a host waits until it gives up (A6), and what it sends then is as late
+						due += agent.DefaultRequestTimeout + f.Each
+					}
+				}
 			case sight.Kind == record.SightArrived && wiped && sight.Exchange.Host == 0:
 				asked++
 			}
