@@ -17,8 +17,8 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// diskHosts is how many hosts there are on a disk that fails: some with every test,
-// DISK_HOSTS (make disks) where time is taken for it.
+// diskHosts is how many hosts there are on a disk that fails: some on a full disk with
+// every test, DISK_HOSTS on each kind of disk (make disks) where time is taken for it.
 func diskHosts(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("DISK_HOSTS")

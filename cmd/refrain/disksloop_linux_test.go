@@ -16,6 +16,12 @@ import (
 // fail below a file system. It says loudly if it cannot.
 func loopDisk(t *testing.T, options string) (l *loopedDisk) {
 	t.Helper()
+	if os.Getenv("DISK_HOSTS") == "" {
+		// The kernel's error of a file system is not always seen in time when other tests
+		// mount and write at the same time.
+		fmt.Fprintf(os.Stderr, "NOT RUN: %s, which mounts a file system through a loop device: make disks runs it\n", t.Name())
+		t.Skip("NOT RUN: make disks runs it")
+	}
 	below, _ := smallDisk(t, "48m")
 	l = &loopedDisk{t: t, image: filepath.Join(below, "image"), filler: filepath.Join(below, "filler"), dir: t.TempDir(), options: options}
 	if err := os.WriteFile(l.image, nil, 0o600); err != nil {
