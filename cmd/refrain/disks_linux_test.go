@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,15 +20,7 @@ import (
 // every test, DISK_HOSTS on each kind of disk (make disks) where time is taken for it.
 func diskHosts(t *testing.T) int {
 	t.Helper()
-	text := os.Getenv("DISK_HOSTS")
-	if text == "" {
-		return 8
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > 1000 {
-		t.Fatalf("DISK_HOSTS is %q; want a number of hosts from 1 to 1000", text)
-	}
-	return n
+	return numberFromEnvironment(t, "DISK_HOSTS", 8, 1000)
 }
 
 // interval is how long a host of these tests waits between two heartbeats, and between

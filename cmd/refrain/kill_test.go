@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,18 +20,26 @@ import (
 // KILL_ROUNDS times (make kill) where time is taken for it.
 func killRounds(t *testing.T) int {
 	t.Helper()
-	text := os.Getenv("KILL_ROUNDS")
-	switch {
-	case text == "" && testing.Short():
-		return 2
-	case text == "":
-		return 4
+	few := 4
+	if testing.Short() {
+		few = 2
 	}
-	rounds, err := strconv.Atoi(text)
-	if err != nil || rounds < 1 {
-		t.Fatalf("KILL_ROUNDS is %q; want a number of rounds", text)
+	return numberFromEnvironment(t, "KILL_ROUNDS", few, math.MaxInt)
+}
+
+// numberFromEnvironment is how much a test does: few, unless the variable, which a make
+// target sets, says otherwise.
+func numberFromEnvironment(t *testing.T, variable string, few, most int) int {
+	t.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return few
 	}
-	return rounds
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > most {
+		t.Fatalf("%s is %q; want a number from 1 to %d", variable, text, most)
+	}
+	return n
 }
 
 // checkLedger wants every event that was acknowledged to be on the disk.

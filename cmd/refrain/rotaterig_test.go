@@ -45,15 +45,7 @@ type rotation struct {
 // rotate) where time is taken for it.
 func rotateAgents(t *testing.T) int {
 	t.Helper()
-	text := os.Getenv("ROTATE_AGENTS")
-	if text == "" {
-		return 20
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > 1000 {
-		t.Fatalf("ROTATE_AGENTS is %q; want a number of agents from 1 to 1000", text)
-	}
-	return n
+	return numberFromEnvironment(t, "ROTATE_AGENTS", 20, 1000)
 }
 
 // newRotation issues the certificates, deploys them and starts the plane.
