@@ -154,7 +154,7 @@ func TestRunbooks_EveryBlockIsRun(t *testing.T) {
 }
 
 // TestRunbooks_AreListed wants the list at the head of operations.md to have each
-// runbook: whoever needs one does not know its name.
+// runbook: a reader who needs one does not know its name.
 func TestRunbooks_AreListed(t *testing.T) {
 	text := readText(t, docs+"operations.md")
 	_, list, found := strings.Cut(text, "\n## Runbooks\n")

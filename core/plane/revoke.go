@@ -57,8 +57,8 @@ func (p *Plane) revokeName(name wire.CommonName, before wire.Time, out *Output) 
 }
 
 // judgeHolder says why a name is not to be revoked, or what to warn of. A mistyped
-// name must not look like a revocation while the host works on; and whoever knows
-// better can force it.
+// name must not look like a revocation while the host works on; and an operator
+// who knows better can force it.
 func (p *Plane) judgeHolder(in *Revoke) (refusal, warning string) {
 	h := &in.Holder
 	if !h.Judge {

@@ -21,7 +21,7 @@
 // What a client may cost before it is known who it is has bounds (decision 033): its
 // certificates are refused by number and keys before a signature is looked at, a
 // handshake needs a slot, and at the limit of connections a new one takes the place of
-// one of whoever has the most.
+// one of the address or the certificate that has the most.
 //
 // # The caller's duties
 //

@@ -45,8 +45,8 @@ const (
 
 // limits bound the open connections of a listener. As long as there is space they do
 // nothing. A connection that finds none takes the place of another: the oldest of
-// whoever has the most, be it an address with connections without a verified
-// certificate or a certificate with more than alwaysAllowed.
+// the address that has the most connections without a verified certificate, or of the
+// certificate that has the most, if those are still more and more than alwaysAllowed.
 type limits struct {
 	max    int // 0 for no limit
 	exempt []netip.Prefix

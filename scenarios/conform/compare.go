@@ -20,7 +20,7 @@ func (p *player) answer(s *record.TapeStep) (*Difference, error) {
 		return p.manifestAnswered(s)
 	}
 	if p.gone[s.Request] {
-		return nil, nil // nobody receives it
+		return nil, nil // its client is gone
 	}
 	if !p.until(func() bool { return p.responses[s.Request] != nil || p.atGate(s.Request) }) {
 		return p.differ("the server does not answer"), nil
@@ -53,7 +53,7 @@ func (p *player) atGate(request int) bool {
 }
 
 // manifestAnswered waits until the server has taken what became of a manifest.
-// Nobody sees the answer; if it is a 503 or a 202, the server waits for as long as it was
+// No client sees the answer; if it is a 503 or a 202, the server waits for as long as it was
 // told.
 func (p *player) manifestAnswered(s *record.TapeStep) (*Difference, error) {
 	text := p.tape.Requests[s.Request].Answer.Get(wire.HeaderRetryAfter)
