@@ -5,6 +5,7 @@
 const flagHeight = 18, axisHeight = 24, bandHeight = 17, planeHeight = 52, full = 18;
 let place = {}; // where things are drawn
 let targets = []; // what can be pointed at: { x, y, r, ... } or { x0, x1, y0, y1, ... }
+let words = []; // where words are written on the lanes: { x0, x1, y0, y1 }
 
 function layOut(h) {
   const rows = bandRows();
@@ -63,6 +64,7 @@ function drawLanes() {
   placeFlags(ctx, w);
   layOut(h);
   targets = [];
+  words = [];
   const lanes = lanesShown();
   drawGrid(ctx, w, h);
   ctx.save();
@@ -77,6 +79,7 @@ function drawLanes() {
   }
   drawPlane(ctx, w);
   drawMessages(ctx, lanes, w);
+  for (const lane of lanes) drawLaneWords(ctx, lane, w);
   drawBands(ctx, w);
   drawAxis(ctx, w);
   drawMoments(ctx, w, 0, place.axisAt);
@@ -196,6 +199,7 @@ function label(ctx, text, x, y, width, colour) {
   if (w > width) return;
   ctx.fillStyle = palette.bg; ctx.globalAlpha = 0.9; ctx.fillRect(x - 3, y - 6.5, w + 6, 13); ctx.globalAlpha = 1;
   ctx.fillStyle = colour; ctx.fillText(text, x, y);
+  words.push({ x0: x - 3, x1: x + w + 3, y0: y - 6.5, y1: y + 6.5 });
 }
 
 function drawLane(ctx, lane, w) {
@@ -212,8 +216,6 @@ function drawLane(ctx, lane, w) {
   drawStates(ctx, spans.agent, bars.agent, lane, "agent");
   drawStates(ctx, spans.plane, bars.plane, lane, "plane");
   drawProcess(ctx, spans.process, lane, bars, w);
-  drawWords(ctx, spans.agent, bars.agent, "agent");
-  drawWords(ctx, spans.plane, bars.plane, "plane");
   for (const r of spans.reach) {
     const x0 = Math.max(xOf(r.from), gutter), x1 = Math.min(xOf(r.to), w);
     if (r.state !== 2 || x1 < gutter || x0 > w) continue;
@@ -231,6 +233,18 @@ function drawLane(ctx, lane, w) {
   if (kind) { ctx.fillStyle = palette.muted; ctx.font = fontOf(10); ctx.textAlign = "right"; ctx.fillText(kind, gutter - 8, y + h / 2 + 0.5); ctx.textAlign = "left"; }
   ctx.fillStyle = palette.grid; ctx.fillRect(0, y + h - 1, w, 1);
   targets.push({ x0: 0, x1: w, y0: Math.max(y, lane.pinned ? y : place.hostsAt), y1: y + h, lane });
+}
+
+// drawLaneWords writes what a lane's bars say. It comes after the messages,
+// whose lines cross other lanes and would strike the words out.
+function drawLaneWords(ctx, lane, w) {
+  if (!lane.whole) return;
+  const spans = spansOf(model, lane.host), bars = barsOf(lane), top = lane.pinned ? lane.y : Math.max(lane.y, place.hostsAt);
+  ctx.save();
+  ctx.beginPath(); ctx.rect(gutter, top, w - gutter, lane.y + lane.h - top); ctx.clip();
+  drawWords(ctx, spans.agent, bars.agent, "agent");
+  drawWords(ctx, spans.plane, bars.plane, "plane");
+  ctx.restore();
 }
 
 // drawProcess crosses out the time in which a host's agent is down, and hatches
@@ -284,6 +298,7 @@ function drawWords(ctx, spans, bar, side) {
     ctx.fillStyle = palette.state[s.state]; ctx.fillRect(x - 1, bar.y + 1, ctx.measureText(drawn).width + 3, bar.h - 2);
     ctx.fillStyle = palette["state-ink"];
     ctx.fillText(drawn, x, bar.y + bar.h / 2 + 0.5);
+    words.push({ x0: x - 1, x1: x + ctx.measureText(drawn).width + 2, y0: bar.y + 1, y1: bar.y + bar.h - 1 });
   }
 }
 
@@ -328,13 +343,16 @@ function drawFlags(ctx) {
 }
 
 // drawMoments draws the lines of the moments between two heights. None goes
-// through the axis, whose words it would strike out.
+// through the axis or through the words on a lane, which it would strike out.
 function drawMoments(ctx, w, from, to) {
   for (const m of moments()) {
     const x = Math.round(xOf(m.t)) + 0.5;
     if (x < gutter || x > w || to <= from) continue;
     ctx.strokeStyle = m.colour; ctx.lineWidth = m.width; ctx.setLineDash(m.dash);
-    ctx.beginPath(); ctx.moveTo(x, from); ctx.lineTo(x, to); ctx.stroke();
+    ctx.beginPath(); ctx.moveTo(x, from);
+    const around = words.filter((o) => o.x0 - m.width < x && x < o.x1 + m.width && o.y0 >= from && o.y1 <= to);
+    for (const o of around.sort((a, b) => a.y0 - b.y0)) { ctx.lineTo(x, o.y0); ctx.moveTo(x, o.y1); }
+    ctx.lineTo(x, to); ctx.stroke();
     ctx.setLineDash([]);
   }
 }
