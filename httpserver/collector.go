@@ -28,6 +28,7 @@ var (
 	descPollsWaiting  = describe("refrain_polls_waiting", "Dispatch polls waiting for work.")
 	descPollsPaced    = describe("refrain_polls_paced_total", "Dispatch polls refused because their host polls too often.")
 	descLateReplies   = describe("refrain_late_replies_total", "Replies discarded because they came at or after the deadline.")
+	descSkipped       = describe("refrain_inputs_skipped_total", "Requests that were past their deadline when their turn came, and were not worked on.")
 	descReplaysAsked  = describe("refrain_replays_asked_total", "Answers with X-Nixfleet-Replay-From.")
 	descReplaysPutOff = describe("refrain_replays_put_off_total", "Replays that a heartbeat called for and that were left to a later one, since as many as may be were under way.")
 	descReplays       = describe("refrain_replays_under_way", "Replays under way.")
@@ -46,7 +47,7 @@ var (
 // Describe implements [prometheus.Collector].
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descUnavailable, descInboxDepth, descInboxCapacity, descInboxOldest, descWedged, descPollsWaiting, descPollsPaced, descLateReplies, descReplaysAsked,
+		descUnavailable, descInboxDepth, descInboxCapacity, descInboxOldest, descWedged, descPollsWaiting, descPollsPaced, descLateReplies, descSkipped, descReplaysAsked,
 		descReplaysPutOff, descReplays, descConfirmed, descEvents, descHosts, descDuplicates, descRecords, descHeld, descSuspicions, descLogNumber,
 		descLinesDropped, descLinesLeftOut,
 	} {
@@ -76,6 +77,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descPollsWaiting, float64(inbox.polls))
 	counter(descPollsPaced, inbox.paced)
 	counter(descLateReplies, inbox.stats.LateReplies)
+	counter(descSkipped, inbox.stats.Skipped)
 
 	s := c.metrics.counts()
 	counter(descReplaysAsked, s.ReplaysAsked)

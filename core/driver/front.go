@@ -338,13 +338,23 @@ func (f *Front[T]) settle(now wire.Instant, taken *gate.Taken[*Request[T]], outc
 // drop finishes an input without a reply. finished says that the worker has no
 // more use for it.
 func (f *Front[T]) drop(now wire.Instant, taken *gate.Taken[*Request[T]], finished bool) gate.Disposal {
+	return f.without(now, taken, f.gate.Drop, finished)
+}
+
+// skip finishes an input that was late before the worker came to it.
+func (f *Front[T]) skip(now wire.Instant, taken *gate.Taken[*Request[T]]) {
+	f.without(now, taken, f.gate.Skip, true)
+}
+
+// without finishes an input without a reply, as the gate's end says.
+func (f *Front[T]) without(now wire.Instant, taken *gate.Taken[*Request[T]], end func(time.Duration, gate.Ticket) (gate.Disposal, gate.Refusal), finished bool) gate.Disposal {
 	r := taken.Payload
 	if r == nil {
 		return 0
 	}
 	taken.Payload = nil
 	f.note(Dropped, r)
-	disposal, refusal := f.gate.Drop(now.Mono, taken.Ticket)
+	disposal, refusal := end(now.Mono, taken.Ticket)
 	f.rings = f.rings || f.Drained()
 	f.note(Finished, r)
 	if disposal == gate.Refuse {

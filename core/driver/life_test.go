@@ -171,6 +171,39 @@ func TestDeadline_AnswersAndTheInputStaysTheWorkers(t *testing.T) { // PROTOCOL 
 	}
 }
 
+// What is late when its batch is taken is not stepped, and those behind it are in
+// time for that reason (PROTOCOL G2, decision 043).
+func TestTake_SkipsWhatIsLate(t *testing.T) {
+	r := started(t, nil)
+	answered := r.heartbeat("h1")
+	r.now = time.Second
+	overdue := r.heartbeat("h2")
+	r.now = 4 * time.Second
+	inTime := r.heartbeat("h3")
+	r.now = 5 * time.Second
+	r.front.Expire(r.instant())
+	r.hear()
+	r.want(answered, wire.Timeout)
+	r.now = 6 * time.Second // nobody has looked for deadlines since
+	if n := r.worker.Take(r.instant()); n != 1 {
+		t.Fatalf("%d inputs are to be stepped, want the one that is in time", n)
+	}
+	if got := r.worker.Current(); got != inTime {
+		t.Fatalf("%v is to be stepped, want the heartbeat of h3", got.Input)
+	}
+	r.hear()
+	r.want(overdue, wire.Timeout)
+	r.settle()
+	r.want(inTime, wire.OK)
+	stats := r.front.Gate().Stats()
+	if stats.Skipped != 2 || stats.LateReplies != 0 {
+		t.Errorf("%d were skipped and %d replies were late, want 2 and none", stats.Skipped, stats.LateReplies)
+	}
+	if !r.front.Impaired() {
+		t.Error("the plane is not told that it has not heard everybody (PROTOCOL L2)")
+	}
+}
+
 func TestImpairment_IsToldWithTheNextTick(t *testing.T) { // PROTOCOL L2
 	r := started(t, nil)
 	for i := range capacity {

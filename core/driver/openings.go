@@ -82,19 +82,19 @@ func (w *Worker[T]) continues() bool {
 	return len(w.front.held) > 0 && w.openings.sealed == nil && (w.flying == nil || w.flying.opened == nil)
 }
 
-// takeOpenings notes which openings of a new batch the worker has begun with, and
-// drops those whose deadline has come.
-func (w *Worker[T]) takeOpenings(now wire.Instant) {
+// sift skips the inputs of a new batch that are late already: nobody waits for
+// them, and stepping them would make those behind them late as well (PROTOCOL
+// G2, decision 043). It notes which openings the worker has begun with.
+func (w *Worker[T]) sift(now wire.Instant) {
 	f := w.front
 	f.batch = slices.DeleteFunc(f.batch, func(taken gate.Taken[*Request[T]]) bool {
-		if manifestOf(taken.Payload.Input) == nil {
-			return false
-		}
-		if taken.Payload.answered {
-			f.drop(now, &taken, true)
+		if f.gate.Late(now.Mono, taken.Ticket) {
+			f.skip(now, &taken)
 			return true
 		}
-		f.gate.Accept(taken.Ticket, true)
+		if manifestOf(taken.Payload.Input) != nil {
+			f.gate.Accept(taken.Ticket, true)
+		}
 		return false
 	})
 }
@@ -136,8 +136,8 @@ func (w *Worker[T]) Continue(now wire.Instant) {
 		if r == nil {
 			continue // abandoned
 		}
-		if !o.begun && r.answered {
-			f.drop(now, &taken, true)
+		if !o.begun && f.gate.Late(now.Mono, taken.Ticket) {
+			f.skip(now, &taken)
 			continue
 		}
 		if o.taken, o.next = true, nil; o.begun {

@@ -76,7 +76,7 @@ func (w *Worker[T]) Take(now wire.Instant) int {
 	// A request that was admitted after a batch was taken rings again, so one
 	// that is not full was all there was.
 	w.more = len(f.batch) == w.cfg.Batch
-	w.takeOpenings(now)
+	w.sift(now)
 	if len(f.batch) == 0 {
 		return 0
 	}

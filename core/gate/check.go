@@ -181,7 +181,7 @@ func (g *Gate[T]) checkEnds() error {
 	if s.Admitted != g.inbox.admitted {
 		return fmt.Errorf("%d tickets were given, %d inputs admitted", g.inbox.admitted, s.Admitted)
 	}
-	if ends := s.Settled + s.Dropped + s.Flushed + uint64(g.inbox.depth); ends != s.Admitted {
+	if ends := s.Settled + s.Dropped + s.Skipped + s.Flushed + uint64(g.inbox.depth); ends != s.Admitted {
 		return fmt.Errorf("%d inputs were admitted, %d have ended or are inside", s.Admitted, ends)
 	}
 	return nil

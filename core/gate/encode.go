@@ -60,7 +60,7 @@ func (c *calendar) appendState(dst []byte) []byte {
 func (s Stats) appendState(dst []byte) []byte {
 	for _, n := range [...]uint64{
 		s.Offered, s.Admitted, s.Taken, s.Settled, s.Dropped, s.Flushed, s.Delivered, s.LateReplies,
-		s.RefusedByCap, s.RefusedByReserve, s.RefusedOutside, s.ClockReversals, s.Accepted,
+		s.RefusedByCap, s.RefusedByReserve, s.RefusedOutside, s.ClockReversals, s.Accepted, s.Skipped,
 	} {
 		dst = binary.AppendUvarint(dst, n)
 	}

@@ -28,8 +28,8 @@ import (
 //  5. Every input has a class; bulk inputs are counted rightly, and no more of
 //     them are inside than their share.
 //  6. Callers are counted rightly, and none has more than PerHost inside.
-//  7. Every input ends once: those admitted are settled, dropped, flushed or
-//     inside.
+//  7. Every input ends once: those admitted are settled, dropped, skipped,
+//     flushed or inside.
 //  8. Every request is answered once: those offered, and those refused outside,
 //     were delivered to, were refused, or are waiting. Every reply of the
 //     reducer was either delivered or late.
@@ -214,8 +214,16 @@ func (g *Gate[T]) late(now time.Duration, caller Caller, accepted bool) Refusal 
 // progress (PROTOCOL G7).
 func (g *Gate[T]) Progress(now time.Duration) { g.progress = g.advance(now) }
 
-// finish takes a finished input out of the inbox.
+// finish takes an input that the reducer has worked on out of the inbox.
 func (g *Gate[T]) finish(now time.Duration, call string, ticket Ticket) (caller Caller, deadline time.Duration, answered bool) {
+	if g.inbox.find(ticket) != nil {
+		g.drain.finish(now)
+	}
+	return g.leave(now, call, ticket)
+}
+
+// leave takes a taken input out of the inbox.
+func (g *Gate[T]) leave(now time.Duration, call string, ticket Ticket) (caller Caller, deadline time.Duration, answered bool) {
 	s := g.inbox.find(ticket)
 	if s == nil {
 		panic(fmt.Sprintf("gate: %s of %s: no such input is inside", call, ticket))
@@ -225,7 +233,6 @@ func (g *Gate[T]) finish(now time.Duration, call string, ticket Ticket) (caller 
 	}
 	caller, deadline, answered = s.caller, s.deadline, s.answered
 	g.progress = now
-	g.drain.finish(now)
 	g.remove(now, ticket.slot)
 	return caller, deadline, answered
 }
@@ -348,7 +355,7 @@ func (g *Gate[T]) State() State { return g.state }
 // Impaired reports whether, since it was last called or since the start,
 // requests of some host may have been refused through the plane's own fault: an
 // offer was refused since the gate was not started or closed, or since the
-// whole inbox was full; or a flush removed an input. The plane credits such
+// whole inbox was full; or a flush removed an input; or one was skipped. The plane credits such
 // time to its hosts (PROTOCOL L2). Refusals by the per-host cap do not count,
 // since otherwise one flooding host could switch off the liveness judgement of
 // all hosts; nor do those by the reserve, which lets heartbeats in while other

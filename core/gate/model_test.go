@@ -153,6 +153,29 @@ func (m *model) finish(now time.Duration, number int, dropped bool) (gate.Dispos
 	}
 }
 
+// late says whether an input has had its answer, or its deadline has come.
+func (m *model) late(now time.Duration, number int) bool {
+	m.at(now)
+	in := m.inside[slices.IndexFunc(m.inside, func(in input) bool { return in.number == number })]
+	return in.answered || m.now >= m.deadline(in)
+}
+
+// skip ends an input that is late and was not worked on.
+func (m *model) skip(now time.Duration, number int) (gate.Disposal, gate.Refusal) {
+	m.at(now)
+	i := slices.IndexFunc(m.inside, func(in input) bool { return in.number == number })
+	in := m.inside[i]
+	m.lastFinish = m.now
+	m.remove(i)
+	m.stats.Skipped++
+	m.unheard = true
+	if in.answered {
+		return gate.Discard, gate.Refusal{}
+	}
+	m.answer(in.request, "timeout")
+	return gate.Refuse, m.refuse(in.caller, wire.Timeout)
+}
+
 func (m *model) remove(i int) {
 	m.inside = slices.Delete(m.inside, i, i+1)
 	if len(m.inside) == 0 {

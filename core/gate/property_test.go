@@ -113,9 +113,13 @@ func (w *walk) step() {
 		w.offer(now)
 	case 0, 1, 2:
 		w.take(now, rapid.IntRange(0, 3).Draw(w.T, "max"))
-	case 3, 4, 5, 6:
+	case 3, 4, 5:
 		if number, ok := w.someTaken(); ok {
 			w.settle(now, number)
+		}
+	case 6:
+		if number, ok := w.someTaken(); ok {
+			w.skip(now, number)
 		}
 	case 7:
 		if number, ok := w.someTaken(); ok {
@@ -203,6 +207,24 @@ func (w *walk) settle(now time.Duration, number int) {
 	disposal, refusal := w.gate.Settle(now, w.tickets[number])
 	w.twin.Settle(now, w.tickets[number])
 	w.finished(now, number, false, disposal, refusal)
+}
+
+// skip asks whether an input is late, and skips it if so.
+func (w *walk) skip(now time.Duration, number int) {
+	late := w.gate.Late(now, w.tickets[number])
+	w.twin.Late(now, w.tickets[number])
+	if want := w.model.late(now, number); late != want {
+		w.Fatalf("at %s: t%d is late: %t, want %t", now, number, late, want)
+	}
+	if !late {
+		return
+	}
+	disposal, refusal := w.gate.Skip(now, w.tickets[number])
+	w.twin.Skip(now, w.tickets[number])
+	delete(w.tickets, number)
+	if wantDisposal, wantRefusal := w.model.skip(now, number); disposal != wantDisposal || refusal != wantRefusal {
+		w.Fatalf("at %s: t%d, skipped: %s %s, want %s %s", now, number, disposal, refusal, wantDisposal, wantRefusal)
+	}
 }
 
 func (w *walk) drop(now time.Duration, number int) {

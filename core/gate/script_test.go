@@ -22,7 +22,7 @@ import (
 //	    what each returned. Callers may be a range: h1..h9.
 //
 // The calls are start, close, offer <callers> <class>, take <max>, settle
-// <tickets>, drop <tickets>, expire, flush, refuse <callers> <reason>, impaired
+// <tickets>, drop <tickets>, skip <tickets> (those that are late), expire, flush, refuse <callers> <reason>, impaired
 // and look. After each the invariants are checked.
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
@@ -127,11 +127,18 @@ func (s *script) call(now time.Duration, call string, args []string) []string {
 		for _, taken := range s.gate.Take(now, most, nil) {
 			say("%s %s", taken.Payload, taken.Ticket)
 		}
-	case "settle", "drop":
+	case "settle", "drop", "skip":
 		for _, name := range args {
 			end := s.gate.Settle
-			if call == "drop" {
+			switch call {
+			case "drop":
 				end = s.gate.Drop
+			case "skip":
+				if !s.gate.Late(now, s.tickets[name]) {
+					say("%s in time", name)
+					continue
+				}
+				end = s.gate.Skip
 			}
 			disposal, refusal := end(now, s.tickets[name])
 			if disposal == gate.Refuse {

@@ -14,10 +14,12 @@ type Stats struct {
 	Admitted uint64
 	// Taken is the number of inputs that were handed to the reducer.
 	Taken uint64
-	// Settled and Dropped are the ways in which an input finishes; Flushed ones
-	// leave without having been taken.
+	// Settled and Dropped are the ways in which an input finishes; Skipped ones
+	// were taken when they were late, and not worked on; Flushed ones leave
+	// without having been taken.
 	Settled uint64
 	Dropped uint64
+	Skipped uint64
 	Flushed uint64
 	// Delivered and LateReplies are the two ends of a reply: LateReplies were
 	// discarded since they came at or after their deadline (PROTOCOL G2).
@@ -77,6 +79,7 @@ func (s Stats) String() string {
 	write("taken", s.Taken)
 	write("settled", s.Settled)
 	write("dropped", s.Dropped)
+	write("skipped", s.Skipped)
 	write("flushed", s.Flushed)
 	write("delivered", s.Delivered)
 	write("late_replies", s.LateReplies)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/scenario"
 	"github.com/refrain-fleet/refrain/sim/world"
@@ -52,13 +53,14 @@ func (c *refusals) refused(e *world.Event) {
 }
 
 // dropped: the loop drops an input without a reply only if a fault makes
-// it, if the plane is being built again, or if the process ends.
+// it, if the input is late, if the plane is being built again, or if the process
+// ends.
 func (c *refusals) dropped(e *world.Event) {
 	w, m := e.World, e.Message
 	if c.q.rebuilding || c.q.closing {
 		return
 	}
-	if w.MayDropReply(m) || opens(m.Operator()) != nil && c.q.prior.answered && !c.q.prior.stepped { // S22
+	if late := c.q.prior.answered || w.Now() >= c.q.prior.deadline; w.MayDropReply(m) || late && !c.q.prior.stepped { // S11
 		return
 	}
 	w.Violate("S6", "the loop drops %v, without a reply; want one, since there is no fault, rebuild or shutdown that drops it", m)
@@ -204,14 +206,25 @@ func (c *room) stepped(e *world.Event) {
 }
 
 // steppings is S11: a reply is never delivered late, what was refused is never
-// stepped, and what is inside is stepped once or not at all.
-type steppings struct{ q *inboxModel }
+// stepped, nor what is late already when the reducer takes it (decision 043), and
+// what is inside is stepped once or not at all.
+type steppings struct {
+	q     *inboxModel
+	taken time.Duration // when the batch was taken
+}
 
 func newSteppings(s *Checks) {
-	c := &steppings{s.inbox()}
+	c := &steppings{q: s.inbox()}
+	s.on(world.EventSection, c.section)
 	s.on(world.EventStepping, c.stepping)
 	s.on(world.EventFinished, c.finished)
 	s.on(world.EventAnswered, c.answered)
+}
+
+func (c *steppings) section(e *world.Event) {
+	if e.Section == driver.Take {
+		c.taken = e.World.Now()
+	}
 }
 
 func (c *steppings) stepping(e *world.Event) {
@@ -227,6 +240,8 @@ func (c *steppings) stepping(e *world.Event) {
 		w.Violate("S11", "%v, is stepped by the reducer; want it not stepped, since it is not in the inbox", m)
 	case was.stepped:
 		w.Violate("S11", "%v, is stepped by the reducer twice; want once", m)
+	case was.deadline <= c.taken && opens(m.Operator()) == nil: // S25 judges those
+		w.Violate("S11", "%v, is stepped by the reducer; want it skipped, since it was taken %v after its deadline", m, c.taken-was.deadline)
 	}
 }
 

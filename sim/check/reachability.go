@@ -56,6 +56,7 @@ type hostHeard struct {
 func newReachability(s *Checks) {
 	c := &reachability{l: s.ledger(), q: s.inbox(), hosts: make([]hostHeard, s.World.Scenario().Fleet.Hosts+1)}
 	s.on(world.EventRefused, c.refused)
+	s.on(world.EventDropped, c.dropped)
 	s.on(world.EventStepping, c.stepping)
 	s.on(world.EventStepDone, c.stepDone)
 	s.on(world.EventNoticed, c.noticed)
@@ -95,6 +96,12 @@ func (c *reachability) refused(e *world.Event) {
 	case wire.Saturated:
 		c.away = c.away || c.q.full(w) && c.q.count() < 4
 	}
+}
+
+// dropped: what a host said is not heard, since the plane came to it too late.
+func (c *reachability) dropped(e *world.Event) {
+	late := c.q.prior.answered || e.World.Now() >= c.q.prior.deadline
+	c.away = c.away || late && !c.q.prior.stepped && !c.q.rebuilding && !c.q.closing
 }
 
 func (c *reachability) stepping(e *world.Event) {

@@ -3,6 +3,7 @@ package sabotage
 import (
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -134,6 +135,12 @@ var admissionBroken = []Bug{
 	{"S11", "what was refused is stepped", CrowdedStory, func() *Saboteur {
 		return &Saboteur{OnRefused: func(w *world.World, m *world.Message) { stepping(w, m, w.Tamper().Input(m)) }}
 	}},
+	{"S11", "what was answered at its deadline is taken and stepped", WedgedStory, onAnswer(func(w *world.World, m *world.Message) {
+		if m.Outcome().Code == wire.Timeout {
+			w.Tamper().Emit(world.Event{Kind: world.EventSection, Section: driver.Take})
+			stepping(w, m, w.Tamper().Input(m))
+		}
+	})},
 	{"S11", "what nobody sent is stepped", QuietStory, func() *Saboteur {
 		return &Saboteur{OnStepping: func(w *world.World, m *world.Message, in plane.Input) {
 			stepping(w, new(world.Message), in)

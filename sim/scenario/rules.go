@@ -24,7 +24,7 @@ var rules = []Rule{
 	{"S8", "an answer has Replay-From always when a gap calls for it, and otherwise only when drift does, with the last event number of the plane's record (PROTOCOL H2, E6, E7)"},
 	{"S9", "a heartbeat that names no rollout is answered with a snapshot of each active record of its host, as it is, in the order of their IDs, but for those that are put off; every other with none (PROTOCOL H3, H6, H9)"},
 	{"S10", "nothing about a host changes by a request with another host's certificate, and nothing at all by a refused request; a name is revoked if the plane knows its holder or the request forces it, and both names of a host together (PROTOCOL T3 to T5, T7, E6, E7)"},
-	{"S11", "a reply is delivered before the request's deadline or not at all; a refused request is never given to the reducer, an admitted one at most once (PROTOCOL G1, G2)"},
+	{"S11", "a reply is delivered before the request's deadline or not at all; a refused request is never given to the reducer, an admitted one at most once, and not if it is late when its turn comes (PROTOCOL G1, G2)"},
 	{"S12", "a host is reachable, unreachable or never seen by the plane's own clock, with time that the plane was impaired credited; agents' clocks are only shown (PROTOCOL L1 to L3, H1)"},
 	{"S13", "a poll is offered what is queued for its host, and nothing that is quarantined, halted, held or superseded; when work for a host is queued, its waiting polls are woken (PROTOCOL D1, D2, R1 to R3, R6)"},
 	{"S14", "a host is dispatched only when the turn of its wave has come, and a rollout is shown in the state that follows from its hosts (PROTOCOL R2, R4)"},
