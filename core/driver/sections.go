@@ -60,9 +60,9 @@ func (w *Worker[T]) Tick(now wire.Instant, impaired bool) {
 	w.bring(&w.alone)
 }
 
-// Take takes a batch and returns how many inputs it has. If there are none and
-// the gate is closed and drained, or the driver was abandoned, the worker ends.
-// It is guarded.
+// Take takes a batch and returns how many inputs it took; those that are late
+// among them are skipped. If there are none and the gate is closed and drained, or
+// the driver was abandoned, the worker ends. It is guarded.
 func (w *Worker[T]) Take(now wire.Instant) int {
 	w.more, w.openings.turn = false, len(w.front.held) > 0
 	if w.endIfOver() || w.plane == nil {
@@ -70,15 +70,15 @@ func (w *Worker[T]) Take(now wire.Instant) int {
 	}
 	f := w.front
 	f.batch = f.gate.Take(now.Mono, w.cfg.Batch, f.batch[:0])
-	if len(f.batch) == 0 {
+	took := len(f.batch)
+	if took == 0 {
 		return 0
 	}
 	// A request that was admitted after a batch was taken rings again, so one
 	// that is not full was all there was.
-	w.more = len(f.batch) == w.cfg.Batch
-	w.sift(now)
-	if len(f.batch) == 0 {
-		return 0
+	w.more = took == w.cfg.Batch
+	if w.sift(now); len(f.batch) == 0 {
+		return took
 	}
 	for i := range f.batch {
 		w.batch = append(w.batch, f.batch[i].Payload)
@@ -86,7 +86,7 @@ func (w *Worker[T]) Take(now wire.Instant) int {
 	w.out.BeginBatch()
 	w.at = 0
 	w.stage = stageStepping
-	return len(f.batch)
+	return took
 }
 
 // endIfOver ends the worker if nothing is left to do or the driver was abandoned.
