@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver/store"
 	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 	"github.com/refrain-fleet/refrain/scenarios/conform"
@@ -75,6 +76,11 @@ func (s *dyingStores) Wipe() error {
 	*s.lost++
 	s.life++
 	return nil
+}
+
+// Restore implements [conform.Stores].
+func (s *dyingStores) Restore(entries []plane.Entry) error {
+	return conform.RestoreFile(s.path(), entries)
 }
 
 // Discard implements [conform.Stores].

@@ -33,7 +33,7 @@ func TestAFaultOfEveryKindCountsThatItTookEffect(t *testing.T) {
 	lines := map[scenario.FaultKind]string{
 		scenario.ReducerWedge: "at 1m reducer wedge for=20s", scenario.ReducerSlow: "at 1m reducer slow each=1s for=1m",
 		scenario.ReplyDrop: "at 30s reply drop count=1", scenario.GateCapacity: "at 20s gate capacity size=1 for=5m\nat 1m reducer wedge for=20s\nat 1m2s send heartbeat *",
-		scenario.PlaneRestart: "at 1m plane restart for=5s", scenario.PlaneCrash: "at 1m plane crash for=5s", scenario.PlaneWipe: "at 1m plane wipe for=5s",
+		scenario.PlaneRestart: "at 1m plane restart for=5s", scenario.PlaneCrash: "at 1m plane crash for=5s", scenario.PlaneWipe: "at 1m plane wipe for=5s", scenario.PlaneRestore: "at 1m plane restore back=20s for=5s",
 		scenario.PlaneSuspend: "at 1m plane suspend for=30s", scenario.PlaneClock: "at 1m plane clock each=1h", scenario.PlaneLate: "at 1m plane late for=10s",
 		scenario.DiskSlow: "at 30s disk slow each=1s for=1m", scenario.DiskFail: "at 30s disk fail for=20s", scenario.DiskScarce: "at 30s disk scarce for=20s", scenario.NetDrop: "at 1m net drop rate=500 for=2m",
 		scenario.NetDup: "at 1m net dup rate=500 for=2m", scenario.NetDelay: "at 1m net delay each=1s for=2m", scenario.NetReorder: "at 1m net reorder each=1s for=2m",

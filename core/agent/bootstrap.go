@@ -13,6 +13,10 @@ import (
 func (a *Agent) bootstrap(snapshots []wire.Snapshot, out *Output) {
 	for i := range snapshots {
 		s := &snapshots[i]
+		if s.State == wire.Failed {
+			a.compareFailed(s, out)
+			continue
+		}
 		if err := a.check(s); err != nil {
 			out.Notices = append(out.Notices, Notice{Kind: NoticeDefect, RolloutID: s.RolloutID, Status: 200, Detail: err.Error()})
 			continue
@@ -23,6 +27,18 @@ func (a *Agent) bootstrap(snapshots []wire.Snapshot, out *Output) {
 			a.recover(s, out)
 		}
 	}
+}
+
+// compareFailed follows the snapshot of a record that has failed: a plane whose state
+// is older than what it had acknowledged may lack the rollback (PROTOCOL H8). There is
+// nothing that an agent could take from it.
+func (a *Agent) compareFailed(s *wire.Snapshot, out *Output) {
+	p := a.find(s.RolloutID)
+	if p == nil || p.superseded || s.Hostname != a.cfg.Hostname {
+		a.ignore(s, "it has failed, and nothing is known here that came after", out)
+		return
+	}
+	a.beginReplay(p, s.LastEventSeq+1, out)
 }
 
 // check says why a snapshot cannot be followed.

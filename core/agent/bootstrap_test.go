@@ -26,6 +26,14 @@ func snapshotOf(state wire.State, last wire.Seq) wire.Snapshot {
 	return s
 }
 
+// failedSnapshot is that of a record that has failed, of a plane that was restored
+// (PROTOCOL H8).
+func failedSnapshot(last wire.Seq, host wire.Hostname) wire.Snapshot {
+	s := snapshotOf(wire.Soaking, last)
+	s.State, s.Hostname = wire.Failed, host
+	return s
+}
+
 // confirmed returns the snapshot as a confirmation makes it: nothing of the
 // agent's own has been taken.
 func confirmed(last wire.Seq) wire.Snapshot {
@@ -99,6 +107,11 @@ func TestEverySnapshotIsFollowedAsTheTableSays(t *testing.T) { // PROTOCOL A4
 		state    wire.State
 	}{
 		{1, "an ended record", converged, ended, whole, "", wire.Converged},
+		{4, "the plane was restored to before the rollback", reverted, failedSnapshot(8, "h1"), wholeRevert, "RollbackComplete#9", wire.Reverted},
+		{1, "a failed record of another host", reverted, failedSnapshot(8, "h2"), wholeRevert, "", wire.Reverted},
+		{1, "a failed record that is not known", fresh("c1"), failedSnapshot(8, "h1"), "", "", 0},
+		{1, "a failed record of which nothing is lacking", failed, failedSnapshot(3, "h1"),
+			"DispatchAck#1 ActivationStarted#2 ActivationFailed#3", "", wire.Failed},
 		{1, "another host's", fresh("c1"), foreign, "", "", 0},
 		{3, "an earlier life used all numbers", converged, snapshotOf(wire.Activating, 9),
 			"DispatchAck#1 ActivationStarted#2 ActivationCompleted#10 ProbeTopologyDeclared#11 Converged#12",

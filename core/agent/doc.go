@@ -119,6 +119,9 @@
 //	   host does not run the target, or will  the truth
 //	   not after a boot
 //
+// A snapshot that is Failed (H8) is followed by line 4 alone, if the rollout is known
+// and not superseded, and is ignored otherwise.
+//
 // An event is shown (line 3) if the snapshot's state has what it leads to:
 // DispatchAck by any state but Pending, ActivationStarted by its instant,
 // ActivationDeferred by Deferred or Soaking, ActivationCompleted by Soaking. An
@@ -167,9 +170,9 @@
 //
 // # What cannot be healed
 //
-// Snapshots are of active records only (H3). An agent that loses its disk while
-// it rolls back leaves the record Failed, and so does a plane that is restored
-// to a state before the rollback. A request of an earlier life that arrives
+// Snapshots are of active records, and nothing is taken from that of a record that
+// has failed (H3, H8). An agent that loses its disk while it rolls back leaves the
+// record Failed. A request of an earlier life that arrives
 // after the disk was lost may end a record for good; the agent then keeps
 // trying its Converged, ever more rarely.
 //

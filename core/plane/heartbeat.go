@@ -29,7 +29,7 @@ func (p *Plane) heartbeat(in *Heartbeat, out *Output) {
 	answer.Outcome.Code = wire.OK
 	answer.Outcome.Heartbeat.ReceivedAt = req.At
 	switch {
-	case req.RolloutID == "" && v.active > 0:
+	case req.RolloutID == "" && (v.active > 0 || len(p.toReplay) > 0):
 		h := &p.table.hosts[i]
 		list := p.bootstrap(i, req, out)
 		answer.Outcome.Heartbeat.Bootstrap = list
@@ -93,14 +93,19 @@ func (p *Plane) confirmLogged(in *Confirm, out *Output) {
 	}
 }
 
-// bootstrap lists a snapshot of each active record (H3); nil if there is none.
-// One of a record beyond Pending calls for a replay (A4), so it may be put off
-// (H9).
+// bootstrap lists a snapshot of each active record (H3), and of each that is marked
+// and Failed (H8); nil if there is none. One of a record beyond Pending calls for a
+// replay (A4), so it may be put off (H9).
 func (p *Plane) bootstrap(host int, req *wire.HeartbeatRequest, out *Output) []wire.Snapshot {
 	var list []wire.Snapshot
 	for _, ref := range p.table.hosts[host].records {
-		if rec := ref.record(); rec.State.Active() && ref.rollout.inForce() && (rec.State == wire.Pending || p.mayReplay(host, ref, req, out)) {
+		rec := ref.record()
+		failed := rec.State == wire.Failed && p.marked(ref)
+		if (rec.State.Active() || failed) && ref.rollout.inForce() && (rec.State == wire.Pending || p.mayReplay(host, ref, req, out)) {
 			list = append(list, rec.Snapshot())
+			if failed {
+				delete(p.toReplay, ref)
+			}
 		}
 	}
 	return list

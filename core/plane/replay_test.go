@@ -52,3 +52,20 @@ func TestRequestReplays_IsOfTheStateAndNotDurable(t *testing.T) { // PROTOCOL H8
 		t.Error("a mark of an unknown record is restored")
 	}
 }
+
+func TestRequestReplays_ListsARecordThatHasFailedOnce(t *testing.T) { // PROTOCOL H8
+	for _, s := range wire.States {
+		b := inState(t, s)
+		listed := func() bool {
+			r := b.want(wire.OK, heartbeat("h1", "", "c9"))
+			return slices.ContainsFunc(r.Outcome.Heartbeat.Bootstrap, func(s wire.Snapshot) bool { return s.RolloutID == "stable@r1" })
+		}
+		equal(t, "it is listed in "+s.String(), listed(), s.Active())
+		b.plane.RequestReplays()
+		equal(t, "after a restore it is listed in "+s.String(), listed(), s.Active() || s == wire.Failed)
+		equal(t, "and then again", listed(), s.Active())
+		b.plane.RequestReplays()
+		b.step(open("stable@r2", "h1=c3"))
+		equal(t, "superseded", listed(), false)
+	}
+}

@@ -163,6 +163,8 @@ func (p *player) play(s *record.TapeStep) (*Difference, error) {
 		return nil, p.bury()
 	case record.TapeWipe:
 		return nil, p.stores.Wipe()
+	case record.TapeRestore:
+		return nil, p.stores.Restore(s.Entries)
 	case record.TapeState:
 		return p.compare(s.State), nil
 	}

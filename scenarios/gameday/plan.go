@@ -24,6 +24,7 @@ type NotPlayed struct {
 var reasons = map[scenario.FaultKind]string{
 	scenario.PlaneSuspend:   "the plane shares a process with the hosts, which would be suspended with it",
 	scenario.PlaneClock:     "the plane's clock is the machine's",
+	scenario.PlaneRestore:   "a gameday takes no backups; conformance restores one with the real store",
 	scenario.NetDup:         "TCP delivers what it is given once",
 	scenario.NetReorder:     "TCP delivers what it is given in order",
 	scenario.HostSuspend:    "the hosts of a gameday share one clock",

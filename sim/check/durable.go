@@ -2,8 +2,6 @@ package check
 
 import (
 	"bytes"
-	"cmp"
-	"maps"
 	"slices"
 
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -19,7 +17,8 @@ type recordKey struct {
 }
 
 // durable is S1: what the plane has told anybody survives every crash but
-// the loss of its disk.
+// the loss of its disk. A backup that is put in its place takes back what came
+// after it and nothing else.
 //
 // It keeps by itself what the disk was given. An answer must not tell more than
 // that: a 204 to an event, but also the number of a replay, a snapshot, a
@@ -57,8 +56,24 @@ func (c *durable) wipe() {
 	clear(c.acked)
 }
 
-func (c *durable) committed(e *world.Event) {
-	w, entries := e.World, e.Entries
+// restore knows what a backup has. What of that was acknowledged still is.
+func (c *durable) restore(e *world.Event) {
+	acked := c.acked
+	c.acked = make(map[recordKey]wire.Seq)
+	c.wipe()
+	if e.World.StartOnDisk() {
+		c.adopt(e.World.Start())
+	}
+	c.stored(e.Entries)
+	for key, seq := range acked { // order-free: a map into a map
+		if seq = min(seq, c.disk[key]); seq > 0 {
+			c.acked[key] = seq
+		}
+	}
+}
+
+// stored notes entries that the disk has.
+func (c *durable) stored(entries []plane.Entry) {
 	for _, e := range entries {
 		switch in := e.Input.(type) {
 		case *plane.Event:
@@ -73,6 +88,11 @@ func (c *durable) committed(e *world.Event) {
 			c.open[in.Manifest.ID()] = true
 		}
 	}
+}
+
+func (c *durable) committed(e *world.Event) {
+	w := e.World
+	c.stored(e.Entries)
 	// What is on the disk has to give the plane, unless that has logged more
 	// meanwhile. Writing both down takes long, so it is done after 1, 4, 16, 64 …
 	// commits.
@@ -165,16 +185,18 @@ func (c *durable) tells(w *world.World, m *world.Message, id wire.RolloutID, hos
 }
 
 func (c *durable) planeDown(e *world.Event) {
-	wiped := e.Wiped
-	if wiped {
+	if e.Wiped {
 		c.wipe()
+	}
+	if e.Restored {
+		c.restore(e)
 	}
 	clear(c.refused)
 }
 
 func (c *durable) planeStarted(e *world.Event) {
 	w := e.World
-	for _, key := range sortedRecords(c.acked) {
+	for _, key := range sortedKeys(c.acked) {
 		rec, there := w.Plane().Record(key.id, key.host)
 		if !there || rec.LastEventSeq < c.acked[key] {
 			w.Violate("S1", "event %d of %s in %s was answered 204, and after the start the plane has those up to %d; want all that was answered 204", c.acked[key], key.host, key.id, rec.LastEventSeq)
@@ -202,7 +224,7 @@ func firstDifference(a, b []byte) (inA, inB []byte) {
 }
 
 // sequence is S2: a record's last event number never falls, except by the
-// loss of the disk, or by a start of the plane, and then to no less than what
+// loss of the disk or a backup in its place, or by a start of the plane, and then to no less than what
 // was acknowledged.
 type sequence struct {
 	l     *ledger
@@ -238,28 +260,25 @@ func (c *sequence) answered(e *world.Event) {
 }
 
 func (c *sequence) planeDown(e *world.Event) {
-	wiped := e.Wiped
-	if wiped {
+	if e.Wiped {
 		clear(c.acked)
+	}
+	if e.Restored { // to no less than the backup has of what was acknowledged
+		for key, seq := range c.acked { // order-free: each for itself
+			rec, _ := e.World.Durable().Record(key.id, key.host)
+			c.acked[key] = min(seq, rec.LastEventSeq)
+		}
 	}
 }
 
 func (c *sequence) planeStarted(e *world.Event) {
 	w := e.World
-	for _, key := range sortedRecords(c.acked) {
+	for _, key := range sortedKeys(c.acked) {
 		rec, _ := w.Plane().Record(key.id, key.host)
 		if rec.LastEventSeq < c.acked[key] {
 			w.Violate("S2", "%s in %s: the last event number falls to %d by a start; want at least %d, which was acknowledged", key.host, key.id, rec.LastEventSeq, c.acked[key])
 		}
 	}
-}
-
-// sortedRecords lists the keys of a map by host and rollout, so that a run that
-// breaks more than one rule names the same record every time.
-func sortedRecords(m map[recordKey]wire.Seq) []recordKey {
-	return slices.SortedFunc(maps.Keys(m), func(a, b recordKey) int {
-		return cmp.Or(cmp.Compare(a.host, b.host), cmp.Compare(a.id, b.id))
-	})
 }
 
 // adopt lets S1 begin with what a state says.

@@ -2,6 +2,7 @@ package check
 
 import (
 	"slices"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -60,6 +61,17 @@ type ledger struct {
 	sealing    bool
 	sealed     *openedRollout
 	publishing bool
+
+	// backups are the durable decisions as they were, in the order of time, if the
+	// scenario restores the plane.
+	backups []decisionsAt
+	older
+}
+
+// decisionsAt are those of an instant.
+type decisionsAt struct {
+	at time.Duration
+	decisions
 }
 
 // logsNothing reports whether the plane may log nothing.
@@ -107,6 +119,7 @@ func newLedger(s *Checks) *ledger {
 		l.names[i] = scenario.HostName(i)
 	}
 	l.adopt(w.Start())
+	l.backUp(w)
 	s.on(world.EventStepping, l.stepping)
 	s.on(world.EventStepDone, l.stepDone)
 	s.on(world.EventSection, l.section)
@@ -190,6 +203,7 @@ func (l *ledger) stepDone(e *world.Event) {
 		l.readOnly, l.scarce = told.Unavailable, told.Scarce
 	}
 	l.decide(w, in, r)
+	l.older.stepDone(l, in, r)
 	if len(e.Output.Entries) > l.entries || r != nil && r.Outcome.Code == wire.Created {
 		l.logged++
 	}
@@ -233,6 +247,7 @@ func (l *ledger) committed(e *world.Event) {
 		l.undurable[n].decision(&l.durable)
 	}
 	l.undurable = append(l.undurable[:0], l.undurable[n:]...)
+	defer l.backUp(e.World)
 	for i := range e.Entries {
 		if in, is := e.Entries[i].Input.(*plane.OpenRollout); is && l.live.find(in.Manifest.ID()) == nil {
 			l.becameDurable(in)
@@ -248,11 +263,15 @@ func (l *ledger) section(e *world.Event) {
 }
 
 func (l *ledger) planeDown(e *world.Event) {
-	wiped := e.Wiped
 	l.sealing, l.sealed = false, nil
-	if wiped {
+	if e.Wiped {
 		l.durable = newDecisions()
+		l.backUp(e.World)
 	}
+	if e.Restored {
+		l.restore(e)
+	}
+	l.older.planeDown(e)
 	l.undurable = l.undurable[:0]
 	l.host, l.now = 0, nil
 }
@@ -279,6 +298,7 @@ func (l *ledger) planeStarted(e *world.Event) {
 		}
 		o.recount(&l.live)
 	}
+	l.older.planeStarted(l, e)
 }
 
 // install makes the records of a rollout known to their hosts.

@@ -74,13 +74,13 @@ func (c *replaying) heartbeat(e *world.Event, req *wire.HeartbeatRequest) {
 	o := &e.Reply.Outcome
 	if req.RolloutID != "" {
 		rec := c.l.copyOf(c.l.host, req.RolloutID)
-		if rec != nil && req.CurrentClosure != "" && rec.before.CurrentClosure != req.CurrentClosure {
+		if rec != nil && req.CurrentClosure != "" && (rec.before.CurrentClosure != req.CurrentClosure || c.l.mark == rec) {
 			c.called(e, rec, req, o.Replay)
 		}
 		return
 	}
 	for _, rec := range c.l.now {
-		if isActive(rec.last.State) && rec.last.State != wire.Pending && c.l.live.inForce(rec.of) {
+		if rec.last.State != wire.Pending && c.l.lists(rec) {
 			c.called(e, rec, req, slices.ContainsFunc(o.Heartbeat.Bootstrap, func(s wire.Snapshot) bool { return s.RolloutID == rec.of.id }))
 		}
 	}

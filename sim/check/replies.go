@@ -7,7 +7,7 @@ import (
 	"github.com/refrain-fleet/refrain/sim/world"
 )
 
-// replays is S8: Replay-From is given only when PROTOCOL H2 and E6 say so, and
+// replays is S8: Replay-From is given only when PROTOCOL H2, H8 and E6 say so, and
 // always when E6 does, with the record's last event number. Whether a heartbeat
 // may be put off is S23's.
 type replays struct{ l *ledger }
@@ -29,7 +29,7 @@ func (c *replays) stepDone(e *world.Event) {
 		req := &in.Request
 		// As it was before the step: a heartbeat that names a rollout changes
 		// no record.
-		if rec := c.l.copyOf(c.l.host, req.RolloutID); rec != nil && req.CurrentClosure != "" && rec.before.CurrentClosure != req.CurrentClosure {
+		if rec := c.l.copyOf(c.l.host, req.RolloutID); rec != nil && req.CurrentClosure != "" && (rec.before.CurrentClosure != req.CurrentClosure || c.l.mark == rec) {
 			asked, from = true, rec.before.LastEventSeq
 		}
 	case *plane.Event:
@@ -59,7 +59,8 @@ func (c *replays) answered(e *world.Event) {
 
 // bootstraps is S9: a heartbeat that names no rollout is answered with a
 // snapshot of each active record of the host, as it is after the heartbeat,
-// ordered by rollout ID (PROTOCOL H3, H4, H6); every other one with none. Whether
+// ordered by rollout ID (PROTOCOL H3, H4, H6), and of those that have failed and may
+// lack a rollback (H8); every other one with none. Whether
 // one of a record beyond Pending may be put off is S23's.
 type bootstraps struct{ l *ledger }
 
@@ -81,7 +82,7 @@ func (c *bootstraps) stepDone(e *world.Event) {
 	list := answer.Bootstrap
 	if heartbeat.Request.RolloutID == "" {
 		for _, rec := range c.l.now { // ordered by rollout ID
-			if !isActive(rec.last.State) || !c.l.live.inForce(rec.of) {
+			if !c.l.lists(rec) {
 				continue
 			}
 			if rec.last.State != wire.Pending && (len(list) == 0 || list[0].RolloutID != rec.of.id) {

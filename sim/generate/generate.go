@@ -48,9 +48,9 @@ func FindProfile(name string) (Profile, error) {
 
 var profiles = []Profile{
 	{Name: "smoke", About: "few hosts, few faults of every kind",
-		Hosts: [2]int{2, 6}, Rollouts: [2]int{1, 2}, Faults: [2]int{0, 4}, Kinds: scenario.FaultKinds(), Channels: true},
+		Hosts: [2]int{2, 6}, Rollouts: [2]int{1, 2}, Faults: [2]int{0, 4}, Kinds: drawnKinds(), Channels: true},
 	{Name: "swarm", About: "every second kind of fault, many at a time",
-		Hosts: [2]int{3, 14}, Rollouts: [2]int{1, 3}, Faults: [2]int{4, 24}, Kinds: scenario.FaultKinds(), Channels: true},
+		Hosts: [2]int{3, 14}, Rollouts: [2]int{1, 3}, Faults: [2]int{4, 24}, Kinds: drawnKinds(), Channels: true},
 	{Name: "storm", About: "many hosts, a small inbox, outages after which all return at once",
 		Hosts: [2]int{30, 90}, Rollouts: [2]int{1, 1}, Faults: [2]int{2, 6},
 		Kinds: []scenario.FaultKind{scenario.ReducerWedge, scenario.ReducerSlow, scenario.GateCapacity, scenario.PlaneCrash, scenario.PlaneRestart, scenario.PlaneSuspend, scenario.PlaneLate, scenario.DiskSlow, scenario.DiskFail, scenario.NetPartition, scenario.NetDrop},
@@ -63,9 +63,9 @@ var profiles = []Profile{
 		Kinds:  []scenario.FaultKind{scenario.PlaneWipe, scenario.PlaneCrash, scenario.AgentAmnesia, scenario.AgentCrash, scenario.HostReboot, scenario.NetDrop, scenario.NetDelay, scenario.NetReorder, scenario.ReplyDrop, scenario.ActivationDefer, scenario.ActivationSlow},
 		Finish: earlierLife},
 	{Name: "legacy", About: "agents as they are deployed today among full ones",
-		Hosts: [2]int{3, 10}, Rollouts: [2]int{1, 2}, Faults: [2]int{0, 8}, Kinds: scenario.FaultKinds(), Legacy: true},
+		Hosts: [2]int{3, 10}, Rollouts: [2]int{1, 2}, Faults: [2]int{0, 8}, Kinds: drawnKinds(), Legacy: true},
 	{Name: "hostile", About: "hosts with good certificates and bad intentions",
-		Hosts: [2]int{3, 10}, Rollouts: [2]int{1, 2}, Faults: [2]int{0, 8}, Kinds: scenario.FaultKinds(), Hostile: true,
+		Hosts: [2]int{3, 10}, Rollouts: [2]int{1, 2}, Faults: [2]int{0, 8}, Kinds: drawnKinds(), Hostile: true,
 		Finish: hostileRollout},
 }
 
@@ -111,6 +111,7 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	drawFleet(&s, p, span)
 	drawSerials(&s, p, span)
 	drawFaults(&s, p, &r, span)
+	drawRestores(&s, p, span)
 	drawActs(&s, &r, span)
 	if p.Finish != nil {
 		p.Finish(&s, &r)
@@ -214,6 +215,28 @@ func drawFaults(s *scenario.Scenario, p Profile, r *random.Stream, span time.Dur
 	}
 	for range between(r, p.Faults) {
 		s.Faults = append(s.Faults, scenario.DrawFault(r, kinds[r.IntN(len(kinds))], s.Fleet.Hosts, span))
+	}
+	slices.SortStableFunc(s.Faults, func(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) })
+}
+
+// drawnKinds are the kinds of faults that drawFaults draws from. A restore has a
+// stream of its own, since it is worth something only after a while.
+func drawnKinds() []scenario.FaultKind {
+	return slices.DeleteFunc(scenario.FaultKinds(), func(k scenario.FaultKind) bool { return k == scenario.PlaneRestore })
+}
+
+// drawRestores puts the plane's disk back to a backup now and then, in the profiles in
+// which it may also be lost (PROTOCOL H8).
+func drawRestores(s *scenario.Scenario, p Profile, span time.Duration) {
+	r := random.New(s.Seed, "generate/"+p.Name+"/restores", 0)
+	if !slices.Contains(p.Kinds, scenario.PlaneWipe) || !r.Chance(250) {
+		return
+	}
+	if s.Plane.Service*time.Duration(s.Fleet.Hosts) > 5*time.Second {
+		return // a plane that needs so long for everybody is late for ever after (docs/findings.md, F27)
+	}
+	for range 1 + r.IntN(2) {
+		s.Faults = append(s.Faults, scenario.DrawFault(&r, scenario.PlaneRestore, s.Fleet.Hosts, span))
 	}
 	slices.SortStableFunc(s.Faults, func(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) })
 }

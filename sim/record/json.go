@@ -133,18 +133,19 @@ type traceLine struct {
 	Capacity   int          `json:"capacity,omitempty"`
 	Entries    []traceEntry `json:"entries,omitempty"`
 
-	Notice  string         `json:"notice,omitempty"`
-	Host    wire.Hostname  `json:"host,omitempty"`
-	Rollout wire.RolloutID `json:"rollout,omitempty"`
-	Fault   string         `json:"fault,omitempty"`
-	Effect  string         `json:"effect,omitempty"`
-	For     int64          `json:"for_ns,omitempty"`
-	Stored  bool           `json:"stored,omitempty"`
-	Rebuilt bool           `json:"rebuilt,omitempty"`
-	Wiped   bool           `json:"wiped,omitempty"`
-	Ending  string         `json:"ending,omitempty"`
-	Section string         `json:"section,omitempty"`
-	Text    string         `json:"text,omitempty"`
+	Notice   string         `json:"notice,omitempty"`
+	Host     wire.Hostname  `json:"host,omitempty"`
+	Rollout  wire.RolloutID `json:"rollout,omitempty"`
+	Fault    string         `json:"fault,omitempty"`
+	Effect   string         `json:"effect,omitempty"`
+	For      int64          `json:"for_ns,omitempty"`
+	Stored   bool           `json:"stored,omitempty"`
+	Rebuilt  bool           `json:"rebuilt,omitempty"`
+	Wiped    bool           `json:"wiped,omitempty"`
+	Restored bool           `json:"restored,omitempty"`
+	Ending   string         `json:"ending,omitempty"`
+	Section  string         `json:"section,omitempty"`
+	Text     string         `json:"text,omitempty"`
 }
 
 // traceEntry is a line of a log: of the plane's, or of an agent's.
@@ -199,7 +200,7 @@ var eventForms = [world.EventKindCount]struct {
 	world.EventPlaneStarted: {"It has loaded its log, or rebuilt the reducer (`rebuilt`). `text` describes what it knows.", (*traceLine).planeStarted},
 	world.EventPlaneClosing: {"A shutdown in good order begins, which may take `for_ns`.", (*traceLine).lasting},
 	world.EventDrainOver:    {"That time is over with something left in the inbox.", (*traceLine).counted},
-	world.EventPlaneDown:    {"The process ended: `ending` is `crashed`, `closed` or, if it was down before, `was_down`. `wiped`: its disk was lost.", (*traceLine).planeDown},
+	world.EventPlaneDown:    {"The process ended: `ending` is `crashed`, `closed` or, if it was down before, `was_down`. `wiped`: its disk was lost. `restored`: its disk was put back to a backup, which is `for_ns` old.", (*traceLine).planeDown},
 	world.EventPlaneClock:   {"The plane's wall clock is off by `for_ns` from now on.", (*traceLine).lasting},
 
 	world.EventHostAppended:  {"Entries are on the disk of a host.", (*traceLine).hostAppended},
@@ -363,6 +364,7 @@ func (l *traceLine) lasting(e *world.Event) { l.Node, l.For = "plane", int64(e.F
 
 func (l *traceLine) planeDown(e *world.Event) {
 	l.Node, l.Wiped, l.Ending = "plane", e.Wiped, e.Ending.String()
+	l.Restored, l.For = e.Restored, int64(e.For)
 }
 
 func (l *traceLine) hostAppended(e *world.Event) {

@@ -130,7 +130,7 @@ func (r *Recorder) answered(e *world.Event) {
 func (r *Recorder) planeStarted(*world.Event) { r.lookAtAll() }
 
 func (r *Recorder) planeDown(e *world.Event) {
-	wiped := e.Wiped
+	replaced := e.Wiped || e.Restored // of a backup, what it has is looked at with the start
 	r.series.others = 0
 	for id, t := range r.open { // order-free: each for itself
 		t.inside = false
@@ -138,7 +138,7 @@ func (r *Recorder) planeDown(e *world.Event) {
 			delete(r.open, id)
 		}
 	}
-	if wiped {
+	if replaced {
 		for _, t := range r.rec.Records {
 			r.mirror(t, nil)
 		}

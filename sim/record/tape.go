@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/driver"
+	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/check"
 	"github.com/refrain-fleet/refrain/sim/scenario"
@@ -104,6 +105,9 @@ const (
 	TapeCrash
 	// TapeWipe: the disk is lost; no process is up.
 	TapeWipe
+	// TapeRestore: the disk is put back to a backup, which has Entries; no process is
+	// up.
+	TapeRestore
 	// TapeState: the loop has just ticked, or loaded; State is the plane's
 	// canonical state.
 	TapeState
@@ -113,7 +117,7 @@ var tapeWords = [...]string{
 	TapeUp: "up", TapeStart: "start", TapeHandshake: "handshake", TapeArrive: "arrive", TapeOffer: "offer", TapeWork: "work",
 	TapeTickDue: "tick-due", TapeRetryDue: "retry-due",
 	TapeCommit: "committed", TapeCommitLost: "commit-lost", TapeCommitFailed: "commit-failed", TapeExpire: "expire", TapeAnswer: "answer",
-	TapeGone: "client-gone", TapeClock: "clock", TapeClose: "close", TapeDrainOver: "drain-over", TapeDown: "down", TapeCrash: "crash", TapeWipe: "wipe",
+	TapeGone: "client-gone", TapeClock: "clock", TapeClose: "close", TapeDrainOver: "drain-over", TapeDown: "down", TapeCrash: "crash", TapeWipe: "wipe", TapeRestore: "restore",
 	TapeState: "state",
 }
 
@@ -138,6 +142,8 @@ type TapeStep struct {
 	Drain time.Duration
 	// For is how far the wall clock is off.
 	For time.Duration
+	// Entries are those of the backup that is restored.
+	Entries []plane.Entry
 	// Manifests are the files of the directory of a process that comes up, in
 	// their order.
 	Manifests [][]byte

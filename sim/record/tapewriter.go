@@ -226,6 +226,9 @@ func (r *tapeWriter) planeDown(e *world.Event) {
 	if e.Wiped {
 		r.note(e, TapeWipe)
 	}
+	if e.Restored {
+		r.note(e, TapeRestore).Entries = e.Entries
+	}
 }
 
 // tapeRequest is a message as an HTTP request.

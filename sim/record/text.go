@@ -102,7 +102,13 @@ func (t *textTrace) committed(e *world.Event) {
 	}
 }
 
-func (t *textTrace) planeDown(e *world.Event) { t.line("plane", "! down, wiped=%v", e.Wiped) }
+func (t *textTrace) planeDown(e *world.Event) {
+	if e.Restored {
+		t.line("plane", "! down, restored to %v ago, %d entries", e.For, len(e.Entries))
+		return
+	}
+	t.line("plane", "! down, wiped=%v", e.Wiped)
+}
 
 func (t *textTrace) planeStarted(e *world.Event) { t.line("plane", "! started: %v", e.World.Plane()) }
 
@@ -126,6 +132,6 @@ func Changes(w *world.World, to io.Writer) {
 		}
 		line(e, "%v", *e.Notice)
 	})
-	w.Subscribe(world.EventPlaneDown, func(e *world.Event) { line(e, "plane down, wiped=%v", e.Wiped) })
+	w.Subscribe(world.EventPlaneDown, func(e *world.Event) { line(e, "plane down, wiped=%v, restored=%v", e.Wiped, e.Restored) })
 	w.Subscribe(world.EventPlaneStarted, func(e *world.Event) { line(e, "plane started: %v", w.Plane()) })
 }

@@ -93,7 +93,7 @@ const (
 	// SightHeard: its sender learned what became of it.
 	SightHeard
 	// SightDown, SightWiped: the plane's process ended, or its disk was lost
-	// as well. SightStarted: it has loaded what the disk has.
+	// or put back to a backup as well. SightStarted: it has loaded what the disk has.
 	SightDown
 	SightWiped
 	SightStarted
@@ -207,9 +207,8 @@ func (o *Witness) committed(e *world.Event) {
 }
 
 func (o *Witness) planeDown(e *world.Event) {
-	w, wiped := e.World, e.Wiped
-	k := SightDown
-	if wiped {
+	w, k := e.World, SightDown
+	if e.Wiped || e.Restored {
 		k = SightWiped
 	}
 	o.note(w, k, nil)

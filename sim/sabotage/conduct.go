@@ -18,7 +18,7 @@ func onHost(change func(*agent.Output, agent.Input)) func() *Saboteur {
 	}
 }
 
-// Worlds in which wedge, slots or agents are not as they should be: S15 to S28.
+// Worlds in which wedge, slots or agents are not as they should be: S15 to S29.
 var conductBroken = []Bug{
 	{"S15", "a wedge is seen too late", WedgedStory, anotherGate(func(c *gate.Config) { c.ReplyTimeout = 10 * time.Second })},
 	{"S16", "everybody is told the same second", CrowdedStory, onAnswer(func(_ *world.World, m *world.Message) {
@@ -49,6 +49,10 @@ var conductBroken = []Bug{
 		if page, is := r.Outcome.Document.(*wire.Page[wire.HostStatus]); is {
 			page.Next = ""
 		}
+	})},
+	{"S29", "a restored plane does not list a record that may have been rolled back", RestoredStory, onReply(func(_ *world.World, _ plane.Input, r *plane.Reply) {
+		list := r.Outcome.Heartbeat.Bootstrap
+		r.Outcome.Heartbeat.Bootstrap = slices.DeleteFunc(list, func(s wire.Snapshot) bool { return s.State == wire.Failed })
 	})},
 	{"S18", "a poll is not woken for the work that has come", QuietStory, onReply(func(w *world.World, _ plane.Input, _ *plane.Reply) {
 		w.Tamper().Output().Wakes = w.Tamper().Output().Wakes[:0]

@@ -48,6 +48,15 @@ func WipedStory() scenario.Scenario {
 	return Story(4, "at 3m plane wipe for=5s", "at 6m plane wipe for=5s")
 }
 
+// RestoredStory has a plane that is restored to a backup of between a failure and the
+// rollback.
+func RestoredStory() scenario.Scenario {
+	s := Story(1, "at 50s probe fail for=5m", "at 6m plane restore back=3m for=20s")
+	s.Rollouts[0].Policy = wire.RollbackAndHalt
+	s.Fleet.Activation = scenario.Range{Min: 20 * time.Second, Max: 20 * time.Second}
+	return s
+}
+
 // GapStory has a plane that loses its disk while hosts soak.
 func GapStory() scenario.Scenario { return Story(6, "at 90s plane wipe for=5s") }
 

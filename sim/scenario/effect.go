@@ -29,6 +29,7 @@ const (
 	EffectPlaneCrash
 	EffectPlaneWipe
 	EffectPlaneRestart
+	EffectPlaneRestore
 	EffectPlaneClock
 	EffectSuspended
 	EffectCrashBeforeCommit
@@ -110,7 +111,7 @@ var effectWords = [EffectCount]string{
 	EffectWedged: "wedged", EffectSlowStep: "slow step", EffectAppliedNotReplied: "applied and not replied", EffectPollWoken: "poll woken",
 	EffectInterrupted: "loop interrupted", EffectSteppedMeanwhile: "stepped during a commit", EffectDiscardedMore: "discarded with a failed commit",
 	EffectStoredAfterAll: "stored by a commit that failed",
-	EffectPlaneCrash:     "plane crash", EffectPlaneWipe: "plane wipe", EffectPlaneRestart: "plane restart",
+	EffectPlaneCrash:     "plane crash", EffectPlaneWipe: "plane wipe", EffectPlaneRestart: "plane restart", EffectPlaneRestore: "plane restored",
 	EffectPlaneClock: "plane clock", EffectSuspended: "suspended",
 	EffectCrashBeforeCommit: "crash before commit", EffectCrashInsideCommit: "crash inside commit", EffectCrashAfterCommit: "crash after commit",
 	EffectSlowDisk: "slow disk", EffectDiskFailed: "disk failed", EffectDiskScarce: "disk scarce", EffectRebuilt: "rebuilt", EffectStartFailed: "start failed",

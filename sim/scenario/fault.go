@@ -68,6 +68,8 @@ type Fault struct {
 	// Each is how much longer something takes each time, or by how much a
 	// clock is off.
 	Each time.Duration
+	// Back is how old the backup is that PlaneRestore puts in place of the disk.
+	Back time.Duration
 	// Rate is of a thousand; of ClockDrift, of a million.
 	Rate int
 	// Size is the capacity that GateCapacity leaves, at least 1.

@@ -35,6 +35,10 @@ const (
 	PlaneCrash
 	// PlaneWipe is a PlaneCrash, and the plane's disk is lost.
 	PlaneWipe
+	// PlaneRestore happens at an instant: the plane's process dies, its disk is put
+	// back to what was durable Back ago, and it comes up again after For. A Back that
+	// reaches before the start of the run is what the disk had then.
+	PlaneRestore
 	// PlaneSuspend: the plane's machine is suspended. For.
 	PlaneSuspend
 	// PlaneClock happens at an instant: the plane's wall clock is moved by
@@ -150,6 +154,11 @@ var faultForms = [FaultKindCount]faultForm{
 	PlaneWipe: {words: "plane wipe", takes: fields("for", "phase"), instant: true,
 		about: "a plane crash, and the plane's disk is lost",
 		draw:  func(f *Fault, d *drawing) { f.For, f.Phase = d.short, Phase(d.r.IntN(4)) }},
+	PlaneRestore: {words: "plane restore", needs: fields("back"), takes: fields("for"), instant: true,
+		about: "at an instant: the plane's process dies, its disk is put back to a backup of back ago, or of the start of the run, and it comes up again after for",
+		draw: func(f *Fault, d *drawing) {
+			f.For, f.Back = d.short, d.between(time.Second, 10*time.Minute, time.Second)
+		}},
 	PlaneSuspend: {words: "plane suspend", takes: fields("for"),
 		about: "the plane's machine is suspended",
 		draw:  func(f *Fault, d *drawing) { f.For = d.long }},

@@ -26,7 +26,7 @@ var faultAbout = map[string]string{
 	"host": "whom it hits; without it every host", "route": "which requests, or their answers, it hits: heartbeat, event, poll, operator or garbage; without it all of them",
 	"for":   "how long it is in force, or something is down; without it a fault that lasts is in force until the scenario is healed",
 	"count": "how often it strikes at most; without it every time", "each": "how much longer something takes each time, or by how much a clock is off",
-	"rate": "of a thousand; of `clock drift` of a million", "size": "the capacity that is left", "dir": "where nothing gets through; without it both ways",
+	"back": "how old the backup is that is restored", "rate": "of a thousand; of `clock drift` of a million", "size": "the capacity that is left", "dir": "where nothing gets through; without it both ways",
 	"phase": "where around the next commit the crash comes; without it at once", "after": "what the kind says", "unreadable": "the disk cannot be read either",
 }
 
@@ -69,6 +69,9 @@ var faultFields = []faultField{
 			return within(f.Each, -farthest, farthest)
 		}
 		return within(f.Each, time.Nanosecond, longest)
+	}),
+	durationField("back", "10m", func(f *Fault) *time.Duration { return &f.Back }, func(f *Fault) error {
+		return within(f.Back, time.Nanosecond, longest)
 	}),
 	intField("rate", "50", func(f *Fault) *int { return &f.Rate }, func(f *Fault) error {
 		if faultForms[f.Kind].clock {

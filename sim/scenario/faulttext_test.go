@@ -37,6 +37,8 @@ func drawValidFault(t *rapid.T, hosts int) Fault {
 				low, high = -farthest, farthest
 			}
 			f.Each = time.Duration(rapid.Int64Range(int64(low), int64(high)).Filter(func(d int64) bool { return d != 0 }).Draw(t, "each"))
+		case "back":
+			f.Back = time.Duration(rapid.Int64Range(1, int64(longest)).Draw(t, "back"))
 		case "rate":
 			low, high := 1, 1000
 			if k == ClockDrift {
@@ -211,7 +213,7 @@ func TestAFaultThatNoTextCouldGiveIsRefused(t *testing.T) {
 		want  string
 	}{
 		{Fault{}, "kind is 0; want one of reducer wedge"},
-		{Fault{Kind: FaultKindCount}, "kind is 32; want one of"},
+		{Fault{Kind: FaultKindCount}, "kind is 33; want one of"},
 		{Fault{Kind: NetPartition, Dir: 3}, "dir is ?; want up|down"},
 		{Fault{Kind: PlaneCrash, Phase: 9}, "phase is ?; want before-commit|inside-commit|after-commit"},
 		{Fault{Kind: NetDrop, Rate: 5, Hosts: Hosts{First: 0, Last: 3}}, "host is h0..h3; want hosts such as h3"},

@@ -4,7 +4,7 @@ import "slices"
 
 // Rule is one numbered rule that runs are held to.
 type Rule struct {
-	// Number is what a violation is reported under: S1 to S28, INV, L1 to L4,
+	// Number is what a violation is reported under: S1 to S29, INV, L1 to L4,
 	// G4, PANIC or WIRE.
 	Number string
 	// Text says what it holds to, and cites the protocol.
@@ -14,14 +14,14 @@ type Rule struct {
 // rules are those of safety, which are judged at every step, and then the
 // others, by number.
 var rules = []Rule{
-	{"S1", "what the plane has told any host or operator survives every crash; only the loss of its disk loses it (PROTOCOL E2)"},
-	{"S2", "a record's last_event_seq never falls, except by the loss of the disk, or by a start, and then to no less than what was acknowledged; a record at its end need not count what it knows already (PROTOCOL E2, E3, E5)"},
+	{"S1", "what the plane has told any host or operator survives every crash; only the loss of its disk loses it, and a restore what came after the backup (PROTOCOL E2, H8)"},
+	{"S2", "a record's last_event_seq never falls, except by the loss of the disk or a restore, or by a start, and then to no less than what was acknowledged; a record at its end need not count what it knows already (PROTOCOL E2, E3, E5)"},
 	{"S3", "every event is answered, and moves its record, by the table of PROTOCOL E (E1, E3 to E8); a heartbeat by H4 and H5; nothing else moves a record, and the log gets an entry for each move"},
 	{"S4", "the plane's record is never ahead of the agent's own history, except by a marked confirmation, and at rest the two are equal (PROTOCOL A1, A4, E5, H4)"},
 	{"S5", "every request is answered exactly once, at its deadline at the latest; a poll at the end of its wait (PROTOCOL G3, D1, D3)"},
 	{"S6", "a request is answered 503 exactly when the inbox's limits, a deadline or a dropped reply call for it, with that reason, and with the Retry-After that was promised. The limits are the capacity, a quarter of it reserved for heartbeats, 4 requests of one caller, and the pace of a host's polls (PROTOCOL G1, G2, G4 to G6, D3)"},
 	{"S7", "the inbox never has more requests than its capacity, never more of other kinds than the quarter that is reserved for heartbeats leaves, and never more than 4 of one caller (PROTOCOL G1, G5, G6)"},
-	{"S8", "an answer has Replay-From always when a gap calls for it, and otherwise only when drift does, with the last event number of the plane's record (PROTOCOL H2, E6, E7)"},
+	{"S8", "an answer has Replay-From always when a gap calls for it, and otherwise only when drift does or the plane's state is older than what it had acknowledged, with the last event number of the plane's record (PROTOCOL H2, H8, E6, E7)"},
 	{"S9", "a heartbeat that names no rollout is answered with a snapshot of each active record of its host, as it is, in the order of their IDs, but for those that are put off; every other with none (PROTOCOL H3, H6, H9)"},
 	{"S10", "nothing about a host changes by a request with another host's certificate, and nothing at all by a refused request; a name is revoked if the plane knows its holder or the request forces it, and both names of a host together (PROTOCOL T3 to T5, T7, E6, E7)"},
 	{"S11", "a reply is delivered before the request's deadline or not at all; a refused request is never given to the reducer, an admitted one at most once, and not if it is late when its turn comes (PROTOCOL G1, G2)"},
@@ -42,6 +42,7 @@ var rules = []Rule{
 	{"S26", "what is wanted of a host, and what it runs once it has converged, is what its own line of the manifest says (PROTOCOL R1)"},
 	{"S27", "an agent whose process runs reports Failed once a probe that counts has failed for the limit, and Converged once its soak is over and every probe that counts passes, a few rounds of probes later at most (PROTOCOL A7, A8)"},
 	{"S28", "the pages of a list together are the list; a manifest under an ID that is open is the same or a conflict; and no rollout is retired that a host is under way in (PROTOCOL R1, R5)"},
+	{"S29", "once the faults are over, a plane that was restored from a backup has again every event that it had acknowledged (PROTOCOL H8)"},
 	{"INV", "gate, plane and agents keep their own invariants"},
 	{"G4", "a Retry-After is a whole number of seconds, at least one (PROTOCOL G4)"},
 	{"L1", "once the faults are over, every dispatched host reaches a final state, and plane and agents agree, within the scenario's converge time"},

@@ -88,6 +88,15 @@ var stateHostSchema = wire.Schema[stateHost]{Fields: []wire.Field[stateHost]{
 	{Name: "closure", Presence: wire.Optional, Of: func(h *stateHost) wire.Value { return &h.Closure }},
 }}
 
+// stateOpening is an opening that is under way.
+type stateOpening struct{ Hosts []stateHost }
+
+var stateOpeningSchema = wire.Schema[stateOpening]{Fields: []wire.Field[stateOpening]{
+	{Name: "hosts", Presence: wire.Required, Of: func(o *stateOpening) wire.Value {
+		return wire.List[stateHost]{Items: &o.Hosts, Schema: &stateHostSchema}
+	}},
+}}
+
 // Read parses the state, which is empty if there is none. The error names the
 // line.
 func (s *Start) Read(cfg plane.Config) (*State, error) {
@@ -209,15 +218,23 @@ func hostsOf(state []byte) ([]wire.Hostname, error) {
 	var d wire.Decoder
 	for line := range bytes.Lines(state) {
 		word, doc, _ := bytes.Cut(bytes.TrimSuffix(line, []byte("\n")), []byte(" "))
-		if string(word) != "host" {
-			continue // whoever has a record is a host of the plane
+		switch string(word) { // whoever has a record is a host of the plane
+		case "host":
+			var h stateHost
+			if err := wire.DecodeDocument(&d, &stateHostSchema, doc, &h); err != nil {
+				return nil, err
+			}
+			names = append(names, h.Hostname)
+		case "opening": // the plane does not know all of its hosts yet
+			var o stateOpening
+			if err := wire.DecodeDocument(&d, &stateOpeningSchema, doc, &o); err != nil {
+				return nil, err
+			}
+			for _, h := range o.Hosts {
+				names = append(names, h.Hostname)
+			}
 		}
-		var h stateHost
-		if err := wire.DecodeDocument(&d, &stateHostSchema, doc, &h); err != nil {
-			return nil, err
-		}
-		names = append(names, h.Hostname)
 	}
 	slices.Sort(names)
-	return names, nil
+	return slices.Compact(names), nil
 }

@@ -80,6 +80,7 @@ func (p *planeNode) store(w *World, entries []plane.Entry, lost bool) bool {
 	}
 	p.log = append(p.log, entries...)
 	p.rows.commit(p.flyingRows, entries)
+	p.backUp(w)
 	w.emit(Event{Kind: EventCommitted, Entries: entries, ReplyLost: lost || p.crashPhase == scenario.AfterCommit})
 	return true
 }

@@ -71,6 +71,9 @@ type Event struct {
 	// Wiped: the plane's disk was lost as well. Ending is how the process ended.
 	Wiped  bool
 	Ending Ending
+	// Restored: the plane's disk was put back to a backup, which is For old and has
+	// Entries.
+	Restored bool
 
 	// Timer is the one that went off.
 	Timer Timer
@@ -172,7 +175,7 @@ const (
 	// EventDrainOver: that time is over with something left in the inbox.
 	EventDrainOver
 	// EventPlaneDown: the process ended, or the disk of one that is down was
-	// lost. Wiped, Ending.
+	// lost or put back. Wiped, Restored, Ending, For, Entries.
 	EventPlaneDown
 	// EventPlaneClock: the plane's wall clock is off by For from now on.
 	EventPlaneClock
@@ -231,7 +234,7 @@ const (
 	Crashed Ending = iota + 1
 	// Closed: in good order.
 	Closed
-	// WasDown: it was down before, and only its disk was lost.
+	// WasDown: it was down before, and only its disk was lost or put back.
 	WasDown
 )
 

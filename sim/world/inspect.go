@@ -152,9 +152,13 @@ func (w *World) CurrentPlane() *plane.Plane { return w.plane.current() }
 func (w *World) Durable() *plane.Plane { return w.plane.walked }
 
 // Log returns the entries on the plane's disk, since the state that it had at
-// first or was left with by a wipe. [World.NewWalk] returns a plane in that
+// first or was left with by a wipe, or those of a backup. [World.NewWalk] returns a plane in that
 // state.
 func (w *World) Log() []plane.Entry { return w.plane.log }
+
+// StartOnDisk reports whether the plane's disk has the state that the scenario
+// starts from, below its log: it has lost that with a wipe.
+func (w *World) StartOnDisk() bool { return len(w.plane.base) == len(w.adopted.Durable) }
 
 // NewWalk returns a plane that can apply the whole log.
 func (w *World) NewWalk() *plane.Plane { return w.plane.newWalk() }

@@ -10,20 +10,31 @@ import (
 // crash ends the plane's process. Whoever has a request there sees the
 // connection reset; what the disk has stays, unless it is wiped.
 func (p *planeNode) crash(w *World, down time.Duration, wipe bool) {
-	if !p.up {
-		if wipe {
-			p.wipe(w)
-			w.emit(Event{Kind: EventPlaneDown, Wiped: true, Ending: WasDown})
-		}
-		return
-	}
-	w.effect(scenario.EffectPlaneCrash)
-	p.goDown(w)
+	over := Event{Kind: EventPlaneDown}
 	if wipe {
-		p.wipe(w)
+		over.Wiped = true
+		p.end(w, down, over, p.wipe)
+	} else if p.up {
+		p.end(w, down, over, func(*World) {})
 	}
-	w.emit(Event{Kind: EventPlaneDown, Wiped: wipe, Ending: Crashed})
-	w.push(duePlaneUp, planeNodeID, w.now+down, p.epoch)
+}
+
+// end ends the plane's process, if it is up, and then does something to its disk.
+func (p *planeNode) end(w *World, down time.Duration, over Event, change func(*World)) {
+	over.Ending = WasDown
+	if p.up {
+		w.effect(scenario.EffectPlaneCrash)
+		p.goDown(w)
+		over.Ending = Crashed
+	}
+	change(w)
+	if over.Restored {
+		over.Entries = p.log
+	}
+	w.emit(over)
+	if over.Ending == Crashed {
+		w.push(duePlaneUp, planeNodeID, w.now+down, p.epoch)
+	}
 }
 
 func (p *planeNode) wipe(w *World) {
@@ -31,6 +42,8 @@ func (p *planeNode) wipe(w *World) {
 	p.base, p.log = nil, nil
 	p.walked = p.newWalk()
 	p.rows.replace(p.walked)
+	p.restored = false
+	p.backUp(w)
 }
 
 // goDown ends the process's life.
@@ -167,6 +180,10 @@ var planeFaults = []faultHooks{
 	}},
 	{kind: scenario.PlaneCrash, begin: crashPlane, heal: func(w *World) { w.plane.crashPhase = scenario.AtOnce }},
 	{kind: scenario.PlaneWipe, begin: crashPlane},
+	{kind: scenario.PlaneRestore, begin: func(w *World, f *scenario.Fault, i int) {
+		w.reached(i)
+		w.plane.end(w, f.For, Event{Kind: EventPlaneDown, Restored: true, For: f.Back}, func(w *World) { w.plane.restore(w, f.Back) })
+	}},
 	{kind: scenario.PlaneClock, begin: func(w *World, f *scenario.Fault, i int) {
 		w.effect(scenario.EffectPlaneClock)
 		w.reached(i)

@@ -28,6 +28,9 @@ type planeNode struct {
 	walked     *plane.Plane  // what a walk over log gives
 	walkOut    plane.Output  // of the walk; nothing reads it
 	rows       planeRows     // likewise, in the runs that have them
+	backups    []backup      // what the disk had, in the order of time
+	restored   bool          // the disk was put back to one of them, at restoredAt
+	restoredAt time.Duration
 	flying     []plane.Entry // on their way to the disk
 	flyingRows rowsOf        // and the rows that go with them
 	group      int           // how many entries the last commit began with
@@ -66,6 +69,7 @@ func (p *planeNode) init(w *World) {
 	if w.drawRows() {
 		p.keepRows()
 	}
+	p.backUp(w)
 	p.comeUp(w)
 	w.push(duePlaneStart, planeNodeID, 0, p.epoch)
 }

@@ -150,6 +150,9 @@ func (p *planeNode) load(w *World, now wire.Instant) {
 		}
 		loaded = read
 	}
+	if p.older(w) {
+		loaded.RequestReplays() // as the store does
+	}
 	p.worker.Loaded(now, loaded)
 	p.revoked = p.worker.Plane().Revocations()
 	w.emitSection(driver.Load, nil, 1)
