@@ -29,7 +29,7 @@ var rules = []Rule{
 	{"S13", "a poll is offered what is queued for its host, and nothing that is quarantined, halted, held or superseded; when work for a host is queued, its waiting polls are woken (PROTOCOL D1, D2, R1 to R3, R6)"},
 	{"S14", "a host is dispatched only when the turn of its wave has come, and a rollout is shown in the state that follows from its hosts (PROTOCOL R2, R4)"},
 	{"S15", "the plane is wedged exactly when requests are in the inbox and none has finished for longer than the reply timeout (PROTOCOL G7)"},
-	{"S16", "every refused caller is given an instant to retry at that is its own, and later than that of the caller before (PROTOCOL G4)"},
+	{"S16", "every refused caller is given an instant to retry at that is its own, and later than that of the caller before by what the measured drain rate gives (PROTOCOL G4)"},
 	{"S17", "an agent jitters its heartbeats, waits as long as Retry-After says, sends one event of a rollout at a time, runs one switch at a time, rolls back at once, and converges only after its soak (PROTOCOL A2, A5, A7 to A10, E8, E9)"},
 	{"S18", "no poll waits while there is work for its host and the plane has nothing else to do (PROTOCOL D1)"},
 	{"S19", "nothing that lies in the plane's directory sends a host to an older release (PROTOCOL R6)"},
