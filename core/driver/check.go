@@ -16,14 +16,14 @@ import (
 //     the poll of its host, is not answered, and has a deadline.
 //  3. As many polls wait as are counted; those in line wait, and
 //     there are none while a turn is free.
-//  4. When the worker rests and no commit is under way, no reply waits and
-//     nothing that was logged is not durable: nothing is held at rest.
+//  4. When the worker rests and no commit is under way, no reply waits, no opening
+//     is held, and nothing that was logged is not durable: nothing is held at rest.
 //  5. A reply waits for an entry that is logged and not durable.
 //  6. The published revocations are those of entries that are durable: no newer
 //     ones than the plane's.
-//  7. Buffers that are used again are empty: the group that is spare, the news
-//     when there is nothing to announce; and the group that is filled has
-//     revocations to publish only if an entry of it revokes.
+//  7. Buffers that are used again are empty: the group that is spare, the batch
+//     between two batches, the news when there is nothing to announce; and the group
+//     that is filled has revocations to publish only if an entry of it revokes.
 //  8. No request that is finished is in the worker's hands.
 func (f *Front[T]) Check(w *Worker[T]) error {
 	if err := f.gate.Check(); err != nil {
@@ -111,6 +111,9 @@ func checkRest[T any](f *Front[T], w *Worker[T]) error {
 	if w.stage != stageServing || w.Next() != Rest || w.flying != nil {
 		return nil
 	}
+	if held := len(f.held); held > 0 || w.openings.sealed != nil {
+		return fmt.Errorf("the worker rests with %d openings that are held, one of them to be committed: %v", held, w.openings.sealed != nil)
+	}
 	if len(f.parked) > 0 || len(w.out.Entries) > 0 || !w.next.news.empty() || !w.due.empty() {
 		return fmt.Errorf("the worker rests with %d replies that wait, %d entries that are not durable, %d wakes and %d notices",
 			len(f.parked), len(w.out.Entries), len(w.next.news.wakes)+len(w.due.wakes), len(w.next.news.notices)+len(w.due.notices))
@@ -166,8 +169,8 @@ func checkBuffers[T any](_ *Front[T], w *Worker[T]) error {
 	if g := w.spare; g != nil && (len(g.Entries) > 0 || len(g.Rows) > 0 || g.revocations != nil || !g.news.empty()) {
 		return fmt.Errorf("the spare group is not empty")
 	}
-	if w.stage == stageServing && !w.due.empty() {
-		return fmt.Errorf("the worker is between two batches with news to announce")
+	if w.stage == stageServing && (!w.due.empty() || len(w.batch) > 0) {
+		return fmt.Errorf("the worker is between two batches with %d wakes and %d notices to announce and %d inputs of a batch", len(w.due.wakes), len(w.due.notices), len(w.batch))
 	}
 	return nil
 }

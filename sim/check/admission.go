@@ -60,7 +60,7 @@ func (c *refusals) dropped(e *world.Event) {
 	if c.q.rebuilding || c.q.closing {
 		return
 	}
-	if late := c.q.prior.answered || w.Now() >= c.q.prior.deadline; w.MayDropReply(m) || late && !c.q.prior.stepped { // S11
+	if w.MayDropReply(m) || c.q.now != nil && c.q.now.skipped { // S11
 		return
 	}
 	w.Violate("S6", "the loop drops %v, without a reply; want one, since there is no fault, rebuild or shutdown that drops it", m)

@@ -87,6 +87,8 @@ type request struct {
 	deadline time.Duration
 	stepped  bool      // since its last admission
 	dropped  bool      // likewise
+	struck   bool      // a fault drops it before its step
+	skipped  bool      // it was late when its turn came (PROTOCOL G2)
 	replied  wire.Code // by the plane, since then
 	refused  bool      // by the gate, just now
 	answered bool
@@ -111,6 +113,7 @@ func newInboxModel(s *Checks) *inboxModel {
 	s.on(world.EventRefused, q.refused)
 	s.on(world.EventStepping, q.stepping)
 	s.on(world.EventStepDone, q.stepDone)
+	s.on(world.EventSkipped, q.struck)
 	s.on(world.EventDropped, q.dropped)
 	s.on(world.EventFinished, q.finished)
 	s.on(world.EventExpired, q.expired)
@@ -186,7 +189,7 @@ func (q *inboxModel) admitted(e *world.Event) {
 		*p = polled{p.usedAt(w.Now()) + time.Second, w.Now()}
 	}
 	r.place, r.deadline = inside, w.Now()+w.Scenario().Plane.ReplyTimeout
-	r.stepped, r.dropped, r.refused, r.replied = false, false, false, wire.OK
+	r.stepped, r.dropped, r.struck, r.skipped, r.refused, r.replied = false, false, false, false, false, wire.OK
 	q.inside++
 	if m.Kind() != scenario.RouteHeartbeat {
 		q.bulk++
@@ -256,10 +259,17 @@ func (q *inboxModel) stepDone(e *world.Event) {
 	}
 }
 
+func (q *inboxModel) struck(e *world.Event) {
+	if r := q.look(e.Message); r != nil {
+		r.struck = true
+	}
+}
+
 func (q *inboxModel) dropped(e *world.Event) {
 	m := e.Message
 	if r := q.look(m); r != nil {
 		r.dropped = true
+		r.skipped = !r.stepped && !r.struck && !q.rebuilding && r.deadline <= e.World.Now()
 	}
 }
 

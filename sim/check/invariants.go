@@ -19,6 +19,8 @@ type invariants struct {
 	every         uint64
 	steps, agents uint64
 	sections      uint64
+	// worked says that the driver was at work since it was looked at at rest.
+	worked bool
 
 	// last is the request that the reducer was done with last, if its message is
 	// still that of lastID; answered says that it had its answer before.
@@ -38,11 +40,13 @@ func newInvariants(s *Checks) {
 	s.on(world.EventStepDone, c.stepDone)
 	s.on(world.EventHostStepped, c.hostStepped)
 	s.on(world.EventSection, c.section)
+	s.on(world.EventStepEnded, c.stepped)
 }
 
 // section looks at the driver when a commit was taken over, and when wakes were
 // given turns: groups and turns are used again there.
 func (c *invariants) section(e *world.Event) {
+	c.worked = true
 	if e.Section != driver.TakeOver && e.Section != driver.Announce {
 		return
 	}
@@ -51,6 +55,33 @@ func (c *invariants) section(e *world.Event) {
 	}
 	if err := e.World.CheckDriver(); err != nil {
 		e.World.Violate("INV", "after the section %v the driver's or the gate's state is inconsistent: %v%s", e.Section, err, c.lastRequest())
+	}
+}
+
+// stepped looks at the driver when it has come to rest: nothing is held then, and
+// what the plane's process refuses by is what its disk has.
+func (c *invariants) stepped(e *world.Event) {
+	w := e.World
+	if !c.worked || !w.PlaneIdle() {
+		return
+	}
+	c.worked = false
+	if c.sections++; c.every > 1 && c.sections%16 != 0 {
+		return
+	}
+	if err := w.CheckDriver(); err != nil {
+		w.Violate("INV", "at rest the driver's or the gate's state is inconsistent: %v%s", err, c.lastRequest())
+	}
+	if n := w.InboxDepth(); n > 0 {
+		w.Violate("INV", "the loop rests, and %d requests are in the inbox; want none%s", n, c.lastRequest())
+	}
+	durable := w.Durable().Revocations()
+	same := len(durable) == w.RevokedNames()
+	for name, before := range durable { // order-free: every name has to be there
+		same = same && w.Revoked(name) == before
+	}
+	if !same {
+		w.Violate("INV", "at rest the plane refuses the certificates of %d names; want those of the %d that are revoked by what its disk has%s", w.RevokedNames(), len(durable), c.lastRequest())
 	}
 }
 

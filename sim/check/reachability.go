@@ -100,8 +100,7 @@ func (c *reachability) refused(e *world.Event) {
 
 // dropped: what a host said is not heard, since the plane came to it too late.
 func (c *reachability) dropped(e *world.Event) {
-	late := c.q.prior.answered || e.World.Now() >= c.q.prior.deadline
-	c.away = c.away || late && !c.q.prior.stepped && !c.q.rebuilding && !c.q.closing
+	c.away = c.away || c.q.now != nil && c.q.now.skipped
 }
 
 func (c *reachability) stepping(e *world.Event) {

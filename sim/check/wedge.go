@@ -8,8 +8,9 @@ import (
 )
 
 // wedge is S15: the plane is wedged exactly when the inbox is not empty
-// and nothing has finished for longer than the reply timeout (PROTOCOL G7). A
-// plane that is busy, full or draining is not.
+// and nothing has finished for longer than the reply timeout (PROTOCOL G7), every
+// time anew. A plane that is busy, full or draining is not, nor is one that is being
+// rebuilt.
 type wedge struct {
 	q *inboxModel
 	// progress is when an input finished last, or when the inbox came to have
@@ -62,7 +63,7 @@ func (c *wedge) stepped(e *world.Event) {
 		return
 	}
 	idle := w.Now() - c.progress
-	wedged := c.q.inside > 0 && idle > w.Scenario().Plane.ReplyTimeout
+	wedged := !c.q.rebuilding && c.q.inside > 0 && idle > w.Scenario().Plane.ReplyTimeout
 	if w.Wedged() != wedged {
 		w.Violate("S15", "the plane says that it is wedged: %v; want %v: %d requests are in the inbox, and none has finished for %v; it is wedged if there are some and that is longer than the reply timeout, %v", !wedged, wedged, c.q.inside, idle, w.Scenario().Plane.ReplyTimeout)
 	}

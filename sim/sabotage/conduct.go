@@ -18,7 +18,7 @@ func onHost(change func(*agent.Output, agent.Input)) func() *Saboteur {
 	}
 }
 
-// Worlds in which wedge, slots or agents are not as they should be: S15 to S29.
+// Worlds in which wedge, slots or agents are not as they should be: S15 to S31.
 var conductBroken = []Bug{
 	{"S15", "a wedge is seen too late", WedgedStory, anotherGate(func(c *gate.Config) { c.ReplyTimeout = 10 * time.Second })},
 	{"S16", "everybody is told the same second", CrowdedStory, onAnswer(func(_ *world.World, m *world.Message) {
@@ -126,6 +126,18 @@ var conductBroken = []Bug{
 	{"S17", "a host does not keep an event back as long as it was told", WedgedStory, onHost(func(_ *agent.Output, in agent.Input) {
 		if x, is := in.(*agent.EventAnswered); is && x.Status == 503 {
 			x.RetryAfter = 5 * time.Minute
+		}
+	})},
+	{"S31", "a host sends one event of a replay and waits", WipedStory, onHost(func(out *agent.Output, in agent.Input) {
+		if _, is := in.(*agent.EventAnswered); is {
+			out.Requests = slices.DeleteFunc(out.Requests, func(r agent.Request) bool { return r.Kind == agent.RequestEvent })
+		}
+	})},
+	{"S31", "a host leaves out the first event of a replay", WipedStory, onHost(func(out *agent.Output, in agent.Input) {
+		for i := range out.Requests {
+			if x, is := in.(*agent.HeartbeatAnswered); is && x.Replay && out.Requests[i].Kind == agent.RequestEvent {
+				out.Requests[i].Event.Event.Seq++
+			}
 		}
 	})},
 	{"S17", "a host begins a switch twice", QuietStory, onHost(func(out *agent.Output, _ agent.Input) {

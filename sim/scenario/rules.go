@@ -4,7 +4,7 @@ import "slices"
 
 // Rule is one numbered rule that runs are held to.
 type Rule struct {
-	// Number is what a violation is reported under: S1 to S29, INV, L1 to L4,
+	// Number is what a violation is reported under: S1 to S31, INV, L1 to L4,
 	// G4, PANIC or WIRE.
 	Number string
 	// Text says what it holds to, and cites the protocol.
@@ -29,7 +29,7 @@ var rules = []Rule{
 	{"S13", "a poll is offered what is queued for its host, and nothing that is quarantined, halted, held or superseded; when work for a host is queued, its waiting polls are woken (PROTOCOL D1, D2, R1 to R3, R6)"},
 	{"S14", "a host is dispatched only when the turn of its wave has come, and a rollout is shown in the state that follows from its hosts (PROTOCOL R2, R4)"},
 	{"S15", "the plane is wedged exactly when requests are in the inbox and none has finished for longer than the reply timeout (PROTOCOL G7)"},
-	{"S16", "every refused caller is given an instant to retry at that is its own, and later than that of the caller before (PROTOCOL G4)"},
+	{"S16", "every refused caller is given an instant to retry at that is its own, and later than that of the caller before by what the measured drain rate gives (PROTOCOL G4)"},
 	{"S17", "an agent jitters its heartbeats, waits as long as Retry-After says, sends one event of a rollout at a time, runs one switch at a time, rolls back at once, and converges only after its soak (PROTOCOL A2, A5, A7 to A10, E8, E9)"},
 	{"S18", "no poll waits while there is work for its host and the plane has nothing else to do (PROTOCOL D1)"},
 	{"S19", "nothing that lies in the plane's directory sends a host to an older release (PROTOCOL R6)"},
@@ -43,6 +43,7 @@ var rules = []Rule{
 	{"S27", "an agent whose process runs reports Failed once a probe that counts has failed for the limit, and Converged once its soak is over and every probe that counts passes, a few rounds of probes later at most (PROTOCOL A7, A8)"},
 	{"S28", "the pages of a list together are the list; a manifest under an ID that is open is the same or a conflict; and no rollout is retired that a host is under way in (PROTOCOL R1, R5)"},
 	{"S29", "once the faults are over, a plane that was restored from a backup has again every event that it had acknowledged (PROTOCOL H8)"},
+	{"S31", "what an agent is asked to send again it sends from the number on, in order and to the last event, each as soon as the one before is answered (PROTOCOL A2, A3)"},
 	{"INV", "gate, plane and agents keep their own invariants"},
 	{"G4", "a Retry-After is a whole number of seconds, at least one (PROTOCOL G4)"},
 	{"L1", "once the faults are over, every dispatched host reaches a final state, and plane and agents agree, within the scenario's converge time"},

@@ -95,8 +95,8 @@ func (w *World) Capacity() int { return w.plane.capacity }
 // InboxDepth is how many requests are in the plane's inbox.
 func (w *World) InboxDepth() int { return w.plane.front.Gate().Depth() }
 
-// Wedged is what the gate says about itself (PROTOCOL G7).
-func (w *World) Wedged() bool { return w.plane.front.Gate().Wedged(w.now) }
+// Wedged is whether the plane says that it is wedged, as /livez would (PROTOCOL G7).
+func (w *World) Wedged() bool { return w.plane.front.Wedged(w.now) }
 
 // CheckDriver verifies the driver's own invariants, and the gate's.
 func (w *World) CheckDriver() error { return w.plane.front.Check(w.plane.worker) }
