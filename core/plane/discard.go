@@ -1,8 +1,8 @@
 package plane
 
 import (
+	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/refrain-fleet/refrain/core/wire"
 )
@@ -44,15 +44,7 @@ func DiscardUnread(host wire.Hostname, code wire.Code, detail string, body []byt
 
 // beginning returns the beginning of a body as text.
 func beginning(body []byte) wire.Text {
-	const longest = wire.MaxKeptText + utf8.UTFMax
-	clipped := body[:min(len(body), longest)]
-	text := make([]byte, 0, len(clipped))
-	for len(clipped) > 0 {
-		r, size := utf8.DecodeRune(clipped)
-		text = utf8.AppendRune(text, r)
-		clipped = clipped[size:]
-	}
-	return wire.Text(text).Kept()
+	return wire.Text(strings.ToValidUTF8(string(body), "?")).Kept()
 }
 
 // refuseEvent answers an event that cannot be applied: with the refusal, or for a
