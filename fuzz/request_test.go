@@ -169,6 +169,7 @@ func (h *handler) post(path, commonName, contentType, protocol string, body []by
 	r := httptest.NewRequest(http.MethodPost, "https://plane"+path, bytes.NewReader(body))
 	r.Header["Content-Type"] = []string{contentType}
 	r.Header[wire.HeaderProtocol] = []string{protocol}
+	r.Header.Set(wire.HeaderAgent, wire.AgentVersion)
 	return h.ask(r, commonName)
 }
 

@@ -166,6 +166,7 @@ func (c *client) request(ctx context.Context, r *agent.Request) (*http.Request, 
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+dispatchPath+seconds, nil)
 		if err == nil {
 			request.Header.Set(wire.HeaderProtocol, protocol)
+			request.Header.Set(wire.HeaderAgent, wire.AgentVersion)
 		}
 		return request, err
 	}
@@ -178,6 +179,7 @@ func (c *client) request(ctx context.Context, r *agent.Request) (*http.Request, 
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
 	if err == nil {
 		request.Header.Set(wire.HeaderProtocol, protocol)
+		request.Header.Set(wire.HeaderAgent, wire.AgentVersion)
 		request.Header.Set(wire.HeaderContentType, wire.MediaJSON)
 	}
 	return request, err

@@ -77,8 +77,8 @@ func (a answer) String() string {
 }
 
 // do sends a request and waits for the answer. Header lines are "Name: value";
-// a body is JSON unless a line says otherwise, and an empty line leaves its
-// header out.
+// a body is JSON and an agent ours unless a line says otherwise, and an empty line
+// leaves its header out.
 func (c *client) do(method, path, body string, lines ...string) answer {
 	c.h.t.Helper()
 	if c.base == "" {
@@ -94,6 +94,9 @@ func (c *client) do(method, path, body string, lines ...string) answer {
 	}
 	if body != "" {
 		req.Header.Set("Content-Type", wire.MediaJSON)
+	}
+	if !strings.HasPrefix(path, "/v1/operator/") {
+		req.Header.Set(wire.HeaderAgent, wire.AgentVersion)
 	}
 	for _, line := range lines {
 		name, value, _ := strings.Cut(line, ": ")

@@ -89,6 +89,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	counter(descEvents, s.Duplicates, "duplicate")
 	counter(descEvents, s.Gaps, "gap")
 	counter(descEvents, s.Rejected, "rejected")
+	counter(descEvents, s.Discarded, "discarded")
 	gauge(descHosts, float64(s.HostsReachable), wire.Reachable.String())
 	gauge(descHosts, float64(s.HostsUnreachable), wire.Unreachable.String())
 	gauge(descHosts, float64(s.HostsNeverSeen), wire.NeverSeen.String())

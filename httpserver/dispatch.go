@@ -49,7 +49,7 @@ func (p *parameters) wait() time.Duration {
 // some, or the time is up.
 func serveDispatch(e *exchange) {
 	poll := &e.pending.poll
-	poll.Hostname = e.hostname
+	poll.Hostname, poll.Dialect = e.hostname, e.dialect
 	if e.wait == 0 {
 		e.ask(poll, gate.Bulk)
 		return

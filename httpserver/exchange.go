@@ -32,12 +32,14 @@ type exchange struct {
 	identity    wire.Identity
 	hostname    wire.Hostname // of an agent that has one
 	claimed     wire.Hostname // what the body says; empty if it says nothing
+	dialect     wire.Dialect  // of an agent
 
 	// What parse has read besides what is in pending.
-	wait     time.Duration  // of a poll
-	input    plane.Input    // of an operator's request
-	rollout  wire.RolloutID // whose events are asked for
-	afterSeq wire.Seq       // the page of them
+	wait     time.Duration    // of a poll
+	input    plane.Input      // of an operator's request
+	unread   *plane.Discarded // an event of a field agent that cannot be read
+	rollout  wire.RolloutID   // whose events are asked for
+	afterSeq wire.Seq         // the page of them
 	limit    int
 	// readsHistory says that the exchange is one of the server's historyReaders.
 	readsHistory bool
@@ -78,7 +80,7 @@ func (e *exchange) keep() {
 	e.requestID, e.identity, e.hostname, e.claimed = "", wire.Identity{}, "", ""
 	e.certificate = driver.Certificate{}
 	clear(e.names) // do not keep the connection's certificate
-	e.input = nil
+	e.input, e.unread, e.dialect = nil, nil, wire.DialectRefrain
 	e.outcome = wire.Outcome{}
 	e.gone, e.answered = false, false
 	p := e.pending

@@ -30,5 +30,6 @@ func parseHeartbeat(e *exchange) bool {
 // serveHeartbeat is the one user of the inbox's reserve (PROTOCOL G5).
 func serveHeartbeat(e *exchange) {
 	e.pending.heartbeat.From, _, _ = net.SplitHostPort(e.r.RemoteAddr)
+	e.pending.heartbeat.Dialect = e.dialect
 	e.ask(&e.pending.heartbeat, gate.Heartbeat)
 }

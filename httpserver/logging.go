@@ -93,11 +93,11 @@ func (n *noticeLog) put(list []plane.Notice) {
 		if !n.log.Enabled(context.Background(), noticeLevel(&list[i])) {
 			continue
 		}
-		if list[i].Kind == plane.NoticeRejected {
+		if kind := list[i].Kind; kind == plane.NoticeRejected || kind == plane.NoticeDiscarded {
 			// One host can cause any number of them at no cost. They must neither
-			// flood the log nor displace other notices. The counter of rejected
-			// events stays exact.
-			suppressed, ok, _ := n.throttle.Allow(noticeLines[plane.NoticeRejected])
+			// flood the log nor displace other notices. The counters of these
+			// events stay exact.
+			suppressed, ok, _ := n.throttle.Allow(noticeLines[kind])
 			if !ok {
 				continue
 			}
@@ -141,7 +141,7 @@ func noticeLevel(n *plane.Notice) slog.Level {
 			return slog.LevelWarn
 		}
 		return slog.LevelInfo
-	case plane.NoticeRejected, plane.NoticeHalted, plane.NoticeQuarantined, plane.NoticeUnreachable, plane.NoticeHeld, plane.NoticeRevokedUnseen,
+	case plane.NoticeRejected, plane.NoticeDiscarded, plane.NoticeHalted, plane.NoticeQuarantined, plane.NoticeUnreachable, plane.NoticeHeld, plane.NoticeRevokedUnseen,
 		plane.NoticeDuplicateIdentity:
 		return slog.LevelWarn
 	case plane.NoticeObserverSuspect:
@@ -176,7 +176,7 @@ func (n *noticeLog) write(notice *plane.Notice) {
 		attrs = append(attrs, slog.Int("wave", notice.Count))
 	case plane.NoticeCredited:
 		attrs = append(attrs, slog.Int("seconds", notice.Count))
-	case plane.NoticeRejected:
+	case plane.NoticeRejected, plane.NoticeDiscarded:
 		if notice.Count > 0 {
 			attrs = append(attrs, slog.Int("suppressed", notice.Count))
 		}
@@ -208,6 +208,8 @@ var noticeLines = [plane.NoticeKindCount]string{
 	plane.NoticeObserverSuspect: "so many hosts fell silent at once that the plane suspects itself; no host is marked unreachable",
 	plane.NoticeCredited:        "the plane was impaired; every host is credited with the time",
 	plane.NoticeReplayPutOff:    "replay put off: as many as may be are under way",
+
+	plane.NoticeDiscarded: "event of a field agent discarded: it can never be applied",
 
 	plane.NoticeDuplicateIdentity: "two machines send heartbeats in one host's name; revoke the name and issue it again to the right one",
 }

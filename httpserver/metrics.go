@@ -42,7 +42,7 @@ func kindOf(in plane.Input) inputKind {
 	switch in.(type) {
 	case *plane.Heartbeat:
 		return kindHeartbeat
-	case *plane.Event:
+	case *plane.Event, *plane.Discarded:
 		return kindEvent
 	case *plane.Poll:
 		return kindPoll
@@ -95,7 +95,7 @@ func classOf(status int) statusClass {
 }
 
 // logKinds are the kinds of log entries that are not events.
-var logKinds = [...]wire.Name{"opened", "resumed", "chosen", "confirmed", "cleared", "revoked"}
+var logKinds = [...]wire.Name{"opened", "resumed", "chosen", "confirmed", "cleared", "revoked", "discarded"}
 
 // metrics are the server's own metrics. Every series exists from the start, at
 // zero, so that a rate over it is right from the first event on. No label has the
@@ -257,6 +257,7 @@ func sum(a, b plane.Stats, sign int64) plane.Stats {
 	add(&a.Absorbed, b.Absorbed)
 	add(&a.Gaps, b.Gaps)
 	add(&a.Rejected, b.Rejected)
+	add(&a.Discarded, b.Discarded)
 	add(&a.Confirmed, b.Confirmed)
 	add(&a.Suspicions, b.Suspicions)
 	return a

@@ -38,6 +38,7 @@ var checks = [...]func(*exchange) bool{
 	(*exchange).findRoute,      // 404, 405
 	(*exchange).hasCertificate, // 401
 	(*exchange).isGood,         // 401
+	(*exchange).namesDialect,   // 400
 	(*exchange).speaksProtocol, // 426, 400
 	(*exchange).hasMediaType,   // 415
 	(*exchange).isPlain,        // 415
@@ -104,7 +105,8 @@ func (e *exchange) logAtDebug() {
 // speaksProtocol checks the protocol header (PROTOCOL T6).
 func (e *exchange) speaksProtocol() bool {
 	values := e.r.Header[wire.HeaderProtocol]
-	switch code := wire.CheckProtocolHeader(values, e.server.cfg.StrictProtocol); code {
+	strict := e.server.cfg.StrictProtocol && e.dialect != wire.DialectField && e.endpoint.role != anybody
+	switch code := wire.CheckProtocolHeader(values, strict); code {
 	case wire.OK:
 		return true
 	case wire.ProtocolRequired:
@@ -171,6 +173,9 @@ func (e *exchange) readBody() bool {
 	e.body = e.body[:0]
 	if !e.readsBody() {
 		return true
+	}
+	if e.isFieldEvent() {
+		return e.readFieldBody()
 	}
 	limit := e.endpoint.limit
 	if !e.hasRole() {

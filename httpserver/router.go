@@ -17,6 +17,10 @@ type role uint8
 const (
 	agents role = iota
 	operators
+	// anyClient: agents and operators.
+	anyClient
+	// anybody: no certificate is needed.
+	anybody
 )
 
 // bodyRule is what a route does with a body.
@@ -35,8 +39,9 @@ type endpoint struct {
 	name string
 	role role
 	body bodyRule
-	// limit is the largest body in bytes.
-	limit int64
+	// limit is the largest body in bytes; fieldLimit is that of field agents, 0 if it
+	// is the same.
+	limit, fieldLimit int64
 	// parse reads body and query (PROTOCOL T7: 400, 422). It returns false if it
 	// has refused the request. Nil if there is nothing to read.
 	parse func(*exchange) bool
@@ -66,6 +71,7 @@ func (s *Server) newRouter() *mux.Router {
 	s.registerHosts(r)
 	s.registerFleetAdmin(r)
 	s.registerReleases(r)
+	s.registerFieldRoutes(r)
 	return r
 }
 

@@ -37,7 +37,7 @@ var optionalBodies = map[string]bool{"resume_rollout": true, "choose_rollout": t
 func mayBeMissing(d document, m member) bool {
 	switch m.name {
 	case "rollout_id", "current_closure", "signature", "since", "by", "revoked_before", "force",
-		"failureReason", "subResults", "article", "overrideReason":
+		"failureReason", "subResults", "article", "effectiveMode", "overrideReason":
 		return true
 	default:
 		return d.name == "clear_quarantine" && m.name == "hostname"
@@ -360,6 +360,7 @@ func (c *client) inChunks(r goodRequest, body string) answer {
 	// A reader of its own type hides the length.
 	req := must(http.NewRequest(r.method, "https://"+c.h.server.Addr().String()+r.path, io.MultiReader(strings.NewReader(body))))(c.h.t)
 	req.Header.Set("Content-Type", wire.MediaJSON)
+	req.Header.Set(wire.HeaderAgent, wire.AgentVersion)
 	return c.send(req)
 }
 

@@ -136,6 +136,9 @@ func (d *demo) curl(r demoRequest) string {
 		path := filepath.Join(d.dir, filepath.FromSlash(r.Cert))
 		words = append(words, "--cert "+shellWord(path+".crt"), "--key "+shellWord(path+".key"))
 	}
+	if strings.HasPrefix(r.Path, "/v1/agent/") {
+		words = append(words, "-H '"+wire.HeaderAgent+": "+wire.AgentVersion+"'")
+	}
 	if r.Body != "" {
 		words = append(words, "-H 'Content-Type: application/json'", "-d '"+r.Body+"'")
 	}
@@ -158,6 +161,7 @@ func (d *demo) send(ctx context.Context, r demoRequest) (*http.Response, error) 
 		return nil, err
 	}
 	request.Header.Set(wire.HeaderContentType, wire.MediaJSON)
+	request.Header.Set(wire.HeaderAgent, wire.AgentVersion)
 	return client.Do(request)
 }
 

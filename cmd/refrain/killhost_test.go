@@ -71,6 +71,7 @@ func (h *ledgerHost) send(ctx context.Context) {
 			return
 		}
 		request.Header.Set(wire.HeaderContentType, wire.MediaJSON)
+		request.Header.Set(wire.HeaderAgent, wire.AgentVersion)
 		response, err := h.client.Do(request)
 		if err != nil { // E9: no answer, so the same again
 			h.failed++

@@ -263,6 +263,7 @@ func (h *ledgerHost) heartbeat(ctx context.Context) string {
 		return err.Error()
 	}
 	request.Header.Set(wire.HeaderContentType, wire.MediaJSON)
+	request.Header.Set(wire.HeaderAgent, wire.AgentVersion)
 	response, err := h.client.Do(request)
 	if err != nil {
 		return err.Error()

@@ -123,10 +123,10 @@ func (r *Recorder) Begin(now wire.Instant, in plane.Input) {
 		s.heartbeat = *in
 	case *plane.Event:
 		// The driver may use the struct again.
-		s.in = &plane.Event{Envelope: in.Envelope}
+		s.in = &plane.Event{Envelope: in.Envelope, Dialect: in.Dialect}
 		s.weight += r.size(in)
 	case *plane.Poll:
-		s.in = &plane.Poll{Hostname: in.Hostname}
+		s.in = &plane.Poll{Hostname: in.Hostname, Dialect: in.Dialect}
 	case *plane.OpenRollout:
 		s.in = in
 		s.weight += sizeOfManifest(&in.Manifest)

@@ -47,7 +47,7 @@ func finishedFleet(tb testing.TB, n int) *Plane {
 			wire.ActivationCompleted{ObservedCurrentClosure: benchClosure(i), CompletedAt: benchStart},
 			wire.HostConverged{ConvergedAt: benchStart, CurrentClosure: benchClosure(i)},
 		} {
-			p.Step(benchInstant(0), &Event{wire.EventEnvelope{
+			p.Step(benchInstant(0), &Event{Envelope: wire.EventEnvelope{
 				Hostname: benchHost(i), RolloutID: m.ID(), Event: wire.Event{Seq: wire.Seq(seq + 1), Body: body},
 			}}, &out)
 		}

@@ -31,7 +31,7 @@ func soundPlane(t *testing.T) *Plane {
 	}
 	tell := func(host wire.Hostname, id wire.RolloutID, bodies ...wire.EventBody) {
 		for i, body := range bodies {
-			p.Step(now, &Event{wire.EventEnvelope{Hostname: host, RolloutID: id, Event: wire.Event{Seq: wire.Seq(i + 1), Body: body}}}, &out)
+			p.Step(now, &Event{Envelope: wire.EventEnvelope{Hostname: host, RolloutID: id, Event: wire.Event{Seq: wire.Seq(i + 1), Body: body}}}, &out)
 		}
 	}
 	acked := wire.DispatchAck{CurrentClosureAtDispatch: "c1", ReceivedAt: start}
@@ -43,13 +43,13 @@ func soundPlane(t *testing.T) *Plane {
 	tell("a", "stable@r2", acked, failed)
 	tell("a", "edge@r1", acked, failed)
 	p.Step(now, &ResumeRollout{"edge@r1"}, &out)
-	p.Step(now, &Poll{"gone"}, &out)
+	p.Step(now, &Poll{Hostname: "gone"}, &out)
 	for range 36 {
 		now.Mono += 5 * time.Second
 		p.Step(now, &Tick{}, &out)
-		p.Step(now, &Poll{"a"}, &out)
-		p.Step(now, &Poll{"b"}, &out)
-		p.Step(now, &Poll{"z"}, &out)
+		p.Step(now, &Poll{Hostname: "a"}, &out)
+		p.Step(now, &Poll{Hostname: "b"}, &out)
+		p.Step(now, &Poll{Hostname: "z"}, &out)
 	}
 	if err := p.Check(); err != nil {
 		t.Fatal(err)

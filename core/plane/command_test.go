@@ -18,14 +18,18 @@ func (s *script) input(c command) plane.Input {
 	case "open":
 		return &plane.OpenRollout{Manifest: s.manifest(c)}
 	case "heartbeat":
-		return &plane.Heartbeat{Request: wire.HeartbeatRequest{
+		return &plane.Heartbeat{Dialect: dialect(c), Request: wire.HeartbeatRequest{
 			Hostname: host, RolloutID: wire.RolloutID(c.value("rollout")),
 			CurrentClosure: wire.Closure(c.value("closure")), At: s.at(c, "at"),
 		}}
 	case "event":
-		return event(host, wire.RolloutID(c.positional(1)), wire.Seq(s.number(c.positional(2))), s.body(c))
+		in := event(host, wire.RolloutID(c.positional(1)), wire.Seq(s.number(c.positional(2))), s.body(c))
+		in.Dialect = dialect(c)
+		return in
+	case "unread":
+		return plane.DiscardUnread(host, wire.NotJSON, "no JSON", []byte(c.value("body")))
 	case "poll":
-		return &plane.Poll{Hostname: host}
+		return &plane.Poll{Hostname: host, Dialect: dialect(c)}
 	case "resume":
 		return &plane.ResumeRollout{RolloutID: wire.RolloutID(c.positional(0))}
 	case "choose":
@@ -48,6 +52,14 @@ func (s *script) input(c command) plane.Input {
 		s.t.Fatalf("unknown command %q", c.word)
 		return nil
 	}
+}
+
+// dialect is that of the argument field, or ours.
+func dialect(c command) wire.Dialect {
+	if c.has("field") {
+		return wire.DialectField
+	}
+	return wire.DialectRefrain
 }
 
 func (s *script) query(c command) plane.Input {

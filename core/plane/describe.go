@@ -13,17 +13,43 @@ func (in *Heartbeat) String() string {
 	if in.From != "" {
 		line += " from=" + in.From
 	}
-	return line
+	return line + ofDialect(in.Dialect)
+}
+
+// ofDialect is what the description of an input says of an agent's dialect.
+func ofDialect(d wire.Dialect) string {
+	if d == wire.DialectRefrain {
+		return ""
+	}
+	return " dialect=" + d.String()
 }
 
 // String implements [Input].
 func (in *Event) String() string {
 	e := &in.Envelope
-	return fmt.Sprintf("event %s %s %v", e.Hostname, e.RolloutID, e.Event)
+	return fmt.Sprintf("event %s %s %v", e.Hostname, e.RolloutID, e.Event) + ofDialect(in.Dialect)
 }
 
 // String implements [Input].
-func (in *Poll) String() string { return "poll " + string(in.Hostname) }
+func (in *Poll) String() string { return "poll " + string(in.Hostname) + ofDialect(in.Dialect) }
+
+// String implements [Input].
+func (in *Discarded) String() string {
+	return fmt.Sprintf("discarded %s %s %s: %s", in.Hostname, wire.OrDash(in.RolloutID), in.what(), in.Reason)
+}
+
+// Describe says what was discarded, and why.
+func (in *Discarded) Describe() wire.Text {
+	return wire.Text(fmt.Sprintf("%s: %s: %s", in.what(), in.Reason, in.Detail)).Kept()
+}
+
+// what names the event.
+func (in *Discarded) what() string {
+	if in.Kind == "" {
+		return "an event"
+	}
+	return fmt.Sprintf("%s#%d", in.Kind, in.Seq)
+}
 
 // String implements [Input].
 func (in *OpenRollout) String() string {
@@ -180,7 +206,7 @@ func (n Notice) String() string {
 	switch n.Kind {
 	case NoticeTransition:
 		s += fmt.Sprintf(" %v→%v seq=%d", n.From, n.To, n.Seq)
-	case NoticeReplayAsked, NoticeAbsorbed, NoticeRejected:
+	case NoticeReplayAsked, NoticeAbsorbed, NoticeRejected, NoticeDiscarded:
 		s += fmt.Sprintf(" seq=%d", n.Seq)
 	case NoticeWave, NoticeOpened, NoticeObserverSuspect, NoticeCredited:
 		s += fmt.Sprintf(" %d", n.Count)

@@ -72,14 +72,24 @@ func (p *Plane) HasWork(name wire.Hostname) bool {
 // poll answers a host that asks for work with the dispatch, of those queued for
 // it, whose rollout was opened first. It stays queued until its DispatchAck is
 // applied, and is not offered again for [ReofferAfter] (D2).
-func (p *Plane) poll(name wire.Hostname, out *Output) {
-	next := p.next(&p.table.hosts[p.touch(name, out)])
+//
+// A field agent is also given the dispatch of an Activating record again that it has
+// been silent about for [RetakeAfter] (D4).
+func (p *Plane) poll(in *Poll, out *Output) {
+	h := &p.table.hosts[p.touch(in.Hostname, out)]
+	next := p.next(h)
+	if next.rollout != nil {
+		p.offers.add(next, p.last.Mono)
+	} else if in.Dialect == wire.DialectField {
+		if next = p.nextRetake(h); next.rollout != nil {
+			p.retake(next)
+		}
+	}
 	if next.rollout == nil {
 		reply(out, 0, wire.Outcome{Code: wire.NoContent})
 		return
 	}
 	rec := next.record()
-	p.offers.add(next, p.last.Mono)
 	// What made the dispatch (an opening, another host's event) may be in this
 	// batch, so the answer waits for all of it.
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: &wire.Dispatch{

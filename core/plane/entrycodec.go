@@ -36,6 +36,8 @@ func (e *Entry) DecodeInput(d *wire.Decoder, doc []byte) error {
 		word = "revoke "
 	case "confirmed":
 		word = "confirm "
+	case "discarded":
+		word = "discarded "
 	}
 	in, err := ParseInput(d, append([]byte(word), doc...))
 	if err != nil {

@@ -9,42 +9,46 @@ import (
 )
 
 // event takes one event of an agent (PROTOCOL E).
-func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
+func (p *Plane) event(in *Event, out *Output) {
+	env, dialect := &in.Envelope, in.Dialect
 	h := &p.table.hosts[p.touch(env.Hostname, out)]
 	ref, known := h.find(env.RolloutID)
 	if !known { // E8
-		reply(out, 0, wire.Refuse(wire.UnknownRollout, "rolloutId",
-			fmt.Sprintf("the plane has no record of %s in %s; keep the event until a heartbeat asks for it", h.name, env.RolloutID)))
+		detail := fmt.Sprintf("the plane has no record of %s in %s", h.name, env.RolloutID)
+		if dialect != wire.DialectField {
+			detail += "; keep the event until a heartbeat asks for it"
+		}
+		p.refuseEvent(in, 0, wire.Refuse(wire.UnknownRollout, "rolloutId", detail), out)
 		return
 	}
 	rec := ref.record()
 	// E5. What is in the log was taken, also by a version that took every event.
-	if !p.walking && rec.AddsNothing(env.Event) {
+	if !p.walking && rec.AddsNothing(dialect, env.Event) {
 		p.stats.Absorbed++
 		p.replayArrived(ref, env.Event, rec.LastEventSeq)
 		reply(out, dependsOn(out, h.name), wire.Outcome{Code: wire.NoContent})
 		return
 	}
-	if p.logsNothing() && logs(rec, env.Event) {
+	if p.logsNothing() && logs(rec, in) {
 		p.withheld(out)
 		return
 	}
-	if p.scarce && !p.walking && rec.OnlyObserves(env.Event) { // G11
+	if p.scarce && !p.walking && rec.OnlyObserves(dialect, env.Event) { // G11
 		refusal := wire.Unavailable(wire.StoreUnavailable, 0)
 		refusal.Detail = "nothing was applied; little disk is free, and an event that changes nothing of its record is taken once more is"
 		reply(out, dependsOn(out, h.name), refusal)
 		return
 	}
 	cost := time.Duration(0)
-	if !p.walking && env.Event.Seq > rec.LastEventSeq { // what the log has was charged before it was taken
+	if !p.walking && (env.Event.Seq > rec.LastEventSeq || dialect == wire.DialectField) { // what the log has was charged before it was taken
 		cost = p.costOf(env)
-		if wait := p.missing(ref, cost); wait > 0 && logs(rec, env.Event) {
+		if wait := p.missing(ref, cost); wait > 0 && logs(rec, in) {
 			p.overBudget(wait, dependsOn(out, h.name), out)
 			return
 		}
 	}
 	from, seq := rec.State, rec.LastEventSeq
-	result := rec.Apply(env.Event)
+	result := rec.ApplyAs(dialect, env.Event)
 	notice := Notice{Hostname: h.name, RolloutID: ref.rollout.id, Seq: env.Event.Seq, Detail: env.Event.Body.Kind().String()}
 	switch result.Outcome {
 	case rollout.Duplicate: // E3
@@ -67,36 +71,41 @@ func (p *Plane) event(env *wire.EventEnvelope, out *Output) {
 		p.charge(ref, cost)
 		p.replayArrived(ref, env.Event, seq)
 		out.changedRecord(ref)
-		kept := &Event{*env}
+		kept := &Event{*env, dialect}
 		kept.Envelope.Event = env.Event.Cut() // E10
 		p.log(out, Entry{
 			Input: kept, Hostname: h.name, RolloutID: ref.rollout.id,
 			Kind: wire.Name(env.Event.Body.Kind().String()), Outcome: outcome,
 		})
 		needs := len(out.Entries)
+		delete(p.retakes, ref) // the agent knows of it
 		p.moved(ref, from, out)
 		reply(out, needs, wire.Outcome{Code: wire.NoContent}) // E2
 	case rollout.Gap: // E6
-		p.stats.Gaps++
-		p.askReplay(h.name, ref.rollout.id, rec.LastEventSeq, out)
 		refusal := wire.Refuse(wire.Gap, "event.seq", result.Detail)
-		refusal.Replay, refusal.ReplayFrom = true, rec.LastEventSeq
-		reply(out, dependsOn(out, h.name), refusal)
+		if dialect != wire.DialectField { // which could not answer it
+			p.stats.Gaps++
+			p.askReplay(h.name, ref.rollout.id, rec.LastEventSeq, out)
+			refusal.Replay, refusal.ReplayFrom = true, rec.LastEventSeq
+		}
+		p.refuseEvent(in, dependsOn(out, h.name), refusal, out)
 	case rollout.Rejected: // E7
-		p.stats.Rejected++
-		notice.Kind = NoticeRejected
-		notice.Detail += ": " + result.Detail
-		out.Notices = append(out.Notices, notice)
-		reply(out, dependsOn(out, h.name), wire.Refuse(wire.Rejected, "event", result.Detail))
+		if dialect != wire.DialectField {
+			p.stats.Rejected++
+			notice.Kind = NoticeRejected
+			notice.Detail += ": " + result.Detail
+			out.Notices = append(out.Notices, notice)
+		}
+		p.refuseEvent(in, dependsOn(out, h.name), wire.Refuse(wire.Rejected, "event", result.Detail), out)
 	default:
 		panic(fmt.Sprintf("plane: unknown outcome %v", result.Outcome))
 	}
 }
 
 // logs reports whether an event would be logged.
-func logs(rec *rollout.Record, e wire.Event) bool {
+func logs(rec *rollout.Record, in *Event) bool {
 	tried := rec.Clone()
-	outcome := tried.Apply(e).Outcome
+	outcome := tried.ApplyAs(in.Dialect, in.Envelope.Event).Outcome
 	return outcome == rollout.Applied || outcome == rollout.Absorbed
 }
 
@@ -107,6 +116,7 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 	if rec.State == from {
 		return
 	}
+	delete(p.retakes, ref)
 	if from == wire.Pending {
 		p.offers.end(ref)
 	}

@@ -77,7 +77,9 @@ type agent struct {
 	jobs    []*job
 	// legacy agents never name a rollout in a heartbeat.
 	legacy bool
-	skew   time.Duration // of its clock
+	// dialect is that of all its requests.
+	dialect wire.Dialect
+	skew    time.Duration // of its clock
 }
 
 func (a *agent) String() string { return string(a.name) }
@@ -105,10 +107,14 @@ func newFleet(t *rapid.T, w watch) *fleet {
 		f.cfg.MaxReplays = rapid.SampledFrom([]int{64, 1, 2}).Draw(t, "replays")
 	}
 	for i := range rapid.SampledFrom([]int{3, 12, 1, 6}).Draw(t, "hosts") {
-		f.agents = append(f.agents, &agent{
+		a := &agent{
 			name: wire.Hostname(fmt.Sprintf("h%02d", i)), closure: "c0", legacy: i%5 == 4,
 			skew: time.Duration(i%3-1) * time.Hour,
-		})
+		}
+		if i%5 == 2 {
+			a.dialect = wire.DialectField
+		}
+		f.agents = append(f.agents, a)
 	}
 	f.replace(wiped, nil)
 	return f
@@ -178,6 +184,7 @@ func (f *fleet) step(batch []request) {
 // one steps one input into the output of its batch.
 func (f *fleet) one(in plane.Input, out *plane.Output) {
 	now := f.now()
+	f.inDialect(in)
 	if f.watch.before != nil {
 		f.watch.before(f, now, in)
 	}
@@ -193,6 +200,24 @@ func (f *fleet) one(in plane.Input, out *plane.Output) {
 	f.count(in, own)
 	if f.watch.after != nil {
 		f.watch.after(f, now, in, own)
+	}
+}
+
+// inDialect gives a request the dialect of its host.
+func (f *fleet) inDialect(in plane.Input) {
+	of := func(name wire.Hostname) wire.Dialect {
+		if i := slices.IndexFunc(f.agents, func(a *agent) bool { return a.name == name }); i >= 0 {
+			return f.agents[i].dialect
+		}
+		return wire.DialectRefrain
+	}
+	switch in := in.(type) {
+	case *plane.Heartbeat:
+		in.Dialect = of(in.Request.Hostname)
+	case *plane.Event:
+		in.Dialect = of(in.Envelope.Hostname)
+	case *plane.Poll:
+		in.Dialect = of(in.Hostname)
 	}
 }
 

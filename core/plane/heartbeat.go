@@ -15,6 +15,7 @@ func (p *Plane) heartbeat(in *Heartbeat, out *Output) {
 		p.heardFrom(i, in.From, out)
 	}
 	v := &p.table.vitals[i]
+	before := v.lastHeartbeatAt
 	v.lastHeartbeatAt = req.At // H1
 	if req.CurrentClosure != "" {
 		if print := uint32(fingerprint(string(req.CurrentClosure))); print != v.closurePrint {
@@ -22,13 +23,19 @@ func (p *Plane) heartbeat(in *Heartbeat, out *Output) {
 			v.closurePrint, h.closure = print, h.intern(req.CurrentClosure)
 		}
 	}
-	if req.RolloutID == "" && v.active > 0 && !p.logsNothing() { // else a later one does
+	entries := len(out.Entries)
+	field := in.Dialect == wire.DialectField
+	if (req.RolloutID == "" || field) && v.active > 0 && !p.logsNothing() { // else a later one does
 		p.confirmActive(&p.table.hosts[i], req, out)
 	}
 	answer := out.nextReply()
 	answer.Outcome.Code = wire.OK
 	answer.Outcome.Heartbeat.ReceivedAt = req.At
 	switch {
+	case field:
+		if v.active > 0 {
+			p.fieldHeartbeat(i, req, before, entries, out, answer)
+		}
 	case req.RolloutID == "" && (v.active > 0 || len(p.toReplay) > 0):
 		h := &p.table.hosts[i]
 		list := p.bootstrap(i, req, out)

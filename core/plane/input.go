@@ -19,14 +19,22 @@ type Heartbeat struct {
 	// at most; empty if it is not known. It serves to notice a duplicate identity
 	// (PROTOCOL L4), and nothing else.
 	From string
+	// Dialect is whose rules the agent follows (T12).
+	Dialect wire.Dialect
 }
 
 // Event is one event of an agent (PROTOCOL E). One reply. Durable.
-type Event struct{ Envelope wire.EventEnvelope }
+type Event struct {
+	Envelope wire.EventEnvelope
+	Dialect  wire.Dialect
+}
 
 // Poll asks for work queued for a host (PROTOCOL D). One reply: 200 with a
 // [wire.Dispatch], or 204. It never waits; waiting is the driver's part.
-type Poll struct{ Hostname wire.Hostname }
+type Poll struct {
+	Hostname wire.Hostname
+	Dialect  wire.Dialect
+}
 
 // OpenRollout opens a rollout (PROTOCOL R1). One reply. Durable. An operator's
 // takes the channel; the plane's log also has those of the directory, with the
@@ -162,6 +170,7 @@ const MaxLimit = 1000
 func (*Heartbeat) isInput()        {}
 func (*Event) isInput()            {}
 func (*Poll) isInput()             {}
+func (*Discarded) isInput()        {}
 func (*OpenRollout) isInput()      {}
 func (*FileManifest) isInput()     {}
 func (*ContinueOpening) isInput()  {}

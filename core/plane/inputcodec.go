@@ -15,10 +15,18 @@ import (
 var heartbeatSchema = wire.Schema[Heartbeat]{Fields: append(
 	membersOf(&wire.HeartbeatRequestSchema, func(in *Heartbeat) *wire.HeartbeatRequest { return &in.Request }),
 	wire.Field[Heartbeat]{Name: "from", Presence: wire.Optional, Of: func(in *Heartbeat) wire.Value { return (*wire.Name)(&in.From) }},
+	wire.Field[Heartbeat]{Name: "dialect", Presence: wire.Optional, Of: func(in *Heartbeat) wire.Value { return &in.Dialect }},
+)}
+
+// The line of an event has the members of its body beside the dialect.
+var eventSchema = wire.Schema[Event]{Fields: append(
+	membersOf(&wire.EventEnvelopeSchema, func(in *Event) *wire.EventEnvelope { return &in.Envelope }),
+	wire.Field[Event]{Name: "dialect", Presence: wire.Optional, Of: func(in *Event) wire.Value { return &in.Dialect }},
 )}
 
 var pollSchema = wire.Schema[Poll]{Fields: []wire.Field[Poll]{
 	{Name: "hostname", Presence: wire.Required, Of: func(in *Poll) wire.Value { return &in.Hostname }},
+	{Name: "dialect", Presence: wire.Optional, Of: func(in *Poll) wire.Value { return &in.Dialect }},
 }}
 
 // The line of an opening has the members of its manifest beside its own.
@@ -118,7 +126,9 @@ func AppendInput(dst []byte, in Input) []byte {
 	case *Heartbeat:
 		return wire.AppendTagged(dst, "heartbeat", &heartbeatSchema, in)
 	case *Event:
-		return wire.AppendTagged(dst, "event", &wire.EventEnvelopeSchema, &in.Envelope)
+		return wire.AppendTagged(dst, "event", &eventSchema, in)
+	case *Discarded:
+		return wire.AppendTagged(dst, "discarded", &discardedSchema, in)
 	case *Poll:
 		return wire.AppendTagged(dst, "poll", &pollSchema, in)
 	case *OpenRollout:
@@ -170,7 +180,10 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 		return parsed(in, wire.DecodeDocument(d, &heartbeatSchema, doc, in))
 	case "event":
 		in := new(Event)
-		return parsed(in, wire.DecodeDocument(d, &wire.EventEnvelopeSchema, doc, &in.Envelope))
+		return parsed(in, wire.DecodeTaken(d, &eventSchema, doc, in))
+	case "discarded":
+		in := new(Discarded)
+		return parsed(in, wire.DecodeDocument(d, &discardedSchema, doc, in))
 	case "poll":
 		in := new(Poll)
 		return parsed(in, wire.DecodeDocument(d, &pollSchema, doc, in))
@@ -218,7 +231,7 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 		in := new(Storage)
 		return parsed(in, wire.DecodeDocument(d, &storageSchema, doc, in))
 	default:
-		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, poll, open, file, resume, choose, clear, revoke, confirm, query_…, started, tick or storage", word)
+		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, discarded, poll, open, file, resume, choose, clear, revoke, confirm, query_…, started, tick or storage", word)
 	}
 }
 

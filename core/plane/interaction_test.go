@@ -33,6 +33,7 @@ import (
 //	heartbeats N M                   those of hosts hN to hM (four digits), in one
 //	                                 batch, of which only the notices are printed
 //	poll HOST
+//	unread HOST [body=TEXT]          an event of a field agent that cannot be read
 //	resume ID
 //	choose ID
 //	clear CHANNEL CLOSURE
@@ -48,6 +49,7 @@ import (
 //	state [durable]                  prints the state's canonical lines
 //	check                            prints the plane's own description
 //
+// Heartbeats, events and polls with the argument field are a field agent's.
 // Seconds count from the epoch, which both clocks show at first; an event or a
 // heartbeat without at= happens now. With the argument json a reply's document
 // is printed as it goes out.

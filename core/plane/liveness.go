@@ -65,7 +65,7 @@ func (p *Plane) credit(d time.Duration, out *Output) {
 func (p *Plane) started(now wire.Instant) {
 	p.last = now
 	p.liveness = liveness{lastTick: now.Mono}
-	p.offers = offers{}
+	p.offers, p.retakes, p.discards = offers{}, nil, nil
 	p.forgetBudgets()
 	p.forgetSenders()
 	p.startReplays()

@@ -27,6 +27,7 @@ type model struct {
 	readOnly   bool
 	given      map[offerOf]time.Duration // dispatches that are not offered again yet (D2)
 	replays    modelReplays
+	quiet      map[offerOf]time.Duration // Activating records of field agents, since when (D4)
 }
 
 // offerOf is a dispatch, by whose it is and in which rollout.
@@ -61,6 +62,7 @@ func newModel(cfg plane.Config) *model {
 		rollouts: map[wire.RolloutID]*modelRollout{}, has: map[wire.Channel]wire.RolloutID{},
 		held: map[wire.RolloutID]bool{}, by: map[wire.RolloutID]wire.RolloutID{}, quarantine: map[quarantineKey]wire.QuarantineEntry{},
 		revoked: map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{}, given: map[offerOf]time.Duration{},
+		quiet: map[offerOf]time.Duration{},
 	}
 }
 
@@ -69,7 +71,7 @@ func (m *model) clone() *model {
 		replays:  modelReplays{limit: m.replays.limit, interval: m.replays.interval, refused: -1},
 		rollouts: map[wire.RolloutID]*modelRollout{}, order: slices.Clone(m.order),
 		readOnly: m.readOnly, has: maps.Clone(m.has), held: maps.Clone(m.held), by: maps.Clone(m.by),
-		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given),
+		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given), quiet: maps.Clone(m.quiet),
 	}
 	for id, r := range m.rollouts {
 		copied := *r
@@ -236,6 +238,28 @@ func (m *model) offers(h wire.Hostname) *rollout.Record {
 	return nil
 }
 
+// offersAgain is an Activating record that a field agent is offered again (PROTOCOL
+// D4). It begins to count for those that are not counted.
+func (m *model) offersAgain(h wire.Hostname, now time.Duration) (again *rollout.Record) {
+	for _, id := range m.order {
+		rec, of := m.rollouts[id].records[h], offerOf{h, id}
+		if rec == nil || rec.State != wire.Activating || !m.inForce(id) || m.halted(id) || m.isQuarantined(rec) {
+			delete(m.quiet, of)
+			continue
+		}
+		since, counted := m.quiet[of]
+		if !counted {
+			m.quiet[of] = now
+		} else if now >= since+10*time.Minute && again == nil {
+			again = rec
+		}
+	}
+	if again != nil {
+		m.quiet[offerOf{h, again.RolloutID}] = now
+	}
+	return again
+}
+
 // step takes an input and returns the outcome to expect. Of a refusal it says
 // the code and the replay only.
 func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
@@ -244,17 +268,23 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 	case *plane.Started:
 		m.replays.list, m.replays.had, m.replays.refused = nil, nil, -1
 		clear(m.given)
+		clear(m.quiet)
 		return wire.Outcome{}
 	case *plane.Heartbeat:
 		m.hear(in.Request.Hostname)
-		return m.heartbeat(now.Wall, &in.Request)
+		return m.heartbeat(now.Wall, in)
 	case *plane.Event:
 		m.hear(in.Envelope.Hostname)
-		return m.event(now.Wall, &in.Envelope)
+		return m.event(now.Wall, in)
 	case *plane.Poll:
 		m.hear(in.Hostname)
-		if rec := m.offers(in.Hostname); rec != nil {
+		rec := m.offers(in.Hostname)
+		if rec != nil {
 			m.given[offerOf{rec.Hostname, rec.RolloutID}] = now.Mono
+		} else if in.Dialect == wire.DialectField {
+			rec = m.offersAgain(in.Hostname, now.Mono)
+		}
+		if rec != nil {
 			return wire.Outcome{Code: wire.OK, Document: &wire.Dispatch{
 				Hostname: rec.Hostname, RolloutID: rec.RolloutID, TargetClosure: rec.TargetClosure,
 				SoakDueAt: rec.SoakDueAt, SoakSeconds: rec.SoakSeconds, EnqueuedAt: rec.DispatchedAt,
@@ -345,8 +375,10 @@ func (m *model) judgeHolder(in *plane.Revoke) string {
 }
 
 // heartbeat is PROTOCOL H.
-func (m *model) heartbeat(now wire.Time, req *wire.HeartbeatRequest) wire.Outcome {
+func (m *model) heartbeat(now wire.Time, in *plane.Heartbeat) wire.Outcome {
+	req := &in.Request
 	h := m.hosts[req.Hostname]
+	before := h.heartbeatAt
 	h.heartbeatAt = req.At
 	if req.CurrentClosure != "" {
 		h.closure = req.CurrentClosure
@@ -354,6 +386,10 @@ func (m *model) heartbeat(now wire.Time, req *wire.HeartbeatRequest) wire.Outcom
 	m.hosts[req.Hostname] = h
 	want := wire.Outcome{Code: wire.OK}
 	want.Heartbeat.ReceivedAt = req.At
+	if in.Dialect == wire.DialectField {
+		want.Heartbeat.Bootstrap = m.fieldSnapshots(now, req, before)
+		return want
+	}
 	if req.RolloutID != "" { // H2
 		if r := m.rollouts[req.RolloutID]; r != nil && req.CurrentClosure != "" {
 			if rec := r.records[req.Hostname]; rec != nil && rec.CurrentClosure != req.CurrentClosure && m.replays.ask(rec, *req) {
@@ -378,31 +414,70 @@ func (m *model) heartbeat(now wire.Time, req *wire.HeartbeatRequest) wire.Outcom
 	return want
 }
 
+// fieldSnapshots is PROTOCOL H4 and H10.
+func (m *model) fieldSnapshots(now wire.Time, req *wire.HeartbeatRequest, before wire.Time) (list []wire.Snapshot) {
+	for _, id := range slices.Sorted(maps.Keys(m.rollouts)) {
+		rec := m.rollouts[id].records[req.Hostname]
+		if rec == nil || !m.inForce(id) || !rec.State.Active() || req.CurrentClosure != rec.TargetClosure {
+			continue
+		}
+		confirmed := !m.readOnly && rec.Confirm(req.CurrentClosure, req.At)
+		m.settle(now, req.Hostname)
+		booted := before.IsSet() && req.At.Before(before.Add(m.replays.interval*3/4))
+		overdue := !req.At.Before(later(rec.SoakDueAt, rec.ActivationCompletedAt).Add(2 * m.replays.interval))
+		if rec.State == wire.Soaking && (confirmed || booted || overdue) {
+			s := rec.Snapshot()
+			s.CurrentClosure = req.CurrentClosure
+			if !s.DispatchedAt.IsSet() {
+				s.DispatchedAt = rec.DispatchAckedAt
+			}
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
 // event is PROTOCOL E.
-func (m *model) event(now wire.Time, env *wire.EventEnvelope) wire.Outcome {
+func (m *model) event(now wire.Time, in *plane.Event) wire.Outcome {
+	env, field := &in.Envelope, in.Dialect == wire.DialectField
+	discard := func(code wire.Code) wire.Outcome { // E12
+		switch {
+		case !field:
+			return wire.Outcome{Code: code}
+		case m.readOnly:
+			return wire.Outcome{Code: wire.StoreUnavailable}
+		}
+		return wire.Outcome{Code: wire.NoContent}
+	}
 	m.know(env.Hostname)
 	r := m.rollouts[env.RolloutID]
 	if r == nil || r.records[env.Hostname] == nil {
-		return wire.Outcome{Code: wire.UnknownRollout}
+		return discard(wire.UnknownRollout)
 	}
 	rec := r.records[env.Hostname]
 	from := rec.State
-	if rec.AddsNothing(env.Event) {
+	if rec.AddsNothing(in.Dialect, env.Event) {
 		m.replays.arrived(rec, env.Event, false)
 		return wire.Outcome{Code: wire.NoContent}
 	}
 	if tried := rec.Clone(); m.readOnly { // PROTOCOL G9
-		switch tried.Apply(env.Event).Outcome {
+		switch tried.ApplyAs(in.Dialect, env.Event).Outcome {
 		case rollout.Applied, rollout.Absorbed:
 			return wire.Outcome{Code: wire.StoreUnavailable}
 		}
 	}
 	seq := rec.LastEventSeq
-	switch rec.Apply(env.Event).Outcome {
+	verdict := rec.ApplyAs(in.Dialect, env.Event).Outcome
+	switch verdict {
 	case rollout.Gap:
+		if field {
+			return discard(wire.Gap)
+		}
 		return wire.Outcome{Code: wire.Gap, Replay: true, ReplayFrom: rec.LastEventSeq}
 	case rollout.Rejected:
-		return wire.Outcome{Code: wire.Rejected}
+		return discard(wire.Rejected)
+	case rollout.Applied, rollout.Absorbed:
+		delete(m.quiet, offerOf{env.Hostname, env.RolloutID})
 	}
 	m.replays.arrived(rec, env.Event, rec.LastEventSeq > seq)
 	if key := (quarantineKey{env.RolloutID.Channel(), rec.TargetClosure}); from == wire.Failed && rec.State == wire.Reverted && !m.isQuarantined(rec) {

@@ -166,14 +166,29 @@ func again(now wire.Instant, p *plane.Plane, in plane.Input, o wire.Outcome) (go
 	if o.Code == wire.StoreUnavailable {
 		return "", "" // it says nothing of what is durable
 	}
-	switch in.(type) {
+	switch in := in.(type) {
 	case *plane.Heartbeat:
+		if in.Dialect == wire.DialectField {
+			// Whether there is a snapshot depends on the heartbeat before, what it says
+			// on what is durable (H10).
+			repeated.Heartbeat.Bootstrap = nil
+			for _, s := range o.Heartbeat.Bootstrap {
+				rec, _ := p.Record(s.RolloutID, s.Hostname)
+				repeated.Heartbeat.Bootstrap = append(repeated.Heartbeat.Bootstrap, rec.FieldSnapshot())
+			}
+		}
 		if o.Heartbeat.Bootstrap == nil && !o.Replay {
 			return "", "" // it says nothing but that the heartbeat was heard
 		}
 	case *plane.Poll:
 		if o.Code == wire.NoContent {
 			return "", ""
+		}
+		if d := o.Document.(*wire.Dispatch); in.Dialect == wire.DialectField {
+			// Since when an activation is not heard of is volatile (D4).
+			if rec, _ := p.Record(d.RolloutID, d.Hostname); rec.State == wire.Activating && rec.SoakDueAt == d.SoakDueAt {
+				return "", ""
+			}
 		}
 	case *plane.QueryHost, *plane.QueryHosts:
 		return "", "" // they show volatile state as well

@@ -20,7 +20,7 @@ func TestRandomRunsReachEveryCase(t *testing.T) {
 	want := []string{
 		"plane wiped", "plane crashed", "plane restarted", "plane reloaded", "a later wave", "bootstrap", "drift", "dispatch", "duplicate",
 		"a heartbeat that needs an earlier entry of its batch",
-		"entry opened applied", "entry resumed applied", "entry chosen applied", "entry confirmed applied", "entry cleared applied", "entry revoked applied",
+		"entry opened applied", "entry resumed applied", "entry chosen applied", "entry confirmed applied", "entry cleared applied", "entry revoked applied", "entry discarded discarded",
 	}
 	for kind := plane.NoticeReplayAsked; int(kind) < plane.NoticeKindCount; kind++ {
 		want = append(want, "notice "+kind.String())

@@ -82,17 +82,20 @@ type Entry struct {
 	Hostname  wire.Hostname
 	RolloutID wire.RolloutID
 	// Kind is an event's kind, or opened, resumed, chosen, confirmed,
-	// cleared, revoked.
+	// cleared, revoked, discarded.
 	Kind wire.Name
-	// Outcome is applied or absorbed.
+	// Outcome is applied, absorbed or discarded.
 	Outcome wire.Name
 }
 
 // Logged is how the entry looks in its rollout's history (PROTOCOL R5).
 func (e *Entry) Logged() wire.LoggedEvent {
 	logged := wire.LoggedEvent{Number: e.Number, At: e.At, Hostname: e.Hostname, Kind: e.Kind, Outcome: e.Outcome}
-	if event, ok := e.Input.(*Event); ok {
-		logged.Event = event.Envelope.Event
+	switch in := e.Input.(type) {
+	case *Event:
+		logged.Event = in.Envelope.Event
+	case *Discarded:
+		logged.Detail = in.Describe()
 	}
 	return logged
 }
@@ -162,6 +165,9 @@ const (
 	// were under way (H9).
 	NoticeReplayPutOff
 
+	// NoticeDiscarded: an event of a field agent that can never be applied (E12).
+	NoticeDiscarded
+
 	// NoticeDuplicateIdentity: two machines send heartbeats in a host's name (L4).
 	NoticeDuplicateIdentity
 
@@ -175,7 +181,7 @@ var noticeWords = [NoticeKindCount]string{
 	NoticeSuperseded: "superseded", NoticeHeld: "held", NoticeWave: "wave", NoticeHalted: "halted",
 	NoticeResumed: "resumed", NoticeChosen: "chosen", NoticeQuarantined: "quarantined", NoticeCleared: "cleared",
 	NoticeRevoked: "revoked", NoticeRevokedUnseen: "revoked_unseen", NoticeUnreachable: "unreachable", NoticeReachable: "reachable",
-	NoticeObserverSuspect: "observer_suspect", NoticeCredited: "credited", NoticeReplayPutOff: "replay_put_off", NoticeDuplicateIdentity: "duplicate_identity",
+	NoticeObserverSuspect: "observer_suspect", NoticeCredited: "credited", NoticeReplayPutOff: "replay_put_off", NoticeDiscarded: "discarded", NoticeDuplicateIdentity: "duplicate_identity",
 }
 
 // String returns the stable word of the kind.

@@ -45,6 +45,8 @@ type Plane struct {
 	offers      offers
 	senders     senders
 	replays     replays
+	retakes     retakes
+	discards    discards
 
 	opening *opening // a rollout that is opened in slices; nil if there is none
 	hidden  int      // hosts that only it knows of, or one before it that came to nothing
@@ -91,9 +93,11 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 	case *Heartbeat:
 		p.heartbeat(in, out)
 	case *Event:
-		p.event(&in.Envelope, out)
+		p.event(in, out)
+	case *Discarded:
+		p.discard(in, out)
 	case *Poll:
-		p.poll(in.Hostname, out)
+		p.poll(in, out)
 	case *OpenRollout:
 		p.open(in, in, out)
 	case *FileManifest:
@@ -192,6 +196,8 @@ type Stats struct {
 	ReplaysUnderWay int
 	// Events counts events by what became of them.
 	Duplicates, Applied, Absorbed, Gaps, Rejected uint64
+	// Discarded counts events of field agents that could never be applied (E12).
+	Discarded uint64
 	// OverBudget counts events refused over_budget (G10).
 	OverBudget uint64
 	// Confirmed counts records confirmed by a heartbeat (H4).

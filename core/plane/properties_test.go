@@ -130,7 +130,7 @@ func TestAnEntryIsOneEffectAndAReplyOneInput(t *testing.T) { // PROTOCOL E2
 				if replies := plane.Replies(in); replies != (len(out.Replies) == 1) || len(out.Replies) > 1 {
 					fail("wrong number of replies")
 				}
-				if changed := durableWithoutLog(f.plane) != before; changed != (len(out.Entries) > 0) {
+				if changed := durableWithoutLog(f.plane) != before; changed != (len(out.Entries) > 0) && !discards(out) {
 					fail("an entry without a change, or a change without an entry")
 				}
 				about := map[wire.RolloutID]bool{}
@@ -139,7 +139,7 @@ func TestAnEntryIsOneEffectAndAReplyOneInput(t *testing.T) { // PROTOCOL E2
 					if e.Number != number || e.At != now.Wall {
 						fail("an entry has the wrong number or instant")
 					}
-					if e.Outcome != "applied" && e.Outcome != "absorbed" {
+					if e.Outcome != "applied" && e.Outcome != "absorbed" && !discards(out) {
 						fail("an entry has an unknown outcome")
 					}
 					if beat, beats := in.(*plane.Heartbeat); beats {
@@ -153,6 +153,40 @@ func TestAnEntryIsOneEffectAndAReplyOneInput(t *testing.T) { // PROTOCOL E2
 				}
 			},
 			replaced: func(f *fleet, _ replacement) { number = f.plane.Stats().Logged },
+		}).play(runLength)
+	})
+}
+
+// discards reports whether an output has one entry, of what changes nothing.
+func discards(out *plane.Output) bool {
+	return len(out.Entries) == 1 && out.Entries[0].Kind == "discarded" && out.Entries[0].Outcome == "discarded"
+}
+
+// TestADiscardedEventChangesNothing compares the records, and takes what was
+// discarded for what an agent of ours would be refused.
+func TestADiscardedEventChangesNothing(t *testing.T) { // PROTOCOL E12
+	rapid.Check(t, func(t *rapid.T) {
+		var before string
+		newFleet(t, watch{
+			before: func(f *fleet, _ wire.Instant, _ plane.Input) { before = durableWithoutLog(f.plane) },
+			after: func(f *fleet, _ wire.Instant, in plane.Input, out *plane.Output) {
+				discarded := discards(out)
+				if discarded && durableWithoutLog(f.plane) != before {
+					f.t.Fatalf("%v is discarded and changed the durable state", in)
+				}
+				event, is := in.(*plane.Event)
+				if !is || event.Dialect != wire.DialectField {
+					if discarded {
+						f.t.Fatalf("%v is discarded", in)
+					}
+					return
+				}
+				switch code := out.Replies[0].Outcome.Code; code {
+				case wire.NoContent, wire.StoreUnavailable, wire.OverBudget:
+				default:
+					f.t.Fatalf("%v is answered %v", in, code)
+				}
+			},
 		}).play(runLength)
 	})
 }

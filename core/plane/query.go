@@ -93,6 +93,7 @@ func (p *Plane) hostStatus(i int) wire.HostStatus {
 		CurrentClosure:  h.closure,
 
 		DuplicateIdentity: p.duplicate(i),
+		Discarded:         p.discards.status(i),
 	}
 	for _, ref := range h.records {
 		if !ref.rollout.staged {

@@ -161,6 +161,18 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 			return err
 		}
 		return p.restoreBudget(&l)
+	case "retake":
+		var l retakeLine
+		if err := wire.DecodeDocument(&rd.decoder, &retakeLineSchema, doc, &l); err != nil {
+			return err
+		}
+		return p.restoreRetake(&l)
+	case "discards":
+		var l discardLine
+		if err := wire.DecodeDocument(&rd.decoder, &discardLineSchema, doc, &l); err != nil {
+			return err
+		}
+		p.restoreDiscards(&l)
 	case "senders":
 		var l sendersLine
 		if err := wire.DecodeDocument(&rd.decoder, &sendersLineSchema, doc, &l); err != nil {
@@ -180,7 +192,7 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 		}
 		p.replays.crowded, p.replays.round, p.replays.putOff = bool(l.Crowded), uint8(l.Round), time.Duration(l.PutOff)
 	default:
-		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay, opening, offer, budget, senders, replaying or replayround")
+		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay, opening, offer, budget, senders, replaying, replayround, retake or discards")
 	}
 	return nil
 }

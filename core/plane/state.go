@@ -163,5 +163,6 @@ func (p *Plane) AppendState(dst []byte) []byte {
 	if p.opening != nil {
 		dst = wire.AppendLine(dst, "opening", &openingLineSchema, p.opening.line())
 	}
-	return p.appendSenders(p.appendBudgets(p.appendOffers(dst)))
+	dst = p.appendSenders(p.appendBudgets(p.appendOffers(dst)))
+	return p.appendDiscards(p.appendRetakes(dst))
 }

@@ -2,31 +2,36 @@ package rollout
 
 import "github.com/refrain-fleet/refrain/core/wire"
 
-// Apply takes an event of the agent (PROTOCOL E1 to E7): the only place where
-// an agent's event changes a record. See [Record.Judge] for the verdict. On
+// Apply is [Record.ApplyAs] for an agent of ours.
+func (r *Record) Apply(ev wire.Event) Result { return r.ApplyAs(wire.DialectRefrain, ev) }
+
+// ApplyAs takes an event of the agent (PROTOCOL E1 to E7, E11): the only place where
+// an agent's event changes a record. See [Record.JudgeAs] for the verdict. On
 // Duplicate, Gap and Rejected nothing changes.
 //
 // An Absorbed event advances the sequence, fills in what the record lacks and
 // replaces what a confirmation put in; the state stays. A SoakDueAt that a
-// confirmation put in follows the agent's completion.
-func (r *Record) Apply(ev wire.Event) Result {
-	result := r.Judge(ev)
+// confirmation put in follows the agent's completion. A field agent's number may be
+// one that was taken before, or 0: then the sequence does not go back.
+func (r *Record) ApplyAs(d wire.Dialect, ev wire.Event) Result {
+	result := r.JudgeAs(d, ev)
 	switch result.Outcome {
 	case Applied:
 		r.apply(ev.Body)
-		r.LastEventSeq = ev.Seq
 	case Absorbed:
 		r.absorb(ev.Body)
-		r.LastEventSeq = ev.Seq
+	default:
+		return result
 	}
+	r.LastEventSeq = max(r.LastEventSeq, ev.Seq, 1)
 	return result
 }
 
 // AddsNothing reports whether the event would be Absorbed by a record at its end and
 // change nothing but the sequence: the record need not take it (PROTOCOL E5). What
 // an agent may send of this kind has no end.
-func (r *Record) AddsNothing(ev wire.Event) bool {
-	if r.State.Active() || r.Judge(ev).Outcome != Absorbed {
+func (r *Record) AddsNothing(d wire.Dialect, ev wire.Event) bool {
+	if r.State.Active() || r.JudgeAs(d, ev).Outcome != Absorbed {
 		return false
 	}
 	after := *r
@@ -39,9 +44,9 @@ func (r *Record) AddsNothing(ev wire.Event) bool {
 // OnlyObserves reports whether the event would be taken and change nothing of the
 // record but the sequence and when a probe ran last: no rule reads that, and an
 // agent may lose it (PROTOCOL E4, G11).
-func (r *Record) OnlyObserves(ev wire.Event) bool {
+func (r *Record) OnlyObserves(d wire.Dialect, ev wire.Event) bool {
 	after := r.Clone()
-	if o := after.Apply(ev).Outcome; o != Applied && o != Absorbed {
+	if o := after.ApplyAs(d, ev).Outcome; o != Applied && o != Absorbed {
 		return false
 	}
 	if len(after.Probes) != len(r.Probes) {

@@ -184,12 +184,12 @@ func TestOnlyObserves(t *testing.T) { // PROTOCOL G11
 	} {
 		r := failing()
 		before := text(&r)
-		if got := r.OnlyObserves(next(&r, c.body)); got != c.want {
+		if got := r.OnlyObserves(wire.DialectRefrain, next(&r, c.body)); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 		equal(t, "the record after "+c.name, text(&r), before)
 		r.LastEventSeq = 9
-		if r.OnlyObserves(wire.Event{Seq: 9, Body: c.body}) {
+		if r.OnlyObserves(wire.DialectRefrain, wire.Event{Seq: 9, Body: c.body}) {
 			t.Errorf("%s with a number that was used is taken for an observation", c.name)
 		}
 	}

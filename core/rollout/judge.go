@@ -36,7 +36,10 @@ type Result struct {
 	Detail string
 }
 
-// Judge returns the verdict that [Record.Apply] would give, and changes
+// Judge is [Record.JudgeAs] for an agent of ours.
+func (r *Record) Judge(ev wire.Event) Result { return r.JudgeAs(wire.DialectRefrain, ev) }
+
+// JudgeAs returns the verdict that [Record.ApplyAs] would give, and changes
 // nothing.
 //
 // An event's closure agrees with the record (PROTOCOL E5) as follows. Events
@@ -47,8 +50,12 @@ type Result struct {
 // always agrees, since the agent's own replaces it. RollbackComplete and
 // Converged have to report the current closure, which in their states is always
 // set.
-func (r *Record) Judge(ev wire.Event) Result {
-	if ev.Seq <= r.LastEventSeq {
+//
+// A field agent's numbers may begin again, or be given to another event (PROTOCOL
+// E11): an event that moves the record on is no duplicate, whatever its number. What
+// moved a record once does not move it again.
+func (r *Record) JudgeAs(d wire.Dialect, ev wire.Event) Result {
+	if ev.Seq <= r.LastEventSeq && !(d == wire.DialectField && r.moves(ev.Body)) {
 		return Result{Outcome: Duplicate}
 	}
 	kind := ev.Body.Kind()
@@ -58,7 +65,7 @@ func (r *Record) Judge(ev wire.Event) Result {
 			// No missing event could make room, so this is not a gap.
 			return Result{Outcome: Rejected, Detail: problem}
 		}
-		problem := r.notConverged(ev.Body)
+		problem := r.notConverged(d, ev.Body)
 		if problem == "" {
 			return Result{Outcome: Applied}
 		}
@@ -104,9 +111,15 @@ func (r *Record) disagrees(body wire.EventBody) string {
 	return fmt.Sprintf("the record is %s already and %s reports closure %s; want %s", r.State, body.Kind(), reported, want)
 }
 
+// moves reports whether an event is legal and leads to another state.
+func (r *Record) moves(body wire.EventBody) bool {
+	t := transitions[body.Kind()]
+	return t.from.has(r.State) && t.to != r.State
+}
+
 // notConverged says why a Converged breaks E1; empty if it keeps it, and for
-// every other kind.
-func (r *Record) notConverged(body wire.EventBody) string {
+// every other kind. A field agent does not wait for probes that have not run.
+func (r *Record) notConverged(d wire.Dialect, body wire.EventBody) string {
 	b, is := body.(wire.HostConverged)
 	if !is {
 		return ""
@@ -114,7 +127,11 @@ func (r *Record) notConverged(body wire.EventBody) string {
 	if b.CurrentClosure != r.TargetClosure {
 		return fmt.Sprintf("Converged reports closure %s; want the target %s", b.CurrentClosure, r.TargetClosure)
 	}
-	switch failing := r.FailingProbes(); len(failing) {
+	failing := r.FailingProbes()
+	if d == wire.DialectField {
+		failing = r.failedProbes()
+	}
+	switch len(failing) {
 	case 0:
 	case 1:
 		return fmt.Sprintf("Converged wants every enforce-mode probe to pass, but %s does not", failing[0])

@@ -327,7 +327,7 @@ func TestARecordDoesWhatThePlainModelDoes(t *testing.T) { // PROTOCOL E, H4, S2,
 			if renderRecord(&r) != before {
 				t.Fatalf("Judge(%v) changed the record", ev)
 			}
-			adds := !r.AddsNothing(ev)
+			adds := !r.AddsNothing(wire.DialectRefrain, ev)
 			if renderRecord(&r) != before {
 				t.Fatalf("AddsNothing(%v) changed the record", ev)
 			}

@@ -47,6 +47,17 @@ func (r *Record) FailingProbes() wire.Names {
 	return names
 }
 
+// failedProbes is FailingProbes without those that have not run.
+func (r *Record) failedProbes() wire.Names {
+	var names wire.Names
+	for i := range r.Probes {
+		if p := &r.Probes[i]; p.Mode == wire.Enforce && p.Status == wire.Fail {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
 func (p *Probe) observedFirst(at wire.Time) {
 	if !p.FirstObservedAt.IsSet() {
 		p.FirstObservedAt = at

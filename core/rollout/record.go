@@ -122,6 +122,18 @@ func (r *Record) Snapshot() wire.Snapshot {
 	}
 }
 
+// FieldSnapshot is [Record.Snapshot] of a Soaking record for a field agent that runs the
+// target (PROTOCOL H10): it refuses a whole answer for want of dispatchedAt, and never
+// converges for want of the soak deadline or of the current closure.
+func (r *Record) FieldSnapshot() wire.Snapshot {
+	s := r.Snapshot()
+	s.CurrentClosure = r.TargetClosure
+	if !s.DispatchedAt.IsSet() {
+		s.DispatchedAt = r.DispatchAckedAt // of a record that was never dispatched
+	}
+	return s
+}
+
 // FromSnapshot returns the record that an agent which lost its own state goes
 // on from (PROTOCOL A4). What the snapshot does not carry is unset, except for
 // the soak deadline, which follows from the dispatch or from the activation.

@@ -42,6 +42,9 @@ func (e Event) Cut() Event {
 
 func (r SubResult) long() bool { return max(len(r.Article), len(r.OverrideReason)) > MaxKeptText }
 
+// Kept returns the text as the plane keeps it, with its end cut if it is long.
+func (t Text) Kept() Text { return t.keepBeginning() }
+
 // keepBeginning cuts the end of a long text.
 func (t Text) keepBeginning() Text {
 	if len(t) <= MaxKeptText {

@@ -178,15 +178,18 @@ var documents = map[string]document{
 	"host": documentOf[wire.HostStatus]{
 		schema: &wire.HostStatusSchema,
 		full: `{"hostname":"web-17.eu","reachability":"unreachable","last_heartbeat_at":"2026-01-31T12:00:00Z","silent_seconds":181,` +
-			`"current_closure":"/nix/store/new","duplicate_identity":["192.0.2.7","198.51.100.7"],"records":[` + recordExample + `]}`,
-		optional: slices.Concat([]string{"last_heartbeat_at", "current_closure", "duplicate_identity", "records"}, under("records[].", recordMayMiss)),
+			`"current_closure":"/nix/store/new","duplicate_identity":["192.0.2.7","198.51.100.7"],"events_discarded":` + discardExample + `,"records":[` + recordExample + `]}`,
+		optional: slices.Concat([]string{"last_heartbeat_at", "current_closure", "duplicate_identity", "events_discarded", "records"}, under("events_discarded.", discardMayMiss), under("records[].", recordMayMiss)),
 		random:   drawHostStatus,
+	},
+	"discarded": documentOf[wire.DiscardStatus]{
+		schema: &wire.DiscardStatusSchema, full: discardExample, optional: discardMayMiss, random: drawDiscardStatus,
 	},
 	"logged-event": documentOf[wire.LoggedEvent]{
 		schema: &wire.LoggedEventSchema,
 		full: `{"number":9007199254740993,"at":"2026-01-31T12:00:00Z","hostname":"web-17.eu","kind":"Converged","outcome":"absorbed",` +
-			`"event":{"kind":"Converged","seq":9,"convergedAt":"2026-01-31T12:00:00Z","currentClosure":"/nix/store/new"}}`,
-		optional: []string{"hostname", "event"},
+			`"event":{"kind":"Converged","seq":9,"convergedAt":"2026-01-31T12:00:00Z","currentClosure":"/nix/store/new"},"detail":"why"}`,
+		optional: []string{"hostname", "event", "detail"},
 		random:   drawLoggedEvent,
 	},
 	"problem": documentOf[wire.Problem]{
@@ -197,6 +200,10 @@ var documents = map[string]document{
 		random:   drawProblem,
 	},
 }
+
+const discardExample = `{"count":3,"last_at":"2026-01-31T12:00:00Z","rollout_id":"stable@4f1c2a9","kind":"Converged","reason":"gap"}`
+
+var discardMayMiss = []string{"last_at", "rollout_id", "kind", "reason"}
 
 // eventExamples has one event of each kind with every member set.
 var eventExamples = map[wire.EventKind]string{
@@ -215,7 +222,7 @@ var eventExamples = map[wire.EventKind]string{
 }
 
 var eventMayMiss = []string{
-	"signature", "event.failureReason", "event.subResults", "event.subResults[].article", "event.subResults[].overrideReason",
+	"signature", "event.failureReason", "event.subResults", "event.subResults[].article", "event.subResults[].effectiveMode", "event.subResults[].effectiveMode", "event.subResults[].overrideReason",
 }
 
 func init() {

@@ -29,12 +29,6 @@ func forKind[B EventBody](fields ...Field[B]) eventCodec {
 			Of: func(t *tagged[B]) Value { return f.Of(&t.body) },
 		})
 	}
-	c.schema.Check = func(t *tagged[B]) (field, problem string) {
-		if t.seq == 0 {
-			return "seq", "want 1 or more: events are numbered 1, 2, 3 …"
-		}
-		return "", ""
-	}
 	return c
 }
 
@@ -42,6 +36,9 @@ func (c *kindCodec[B]) decode(d *Decoder, raw []byte) (Event, error) {
 	var t tagged[B]
 	if err := DecodeDocument(d, &c.schema, raw, &t); err != nil {
 		return Event{}, err
+	}
+	if t.seq == 0 && !d.lenient {
+		return Event{}, &FieldError{Field: "seq", Problem: "want 1 or more: events are numbered 1, 2, 3 …"}
 	}
 	return Event{Seq: t.seq, Body: t.body}, nil
 }
@@ -71,6 +68,7 @@ func (e *Event) DecodeValue(d *Decoder) error {
 	if d.nested == nil {
 		d.nested = new(Decoder)
 	}
+	d.nested.lenient = d.lenient
 	var tag kindOnly
 	if err := DecodeDocument(d.nested, &kindOnlySchema, raw, &tag); err != nil {
 		return err
@@ -93,13 +91,19 @@ var probeDeclarationSchema = Schema[ProbeDeclaration]{Fields: []Field[ProbeDecla
 	{"mode", Required, func(p *ProbeDeclaration) Value { return &p.Mode }},
 }}
 
+// A subResult without effectiveMode is one of mode enforce.
 var subResultSchema = Schema[SubResult]{Fields: []Field[SubResult]{
 	{"controlId", Required, func(r *SubResult) Value { return &r.ControlID }},
 	{"status", Required, func(r *SubResult) Value { return &r.Status }},
 	{"framework", Required, func(r *SubResult) Value { return &r.Framework }},
 	{"article", Optional, func(r *SubResult) Value { return &r.Article }},
-	{"effectiveMode", Required, func(r *SubResult) Value { return &r.EffectiveMode }},
+	{"effectiveMode", Optional, func(r *SubResult) Value { return &r.EffectiveMode }},
 	{"overrideReason", Optional, func(r *SubResult) Value { return &r.OverrideReason }},
+}, Check: func(r *SubResult) (field, problem string) {
+	if r.EffectiveMode.IsUnset() {
+		r.EffectiveMode = Enforce
+	}
+	return "", ""
 }}
 
 // eventCodecs is indexed by kind; the protocol's table of fields is here.

@@ -195,7 +195,14 @@ func drawHostStatus(t *rapid.T) wire.HostStatus {
 		Hostname: drawHostname(t), Reachability: wire.Reachability(rapid.Uint8Range(1, 3).Draw(t, "reachability")),
 		LastHeartbeatAt: drawOptional(t, drawTime), SilentSeconds: drawCount(t),
 		CurrentClosure: drawOptional(t, drawClosure), Records: drawList(t, 0, drawRecordStatus),
-		DuplicateIdentity: drawList(t, 0, drawName),
+		DuplicateIdentity: drawList(t, 0, drawName), Discarded: drawOptional(t, drawDiscardStatus),
+	}
+}
+
+func drawDiscardStatus(t *rapid.T) wire.DiscardStatus {
+	return wire.DiscardStatus{
+		Count: 1 + wire.Seq(rapid.Uint32().Draw(t, "count")), LastAt: drawOptional(t, drawTime), RolloutID: drawOptional(t, drawRolloutID),
+		Kind: drawOptional(t, drawName), Reason: drawOptional(t, drawName),
 	}
 }
 
@@ -206,6 +213,7 @@ func drawLoggedEvent(t *rapid.T) wire.LoggedEvent {
 		Event: drawOptional(t, func(t *rapid.T) wire.Event {
 			return drawEvent(t, rapid.SampledFrom(wire.EventKinds[:]).Draw(t, "kind"))
 		}),
+		Detail: drawOptional(t, drawText),
 	}
 }
 

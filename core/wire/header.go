@@ -9,6 +9,7 @@ import (
 const (
 	HeaderReplayFrom  = "X-Nixfleet-Replay-From"
 	HeaderProtocol    = "X-Nixfleet-Protocol"
+	HeaderAgent       = "X-Refrain-Agent"
 	HeaderRequestID   = "X-Request-Id"
 	HeaderRetryAfter  = "Retry-After"
 	HeaderContentType = "Content-Type"

@@ -198,6 +198,9 @@ func (r *ChannelRef) IsUnset() bool { return *r == "" }
 
 // DecodeValue implements [Value].
 func (c *Closure) DecodeValue(d *Decoder) error {
+	if d.lenient {
+		return decodeFitted(d, c, isPrintable)
+	}
 	return decodeString(d, c, func(s string) error { _, err := ParseClosure(s); return err })
 }
 
@@ -217,7 +220,12 @@ func (n *CommonName) AppendValue(dst []byte) []byte { return appendString(dst, *
 func (n *CommonName) IsUnset() bool { return *n == "" }
 
 // DecodeValue implements [Value].
-func (n *Name) DecodeValue(d *Decoder) error { return decodeString(d, n, parseName) }
+func (n *Name) DecodeValue(d *Decoder) error {
+	if d.lenient {
+		return decodeFitted(d, n, isNoControl)
+	}
+	return decodeString(d, n, parseName)
+}
 
 // AppendValue implements [Value].
 func (n *Name) AppendValue(dst []byte) []byte { return appendString(dst, *n) }
@@ -226,7 +234,12 @@ func (n *Name) AppendValue(dst []byte) []byte { return appendString(dst, *n) }
 func (n *Name) IsUnset() bool { return *n == "" }
 
 // DecodeValue implements [Value].
-func (t *Text) DecodeValue(d *Decoder) error { return decodeString(d, t, parseText) }
+func (t *Text) DecodeValue(d *Decoder) error {
+	if d.lenient {
+		return decodeString(d, t, func(string) error { return nil })
+	}
+	return decodeString(d, t, parseText)
+}
 
 // AppendValue implements [Value].
 func (t *Text) AppendValue(dst []byte) []byte { return appendString(dst, *t) }

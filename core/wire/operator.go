@@ -186,9 +186,41 @@ type HostStatus struct {
 	// DuplicateIdentity are the addresses of the two machines that send heartbeats in
 	// the host's name, if it looks as if there were two (L4).
 	DuplicateIdentity Names
+	// Discarded is what was discarded of the host's events since the plane started
+	// (E12).
+	Discarded DiscardStatus
 	// Records are the host's records, ordered by rollout ID.
 	Records []RecordStatus
 }
+
+// DiscardStatus is what was discarded of a field agent's events (PROTOCOL E12).
+type DiscardStatus struct {
+	Count Seq
+	// LastAt is when the last was discarded, by the plane's clock, and the others say
+	// what it was and why.
+	LastAt    Time
+	RolloutID RolloutID
+	Kind      Name
+	Reason    Name
+}
+
+// DiscardStatusSchema describes [DiscardStatus].
+var DiscardStatusSchema = Schema[DiscardStatus]{Fields: []Field[DiscardStatus]{
+	{"count", Required, func(s *DiscardStatus) Value { return &s.Count }},
+	{"last_at", Optional, func(s *DiscardStatus) Value { return &s.LastAt }},
+	{"rollout_id", Optional, func(s *DiscardStatus) Value { return &s.RolloutID }},
+	{"kind", Optional, func(s *DiscardStatus) Value { return &s.Kind }},
+	{"reason", Optional, func(s *DiscardStatus) Value { return &s.Reason }},
+}}
+
+// DecodeValue implements [Value].
+func (s *DiscardStatus) DecodeValue(d *Decoder) error { return DiscardStatusSchema.Decode(d, s) }
+
+// AppendValue implements [Value].
+func (s *DiscardStatus) AppendValue(dst []byte) []byte { return DiscardStatusSchema.Append(dst, s) }
+
+// IsUnset implements [Value]: nothing was discarded.
+func (s *DiscardStatus) IsUnset() bool { return s.Count == 0 }
 
 // HostStatusSchema describes [HostStatus].
 var HostStatusSchema = Schema[HostStatus]{Fields: []Field[HostStatus]{
@@ -198,6 +230,7 @@ var HostStatusSchema = Schema[HostStatus]{Fields: []Field[HostStatus]{
 	{"silent_seconds", Required, func(h *HostStatus) Value { return &h.SilentSeconds }},
 	{"current_closure", Optional, func(h *HostStatus) Value { return &h.CurrentClosure }},
 	{"duplicate_identity", Optional, func(h *HostStatus) Value { return &h.DuplicateIdentity }},
+	{"events_discarded", Optional, func(h *HostStatus) Value { return &h.Discarded }},
 	{"records", Optional, func(h *HostStatus) Value { return List[RecordStatus]{&h.Records, &RecordStatusSchema} }},
 }}
 
@@ -214,10 +247,12 @@ type LoggedEvent struct {
 	// Kind is an event's kind, or the plane's word for what else changed the
 	// rollout: opened, confirmed, resumed, superseded.
 	Kind Name
-	// Outcome is what became of it: applied, absorbed.
+	// Outcome is what became of it: applied, absorbed, discarded.
 	Outcome Name
 	// Event is the event itself, where there is one.
 	Event Event
+	// Detail says why an event was discarded (E12).
+	Detail Text
 }
 
 // LoggedEventSchema describes [LoggedEvent].
@@ -228,6 +263,7 @@ var LoggedEventSchema = Schema[LoggedEvent]{Fields: []Field[LoggedEvent]{
 	{"kind", Required, func(e *LoggedEvent) Value { return &e.Kind }},
 	{"outcome", Required, func(e *LoggedEvent) Value { return &e.Outcome }},
 	{"event", Optional, func(e *LoggedEvent) Value { return &e.Event }},
+	{"detail", Optional, func(e *LoggedEvent) Value { return &e.Detail }},
 }}
 
 // Page is one page of a list (PROTOCOL R5): {"<name>": […], "next": "…"}.

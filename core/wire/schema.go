@@ -179,6 +179,8 @@ type Decoder struct {
 	body    bytes.Buffer
 	scratch []byte
 	nested  *Decoder // for tagged unions, whose objects are read twice
+	// lenient: what a field agent may send is made to fit, see [DecodeFieldEvent].
+	lenient bool
 }
 
 // unquote returns the contents of a JSON string, without a copy unless it has

@@ -144,6 +144,7 @@ func send(ctx context.Context, client *http.Client, method, url, body string) (s
 	if err != nil {
 		return 0, err
 	}
+	r.Header.Set(wire.HeaderAgent, wire.AgentVersion)
 	if body != "" {
 		r.Header.Set(wire.HeaderContentType, wire.MediaJSON)
 	}

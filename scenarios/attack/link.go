@@ -25,6 +25,9 @@ const (
 	revokePath    = "/v1/operator/revocations"
 )
 
+// ours is the line of a request by which an agent names itself (PROTOCOL T12).
+const ours = wire.HeaderAgent + ": " + wire.AgentVersion + "\r\n"
+
 // checkLoopback refuses every address but one of the loopback, so that nothing else
 // is ever attacked.
 func checkLoopback(address string) error {
@@ -113,9 +116,9 @@ func (l *link) do(method, path, body string) (answer, error) {
 // requestText is a request as it is sent.
 func requestText(method, path, body string) string {
 	if method == http.MethodGet {
-		return method + " " + path + " HTTP/1.1\r\nHost: plane\r\n\r\n"
+		return method + " " + path + " HTTP/1.1\r\nHost: plane\r\n" + ours + "\r\n"
 	}
-	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: plane\r\n%s: %s\r\nContent-Length: %d\r\n\r\n%s", method, path, wire.HeaderContentType, wire.MediaJSON, len(body), body)
+	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: plane\r\n%s%s: %s\r\nContent-Length: %d\r\n\r\n%s", method, path, ours, wire.HeaderContentType, wire.MediaJSON, len(body), body)
 }
 
 // maxBody bounds how much of the body of an answer is kept.

@@ -236,8 +236,12 @@ func tapeRequest(m *world.Message) TapeRequest {
 	t := TapeRequest{
 		Message:     m.ID(),
 		Certificate: TapeCertificate{m.Identity().CommonName, m.NotBefore()},
-		Header:      []wire.HeaderField{{Name: wire.HeaderProtocol, Value: strconv.Itoa(wire.ProtocolVersion)}},
 		Method:      "POST",
+	}
+	if m.Dialect() != wire.DialectField {
+		t.Header = []wire.HeaderField{
+			{Name: wire.HeaderProtocol, Value: strconv.Itoa(wire.ProtocolVersion)}, {Name: wire.HeaderAgent, Value: wire.AgentVersion},
+		}
 	}
 	switch m.Kind() {
 	case scenario.RouteHeartbeat:

@@ -100,6 +100,20 @@ func (m *Message) claimed() wire.Hostname {
 	}
 }
 
+// Dialect is that of the agent that sent it.
+func (m *Message) Dialect() wire.Dialect {
+	switch m.kind {
+	case scenario.RouteHeartbeat:
+		return m.heartbeat.Dialect
+	case scenario.RouteEvent:
+		return m.event.Dialect
+	case scenario.RoutePoll:
+		return m.poll.Dialect
+	default:
+		return wire.DialectRefrain
+	}
+}
+
 func (m *Message) class() gate.Class {
 	if m.kind == scenario.RouteHeartbeat {
 		return gate.Heartbeat

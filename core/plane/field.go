@@ -1,0 +1,142 @@
+package plane
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/refrain-fleet/refrain/core/rollout"
+	"github.com/refrain-fleet/refrain/core/wire"
+)
+
+// What the plane does for field agents alone (PROTOCOL H10, D4).
+
+// RetakeAfter is how long an Activating record of a field agent has to be without
+// news before its dispatch is offered once more (PROTOCOL D4). An agent that was
+// restarted has forgotten it. It is longer than its longest switch, 5 minutes, so that
+// a second switch does not meet the first.
+const RetakeAfter = 10 * time.Minute
+
+// retakes are the Activating records whose field agents were given no dispatch of them
+// since an instant of the driver's clock. They are no durable state: a plane that
+// starts counts anew.
+type retakes map[recordRef]time.Duration
+
+// retakeDue reports whether the dispatch of an Activating record is to be offered again, and
+// begins to count if it has not.
+func (p *Plane) retakeDue(ref recordRef) bool {
+	r, rec := ref.rollout, ref.record()
+	if rec.State != wire.Activating || !r.inForce() || r.halted() || p.quarantined(r, rec) {
+		delete(p.retakes, ref)
+		return false
+	}
+	since, counts := p.retakes[ref]
+	if !counts {
+		p.retake(ref)
+		return false
+	}
+	return p.last.Mono-since >= RetakeAfter
+}
+
+// retake begins to count.
+func (p *Plane) retake(ref recordRef) {
+	if p.retakes == nil {
+		p.retakes = make(retakes)
+	}
+	p.retakes[ref] = p.last.Mono
+}
+
+// nextRetake is the Activating record whose dispatch a field agent is given again; its
+// rollout is nil if there is none.
+func (p *Plane) nextRetake(h *host) (next recordRef) {
+	for _, ref := range h.records {
+		if !ref.rollout.staged && p.retakeDue(ref) && (next.rollout == nil || ref.rollout.order < next.rollout.order) {
+			next = ref
+		}
+	}
+	return next
+}
+
+// retakeLine is a count of retakes.
+type retakeLine struct {
+	RolloutID wire.RolloutID
+	Hostname  wire.Hostname
+	Since     wire.Nanos
+}
+
+var retakeLineSchema = wire.Schema[retakeLine]{Fields: []wire.Field[retakeLine]{
+	{Name: "rollout_id", Presence: wire.Required, Of: func(l *retakeLine) wire.Value { return &l.RolloutID }},
+	{Name: "hostname", Presence: wire.Required, Of: func(l *retakeLine) wire.Value { return &l.Hostname }},
+	{Name: "since", Presence: wire.Required, Of: func(l *retakeLine) wire.Value { return &l.Since }},
+}}
+
+func (p *Plane) appendRetakes(dst []byte) []byte {
+	refs := slices.SortedFunc(maps.Keys(p.retakes), func(a, b recordRef) int {
+		return cmp.Or(cmp.Compare(a.rollout.order, b.rollout.order), cmp.Compare(a.index, b.index))
+	})
+	for _, ref := range refs {
+		dst = wire.AppendLine(dst, "retake", &retakeLineSchema, &retakeLine{ref.rollout.id, ref.record().Hostname, wire.Nanos(p.retakes[ref])})
+	}
+	return dst
+}
+
+func (p *Plane) restoreRetake(l *retakeLine) error {
+	ref, err := p.refOf(l.Hostname, l.RolloutID)
+	if err == nil {
+		p.retake(ref)
+		p.retakes[ref] = time.Duration(l.Since)
+	}
+	return err
+}
+
+// clone returns a copy for a plane whose rollouts are given in the order of opening.
+func (r retakes) clone(rollouts []*rolloutState) retakes {
+	if len(r) == 0 {
+		return nil
+	}
+	c := make(retakes, len(r))
+	for ref, since := range r { // order-free: a map into a map
+		c[recordRef{rollouts[ref.rollout.order], ref.index}] = since
+	}
+	return c
+}
+
+// fieldHeartbeat answers a field agent, which takes every snapshot for the truth and
+// probes anew (PROTOCOL H10): it is told of a record only if it is Soaking, runs the
+// target, and has probably forgotten it.
+func (p *Plane) fieldHeartbeat(host int, req *wire.HeartbeatRequest, before wire.Time, entries int, out *Output, answer *Reply) {
+	h := &p.table.hosts[host]
+	for _, ref := range h.records {
+		rec := ref.record()
+		if rec.State != wire.Soaking || !ref.rollout.inForce() || req.CurrentClosure != rec.TargetClosure {
+			continue
+		}
+		confirmed := slices.ContainsFunc(out.Entries[entries:], func(e Entry) bool { return e.Kind == "confirmed" && e.RolloutID == rec.RolloutID })
+		if !confirmed && !p.booted(before, req.At) && !p.overdue(rec, req.At) {
+			continue
+		}
+		answer.Outcome.Heartbeat.Bootstrap = append(answer.Outcome.Heartbeat.Bootstrap, rec.FieldSnapshot())
+		answer.AfterEntries = dependsOn(out, h.name)
+	}
+}
+
+// overdue reports whether a Soaking host should have converged or failed long ago, by
+// its own clock.
+func (p *Plane) overdue(rec *rollout.Record, at wire.Time) bool {
+	due := rec.SoakDueAt
+	if due.Before(rec.ActivationCompletedAt) {
+		due = rec.ActivationCompletedAt
+	}
+	return !at.Before(due.Add(2 * p.cfg.HeartbeatInterval))
+}
+
+// booted reports whether a field agent has just started, by the instants of its last
+// two heartbeats: its first two follow each other at once, later ones are an interval
+// apart.
+func (p *Plane) booted(before, at wire.Time) bool {
+	if !before.IsSet() {
+		return false
+	}
+	return at.Before(before.Add(p.cfg.HeartbeatInterval * 3 / 4))
+}
