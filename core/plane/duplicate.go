@@ -39,6 +39,7 @@ type twoSenders struct {
 	// turnedAt is when the last turn was, and reported that the operator is shown it.
 	turnedAt time.Duration
 	reported bool
+	since    time.Duration // of the first change
 }
 
 // senderPrint is the fingerprint of an address; 0 is that of none.
@@ -61,7 +62,7 @@ func (p *Plane) heardFrom(i int, address string, out *Output) {
 		if p.senders.of == nil {
 			p.senders = senders{of: make(map[int32]*twoSenders), sweepAt: now + p.cfg.HeartbeatInterval}
 		}
-		s = &twoSenders{prints: [2]uint32{v.sender}, at: [2]time.Duration{-p.duplicateWithin() - 1}}
+		s = &twoSenders{prints: [2]uint32{v.sender}, at: [2]time.Duration{now - p.duplicateWithin() - 1}, since: now}
 		p.senders.of[int32(i)], v.moved = s, true
 	}
 	v.sender = print
@@ -106,7 +107,7 @@ func (p *Plane) sweepSenders() {
 	}
 	o.sweepAt = now + interval
 	for i, s := range o.of { // order-free: each is judged by itself
-		over := now-s.at[1-s.last] > 2*interval
+		over := now-max(s.at[1-s.last], s.since) > 2*interval
 		if s.reported {
 			over = now-s.turnedAt > 10*interval
 		}

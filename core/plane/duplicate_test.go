@@ -53,6 +53,19 @@ func machine(t *rapid.T, address string, from, to time.Duration) (beats []sentFr
 	return beats
 }
 
+// The first change is kept for two intervals: a machine that comes back in the
+// instant after a sweep is noticed as well.
+func TestAMachineThatComesBackJustAfterASweepIsNoticed(t *testing.T) { // PROTOCOL L4
+	var beats []sentFrom
+	for i := range time.Duration(7) {
+		beats = append(beats, sentFrom{i * testInterval, "192.0.2.2"}, sentFrom{i*testInterval + 1, "192.0.2.1"})
+	}
+	b := started(t)
+	if notices := b.beatsFrom(beats); len(notices) != 1 {
+		t.Errorf("the notices are %q; want one", notices)
+	}
+}
+
 // Whatever their phases and their jitter, two machines are noticed within six
 // intervals in which both were up, once.
 func TestTwoMachinesOfOneNameAreNoticed(outer *testing.T) { // PROTOCOL L4
