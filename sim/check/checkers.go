@@ -6,7 +6,7 @@ import (
 
 // Checker is one numbered rule that runs are held to.
 type Checker struct {
-	// Number is that of its rule: S1 to S29 or INV, whose text is in
+	// Number is that of its rule: S1 to S30 or INV, whose text is in
 	// scenario.RuleText, or a word that nothing else has for a rule of one's own.
 	Number string
 	// New makes a fresh checker for a world. It subscribes to the events that it
@@ -97,6 +97,7 @@ func Checkers() []Checker {
 		{"S27", newLateness},
 		{"S28", newOperators},
 		{"S29", newRestores},
+		{"S30", newCertificates},
 		{"INV", newInvariants},
 	}
 }

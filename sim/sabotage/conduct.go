@@ -18,7 +18,7 @@ func onHost(change func(*agent.Output, agent.Input)) func() *Saboteur {
 	}
 }
 
-// Worlds in which wedge, slots or agents are not as they should be: S15 to S29.
+// Worlds in which wedge, slots or agents are not as they should be: S15 to S30.
 var conductBroken = []Bug{
 	{"S15", "a wedge is seen too late", WedgedStory, anotherGate(func(c *gate.Config) { c.ReplyTimeout = 10 * time.Second })},
 	{"S16", "everybody is told the same second", CrowdedStory, onAnswer(func(_ *world.World, m *world.Message) {
@@ -53,6 +53,21 @@ var conductBroken = []Bug{
 	{"S29", "a restored plane does not list a record that may have been rolled back", RestoredStory, onReply(func(_ *world.World, _ plane.Input, r *plane.Reply) {
 		list := r.Outcome.Heartbeat.Bootstrap
 		r.Outcome.Heartbeat.Bootstrap = slices.DeleteFunc(list, func(s wire.Snapshot) bool { return s.State == wire.Failed })
+	})},
+	{"S30", "a certificate that has expired is good", ExpiredStory, onAnswer(func(_ *world.World, m *world.Message) {
+		if m.Outcome().Code == wire.CertificateExpired {
+			m.Outcome().Code = wire.NoContent
+		}
+	})},
+	{"S30", "a certificate that is good is refused", QuietStory, onAnswer(func(_ *world.World, m *world.Message) {
+		if m.Kind() == scenario.RouteHeartbeat {
+			m.Outcome().Code = wire.NoCertificate
+		}
+	})},
+	{"S30", "a request of an old CA is stepped", ExpiredStory, onAnswer(func(w *world.World, m *world.Message) {
+		if m.Outcome().Code == wire.NoCertificate {
+			stepping(w, m, &plane.Heartbeat{})
+		}
 	})},
 	{"S18", "a poll is not woken for the work that has come", QuietStory, onReply(func(w *world.World, _ plane.Input, _ *plane.Reply) {
 		w.Tamper().Output().Wakes = w.Tamper().Output().Wakes[:0]

@@ -4,7 +4,7 @@ import "slices"
 
 // Rule is one numbered rule that runs are held to.
 type Rule struct {
-	// Number is what a violation is reported under: S1 to S29, INV, L1 to L4,
+	// Number is what a violation is reported under: S1 to S30, INV, L1 to L4,
 	// G4, PANIC or WIRE.
 	Number string
 	// Text says what it holds to, and cites the protocol.
@@ -43,6 +43,7 @@ var rules = []Rule{
 	{"S27", "an agent whose process runs reports Failed once a probe that counts has failed for the limit, and Converged once its soak is over and every probe that counts passes, a few rounds of probes later at most (PROTOCOL A7, A8)"},
 	{"S28", "the pages of a list together are the list; a manifest under an ID that is open is the same or a conflict; and no rollout is retired that a host is under way in (PROTOCOL R1, R5)"},
 	{"S29", "once the faults are over, a plane that was restored from a backup has again every event that it had acknowledged (PROTOCOL H8)"},
+	{"S30", "a request with a certificate that has expired, or whose CA the plane trusts no more, is refused for it and changes nothing, and no other is (PROTOCOL T1, T7)"},
 	{"INV", "gate, plane and agents keep their own invariants"},
 	{"G4", "a Retry-After is a whole number of seconds, at least one (PROTOCOL G4)"},
 	{"L1", "once the faults are over, every dispatched host reaches a final state, and plane and agents agree, within the scenario's converge time"},
