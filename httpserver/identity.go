@@ -86,11 +86,10 @@ func (e *exchange) isGood() (good bool) {
 		return true
 	}
 	now := e.server.cfg.wall()
-	e.outcome, good = e.server.revoked.load().Check(&e.certificate, wire.TimeOf(now))
-	if good && !e.server.credentials.Trusts(e.r.TLS, now) {
+	e.certificate.Untrusted = !e.server.credentials.Trusts(e.r.TLS, now)
+	if e.outcome, good = e.server.revoked.load().Check(&e.certificate, wire.TimeOf(now)); e.certificate.Untrusted {
 		// The connection is closed, so that the next one shows a certificate anew.
 		e.w.Header().Set("Connection", "close")
-		return e.refuse(wire.NoCertificate, "", "the CA of this connection's certificate is no longer trusted; connect with a certificate that the fleet's CA signed")
 	}
 	return good
 }

@@ -53,6 +53,8 @@ type Certificate struct {
 	NotBefore  wire.Time
 	// NotAfter is unset if the certificate does not expire.
 	NotAfter wire.Time
+	// Untrusted: its CA is trusted no more.
+	Untrusted bool
 }
 
 // Revocations has the instant of revocation of each revoked common name. It is
@@ -60,7 +62,8 @@ type Certificate struct {
 type Revocations map[wire.CommonName]wire.Time
 
 // Check says whether a certificate is good at an instant of the wall clock: it
-// has not expired since the handshake (PROTOCOL T1) and is not revoked (T5).
+// has not expired since the handshake (PROTOCOL T1), is not revoked (T5), and its CA is
+// still trusted (T1), in this order.
 // If it is not good, the outcome says why.
 func (r Revocations) Check(c *Certificate, at wire.Time) (refusal wire.Outcome, good bool) {
 	if c.NotAfter.IsSet() && c.NotAfter.Before(at) {
@@ -70,6 +73,9 @@ func (r Revocations) Check(c *Certificate, at wire.Time) (refusal wire.Outcome, 
 	if before, revoked := r[c.CommonName]; revoked && c.NotBefore.Before(before) {
 		return wire.Refuse(wire.CertificateRevoked, "",
 			"certificates of this name issued before "+before.String()+" are revoked; get a newer one"), false
+	}
+	if c.Untrusted {
+		return wire.Refuse(wire.NoCertificate, "", "the CA of this connection's certificate is no longer trusted; connect with a certificate that the fleet's CA signed"), false
 	}
 	return wire.Outcome{}, true
 }

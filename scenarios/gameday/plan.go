@@ -32,6 +32,8 @@ var reasons = map[scenario.FaultKind]string{
 	scenario.ClockSkew:      "the hosts of a gameday share one clock",
 	scenario.ClockDrift:     "the hosts of a gameday share one clock",
 	scenario.CertWrong:      "an agent's driver sends no certificate but its own",
+	scenario.CertExpire:     "the certificates of a gameday are good until its end",
+	scenario.CertUntrust:    "a gameday has one CA",
 	scenario.DiskScarce:     "how much is free is the real disk's to say",
 	scenario.ActivationSlow: "a virtual machine draws the time of a switch before it begins",
 }

@@ -97,6 +97,7 @@ func Checkers() []Checker {
 		{"S27", newLateness},
 		{"S28", newOperators},
 		{"S29", newRestores},
+		{"S30", newCertificates},
 		{"S31", newReplayed},
 		{"INV", newInvariants},
 	}

@@ -72,6 +72,10 @@ func (c *isolation) arrived(e *world.Event) {
 func (c *isolation) answered(e *world.Event) {
 	w, m := e.World, e.Message
 	code := m.Outcome().Code
+	if code == wire.CertificateExpired || code == wire.NoCertificate { // S30 says whether rightly
+		c.asked = nil
+		return
+	}
 	if m != c.asked {
 		if s := code.Status(); (s == 401 || s == 403) && !c.revokedSince(m, code) {
 			w.Violate("S10", "%v, was let in and is refused %v; want no 401 or 403 after that", m, code)

@@ -112,6 +112,7 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	drawSerials(&s, p, span)
 	drawFaults(&s, p, &r, span)
 	drawRestores(&s, p, span)
+	drawCertificates(&s, p, span)
 	drawActs(&s, &r, span)
 	if p.Finish != nil {
 		p.Finish(&s, &r)
@@ -219,10 +220,26 @@ func drawFaults(s *scenario.Scenario, p Profile, r *random.Stream, span time.Dur
 	slices.SortStableFunc(s.Faults, func(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) })
 }
 
-// drawnKinds are the kinds of faults that drawFaults draws from. A restore has a
-// stream of its own, since it is worth something only after a while.
+// drawnKinds are the kinds of faults that drawFaults draws from. The others have
+// streams of their own, in drawRestores and drawCertificates.
 func drawnKinds() []scenario.FaultKind {
-	return slices.DeleteFunc(scenario.FaultKinds(), func(k scenario.FaultKind) bool { return k == scenario.PlaneRestore })
+	return slices.DeleteFunc(scenario.FaultKinds(), func(k scenario.FaultKind) bool {
+		return k == scenario.PlaneRestore || k == scenario.CertExpire || k == scenario.CertUntrust
+	})
+}
+
+// drawCertificates has the certificates of hosts expire now and then, or their CA
+// trusted no more, in the profiles in which hosts may have the wrong one (PROTOCOL T1).
+func drawCertificates(s *scenario.Scenario, p Profile, span time.Duration) {
+	r := random.New(s.Seed, "generate/"+p.Name+"/certificates", 0)
+	if !slices.Contains(p.Kinds, scenario.CertWrong) || !r.Chance(200) {
+		return
+	}
+	for range 1 + r.IntN(2) {
+		kind := []scenario.FaultKind{scenario.CertExpire, scenario.CertUntrust}[r.IntN(2)]
+		s.Faults = append(s.Faults, scenario.DrawFault(&r, kind, s.Fleet.Hosts, span))
+	}
+	slices.SortStableFunc(s.Faults, func(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) })
 }
 
 // drawRestores puts the plane's disk back to a backup now and then, in the profiles in

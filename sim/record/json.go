@@ -170,7 +170,7 @@ var eventForms = [world.EventKindCount]struct {
 	world.EventVanished: {"A request (`up`) or an answer (`down`) is lost; `reason` is the effect that took it.", (*traceLine).vanished},
 	world.EventHeard:    {"The sender is about to be given the answer, if `answered`, or the news that none will come.", (*traceLine).heard},
 
-	world.EventHandshakeRefused: {"The connection was refused: the certificate is not good yet.", (*traceLine).atPlane},
+	world.EventHandshakeRefused: {"The connection was refused: the certificate is not good.", (*traceLine).atPlane},
 	world.EventArrived:          {"A request reached the plane.", (*traceLine).atPlane},
 	world.EventAdmitted:         {"The gate took it into the inbox, to be answered by `deadline_ns`.", (*traceLine).admitted},
 	world.EventRefused:          {"The gate refused it.", (*traceLine).withOutcome},

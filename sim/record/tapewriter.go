@@ -37,6 +37,7 @@ func newTapeWriter(w *world.World, tape *Tape, every time.Duration) *tapeWriter 
 			}
 		})
 	}
+	on(world.EventFaultBegan, r.faultBegan)
 	on(world.EventHandshakeRefused, func(e *world.Event) { r.request(e, TapeHandshake) })
 	on(world.EventArrived, r.arrived)
 	on(world.EventAdmitted, func(e *world.Event) { r.offered(e, 1) })
@@ -77,6 +78,12 @@ func (r *tapeWriter) number(e *world.Event, k TapeKind, n int) {
 func (r *tapeWriter) about(e *world.Event, k TapeKind, n int) {
 	s := r.note(e, k)
 	s.Request, s.N = r.onTape[e.Message], n
+}
+
+// faultBegan: the tape ends before a certificate expires or its CA is trusted no more.
+// A player's certificates are good for as long as it plays, and its CA is one.
+func (r *tapeWriter) faultBegan(e *world.Event) {
+	r.ended = r.ended || e.Fault.Kind == scenario.CertExpire || e.Fault.Kind == scenario.CertUntrust
 }
 
 // arrived notes a request at the plane. The tape ends before a manifest that came

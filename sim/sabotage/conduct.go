@@ -54,6 +54,21 @@ var conductBroken = []Bug{
 		list := r.Outcome.Heartbeat.Bootstrap
 		r.Outcome.Heartbeat.Bootstrap = slices.DeleteFunc(list, func(s wire.Snapshot) bool { return s.State == wire.Failed })
 	})},
+	{"S30", "a certificate that has expired is good", ExpiredStory, onAnswer(func(_ *world.World, m *world.Message) {
+		if m.Outcome().Code == wire.CertificateExpired {
+			m.Outcome().Code = wire.NoContent
+		}
+	})},
+	{"S30", "a certificate that is good is refused", QuietStory, onAnswer(func(_ *world.World, m *world.Message) {
+		if m.Kind() == scenario.RouteHeartbeat {
+			m.Outcome().Code = wire.NoCertificate
+		}
+	})},
+	{"S30", "a request of an old CA is stepped", ExpiredStory, onAnswer(func(w *world.World, m *world.Message) {
+		if m.Outcome().Code == wire.NoCertificate {
+			stepping(w, m, &plane.Heartbeat{})
+		}
+	})},
 	{"S18", "a poll is not woken for the work that has come", QuietStory, onReply(func(w *world.World, _ plane.Input, _ *plane.Reply) {
 		w.Tamper().Output().Wakes = w.Tamper().Output().Wakes[:0]
 	})},

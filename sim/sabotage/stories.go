@@ -57,6 +57,11 @@ func RestoredStory() scenario.Scenario {
 	return s
 }
 
+// ExpiredStory has a host whose certificate expires, and one whose CA is not trusted.
+func ExpiredStory() scenario.Scenario {
+	return Story(3, "at 70s cert expire host=h1 for=4m", "at 90s cert untrust host=h2 for=4m")
+}
+
 // GapStory has a plane that loses its disk while hosts soak.
 func GapStory() scenario.Scenario { return Story(6, "at 90s plane wipe for=5s") }
 

@@ -66,6 +66,8 @@ const (
 	EffectSwitchCut
 	EffectWrongClock
 	EffectWrongCertificate
+	EffectCertExpired
+	EffectCertUntrusted
 	EffectRevoked
 	EffectReissued
 	EffectActivationFailed
@@ -121,7 +123,7 @@ var effectWords = [EffectCount]string{
 	EffectArrivedGivenUp: "arrived when given up", EffectPollGivenUp: "poll given up",
 	EffectAgentCrash: "agent crash", EffectAgentCrashAtAppend: "agent crash at append", EffectAgentDisk: "agent disk failed", EffectAgentLogTorn: "agent log torn", EffectAgentUnsynced: "agent log unsynced", EffectAgentCompacted: "agent log compacted",
 	EffectHostSuspended: "host suspended", EffectReboot: "reboot", EffectAmnesia: "amnesia",
-	EffectSwitch: "switch", EffectSwitchCut: "switch cut", EffectWrongClock: "wrong clock", EffectWrongCertificate: "wrong certificate",
+	EffectSwitch: "switch", EffectSwitchCut: "switch cut", EffectWrongClock: "wrong clock", EffectWrongCertificate: "wrong certificate", EffectCertExpired: "certificate expired", EffectCertUntrusted: "certificate not trusted",
 	EffectRevoked: "revoked", EffectReissued: "reissued", EffectActivationFailed: "activation failed", EffectActivationDeferred: "activation deferred", EffectActivationSlow: "activation slow",
 	EffectProbeFailed: "probe failed", EffectHostile: "hostile act",
 	EffectReplayAsked: "replay asked", EffectReplayPutOff: "replay put off", EffectConfirmed: "confirmed", EffectAbsorbed: "absorbed", EffectRejected: "rejected",

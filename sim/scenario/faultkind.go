@@ -93,6 +93,12 @@ const (
 	// CertWrong: Hosts send requests with the certificate of the next host.
 	// Route, Count, For.
 	CertWrong
+	// CertExpire: the certificates of Hosts expire when it begins, and new ones are
+	// issued when it ends. For.
+	CertExpire
+	// CertUntrust: the plane ceases to trust the CA that the certificates of Hosts are
+	// of, and they are given some of the new CA when it ends. For.
+	CertUntrust
 	// ActivationFail and ActivationDefer: activations on Hosts fail, or are
 	// deferred to the next boot. Count, For.
 	ActivationFail
@@ -249,6 +255,12 @@ var faultForms = [FaultKindCount]faultForm{
 		alone: "the fleet has no other host whose certificate could be shown",
 		about: "requests come with the certificate of the next host",
 		draw:  func(f *Fault, d *drawing) { f.Hosts, f.For, f.Count = d.one, d.long, 1+d.r.IntN(6) }},
+	CertExpire: {words: "cert expire", takes: fields("host", "for"),
+		about: "the certificates of the hosts expire; they are renewed at its end",
+		draw:  func(f *Fault, d *drawing) { f.Hosts, f.For = d.hosts, d.long }},
+	CertUntrust: {words: "cert untrust", takes: fields("host", "for"),
+		about: "the plane ceases to trust the CA of the hosts' certificates; they are given some of the new CA at its end",
+		draw:  func(f *Fault, d *drawing) { f.Hosts, f.For = d.hosts, d.long }},
 	ActivationFail: {words: "activation fail", takes: fields("host", "for", "count"),
 		about: "activations fail",
 		draw:  func(f *Fault, d *drawing) { f.Hosts, f.For, f.Count = d.hosts, d.long, 1+d.r.IntN(3) }},

@@ -131,7 +131,7 @@ func TestAnAbsenceIsTellingOnceTheRunsAreMany(t *testing.T) {
 		}
 		return m
 	}
-	crash, renumbered := probe(scenario.EffectPlaneCrash), probe(scenario.EffectAgentRenumbered)
+	crash, rare := probe(scenario.EffectPlaneCrash), probe(scenario.EffectStartFailed)
 	for _, c := range []struct {
 		probe   Probe
 		made    map[string]uint64
@@ -140,7 +140,7 @@ func TestAnAbsenceIsTellingOnceTheRunsAreMany(t *testing.T) {
 		{crash, made(3), false},
 		{crash, made(200), true},
 		{crash, map[string]uint64{"swarm": 1}, false},
-		{renumbered, made(200), false}, // nearly every second search of this size is without it
+		{rare, made(100), false}, // nearly every second search of this size is without it
 		{probe(scenario.EffectHostile), map[string]uint64{"storm": 100000}, false},
 		{probe(scenario.EffectHostile), map[string]uint64{"hostile": 1000}, true},
 	} {
@@ -152,10 +152,10 @@ func TestAnAbsenceIsTellingOnceTheRunsAreMany(t *testing.T) {
 			t.Errorf("%v is telling, with a chance of %g", a, a.Chance)
 		}
 	}
-	if a := renumbered.Absence(made(200)); a.Chance < 0.3 || a.Chance > 0.95 || a.OneIn < 1000 {
+	if a := rare.Absence(made(100)); a.Chance < 0.3 || a.Chance > 0.95 || a.OneIn < 500 {
 		t.Errorf("%v", a)
 	}
-	if got, want := (Absence{Probe: renumbered, OneIn: 4000, Chance: 0.74}).String(), "agent renumbered: 1 run in 4000 shows it; a search of this size misses it with a chance of 74 %"; got != want {
+	if got, want := (Absence{Probe: rare, OneIn: 4000, Chance: 0.74}).String(), "start failed: 1 run in 4000 shows it; a search of this size misses it with a chance of 74 %"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -42,6 +42,8 @@ var faultStories = map[scenario.FaultKind][]struct {
 	scenario.ClockSkew:       {{"at 2m clock skew for=1m each=-30h", []scenario.Effect{scenario.EffectWrongClock}}},
 	scenario.ClockDrift:      {{"at 2m clock drift for=1m rate=-10000", []scenario.Effect{scenario.EffectWrongClock}}},
 	scenario.CertWrong:       {{"at 2m cert wrong host=h1 for=1m", []scenario.Effect{scenario.EffectWrongCertificate}}},
+	scenario.CertExpire:      {{"at 2m cert expire host=h1 for=1m", []scenario.Effect{scenario.EffectCertExpired, scenario.EffectRefusedHandshake}}},
+	scenario.CertUntrust:     {{"at 2m cert untrust host=h1 for=1m", []scenario.Effect{scenario.EffectCertUntrusted, scenario.EffectRefusedHandshake}}},
 	scenario.ActivationFail:  {{"at 10s activation fail host=h1 for=3m", []scenario.Effect{scenario.EffectActivationFailed, scenario.EffectHalted}}},
 	scenario.ActivationDefer: {{"at 10s activation defer host=h1 for=3m", []scenario.Effect{scenario.EffectActivationDeferred, scenario.EffectReboot}}},
 	scenario.ActivationSlow:  {{"at 10s activation slow for=3m each=1m", []scenario.Effect{scenario.EffectActivationSlow}}},

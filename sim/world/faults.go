@@ -26,7 +26,7 @@ type faultHooks struct {
 
 // allFaultHooks are in the order in which faults that are in force end when the
 // scenario is healed.
-var allFaultHooks = slices.Concat(loopFaults, planeFaults, hostFaults, suspensions)
+var allFaultHooks = slices.Concat(loopFaults, planeFaults, hostFaults, suspensions, certificateFaults)
 
 // hooksOf returns the hooks of a kind, which may all be nil.
 func hooksOf(kind scenario.FaultKind) faultHooks {

@@ -149,6 +149,11 @@ func (s *faultState) unreadable() bool {
 	return at >= 0
 }
 
+// hitsNow reports whether a fault of a kind is in force for host n, and counts nothing.
+func (s *faultState) hitsNow(kind scenario.FaultKind, n int) bool {
+	return slices.ContainsFunc(s.active[kind], func(a *activeFault) bool { return a.Hosts.Has(n) })
+}
+
 // cut reports whether a partition lets nothing through, and counts nothing.
 func (s *faultState) cut(n int, route scenario.Route, dir scenario.Dir) bool {
 	return slices.ContainsFunc(s.active[scenario.NetPartition], func(a *activeFault) bool {

@@ -77,7 +77,7 @@ func (h *hostNode) planMisbehaviour(w *World) {
 func (h *hostNode) message(w *World, kind scenario.Route) *Message {
 	m := w.pool.take()
 	m.kind, m.node, m.timeout = kind, int32(h.index), 10*time.Second
-	m.identity, m.notBefore = &h.identity, h.notBefore
+	m.identity, m.notBefore, m.issued = &h.identity, h.notBefore, h.issued
 	return m
 }
 

@@ -52,7 +52,12 @@ type hostNode struct {
 
 	identity  wire.Identity
 	notBefore wire.Time
-	address   string // that its connections come from
+	// issued is what becomes of the certificate that was issued then. answeredBy is one
+	// more than the life of the plane's process that the host has a connection to; 0 if
+	// it has none.
+	issued     *issued
+	answeredBy uint32
+	address    string // that its connections come from
 
 	flooding int // how many events of its flood a hostile host still has to send
 
@@ -83,11 +88,11 @@ func (h *hostNode) init(w *World, i int) {
 	*h = hostNode{
 		index: i, running: scenario.InitialClosure, timerAt: -1,
 		identity:  wire.Identity{CommonName: string(hostCommonName(n)), Name: string(scenario.HostName(n))},
-		notBefore: w.firstIssue(),
-		address:   fmt.Sprintf("10.%d.%d.%d", n>>16, n>>8&255, n&255),
-		sends:     random.New(w.scenario.Seed, "net/up", n),
-		down:      random.New(w.scenario.Seed, "net/down", n),
-		machine:   random.New(w.scenario.Seed, "machine", n),
+		notBefore: w.firstIssue(), issued: new(issued),
+		address: fmt.Sprintf("10.%d.%d.%d", n>>16, n>>8&255, n&255),
+		sends:   random.New(w.scenario.Seed, "net/up", n),
+		down:    random.New(w.scenario.Seed, "net/down", n),
+		machine: random.New(w.scenario.Seed, "machine", n),
 	}
 	if closure, known := w.adopted.Running[scenario.HostName(n)]; known {
 		h.running = closure
@@ -180,7 +185,7 @@ func (h *hostNode) timer(w *World) {
 func (h *hostNode) send(w *World, r *agent.Request) {
 	m := w.pool.take()
 	m.node, m.call, m.epoch, m.timeout = int32(h.index), r.ID, h.epoch, r.Timeout
-	m.identity, m.notBefore = &h.identity, h.notBefore
+	m.identity, m.notBefore, m.issued = &h.identity, h.notBefore, h.issued
 	switch r.Kind {
 	case agent.RequestHeartbeat:
 		m.kind = scenario.RouteHeartbeat
@@ -247,4 +252,5 @@ func (h *hostNode) reissue(w *World) {
 	w.effect(scenario.EffectReissued)
 	// A certificate knows whole seconds only.
 	h.notBefore = wire.TimeOf(w.wallAt(w.plane.wallOffset).Std().Truncate(time.Second))
+	h.issued = new(issued)
 }

@@ -33,6 +33,7 @@ type Message struct {
 	// change.
 	identity  *wire.Identity
 	notBefore wire.Time
+	issued    *issued // nil for those that neither expire nor are of an old CA
 
 	heartbeat plane.Heartbeat
 	event     plane.Event
@@ -85,7 +86,11 @@ func (m *Message) input() plane.Input {
 
 // certificate is what the driver has to know of the client certificate.
 func (m *Message) certificate() driver.Certificate {
-	return driver.Certificate{CommonName: wire.CommonName(m.identity.CommonName), NotBefore: m.notBefore}
+	c := driver.Certificate{CommonName: wire.CommonName(m.identity.CommonName), NotBefore: m.notBefore}
+	if m.issued != nil {
+		c.NotAfter, c.Untrusted = m.issued.notAfter, m.issued.untrusted
+	}
+	return c
 }
 
 // claimed is the hostname that the body names; empty if it names none.

@@ -150,8 +150,8 @@ func (p *planeNode) arrive(w *World, m *Message) {
 		}
 		h.latest = max(h.latest, m.id)
 	}
-	if w.wallAt(p.wallOffset).Before(m.notBefore) {
-		// The handshake refuses a certificate that is not good yet (PROTOCOL T1).
+	if w.wallAt(p.wallOffset).Before(m.notBefore) || p.handshakeFails(w, m) {
+		// The handshake refuses a certificate that is not good (PROTOCOL T1).
 		w.effect(scenario.EffectRefusedHandshake)
 		w.emitMessage(EventHandshakeRefused, m)
 		w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))
@@ -258,6 +258,7 @@ func (p *planeNode) answer(w *World, m *Message) {
 		return
 	}
 	m.said, m.saidAt = m.Outcome().Code, w.now
+	p.keepConnection(w, m)
 	p.takeOff(m)
 	defer w.pool.release(m)
 	if m.node == manifestNodeID {
