@@ -46,7 +46,7 @@ func drawOperators(s *scenario.Scenario, p Profile, span time.Duration) {
 
 func drawRead(s *scenario.Scenario, r *random.Stream, at time.Duration) scenario.Act {
 	a := scenario.Act{At: at, Kind: scenario.ActRead}
-	switch r.IntN(6) {
+	switch r.IntN(7) {
 	case 0:
 		a.List, a.Count = "hosts", 1+r.IntN(4)
 	case 1:
@@ -57,6 +57,8 @@ func drawRead(s *scenario.Scenario, r *random.Stream, at time.Duration) scenario
 		a.List = "quarantine"
 	case 4:
 		a.List = "revocations"
+	case 5:
+		a.Rollout, a.List, a.Count = s.Rollouts[r.IntN(len(s.Rollouts))].ID, "events", 1+r.IntN(6)
 	default:
 		n := 1 + r.IntN(s.Fleet.Hosts)
 		a.Hosts = scenario.Hosts{First: n, Last: n}

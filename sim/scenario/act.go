@@ -123,8 +123,8 @@ var actForms = [actKindEnd]actForm{
 	},
 	ActRead: {
 		word: "read", names: []string{"LIST"},
-		about: "read hosts, rollouts, quarantine, revocations, one host or one rollout, page by page",
-		take:  takeList, print: printList, settings: []setting[Act]{limitSetting, bySetting, unknownSetting},
+		about: "read hosts, rollouts, quarantine, revocations, one host, one rollout or its history, page by page",
+		take:  takeList, print: printList, settings: []setting[Act]{eventsSetting, limitSetting, bySetting, unknownSetting},
 	},
 	ActSend: {
 		word: "send", names: []string{"ROUTE", "HOSTS"},

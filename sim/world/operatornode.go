@@ -70,6 +70,7 @@ func (o *operatorNode) act(w *World, i int) {
 		m.identity = &o.identities[max(a.By, 1)-1]
 		if a.Kind == scenario.ActRead {
 			m.operator = query(a, o.pages[i])
+			m.history = history(a, o.pages[i])
 		} else {
 			m.operator = w.actInput(a, o.forced[i])
 		}
@@ -100,6 +101,8 @@ func (w *World) actInput(a *scenario.Act, force bool) plane.Input {
 func query(a *scenario.Act, after string) plane.Input {
 	limit := cmp.Or(a.Count, defaultPage)
 	switch {
+	case a.ReadsEvents(): // a server asks whether the rollout is known
+		return &plane.QueryRollout{RolloutID: a.Rollout, Limit: 1}
 	case a.Rollout != "":
 		return &plane.QueryRollout{RolloutID: a.Rollout, After: wire.Hostname(after), Limit: limit}
 	case a.List == "hosts":
@@ -115,6 +118,28 @@ func query(a *scenario.Act, after string) plane.Input {
 	}
 }
 
+// history is what an operator asks for of a history, after the page that ended with
+// after.
+func history(a *scenario.Act, after string) History {
+	if !a.ReadsEvents() {
+		return History{}
+	}
+	n, _ := strconv.ParseUint(after, 10, 64) // empty for the first page
+	return History{After: wire.Seq(n), Limit: cmp.Or(a.Count, defaultPage)}
+}
+
+// readHistory puts a page of a rollout's history in place of what the plane said of
+// the rollout, as a server does: from what its store has by then.
+func (p *planeNode) readHistory(w *World, m *Message) {
+	in, is := m.operator.(*plane.QueryRollout)
+	if !is || m.history.Limit == 0 || m.request.Outcome.Code != wire.OK {
+		return
+	}
+	page := plane.NewHistoryPage(m.history.Limit)
+	plane.History(p.log, in.RolloutID, m.history.After, page.Take)
+	m.request.Outcome.Document = page
+}
+
 // defaultPage is the limit of a page that a request does not name (PROTOCOL R5).
 const defaultPage = 100
 
@@ -128,6 +153,8 @@ func (o *operatorNode) turn(w *World, m *Message) {
 		next = page.Next
 	case *wire.RolloutStatus:
 		next = string(page.Next)
+	case *plane.HistoryPage:
+		next = page.Next
 	}
 	if next == "" {
 		return
