@@ -28,6 +28,7 @@ func newOperators(s *Checks) {
 	s.on(world.EventStepDone, c.stepDone)
 	s.on(world.EventCommitted, c.committed)
 	s.on(world.EventAnswered, c.answered)
+	s.on(world.EventCompacted, c.compacted)
 }
 
 func (c *operators) stepDone(e *world.Event) {

@@ -42,6 +42,11 @@ func drawOperators(s *scenario.Scenario, p Profile, span time.Duration) {
 			s.Acts[i].By = 2 + r.IntN(2)
 		}
 	}
+	if r.Chance(300) {
+		for range 1 + r.IntN(2) {
+			s.Acts = append(s.Acts, scenario.Act{At: later(span / 2), Kind: scenario.ActCompact, For: r.Between(0, 8*time.Minute).Truncate(time.Second)})
+		}
+	}
 }
 
 func drawRead(s *scenario.Scenario, r *random.Stream, at time.Duration) scenario.Act {

@@ -60,6 +60,10 @@ func (o *operatorNode) act(w *World, i int) {
 		w.sendActs(&w.scenario.Acts[n])
 		return
 	}
+	if n := i - len(w.scenario.Rollouts); n >= 0 && w.scenario.Acts[n].Kind == scenario.ActCompact {
+		w.compactCopy(&w.scenario.Acts[n])
+		return
+	}
 	m := w.pool.take()
 	m.kind, m.node, m.call, m.timeout = scenario.RouteOperator, operatorNodeID, uint64(i), operatorTimeout
 	m.identity, m.notBefore = &o.identities[0], w.firstIssue()
@@ -76,6 +80,21 @@ func (o *operatorNode) act(w *World, i int) {
 		}
 	}
 	w.send(m, &o.stream)
+}
+
+// compactCopy retires from a copy of what the plane's disk has the rollouts that have
+// been finished for as long as an act says. The plane goes on with its own.
+func (w *World) compactCopy(a *scenario.Act) {
+	before := w.wallAt(w.plane.wallOffset).Add(-a.For)
+	kept, retired, err := plane.Retire(w.plane.cfg, w.plane.walked.AppendDurable(nil), before)
+	if err != nil {
+		w.Violate("S28", "the plane's database cannot be compacted: %v; want it readable", err)
+		return
+	}
+	for range retired {
+		w.effect(scenario.EffectRetired)
+	}
+	w.emit(Event{Kind: EventCompacted, Lines: kept, For: a.For, Count: len(retired)})
 }
 
 func (w *World) actInput(a *scenario.Act, force bool) plane.Input {
