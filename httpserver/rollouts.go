@@ -3,7 +3,6 @@ package httpserver
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -99,9 +98,6 @@ func parseRolloutEvents(e *exchange) bool {
 }
 
 const (
-	// maxHistoryPage bounds a page of a history in bytes (PROTOCOL R5). An event may
-	// have as many bytes as a body, and a page a thousand events.
-	maxHistoryPage = 1 << 20
 	// maxHistoryReaders is how many histories are read and sent at a time. Each
 	// costs about two pages until its reader has taken its answer.
 	maxHistoryReaders = 8
@@ -128,18 +124,8 @@ func serveRolloutEvents(e *exchange) {
 	if e.outcome.Code != wire.OK {
 		return
 	}
-	page := &wire.BoundedPage[wire.LoggedEvent]{
-		Name: "events", Schema: &wire.LoggedEventSchema, MaxItems: e.limit, MaxBytes: maxHistoryPage,
-	}
-	var last wire.Seq
-	err := e.server.cfg.Store.Events(e.rollout, e.afterSeq, func(event *wire.LoggedEvent) bool {
-		if !page.Add(event) {
-			page.Next = strconv.FormatUint(uint64(last), 10)
-			return false
-		}
-		last = event.Number
-		return true
-	})
+	page := plane.NewHistoryPage(e.limit)
+	err := e.server.cfg.Store.Events(e.rollout, e.afterSeq, page.Take)
 	if err != nil {
 		e.server.log.Error("cannot read a rollout's events from the store", "rollout", string(e.rollout), "error", err, "request_id", e.requestID)
 		e.refuse(wire.Internal, "", "the store cannot read the events; the plane's log has details under this request ID")

@@ -93,8 +93,8 @@ func TestAPageOfAHistoryIsBoundedInBytes(t *testing.T) { // PROTOCOL R5
 	for after := ""; ; {
 		a := c.do(http.MethodGet, largePath+after, "")
 		a.want(t, wire.OK)
-		if pages++; len(a.body) > maxHistoryPage+1<<10 {
-			t.Fatalf("page %d has %d bytes, want at most about %d", pages, len(a.body), maxHistoryPage)
+		if pages++; len(a.body) > plane.MaxHistoryPage+1<<10 {
+			t.Fatalf("page %d has %d bytes, want at most about %d", pages, len(a.body), plane.MaxHistoryPage)
 		}
 		var page historyPage
 		if err := wire.DecodeDocument(new(wire.Decoder), &historyPageSchema, []byte(a.body), &page); err != nil {
@@ -110,8 +110,8 @@ func TestAPageOfAHistoryIsBoundedInBytes(t *testing.T) { // PROTOCOL R5
 		}
 		after = "&after=" + string(page.next)
 	}
-	if events != n || pages < n*60_000/maxHistoryPage {
-		t.Errorf("%d events in %d pages, want %d in more than %d", events, pages, n, n*60_000/maxHistoryPage)
+	if events != n || pages < n*60_000/plane.MaxHistoryPage {
+		t.Errorf("%d events in %d pages, want %d in more than %d", events, pages, n, n*60_000/plane.MaxHistoryPage)
 	}
 }
 
@@ -137,7 +137,7 @@ func TestSlowReadersOfALargeHistoryCostLittle(t *testing.T) { // PROTOCOL R5
 			t.Fatalf("answered %q", line)
 		}
 	}
-	const want = readers * 4 * maxHistoryPage
+	const want = readers * 4 * plane.MaxHistoryPage
 	if grown := heap() - before; grown > want {
 		t.Errorf("%d slow readers cost %d bytes, want at most %d", readers, grown, want)
 	} else {

@@ -27,6 +27,8 @@ func newOperators(s *Checks) {
 	c := &operators{l: s.ledger(), next: 4}
 	s.on(world.EventStepDone, c.stepDone)
 	s.on(world.EventCommitted, c.committed)
+	s.on(world.EventAnswered, c.answered)
+	s.on(world.EventCompacted, c.compacted)
 }
 
 func (c *operators) stepDone(e *world.Event) {

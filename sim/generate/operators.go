@@ -42,11 +42,16 @@ func drawOperators(s *scenario.Scenario, p Profile, span time.Duration) {
 			s.Acts[i].By = 2 + r.IntN(2)
 		}
 	}
+	if r.Chance(300) {
+		for range 1 + r.IntN(2) {
+			s.Acts = append(s.Acts, scenario.Act{At: later(span / 2), Kind: scenario.ActCompact, For: r.Between(0, 8*time.Minute).Truncate(time.Second)})
+		}
+	}
 }
 
 func drawRead(s *scenario.Scenario, r *random.Stream, at time.Duration) scenario.Act {
 	a := scenario.Act{At: at, Kind: scenario.ActRead}
-	switch r.IntN(6) {
+	switch r.IntN(7) {
 	case 0:
 		a.List, a.Count = "hosts", 1+r.IntN(4)
 	case 1:
@@ -57,6 +62,8 @@ func drawRead(s *scenario.Scenario, r *random.Stream, at time.Duration) scenario
 		a.List = "quarantine"
 	case 4:
 		a.List = "revocations"
+	case 5:
+		a.Rollout, a.List, a.Count = s.Rollouts[r.IntN(len(s.Rollouts))].ID, "events", 1+r.IntN(6)
 	default:
 		n := 1 + r.IntN(s.Fleet.Hosts)
 		a.Hosts = scenario.Hosts{First: n, Last: n}

@@ -203,6 +203,8 @@ var eventForms = [world.EventKindCount]struct {
 	world.EventPlaneDown:    {"The process ended: `ending` is `crashed`, `closed` or, if it was down before, `was_down`. `wiped`: its disk was lost. `restored`: its disk was put back to a backup, which is `for_ns` old.", (*traceLine).planeDown},
 	world.EventPlaneClock:   {"The plane's wall clock is off by `for_ns` from now on.", (*traceLine).lasting},
 
+	world.EventCompacted: {"A copy of the plane's database was compacted: `count` rollouts were retired from it.", (*traceLine).counted},
+
 	world.EventHostAppended:  {"Entries are on the disk of a host.", (*traceLine).hostAppended},
 	world.EventHostStepped:   {"A host's agent stepped an input; it asks for `requests` and `effects`.", (*traceLine).hostStepped},
 	world.EventHostLoaded:    {"An agent's process came up on what its disk has: `count` bytes.", (*traceLine).hostCount},

@@ -297,6 +297,10 @@ func operatorRequest(t *TapeRequest, m *world.Message) {
 		})
 	default:
 		operatorQuery(t, m.Operator())
+		if of := m.History(); of.Limit > 0 {
+			t.Path += "/events"
+			t.Query = url.Values{"after": {strconv.FormatUint(uint64(of.After), 10)}, "limit": {strconv.Itoa(of.Limit)}}.Encode()
+		}
 	}
 }
 

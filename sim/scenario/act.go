@@ -31,6 +31,9 @@ const (
 	ActSend
 	// ActRead reads a list, a host or a rollout, page by page.
 	ActRead
+	// ActCompact compacts a copy of the plane's database: rollouts that have been
+	// finished for longer than For are retired from it.
+	ActCompact
 
 	actKindEnd
 )
@@ -123,8 +126,19 @@ var actForms = [actKindEnd]actForm{
 	},
 	ActRead: {
 		word: "read", names: []string{"LIST"},
-		about: "read hosts, rollouts, quarantine, revocations, one host or one rollout, page by page",
-		take:  takeList, print: printList, settings: []setting[Act]{limitSetting, bySetting, unknownSetting},
+		about: "read hosts, rollouts, quarantine, revocations, one host, one rollout or its history, page by page",
+		take:  takeList, print: printList, settings: []setting[Act]{eventsSetting, limitSetting, bySetting, unknownSetting},
+	},
+	ActCompact: {
+		word: "compact", names: []string{"AGE"},
+		about: "compact a copy of the plane's database, as refrain db compact does: rollouts that have been finished for longer are retired from the copy",
+		take: func(a *Act, w []word) (err error) {
+			if a.For, err = parseDuration(w[0].text, "10m"); err != nil {
+				return w[0].wrong("%w", err)
+			}
+			return nil
+		},
+		print: func(a *Act) string { return FormatDuration(a.For) },
 	},
 	ActSend: {
 		word: "send", names: []string{"ROUTE", "HOSTS"},

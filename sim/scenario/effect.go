@@ -99,6 +99,8 @@ const (
 	EffectOpeningSlice
 	EffectOpeningAccepted
 
+	EffectRetired
+
 	// EffectCount is one more than the last effect.
 	EffectCount
 )
@@ -132,6 +134,7 @@ var effectWords = [EffectCount]string{
 	EffectAgentReplays: "agent replays", EffectAgentRecovered: "agent recovered", EffectAgentRenumbered: "agent renumbered",
 	EffectAgentRollback: "agent rolls back", EffectAgentWaiting: "dispatch waits",
 	EffectOpeningSlice: "opening in slices", EffectOpeningAccepted: "opening accepted",
+	EffectRetired: "rollout retired",
 }
 
 // String returns the effect in words.

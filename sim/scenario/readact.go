@@ -37,10 +37,10 @@ func takeList(a *Act, w []word) error {
 
 func printList(a *Act) string {
 	switch {
-	case a.List != "":
-		return a.List
 	case a.Rollout != "":
 		return string(a.Rollout)
+	case a.List != "":
+		return a.List
 	default:
 		return a.Hosts.String()
 	}
@@ -54,6 +54,28 @@ var bySetting = numberSetting("by", "2", func(a *Act) *int { return &a.By }).
 
 var limitSetting = numberSetting("limit", "2", func(a *Act) *int { return &a.Count }).
 	withAbout("how many entries a page has; without it 100. Each page is asked for when the one before has come")
+
+// listEvents is what ActRead reads of a rollout in place of its hosts.
+const listEvents = "events"
+
+// ReadsEvents reports whether an act reads the history of a rollout.
+func (a *Act) ReadsEvents() bool { return a.Kind == ActRead && a.List == listEvents }
+
+var eventsSetting = setting[Act]{key: listEvents, example: "yes",
+	about: "read the history of the rollout, and not its hosts",
+	print: func(a *Act) string {
+		if a.List == listEvents {
+			return "yes"
+		}
+		return ""
+	},
+	parse: func(a *Act, s string) error {
+		if s != "yes" {
+			return errors.New("want yes")
+		}
+		a.List = listEvents
+		return nil
+	}}
 
 // lengthSetting is a duration that is longer than 0 if it is given.
 func lengthSetting(key, example, about string, of func(*Act) *time.Duration) setting[Act] {
@@ -92,6 +114,8 @@ func (a *Act) validateOperator(s *Scenario) error {
 	switch {
 	case a.Count < 0 || a.Count > plane.MaxLimit:
 		return &keyError{"limit", fmt.Errorf("limit is %d; want 1 to %d", a.Count, plane.MaxLimit)}
+	case a.List == listEvents && a.Rollout == "":
+		return &keyError{listEvents, fmt.Errorf("%s has no history; want a rollout such as stable@r1", printList(a))}
 	case a.Hosts.First != a.Hosts.Last:
 		return &keyError{"list", errors.New("want one host, or all of them by the word hosts")}
 	case a.Count > 0 && (a.List == "quarantine" || a.List == "revocations" || a.Hosts.First > 0):

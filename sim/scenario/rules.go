@@ -41,7 +41,7 @@ var rules = []Rule{
 	{"S25", "a rollout is opened as a whole or not at all: nothing of it is seen or durable before all of it is, and an opening that was answered 503 timeout is not begun with (PROTOCOL R1, G2)"},
 	{"S26", "what is wanted of a host, and what it runs once it has converged, is what its own line of the manifest says (PROTOCOL R1)"},
 	{"S27", "an agent whose process runs reports Failed once a probe that counts has failed for the limit, and Converged once its soak is over and every probe that counts passes, a few rounds of probes later at most (PROTOCOL A7, A8)"},
-	{"S28", "the pages of a list together are the list; a manifest under an ID that is open is the same or a conflict; and no rollout is retired that a host is under way in (PROTOCOL R1, R5)"},
+	{"S28", "the pages of a list or of a history together are all of it, in order; a manifest under an ID that is open is the same or a conflict; and a compaction retires the rollouts that have been finished for long enough, and nothing else (PROTOCOL R1, R5)"},
 	{"S29", "once the faults are over, a plane that was restored from a backup has again every event that it had acknowledged (PROTOCOL H8)"},
 	{"S30", "a request with a certificate that has expired, or whose CA the plane trusts no more, is refused for it and changes nothing, and no other is (PROTOCOL T1, T7)"},
 	{"S31", "what an agent is asked to send again it sends from the number on, in order and to the last event, each as soon as the one before is answered (PROTOCOL A2, A3)"},

@@ -189,6 +189,10 @@ const (
 	EventHostLoaded
 	// EventHostCompacted: Lines took the place of an agent's log. Host, Lines.
 	EventHostCompacted
+	// EventCompacted: a copy of the plane's database was compacted; Lines are what is
+	// left, For how long a rollout has to be finished to be retired, Count how many
+	// were.
+	EventCompacted
 	// EventHostUnsynced: the last Count entries on the disk of a host were not
 	// synced, and are lost with its power. Host, Count.
 	EventHostUnsynced
@@ -216,7 +220,7 @@ var eventNames = [EventKindCount]string{
 	EventSection: "section", EventTickDue: "tick_due", EventRetryDue: "retry_due", EventSkipped: "skipped", EventStepping: "stepping", EventStepDone: "step_done", EventReplied: "replied",
 	EventDropped: "dropped", EventFinished: "finished", EventNoticed: "noticed",
 	EventCommitted: "committed", EventCommitFailed: "commit_failed", EventRebuildFailed: "rebuild_failed",
-	EventPlaneUp: "plane_up", EventPlaneStarted: "plane_started", EventPlaneClosing: "plane_closing", EventDrainOver: "drain_over",
+	EventPlaneUp: "plane_up", EventPlaneStarted: "plane_started", EventPlaneClosing: "plane_closing", EventDrainOver: "drain_over", EventCompacted: "compacted",
 	EventPlaneDown: "plane_down", EventPlaneClock: "plane_clock",
 	EventHostAppended: "host_appended", EventHostStepped: "host_stepped", EventHostLoaded: "host_loaded", EventHostCompacted: "host_compacted", EventHostUnsynced: "host_unsynced",
 	EventHostNoticed: "host_noticed", EventHostLost: "host_lost",

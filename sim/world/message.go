@@ -39,6 +39,7 @@ type Message struct {
 	event     plane.Event
 	poll      plane.Poll
 	operator  plane.Input
+	history   History
 	wait      time.Duration
 	// garbage chooses the bytes of a request on RouteGarbage.
 	garbage uint64
@@ -68,6 +69,13 @@ type Message struct {
 	said   wire.Code
 	saidAt time.Duration
 	at     int // place in the plane's list of what it has open
+}
+
+// History is what an operator asks for of a rollout's history: at most Limit entries
+// with numbers above After. A Limit of 0 asks for none of it.
+type History struct {
+	After wire.Seq
+	Limit int
 }
 
 // input is what the reducer is given.
@@ -135,6 +143,10 @@ func (m *Message) caller() gate.Caller {
 	}
 	return gate.Host(wire.Hostname(m.identity.Name))
 }
+
+// History is what is asked for of the history of the rollout that [Message.Operator]
+// names.
+func (m *Message) History() History { return m.history }
 
 // What a consumer may look at of a message. Everything that it returns is to be
 // read only.

@@ -60,6 +60,10 @@ func (o *operatorNode) act(w *World, i int) {
 		w.sendActs(&w.scenario.Acts[n])
 		return
 	}
+	if n := i - len(w.scenario.Rollouts); n >= 0 && w.scenario.Acts[n].Kind == scenario.ActCompact {
+		w.compactCopy(&w.scenario.Acts[n])
+		return
+	}
 	m := w.pool.take()
 	m.kind, m.node, m.call, m.timeout = scenario.RouteOperator, operatorNodeID, uint64(i), operatorTimeout
 	m.identity, m.notBefore = &o.identities[0], w.firstIssue()
@@ -70,11 +74,27 @@ func (o *operatorNode) act(w *World, i int) {
 		m.identity = &o.identities[max(a.By, 1)-1]
 		if a.Kind == scenario.ActRead {
 			m.operator = query(a, o.pages[i])
+			m.history = history(a, o.pages[i])
 		} else {
 			m.operator = w.actInput(a, o.forced[i])
 		}
 	}
 	w.send(m, &o.stream)
+}
+
+// compactCopy retires from a copy of what the plane's disk has the rollouts that have
+// been finished for as long as an act says. The plane goes on with its own.
+func (w *World) compactCopy(a *scenario.Act) {
+	before := w.wallAt(w.plane.wallOffset).Add(-a.For)
+	kept, retired, err := plane.Retire(w.plane.cfg, w.plane.walked.AppendDurable(nil), before)
+	if err != nil {
+		w.Violate("S28", "the plane's database cannot be compacted: %v; want it readable", err)
+		return
+	}
+	for range retired {
+		w.effect(scenario.EffectRetired)
+	}
+	w.emit(Event{Kind: EventCompacted, Lines: kept, For: a.For, Count: len(retired)})
 }
 
 func (w *World) actInput(a *scenario.Act, force bool) plane.Input {
@@ -100,6 +120,8 @@ func (w *World) actInput(a *scenario.Act, force bool) plane.Input {
 func query(a *scenario.Act, after string) plane.Input {
 	limit := cmp.Or(a.Count, defaultPage)
 	switch {
+	case a.ReadsEvents(): // a server asks whether the rollout is known
+		return &plane.QueryRollout{RolloutID: a.Rollout, Limit: 1}
 	case a.Rollout != "":
 		return &plane.QueryRollout{RolloutID: a.Rollout, After: wire.Hostname(after), Limit: limit}
 	case a.List == "hosts":
@@ -115,6 +137,28 @@ func query(a *scenario.Act, after string) plane.Input {
 	}
 }
 
+// history is what an operator asks for of a history, after the page that ended with
+// after.
+func history(a *scenario.Act, after string) History {
+	if !a.ReadsEvents() {
+		return History{}
+	}
+	n, _ := strconv.ParseUint(after, 10, 64) // empty for the first page
+	return History{After: wire.Seq(n), Limit: cmp.Or(a.Count, defaultPage)}
+}
+
+// readHistory puts a page of a rollout's history in place of what the plane said of
+// the rollout, as a server does: from what its store has by then.
+func (p *planeNode) readHistory(w *World, m *Message) {
+	in, is := m.operator.(*plane.QueryRollout)
+	if !is || m.history.Limit == 0 || m.request.Outcome.Code != wire.OK {
+		return
+	}
+	page := plane.NewHistoryPage(m.history.Limit)
+	plane.History(p.log, in.RolloutID, m.history.After, page.Take)
+	m.request.Outcome.Document = page
+}
+
 // defaultPage is the limit of a page that a request does not name (PROTOCOL R5).
 const defaultPage = 100
 
@@ -128,6 +172,8 @@ func (o *operatorNode) turn(w *World, m *Message) {
 		next = page.Next
 	case *wire.RolloutStatus:
 		next = string(page.Next)
+	case *plane.HistoryPage:
+		next = page.Next
 	}
 	if next == "" {
 		return

@@ -257,6 +257,7 @@ func (p *planeNode) answer(w *World, m *Message) {
 			m.said.Status(), m.said, m.saidAt-m.arrivedAt, o.Code.Status(), o.Code, w.now-m.saidAt, w.scenario.Plane.ReplyTimeout)
 		return
 	}
+	p.readHistory(w, m)
 	m.said, m.saidAt = m.Outcome().Code, w.now
 	p.keepConnection(w, m)
 	p.takeOff(m)

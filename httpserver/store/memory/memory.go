@@ -16,11 +16,9 @@
 package memory
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 	"sync"
 
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -130,17 +128,7 @@ func (l *Log) Events(id wire.RolloutID, after wire.Seq, yield func(*wire.LoggedE
 	l.mu.Lock()
 	entries := l.entries // what is in it does not change
 	l.mu.Unlock()
-	start, found := slices.BinarySearchFunc(entries, after, func(e plane.Entry, n wire.Seq) int { return cmp.Compare(e.Number, n) })
-	if found {
-		start++
-	}
-	for i := start; i < len(entries); i++ {
-		if e := &entries[i]; e.RolloutID == id {
-			if logged := e.Logged(); !yield(&logged) {
-				return nil
-			}
-		}
-	}
+	plane.History(entries, id, after, yield)
 	return nil
 }
 
