@@ -249,9 +249,6 @@ func drawRestores(s *scenario.Scenario, p Profile, span time.Duration) {
 	if !slices.Contains(p.Kinds, scenario.PlaneWipe) || !r.Chance(250) {
 		return
 	}
-	if s.Plane.Service*time.Duration(s.Fleet.Hosts) > 5*time.Second {
-		return // a plane that needs so long for everybody is late for ever after (docs/findings.md, F27)
-	}
 	for range 1 + r.IntN(2) {
 		s.Faults = append(s.Faults, scenario.DrawFault(&r, scenario.PlaneRestore, s.Fleet.Hosts, span))
 	}
