@@ -6,7 +6,7 @@ import (
 
 // Checker is one numbered rule that runs are held to.
 type Checker struct {
-	// Number is that of its rule: S1 to S28 or INV, whose text is in
+	// Number is that of its rule: S1 to S39 or INV, whose text is in
 	// scenario.RuleText, or a word that nothing else has for a rule of one's own.
 	Number string
 	// New makes a fresh checker for a world. It subscribes to the events that it
@@ -96,6 +96,9 @@ func Checkers() []Checker {
 		{"S26", newTargets},
 		{"S27", newLateness},
 		{"S28", newOperators},
+		{"S37", newFieldAnswers},
+		{"S38", newFieldTold},
+		{"S39", newFieldSwitches},
 		{"INV", newInvariants},
 	}
 }

@@ -4,7 +4,7 @@ import "slices"
 
 // Rule is one numbered rule that runs are held to.
 type Rule struct {
-	// Number is what a violation is reported under: S1 to S28, INV, L1 to L4,
+	// Number is what a violation is reported under: S1 to S39, INV, L1 to L4,
 	// G4, PANIC or WIRE.
 	Number string
 	// Text says what it holds to, and cites the protocol.
@@ -42,6 +42,9 @@ var rules = []Rule{
 	{"S26", "what is wanted of a host, and what it runs once it has converged, is what its own line of the manifest says (PROTOCOL R1)"},
 	{"S27", "an agent whose process runs reports Failed once a probe that counts has failed for the limit, and Converged once its soak is over and every probe that counts passes, a few rounds of probes later at most (PROTOCOL A7, A8)"},
 	{"S28", "the pages of a list together are the list; a manifest under an ID that is open is the same or a conflict; and no rollout is retired that a host is under way in (PROTOCOL R1, R5)"},
+	{"S37", "an event of a field agent is answered 204, or with what a retry heals; what is discarded changes no record, and is on the disk before its answer (PROTOCOL E12)"},
+	{"S38", "a field agent is told of a record only if it is Soaking, the host runs the target and the agent has probably forgotten it; a dispatch that it has taken up is offered to it again only after ten minutes without news (PROTOCOL H10, D4)"},
+	{"S39", "a field agent begins one switch for a dispatch that the plane knows to be taken up, and one rollback for a switch (PROTOCOL H10, D4)"},
 	{"INV", "gate, plane and agents keep their own invariants"},
 	{"G4", "a Retry-After is a whole number of seconds, at least one (PROTOCOL G4)"},
 	{"L1", "once the faults are over, every dispatched host reaches a final state, and plane and agents agree, within the scenario's converge time"},
