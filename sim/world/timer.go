@@ -62,13 +62,14 @@ const (
 	dueReboot        // a host reboots by itself
 	dueHostile       // a hostile host thinks of something
 	dueReissue       // a host is given a new certificate
-	dueFieldRestart  // the switch of a field host restarts its agent
 
 	dueOperator   // the operator does something
 	dueFaultBegin // a fault comes into force
 	dueFaultEnd   // and out of it
 	dueHeal       // the scenario is healed
 	dueJudge      // has the fleet come to rest?
+
+	dueFieldRestart // the switch of a field host restarts its agent
 )
 
 // aboutMessage reports whether a timer's arg is a message's slot.
