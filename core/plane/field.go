@@ -121,6 +121,20 @@ func (p *Plane) fieldHeartbeat(host int, req *wire.HeartbeatRequest, before wire
 	}
 }
 
+// switchesElsewhere reports whether a field agent may be switching its host away from
+// what it runs, for another record, which need not be in force: then what it runs
+// confirms nothing (H4). A switch that has begun has no other one before it.
+func (h *host) switchesElsewhere(ref recordRef) bool {
+	rec := ref.record()
+	if rec.State == wire.Activating && rec.ActivationStartedAt.IsSet() {
+		return false
+	}
+	return slices.ContainsFunc(h.records, func(other recordRef) bool {
+		o := other.record()
+		return other != ref && !other.rollout.staged && (o.State == wire.Activating || o.State == wire.Deferred) && o.TargetClosure != rec.TargetClosure
+	})
+}
+
 // overdue reports whether a Soaking host should have converged or failed long ago, by
 // its own clock.
 func (p *Plane) overdue(rec *rollout.Record, at wire.Time) bool {

@@ -26,7 +26,7 @@ func (p *Plane) heartbeat(in *Heartbeat, out *Output) {
 	entries := len(out.Entries)
 	field := in.Dialect == wire.DialectField
 	if (req.RolloutID == "" || field) && v.active > 0 && !p.logsNothing() { // else a later one does
-		p.confirmActive(&p.table.hosts[i], req, out)
+		p.confirmActive(&p.table.hosts[i], in, out)
 	}
 	answer := out.nextReply()
 	answer.Outcome.Code = wire.OK
@@ -66,9 +66,10 @@ func (p *Plane) askReplay(h wire.Hostname, id wire.RolloutID, from wire.Seq, out
 
 // confirmActive carries out H4: a host without an outstanding rollout that
 // runs an active record's target has activated it.
-func (p *Plane) confirmActive(h *host, req *wire.HeartbeatRequest, out *Output) {
+func (p *Plane) confirmActive(h *host, in *Heartbeat, out *Output) {
+	req := &in.Request
 	for _, ref := range h.records {
-		if req.CurrentClosure != "" && ref.rollout.inForce() {
+		if req.CurrentClosure != "" && ref.rollout.inForce() && !(in.Dialect == wire.DialectField && h.switchesElsewhere(ref)) {
 			p.confirm(ref, req.CurrentClosure, req.At, out)
 		}
 	}

@@ -421,7 +421,7 @@ func (m *model) fieldSnapshots(now wire.Time, req *wire.HeartbeatRequest, before
 		if rec == nil || !m.inForce(id) || !rec.State.Active() || req.CurrentClosure != rec.TargetClosure {
 			continue
 		}
-		confirmed := !m.readOnly && rec.Confirm(req.CurrentClosure, req.At)
+		confirmed := !m.readOnly && !m.switchesElsewhere(rec) && rec.Confirm(req.CurrentClosure, req.At)
 		m.settle(now, req.Hostname)
 		booted := before.IsSet() && req.At.Before(before.Add(m.replays.interval*3/4))
 		overdue := !req.At.Before(later(rec.SoakDueAt, rec.ActivationCompletedAt).Add(2 * m.replays.interval))
@@ -435,6 +435,20 @@ func (m *model) fieldSnapshots(now wire.Time, req *wire.HeartbeatRequest, before
 		}
 	}
 	return list
+}
+
+// switchesElsewhere is the exception of H4 for field agents.
+func (m *model) switchesElsewhere(rec *rollout.Record) bool {
+	if rec.State == wire.Activating && rec.ActivationStartedAt.IsSet() {
+		return false
+	}
+	for id, r := range m.rollouts {
+		o := r.records[rec.Hostname]
+		if id != rec.RolloutID && o != nil && (o.State == wire.Activating || o.State == wire.Deferred) && o.TargetClosure != rec.TargetClosure {
+			return true
+		}
+	}
+	return false
 }
 
 // event is PROTOCOL E.

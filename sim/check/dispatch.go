@@ -138,6 +138,9 @@ func (c *offers) poll(w *world.World, m *world.Message, reply *plane.Reply) {
 		w.Violate("S13", "m%d: h%d is offered %s; want no offer: the host is not in that rollout", m.ID(), c.l.host, d.RolloutID)
 		return
 	}
+	if r.before.State == wire.Activating && m.Dialect() == wire.DialectField {
+		return // S38
+	}
 	why := c.withheld(r)
 	c.given[givenTo{r.host, r.of.id}] = w.Now()
 	if why != "" {

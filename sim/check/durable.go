@@ -118,6 +118,8 @@ func (c *durable) answered(e *world.Event) {
 	o := m.Outcome()
 	c.refusal(w, m)
 	switch {
+	case m.Kind() == scenario.RouteEvent && o.Code == wire.NoContent && m.Dialect() == wire.DialectField:
+		// It may be discarded, or have an old number: S37.
 	case m.Kind() == scenario.RouteEvent && o.Code == wire.NoContent && endedOnDisk(w, m):
 		// The number need not be there (E5); that the record is at its end is.
 	case m.Kind() == scenario.RouteEvent && o.Code == wire.NoContent:
@@ -161,7 +163,9 @@ func (c *durable) heartbeat(w *world.World, m *world.Message) {
 		if s.State == wire.Soaking && !c.soaking[recordKey{s.RolloutID, s.Hostname}] {
 			w.Violate("S1", "m%d is told that %s is Soaking in %s, and that is not on the disk; want it durable first", m.ID(), s.Hostname, s.RolloutID)
 		}
-		c.dispatched(w, m, s.RolloutID, s.Hostname, s.DispatchedAt)
+		if m.Dialect() != wire.DialectField { // S38
+			c.dispatched(w, m, s.RolloutID, s.Hostname, s.DispatchedAt)
+		}
 	}
 }
 
@@ -253,7 +257,7 @@ func (c *sequence) stepDone(e *world.Event) {
 
 func (c *sequence) answered(e *world.Event) {
 	m := e.Message
-	if m.Kind() == scenario.RouteEvent && m.Outcome().Code == wire.NoContent && !endedOnDisk(e.World, m) {
+	if m.Kind() == scenario.RouteEvent && m.Outcome().Code == wire.NoContent && m.Dialect() != wire.DialectField && !endedOnDisk(e.World, m) {
 		key := recordKey{m.Event().Envelope.RolloutID, m.Event().Envelope.Hostname}
 		c.acked[key] = max(c.acked[key], m.Event().Envelope.Event.Seq)
 	}

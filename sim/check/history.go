@@ -134,7 +134,11 @@ func (c *history) stepDone(e *world.Event) {
 		taken, told := wire.Event{}, wire.Time{}
 		switch in := in.(type) {
 		case *plane.Event:
-			if in.Envelope.RolloutID == r.of.id && r.last.LastEventSeq > r.before.LastEventSeq {
+			if in.Dialect == wire.DialectField {
+				if in.Envelope.RolloutID == r.of.id && r.last != r.before {
+					taken = in.Envelope.Event // what it wrote before it forgot, nobody knows
+				}
+			} else if in.Envelope.RolloutID == r.of.id && r.last.LastEventSeq > r.before.LastEventSeq {
 				taken = in.Envelope.Event
 				c.taken(w, m, r, taken)
 			}

@@ -37,7 +37,7 @@ func Rest(w *world.World) (rule, why string) {
 			continue // locked out until the plane's clock has caught up (docs/findings.md, F7)
 		}
 		a := w.Agent(n)
-		if a == nil {
+		if !w.HostUp(n) {
 			return "L1", fmt.Sprintf("h%d is down", n)
 		}
 		status, known := w.CurrentPlane().Host(scenario.HostName(n))
@@ -46,6 +46,12 @@ func Rest(w *world.World) (rule, why string) {
 		}
 		if kind == world.LegacyHost {
 			continue // visible is all that it can promise (docs/findings.md)
+		}
+		if kind == world.FieldHost {
+			if why := fieldUnfinished(w, n); why != "" {
+				return "L1", fmt.Sprintf("h%d: %s", n, why)
+			}
+			continue
 		}
 		views = a.Views(views[:0])
 		if why := disagreement(w, n, views); why != "" {

@@ -61,7 +61,9 @@ func (c *replaying) stepDone(e *world.Event) {
 	}
 	switch in := e.Input.(type) {
 	case *plane.Heartbeat:
-		c.heartbeat(e, &in.Request)
+		if in.Dialect != wire.DialectField {
+			c.heartbeat(e, &in.Request)
+		}
 	case *plane.Event:
 		if rec := c.l.copyOf(c.l.host, in.Envelope.RolloutID); rec != nil && e.Reply.Outcome.Code == wire.NoContent {
 			c.arrived(e.World.Now(), rec, in.Envelope.Event.Body.At())

@@ -29,7 +29,7 @@ func (c *replays) stepDone(e *world.Event) {
 		req := &in.Request
 		// As it was before the step: a heartbeat that names a rollout changes
 		// no record.
-		if rec := c.l.copyOf(c.l.host, req.RolloutID); rec != nil && req.CurrentClosure != "" && (rec.before.CurrentClosure != req.CurrentClosure || c.l.mark == rec) {
+		if rec := c.l.copyOf(c.l.host, req.RolloutID); in.Dialect != wire.DialectField && rec != nil && req.CurrentClosure != "" && (rec.before.CurrentClosure != req.CurrentClosure || c.l.mark == rec) {
 			asked, from = true, rec.before.LastEventSeq
 		}
 	case *plane.Event:
@@ -78,6 +78,9 @@ func (c *bootstraps) stepDone(e *world.Event) {
 	answer := &r.Outcome.Heartbeat
 	if answer.ReceivedAt != heartbeat.Request.At {
 		w.Violate("S9", "m%d, %v, is answered with receivedAt %v; want %v, as in the request", m.ID(), in, answer.ReceivedAt, heartbeat.Request.At)
+	}
+	if heartbeat.Dialect == wire.DialectField {
+		return // S38
 	}
 	list := answer.Bootstrap
 	if heartbeat.Request.RolloutID == "" {

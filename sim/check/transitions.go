@@ -43,8 +43,10 @@ var pathsTo = map[wire.State][]wire.State{
 }
 
 // verdictOn is what PROTOCOL E1 and E3 to E7 say of an event: the code of the
-// answer, and the record's state afterwards.
-func verdictOn(rec *rollout.Record, soak time.Duration, ev wire.Event) (wire.Code, wire.State) {
+// answer, and the record's state afterwards. Of a field agent's event (E11) a refusal
+// means that it is discarded (E12).
+func verdictOn(rec *rollout.Record, soak time.Duration, in *plane.Event) (wire.Code, wire.State) {
+	ev, field := in.Envelope.Event, in.Dialect == wire.DialectField
 	kind := ev.Body.Kind()
 	move := legalMoves[kind]
 	refusal := wire.Rejected // E7
@@ -52,13 +54,14 @@ func verdictOn(rec *rollout.Record, soak time.Duration, ev wire.Event) (wire.Cod
 		refusal = wire.Gap // E6
 	}
 	inferred := rec.State == wire.Soaking && rec.Marks.Has(rollout.MarkActivationCompletedAt)
+	moves := slices.Contains(move.from, rec.State) && move.to != rec.State
 	switch {
-	case ev.Seq <= rec.LastEventSeq: // E3
+	case ev.Seq <= rec.LastEventSeq && !(field && moves): // E3, E11
 		return wire.NoContent, rec.State
 	case kind == wire.KindActivationFailed && inferred: // E5, decision 006
 		return wire.NoContent, wire.Failed
 	case slices.Contains(move.from, rec.State): // E4
-		if body, is := ev.Body.(wire.HostConverged); is && !mayConverge(rec, soak, body) {
+		if body, is := ev.Body.(wire.HostConverged); is && !mayConverge(rec, soak, body, field) {
 			return refusal, rec.State
 		}
 		return wire.NoContent, move.to
@@ -125,10 +128,10 @@ func closureAgrees(rec *rollout.Record, body wire.EventBody) bool {
 	}
 }
 
-// mayConverge is E1.
-func mayConverge(rec *rollout.Record, soak time.Duration, body wire.HostConverged) bool {
+// mayConverge is E1, and E11 for a field agent.
+func mayConverge(rec *rollout.Record, soak time.Duration, body wire.HostConverged, field bool) bool {
 	for _, p := range rec.Probes {
-		if p.Mode == wire.Enforce && p.Status != wire.Pass {
+		if p.Mode == wire.Enforce && p.Status != wire.Pass && !(field && p.Status == 0) {
 			return false
 		}
 	}
@@ -151,6 +154,8 @@ type transitions struct {
 	target *recordCopy
 	code   wire.Code
 	to     wire.State
+	// taken: it is to be counted and logged. discarded: it is to be discarded.
+	taken, discarded bool
 }
 
 func newTransitions(s *Checks) {
@@ -167,13 +172,22 @@ func (c *transitions) stepping(e *world.Event) {
 		return
 	}
 	c.target, c.code, c.to = c.l.copyOf(c.l.host, ev.Envelope.RolloutID), wire.UnknownRollout, 0 // E8
+	c.taken, c.discarded = false, false
 	if r := c.target; r != nil {
-		c.code, c.to = verdictOn(r.before, r.of.soak(r.wave), ev.Envelope.Event)
-		if c.l.logsNothing() && c.code == wire.NoContent && ev.Envelope.Event.Seq > r.before.LastEventSeq && !isNoNews(r.before, ev.Envelope.Event.Body) { // G9
-			c.code, c.to = wire.StoreUnavailable, r.before.State
+		c.code, c.to = verdictOn(r.before, r.of.soak(r.wave), ev)
+		c.taken = c.code == wire.NoContent && (ev.Envelope.Event.Seq > r.before.LastEventSeq || c.to != r.before.State) && !isNoNews(r.before, ev.Envelope.Event.Body)
+		switch {
+		case !c.taken:
+		case c.l.logsNothing(): // G9
+			c.code, c.to, c.taken = wire.StoreUnavailable, r.before.State, false
+		case c.l.scarce && c.to == r.before.State && onlyObserves(r, ev.Envelope.Event.Body): // G11
+			c.code, c.taken = wire.StoreUnavailable, false
 		}
-		if c.l.scarce && c.code == wire.NoContent && ev.Envelope.Event.Seq > r.before.LastEventSeq && c.to == r.before.State && !isNoNews(r.before, ev.Envelope.Event.Body) && onlyObserves(r, ev.Envelope.Event.Body) { // G11
-			c.code = wire.StoreUnavailable
+	}
+	if refused := c.code.Status(); ev.Dialect == wire.DialectField && (refused == 404 || refused == 409) { // E12
+		c.code, c.discarded = wire.NoContent, !c.l.scarce
+		if c.l.logsNothing() {
+			c.code, c.discarded = wire.StoreUnavailable, false
 		}
 	}
 }
@@ -205,20 +219,23 @@ func isNoNews(rec *rollout.Record, body wire.EventBody) bool {
 
 func (c *transitions) event(w *world.World, m *world.Message, in *plane.Event, reply *plane.Reply) {
 	ev := in.Envelope.Event
-	if reply.Outcome.Code == wire.OverBudget && c.code == wire.NoContent && ev.Seq > c.target.before.LastEventSeq && !isNoNews(c.target.before, ev.Body) {
-		c.code, c.to = wire.OverBudget, c.target.before.State // S21 says whether rightly
+	if reply.Outcome.Code == wire.OverBudget && c.taken {
+		c.code, c.to, c.taken = wire.OverBudget, c.target.before.State, false // S21 says whether rightly
 	}
 	if got := reply.Outcome.Code; got != c.code {
 		w.Violate("S3", "m%d, %v, is answered %v; want %v for %s", m.ID(), in, got, c.code, stateOf(c.target))
 		return
 	}
 	lines := 0
+	if c.discarded {
+		lines = 1
+	}
 	for _, r := range c.l.now {
 		want, seq := r.before.State, r.before.LastEventSeq
 		if r == c.target {
 			want = c.to
-			if c.code == wire.NoContent && ev.Seq > seq && !isNoNews(r.before, ev.Body) {
-				seq, lines = ev.Seq, 1
+			if c.taken {
+				seq, lines = max(seq, ev.Seq), 1
 			}
 		}
 		switch {
@@ -247,8 +264,8 @@ func (c *transitions) lines(w *world.World, m *world.Message, in plane.Input, wa
 // heartbeat judges confirmations (PROTOCOL H4, H5).
 func (c *transitions) heartbeat(w *world.World, m *world.Message, in *plane.Heartbeat) {
 	req, lines := &in.Request, 0
-	for _, r := range c.l.now {
-		confirms := !c.l.logsNothing() && req.RolloutID == "" && req.CurrentClosure != "" && req.CurrentClosure == r.before.TargetClosure &&
+	for i, r := range c.l.now {
+		confirms := !(in.Dialect == wire.DialectField && switchesElsewhere(c.l.now, i)) && !c.l.logsNothing() && (req.RolloutID == "" || in.Dialect == wire.DialectField) && req.CurrentClosure != "" && req.CurrentClosure == r.before.TargetClosure &&
 			c.l.live.inForce(r.of) &&
 			(r.before.State == wire.Pending || r.before.State == wire.Activating || r.before.State == wire.Deferred)
 		want := r.before.State
@@ -266,6 +283,26 @@ func (c *transitions) heartbeat(w *world.World, m *world.Message, in *plane.Hear
 		}
 	}
 	c.lines(w, m, in, lines)
+}
+
+// switchesElsewhere reports whether a field agent may be switching its host to
+// something else, for another of its records (H4). Those before it in the list have
+// been confirmed, if they were to be.
+func switchesElsewhere(list []*recordCopy, i int) bool {
+	r := list[i]
+	if r.before.State == wire.Activating && r.before.ActivationStartedAt.IsSet() {
+		return false
+	}
+	for j, o := range list {
+		state := o.before.State
+		if j < i {
+			state = o.last.State
+		}
+		if j != i && (state == wire.Activating || state == wire.Deferred) && o.target != r.target {
+			return true
+		}
+	}
+	return false
 }
 
 func stateOf(r *recordCopy) string {

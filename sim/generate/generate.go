@@ -23,7 +23,7 @@ type Profile struct {
 	// a kind finds what the kind would have hidden.
 	Kinds []scenario.FaultKind
 	// Legacy and Hostile mix in hosts of those kinds.
-	Legacy, Hostile bool
+	Legacy, Hostile, Field bool
 	// Channels puts hosts into two channels at once, now and then.
 	Channels bool
 	// Shape, if set, changes the sizes before the rest is drawn; Finish adds to
@@ -64,6 +64,8 @@ var profiles = []Profile{
 		Finish: earlierLife},
 	{Name: "legacy", About: "agents as they are deployed today among full ones",
 		Hosts: [2]int{3, 10}, Rollouts: [2]int{1, 2}, Faults: [2]int{0, 8}, Kinds: drawnKinds(), Legacy: true},
+	{Name: "field", About: "deployed agents of NixFleet among our own: a queue that stops, snapshots that overwrite, restarts in a switch",
+		Hosts: [2]int{2, 8}, Rollouts: [2]int{1, 3}, Faults: [2]int{0, 10}, Kinds: drawnKinds(), Field: true},
 	{Name: "hostile", About: "hosts with good certificates and bad intentions",
 		Hosts: [2]int{3, 10}, Rollouts: [2]int{1, 2}, Faults: [2]int{0, 8}, Kinds: drawnKinds(), Hostile: true,
 		Finish: hostileRollout},
@@ -77,6 +79,9 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	s.Fleet.Hosts = between(&r, p.Hosts)
 	if p.Legacy {
 		s.Fleet.Legacy = 1 + r.IntN(s.Fleet.Hosts)
+	}
+	if p.Field {
+		s.Fleet.Field = 1 + r.IntN(s.Fleet.Hosts)
 	}
 	if p.Hostile {
 		s.Fleet.Hostile = 1 + r.IntN(max(1, s.Fleet.Hosts/2))
@@ -123,6 +128,9 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 		s.Active = max(s.Active, f.At+f.For)
 	}
 	s.Converge = 3 * time.Hour
+	if p.Field {
+		s.Converge = 9 * time.Hour // they soak until an instant of the plane's clock
+	}
 	return s
 }
 

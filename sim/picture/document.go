@@ -267,7 +267,7 @@ func facts(run *Run) [][2]string {
 	return list
 }
 
-var hostKinds = map[world.HostKind]string{world.FullHost: "", world.LegacyHost: "legacy", world.HostileHost: "hostile"}
+var hostKinds = map[world.HostKind]string{world.FullHost: "", world.LegacyHost: "legacy", world.HostileHost: "hostile", world.FieldHost: "field"}
 
 func describeHost(h *record.HostTrack, t *table) host {
 	d := host{Name: string(h.Name), Kind: hostKinds[h.Kind]}

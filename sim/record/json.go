@@ -207,6 +207,7 @@ var eventForms = [world.EventKindCount]struct {
 
 	world.EventHostAppended:  {"Entries are on the disk of a host.", (*traceLine).hostAppended},
 	world.EventHostStepped:   {"A host's agent stepped an input; it asks for `requests` and `effects`.", (*traceLine).hostStepped},
+	world.EventFieldStepped:  {"A field agent stepped an input; it asks for `requests` and `effects`.", (*traceLine).hostStepped},
 	world.EventHostLoaded:    {"An agent's process came up on what its disk has: `count` bytes.", (*traceLine).hostCount},
 	world.EventHostCompacted: {"An agent's log was compacted to `count` bytes.", (*traceLine).hostCount},
 	world.EventHostUnsynced:  {"The last `count` entries on the disk of a host were not synced, and are lost with its power.", (*traceLine).hostCount},

@@ -30,6 +30,11 @@ func (r *Recorder) subscribe(w *world.World) {
 	w.Subscribe(world.EventPlaneDown, r.planeDown)
 	w.Subscribe(world.EventHostStepped, r.hostStepped)
 	w.Subscribe(world.EventHostLost, r.hostLost)
+	w.Subscribe(world.EventFieldStepped, func(e *world.Event) {
+		if len(e.AgentOutput.Effects) > 0 {
+			r.here().plain = false
+		}
+	})
 	w.Subscribe(world.EventFaultBegan, r.faultBegan)
 	w.Subscribe(world.EventStepEnded, r.stepEnded)
 }
@@ -186,7 +191,7 @@ func (r *Recorder) lookAtPlane() {
 
 func (r *Recorder) lookAtHost(host int) {
 	t := &r.rec.Hosts[host-1]
-	c := HostChange{Stamp: r.now(), Up: r.w.Agent(host) != nil, Running: r.w.Runs(host), Switching: r.w.Switching(host)}
+	c := HostChange{Stamp: r.now(), Up: r.w.HostUp(host), Running: r.w.Runs(host), Switching: r.w.Switching(host)}
 	if n := len(t.Process); n > 0 {
 		last := t.Process[n-1]
 		if last.Up == c.Up && last.Running == c.Running && last.Switching == c.Switching {

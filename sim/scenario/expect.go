@@ -140,6 +140,8 @@ func (e *Expect) validate(s *Scenario, has *names) error {
 		return &keyError{"at", fmt.Errorf("at is %s; the run is over by %s", e.At.text(FormatDuration), FormatDuration(end))}
 	case e.Kind == ExpectRecord && e.Side != "plane" && s.hasHostile(e.Hosts):
 		return &keyError{"host", errors.New("a hostile host has no agent; want side=plane")}
+	case e.Kind == ExpectRecord && e.Side != "plane" && s.hasField(e.Hosts):
+		return &keyError{"host", errors.New("the agent of a field host keeps no record; want side=plane")}
 	case e.Kind == ExpectViolation && slices.IndexFunc(s.Expects, func(x Expect) bool { return x.Kind == ExpectViolation && x != *e }) >= 0:
 		return errors.New("want one violation at most: it ends the run")
 	}
@@ -148,6 +150,12 @@ func (e *Expect) validate(s *Scenario, has *names) error {
 
 func (s *Scenario) hasHostile(h Hosts) bool {
 	return s.Fleet.Hostile > 0 && (h == Hosts{} || h.Last > s.Fleet.Hosts-s.Fleet.Hostile)
+}
+
+// hasField reports whether some of the hosts are of the field.
+func (s *Scenario) hasField(h Hosts) bool {
+	last := s.Fleet.Hosts - s.Fleet.Hostile - s.Fleet.Legacy
+	return s.Fleet.Field > 0 && (h == Hosts{} || h.First <= last && h.Last > last-s.Fleet.Field)
 }
 
 // words of expectations that are no single type's.

@@ -67,7 +67,7 @@ var expectSettings = []setting[Expect]{
 		withAbout("about an event with this number; a record whose last number it is"),
 	wordSetting("to", stateWords()[1:], func(e *Expect) *string { return &e.To }).
 		withAbout("a transition to this state"),
-	wordSetting("outcome", []string{"applied", "absorbed"}, func(e *Expect) *string { return &e.Outcome }).
+	wordSetting("outcome", []string{"applied", "absorbed", "discarded"}, func(e *Expect) *string { return &e.Outcome }).
 		withAbout("what the event did"),
 	wordSetting("side", []string{"plane", "agent"}, func(e *Expect) *string { return &e.Side }).
 		withAbout("only at the plane, or only at the agent"),
@@ -111,7 +111,7 @@ func noticeTexts() []string {
 }
 
 func entryWords() []string {
-	return append(eventKindWords(), "opened", "resumed", "chosen", "confirmed", "cleared", "revoked")
+	return append(eventKindWords(), "opened", "resumed", "chosen", "confirmed", "cleared", "revoked", "discarded")
 }
 
 func rolloutWords() []string {

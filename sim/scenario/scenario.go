@@ -44,6 +44,9 @@ type Fleet struct {
 	// backwards, are of these kinds: the hostile ones last. A hostile host is
 	// in no rollout.
 	Legacy, Hostile int
+	// Field is how many run an agent of NixFleet v0.2; they come before the legacy
+	// ones.
+	Field int
 	// Probes is how many probes a host has, at most 4. Default 1;
 	// negative means none.
 	Probes int

@@ -29,6 +29,8 @@ var fleetSettings = []setting[Fleet]{
 		withAbout("the heartbeat interval, in whole seconds"),
 	intSetting("legacy", "1", func(f *Fleet) *int { return &f.Legacy }).
 		withAbout("how many hosts, counted from the last backwards, run an agent as deployed today"),
+	intSetting("field", "1", func(f *Fleet) *int { return &f.Field }).
+		withAbout("how many hosts, before the legacy ones, run an agent of NixFleet v0.2; it takes every dispatch for verified"),
 	intSetting("hostile", "1", func(f *Fleet) *int { return &f.Hostile }).
 		withAbout("how many hosts, the very last ones, flood, lie and send garbage; they are in no rollout"),
 	intSetting("probes", "1", func(f *Fleet) *int { return &f.Probes }).

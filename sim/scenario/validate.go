@@ -85,6 +85,8 @@ func (f *Fleet) validate() error {
 	switch {
 	case f.Hosts < 1 || f.Hosts > 1_000_000:
 		return fmt.Errorf("fleet: hosts is %d; want 1 to 1000000", f.Hosts)
+	case f.Field < 0 || f.Field > 0 && f.Legacy >= 0 && f.Hostile >= 0 && f.Field+f.Legacy+f.Hostile > f.Hosts:
+		return fmt.Errorf("fleet: %d field hosts, %d legacy and %d hostile of %d hosts; want no more than there are", f.Field, f.Legacy, f.Hostile, f.Hosts)
 	case f.Legacy < 0 || f.Hostile < 0 || f.Legacy+f.Hostile > f.Hosts:
 		return fmt.Errorf("fleet: %d legacy and %d hostile of %d hosts; want no more than there are", f.Legacy, f.Hostile, f.Hosts)
 	case f.Interval < time.Second || f.Interval%time.Second != 0:

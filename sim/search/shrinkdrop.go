@@ -121,7 +121,8 @@ func dropHosts(s *scenario.Scenario, from, to int) {
 	f := &s.Fleet
 	honest := f.Hosts - f.Hostile
 	hostile, legacy := within(honest+1, f.Hosts), within(honest-f.Legacy+1, honest)
-	f.Hosts, f.Hostile, f.Legacy = f.Hosts-gone, f.Hostile-hostile, f.Legacy-legacy
+	field := within(honest-f.Legacy-f.Field+1, honest-f.Legacy)
+	f.Hosts, f.Hostile, f.Legacy, f.Field = f.Hosts-gone, f.Hostile-hostile, f.Legacy-legacy, f.Field-field
 	var there bool
 	s.Faults = slices.DeleteFunc(s.Faults, func(g scenario.Fault) bool { _, there = move(g.Hosts); return !there })
 	for i := range s.Faults {

@@ -78,6 +78,8 @@ func editModels(*scenario.Scenario) []edit {
 		func(s *scenario.Scenario) bool { s.Converge = 0; return true },
 		func(s *scenario.Scenario) bool { s.Fleet.Hostile = 0; return true },
 		func(s *scenario.Scenario) bool { s.Fleet.Legacy = 0; return true },
+		func(s *scenario.Scenario) bool { s.Fleet.Field = 0; return true },
+		func(s *scenario.Scenario) bool { s.Fleet.Field = min(1, s.Fleet.Field); return true },
 		func(s *scenario.Scenario) bool { s.Fleet.Hostile = 1; return true },
 		func(s *scenario.Scenario) bool { clear(s.Fleet.Modes[:]); return true },
 		func(s *scenario.Scenario) bool { s.Fleet.Legacy = 1; return true },

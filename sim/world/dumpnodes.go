@@ -135,7 +135,7 @@ func (p *planeNode) dumpGate(w *World) gateDump {
 // hostDump is a host: the machine, its agent, and its disk.
 type hostDump struct {
 	Name       string       `json:"name"`
-	Kind       string       `json:"kind"` // full, legacy or hostile
+	Kind       string       `json:"kind"` // full, legacy, hostile or field
 	Up         bool         `json:"up"`
 	Wall       string       `json:"wall"` // by the host's own clock
 	Running    wire.Closure `json:"running"`
@@ -157,7 +157,7 @@ type switchDump struct {
 	Closure wire.Closure `json:"closure"`
 }
 
-var hostKindWords = [...]string{"full", "legacy", "hostile"}
+var hostKindWords = [...]string{"full", "legacy", "hostile", "field"}
 
 func (h *hostNode) dump(w *World) hostDump {
 	d := hostDump{

@@ -185,6 +185,9 @@ const (
 	// EventHostStepped: a host's agent stepped an input. Host, AgentInput,
 	// AgentOutput.
 	EventHostStepped
+	// EventFieldStepped: a field agent stepped an input. Host, AgentInput,
+	// AgentOutput.
+	EventFieldStepped
 	// EventHostLoaded: an agent's process came up on Lines, its log. Host, Lines.
 	EventHostLoaded
 	// EventHostCompacted: Lines took the place of an agent's log. Host, Lines.
@@ -222,7 +225,7 @@ var eventNames = [EventKindCount]string{
 	EventCommitted: "committed", EventCommitFailed: "commit_failed", EventRebuildFailed: "rebuild_failed",
 	EventPlaneUp: "plane_up", EventPlaneStarted: "plane_started", EventPlaneClosing: "plane_closing", EventDrainOver: "drain_over", EventCompacted: "compacted",
 	EventPlaneDown: "plane_down", EventPlaneClock: "plane_clock",
-	EventHostAppended: "host_appended", EventHostStepped: "host_stepped", EventHostLoaded: "host_loaded", EventHostCompacted: "host_compacted", EventHostUnsynced: "host_unsynced",
+	EventHostAppended: "host_appended", EventHostStepped: "host_stepped", EventFieldStepped: "field_stepped", EventHostLoaded: "host_loaded", EventHostCompacted: "host_compacted", EventHostUnsynced: "host_unsynced",
 	EventHostNoticed: "host_noticed", EventHostLost: "host_lost",
 	EventFaultBegan: "fault_began", EventFaultEnded: "fault_ended", EventEffect: "effect",
 }

@@ -49,6 +49,9 @@ func (p *planeNode) appendState(b []byte) []byte {
 
 // appendState appends what the host runs, and the canonical state of its agent.
 func (h *hostNode) appendState(b []byte) []byte {
+	if h.kind == FieldHost {
+		return h.appendField(b)
+	}
 	if h.agent == nil {
 		return b
 	}

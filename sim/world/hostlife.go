@@ -13,12 +13,17 @@ func (h *hostNode) comeUp(w *World) {
 	if h.up {
 		return
 	}
-	a := h.loadAgent(w)
-	if a == nil {
-		return
+	if h.kind == FieldHost {
+		h.loadField(w)
+		h.up = true
+	} else {
+		a := h.loadAgent(w)
+		if a == nil {
+			return
+		}
+		h.agent, h.up = a, true
+		w.emit(Event{Kind: EventHostLoaded, Host: h.index + 1, Lines: h.disk.lines})
 	}
-	h.agent, h.up = a, true
-	w.emit(Event{Kind: EventHostLoaded, Host: h.index + 1, Lines: h.disk.lines})
 	h.epoch++
 	h.timerAt = -1
 	h.out = agent.Output{}
@@ -39,13 +44,15 @@ const rebooted wire.Closure = "(rebooted)"
 // goDown ends the agent's process. A switch that runs is cut off, before or
 // after it took effect.
 func (h *hostNode) goDown(w *World, down time.Duration) {
-	if h.switching.id != 0 {
+	if h.switching.id != 0 && h.kind != FieldHost {
 		w.effect(scenario.EffectSwitchCut)
 		if h.machine.Chance(500) {
 			h.running, h.nextBoot = h.switching.closure, ""
 		}
 	}
-	h.switching, h.probing = switching{}, 0
+	if h.probing = 0; h.kind != FieldHost {
+		h.switching = switching{}
+	}
 	h.up, h.crashAtAppend, h.reboots = false, false, false
 	h.epoch++
 	h.pushOwn(w, Timer{at: w.now + down, kind: dueHostUp, node: int32(h.index)})
@@ -72,6 +79,7 @@ func (h *hostNode) reboot(w *World, down time.Duration) {
 	}
 	w.effect(scenario.EffectReboot)
 	h.goDown(w, down)
+	h.switching = switching{} // of a field host, whose switches outlive the agent
 	h.losePower(w)
 	if h.nextBoot != "" && h.nextBoot != rebooted {
 		h.running = h.nextBoot
@@ -125,6 +133,7 @@ func (h *hostNode) crash(w *World, f *scenario.Fault, i int) {
 func (h *hostNode) loseDisk(w *World, f *scenario.Fault, i int) {
 	w.effect(scenario.EffectAmnesia)
 	w.reached(i)
+	h.field.disk.Queue = nil
 	h.disk.lines, h.disk.appended, h.disk.torn, h.disk.synced = nil, nil, nil, 0
 	if h.up {
 		h.goDown(w, f.For)

@@ -18,12 +18,14 @@ const (
 	FullHost HostKind = iota
 	LegacyHost
 	HostileHost
+	FieldHost
 )
 
 // hostNode is a host: a machine, a disk, a clock, and the agent's reducer.
 type hostNode struct {
 	index int
 	kind  HostKind
+	field fieldHost // of a FieldHost, which has no agent and no disk
 	cfg   agent.Config
 	agent *agent.Agent
 	out   agent.Output
@@ -104,6 +106,10 @@ func (h *hostNode) init(w *World, i int) {
 		return
 	case n > f.Hosts-f.Hostile-f.Legacy:
 		h.kind = LegacyHost
+	case n > f.Hosts-f.Hostile-f.Legacy-f.Field:
+		h.kind, h.field.before = FieldHost, h.running
+		w.queue.push(Timer{at: 0, kind: dueHostUp, node: int32(i)})
+		return
 	}
 	seeds := random.New(w.scenario.Seed, "agent", n)
 	h.cfg = w.scenario.AgentConfig(n)
@@ -136,6 +142,10 @@ func (h *hostNode) clockOffset(w *World) time.Duration {
 
 // step gives the agent an input and carries out what it asks for.
 func (h *hostNode) step(w *World, in agent.Input) {
+	if h.kind == FieldHost {
+		h.stepField(w, in)
+		return
+	}
 	h.agent.Step(h.instant(w), in, &h.out)
 	if len(h.out.Appends)+len(h.out.Requests)+len(h.out.Effects) > 0 {
 		w.mix(uint64(len(h.out.Appends))<<32|uint64(len(h.out.Requests))<<16|uint64(len(h.out.Effects)), uint64(h.out.NextTimer))
@@ -189,12 +199,13 @@ func (h *hostNode) send(w *World, r *agent.Request) {
 	switch r.Kind {
 	case agent.RequestHeartbeat:
 		m.kind = scenario.RouteHeartbeat
-		m.heartbeat.Request = r.Heartbeat
+		m.heartbeat.Request, m.heartbeat.Dialect = r.Heartbeat, h.dialect()
 	case agent.RequestEvent:
 		m.kind = scenario.RouteEvent
-		m.event.Envelope = r.Event
+		m.event.Envelope, m.event.Dialect = r.Event, h.dialect()
 	case agent.RequestPoll:
 		m.kind, m.wait = scenario.RoutePoll, r.Wait
+		m.poll.Dialect = h.dialect()
 	}
 	if w.faults.striking(scenario.CertWrong, h.index+1, m.kind) != nil {
 		w.effect(scenario.EffectWrongCertificate)

@@ -56,7 +56,7 @@ func (h *hostNode) resume(w *World) {
 // ownClock reports whether a timer of a host is set by its monotonic clock.
 func (k timerKind) ownClock() bool {
 	switch k {
-	case dueGiveUp, dueAgentTimer, dueActivationEnd, dueProbeEnd, dueHostUp, dueReboot, dueHostile:
+	case dueGiveUp, dueAgentTimer, dueActivationEnd, dueProbeEnd, dueHostUp, dueReboot, dueHostile, dueFieldRestart:
 		return true
 	}
 	return false

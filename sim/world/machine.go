@@ -17,13 +17,23 @@ const probeTakes = time.Second
 func (h *hostNode) begin(w *World, e *agent.Effect) {
 	switch e.Kind {
 	case agent.EffectActivate, agent.EffectRollback:
-		h.switching = switching{id: e.ID, kind: e.Kind, closure: e.Closure}
 		a := w.scenario.Fleet.Activation
 		takes := h.machine.Between(a.Min, a.Max)
 		if slow := w.faults.each(scenario.ActivationSlow, h.index+1, 0); slow > 0 {
 			w.effect(scenario.EffectActivationSlow)
 			takes += slow
 		}
+		closure := e.Closure
+		if h.kind == FieldHost {
+			if !h.beginField(w, e) {
+				return
+			}
+			takes = min(takes, fieldSwitchLimit)
+			if e.Kind == agent.EffectRollback {
+				closure = h.field.before
+			}
+		}
+		h.switching = switching{id: e.ID, kind: e.Kind, closure: closure}
 		w.effect(scenario.EffectSwitch)
 		w.queue.push(Timer{at: w.now + takes, kind: dueActivationEnd, node: int32(h.index), epoch: h.epoch, arg: e.ID})
 	case agent.EffectProbe:
@@ -34,6 +44,9 @@ func (h *hostNode) begin(w *World, e *agent.Effect) {
 
 // switchEnded is the end of an activation or a rollback.
 func (h *hostNode) switchEnded(w *World, id uint64) {
+	if h.lockedOut(w, id) {
+		return
+	}
 	if h.switching.id != id {
 		return
 	}
@@ -42,10 +55,15 @@ func (h *hostNode) switchEnded(w *World, id uint64) {
 	n := h.index + 1
 	if s.kind == agent.EffectRollback {
 		h.running, h.nextBoot = s.closure, ""
-		h.step(w, &agent.RollbackEnded{ID: id, CurrentClosure: h.running})
+		if h.up {
+			h.step(w, &agent.RollbackEnded{ID: id, CurrentClosure: h.running})
+		}
 		return
 	}
 	in := agent.ActivationEnded{ID: id, Result: agent.ActivationCompleted}
+	if h.running != s.closure {
+		h.field.before = h.running
+	}
 	switch {
 	case w.faults.striking(scenario.ActivationFail, n, 0) != nil:
 		w.effect(scenario.EffectActivationFailed)
@@ -59,7 +77,9 @@ func (h *hostNode) switchEnded(w *World, id uint64) {
 		h.running, h.nextBoot = s.closure, "" // a switch sets what is booted, too
 	}
 	in.CurrentClosure = h.running
-	h.step(w, &in)
+	if h.up {
+		h.step(w, &in)
+	}
 }
 
 // probesEnded is the end of a round of probes.

@@ -68,6 +68,8 @@ const (
 	dueFaultEnd   // and out of it
 	dueHeal       // the scenario is healed
 	dueJudge      // has the fleet come to rest?
+
+	dueFieldRestart // the switch of a field host restarts its agent
 )
 
 // aboutMessage reports whether a timer's arg is a message's slot.
@@ -92,7 +94,7 @@ var timerWords = [...]string{
 	0: "nothing yet", dueRequest: "request", dueSection: "section", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick",
 	dueRetry: "retry", duePlaneUp: "process up", duePlaneStart: "start", duePlaneDown: "process down",
 	dueManifest: "manifest", dueClientGone: "client gone", dueAnswer: "answer", dueNoAnswer: "no answer", dueGiveUp: "giving up", dueAgentTimer: "timer", dueActivationEnd: "end of a switch",
-	dueProbeEnd: "end of a round of probes", dueHostUp: "process up", dueReboot: "reboot", dueHostile: "hostile act", dueReissue: "new certificate",
+	dueProbeEnd: "end of a round of probes", dueHostUp: "process up", dueReboot: "reboot", dueHostile: "hostile act", dueReissue: "new certificate", dueFieldRestart: "restart",
 	dueOperator: "act", dueFaultBegin: "fault", dueFaultEnd: "end of a fault", dueHeal: "healing", dueJudge: "judgement",
 }
 
@@ -101,7 +103,7 @@ var timerNames = [...]string{
 	dueRequest: "request", dueSection: "section", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick",
 	dueRetry: "retry", duePlaneUp: "plane_up", duePlaneStart: "plane_start", duePlaneDown: "drain_over", dueManifest: "manifest", dueClientGone: "client_gone",
 	dueAnswer: "answer", dueNoAnswer: "no_answer", dueGiveUp: "give_up", dueAgentTimer: "agent_timer", dueActivationEnd: "switch_end", dueProbeEnd: "probe_end",
-	dueHostUp: "host_up", dueReboot: "reboot", dueHostile: "hostile_act", dueReissue: "reissue", dueOperator: "operator_act",
+	dueHostUp: "host_up", dueReboot: "reboot", dueHostile: "hostile_act", dueReissue: "reissue", dueFieldRestart: "field_restart", dueOperator: "operator_act",
 	dueFaultBegin: "fault_begin", dueFaultEnd: "fault_end", dueHeal: "heal", dueJudge: "judge",
 }
 

@@ -131,8 +131,10 @@ func (w *World) stale(e *Timer) bool {
 	case e.node >= 0:
 		h := &w.hosts[e.node]
 		switch e.kind {
-		case dueHostUp, dueReboot, dueHostile, dueReissue:
+		case dueHostUp, dueReboot, dueHostile, dueReissue, dueFieldRestart:
 			return false
+		case dueActivationEnd:
+			return e.epoch != h.epoch && h.kind != FieldHost
 		case dueAgentTimer:
 			return e.epoch != h.epoch || e.at != h.timerAt
 		}
@@ -184,6 +186,8 @@ func (w *World) dispatch(e *Timer) {
 		w.hosts[e.node].plannedReboot(w)
 	case dueHostile:
 		w.hosts[e.node].misbehave(w)
+	case dueFieldRestart:
+		w.hosts[e.node].restartField(w)
 	case dueReissue:
 		w.hosts[e.node].reissue(w)
 	case dueOperator:
