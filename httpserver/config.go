@@ -120,6 +120,9 @@ type Config struct {
 	// TrustFile has the public keys whose signatures on releases count. It is read
 	// again with the release. It is required with ReleaseDir.
 	TrustFile string
+	// AllowUnsigned opens manifests of operators and of ManifestDir although there is a
+	// TrustFile, and dispatches them (PROTOCOL V7). Without a TrustFile it has no effect.
+	AllowUnsigned bool
 	// DrainTime is over how long a shutdown closes the connections, before it
 	// closes the inbox. Meanwhile /readyz fails and requests are answered.
 	// Default 0: at once.
@@ -315,7 +318,8 @@ func (c *Config) gate() gate.Config {
 }
 
 func (c *Config) plane() plane.Config {
-	return plane.Config{HeartbeatInterval: c.HeartbeatInterval, Slice: c.OpeningSlice, EventBudget: c.EventBudget, MaxReplays: c.MaxReplays}
+	return plane.Config{HeartbeatInterval: c.HeartbeatInterval, Slice: c.OpeningSlice, EventBudget: c.EventBudget, MaxReplays: c.MaxReplays,
+		SignedOnly: c.TrustFile != "" && !c.AllowUnsigned}
 }
 
 func (c *Config) limits() mtls.Limits {

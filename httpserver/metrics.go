@@ -25,6 +25,7 @@ const (
 	kindChooseRollout
 	kindClearQuarantine
 	kindRevoke
+	kindRelease
 	kindQuery
 	kindStarted
 	kindTick
@@ -34,7 +35,7 @@ const (
 
 var kindWords = [kindCount]string{
 	kindHeartbeat: "heartbeat", kindEvent: "event", kindPoll: "poll", kindOpenRollout: "open_rollout",
-	kindResumeRollout: "resume_rollout", kindChooseRollout: "choose_rollout", kindClearQuarantine: "clear_quarantine", kindRevoke: "revoke",
+	kindResumeRollout: "resume_rollout", kindChooseRollout: "choose_rollout", kindClearQuarantine: "clear_quarantine", kindRevoke: "revoke", kindRelease: "release",
 	kindQuery: "query", kindStarted: "started", kindTick: "tick",
 }
 
@@ -56,6 +57,8 @@ func kindOf(in plane.Input) inputKind {
 		return kindClearQuarantine
 	case *plane.Revoke:
 		return kindRevoke
+	case *plane.Release:
+		return kindRelease
 	case *plane.Started:
 		return kindStarted
 	case *plane.Tick:
@@ -192,7 +195,7 @@ func (m *metrics) newReleaseMetrics() []prometheus.Collector {
 		Name: "refrain_release_refusals_total", Help: "Releases refused, by the reason of the first file at fault.",
 	}, []string{"reason"})
 	m.releaseRefusals = make(map[string]prometheus.Counter)
-	for _, reason := range []string{releaseUnreadable, releaseMissing, releaseUnexpected} {
+	for _, reason := range []string{releaseUnreadable, releaseMissing, releaseUnexpected, releaseConflict, releaseSuperseded} {
 		m.releaseRefusals[reason] = refusals.WithLabelValues(reason)
 	}
 	for reason := artifact.Reason(1); int(reason) < artifact.ReasonCount; reason++ {

@@ -49,8 +49,9 @@ type serveCommand struct {
 	DiskReserve       zeroableSize  `default:"${diskReserve}" placeholder:"SIZE" help:"How much of the database's disk is kept free: below that, events that only observe are refused; 0 for none (${default})."`
 	StrictProtocol    bool          `help:"Refuse requests without the header X-Nixfleet-Protocol."`
 	Manifests         string        `placeholder:"DIR" help:"A directory of manifests, opened at start and whenever it changes."`
-	Releases          string        `placeholder:"DIR" help:"A directory with a signed release, which agents read; taken up whenever it changes."`
+	Releases          string        `placeholder:"DIR" help:"A directory with a signed release, which agents read and whose rollouts are opened; taken up whenever it changes."`
 	Trust             string        `placeholder:"FILE" help:"With --releases: the trust file, with the public keys whose signatures count."`
+	AllowUnsigned     bool          `name:"allow-unsigned-manifests" help:"With --trust: also open manifests of operators and of --manifests, which are not signed."`
 	DrainTime         time.Duration `default:"${drainTime}" placeholder:"DUR" help:"Drain time: over how long connections are closed when stopping, before requests are refused; 0s for at once (${default})."`
 	ShutdownTimeout   time.Duration `default:"${shutdownTimeout}" placeholder:"DUR" help:"Shutdown drain timeout: how long admitted requests may take when stopping (${default})."`
 	CheckInvariants   bool          `help:"Verify every invariant after every step. Slow: for finding defects."`
@@ -209,6 +210,7 @@ func (c *serveCommand) config(log *logging.Log, db *database) httpserver.Config 
 		ManifestDir:       c.Manifests,
 		ReleaseDir:        c.Releases,
 		TrustFile:         c.Trust,
+		AllowUnsigned:     c.AllowUnsigned,
 		DrainTime:         c.DrainTime,
 		ShutdownTimeout:   c.ShutdownTimeout,
 		Logger:            log.Logger,

@@ -88,6 +88,9 @@ const (
 	WrongIdentity
 	// WrongRole is 403: an agent on an operator route or the reverse (T4).
 	WrongRole
+	// UnsignedManifest is 403: a manifest of no signed release, to a plane that opens
+	// only those (V7).
+	UnsignedManifest
 	// TooManyReaders is 429: as many histories are being read as may be (R5).
 	TooManyReaders
 	// ReleaseUnavailable is 503: the plane holds no verified release (V1).
@@ -150,6 +153,7 @@ var codes = [CodeCount]struct {
 	BadQuery:             {400, "bad_query", "A query parameter is wrong"},
 	WrongIdentity:        {403, "wrong_identity", "The certificate is another host's"},
 	WrongRole:            {403, "wrong_role", "The certificate is for other routes"},
+	UnsignedManifest:     {403, "unsigned_manifest", "The manifest is not signed"},
 	TooManyReaders:       {429, "too_many_readers", "Too many histories are being read"},
 	ReleaseUnavailable:   {503, "release_unavailable", "No verified release is held"},
 	Internal:             {500, "internal", "The plane failed"},
