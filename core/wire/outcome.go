@@ -88,9 +88,6 @@ const (
 	WrongIdentity
 	// WrongRole is 403: an agent on an operator route or the reverse (T4).
 	WrongRole
-	// UnsignedManifest is 403: a manifest of no signed release, to a plane that opens
-	// only those (V7).
-	UnsignedManifest
 	// TooManyReaders is 429: as many histories are being read as may be (R5).
 	TooManyReaders
 	// ReleaseUnavailable is 503: the plane holds no verified release (V1).
@@ -99,6 +96,9 @@ const (
 	Internal
 	// Accepted is 202: an opening that is under way (R1).
 	Accepted
+	// UnsignedManifest is 403: a manifest of no signed release, to a plane that opens
+	// only those (V7).
+	UnsignedManifest
 
 	// CodeCount is the number of codes.
 	CodeCount int = iota

@@ -96,6 +96,7 @@ func Checkers() []Checker {
 		{"S26", newTargets},
 		{"S27", newLateness},
 		{"S28", newOperators},
+		{"S34", newSignedReleases},
 		{"INV", newInvariants},
 	}
 }
