@@ -118,6 +118,9 @@ type metrics struct {
 	releaseRefused, releaseSignedAt prometheus.Gauge
 	releaseRefusals                 map[string]prometheus.Counter // by reason
 
+	listRefused, listSignedAt prometheus.Gauge // of the signed revocations
+	listRefusals              map[string]prometheus.Counter
+
 	// badCertificates are indexed by flaw; index 0 is unused.
 	badCertificates [wire.LeafFlawCount]prometheus.Counter
 
@@ -201,7 +204,25 @@ func (m *metrics) newReleaseMetrics() []prometheus.Collector {
 	for reason := artifact.Reason(1); int(reason) < artifact.ReasonCount; reason++ {
 		m.releaseRefusals[reason.String()] = refusals.WithLabelValues(reason.String())
 	}
-	return []prometheus.Collector{m.releaseRefused, m.releaseSignedAt, refusals}
+	return append([]prometheus.Collector{m.releaseRefused, m.releaseSignedAt, refusals}, m.newListMetrics()...)
+}
+
+// newListMetrics makes those of the signed revocations.
+func (m *metrics) newListMetrics() []prometheus.Collector {
+	m.listRefused = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "refrain_revocations_refused", Help: "1 if the signed list of revocations is refused, until it changes.",
+	})
+	m.listSignedAt = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "refrain_revocations_signed_timestamp_seconds", Help: "When the list of revocations that is held was signed, in Unix time; 0 without one.",
+	})
+	refusals := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "refrain_revocations_refusals_total", Help: "Lists of revocations refused, by reason.",
+	}, []string{"reason"})
+	m.listRefusals = map[string]prometheus.Counter{releaseUnreadable: refusals.WithLabelValues(releaseUnreadable)}
+	for reason := artifact.Reason(1); reason <= artifact.Older; reason++ {
+		m.listRefusals[reason.String()] = refusals.WithLabelValues(reason.String())
+	}
+	return []prometheus.Collector{m.listRefused, m.listSignedAt, refusals}
 }
 
 // route returns the counters of a route, by class.

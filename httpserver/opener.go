@@ -23,8 +23,9 @@ type opener struct {
 
 // The gate's callers for files. They are no hostnames, since they have a colon.
 const (
-	manifestCaller gate.Caller = "manifests:"
-	releaseCaller  gate.Caller = "releases:"
+	manifestCaller    gate.Caller = "manifests:"
+	releaseCaller     gate.Caller = "releases:"
+	revocationsCaller gate.Caller = "revocations:"
 )
 
 // ask sends an input, and again after each 503 and 202. next makes the input of each

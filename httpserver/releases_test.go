@@ -232,8 +232,8 @@ func TestRelease_ConfigurationIsChecked(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.json")
 	writeFile(t, bad, `{"schemaVersion":2,"ciReleaseKey":{}}`)
 	for _, test := range []struct{ dir, trust, want string }{
-		{r.dir, "", "release dir and trust file belong together; want both, or neither"},
-		{"", r.trust, "release dir and trust file belong together"},
+		{r.dir, "", "trust file belongs to release dir and revocations file; want it with either of them, and not without"},
+		{"", r.trust, "trust file belongs to release dir"},
 		{r.trust, r.trust, "which is not a directory; want one"},
 		{filepath.Join(r.dir, "none"), r.trust, "release dir: stat "},
 		{r.dir, filepath.Join(r.dir, "none"), "trust file: stat "},

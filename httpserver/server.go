@@ -58,6 +58,7 @@ type Server struct {
 	flight         *flightLog
 	health         healthChecks
 	releases       *releases // nil without a directory of them
+	revokes        *revocationList
 	store          *storeHealth
 	draining       atomic.Bool // the server will end
 	// closing closes connections one by one while the server drains.
@@ -140,6 +141,10 @@ func New(cfg Config) (*Server, error) {
 	if cfg.ReleaseDir != "" {
 		s.releases = newReleases(&s.cfg, m, a)
 		s.AddCheck(s.releases.check())
+	}
+	if cfg.RevocationsFile != "" {
+		s.revokes = newRevocationList(&s.cfg, m, a)
+		s.AddCheck(s.revokes.check())
 	}
 	s.router = s.newRouter()
 	if s.http, err = s.newHTTP(); err != nil {
@@ -301,6 +306,9 @@ func (s *Server) Start(ctx context.Context) error {
 	if s.releases != nil {
 		s.releases.first() // so that the first agent finds one
 		s.running.Go(func() { s.releases.run(s.back, s) })
+	}
+	if s.revokes != nil {
+		s.running.Go(func() { s.revokes.run(s.back) })
 	}
 	s.running.Go(func() { s.watchDescriptors(s.back) })
 	s.notify(daemon.SdNotifyReady)
