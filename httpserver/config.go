@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -118,8 +119,15 @@ type Config struct {
 	// It is read at start and whenever it changes. Default none.
 	ReleaseDir string
 	// TrustFile has the public keys whose signatures on releases count. It is read
-	// again with the release. It is required with ReleaseDir.
+	// again with what is signed. It is required with ReleaseDir and RevocationsFile.
 	TrustFile string
+	// RevocationsFile is a signed list of revocations, with its signature in a file
+	// beside it whose name ends in .sig (PROTOCOL V8). It is read at start and whenever
+	// it changes. Default none.
+	RevocationsFile string
+	// AllowUnsigned opens manifests of operators and of ManifestDir although there is a
+	// ReleaseDir, and dispatches them (PROTOCOL V7). Without one it has no effect.
+	AllowUnsigned bool
 	// DrainTime is over how long a shutdown closes the connections, before it
 	// closes the inbox. Meanwhile /readyz fails and requests are answered.
 	// Default 0: at once.
@@ -280,18 +288,23 @@ func (c *Config) validate() error {
 }
 
 func (c *Config) validateReleases() error {
-	if (c.ReleaseDir == "") != (c.TrustFile == "") {
-		return errors.New("release dir and trust file belong together; want both, or neither")
+	if (c.ReleaseDir == "" && c.RevocationsFile == "") != (c.TrustFile == "") {
+		return errors.New("trust file belongs to release dir and revocations file; want it with either of them, and not without")
 	}
-	if c.ReleaseDir == "" {
+	if c.TrustFile == "" {
 		return nil
 	}
-	info, err := os.Stat(c.ReleaseDir)
-	if err != nil {
-		return fmt.Errorf("release dir: %w", err)
-	}
-	if !info.IsDir() {
-		return fmt.Errorf("release dir is %s, which is not a directory; want one", c.ReleaseDir)
+	for _, dir := range []struct{ what, path string }{{"release dir", c.ReleaseDir}, {"directory of the revocations file", filepath.Dir(c.RevocationsFile)}} {
+		if dir.path == "" {
+			continue
+		}
+		info, err := os.Stat(dir.path)
+		if err != nil {
+			return fmt.Errorf("%s: %w", dir.what, err)
+		}
+		if !info.IsDir() {
+			return fmt.Errorf("%s is %s, which is not a directory; want one", dir.what, dir.path)
+		}
 	}
 	text, err := releasefile.ReadRegular(c.TrustFile)
 	if err != nil {
@@ -315,7 +328,8 @@ func (c *Config) gate() gate.Config {
 }
 
 func (c *Config) plane() plane.Config {
-	return plane.Config{HeartbeatInterval: c.HeartbeatInterval, Slice: c.OpeningSlice, EventBudget: c.EventBudget, MaxReplays: c.MaxReplays}
+	return plane.Config{HeartbeatInterval: c.HeartbeatInterval, Slice: c.OpeningSlice, EventBudget: c.EventBudget, MaxReplays: c.MaxReplays,
+		SignedOnly: c.ReleaseDir != "" && !c.AllowUnsigned}
 }
 
 func (c *Config) limits() mtls.Limits {

@@ -52,6 +52,9 @@ type loop struct {
 	start  context.Context // bounds the first load
 	loaded chan error      // says how the first load went; nil after that
 	done   chan struct{}   // closed when the loop has ended
+
+	// replaced is called when another plane was loaded; nil if it matters to nothing.
+	replaced func()
 }
 
 // section is a section that was carried out, and how many inputs it took.
@@ -305,6 +308,9 @@ func (l *loop) begin(p *plane.Plane) (err error) {
 	l.flight.end(nil)
 	l.metrics.stepSeconds[kindStarted].Observe(l.clock.Since(l.now).Seconds())
 	l.unsaid = true
+	if l.replaced != nil {
+		l.replaced()
+	}
 	return nil
 }
 

@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/benbjohnson/clock"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
@@ -28,12 +25,10 @@ import (
 // A file that is refused is logged, once until it changes, and does not stop the
 // others. A YAML file is named as ignored, once: it may be meant for a manifest.
 type manifests struct {
-	dir       string
-	limit     int64
-	log       *slog.Logger
-	clock     clock.Clock
-	admission *admission
-	refused   prometheus.Gauge
+	opener
+	dir     string
+	limit   int64
+	refused prometheus.Gauge
 
 	decoder wire.Decoder
 	seen    map[string]manifestFile
@@ -46,10 +41,6 @@ type manifestFile struct {
 	sum [sha256.Size]byte
 	bad bool
 }
-
-// manifestCaller is the gate's caller for the files. It is no hostname, since it has
-// a colon.
-const manifestCaller gate.Caller = "manifests:"
 
 // run reads the directory until ctx ends.
 func (m *manifests) run(ctx context.Context) {
@@ -164,36 +155,4 @@ func readLimited(path string, limit int64) ([]byte, error) {
 		err = fmt.Errorf("larger than %d bytes, the limit for manifests", limit)
 	}
 	return body, err
-}
-
-// open sends a manifest through the gate, and again after each 503 and 202. The error says
-// why it is refused.
-func (m *manifests) open(ctx context.Context, name string, in *plane.FileManifest) error {
-	for {
-		// The loop may still use the input of an attempt that timed out.
-		p, attempt := newPending(), *in
-		m.admission.ask(p, &attempt, manifestCaller, gate.Bulk)
-		outcome := &p.Outcome
-		switch {
-		case outcome.Code == wire.Created:
-			m.log.Info("manifest opened", "file", name, "rollout", string(in.Manifest.ID()))
-			return nil
-		case outcome.Code == wire.OK:
-			m.log.Debug("manifest already open", "file", name, "rollout", string(in.Manifest.ID()))
-			return nil
-		case outcome.Code == wire.Accepted:
-			m.log.Debug("manifest is being opened", "file", name, "rollout", string(in.Manifest.ID()))
-		case outcome.Code.Unavailable():
-			m.log.Debug("manifest deferred: the plane is unavailable", "file", name, "reason", outcome.Code.Reason())
-		default:
-			return errors.New(outcome.Field + ": " + outcome.Detail)
-		}
-		timer := m.clock.Timer(outcome.RetryAfter)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		}
-	}
 }

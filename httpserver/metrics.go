@@ -25,6 +25,7 @@ const (
 	kindChooseRollout
 	kindClearQuarantine
 	kindRevoke
+	kindRelease
 	kindQuery
 	kindStarted
 	kindTick
@@ -34,7 +35,7 @@ const (
 
 var kindWords = [kindCount]string{
 	kindHeartbeat: "heartbeat", kindEvent: "event", kindPoll: "poll", kindOpenRollout: "open_rollout",
-	kindResumeRollout: "resume_rollout", kindChooseRollout: "choose_rollout", kindClearQuarantine: "clear_quarantine", kindRevoke: "revoke",
+	kindResumeRollout: "resume_rollout", kindChooseRollout: "choose_rollout", kindClearQuarantine: "clear_quarantine", kindRevoke: "revoke", kindRelease: "release",
 	kindQuery: "query", kindStarted: "started", kindTick: "tick",
 }
 
@@ -56,6 +57,8 @@ func kindOf(in plane.Input) inputKind {
 		return kindClearQuarantine
 	case *plane.Revoke:
 		return kindRevoke
+	case *plane.Release:
+		return kindRelease
 	case *plane.Started:
 		return kindStarted
 	case *plane.Tick:
@@ -114,6 +117,9 @@ type metrics struct {
 
 	releaseRefused, releaseSignedAt prometheus.Gauge
 	releaseRefusals                 map[string]prometheus.Counter // by reason
+
+	listRefused, listSignedAt prometheus.Gauge // of the signed revocations
+	listRefusals              map[string]prometheus.Counter
 
 	// badCertificates are indexed by flaw; index 0 is unused.
 	badCertificates [wire.LeafFlawCount]prometheus.Counter
@@ -192,13 +198,31 @@ func (m *metrics) newReleaseMetrics() []prometheus.Collector {
 		Name: "refrain_release_refusals_total", Help: "Releases refused, by the reason of the first file at fault.",
 	}, []string{"reason"})
 	m.releaseRefusals = make(map[string]prometheus.Counter)
-	for _, reason := range []string{releaseUnreadable, releaseMissing, releaseUnexpected} {
+	for _, reason := range []string{releaseUnreadable, releaseMissing, releaseUnexpected, releaseConflict, releaseSuperseded} {
 		m.releaseRefusals[reason] = refusals.WithLabelValues(reason)
 	}
 	for reason := artifact.Reason(1); int(reason) < artifact.ReasonCount; reason++ {
 		m.releaseRefusals[reason.String()] = refusals.WithLabelValues(reason.String())
 	}
-	return []prometheus.Collector{m.releaseRefused, m.releaseSignedAt, refusals}
+	return append([]prometheus.Collector{m.releaseRefused, m.releaseSignedAt, refusals}, m.newListMetrics()...)
+}
+
+// newListMetrics makes those of the signed revocations.
+func (m *metrics) newListMetrics() []prometheus.Collector {
+	m.listRefused = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "refrain_revocations_refused", Help: "1 if the signed list of revocations is refused, until it changes.",
+	})
+	m.listSignedAt = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "refrain_revocations_signed_timestamp_seconds", Help: "When the list of revocations that is held was signed, in Unix time; 0 without one.",
+	})
+	refusals := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "refrain_revocations_refusals_total", Help: "Lists of revocations refused, by reason.",
+	}, []string{"reason"})
+	m.listRefusals = map[string]prometheus.Counter{releaseUnreadable: refusals.WithLabelValues(releaseUnreadable)}
+	for reason := artifact.Reason(1); reason <= artifact.Older; reason++ {
+		m.listRefusals[reason.String()] = refusals.WithLabelValues(reason.String())
+	}
+	return []prometheus.Collector{m.listRefused, m.listSignedAt, refusals}
 }
 
 // route returns the counters of a route, by class.

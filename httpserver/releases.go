@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/refrain-fleet/refrain/core/artifact"
+	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/internal/releasefile"
 )
@@ -37,17 +37,24 @@ const (
 // verified as a whole whenever it changes, and taken up as a whole or not at all: the
 // one that is held stays until a newer one is good. Nothing of it is written anew.
 type releases struct {
+	opener
 	dir, trust string
-	log        *slog.Logger
 	now        func() time.Time
 	held       atomic.Pointer[heldRelease]
+	// planes counts the planes that were loaded. Each has to be given the release
+	// that is held; again has that done.
+	planes atomic.Uint64
+	again  chan struct{}
 
 	// What follows is of scan alone.
 	files    map[string][]byte // of the release that is held
 	keys     []byte            // the trust file that it was verified with
 	reported string            // what was wrong at the last scan
+	given    uint64            // which plane was given it
+	opened   bool              // its rollouts were opened, or refused
 
-	problem  atomic.Pointer[string] // of the last scan; nil or empty if it was good
+	problem  atomic.Pointer[string] // of the last scan; nil if it was good
+	unopened atomic.Pointer[string] // a rollout of the release that is held; nil if there is none
 	refused  prometheus.Gauge
 	signedAt prometheus.Gauge
 	refusals map[string]prometheus.Counter // by reason
@@ -58,6 +65,11 @@ type heldRelease struct {
 	signedAt wire.Time
 	// files have the documents and signatures by the path of their route.
 	files map[string]*wire.File
+	// openings are what the plane opens its rollouts with.
+	openings []wire.Manifest
+
+	read map[string][]byte // the directory that it is of
+	keys []byte            // and the trust file
 }
 
 // Reasons of refusals beside those of [artifact.Reason].
@@ -67,35 +79,122 @@ const (
 	releaseUnexpected = "unexpected"
 )
 
-func newReleases(cfg *Config, m *metrics) *releases {
+// Reasons of the plane, which knows the rollouts.
+var (
+	releaseConflict   = wire.ManifestConflict.Reason()
+	releaseSuperseded = wire.RolloutSuperseded.Reason()
+)
+
+func newReleases(cfg *Config, m *metrics, a *admission) *releases {
 	return &releases{
-		dir: filepath.Clean(cfg.ReleaseDir), trust: cfg.TrustFile, log: cfg.Logger, now: cfg.wall,
+		opener: opener{log: cfg.Logger, clock: cfg.Clock, admission: a, caller: releaseCaller},
+		dir:    filepath.Clean(cfg.ReleaseDir), trust: cfg.TrustFile, now: cfg.wall, again: make(chan struct{}, 1),
 		refused: m.releaseRefused, signedAt: m.releaseSignedAt, refusals: m.releaseRefusals,
 	}
 }
 
 // run takes up releases until ctx ends.
 func (l *releases) run(ctx context.Context, s *Server) {
-	w := watchedDir{name: "releases", dir: l.dir, below: []string{filepath.Join(l.dir, releasefile.RolloutsDir)}, log: s.log, clock: s.cfg.Clock}
+	w := watchedDir{name: "releases", dir: l.dir, below: []string{filepath.Join(l.dir, releasefile.RolloutsDir)}, log: s.log, clock: s.cfg.Clock, again: l.again}
 	w.run(ctx, l.scan)
 }
 
-// scan takes up what the directory has now, if it is good.
-func (l *releases) scan(context.Context) {
+// planeReplaced says that another plane was loaded, which holds no release.
+func (l *releases) planeReplaced() {
+	l.planes.Add(1)
+	select {
+	case l.again <- struct{}{}:
+	default:
+	}
+}
+
+// first takes up what the directory has when the server starts, if the plane answers
+// at once. Rollouts are opened by the first scan.
+func (l *releases) first() {
+	r, reason, err := l.read()
+	switch {
+	case err != nil:
+		l.refuse(reason, err)
+	case r != nil:
+		life := l.planes.Load()
+		if outcome := l.askOnce(r.input()); !outcome.Code.Unavailable() {
+			l.judged(r, life, &outcome)
+		}
+	}
+}
+
+// scan takes up what the directory has now, if it is good and the plane has nothing
+// against it, and has the plane open its rollouts (PROTOCOL V4, V5).
+func (l *releases) scan(ctx context.Context) {
 	r, reason, err := l.read()
 	if err != nil {
 		l.refuse(reason, err)
+	}
+	if r == nil && l.held.Load() != nil && l.given != l.planes.Load() {
+		r = l.held.Load() // for the plane that was loaded since
+	}
+	if r != nil {
+		life := l.planes.Load()
+		outcome, err := l.ask(ctx, l.dir, r.input)
+		if err != nil {
+			return
+		}
+		l.judged(r, life, &outcome)
+	}
+	l.openRollouts(ctx)
+}
+
+// input is what the plane is asked to take up.
+func (r *heldRelease) input() plane.Input {
+	in := &plane.Release{Manifests: r.openings}
+	in.Prepare()
+	return in
+}
+
+// judged has the verdict on a release of the plane that was loaded as number life: it
+// is served from now on, or refused.
+func (l *releases) judged(r *heldRelease, life uint64, outcome *wire.Outcome) {
+	if outcome.Code != wire.NoContent {
+		l.refuse(outcome.Code.Reason(), refusalError(outcome))
 		return
 	}
-	if r == nil {
-		return // the same as before, and as good
+	l.given = life
+	if r == l.held.Load() {
+		return
 	}
 	l.log.Info("release taken up", "dir", l.dir, "signed_at", r.signedAt.String(), "files", len(r.files))
 	l.held.Store(r)
+	l.files, l.keys = r.read, r.keys
+	l.opened, l.reported = false, ""
 	l.signedAt.Set(float64(r.signedAt.Std().Unix()))
 	l.refused.Set(0)
 	l.problem.Store(nil)
-	l.reported = ""
+	l.unopened.Store(nil)
+}
+
+// openRollouts opens the rollouts of the release that is held, once. One that is
+// refused, such as one that was retired, does not stop the others.
+func (l *releases) openRollouts(ctx context.Context) {
+	r := l.held.Load()
+	if r == nil || l.opened {
+		return
+	}
+	for i := range r.openings {
+		in := &plane.FileManifest{Manifest: r.openings[i], Signed: true}
+		in.Prepare()
+		id := in.Manifest.ID()
+		err := l.open(ctx, filepath.Join(l.dir, filepath.FromSlash(releasefile.RolloutFile(id))), in)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			text := fmt.Sprintf("rollout %s is not opened: %v", id, err)
+			l.unopened.Store(&text)
+			l.refused.Set(1)
+			l.log.Error("rollout of the release refused", "dir", l.dir, "rollout", string(id), "error", err)
+		}
+	}
+	l.opened = true
 }
 
 // read reads and verifies the directory. The release is nil if it is the one that is
@@ -132,8 +231,10 @@ func (l *releases) read() (r *heldRelease, reason string, err error) {
 		i := slices.IndexFunc(j.Files, func(f releasefile.File) bool { return f.Reason != "" })
 		return nil, j.Files[i].Reason, errors.New(j.Files[i].Problem())
 	}
-	l.files, l.keys = files.Files, text
-	r = &heldRelease{signedAt: j.Fleet.Doc.Meta.SignedAt, files: make(map[string]*wire.File)}
+	r = &heldRelease{
+		signedAt: j.Fleet.Doc.Meta.SignedAt, openings: j.Openings, files: make(map[string]*wire.File),
+		read: files.Files, keys: text,
+	}
 	add := func(route, name string) {
 		r.files[route] = &wire.File{Media: wire.MediaJSON, Bytes: files.Files[name]}
 		r.files[route+"/sig"] = &wire.File{Media: wire.MediaBytes, Bytes: files.Files[name+releasefile.SignatureSuffix]}
@@ -174,6 +275,9 @@ func (l *releases) check() Check {
 			return fmt.Sprintf("signed at %v, more than %v ago: agents refuse it after %v; sign it again", held.signedAt, releaseOld, artifact.AgentWindow)
 		case problem != nil:
 			return "the directory is refused, and the one before is held: " + *problem
+		}
+		if unopened := l.unopened.Load(); unopened != nil {
+			return *unopened
 		}
 		return ""
 	}}

@@ -26,13 +26,14 @@ type testRelease struct {
 	t          testing.TB
 	dir, trust string
 	key        ed25519.PrivateKey
+	closure    wire.Closure // of h1
 }
 
 func newTestRelease(t testing.TB) *testRelease {
 	t.Helper()
 	r := &testRelease{
 		t: t, dir: filepath.Join(t.TempDir(), "release"), trust: filepath.Join(t.TempDir(), "trust.json"),
-		key: ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize)),
+		key: ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize)), closure: "c1",
 	}
 	if err := os.Mkdir(r.dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -53,7 +54,7 @@ func (r *testRelease) configure(c *Config) { c.ReleaseDir, c.TrustFile = r.dir, 
 func (r *testRelease) write(commit string, at time.Time) map[string][]byte {
 	r.t.Helper()
 	fleet := artifact.Fleet{
-		Hosts:    []wire.Named[artifact.Host]{{Name: "h1", Of: artifact.Host{System: "x86_64-linux", Channel: "stable", Closure: "c1"}}},
+		Hosts:    []wire.Named[artifact.Host]{{Name: "h1", Of: artifact.Host{System: "x86_64-linux", Channel: "stable", Closure: r.closure}}},
 		Channels: []wire.Named[artifact.Channel]{{Name: "stable", Of: artifact.Channel{Policy: "p", ReconcileMinutes: 1, FreshMinutes: 60, SignMinutes: 20}}},
 		Policies: []wire.Named[artifact.Policy]{{Name: "p", Of: artifact.Policy{Strategy: "staged", OnFailure: wire.Halt}}},
 		Waves:    []wire.Named[[]artifact.Wave]{{Name: "stable", Of: []artifact.Wave{{Hosts: wire.Names{"h1"}}}}},
@@ -231,8 +232,8 @@ func TestRelease_ConfigurationIsChecked(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.json")
 	writeFile(t, bad, `{"schemaVersion":2,"ciReleaseKey":{}}`)
 	for _, test := range []struct{ dir, trust, want string }{
-		{r.dir, "", "release dir and trust file belong together; want both, or neither"},
-		{"", r.trust, "release dir and trust file belong together"},
+		{r.dir, "", "trust file belongs to release dir and revocations file; want it with either of them, and not without"},
+		{"", r.trust, "trust file belongs to release dir"},
 		{r.trust, r.trust, "which is not a directory; want one"},
 		{filepath.Join(r.dir, "none"), r.trust, "release dir: stat "},
 		{r.dir, filepath.Join(r.dir, "none"), "trust file: stat "},

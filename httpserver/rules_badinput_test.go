@@ -384,7 +384,8 @@ func TestABodyWithoutALengthIsReadAllTheSame(t *testing.T) { // PROTOCOL T7
 func TestTheBodyOfAQuestionIsIgnored(t *testing.T) { // PROTOCOL T7
 	release := newTestRelease(t)
 	release.write("00ff", testEpoch)
-	h := start(t, release.configure)
+	h := start(t, release.configure, func(c *Config) { c.AllowUnsigned = true })
+	h.eventually("the release is opened", func() bool { return strings.Contains(h.rollouts(), "stable@00ff") })
 	h.openRollout("stable", "r1", "c1", "h1")
 	for _, r := range h.allRoutes() {
 		if r.method != http.MethodGet {

@@ -294,6 +294,9 @@ func TestEveryRefusalIsAProblemDocument(t *testing.T) { // PROTOCOL T10
 		wire.BadQuery:      func(*testing.T) answer { return agent.do("GET", dispatchPath+"?wait=x", "") },
 		wire.WrongIdentity: func(*testing.T) answer { return agent.heartbeat("h2") },
 		wire.WrongRole:     func(*testing.T) answer { return operator.heartbeat("h1") },
+		wire.UnsignedManifest: func(t *testing.T) answer {
+			return start(t, newTestRelease(t).configure).operator("anna").do("POST", rolloutsPath, manifest("stable", "r1", "c1", "h1"))
+		},
 		wire.TooManyReaders: func(t *testing.T) answer {
 			fresh := start(t)
 			for range maxHistoryReaders {

@@ -338,7 +338,8 @@ func TestTheMembersOfADocumentAreFound(t *testing.T) {
 func TestTheRequestsOfTheRulesAreGood(t *testing.T) { // PROTOCOL T7
 	release := newTestRelease(t)
 	release.write("00ff", testEpoch)
-	h := start(t, release.configure)
+	h := start(t, release.configure, func(c *Config) { c.AllowUnsigned = true })
+	h.eventually("the release is opened", func() bool { return strings.Contains(h.rollouts(), "stable@00ff") })
 	h.openRollout("stable", "r1", "c1", "h1")
 	agent, operator := h.agent("h1"), h.operator("anna")
 	for _, r := range h.allRoutes() {

@@ -192,7 +192,8 @@ func (h *harness) revoke(commonName string, before time.Time) {
 func TestARevocationIsFeltOnEveryRouteOfAKeptConnection(t *testing.T) { // PROTOCOL T5
 	release := newTestRelease(t)
 	release.write("00ff", testEpoch)
-	h := start(t, release.configure)
+	h := start(t, release.configure, func(c *Config) { c.AllowUnsigned = true })
+	h.eventually("the release is opened", func() bool { return strings.Contains(h.rollouts(), "stable@00ff") })
 	h.openRollout("stable", "r1", "c1", "h1")
 	// A connection for each route, since it is closed with its 401.
 	agentPair, operatorPair := must(h.ca.IssueAgent("h1", pki.Validity{}))(t), must(h.ca.IssueOperator("anna", pki.Validity{}))(t)

@@ -58,6 +58,7 @@ type Server struct {
 	flight         *flightLog
 	health         healthChecks
 	releases       *releases // nil without a directory of them
+	revokes        *revocationList
 	store          *storeHealth
 	draining       atomic.Bool // the server will end
 	// closing closes connections one by one while the server drains.
@@ -138,8 +139,12 @@ func New(cfg Config) (*Server, error) {
 	s.addOwnChecks()
 	s.addStoreChecks()
 	if cfg.ReleaseDir != "" {
-		s.releases = newReleases(&s.cfg, m)
+		s.releases = newReleases(&s.cfg, m, a)
 		s.AddCheck(s.releases.check())
+	}
+	if cfg.RevocationsFile != "" {
+		s.revokes = newRevocationList(&s.cfg, m, a)
+		s.AddCheck(s.revokes.check())
 	}
 	s.router = s.newRouter()
 	if s.http, err = s.newHTTP(); err != nil {
@@ -154,6 +159,9 @@ func New(cfg Config) (*Server, error) {
 		cfg: &s.cfg, clock: cfg.Clock, log: cfg.Logger, admission: a, worker: worker, store: cfg.Store, faults: cfg.Faults,
 		metrics: m, revoked: s.revoked, notices: s.notices, flight: s.flight, health: s.store,
 		life: life, loaded: make(chan error, 1), done: make(chan struct{}),
+	}
+	if s.releases != nil {
+		s.loop.replaced = s.releases.planeReplaced
 	}
 	return s, nil
 }
@@ -290,14 +298,17 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	if s.cfg.ManifestDir != "" {
 		m := &manifests{
-			dir: s.cfg.ManifestDir, limit: s.cfg.MaxManifest, log: s.log, clock: s.cfg.Clock,
-			admission: s.admission, refused: s.metrics.badManifests,
+			opener: opener{log: s.log, clock: s.cfg.Clock, admission: s.admission, caller: manifestCaller},
+			dir:    s.cfg.ManifestDir, limit: s.cfg.MaxManifest, refused: s.metrics.badManifests,
 		}
 		s.running.Go(func() { m.run(s.back) })
 	}
 	if s.releases != nil {
-		s.releases.scan(s.back) // so that the first agent finds one
+		s.releases.first() // so that the first agent finds one
 		s.running.Go(func() { s.releases.run(s.back, s) })
+	}
+	if s.revokes != nil {
+		s.running.Go(func() { s.revokes.run(s.back) })
 	}
 	s.running.Go(func() { s.watchDescriptors(s.back) })
 	s.notify(daemon.SdNotifyReady)

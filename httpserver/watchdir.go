@@ -26,6 +26,8 @@ type watchedDir struct {
 	dir  string
 	// below are directories in it that count as well; each may be missing.
 	below []string
+	// again has the directory read; nil if nothing but its changes does.
+	again <-chan struct{}
 	log   *slog.Logger
 	clock clock.Clock
 }
@@ -52,6 +54,8 @@ func (w *watchedDir) run(ctx context.Context, scan func(context.Context)) {
 			}
 		case err := <-errs: // for instance, some events were lost
 			w.log.Debug("error while watching the "+w.name+" directory", "dir", w.dir, "error", err)
+		case <-w.again:
+			scan(ctx)
 		case <-settled:
 			settled = nil
 			w.rewatch(watcher)

@@ -49,8 +49,10 @@ type serveCommand struct {
 	DiskReserve       zeroableSize  `default:"${diskReserve}" placeholder:"SIZE" help:"How much of the database's disk is kept free: below that, events that only observe are refused; 0 for none (${default})."`
 	StrictProtocol    bool          `help:"Refuse requests without the header X-Nixfleet-Protocol."`
 	Manifests         string        `placeholder:"DIR" help:"A directory of manifests, opened at start and whenever it changes."`
-	Releases          string        `placeholder:"DIR" help:"A directory with a signed release, which agents read; taken up whenever it changes."`
-	Trust             string        `placeholder:"FILE" help:"With --releases: the trust file, with the public keys whose signatures count."`
+	Releases          string        `placeholder:"DIR" help:"A directory with a signed release, which agents read and whose rollouts are opened; taken up whenever it changes."`
+	Trust             string        `placeholder:"FILE" help:"With --releases or --revocations: the trust file, with the public keys whose signatures count."`
+	Revocations       string        `placeholder:"FILE" help:"A signed list of revocations, with its signature in FILE.sig; carried out whenever it changes."`
+	AllowUnsigned     bool          `name:"allow-unsigned-manifests" help:"With --releases: also open manifests of operators and of --manifests, which are not signed."`
 	DrainTime         time.Duration `default:"${drainTime}" placeholder:"DUR" help:"Drain time: over how long connections are closed when stopping, before requests are refused; 0s for at once (${default})."`
 	ShutdownTimeout   time.Duration `default:"${shutdownTimeout}" placeholder:"DUR" help:"Shutdown drain timeout: how long admitted requests may take when stopping (${default})."`
 	CheckInvariants   bool          `help:"Verify every invariant after every step. Slow: for finding defects."`
@@ -164,12 +166,12 @@ func (c *serveCommand) checkReleases() error {
 		return &commandError{err: errors.New(text), code: exitUsage, hint: hint + "; nothing was started"}
 	}
 	switch {
-	case (c.Releases == "") != (c.Trust == ""):
-		return wrong("--releases and --trust belong together; want both, or neither", "refrain release trust KEY.pub --out FILE makes a trust file")
-	case c.Releases == "":
+	case (c.Releases == "" && c.Revocations == "") != (c.Trust == ""):
+		return wrong("--trust belongs to --releases and --revocations; want it with either of them, and not without", "refrain release trust KEY.pub --out FILE makes a trust file")
+	case c.Trust == "":
 		return nil
 	}
-	if _, err := os.Stat(c.Releases); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(c.Releases); c.Releases != "" && errors.Is(err, fs.ErrNotExist) {
 		return wrong("--releases: "+err.Error(), "mkdir -p "+shellWord(c.Releases)+" makes the directory")
 	}
 	if _, err := os.Stat(c.Trust); errors.Is(err, fs.ErrNotExist) {
@@ -209,6 +211,8 @@ func (c *serveCommand) config(log *logging.Log, db *database) httpserver.Config 
 		ManifestDir:       c.Manifests,
 		ReleaseDir:        c.Releases,
 		TrustFile:         c.Trust,
+		AllowUnsigned:     c.AllowUnsigned,
+		RevocationsFile:   c.Revocations,
 		DrainTime:         c.DrainTime,
 		ShutdownTimeout:   c.ShutdownTimeout,
 		Logger:            log.Logger,

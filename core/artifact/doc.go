@@ -37,7 +37,8 @@
 //	meta.ciCommit of the fleet  -----------> channel@commit, the rollout's ID
 //	closureHash of a host       -----------> targetClosure of the host's line
 //
-// [RolloutOf] derives a manifest from a fleet.
+// [RolloutOf] derives a manifest from a fleet, and [Opening] what a control plane opens
+// a rollout with.
 //
 // # Stricter than the agents
 //

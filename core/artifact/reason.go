@@ -6,7 +6,8 @@ import "github.com/refrain-fleet/refrain/core/wire"
 type Reason uint8
 
 // The reasons: those of one artifact in the order in which they are looked for, then
-// those of artifacts that do not belong together.
+// those of artifacts that do not belong together, then those of rollouts that a plane
+// cannot open.
 const (
 	// NoTrustRoots: the trust file has no key that could have signed.
 	NoTrustRoots Reason = iota + 1
@@ -40,6 +41,14 @@ const (
 	NoSuchHost
 	// WrongClosure: the closure is not the one of the host's line.
 	WrongClosure
+	// NoPolicy: the fleet does not say how the rollout of a channel proceeds.
+	NoPolicy
+	// NoClosure: a wave names a host that has no closure.
+	NoClosure
+	// NoWave: a host is in no wave of its channel.
+	NoWave
+	// WaveGap: a wave has no host.
+	WaveGap
 
 	// ReasonCount is one more than the last reason.
 	ReasonCount int = iota + 1
@@ -63,6 +72,10 @@ var reasons = [ReasonCount]struct{ word, remedy string }{
 	WrongFleet:           {"wrong_fleet", "the files are of two releases: copy the whole directory again, or sign it again"},
 	NoSuchHost:           {"no_such_host", "the host is not part of this rollout: look at its channel and its closure in the fleet"},
 	WrongClosure:         {"wrong_closure", "the files are of two releases, or the closure was changed: sign the release again"},
+	NoPolicy:             {"no_policy", "give the channel a policy of the fleet, and sign the release again"},
+	NoClosure:            {"no_closure", "build the host, or take it out of the waves, and sign the release again"},
+	NoWave:               {"no_wave", "put the host into a wave of its channel, and sign the release again"},
+	WaveGap:              {"wave_gap", "leave out the wave without hosts, and sign the release again"},
 }
 
 // String returns the stable word of the reason, for metrics and alarms.

@@ -133,6 +133,11 @@ func (r *Recorder) Begin(now wire.Instant, in plane.Input) {
 	case *plane.FileManifest:
 		s.in = in
 		s.weight += sizeOfManifest(&in.Manifest)
+	case *plane.Release:
+		s.in = in
+		for i := range in.Manifests {
+			s.weight += sizeOfManifest(&in.Manifests[i])
+		}
 	default:
 		s.in = in
 		s.weight += r.size(in)

@@ -32,6 +32,8 @@ type Header struct {
 	EventBudgetPer    wire.Nanos
 	// MaxReplays is too; 0 in recordings of planes that did not bound replays.
 	MaxReplays wire.Count
+	// SignedOnly is too.
+	SignedOnly wire.Flag
 	// Steps is how many steps follow; Before is how many the plane had made
 	// before them in this process.
 	Steps, Before wire.Seq
@@ -48,6 +50,7 @@ var headerSchema = wire.Schema[Header]{Fields: []wire.Field[Header]{
 	{Name: "event_budget_events", Presence: wire.Optional, Of: func(h *Header) wire.Value { return &h.EventBudgetEvents }},
 	{Name: "event_budget_per_nanos", Presence: wire.Optional, Of: func(h *Header) wire.Value { return &h.EventBudgetPer }},
 	{Name: "max_replays", Presence: wire.Optional, Of: func(h *Header) wire.Value { return &h.MaxReplays }},
+	{Name: "signed_only", Presence: wire.Optional, Of: func(h *Header) wire.Value { return &h.SignedOnly }},
 	{Name: "steps", Presence: wire.Required, Of: func(h *Header) wire.Value { return &h.Steps }},
 	{Name: "before", Presence: wire.Required, Of: func(h *Header) wire.Value { return &h.Before }},
 }}
@@ -55,7 +58,7 @@ var headerSchema = wire.Schema[Header]{Fields: []wire.Field[Header]{
 // Config is the configuration of the plane that was recorded.
 func (h *Header) Config() plane.Config {
 	return plane.Config{
-		HeartbeatInterval: time.Duration(h.HeartbeatInterval), StallAfter: time.Duration(h.StallAfter), MaxReplays: int(h.MaxReplays),
+		HeartbeatInterval: time.Duration(h.HeartbeatInterval), StallAfter: time.Duration(h.StallAfter), MaxReplays: int(h.MaxReplays), SignedOnly: bool(h.SignedOnly),
 		EventBudget: plane.EventBudget{Bytes: int64(h.EventBudgetBytes), Events: int(h.EventBudgetEvents), Per: time.Duration(h.EventBudgetPer)},
 	}
 }
@@ -78,7 +81,7 @@ func (r *Recorder) Append(dst []byte, h Header) ([]byte, bool) {
 	h.Format, h.Steps, h.Before = Format, wire.Seq(kept), wire.Seq(before)
 	h.HeartbeatInterval, h.StallAfter = wire.Nanos(cfg.HeartbeatInterval), wire.Nanos(cfg.StallAfter)
 	h.EventBudgetBytes, h.EventBudgetEvents, h.EventBudgetPer = wire.Seq(cfg.EventBudget.Bytes), wire.Seq(cfg.EventBudget.Events), wire.Nanos(cfg.EventBudget.Per)
-	h.MaxReplays = wire.Count(cfg.MaxReplays)
+	h.MaxReplays, h.SignedOnly = wire.Count(cfg.MaxReplays), wire.Flag(cfg.SignedOnly)
 	dst = wire.AppendLine(dst, "flight", &headerSchema, &h)
 	dst = r.base.AppendState(dst)
 	for i := range r.count {

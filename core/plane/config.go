@@ -25,6 +25,9 @@ type Config struct {
 	// MaxReplays is how many replays may be under way at a time (PROTOCOL H9):
 	// the plane puts off asking for more. Default 256, 1 to 65,536.
 	MaxReplays int
+	// SignedOnly refuses new rollouts that are of no signed release, and offers no
+	// dispatch that the release that is held does not back (V6, V7).
+	SignedOnly bool
 }
 
 // DefaultSlice takes a few milliseconds.

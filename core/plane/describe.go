@@ -57,11 +57,28 @@ func (in *OpenRollout) String() string {
 	if in.Place != Takes {
 		line += " place=" + in.Place.String()
 	}
+	if in.Signed {
+		line += " signed"
+	}
 	return line
 }
 
 // String implements [Input].
-func (in *FileManifest) String() string { return "file " + describeManifest(&in.Manifest) }
+func (in *FileManifest) String() string {
+	if in.Signed {
+		return "signed " + describeManifest(&in.Manifest)
+	}
+	return "file " + describeManifest(&in.Manifest)
+}
+
+// String implements [Input].
+func (in *Release) String() string {
+	line := "release"
+	for i := range in.Manifests {
+		line += " " + string(in.Manifests[i].ID())
+	}
+	return line
+}
 
 func describeManifest(m *wire.Manifest) string {
 	line := string(m.ID())

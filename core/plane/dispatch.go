@@ -45,9 +45,9 @@ func (p *Plane) dispatchDue(r *rolloutState, out *Output) {
 }
 
 // offered reports whether this record's dispatch is queued for its host
-// (PROTOCOL D2, R1–R3).
+// (PROTOCOL D2, R1–R3, V6).
 func (p *Plane) offered(r *rolloutState, rec *rollout.Record) bool {
-	return rec.State == wire.Pending && rec.DispatchedAt.IsSet() &&
+	return rec.State == wire.Pending && rec.DispatchedAt.IsSet() && !p.unbacked(r) &&
 		r.inForce() && !r.halted() && !p.quarantined(r, rec)
 }
 

@@ -28,6 +28,9 @@ type fleet struct {
 	agents []*agent
 	opened []wire.Manifest // in the order of opening
 	refs   int             // channel refs given out
+	// signings counts the releases that were signed; releases are the different ones.
+	signings int
+	releases []*plane.Release
 
 	seen map[string]int // interesting things that happened
 }
@@ -36,6 +39,8 @@ type fleet struct {
 type watch struct {
 	// allReplays says that no replay is put off (PROTOCOL H9).
 	allReplays bool
+	// noReleases says that no signed release comes (V4).
+	noReleases bool
 	// begin is called before a batch.
 	begin func(f *fleet)
 	// before is called before a step.

@@ -42,7 +42,10 @@ type Poll struct {
 type OpenRollout struct {
 	Manifest wire.Manifest
 	Place    Place
-	sorted   []wire.ManifestHost // see [OpenRollout.Prepare]
+	// Signed says that it is of a signed release (PROTOCOL V5). Only entries of the log
+	// have it: an operator's request never does.
+	Signed bool
+	sorted []wire.ManifestHost // see [OpenRollout.Prepare]
 }
 
 // FileManifest opens a rollout whose manifest was found in the directory
@@ -51,8 +54,22 @@ type FileManifest struct {
 	Manifest wire.Manifest
 	// Peers are the manifests of the channel that were found with it; it may be
 	// among them. See [Arrange].
-	Peers  []Peer
+	Peers []Peer
+	// Signed says that it is of the release that was taken up, and no file of the
+	// directory (PROTOCOL V5). Its serial is when the release was signed.
+	Signed bool
 	sorted []wire.ManifestHost
+}
+
+// Release is a signed release whose signatures the driver has verified (PROTOCOL V4).
+// One reply: 204 if it is taken up as a whole, or why it is not; then what was held
+// stays. It is not logged: a driver steps it again after every [Started]. Its
+// manifests are opened after it, each as a [FileManifest].
+type Release struct {
+	// Manifests are those of its rollouts, one for a channel. The serial of each is
+	// when the release was signed.
+	Manifests []wire.Manifest
+	sorted    [][]wire.ManifestHost
 }
 
 // ContinueOpening goes on with the opening whose reply was Unfinished, see
@@ -173,6 +190,7 @@ func (*Poll) isInput()             {}
 func (*Discarded) isInput()        {}
 func (*OpenRollout) isInput()      {}
 func (*FileManifest) isInput()     {}
+func (*Release) isInput()          {}
 func (*ContinueOpening) isInput()  {}
 func (*ResumeRollout) isInput()    {}
 func (*ChooseRollout) isInput()    {}

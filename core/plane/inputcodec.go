@@ -32,7 +32,8 @@ var pollSchema = wire.Schema[Poll]{Fields: []wire.Field[Poll]{
 // The line of an opening has the members of its manifest beside its own.
 var openSchema = wire.Schema[OpenRollout]{
 	Fields: append(membersOf(&wire.ManifestSchema, func(in *OpenRollout) *wire.Manifest { return &in.Manifest }),
-		wire.Field[OpenRollout]{Name: "place", Presence: wire.Optional, Of: func(in *OpenRollout) wire.Value { return &in.Place }}),
+		wire.Field[OpenRollout]{Name: "place", Presence: wire.Optional, Of: func(in *OpenRollout) wire.Value { return &in.Place }},
+		wire.Field[OpenRollout]{Name: "signed", Presence: wire.Optional, Of: func(in *OpenRollout) wire.Value { return (*wire.Flag)(&in.Signed) }}),
 	Check: func(in *OpenRollout) (field, problem string) { return wire.ManifestSchema.Check(&in.Manifest) },
 }
 
@@ -40,18 +41,25 @@ var fileSchema = wire.Schema[FileManifest]{
 	Fields: append(membersOf(&wire.ManifestSchema, func(in *FileManifest) *wire.Manifest { return &in.Manifest }),
 		wire.Field[FileManifest]{Name: "peers", Presence: wire.Optional, Of: func(in *FileManifest) wire.Value {
 			return wire.List[Peer]{Items: &in.Peers, Schema: &peerSchema}
-		}}),
+		}},
+		wire.Field[FileManifest]{Name: "signed", Presence: wire.Optional, Of: func(in *FileManifest) wire.Value { return (*wire.Flag)(&in.Signed) }}),
 	Check: func(in *FileManifest) (field, problem string) { return wire.ManifestSchema.Check(&in.Manifest) },
 }
+
+var releaseSchema = wire.Schema[Release]{Fields: []wire.Field[Release]{
+	{Name: "manifests", Presence: wire.Required, Of: func(in *Release) wire.Value {
+		return wire.List[wire.Manifest]{Items: &in.Manifests, Schema: &wire.ManifestSchema}
+	}},
+}}
 
 var peerSchema = wire.Schema[Peer]{Fields: []wire.Field[Peer]{
 	{Name: "rollout_id", Presence: wire.Required, Of: func(p *Peer) wire.Value { return &p.RolloutID }},
 	{Name: "serial", Presence: wire.Optional, Of: func(p *Peer) wire.Value { return &p.Serial }},
 }}
 
-// membersOf are the members of a document inside of an input, with room for one more.
+// membersOf are the members of a document inside of an input, with room for two more.
 func membersOf[T, D any](schema *wire.Schema[D], of func(*T) *D) []wire.Field[T] {
-	fields := make([]wire.Field[T], 0, len(schema.Fields)+1)
+	fields := make([]wire.Field[T], 0, len(schema.Fields)+2)
 	for _, f := range schema.Fields {
 		fields = append(fields, wire.Field[T]{Name: f.Name, Presence: f.Presence, Of: func(in *T) wire.Value { return f.Of(of(in)) }})
 	}
@@ -135,6 +143,8 @@ func AppendInput(dst []byte, in Input) []byte {
 		return wire.AppendTagged(dst, "open", &openSchema, in)
 	case *FileManifest:
 		return wire.AppendTagged(dst, "file", &fileSchema, in)
+	case *Release:
+		return wire.AppendTagged(dst, "release", &releaseSchema, in)
 	case *ContinueOpening:
 		return wire.AppendTagged(dst, "continue", &continueSchema, in)
 	case *ResumeRollout:
@@ -193,6 +203,9 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 	case "file":
 		in := new(FileManifest)
 		return parsed(in, wire.DecodeDocument(d, &fileSchema, doc, in))
+	case "release":
+		in := new(Release)
+		return parsed(in, wire.DecodeDocument(d, &releaseSchema, doc, in))
 	case "continue":
 		in := new(ContinueOpening)
 		return parsed(in, wire.DecodeDocument(d, &continueSchema, doc, in))
@@ -231,7 +244,7 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 		in := new(Storage)
 		return parsed(in, wire.DecodeDocument(d, &storageSchema, doc, in))
 	default:
-		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, discarded, poll, open, file, resume, choose, clear, revoke, confirm, query_…, started, tick or storage", word)
+		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, discarded, poll, open, file, release, resume, choose, clear, revoke, confirm, query_…, started, tick or storage", word)
 	}
 }
 

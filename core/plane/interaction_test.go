@@ -93,6 +93,7 @@ func (s *script) run(d *datadriven.TestData) string {
 		if v := c.value("replays"); v != "" {
 			cfg.MaxReplays = int(s.number(v))
 		}
+		cfg.SignedOnly = c.has("signed-only")
 		p, err := plane.New(cfg)
 		if err != nil {
 			return "error: " + err.Error() + "\n"
@@ -113,17 +114,17 @@ func (s *script) run(d *datadriven.TestData) string {
 		return s.output(json)
 	case "files":
 		s.out.Reset()
-		var found []wire.Manifest
-		for line := range strings.Lines(c.input) {
-			id, args, err := datadriven.ParseLine(line)
-			if err != nil {
-				d.Fatalf(s.t, "%v", err)
-			}
-			args = append([]datadriven.CmdArg{{Key: id}}, args...)
-			found = append(found, s.manifest(command{"open", args, ""}))
-		}
-		for _, m := range arranged(found) {
+		for _, m := range arranged(s.manifests(d, c)) {
 			s.add(m)
+		}
+		return s.output(false)
+	case "release": // that is taken up and opened, as a driver does
+		s.out.Reset()
+		in := &plane.Release{Manifests: s.manifests(d, c)}
+		if reply := s.add(in); reply.Outcome.Code == wire.NoContent && !c.has("unopened") {
+			for _, m := range in.Manifests {
+				s.add(&plane.FileManifest{Manifest: m, Signed: true})
+			}
 		}
 		return s.output(false)
 	case "heartbeats":
@@ -133,6 +134,10 @@ func (s *script) run(d *datadriven.TestData) string {
 		}
 		s.out.Replies = s.out.Replies[:0]
 		return s.output(false)
+	case "start": // again, from what is durable
+		s.plane = restored(s.t, s.plane.Config(), s.plane.AppendDurable(nil))
+		s.step(&plane.Started{})
+		return ""
 	case "advance":
 		return s.advance(s.duration(c.positional(0)))
 	case "jump":
@@ -155,6 +160,19 @@ func (s *script) run(d *datadriven.TestData) string {
 		s.step(s.input(c))
 		return s.output(c.has("json"))
 	}
+}
+
+// manifests reads a manifest of each line below a command.
+func (s *script) manifests(d *datadriven.TestData, c command) (list []wire.Manifest) {
+	for line := range strings.Lines(c.input) {
+		id, args, err := datadriven.ParseLine(line)
+		if err != nil {
+			d.Fatalf(s.t, "%v", err)
+		}
+		args = append([]datadriven.CmdArg{{Key: id}}, args...)
+		list = append(list, s.manifest(command{"open", args, ""}))
+	}
+	return list
 }
 
 // advance ticks as a healthy driver does and prints what the ticks said, each
@@ -271,6 +289,12 @@ func summariseRollout(b *strings.Builder, r *wire.RolloutStatus) {
 	}
 	if r.SupersededBy != "" {
 		fmt.Fprintf(b, " superseded_by=%s", r.SupersededBy)
+	}
+	if r.Signed {
+		b.WriteString(" signed")
+	}
+	if r.Backed {
+		b.WriteString(" backed")
 	}
 	b.WriteString("\n")
 	for i := range r.Hosts {

@@ -69,6 +69,7 @@ func (p *Plane) started(now wire.Instant) {
 	p.forgetBudgets()
 	p.forgetSenders()
 	p.startReplays()
+	p.forgetRelease()
 	p.stats.HostsUnreachable, p.stats.HostsNeverSeen = 0, 0
 	for i := range p.table.vitals {
 		v := &p.table.vitals[i]

@@ -28,6 +28,9 @@ type model struct {
 	given      map[offerOf]time.Duration // dispatches that are not offered again yet (D2)
 	replays    modelReplays
 	quiet      map[offerOf]time.Duration // Activating records of field agents, since when (D4)
+	signed     map[wire.RolloutID]bool   // opened from a release
+	release    map[wire.RolloutID]bool   // of the release that is held
+	backed     map[wire.RolloutID]bool
 }
 
 // offerOf is a dispatch, by whose it is and in which rollout.
@@ -62,7 +65,8 @@ func newModel(cfg plane.Config) *model {
 		rollouts: map[wire.RolloutID]*modelRollout{}, has: map[wire.Channel]wire.RolloutID{},
 		held: map[wire.RolloutID]bool{}, by: map[wire.RolloutID]wire.RolloutID{}, quarantine: map[quarantineKey]wire.QuarantineEntry{},
 		revoked: map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{}, given: map[offerOf]time.Duration{},
-		quiet: map[offerOf]time.Duration{},
+		quiet:  map[offerOf]time.Duration{},
+		signed: map[wire.RolloutID]bool{}, release: map[wire.RolloutID]bool{}, backed: map[wire.RolloutID]bool{},
 	}
 }
 
@@ -72,6 +76,7 @@ func (m *model) clone() *model {
 		rollouts: map[wire.RolloutID]*modelRollout{}, order: slices.Clone(m.order),
 		readOnly: m.readOnly, has: maps.Clone(m.has), held: maps.Clone(m.held), by: maps.Clone(m.by),
 		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given), quiet: maps.Clone(m.quiet),
+		signed: maps.Clone(m.signed), release: maps.Clone(m.release), backed: maps.Clone(m.backed),
 	}
 	for id, r := range m.rollouts {
 		copied := *r
@@ -229,7 +234,7 @@ func (m *model) offers(h wire.Hostname) *rollout.Record {
 	for _, id := range m.order {
 		rec := m.rollouts[id].records[h]
 		if rec != nil && rec.State == wire.Pending && rec.DispatchedAt.IsSet() &&
-			m.inForce(id) && !m.halted(id) && !m.isQuarantined(rec) {
+			m.inForce(id) && !m.halted(id) && !m.isQuarantined(rec) && (m.backed[id] || !m.signed[id]) {
 			if _, given := m.given[offerOf{h, id}]; !given {
 				return rec
 			}
@@ -269,6 +274,8 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		m.replays.list, m.replays.had, m.replays.refused = nil, nil, -1
 		clear(m.given)
 		clear(m.quiet)
+		clear(m.release)
+		clear(m.backed)
 		return wire.Outcome{}
 	case *plane.Heartbeat:
 		m.hear(in.Request.Hostname)
@@ -297,8 +304,12 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		return wire.Outcome{}
 	case *plane.OpenRollout:
 		return m.open(now.Wall, in.Manifest, plane.Takes)
+	case *plane.Release:
+		return m.takeUp(in)
 	case *plane.FileManifest:
 		switch {
+		case in.Signed:
+			return m.openSigned(now.Wall, in.Manifest)
 		case m.waits(in.Manifest.Channel):
 			return m.open(now.Wall, in.Manifest, plane.Undecided)
 		case m.older(in.Manifest.Channel, in.Manifest.Serial):
@@ -507,13 +518,13 @@ func (m *model) event(now wire.Time, in *plane.Event) wire.Outcome {
 func (m *model) open(now wire.Time, manifest wire.Manifest, place plane.Place) wire.Outcome {
 	id := manifest.ID()
 	if r := m.rollouts[id]; r != nil {
-		if !sameManifest(r.manifest, manifest) {
+		if !sameManifest(r.manifest, manifest, false) {
 			return wire.Outcome{Code: wire.ManifestConflict}
 		}
 		return wire.Outcome{Code: wire.OK, Document: m.status(id, false)}
 	}
 	for _, other := range m.order {
-		if place != plane.Undecided && other.Channel() == id.Channel() && manifest.Serial != 0 && m.serial(other) == manifest.Serial {
+		if place != plane.Undecided && other.Channel() == id.Channel() && manifest.Serial != 0 && m.serial(other) == manifest.Serial && !m.signed[other] {
 			return wire.Outcome{Code: wire.ManifestConflict}
 		}
 	}
@@ -523,6 +534,12 @@ func (m *model) open(now wire.Time, manifest wire.Manifest, place plane.Place) w
 	if m.readOnly {
 		return wire.Outcome{Code: wire.StoreUnavailable}
 	}
+	return m.opened(now, manifest, place)
+}
+
+// opened makes a new rollout known.
+func (m *model) opened(now wire.Time, manifest wire.Manifest, place plane.Place) wire.Outcome {
+	id := manifest.ID()
 	r := &modelRollout{
 		manifest: manifest, openedAt: now,
 		records: map[wire.Hostname]*rollout.Record{}, excused: map[wire.Hostname]bool{},
@@ -546,8 +563,9 @@ func (m *model) open(now wire.Time, manifest wire.Manifest, place plane.Place) w
 	return wire.Outcome{Code: wire.Created, Document: m.status(id, false)}
 }
 
-// sameManifest compares manifests as sets of hosts.
-func sameManifest(a, b wire.Manifest) bool {
+// sameManifest compares manifests as sets of hosts, and their serials unless the
+// second was signed.
+func sameManifest(a, b wire.Manifest, signed bool) bool {
 	hosts := func(m wire.Manifest) map[wire.ManifestHost]bool {
 		set := map[wire.ManifestHost]bool{}
 		for _, h := range m.Hosts {
@@ -555,7 +573,7 @@ func sameManifest(a, b wire.Manifest) bool {
 		}
 		return set
 	}
-	if a.Serial != 0 && b.Serial != 0 && a.Serial != b.Serial {
+	if !signed && a.Serial != 0 && b.Serial != 0 && a.Serial != b.Serial {
 		return false
 	}
 	return a.Policy.OnHealthFailure == b.Policy.OnHealthFailure && slices.Equal(a.Policy.Waves, b.Policy.Waves) &&
@@ -605,6 +623,7 @@ func (m *model) status(id wire.RolloutID, hosts bool) *wire.RolloutStatus {
 	s := &wire.RolloutStatus{
 		RolloutID: id, OpenedAt: r.openedAt, WavesDispatched: wire.Count(r.waves), Policy: r.manifest.Policy,
 		SupersededBy: m.by[id], HaltedBy: r.haltedBy,
+		Signed: wire.Flag(m.signed[id]), Backed: wire.Flag(m.backed[id]),
 	}
 	pending, ended := 0, 0
 	for _, h := range slices.Sorted(maps.Keys(r.records)) {

@@ -115,6 +115,7 @@ func TestAReplyIsTrueOfWhatItNeeds(t *testing.T) { // PROTOCOL E2
 		var readOnly []bool // at each step of the batch
 		newFleet(t, watch{
 			allReplays: true, // the plane that is built knows of none
+			noReleases: true, // nor of a release, which is no durable state
 			begin:      func(*fleet) { readOnly = readOnly[:0] },
 			before: func(f *fleet, _ wire.Instant, _ plane.Input) {
 				readOnly = append(readOnly, f.plane.ReadOnly())

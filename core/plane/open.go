@@ -90,16 +90,18 @@ func Arrange(found []*FileManifest) {
 
 // openFile opens a manifest of the directory (PROTOCOL R6).
 func (p *Plane) openFile(in *FileManifest, out *Output) {
-	p.open(&OpenRollout{Manifest: in.Manifest, Place: p.placeOf(in), sorted: in.sorted}, in, out)
+	p.open(&OpenRollout{Manifest: in.Manifest, Place: p.placeOf(in), Signed: in.Signed, sorted: in.sorted}, in, out)
 }
 
 // placeOf decides where a manifest of the directory comes to stand.
 func (p *Plane) placeOf(in *FileManifest) Place {
 	switch m := &in.Manifest; {
-	case p.undecided(m.Channel):
+	case !in.Signed && p.undecided(m.Channel):
 		return Undecided
-	case p.behind(m.Channel, m.Serial):
+	case p.behind(m, in.Signed):
 		return Behind
+	case in.Signed: // who signs decides which one is the newest
+		return Takes
 	case !p.ordered(in):
 		return Undecided
 	default:
@@ -107,11 +109,12 @@ func (p *Plane) placeOf(in *FileManifest) Place {
 	}
 }
 
-// behind reports whether a serial says that its manifest is older than the
-// rollout in force.
-func (p *Plane) behind(channel wire.Channel, serial wire.Serial) bool {
-	r := p.inForce[channel]
-	return r != nil && serial != 0 && serial < r.serial
+// behind reports whether a manifest's serial says that it is older than the rollout
+// in force. A signed one is not compared with one that is not: its serial is an
+// instant.
+func (p *Plane) behind(m *wire.Manifest, signed bool) bool {
+	r := p.inForce[m.Channel]
+	return r != nil && m.Serial != 0 && m.Serial < r.serial && (r.signed || !signed)
 }
 
 // ordered reports whether serials say which is the newest of a manifest and those
@@ -121,7 +124,7 @@ func (p *Plane) ordered(in *FileManifest) bool {
 	count := 1
 	for _, peer := range in.Peers {
 		_, retired := p.retired[peer.RolloutID]
-		if peer.RolloutID == id || retired || p.byID[peer.RolloutID] != nil || p.behind(in.Manifest.Channel, peer.Serial) {
+		if peer.RolloutID == id || retired || p.byID[peer.RolloutID] != nil || p.behind(&wire.Manifest{Channel: in.Manifest.Channel, Serial: peer.Serial}, false) {
 			continue
 		}
 		serials[peer.Serial] = true
@@ -150,7 +153,10 @@ func (p *Plane) open(in *OpenRollout, from Input, out *Output) {
 		sorted = sortedHosts(m)
 	}
 	if r := p.byID[id]; r != nil {
-		if r.same(m, sorted) {
+		if r.same(m, sorted, in.Signed) {
+			if in.Signed {
+				p.back(r, out)
+			}
 			reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
 		} else {
 			reply(out, len(out.Entries), wire.Refuse(wire.ManifestConflict, "channel_ref",
@@ -177,11 +183,14 @@ func (p *Plane) open(in *OpenRollout, from Input, out *Output) {
 	for i := range sorted {
 		r.addRecord(&sorted[i])
 	}
-	r.openedAt = p.last.Wall
-	p.log(out, Entry{Input: &OpenRollout{Manifest: *m, Place: in.Place}, RolloutID: id, Kind: "opened", Outcome: "applied"})
+	r.openedAt, r.signed = p.last.Wall, in.Signed
+	p.log(out, Entry{Input: &OpenRollout{Manifest: *m, Place: in.Place, Signed: in.Signed}, RolloutID: id, Kind: "opened", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeOpened, RolloutID: id, Count: len(r.records)})
 	p.place(r, in.Place, out)
 	p.install(r)
+	if in.Signed {
+		p.back(r, out)
+	}
 	out.changedRollout(r)
 	for i := range r.records {
 		out.changedRecordAt(r, i)
@@ -195,6 +204,10 @@ func (p *Plane) open(in *OpenRollout, from Input, out *Output) {
 func (p *Plane) admissible(in *OpenRollout) (wire.Outcome, bool) {
 	m := &in.Manifest
 	id := m.ID()
+	if p.cfg.SignedOnly && !in.Signed && !p.walking {
+		return wire.Refuse(wire.UnsignedManifest, "",
+			"this plane opens rollouts from signed releases; put the rollout into the release, or start the plane with --allow-unsigned-manifests"), false
+	}
 	if line, there := p.retired[id]; there {
 		return wire.Refuse(wire.RolloutSuperseded, "channel_ref",
 			fmt.Sprintf("%s was superseded by %s and is retired; choose a new channel_ref", id, line.SupersededBy)), false
@@ -203,12 +216,12 @@ func (p *Plane) admissible(in *OpenRollout) (wire.Outcome, bool) {
 		return wire.Outcome{}, true
 	}
 	for _, r := range p.rollouts {
-		if r.serial == m.Serial && r.id.Channel() == m.Channel {
+		if r.serial == m.Serial && r.id.Channel() == m.Channel && r.signed == in.Signed {
 			return wire.Refuse(wire.ManifestConflict, "serial",
 				fmt.Sprintf("is %d, and so is that of %s; the newer of the two needs a higher one", m.Serial, r.id)), false
 		}
 	}
-	if r := p.inForce[m.Channel]; in.Place == Takes && p.behind(m.Channel, m.Serial) {
+	if r := p.inForce[m.Channel]; in.Place == Takes && p.behind(m, in.Signed) {
 		return wire.Refuse(wire.RolloutSuperseded, "serial",
 			fmt.Sprintf("is %d, and %s with serial %d is in force; to go back to an older release, give it a new channel_ref and a serial above %d", m.Serial, r.id, r.serial, r.serial)), false
 	}

@@ -45,8 +45,8 @@ type opening struct {
 // beginOpening begins with an opening that was found admissible.
 func (p *Plane) beginOpening(in *OpenRollout, from Input, sorted []wire.ManifestHost, out *Output) {
 	r := newRollout(&in.Manifest)
-	r.staged, r.openedAt = true, p.last.Wall
-	p.opening = &opening{from: from, in: &OpenRollout{Manifest: in.Manifest, Place: in.Place}, sorted: sorted, rollout: r}
+	r.staged, r.openedAt, r.signed = true, p.last.Wall, in.Signed
+	p.opening = &opening{from: from, in: &OpenRollout{Manifest: in.Manifest, Place: in.Place, Signed: in.Signed}, sorted: sorted, rollout: r}
 	p.unfinished(out)
 }
 
@@ -271,6 +271,9 @@ func (p *Plane) publish(out *Output) {
 	p.place(r, o.in.Place, out)
 	out.Changes = out.Changes[:changes] // they are durable
 	p.list(r)
+	if r.signed {
+		p.back(r, out)
+	}
 	for _, at := range o.added {
 		if p.table.vitals[at].unseen { // else it was heard meanwhile
 			p.reveal(int(at))

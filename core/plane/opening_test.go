@@ -122,7 +122,7 @@ func TestOpeningInSlices_IsOneAtAnInstant(t *testing.T) {
 			}
 			var in plane.Input = &plane.OpenRollout{Manifest: m}
 			if rapid.Bool().Draw(t, "file") {
-				in = &plane.FileManifest{Manifest: m, Peers: []plane.Peer{{RolloutID: "stable@other", Serial: wire.Serial(rapid.IntRange(0, 2).Draw(t, "peer"))}}}
+				in = &plane.FileManifest{Manifest: m, Signed: rapid.Bool().Draw(t, "signed"), Peers: []plane.Peer{{RolloutID: "stable@other", Serial: wire.Serial(rapid.IntRange(0, 2).Draw(t, "peer"))}}}
 			}
 			s.open(in, func() { s.between(m.ID()) })
 			s.compare()

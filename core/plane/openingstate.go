@@ -24,6 +24,7 @@ var openingLineSchema = wire.Schema[openingLine]{Fields: append(
 	wire.Field[openingLine]{Name: "peers", Presence: wire.Optional, Of: func(l *openingLine) wire.Value {
 		return wire.List[Peer]{Items: &l.From.Peers, Schema: &peerSchema}
 	}},
+	wire.Field[openingLine]{Name: "signed", Presence: wire.Optional, Of: func(l *openingLine) wire.Value { return (*wire.Flag)(&l.From.Signed) }},
 	wire.Field[openingLine]{Name: "file", Presence: wire.Optional, Of: func(l *openingLine) wire.Value { return &l.File }},
 	wire.Field[openingLine]{Name: "at", Presence: wire.Optional, Of: func(l *openingLine) wire.Value { return &l.At }},
 	wire.Field[openingLine]{Name: "counted", Presence: wire.Required, Of: func(l *openingLine) wire.Value { return &l.Counted }},
@@ -53,12 +54,12 @@ func (p *Plane) takeUp(l *openingLine) {
 	if from.sorted == nil {
 		from.Prepare()
 	}
-	in := &OpenRollout{Manifest: from.Manifest}
+	in := &OpenRollout{Manifest: from.Manifest, Signed: from.Signed}
 	o := &opening{from: in, in: in, sorted: from.sorted, rollout: newRollout(&in.Manifest)}
 	if l.File {
 		o.from = from
 	}
-	o.rollout.staged, o.rollout.openedAt = true, l.At
+	o.rollout.staged, o.rollout.openedAt, o.rollout.signed = true, l.At, from.Signed
 	p.opening = o
 	if p.countSlice(int(l.Counted)); l.Attached == 0 {
 		return

@@ -27,6 +27,7 @@ import (
 //	P9 a rollout that is retired is not among those that are known
 //	P10 no record has used more than its event budget
 //	P11 no more replays are under way than may be, none twice
+//	P12 a rollout that is backed is one of the release that is held
 type Plane struct {
 	cfg  Config
 	last wire.Instant
@@ -42,6 +43,7 @@ type Plane struct {
 	revocations map[wire.CommonName]wire.Time
 	retired     map[wire.RolloutID]retiredLine
 	toReplay    map[recordRef]struct{} // see RequestReplays
+	release     []wire.RolloutID       // of the release that is held, by ID
 	offers      offers
 	senders     senders
 	replays     replays
@@ -102,6 +104,8 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 		p.open(in, in, out)
 	case *FileManifest:
 		p.openFile(in, out)
+	case *Release:
+		p.takeUpRelease(in, out)
 	case *ContinueOpening:
 		p.continueOpening(in, out)
 	case *ResumeRollout:

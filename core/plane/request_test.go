@@ -32,6 +32,7 @@ var requestKinds = func() []requestKind {
 		{8, requestKind{"poll", (*fleet).poll}},
 		{3, requestKind{"open", (*fleet).open}},
 		{2, requestKind{"files", (*fleet).files}},
+		{3, requestKind{"release", (*fleet).release}},
 		{4, requestKind{"tick", (*fleet).tick}},
 		{3, requestKind{"resume", (*fleet).resume}},
 		{2, requestKind{"choose", (*fleet).choose}},

@@ -143,6 +143,12 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 			return err
 		}
 		return p.restoreReplay(&l)
+	case "release":
+		var l releaseLine
+		if err := wire.DecodeDocument(&rd.decoder, &releaseLineSchema, doc, &l); err != nil {
+			return err
+		}
+		return p.restoreRelease(&l)
 	case "opening":
 		l := new(openingLine)
 		if err := wire.DecodeDocument(&rd.decoder, &openingLineSchema, doc, l); err != nil {
@@ -192,7 +198,7 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 		}
 		p.replays.crowded, p.replays.round, p.replays.putOff = bool(l.Crowded), uint8(l.Round), time.Duration(l.PutOff)
 	default:
-		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay, opening, offer, budget, senders, replaying, replayround, retake or discards")
+		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay, release, opening, offer, budget, senders, replaying, replayround, retake or discards")
 	}
 	return nil
 }
@@ -206,7 +212,7 @@ func (rd *Restorer) readRollout(doc []byte) error {
 		return fmt.Errorf("rollout %s stands twice", l.ID)
 	}
 	rd.rollout = &rolloutState{
-		id: l.ID, openedAt: l.OpenedAt, serial: l.Serial, policy: l.Policy, wavesDispatched: int(l.WavesDispatched),
+		id: l.ID, openedAt: l.OpenedAt, serial: l.Serial, signed: bool(l.Signed), policy: l.Policy, wavesDispatched: int(l.WavesDispatched),
 		supersededBy: l.SupersededBy, haltedBy: l.HaltedBy, held: bool(l.Held),
 	}
 	rd.missing = int(l.Hosts)

@@ -15,7 +15,10 @@ type rolloutState struct {
 	order    int // place among the rollouts in the order of opening
 	openedAt wire.Time
 	serial   wire.Serial // zero if its manifest has none
-	policy   wire.Policy
+	signed   bool        // it was opened from a signed release, first signed at its serial (V5)
+	// backed: the release that is held says the same (V6). No durable state.
+	backed bool
+	policy wire.Policy
 
 	records []rollout.Record // by hostname; never grows
 	hosts   []int32          // of the records: where the plane's table has them
@@ -62,6 +65,14 @@ func (r *rolloutState) addRecord(h *wire.ManifestHost) *rollout.Record {
 // it is.
 func (in *OpenRollout) Prepare() { in.sorted = sortedHosts(&in.Manifest) }
 
+// Prepare is [OpenRollout.Prepare] for each manifest.
+func (in *Release) Prepare() {
+	in.sorted = nil
+	for i := range in.Manifests {
+		in.sorted = append(in.sorted, sortedHosts(&in.Manifests[i]))
+	}
+}
+
 // Prepare is [OpenRollout.Prepare].
 func (in *FileManifest) Prepare() { in.sorted = sortedHosts(&in.Manifest) }
 
@@ -76,9 +87,10 @@ func sortedHosts(m *wire.Manifest) []wire.ManifestHost {
 
 // same reports whether m is the manifest that r was opened with. The order of
 // its hosts does not matter, nor does a serial that only one of them has: it may
-// have been given later.
-func (r *rolloutState) same(m *wire.Manifest, sorted []wire.ManifestHost) bool {
-	if r.serial != 0 && m.Serial != 0 && m.Serial != r.serial {
+// have been given later; nor when a signed one was signed, which it is again and
+// again.
+func (r *rolloutState) same(m *wire.Manifest, sorted []wire.ManifestHost, signed bool) bool {
+	if !signed && r.serial != 0 && m.Serial != 0 && m.Serial != r.serial {
 		return false
 	}
 	if m.Policy.OnHealthFailure != r.policy.OnHealthFailure || !slices.Equal(m.Policy.Waves, r.policy.Waves) || len(m.Hosts) != len(r.records) {
@@ -101,7 +113,7 @@ func (r *rolloutState) inForce() bool { return !r.superseded() && !r.held && !r.
 
 // newerThan reports whether r is the newer one of two rollouts of a channel.
 func (r *rolloutState) newerThan(s *rolloutState) bool {
-	if r.serial != 0 && s.serial != 0 && r.serial != s.serial {
+	if r.signed == s.signed && r.serial != 0 && s.serial != 0 && r.serial != s.serial {
 		return r.serial > s.serial
 	}
 	return r.order > s.order
@@ -171,6 +183,8 @@ func (r *rolloutState) status() *wire.RolloutStatus {
 		Policy:          r.policy,
 		SupersededBy:    r.supersededBy,
 		HaltedBy:        r.haltedBy,
+		Signed:          wire.Flag(r.signed),
+		Backed:          wire.Flag(r.backed),
 	}
 	for _, state := range wire.States {
 		*s.Counts.Of(state) = wire.Count(r.counts[state])

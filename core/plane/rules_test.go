@@ -88,6 +88,8 @@ func compareState(f *fleet, m *model) {
 // its records only, and what was said of the disk is forgotten.
 func (m *model) forgetVolatile() {
 	m.readOnly = false
+	clear(m.release)
+	clear(m.backed)
 	m.hosts = map[wire.Hostname]modelHost{}
 	for _, r := range m.rollouts {
 		for h := range r.records {

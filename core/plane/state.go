@@ -24,6 +24,7 @@ type rolloutLine struct {
 	ID              wire.RolloutID
 	OpenedAt        wire.Time
 	Serial          wire.Serial
+	Signed          wire.Flag
 	Policy          wire.Policy
 	WavesDispatched wire.Count
 	SupersededBy    wire.RolloutID
@@ -36,6 +37,7 @@ var rolloutLineSchema = wire.Schema[rolloutLine]{Fields: []wire.Field[rolloutLin
 	{Name: "rollout_id", Presence: wire.Required, Of: func(l *rolloutLine) wire.Value { return &l.ID }},
 	{Name: "opened_at", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.OpenedAt }},
 	{Name: "serial", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.Serial }},
+	{Name: "signed", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.Signed }},
 	{Name: "policy", Presence: wire.Required, Of: func(l *rolloutLine) wire.Value {
 		return wire.Nested[wire.Policy]{Doc: &l.Policy, Schema: &wire.PolicySchema}
 	}},
@@ -48,7 +50,7 @@ var rolloutLineSchema = wire.Schema[rolloutLine]{Fields: []wire.Field[rolloutLin
 
 func (r *rolloutState) line() rolloutLine {
 	return rolloutLine{
-		ID: r.id, OpenedAt: r.openedAt, Serial: r.serial, Policy: r.policy, WavesDispatched: wire.Count(r.wavesDispatched),
+		ID: r.id, OpenedAt: r.openedAt, Serial: r.serial, Signed: wire.Flag(r.signed), Policy: r.policy, WavesDispatched: wire.Count(r.wavesDispatched),
 		SupersededBy: r.supersededBy, HaltedBy: r.haltedBy, Held: wire.Flag(r.held), Hosts: wire.Count(len(r.records)),
 	}
 }
@@ -159,7 +161,7 @@ func (p *Plane) AppendState(dst []byte) []byte {
 			Heard: wire.Nanos(v.heard), Gone: wire.Flag(v.gone), NeverSeen: wire.Flag(v.unseen), Sender: wire.Serial(v.sender), ReplayRound: wire.Serial(v.replayRound),
 		})
 	}
-	dst = p.appendReplaying(p.appendReplays(dst))
+	dst = p.appendRelease(p.appendReplaying(p.appendReplays(dst)))
 	if p.opening != nil {
 		dst = wire.AppendLine(dst, "opening", &openingLineSchema, p.opening.line())
 	}

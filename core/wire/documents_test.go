@@ -168,8 +168,8 @@ var documents = map[string]document{
 		schema: &wire.RolloutStatusSchema,
 		full: `{"rollout_id":"stable@4f1c2a9","state":"Halted","opened_at":"2026-01-31T12:00:00Z","waves_dispatched":1,"policy":` + policyExample + `,` +
 			`"counts":{"pending":1,"activating":2,"deferred":3,"soaking":4,"converged":5,"failed":6,"reverted":7},` +
-			`"superseded_by":"stable@next","halted_by":"web-17.eu","hosts":[` + recordExample + `],"next":"web-17.eu"}`,
-		optional: slices.Concat([]string{"superseded_by", "halted_by", "hosts", "next"}, under("hosts[].", recordMayMiss)),
+			`"superseded_by":"stable@next","halted_by":"web-17.eu","signed":true,"backed":true,"hosts":[` + recordExample + `],"next":"web-17.eu"}`,
+		optional: slices.Concat([]string{"superseded_by", "halted_by", "signed", "backed", "hosts", "next"}, under("hosts[].", recordMayMiss)),
 		random:   drawRolloutStatus,
 	},
 	"record": documentOf[wire.RecordStatus]{

@@ -182,6 +182,7 @@ func drawRolloutStatus(t *rapid.T) wire.RolloutStatus {
 		RolloutID: drawRolloutID(t), State: wire.RolloutState(rapid.Uint8Range(1, 6).Draw(t, "state")),
 		OpenedAt: drawTime(t), WavesDispatched: drawCount(t), Policy: drawPolicy(t),
 		SupersededBy: drawOptional(t, drawRolloutID), HaltedBy: drawOptional(t, drawHostname),
+		Signed: wire.Flag(rapid.Bool().Draw(t, "signed")), Backed: wire.Flag(rapid.Bool().Draw(t, "backed")),
 		Hosts: drawList(t, 0, drawRecordStatus), Next: drawOptional(t, drawText),
 	}
 	for _, state := range wire.States {

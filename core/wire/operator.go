@@ -101,6 +101,9 @@ type RolloutStatus struct {
 	SupersededBy RolloutID
 	// HaltedBy is the host whose failure halted the rollout.
 	HaltedBy Hostname
+	// Signed says that it was opened from a signed release (V5), Backed that the
+	// release that the plane holds says the same (V6).
+	Signed, Backed Flag
 	// Hosts has the rollout's hosts, paged, in the answer for one rollout.
 	Hosts []RecordStatus
 	// Next is the value of after for the next page of Hosts.
@@ -140,6 +143,8 @@ var RolloutStatusSchema = Schema[RolloutStatus]{Fields: []Field[RolloutStatus]{
 	{"counts", Required, func(r *RolloutStatus) Value { return Nested[StateCounts]{&r.Counts, &stateCountsSchema} }},
 	{"superseded_by", Optional, func(r *RolloutStatus) Value { return &r.SupersededBy }},
 	{"halted_by", Optional, func(r *RolloutStatus) Value { return &r.HaltedBy }},
+	{"signed", Optional, func(r *RolloutStatus) Value { return &r.Signed }},
+	{"backed", Optional, func(r *RolloutStatus) Value { return &r.Backed }},
 	{"hosts", Optional, func(r *RolloutStatus) Value { return List[RecordStatus]{&r.Hosts, &RecordStatusSchema} }},
 	{"next", Optional, func(r *RolloutStatus) Value { return &r.Next }},
 }}

@@ -96,6 +96,9 @@ const (
 	Internal
 	// Accepted is 202: an opening that is under way (R1).
 	Accepted
+	// UnsignedManifest is 403: a manifest of no signed release, to a plane that opens
+	// only those (V7).
+	UnsignedManifest
 
 	// CodeCount is the number of codes.
 	CodeCount int = iota
@@ -150,6 +153,7 @@ var codes = [CodeCount]struct {
 	BadQuery:             {400, "bad_query", "A query parameter is wrong"},
 	WrongIdentity:        {403, "wrong_identity", "The certificate is another host's"},
 	WrongRole:            {403, "wrong_role", "The certificate is for other routes"},
+	UnsignedManifest:     {403, "unsigned_manifest", "The manifest is not signed"},
 	TooManyReaders:       {429, "too_many_readers", "Too many histories are being read"},
 	ReleaseUnavailable:   {503, "release_unavailable", "No verified release is held"},
 	Internal:             {500, "internal", "The plane failed"},

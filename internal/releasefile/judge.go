@@ -15,6 +15,9 @@ type Judgement struct {
 	// Fleet is nil if it was refused.
 	Fleet    *artifact.Verified[artifact.Fleet]
 	Rollouts map[wire.RolloutID]*artifact.Verified[artifact.Rollout]
+	// Openings are the manifests that a plane opens the rollouts with, in the order of
+	// the channels' names.
+	Openings []wire.Manifest
 	Files    []File
 	// Problems is how many files were refused.
 	Problems int
@@ -67,9 +70,7 @@ func Judge(r *Release, v artifact.Verifier, notBefore func(file string) wire.Tim
 			rollout, err := v.Rollout(signed)
 			if err == nil && j.Fleet != nil {
 				id := wire.RolloutID(name[len(RolloutsDir)+1 : len(name)-len(".json")])
-				if err = artifact.Fits(id, rollout, j.Fleet); err == nil {
-					j.Rollouts[id] = rollout
-				}
+				err = j.judgeRollout(id, rollout)
 			}
 			judgeOne(j, r.Path(name), rollout, err, func(r *artifact.Rollout) wire.Time { return r.Meta.SignedAt })
 		}
@@ -80,6 +81,20 @@ func Judge(r *Release, v artifact.Verifier, notBefore func(file string) wire.Tim
 		}
 	}
 	return j
+}
+
+// judgeRollout judges a manifest that is verified by itself: that it belongs to the
+// fleet, and that a plane can open it.
+func (j *Judgement) judgeRollout(id wire.RolloutID, rollout *artifact.Verified[artifact.Rollout]) error {
+	if err := artifact.Fits(id, rollout, j.Fleet); err != nil {
+		return err
+	}
+	opening, err := artifact.Opening(&j.Fleet.Doc, &rollout.Doc)
+	if err != nil {
+		return err
+	}
+	j.Rollouts[id], j.Openings = rollout, append(j.Openings, opening)
+	return nil
 }
 
 func judgeOne[T any](j *Judgement, file string, verified *artifact.Verified[T], err error, signedAt func(*T) wire.Time) bool {

@@ -2,6 +2,7 @@ package gameday
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -59,6 +60,8 @@ func newPlan(s scenario.Scenario, speed int) (*plan, error) {
 	case s.Fleet.Interval%(time.Duration(speed)*time.Second) != 0:
 		return nil, fmt.Errorf("speed is %d, and %v of the fleet's interval would be no whole seconds; want a speed that divides it, for instance %d",
 			speed, s.Fleet.Interval, divisor(s.Fleet.Interval, speed))
+	case s.Plane.SignedOnly || slices.ContainsFunc(s.Rollouts, func(r scenario.Rollout) bool { return r.Signed }):
+		return nil, errors.New("the scenario has signed releases; a gameday's plane has none")
 	case len(s.Start.State) > 0:
 		return nil, fmt.Errorf("the scenario starts from a recorded state; a gameday starts with a plane that knows nothing")
 	}

@@ -99,6 +99,7 @@ func Checkers() []Checker {
 		{"S29", newRestores},
 		{"S30", newCertificates},
 		{"S31", newReplayed},
+		{"S34", newSignedReleases},
 		{"S37", newFieldAnswers},
 		{"S38", newFieldTold},
 		{"S39", newFieldSwitches},

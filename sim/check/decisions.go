@@ -17,6 +17,7 @@ type decisions struct {
 	opened      []*openedRollout // in the order of opening
 	superseder  map[*openedRollout]wire.RolloutID
 	held        map[*openedRollout]bool
+	signed      map[*openedRollout]bool
 	excused     map[*recordCopy]bool
 	turned      map[waveOf]bool
 	quarantined map[closureOn]bool
@@ -41,6 +42,7 @@ type (
 func newDecisions() decisions {
 	return decisions{
 		superseder: make(map[*openedRollout]wire.RolloutID), held: make(map[*openedRollout]bool),
+		signed:  make(map[*openedRollout]bool),
 		excused: make(map[*recordCopy]bool), turned: make(map[waveOf]bool),
 		quarantined: make(map[closureOn]bool), revoked: make(map[wire.CommonName]wire.Time),
 	}
@@ -48,7 +50,7 @@ func newDecisions() decisions {
 
 func (d *decisions) clone() decisions {
 	return decisions{
-		opened: slices.Clone(d.opened), superseder: maps.Clone(d.superseder), held: maps.Clone(d.held), excused: maps.Clone(d.excused), turned: maps.Clone(d.turned),
+		opened: slices.Clone(d.opened), superseder: maps.Clone(d.superseder), held: maps.Clone(d.held), signed: maps.Clone(d.signed), excused: maps.Clone(d.excused), turned: maps.Clone(d.turned),
 		quarantined: maps.Clone(d.quarantined), revoked: maps.Clone(d.revoked),
 	}
 }
@@ -192,6 +194,13 @@ func (l *ledger) decide(w *world.World, in plane.Input, r *plane.Reply) {
 		if r.Outcome.Code == wire.Created {
 			l.open(&in.Manifest, l.live.placeOf(in))
 		}
+		if o := l.live.find(in.Manifest.ID()); o != nil && in.Signed && r.Outcome.Code.Status() < 300 {
+			l.back(o)
+		}
+	case *plane.Release:
+		if r.Outcome.Code == wire.NoContent {
+			l.takeUp(in)
+		}
 	case *plane.ResumeRollout:
 		if o := l.live.find(in.RolloutID); o != nil && r.Outcome.Code == wire.OK && o.halted() {
 			l.resume(o)
@@ -261,6 +270,9 @@ func (l *ledger) becameDurable(in *plane.OpenRollout) {
 	o, d := l.rolloutOf(&in.Manifest), &l.durable
 	l.sealed = o
 	d.opened = append(d.opened, o)
+	if in.Signed {
+		d.signed[o] = true
+	}
 	switch in.Place {
 	case plane.Takes:
 		d.take(o)

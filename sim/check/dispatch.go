@@ -56,6 +56,8 @@ func (l *ledger) withheld(r *recordCopy) string {
 		return "its rollout is halted"
 	case l.live.quarantined[closureOn{r.of.channel, r.before.TargetClosure}]:
 		return "its target is quarantined"
+	case l.unbacked(r.of):
+		return "no release that is held says the same"
 	default:
 		return ""
 	}
@@ -101,7 +103,7 @@ func (c *offers) stepDone(e *world.Event) {
 // woken judges that whoever may be offered work since this step is woken (D1).
 func (c *offers) woken(e *world.Event, wave releasedWave) {
 	w, in, o := e.World, e.Input, wave.of
-	if o.halted() || !c.l.live.inForce(o) {
+	if o.halted() || !c.l.live.inForce(o) || c.l.unbacked(o) {
 		return
 	}
 	for _, name := range e.Output.Wakes[c.named:] {

@@ -111,8 +111,11 @@ func (j *expectations) answered(e *world.Event) {
 // whatever the answer is.
 func chooses(e *scenario.Expect, m *world.Message) bool {
 	route := m.Kind().String()
-	if m.FromManifests() {
+	switch {
+	case m.FromManifests():
 		route = "manifest"
+	case m.FromReleases():
+		route = "release"
 	}
 	if e.Route != "" && e.Route != route || e.Hosts != (scenario.Hosts{}) && (m.Host() == 0 || !e.Hosts.Has(m.Host())) {
 		return false

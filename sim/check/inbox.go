@@ -150,8 +150,8 @@ func (q *inboxModel) arrived(e *world.Event) {
 }
 
 // callers is how many callers there can be: hosts from 1, the directory of
-// manifests, and the operators.
-func callers(w *world.World) int { return w.Scenario().Fleet.Hosts + 2 + scenario.MaxOperators }
+// manifests, the operators, and the directory of releases.
+func callers(w *world.World) int { return w.Scenario().Fleet.Hosts + 3 + scenario.MaxOperators }
 
 // callerOf returns the number of who asks, as far as the cap goes (PROTOCOL
 // G6).
@@ -159,6 +159,8 @@ func callerOf(w *world.World, m *world.Message) int {
 	switch {
 	case m.FromManifests():
 		return w.Scenario().Fleet.Hosts + 1
+	case m.FromReleases():
+		return callers(w) - 1
 	case m.Identity().Operator:
 		return w.Scenario().Fleet.Hosts + 1 + w.OperatorNumber(m)
 	case m.Host() > 0 && m.Identity() == w.Identity(m.Host()):

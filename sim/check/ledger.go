@@ -51,6 +51,12 @@ type ledger struct {
 	// waves of which dispatches may be offered since.
 	affected []*openedRollout
 	released []releasedWave
+	// release are the rollouts of the release that is held, backed those of which it
+	// says the same (PROTOCOL V6).
+	release map[wire.RolloutID]bool
+	backed  map[*openedRollout]bool
+	// signedOnly: it offers no other (V7).
+	signedOnly bool
 	// readOnly: the plane was told that nothing can be made durable (PROTOCOL G9).
 	readOnly bool
 	// scarce: it was told that little disk is free (G11).
@@ -114,7 +120,7 @@ type recordCopy struct {
 func newLedger(s *Checks) *ledger {
 	w := s.World
 	n := w.Scenario().Fleet.Hosts
-	l := &ledger{hosts: make([][]*recordCopy, n+1), names: make([]wire.Hostname, n+1), looked: make([]uint64, n+1), turns: make([]uint8, n+1), live: newDecisions(), durable: newDecisions()}
+	l := &ledger{hosts: make([][]*recordCopy, n+1), names: make([]wire.Hostname, n+1), looked: make([]uint64, n+1), turns: make([]uint8, n+1), live: newDecisions(), durable: newDecisions(), signedOnly: w.Scenario().Plane.SignedOnly}
 	for i := 1; i <= n; i++ {
 		l.names[i] = scenario.HostName(i)
 	}
@@ -285,6 +291,7 @@ func (l *ledger) planeStarted(e *world.Event) {
 	l.readOnly, l.scarce = false, false // until the plane is told otherwise
 	l.sealing, l.sealed = false, nil
 	l.live = l.durable.clone()
+	l.release, l.backed = nil, nil
 	for i := range l.hosts {
 		l.hosts[i] = nil
 	}
@@ -350,6 +357,9 @@ func (l *ledger) adopt(a *scenario.State) {
 			l.durable.turned[waveOf{r.ID, wave}] = true
 		}
 		o.manifest.Serial = r.Serial
+		if r.Signed {
+			l.durable.signed[o] = true
+		}
 		l.durable.opened = append(l.durable.opened, o)
 		if r.SupersededBy != "" {
 			l.durable.superseder[o] = r.SupersededBy

@@ -68,6 +68,9 @@ func disagreement(w *world.World, n int, views []agent.View) string {
 	for _, i := range w.Opened() {
 		r := &w.Scenario().Rollouts[i]
 		status, _ := p.Rollout(r.ID)
+		if status == nil && r.Signed && !w.Releases(i) {
+			continue // no release that the plane reads has it any more
+		}
 		if status == nil {
 			return fmt.Sprintf("the plane does not know %s", r.ID)
 		}
@@ -80,7 +83,7 @@ func disagreement(w *world.World, n int, views []agent.View) string {
 			if !planes.State.Active() {
 				continue // it is over, and the agent has lost or dropped it since
 			}
-			if planes.State == wire.Pending && (!planes.DispatchedAt.IsSet() || status.State == wire.Halted || p.Quarantined(r.ID.Channel(), planes.TargetClosure)) {
+			if planes.State == wire.Pending && (!planes.DispatchedAt.IsSet() || status.State == wire.Halted || withheldUnsigned(w, status) || p.Quarantined(r.ID.Channel(), planes.TargetClosure)) {
 				continue // nobody told the host to do anything
 			}
 			return fmt.Sprintf("%s is %s at the plane, and the agent has not taken it up", r.ID, planes.State)
@@ -97,6 +100,12 @@ func disagreement(w *world.World, n int, views []agent.View) string {
 		}
 	}
 	return ""
+}
+
+// withheldUnsigned reports whether no release that the plane holds says the same as a
+// rollout that needs it (PROTOCOL V6, V7).
+func withheldUnsigned(w *world.World, s *wire.RolloutStatus) bool {
+	return !bool(s.Backed) && (bool(s.Signed) || w.Scenario().Plane.SignedOnly)
 }
 
 // differ says in what the plane's record differs from the agent's own. An agent

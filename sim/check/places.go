@@ -69,6 +69,15 @@ func (d *decisions) wait(o *openedRollout) {
 // placeOf says what gives a rollout of the directory its place.
 func (d *decisions) placeOf(in *plane.FileManifest) func(*decisions, *openedRollout) {
 	channel, has := in.Manifest.Channel, d.has(in.Manifest.Channel)
+	if in.Signed {
+		return func(d *decisions, o *openedRollout) {
+			if d.signed[o] = true; has != nil && d.signed[has] && in.Manifest.Serial < has.manifest.Serial {
+				d.fallBehind(o)
+			} else {
+				d.take(o)
+			}
+		}
+	}
 	older := func(serial wire.Serial) bool { return has != nil && serial != 0 && serial < has.manifest.Serial }
 	fresh := map[wire.RolloutID]wire.Serial{in.Manifest.ID(): in.Manifest.Serial}
 	for _, peer := range in.Peers {

@@ -76,7 +76,7 @@ func (c *storage) stepDone(e *world.Event) {
 // mayNeedDisk reports whether an input may have to be logged.
 func (c *storage) mayNeedDisk(in plane.Input) bool {
 	switch in := in.(type) {
-	case *plane.Heartbeat, *plane.Poll:
+	case *plane.Heartbeat, *plane.Poll, *plane.Release:
 		return false
 	case *plane.OpenRollout, *plane.FileManifest:
 		return c.l.live.find(opens(in).ID()) == nil

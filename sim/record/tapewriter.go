@@ -90,6 +90,10 @@ func (r *tapeWriter) faultBegan(e *world.Event) {
 // into the directory while the process was up: when a process sees that is the
 // file system's to say.
 func (r *tapeWriter) arrived(e *world.Event) {
+	if e.Message.FromReleases() { // the player's server has no release
+		r.ended = true
+		return
+	}
 	if m := e.Message; m.FromManifests() && int(m.Call()) >= e.World.ManifestsRead() {
 		r.ended = true
 		return
@@ -218,6 +222,9 @@ func (r *tapeWriter) planeUp(e *world.Event) {
 		return
 	}
 	for _, i := range w.Opened() {
+		if w.Scenario().Rollouts[i].Signed {
+			continue
+		}
 		m := w.Scenario().Manifest(&w.Scenario().Rollouts[i])
 		s.Manifests = append(s.Manifests, wire.ManifestSchema.Append(nil, &m))
 	}

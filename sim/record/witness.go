@@ -147,7 +147,7 @@ func (o *Witness) arrived(e *world.Event) {
 	}
 	o.byMessage[m.ID()] = x
 	switch {
-	case m.FromManifests():
+	case m.FromManifests(), m.FromReleases():
 		x.Host = -1
 	case m.Host() > 0:
 		x.Host = m.Host()

@@ -34,6 +34,9 @@ const (
 	// ActCompact compacts a copy of the plane's database: rollouts that have been
 	// finished for longer than For are retired from it.
 	ActCompact
+	// ActSign signs the release again that came with a rollout, and puts it into the
+	// plane's directory.
+	ActSign
 
 	actKindEnd
 )
@@ -123,6 +126,13 @@ var actForms = [actKindEnd]actForm{
 		take:     func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, parseRollout) },
 		print:    func(a *Act) string { return string(a.Rollout) },
 		settings: []setting[Act]{soakSetting, bySetting},
+	},
+	ActSign: {
+		word: "sign", names: []string{"ROLLOUT"},
+		about:    "sign the release again that came with a signed rollout, and put it into the plane's directory",
+		take:     func(a *Act, w []word) error { return takeText(w[0], &a.Rollout, parseRollout) },
+		print:    func(a *Act) string { return string(a.Rollout) },
+		settings: []setting[Act]{soakSetting},
 	},
 	ActRead: {
 		word: "read", names: []string{"LIST"},
@@ -264,6 +274,13 @@ func (a *Act) validate(s *Scenario, has *names) error {
 		return err
 	}
 	switch a.Kind {
+	case ActSign:
+		if i := s.RolloutIndex(a.Rollout); i >= 0 && (!s.Rollouts[i].Signed || s.Rollouts[i].At > a.At) {
+			return &keyError{"rollout", fmt.Errorf("rollout %s is in no release before %v; want one with signed=yes and at= before that", a.Rollout, a.At)}
+		}
+		if _, err := wire.ParseRolloutID(string(a.Rollout)); err != nil {
+			return &keyError{"rollout", fmt.Errorf("rollout %q: %w", a.Rollout, err)}
+		}
 	case ActResume, ActChoose, ActOpen:
 		if _, err := wire.ParseRolloutID(string(a.Rollout)); err != nil {
 			return &keyError{"rollout", fmt.Errorf("rollout %q: %w", a.Rollout, err)}

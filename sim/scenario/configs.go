@@ -21,7 +21,7 @@ var EventBudget = plane.EventBudget{Bytes: 1 << 20, Events: 4096, Per: time.Hour
 
 // PlaneConfig is the reducer's.
 func (s *Scenario) PlaneConfig() plane.Config {
-	return plane.Config{HeartbeatInterval: s.Fleet.Interval, Slice: s.Plane.Slice, EventBudget: EventBudget, MaxReplays: s.Plane.Replays}
+	return plane.Config{HeartbeatInterval: s.Fleet.Interval, Slice: s.Plane.Slice, EventBudget: EventBudget, MaxReplays: s.Plane.Replays, SignedOnly: s.Plane.SignedOnly}
 }
 
 // AgentConfig is that of host number n, without what differs between hosts.
@@ -92,7 +92,7 @@ func (r *Rollout) waveOf(i, hosts int) int {
 // serial is the serial of a rollout's manifest; zero if it has none.
 func (s *Scenario) serial(r *Rollout) wire.Serial {
 	switch {
-	case r.Unordered:
+	case r.Unordered, r.Signed:
 		return 0
 	case r.Serial != 0:
 		return r.Serial

@@ -160,7 +160,7 @@ func (s *Scenario) hasField(h Hosts) bool {
 
 // words of expectations that are no single type's.
 var (
-	routeWords = []string{"heartbeat", "event", "poll", "operator", "manifest", "garbage"}
+	routeWords = []string{"heartbeat", "event", "poll", "operator", "manifest", "release", "garbage"}
 	// reachabilityWords are those of the protocol (L1), and the word for a host
 	// that the plane does not know.
 	reachabilityWords = []string{wire.Reachable.String(), wire.Unreachable.String(), wire.NeverSeen.String(), "unknown"}

@@ -151,7 +151,7 @@ func (a *Act) unknown(s *Scenario, has *names) []error {
 	switch a.Kind {
 	case ActResume, ActChoose:
 		add("rollout", noRollout, string(a.Rollout), has.rollouts)
-	case ActOpen:
+	case ActOpen, ActSign:
 		add("rollout", "there is no line rollout %s", string(a.Rollout), has.own)
 	case ActClear:
 		add("channel", "there is no channel %s", string(a.Channel), has.channels)

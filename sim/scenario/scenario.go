@@ -91,6 +91,9 @@ type PlaneModel struct {
 	// NoManifests says that the plane has no manifests directory: after the
 	// loss of its disk it knows no rollout (PROTOCOL R6).
 	NoManifests bool
+	// SignedOnly says that the plane refuses rollouts that no signed release has
+	// (PROTOCOL V7).
+	SignedOnly bool
 }
 
 // NetworkModel is the network between hosts and plane while no fault touches
@@ -103,7 +106,7 @@ type NetworkModel struct {
 	Loss, Dup int
 }
 
-// Rollout is a rollout that an operator opens.
+// Rollout is a rollout that an operator opens, or a signed release.
 type Rollout struct {
 	At      time.Duration
 	ID      wire.RolloutID
@@ -123,6 +126,10 @@ type Rollout struct {
 	// order of At, from 1. Unordered: the manifest has none.
 	Serial    wire.Serial
 	Unordered bool
+	// Signed: it is in a signed release from At on, which comes into the plane's
+	// directory then, with the newest signed rollout of each other channel. Its serial
+	// is when that was signed.
+	Signed bool
 }
 
 func setDefault[T comparable](field *T, value T) {

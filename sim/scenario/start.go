@@ -51,6 +51,7 @@ type StateRollout struct {
 	Serial          wire.Serial
 	SupersededBy    wire.RolloutID
 	Held            wire.Flag
+	Signed          wire.Flag
 	Records         []StateRecord
 }
 
@@ -74,6 +75,7 @@ var stateRolloutSchema = wire.Schema[StateRollout]{Fields: []wire.Field[StateRol
 	{Name: "serial", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.Serial }},
 	{Name: "superseded_by", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.SupersededBy }},
 	{Name: "held", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.Held }},
+	{Name: "signed", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.Signed }},
 }}
 
 var stateRecordSchema = wire.Schema[StateRecord]{Fields: []wire.Field[StateRecord]{

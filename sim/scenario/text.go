@@ -77,6 +77,20 @@ var planeSettings = []setting[PlaneModel]{
 			p.NoManifests = s == "no"
 			return nil
 		}},
+	{key: "unsigned", example: "yes", about: "whether rollouts are opened that no signed release has",
+		print: func(p *PlaneModel) string {
+			if p.SignedOnly {
+				return "no"
+			}
+			return ""
+		},
+		parse: func(p *PlaneModel, s string) error {
+			if s != "yes" && s != "no" {
+				return errors.New("want yes or no")
+			}
+			p.SignedOnly = s == "no"
+			return nil
+		}},
 }
 
 var networkSettings = []setting[NetworkModel]{
@@ -118,6 +132,20 @@ var rolloutSettings = []setting[Rollout]{
 				return errors.New("want a whole number from 1, or none")
 			}
 			r.Serial = serial
+			return nil
+		}},
+	{key: "signed", example: "yes", about: "a signed release has it from then on, with the newest signed rollout of each other channel; no operator opens it",
+		print: func(r *Rollout) string {
+			if r.Signed {
+				return "yes"
+			}
+			return ""
+		},
+		parse: func(r *Rollout, s string) error {
+			if s != "yes" {
+				return errors.New("want yes")
+			}
+			r.Signed = true
 			return nil
 		}},
 	{key: "policy", example: "halt|rollback-and-halt", about: "what a host does that fails",

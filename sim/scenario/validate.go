@@ -161,6 +161,9 @@ func (s *Scenario) checkRollout(r *Rollout) error {
 			return &keyError{"waves", fmt.Errorf("rollout %s: soak %v; want whole minutes, at most %dm (a year)", r.ID, soak, wire.MaxSoakMinutes)}
 		}
 	}
+	if r.Signed && (r.Serial != 0 || r.Unordered) {
+		return &keyError{"serial", fmt.Errorf("rollout %s: a signed rollout has the instant of its signing for a serial; want signed=yes or serial=", r.ID)}
+	}
 	hosts := len(s.RolloutHosts(r))
 	if hosts == 0 {
 		return &keyError{"hosts", fmt.Errorf("rollout %s: no host is left when the hostile ones are not counted", r.ID)}

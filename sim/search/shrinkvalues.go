@@ -72,6 +72,7 @@ func editModels(*scenario.Scenario) []edit {
 		func(s *scenario.Scenario) bool { s.Network = scenario.NetworkModel{}; return true },
 		func(s *scenario.Scenario) bool { s.Plane = scenario.PlaneModel{}; return true },
 		func(s *scenario.Scenario) bool { s.Plane.NoManifests = false; return true },
+		func(s *scenario.Scenario) bool { s.Plane.SignedOnly = false; return true },
 		func(s *scenario.Scenario) bool { s.Fleet = scenario.Fleet{Hosts: s.Fleet.Hosts}; return true },
 		func(s *scenario.Scenario) bool { s.Active, s.Converge = 0, 0; return true },
 		func(s *scenario.Scenario) bool { s.Active = 0; return true },

@@ -34,7 +34,7 @@ func (w *World) operatorOverTheWire(in plane.Input) plane.Input {
 	case *plane.OpenRollout:
 		return &plane.OpenRollout{Manifest: roundTrip(w, "a manifest", &wire.ManifestSchema, in.Manifest), Place: in.Place}
 	case *plane.FileManifest:
-		return &plane.FileManifest{Manifest: roundTrip(w, "a manifest of the directory", &wire.ManifestSchema, in.Manifest), Peers: in.Peers}
+		return &plane.FileManifest{Manifest: roundTrip(w, "a manifest of the directory", &wire.ManifestSchema, in.Manifest), Peers: in.Peers, Signed: in.Signed}
 	case *plane.ClearQuarantine:
 		q := roundTrip(w, "a quarantine to clear", &wire.QuarantineEntrySchema, wire.QuarantineEntry{Channel: in.Channel, Closure: in.Closure})
 		return &plane.ClearQuarantine{Channel: q.Channel, Closure: q.Closure}

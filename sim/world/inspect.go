@@ -182,7 +182,11 @@ func (w *World) Opened() []int { return w.operator.opened }
 
 // Refused is how many rollouts the plane has refused to open, since a newer one of
 // the channel was in force.
-func (w *World) Refused() int { return w.operator.refused }
+func (w *World) Refused() int { return w.operator.refused + len(w.release.refused) }
+
+// Releases reports whether the release in the plane's directory has a rollout, by its
+// index in the scenario.
+func (w *World) Releases(rollout int) bool { return w.release.has(rollout) }
 
 // HostKind is what runs on host number n, from 1.
 func (w *World) HostKind(n int) HostKind { return w.hosts[n-1].kind }

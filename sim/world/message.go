@@ -135,8 +135,11 @@ func (m *Message) class() gate.Class {
 }
 
 func (m *Message) caller() gate.Caller {
-	if m.node == manifestNodeID {
+	switch m.node {
+	case manifestNodeID:
 		return "manifests:" // no hostname has a colon
+	case releaseNodeID:
+		return "releases:"
 	}
 	if m.identity.Operator {
 		return gate.Operator(m.identity.Name)
@@ -166,6 +169,13 @@ func (m *Message) Host() int { return max(int(m.node)+1, 0) }
 
 // FromManifests reports whether it is a manifest of the plane's directory.
 func (m *Message) FromManifests() bool { return m.node == manifestNodeID }
+
+// FromReleases reports whether it is the release of the plane's directory, or a
+// rollout of it.
+func (m *Message) FromReleases() bool { return m.node == releaseNodeID }
+
+// fromFiles reports whether it is of the plane's own process, and of no network.
+func (m *Message) fromFiles() bool { return m.FromManifests() || m.FromReleases() }
 
 // Identity is what the certificate says that it came with.
 func (m *Message) Identity() *wire.Identity { return m.identity }

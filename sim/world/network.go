@@ -136,7 +136,7 @@ func (w *World) answer(m *Message) {
 // watch sets the timer at which a client gives its request up (PROTOCOL A6). It is
 // set as soon as that may come before an answer: most requests need none.
 func (w *World) watch(m *Message) {
-	if !m.duplicate && !m.watched && m.node != manifestNodeID {
+	if !m.duplicate && !m.watched && !m.fromFiles() {
 		m.watched = true
 		w.pool.hold(m)
 		t := Timer{at: max(w.now, w.givesUpAt(m)), kind: dueGiveUp, node: m.node, epoch: m.epoch, arg: uint64(m.slot)}

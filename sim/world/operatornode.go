@@ -64,6 +64,14 @@ func (o *operatorNode) act(w *World, i int) {
 		w.compactCopy(&w.scenario.Acts[n])
 		return
 	}
+	if i < len(w.scenario.Rollouts) && w.scenario.Rollouts[i].Signed {
+		w.newRelease(i, nil)
+		return
+	}
+	if n := i - len(w.scenario.Rollouts); n >= 0 && w.scenario.Acts[n].Kind == scenario.ActSign {
+		w.newRelease(w.scenario.RolloutIndex(w.scenario.Acts[n].Rollout), &w.scenario.Acts[n])
+		return
+	}
 	m := w.pool.take()
 	m.kind, m.node, m.call, m.timeout = scenario.RouteOperator, operatorNodeID, uint64(i), operatorTimeout
 	m.identity, m.notBefore = &o.identities[0], w.firstIssue()

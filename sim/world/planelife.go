@@ -49,7 +49,7 @@ func (p *planeNode) wipe(w *World) {
 // goDown ends the process's life.
 func (p *planeNode) goDown(w *World) {
 	for _, m := range p.open {
-		if m.node != manifestNodeID {
+		if !m.fromFiles() {
 			m.answered = true
 			w.emitVanished(m, scenario.Down, scenario.EffectPlaneCrash)
 			w.noAnswer(m, w.now+w.delay(m, w.downStream(m)))

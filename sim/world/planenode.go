@@ -262,6 +262,12 @@ func (p *planeNode) answer(w *World, m *Message) {
 	p.keepConnection(w, m)
 	p.takeOff(m)
 	defer w.pool.release(m)
+	if m.node == releaseNodeID {
+		m.answered = true
+		w.emitMessage(EventAnswered, m)
+		p.releaseAnswered(w, m)
+		return
+	}
 	if m.node == manifestNodeID {
 		m.answered = true
 		w.emitMessage(EventAnswered, m)
@@ -286,6 +292,9 @@ func (p *planeNode) readDirectory(w *World) {
 		return
 	}
 	for _, i := range w.operator.opened {
+		if w.scenario.Rollouts[i].Signed {
+			continue
+		}
 		p.files = append(p.files, &plane.FileManifest{Manifest: w.scenario.Manifest(&w.scenario.Rollouts[i])})
 	}
 	plane.Arrange(p.files)

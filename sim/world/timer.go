@@ -68,6 +68,7 @@ const (
 	dueFaultEnd   // and out of it
 	dueHeal       // the scenario is healed
 	dueJudge      // has the fleet come to rest?
+	dueRelease    // the plane goes on with the release of its directory
 
 	dueFieldRestart // the switch of a field host restarts its agent
 )
@@ -87,13 +88,14 @@ const (
 	operatorNodeID int32 = -2
 	manifestNodeID int32 = -3
 	worldNodeID    int32 = -4
+	releaseNodeID  int32 = -5
 )
 
 // timerWords are the kinds of timers in words.
 var timerWords = [...]string{
 	0: "nothing yet", dueRequest: "request", dueSection: "section", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick",
 	dueRetry: "retry", duePlaneUp: "process up", duePlaneStart: "start", duePlaneDown: "process down",
-	dueManifest: "manifest", dueClientGone: "client gone", dueAnswer: "answer", dueNoAnswer: "no answer", dueGiveUp: "giving up", dueAgentTimer: "timer", dueActivationEnd: "end of a switch",
+	dueManifest: "manifest", dueRelease: "release", dueClientGone: "client gone", dueAnswer: "answer", dueNoAnswer: "no answer", dueGiveUp: "giving up", dueAgentTimer: "timer", dueActivationEnd: "end of a switch",
 	dueProbeEnd: "end of a round of probes", dueHostUp: "process up", dueReboot: "reboot", dueHostile: "hostile act", dueReissue: "new certificate", dueFieldRestart: "restart",
 	dueOperator: "act", dueFaultBegin: "fault", dueFaultEnd: "end of a fault", dueHeal: "healing", dueJudge: "judgement",
 }
@@ -101,7 +103,7 @@ var timerWords = [...]string{
 // timerNames are the kinds of timers in a JSON trace.
 var timerNames = [...]string{
 	dueRequest: "request", dueSection: "section", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick",
-	dueRetry: "retry", duePlaneUp: "plane_up", duePlaneStart: "plane_start", duePlaneDown: "drain_over", dueManifest: "manifest", dueClientGone: "client_gone",
+	dueRetry: "retry", duePlaneUp: "plane_up", duePlaneStart: "plane_start", duePlaneDown: "drain_over", dueManifest: "manifest", dueRelease: "release", dueClientGone: "client_gone",
 	dueAnswer: "answer", dueNoAnswer: "no_answer", dueGiveUp: "give_up", dueAgentTimer: "agent_timer", dueActivationEnd: "switch_end", dueProbeEnd: "probe_end",
 	dueHostUp: "host_up", dueReboot: "reboot", dueHostile: "hostile_act", dueReissue: "reissue", dueFieldRestart: "field_restart", dueOperator: "operator_act",
 	dueFaultBegin: "fault_begin", dueFaultEnd: "fault_end", dueHeal: "heal", dueJudge: "judge",
@@ -113,6 +115,8 @@ func nodeName(node int32) string {
 		return "operator"
 	case manifestNodeID:
 		return "manifests"
+	case releaseNodeID:
+		return "releases"
 	case planeNodeID:
 		return "plane"
 	case worldNodeID:

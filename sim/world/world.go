@@ -26,6 +26,7 @@ type World struct {
 	adopted  *scenario.State // what the scenario starts with
 	hosts    []hostNode
 	operator operatorNode
+	release  releaseNode
 	probes   []wire.ProbeDeclaration // of every host
 	inputs   agentInputs
 
@@ -168,6 +169,8 @@ func (w *World) dispatch(e *Timer) {
 		w.plane.drainOver(w)
 	case dueManifest:
 		w.plane.readManifest(w, int(e.arg))
+	case dueRelease:
+		w.plane.readRelease(w, e.arg)
 	case dueAnswer, dueNoAnswer:
 		w.deliver(w.message(e), e.kind == dueAnswer)
 	case dueGiveUp:
