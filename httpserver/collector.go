@@ -37,6 +37,7 @@ var (
 	descHosts         = describe("refrain_hosts", "Known hosts.", "reachability")
 	descDuplicates    = describe("refrain_hosts_duplicate_identity", "Hosts in whose name two machines send heartbeats.")
 	descRecords       = describe("refrain_records", "Records by state.", "state")
+	descUnbacked      = describe("refrain_rollouts_unbacked", "Rollouts in force with hosts that are not offered them, since no release that is held says the same.")
 	descHeld          = describe("refrain_rollouts_held", "Rollouts that wait until an operator says which one of the channel is in force.")
 	descSuspicions    = describe("refrain_observer_suspicions_total", "Times the plane suspected itself instead of the fleet.")
 	descLinesDropped  = describe("refrain_log_lines_dropped_total", "Log lines lost: the log was not read, could not be written, or was too slow.")
@@ -48,7 +49,7 @@ var (
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descUnavailable, descInboxDepth, descInboxCapacity, descInboxOldest, descWedged, descPollsWaiting, descPollsPaced, descLateReplies, descSkipped, descReplaysAsked,
-		descReplaysPutOff, descReplays, descConfirmed, descEvents, descHosts, descDuplicates, descRecords, descHeld, descSuspicions, descLogNumber,
+		descReplaysPutOff, descReplays, descConfirmed, descEvents, descHosts, descDuplicates, descRecords, descHeld, descUnbacked, descSuspicions, descLogNumber,
 		descLinesDropped, descLinesLeftOut,
 	} {
 		ch <- d
@@ -98,6 +99,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descRecords, float64(s.Records[state]), state.String())
 	}
 	gauge(descHeld, float64(s.Held))
+	gauge(descUnbacked, float64(s.Unbacked))
 	counter(descSuspicions, s.Suspicions)
 	gauge(descLogNumber, float64(s.Logged))
 	c.store.collect(gauge)

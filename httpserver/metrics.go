@@ -266,6 +266,7 @@ func (m *metrics) counts() plane.Stats {
 	total := sum(m.past, m.stats, 1)
 	total.HostsReachable, total.HostsUnreachable, total.HostsNeverSeen = m.stats.HostsReachable, m.stats.HostsUnreachable, m.stats.HostsNeverSeen
 	total.Records, total.Logged, total.Held = m.stats.Records, m.stats.Logged, m.stats.Held
+	total.Unbacked = m.stats.Unbacked
 	total.DuplicateIdentities = m.stats.DuplicateIdentities
 	total.ReplaysUnderWay = m.stats.ReplaysUnderWay
 	return total

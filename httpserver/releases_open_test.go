@@ -21,12 +21,14 @@ func (h *harness) takenUp(at time.Time) {
 	})
 }
 
-// offers waits until a host is offered a rollout.
+// offers waits until a host is offered a rollout. The time between two polls is what
+// their pace asks for (PROTOCOL D3).
 func (h *harness) offers(host, rollout string) {
 	h.t.Helper()
+	c := h.agent(host)
 	h.eventually(host+" is offered "+rollout, func() bool {
-		h.clock.Add(dirSettle)
-		a := h.agent(host).poll()
+		h.clock.Add(time.Second)
+		a := c.poll()
 		return a.status == http.StatusOK && strings.Contains(a.body, `"rollout_id":"`+rollout+`"`)
 	})
 }
@@ -66,11 +68,17 @@ func TestRelease_OpensItsRollouts(t *testing.T) {
 	// at once; with no release nothing is.
 	h.restart()
 	h.offers("h1", "stable@00ff")
+	if got := h.metric("refrain_rollouts_unbacked"); got != 0 {
+		t.Errorf("%v rollouts wait for a release; want none", got)
+	}
 	h.cfg.ReleaseDir = t.TempDir()
 	h.restart()
 	h.agent("h1").poll().want(t, wire.NoContent)
 	if body := rollout(); !strings.Contains(body, `"signed":true`) || strings.Contains(body, "backed") {
 		t.Errorf("without a release the rollout is %s", body)
+	}
+	if got := h.metric("refrain_rollouts_unbacked"); got != 1 {
+		t.Errorf("%v rollouts wait for a release; want 1", got)
 	}
 }
 

@@ -187,6 +187,9 @@ type Stats struct {
 	DuplicateIdentities int
 	// Held counts the rollouts that are held until an operator decides (R6).
 	Held int
+	// Unbacked counts the rollouts in force with hosts that are not offered them, since
+	// no release that is held says the same (V6, V7).
+	Unbacked int
 	// Records counts records by state; index 0 is unused.
 	Records [wire.Reverted + 1]int
 	// Logged is the number of the last log entry.
@@ -217,6 +220,9 @@ func (p *Plane) Stats() Stats {
 	for _, r := range p.rollouts {
 		if r.held {
 			s.Held++
+		}
+		if r.inForce() && p.unbacked(r) && r.counts[wire.Pending] > 0 {
+			s.Unbacked++
 		}
 	}
 	for i := range p.replays.underWay {
