@@ -55,6 +55,9 @@ func (p *Plane) offered(r *rolloutState, rec *rollout.Record) bool {
 // if there is none.
 func (p *Plane) next(h *host) (next recordRef) {
 	for _, ref := range h.records {
+		if _, held := p.restarted[ref]; held {
+			continue
+		}
 		if p.offered(ref.rollout, ref.record()) && !p.offers.has(ref) && (next.rollout == nil || ref.rollout.order < next.rollout.order) {
 			next = ref
 		}
@@ -80,6 +83,9 @@ func (p *Plane) poll(in *Poll, out *Output) {
 	next := p.next(h)
 	if next.rollout != nil {
 		p.offers.add(next, p.last.Mono)
+		if in.Dialect == wire.DialectField {
+			p.retake(next)
+		}
 	} else if in.Dialect == wire.DialectField {
 		if next = p.nextRetake(h); next.rollout != nil {
 			p.retake(next)

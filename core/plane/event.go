@@ -78,7 +78,7 @@ func (p *Plane) event(in *Event, out *Output) {
 			Kind: wire.Name(env.Event.Body.Kind().String()), Outcome: outcome,
 		})
 		needs := len(out.Entries)
-		delete(p.retakes, ref) // the agent knows of it
+		p.forgetRetake(ref) // the agent knows of it
 		p.moved(ref, from, out)
 		reply(out, needs, wire.Outcome{Code: wire.NoContent}) // E2
 	case rollout.Gap: // E6
@@ -116,7 +116,7 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 	if rec.State == from {
 		return
 	}
-	delete(p.retakes, ref)
+	p.forgetRetake(ref)
 	if from == wire.Pending {
 		p.offers.end(ref)
 	}

@@ -18,16 +18,60 @@ import (
 // a second switch does not meet the first.
 const RetakeAfter = 10 * time.Minute
 
-// retakes are the Activating records whose field agents were given no dispatch of them
-// since an instant of the driver's clock. They are no durable state: a plane that
-// starts counts anew.
+// retakes are instants of the driver's clock by record of a field agent: of a Pending
+// one, when it was offered last; of an Activating one, since when nothing was heard of
+// it. They are no durable state: a plane that starts counts anew.
 type retakes map[recordRef]time.Duration
+
+// restart notes that the agent of a host has started anew. What it was offered and has
+// not acknowledged it may have taken up, and forgotten: its switch may run, and its
+// acknowledgement may be on its disk. So that is not offered for RetakeAfter.
+func (p *Plane) restart(h *host) {
+	for _, ref := range h.records {
+		if at, offered := p.retakes[ref]; offered && ref.record().State == wire.Pending {
+			if p.restarted == nil {
+				p.restarted = make(retakes)
+			}
+			p.restarted[ref] = at
+		}
+	}
+}
+
+// offerRestarted lets what was held back be offered again whose time is over, and wakes
+// the polls of the hosts.
+func (p *Plane) offerRestarted(out *Output) {
+	for _, ref := range p.restarted.sorted() {
+		if p.last.Mono-p.restarted[ref] < RetakeAfter {
+			continue
+		}
+		delete(p.restarted, ref)
+		if rec := ref.record(); p.offered(ref.rollout, rec) {
+			out.Wakes = append(out.Wakes, rec.Hostname)
+		}
+	}
+}
+
+// sorted returns the records in the order of opening and of hosts.
+func (r retakes) sorted() []recordRef {
+	return slices.SortedFunc(maps.Keys(r), func(a, b recordRef) int {
+		return cmp.Or(cmp.Compare(a.rollout.order, b.rollout.order), cmp.Compare(a.index, b.index))
+	})
+}
+
+// forget forgets a record that has moved on.
+func (p *Plane) forgetRetake(ref recordRef) {
+	delete(p.retakes, ref)
+	delete(p.restarted, ref)
+}
 
 // retakeDue reports whether the dispatch of an Activating record is to be offered again, and
 // begins to count if it has not.
 func (p *Plane) retakeDue(ref recordRef) bool {
 	r, rec := ref.rollout, ref.record()
-	if rec.State != wire.Activating || !r.inForce() || r.halted() || p.quarantined(r, rec) {
+	if rec.State != wire.Activating {
+		return false
+	}
+	if !r.inForce() || r.halted() || p.quarantined(r, rec) {
 		delete(p.retakes, ref)
 		return false
 	}
@@ -63,27 +107,40 @@ type retakeLine struct {
 	RolloutID wire.RolloutID
 	Hostname  wire.Hostname
 	Since     wire.Nanos
+	// Restarted says that it is held back, as offered at Since.
+	Restarted wire.Flag
 }
 
 var retakeLineSchema = wire.Schema[retakeLine]{Fields: []wire.Field[retakeLine]{
 	{Name: "rollout_id", Presence: wire.Required, Of: func(l *retakeLine) wire.Value { return &l.RolloutID }},
 	{Name: "hostname", Presence: wire.Required, Of: func(l *retakeLine) wire.Value { return &l.Hostname }},
 	{Name: "since", Presence: wire.Required, Of: func(l *retakeLine) wire.Value { return &l.Since }},
+	{Name: "restarted", Presence: wire.Optional, Of: func(l *retakeLine) wire.Value { return &l.Restarted }},
 }}
 
 func (p *Plane) appendRetakes(dst []byte) []byte {
-	refs := slices.SortedFunc(maps.Keys(p.retakes), func(a, b recordRef) int {
-		return cmp.Or(cmp.Compare(a.rollout.order, b.rollout.order), cmp.Compare(a.index, b.index))
-	})
-	for _, ref := range refs {
-		dst = wire.AppendLine(dst, "retake", &retakeLineSchema, &retakeLine{ref.rollout.id, ref.record().Hostname, wire.Nanos(p.retakes[ref])})
+	line := func(ref recordRef, at time.Duration, restarted wire.Flag) {
+		dst = wire.AppendLine(dst, "retake", &retakeLineSchema, &retakeLine{ref.rollout.id, ref.record().Hostname, wire.Nanos(at), restarted})
+	}
+	for _, ref := range p.retakes.sorted() {
+		line(ref, p.retakes[ref], false)
+	}
+	for _, ref := range p.restarted.sorted() {
+		line(ref, p.restarted[ref], true)
 	}
 	return dst
 }
 
 func (p *Plane) restoreRetake(l *retakeLine) error {
 	ref, err := p.refOf(l.Hostname, l.RolloutID)
-	if err == nil {
+	switch {
+	case err != nil:
+	case bool(l.Restarted):
+		if p.restarted == nil {
+			p.restarted = make(retakes)
+		}
+		p.restarted[ref] = time.Duration(l.Since)
+	default:
 		p.retake(ref)
 		p.retakes[ref] = time.Duration(l.Since)
 	}
@@ -107,13 +164,17 @@ func (r retakes) clone(rollouts []*rolloutState) retakes {
 // target, and has probably forgotten it.
 func (p *Plane) fieldHeartbeat(host int, req *wire.HeartbeatRequest, before wire.Time, entries int, out *Output, answer *Reply) {
 	h := &p.table.hosts[host]
+	booted := p.booted(before, req.At)
+	if booted {
+		p.restart(h)
+	}
 	for _, ref := range h.records {
 		rec := ref.record()
 		if rec.State != wire.Soaking || !ref.rollout.inForce() || req.CurrentClosure != rec.TargetClosure {
 			continue
 		}
 		confirmed := slices.ContainsFunc(out.Entries[entries:], func(e Entry) bool { return e.Kind == "confirmed" && e.RolloutID == rec.RolloutID })
-		if !confirmed && !p.booted(before, req.At) && !p.overdue(rec, req.At) {
+		if !confirmed && !booted && !p.overdue(rec, req.At) {
 			continue
 		}
 		answer.Outcome.Heartbeat.Bootstrap = append(answer.Outcome.Heartbeat.Bootstrap, rec.FieldSnapshot())
@@ -146,11 +207,14 @@ func (p *Plane) overdue(rec *rollout.Record, at wire.Time) bool {
 }
 
 // booted reports whether a field agent has just started, by the instants of its last
-// two heartbeats: its first two follow each other at once, later ones are an interval
-// apart.
+// two heartbeats: later ones are whole intervals apart, up to a twentieth of one. Its
+// first is at any time, and the second follows at once.
 func (p *Plane) booted(before, at wire.Time) bool {
 	if !before.IsSet() {
 		return false
 	}
-	return at.Before(before.Add(p.cfg.HeartbeatInterval * 3 / 4))
+	interval := p.cfg.HeartbeatInterval
+	apart := at.Std().Sub(before.Std())
+	off := apart % interval
+	return apart < interval*3/4 || off > interval/20 && off < interval-interval/20
 }

@@ -65,7 +65,7 @@ func (p *Plane) credit(d time.Duration, out *Output) {
 func (p *Plane) started(now wire.Instant) {
 	p.last = now
 	p.liveness = liveness{lastTick: now.Mono}
-	p.offers, p.retakes, p.discards = offers{}, nil, nil
+	p.offers, p.retakes, p.restarted, p.discards = offers{}, nil, nil, nil
 	p.forgetBudgets()
 	p.forgetSenders()
 	p.startReplays()
@@ -92,6 +92,7 @@ func (p *Plane) tick(impaired bool, out *Output) {
 	}
 	l.lastTick, l.credited = p.last.Mono, 0
 	p.reoffer(out)
+	p.offerRestarted(out)
 	p.sweepSenders()
 	p.judge(out)
 }

@@ -31,6 +31,8 @@ type model struct {
 	signed     map[wire.RolloutID]bool   // opened from a release
 	release    map[wire.RolloutID]bool   // of the release that is held
 	backed     map[wire.RolloutID]bool
+	fielded    map[offerOf]time.Duration // Pending ones, when they were offered last
+	restarted  map[offerOf]time.Duration // and those whose agent has started anew since
 }
 
 // offerOf is a dispatch, by whose it is and in which rollout.
@@ -65,7 +67,7 @@ func newModel(cfg plane.Config) *model {
 		rollouts: map[wire.RolloutID]*modelRollout{}, has: map[wire.Channel]wire.RolloutID{},
 		held: map[wire.RolloutID]bool{}, by: map[wire.RolloutID]wire.RolloutID{}, quarantine: map[quarantineKey]wire.QuarantineEntry{},
 		revoked: map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{}, given: map[offerOf]time.Duration{},
-		quiet:  map[offerOf]time.Duration{},
+		quiet: map[offerOf]time.Duration{}, fielded: map[offerOf]time.Duration{}, restarted: map[offerOf]time.Duration{},
 		signed: map[wire.RolloutID]bool{}, release: map[wire.RolloutID]bool{}, backed: map[wire.RolloutID]bool{},
 	}
 }
@@ -75,7 +77,7 @@ func (m *model) clone() *model {
 		replays:  modelReplays{limit: m.replays.limit, interval: m.replays.interval, refused: -1},
 		rollouts: map[wire.RolloutID]*modelRollout{}, order: slices.Clone(m.order),
 		readOnly: m.readOnly, has: maps.Clone(m.has), held: maps.Clone(m.held), by: maps.Clone(m.by),
-		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given), quiet: maps.Clone(m.quiet),
+		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given), quiet: maps.Clone(m.quiet), fielded: maps.Clone(m.fielded), restarted: maps.Clone(m.restarted),
 		signed: maps.Clone(m.signed), release: maps.Clone(m.release), backed: maps.Clone(m.backed),
 	}
 	for id, r := range m.rollouts {
@@ -235,7 +237,8 @@ func (m *model) offers(h wire.Hostname) *rollout.Record {
 		rec := m.rollouts[id].records[h]
 		if rec != nil && rec.State == wire.Pending && rec.DispatchedAt.IsSet() &&
 			m.inForce(id) && !m.halted(id) && !m.isQuarantined(rec) && (m.backed[id] || !m.signed[id]) {
-			if _, given := m.given[offerOf{h, id}]; !given {
+			_, given := m.given[offerOf{h, id}]
+			if _, restarted := m.restarted[offerOf{h, id}]; !given && !restarted {
 				return rec
 			}
 		}
@@ -276,6 +279,8 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		clear(m.quiet)
 		clear(m.release)
 		clear(m.backed)
+		clear(m.fielded)
+		clear(m.restarted)
 		return wire.Outcome{}
 	case *plane.Heartbeat:
 		m.hear(in.Request.Hostname)
@@ -288,6 +293,9 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		rec := m.offers(in.Hostname)
 		if rec != nil {
 			m.given[offerOf{rec.Hostname, rec.RolloutID}] = now.Mono
+			if in.Dialect == wire.DialectField {
+				m.fielded[offerOf{rec.Hostname, rec.RolloutID}] = now.Mono
+			}
 		} else if in.Dialect == wire.DialectField {
 			rec = m.offersAgain(in.Hostname, now.Mono)
 		}
@@ -300,6 +308,7 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		}
 		return wire.Outcome{Code: wire.NoContent}
 	case *plane.Tick:
+		maps.DeleteFunc(m.restarted, func(_ offerOf, at time.Duration) bool { return now.Mono >= at+10*time.Minute })
 		maps.DeleteFunc(m.given, func(_ offerOf, at time.Duration) bool { return now.Mono >= at+15*time.Second })
 		return wire.Outcome{}
 	case *plane.OpenRollout:
@@ -427,6 +436,18 @@ func (m *model) heartbeat(now wire.Time, in *plane.Heartbeat) wire.Outcome {
 
 // fieldSnapshots is PROTOCOL H4 and H10.
 func (m *model) fieldSnapshots(now wire.Time, req *wire.HeartbeatRequest, before wire.Time) (list []wire.Snapshot) {
+	booted, interval := false, m.replays.interval
+	if before.IsSet() {
+		apart := req.At.Std().Sub(before.Std())
+		nearest := apart.Round(interval)
+		booted = apart < interval*3/4 || max(apart-nearest, nearest-apart) > interval/20
+	}
+	// D4: a Pending record that is confirmed by the same heartbeat is not offered any more.
+	for of, at := range m.fielded {
+		if booted && of.host == req.Hostname && m.rollouts[of.id] != nil && m.rollouts[of.id].records[of.host].State == wire.Pending {
+			m.restarted[of] = at
+		}
+	}
 	for _, id := range slices.Sorted(maps.Keys(m.rollouts)) {
 		rec := m.rollouts[id].records[req.Hostname]
 		if rec == nil || !m.inForce(id) || !rec.State.Active() || req.CurrentClosure != rec.TargetClosure {
@@ -434,7 +455,6 @@ func (m *model) fieldSnapshots(now wire.Time, req *wire.HeartbeatRequest, before
 		}
 		confirmed := !m.readOnly && !m.switchesElsewhere(rec) && rec.Confirm(req.CurrentClosure, req.At)
 		m.settle(now, req.Hostname)
-		booted := before.IsSet() && req.At.Before(before.Add(m.replays.interval*3/4))
 		overdue := !req.At.Before(later(rec.SoakDueAt, rec.ActivationCompletedAt).Add(2 * m.replays.interval))
 		if rec.State == wire.Soaking && (confirmed || booted || overdue) {
 			s := rec.Snapshot()

@@ -48,6 +48,7 @@ type Plane struct {
 	senders     senders
 	replays     replays
 	retakes     retakes
+	restarted   retakes // offers that are held back
 	discards    discards
 
 	opening *opening // a rollout that is opened in slices; nil if there is none

@@ -65,6 +65,9 @@ func newPlan(s scenario.Scenario, speed int) (*plan, error) {
 	case len(s.Start.State) > 0:
 		return nil, fmt.Errorf("the scenario starts from a recorded state; a gameday starts with a plane that knows nothing")
 	}
+	if s.Fleet.Field > 0 {
+		p.notPlayed = append(p.notPlayed, NotPlayed{fmt.Sprintf("%d field hosts", s.Fleet.Field), "agents of ours take their place: they act on no signed release"})
+	}
 	if s.Fleet.Hostile > 0 {
 		p.notPlayed = append(p.notPlayed, NotPlayed{fmt.Sprintf("%d hostile hosts", s.Fleet.Hostile), "they have no agent"})
 	}

@@ -22,6 +22,11 @@ type offers struct {
 	// given are the dispatches that are not offered again yet, with the instant at
 	// which they were offered (PROTOCOL D2).
 	given map[givenTo]time.Duration
+	// fielded are those that field agents were given and have not acknowledged, held
+	// those of them whose agent has started anew since (D4). beats are the instants of
+	// the last heartbeats.
+	fielded, held map[givenTo]time.Duration
+	beats         map[int]wire.Time
 }
 
 // givenTo is a dispatch that a host was given.
@@ -34,8 +39,16 @@ type givenTo struct {
 const offeredAgain = 15 * time.Second
 
 func newOffers(s *Checks) {
-	c := &offers{l: s.ledger(), given: make(map[givenTo]time.Duration)}
-	s.on(world.EventPlaneStarted, func(*world.Event) { clear(c.given) })
+	c := &offers{
+		l: s.ledger(), given: make(map[givenTo]time.Duration),
+		fielded: make(map[givenTo]time.Duration), held: make(map[givenTo]time.Duration), beats: make(map[int]wire.Time),
+	}
+	s.on(world.EventPlaneStarted, func(*world.Event) {
+		clear(c.given)
+		clear(c.fielded)
+		clear(c.held)
+		clear(c.beats)
+	})
 	s.on(world.EventStepping, c.stepping)
 	s.on(world.EventStepDone, c.stepDone)
 }
@@ -68,6 +81,9 @@ func (c *offers) withheld(r *recordCopy) string {
 	if why := c.l.withheld(r); why != "" {
 		return why
 	}
+	if at, held := c.held[givenTo{r.host, r.of.id}]; held {
+		return fmt.Sprintf("the host was offered it at %v, its agent has started anew, and the plane has not ticked since %v later", at, quietFor)
+	}
 	if at, given := c.given[givenTo{r.host, r.of.id}]; given {
 		return fmt.Sprintf("the host was offered it at %v, and the plane has not ticked since %v later", at, offeredAgain)
 	}
@@ -81,7 +97,18 @@ func (c *offers) stepDone(e *world.Event) {
 	if _, is := in.(*plane.Poll); is {
 		c.poll(w, m, reply)
 	}
+	if beat, is := in.(*plane.Heartbeat); is {
+		if beat.Dialect == wire.DialectField && fieldBooted(c.beats[c.l.host], beat.Request.At, w.Scenario().Fleet.Interval) {
+			for _, r := range c.l.now {
+				if at, offered := c.fielded[givenTo{r.host, r.of.id}]; offered && r.last.State == wire.Pending {
+					c.held[givenTo{r.host, r.of.id}] = at
+				}
+			}
+		}
+		c.beats[c.l.host] = beat.Request.At
+	}
 	if _, is := in.(*plane.Tick); is {
+		maps.DeleteFunc(c.held, func(_ givenTo, at time.Duration) bool { return w.Now()-at >= quietFor })
 		maps.DeleteFunc(c.given, func(_ givenTo, at time.Duration) bool { return w.Now()-at >= offeredAgain })
 	}
 	for _, o := range c.l.affected {
@@ -145,6 +172,9 @@ func (c *offers) poll(w *world.World, m *world.Message, reply *plane.Reply) {
 	}
 	why := c.withheld(r)
 	c.given[givenTo{r.host, r.of.id}] = w.Now()
+	if m.Dialect() == wire.DialectField {
+		c.fielded[givenTo{r.host, r.of.id}] = w.Now()
+	}
 	if why != "" {
 		w.Violate("S13", "m%d: h%d is offered %s; want no offer: %s", m.ID(), r.host, d.RolloutID, why)
 	}

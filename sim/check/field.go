@@ -114,12 +114,12 @@ func (c *fieldTold) stepDone(e *world.Event) {
 func (c *fieldTold) heartbeat(e *world.Event, in *plane.Heartbeat, before wire.Time) {
 	w, req, list := e.World, &in.Request, e.Reply.Outcome.Heartbeat.Bootstrap
 	interval := w.Scenario().Fleet.Interval
+	booted := fieldBooted(before, req.At, interval)
 	for _, r := range c.l.now { // ordered by rollout ID
 		if r.last.State != wire.Soaking || !c.l.live.inForce(r.of) || req.CurrentClosure != r.target {
 			continue
 		}
 		confirmed := r.before.State != wire.Soaking
-		booted := before.IsSet() && req.At.Before(before.Add(interval*3/4))
 		late := 2 * interval
 		overdue := !req.At.Before(r.last.SoakDueAt.Add(late)) && !req.At.Before(r.last.ActivationCompletedAt.Add(late))
 		if !confirmed && !booted && !overdue {
@@ -139,6 +139,17 @@ func (c *fieldTold) heartbeat(e *world.Event, in *plane.Heartbeat, before wire.T
 	if len(list) > 0 {
 		w.Violate("S38", "m%d, %v, is answered with a snapshot of %s; want none: it would overwrite what the agent has made of it", e.Message.ID(), in, list[0].RolloutID)
 	}
+}
+
+// fieldBooted reports whether two heartbeats of a field agent are not some whole
+// intervals apart, up to a twentieth of one: the agent has started between them.
+func fieldBooted(before, at wire.Time, interval time.Duration) bool {
+	if !before.IsSet() {
+		return false
+	}
+	apart := at.Std().Sub(before.Std())
+	nearest := apart.Round(interval)
+	return nearest < interval || max(apart-nearest, nearest-apart) > interval/20
 }
 
 func (c *fieldTold) poll(e *world.Event) {

@@ -23,5 +23,5 @@
 // verified, and the failure policy from its configuration. Whatever a plane may not
 // rely on is in docs/findings.md.
 //
-// Stability: internal (docs/architecture.md).
+// Stability: private; other modules should not import it (docs/architecture.md).
 package field
