@@ -134,7 +134,7 @@ func orReply(c wire.Code) string {
 // with it (PROTOCOL G2); OK if it is answered with the reply.
 func (c *refusals) atEnd(w *world.World, was *request) wire.Code {
 	switch {
-	case w.Now() >= was.deadline && !(was.dropped && opens(was.m.Operator()) != nil):
+	case w.Now() >= was.deadline && !(was.dropped && !was.skipped && opens(was.m.Operator()) != nil):
 		return wire.Timeout
 	case was.dropped:
 		return wire.DroppedReply
