@@ -16,6 +16,7 @@ import (
 type inboxModel struct {
 	// The life of the plane's process.
 	started, closing, rebuilding bool
+	abandoned                    bool // the time to drain is over
 
 	requests []*request // by place in the pool of messages
 	life     int        // counts the lives; a request of another one is gone
@@ -121,6 +122,7 @@ func newInboxModel(s *Checks) *inboxModel {
 	s.on(world.EventClientGone, q.clientGone)
 	s.on(world.EventPlaneStarted, q.planeStarted)
 	s.on(world.EventPlaneClosing, q.planeClosing)
+	s.on(world.EventDrainOver, func(*world.Event) { q.abandoned = true })
 	s.on(world.EventSection, q.section)
 	s.on(world.EventPlaneDown, q.planeDown)
 	return q
@@ -271,7 +273,7 @@ func (q *inboxModel) dropped(e *world.Event) {
 	m := e.Message
 	if r := q.look(m); r != nil {
 		r.dropped = true
-		r.skipped = !r.stepped && !r.struck && !q.rebuilding && r.deadline <= e.World.Now()
+		r.skipped = !r.stepped && !r.struck && !q.rebuilding && !q.abandoned && r.deadline <= e.World.Now()
 	}
 }
 
@@ -326,7 +328,7 @@ func (q *inboxModel) section(e *world.Event) {
 
 // planeDown: whoever was inside is so no more, and nobody is owed an answer.
 func (q *inboxModel) planeDown(*world.Event) {
-	q.started, q.closing, q.rebuilding = false, false, false
+	q.started, q.closing, q.rebuilding, q.abandoned = false, false, false, false
 	q.inside, q.bulk = 0, 0
 	clear(q.callers)
 	clear(q.polled)
