@@ -39,7 +39,6 @@ type twoSenders struct {
 	// turnedAt is when the last turn was, and reported that the operator is shown it.
 	turnedAt time.Duration
 	reported bool
-	since    time.Duration // of the first change
 }
 
 // senderPrint is the fingerprint of an address; 0 is that of none.
@@ -62,7 +61,7 @@ func (p *Plane) heardFrom(i int, address string, out *Output) {
 		if p.senders.of == nil {
 			p.senders = senders{of: make(map[int32]*twoSenders), sweepAt: now + p.cfg.HeartbeatInterval}
 		}
-		s = &twoSenders{prints: [2]uint32{v.sender}, at: [2]time.Duration{now - p.duplicateWithin() - 1}, since: now}
+		s = &twoSenders{prints: [2]uint32{v.sender}, at: [2]time.Duration{now - p.duplicateWithin() - 1}}
 		p.senders.of[int32(i)], v.moved = s, true
 	}
 	v.sender = print
@@ -99,7 +98,8 @@ func (p *Plane) duplicateWithin() time.Duration {
 }
 
 // sweepSenders drops, once per interval, the hosts that have stayed at one address
-// for two intervals; what was reported, ten intervals after the last turn.
+// for three intervals, or for two since the first change; what was reported, ten
+// intervals after the last turn.
 func (p *Plane) sweepSenders() {
 	o, now, interval := &p.senders, p.last.Mono, p.cfg.HeartbeatInterval
 	if len(o.of) == 0 || now < o.sweepAt {
@@ -107,7 +107,7 @@ func (p *Plane) sweepSenders() {
 	}
 	o.sweepAt = now + interval
 	for i, s := range o.of { // order-free: each is judged by itself
-		over := now-max(s.at[1-s.last], s.since) > 2*interval
+		over := now-s.at[1-s.last] > 3*interval
 		if s.reported {
 			over = now-s.turnedAt > 10*interval
 		}

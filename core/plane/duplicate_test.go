@@ -53,7 +53,7 @@ func machine(t *rapid.T, address string, from, to time.Duration) (beats []sentFr
 	return beats
 }
 
-// The first change is kept for two intervals: a machine that comes back in the
+// The first change is kept beyond the next sweep: a machine that comes back in the
 // instant after a sweep is noticed as well.
 func TestAMachineThatComesBackJustAfterASweepIsNoticed(t *testing.T) { // PROTOCOL L4
 	var beats []sentFrom
