@@ -191,7 +191,16 @@ func fieldRollout(t testing.TB, edits ...func(*Config)) (*harness, *fieldClient,
 	release := newTestRelease(t)
 	release.write("00ff", testEpoch)
 	h := start(t, append([]func(*Config){release.configure}, edits...)...)
-	return h, newFieldClient(h, release), string(h.openRollout("stable", "00ff", "c1", "h1"))
+	h.wantOpened("stable@00ff")
+	return h, newFieldClient(h, release), "stable@00ff"
+}
+
+// wantOpened waits until the plane has opened a rollout of its release (PROTOCOL V4).
+func (h *harness) wantOpened(id string) {
+	h.t.Helper()
+	h.eventually(id+" is open", func() bool {
+		return h.operator("reader").do(http.MethodGet, "/v1/operator/rollouts/"+id, "").status == http.StatusOK
+	})
 }
 
 func TestFieldClient_FromHeartbeatToConverged(t *testing.T) { // PROTOCOL T12, V1, D1, E11
@@ -288,8 +297,8 @@ func TestFieldClient_MeetsAPlaneThatLostItsDisk(t *testing.T) { // PROTOCOL E12,
 	h.server = must(New(h.cfg))(t)
 	f.c.base, h.looker = "", nil
 	h.start()
-	f.wantDrained() // no rollout is open yet
-	h.openRollout("stable", "00ff", "c1", "h1")
+	f.wantDrained() // whether or not the rollout is open already
+	h.wantOpened(id)
 	for range 4 {
 		f.beat(time.Minute)
 		f.advance()
