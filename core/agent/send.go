@@ -84,8 +84,13 @@ func (a *Agent) orphansDone(id wire.RolloutID) time.Duration {
 	return end
 }
 
-// replaying reports whether a replay is on its way.
-func (p *progress) replaying() bool { return p.acked < p.sending.replayTo }
+// replaying reports whether a replay is on its way: whether it has an event left to
+// send. Its last one may have been refused meanwhile (PROTOCOL E7), which
+// acknowledges none before it.
+func (p *progress) replaying() bool {
+	l := p.next(p.acked)
+	return l != nil && l.event.Seq <= p.sending.replayTo
+}
 
 // unsent reports whether an event waits to be sent, or is on its way.
 func (p *progress) unsent() bool {
