@@ -224,6 +224,7 @@ func (a *Agent) refuse(p *progress, seq wire.Seq, status int, out *Output) {
 	switch {
 	case kind == wire.KindConverged:
 		a.convergeLater(p)
+		a.displacedMeanwhile(p, out)
 	case kind == wire.KindActivationFailed && status == 409 && p.kind(wire.KindFailed) == nil:
 		a.appendFailed(p, out)
 	}
