@@ -133,6 +133,33 @@ func (a *Agent) displaced(p *progress, out *Output) {
 	a.appendEvent(p, event, out)
 }
 
+// displacedMeanwhile fails a rollout whose Converged was refused, so that it soaks
+// again, after another channel's switch has taken the host from it: the rollout
+// seemed to be at its end then.
+func (a *Agent) displacedMeanwhile(p *progress, out *Output) {
+	if p.superseded || p.rec.State != wire.Soaking || a.current == p.rec.TargetClosure {
+		return
+	}
+	for _, other := range a.rollouts {
+		if other != p && !other.superseded && other.broughtTo(a.current) {
+			a.displaced(p, out)
+			return
+		}
+	}
+}
+
+// broughtTo reports whether the last switch of a rollout ended on a closure.
+func (p *progress) broughtTo(closure wire.Closure) bool {
+	switch p.rec.State {
+	case wire.Soaking, wire.Converged:
+		return p.rec.TargetClosure == closure
+	case wire.Reverted:
+		return p.rec.CurrentClosureAtDispatch == closure
+	default:
+		return false
+	}
+}
+
 // maxTail bounds the text that an event carries, so that it stays far below
 // the limit of a body however it is escaped (PROTOCOL T7).
 const maxTail = 4 << 10

@@ -21,6 +21,26 @@ func TestASoakEndsWhenAnotherChannelTakesTheHost(t *testing.T) {
 	equal(t, "named", r.heartbeat(ok).Heartbeat.RolloutID, e1)
 }
 
+func TestASoakThatWasNotOverEndsWhenAnotherChannelHasTakenTheHost(t *testing.T) { // E7
+	r := on(t, "c0")
+	r.offer(r.dispatch(r1, "c1", 0))
+	r.activated()
+	r.step(&agent.ProbesDeclared{})
+	equal(t, "stable", r.state(r1), wire.Converged)
+	r.offer(r.dispatch(e1, "c2", 60*minute))
+	r.activated()
+	equal(t, "stable at the switch", r.state(r1), wire.Converged)
+	for len(r.open(agent.RequestEvent)) > 0 {
+		if q := r.take(agent.RequestEvent); q.Event.Event.Body.Kind() == wire.KindConverged {
+			r.answer(q, rejected)
+		} else {
+			r.answer(q, accepted)
+		}
+	}
+	equal(t, "stable", r.state(r1), wire.Failed)
+	equal(t, "edge", r.state(e1), wire.Soaking)
+}
+
 func TestASoakGoesOnWhenAnotherChannelWantsTheSameClosure(t *testing.T) {
 	r := soaking(t)
 	r.offer(r.dispatch(e1, "c1", 60*minute))

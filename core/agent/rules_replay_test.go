@@ -72,6 +72,18 @@ func TestAnEarlierReplayFromIsFollowedWhileOneIsOnItsWay(t *testing.T) { // PROT
 		"DispatchAck#1 ActivationStarted#2 ActivationCompleted#3 ProbeTopologyDeclared#4")
 }
 
+func TestAReplayWhoseLastEventIsRefusedEnds(t *testing.T) { // PROTOCOL A3, E7
+	r := soaking(t)
+	r.step(&agent.ProbesDeclared{Probes: []wire.ProbeDeclaration{enforce("p")}}) // event 5 is open
+	r.heartbeat(replayFrom(200, 2))
+	r.event(rejected)
+	equal(t, "replaying", r.view(r1).Replaying, true)
+	equal(t, "sent", strings.Join(r.accept(), " "), "ActivationStarted#2 ActivationCompleted#3 ProbeTopologyDeclared#4")
+	equal(t, "replaying", r.view(r1).Replaying, false)
+	r.heartbeat(replayFrom(200, 2))
+	equal(t, "sent again", strings.Join(r.accept(), " "), "ActivationStarted#2 ActivationCompleted#3 ProbeTopologyDeclared#4")
+}
+
 func TestACrashDoesNotCutAReplayShort(t *testing.T) { // PROTOCOL A1, A3
 	r := soaking(t)
 	r.heartbeat(replayFrom(200, 0))

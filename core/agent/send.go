@@ -84,8 +84,13 @@ func (a *Agent) orphansDone(id wire.RolloutID) time.Duration {
 	return end
 }
 
-// replaying reports whether a replay is on its way.
-func (p *progress) replaying() bool { return p.acked < p.sending.replayTo }
+// replaying reports whether a replay is on its way: whether it has an event left to
+// send. Its last one may have been refused meanwhile (PROTOCOL E7), which
+// acknowledges none before it.
+func (p *progress) replaying() bool {
+	l := p.next(p.acked)
+	return l != nil && l.event.Seq <= p.sending.replayTo
+}
 
 // unsent reports whether an event waits to be sent, or is on its way.
 func (p *progress) unsent() bool {
@@ -219,6 +224,7 @@ func (a *Agent) refuse(p *progress, seq wire.Seq, status int, out *Output) {
 	switch {
 	case kind == wire.KindConverged:
 		a.convergeLater(p)
+		a.displacedMeanwhile(p, out)
 	case kind == wire.KindActivationFailed && status == 409 && p.kind(wire.KindFailed) == nil:
 		a.appendFailed(p, out)
 	}

@@ -46,8 +46,8 @@ type openEvent struct {
 // rolloutReplay is the replay of one rollout.
 type rolloutReplay struct {
 	id wire.RolloutID
-	// from is the number that was asked for, owed are the events that have to be sent
-	// since then and have no final answer to that, by rising number.
+	// from is the lowest number that was asked for, owed are the events that have to be
+	// sent since then and have no final answer to that, by rising number.
 	from wire.Seq
 	owed []wire.Seq
 	// refused are the events that the plane does not take (PROTOCOL E7).
@@ -142,11 +142,18 @@ func (c *replayed) heartbeatAnswered(e *world.Event, h *hostReplays, in *agent.H
 }
 
 // asked notes that the events of a rollout are to be sent again from a number on.
-// While a replay is under way a later number asks for nothing new, unless again.
+// While a replay is under way a later number asks for nothing new, unless again, or
+// unless the agent says that it follows it: it may if it had no answer to take back so
+// far. What is owed already stays so in any case, but what is before the number and
+// has its answer is not owed again.
 func (c *replayed) asked(e *world.Event, h *hostReplays, id wire.RolloutID, from wire.Seq, again bool) {
 	for i := range e.AgentOutput.Appends {
-		if entry := &e.AgentOutput.Appends[i]; entry.RolloutID == id && (entry.Kind == agent.EntryTaken || entry.Kind == agent.EntryRenumbered) {
+		switch entry := &e.AgentOutput.Appends[i]; {
+		case entry.RolloutID != id:
+		case entry.Kind == agent.EntryTaken || entry.Kind == agent.EntryRenumbered:
 			return // taken up just now, or sent under other numbers
+		case entry.Kind == agent.EntryReplay:
+			again = true
 		}
 	}
 	a := e.World.Agent(e.Host)
@@ -156,13 +163,14 @@ func (c *replayed) asked(e *world.Event, h *hostReplays, id wire.RolloutID, from
 		return
 	}
 	r := h.of(id)
-	if r.unknown = false; len(r.owed) > 0 && from >= r.from && !again {
+	r.unknown = false
+	if len(r.owed) == 0 {
+		r.from = from
+	} else if from >= r.from && !again {
 		return
 	}
-	if len(r.owed) > 0 {
-		from = min(from, r.from)
-	}
-	r.from, r.owed = from, r.owed[:0]
+	r.from = min(r.from, from)
+	r.owed = slices.DeleteFunc(r.owed, func(owed wire.Seq) bool { return owed >= from })
 	c.history = a.History(id, c.history[:0])
 	for i := range c.history {
 		if seq := c.history[i].Seq; seq >= from && !slices.Contains(r.refused, seq) {
