@@ -18,6 +18,7 @@ type decisions struct {
 	superseder  map[*openedRollout]wire.RolloutID
 	held        map[*openedRollout]bool
 	signed      map[*openedRollout]bool
+	filed       map[*openedRollout]bool // opened from the directory, without an operator's word since
 	excused     map[*recordCopy]bool
 	turned      map[waveOf]bool
 	quarantined map[closureOn]bool
@@ -42,7 +43,7 @@ type (
 func newDecisions() decisions {
 	return decisions{
 		superseder: make(map[*openedRollout]wire.RolloutID), held: make(map[*openedRollout]bool),
-		signed:  make(map[*openedRollout]bool),
+		signed: make(map[*openedRollout]bool), filed: make(map[*openedRollout]bool),
 		excused: make(map[*recordCopy]bool), turned: make(map[waveOf]bool),
 		quarantined: make(map[closureOn]bool), revoked: make(map[wire.CommonName]wire.Time),
 	}
@@ -50,7 +51,7 @@ func newDecisions() decisions {
 
 func (d *decisions) clone() decisions {
 	return decisions{
-		opened: slices.Clone(d.opened), superseder: maps.Clone(d.superseder), held: maps.Clone(d.held), signed: maps.Clone(d.signed), excused: maps.Clone(d.excused), turned: maps.Clone(d.turned),
+		opened: slices.Clone(d.opened), superseder: maps.Clone(d.superseder), held: maps.Clone(d.held), signed: maps.Clone(d.signed), filed: maps.Clone(d.filed), excused: maps.Clone(d.excused), turned: maps.Clone(d.turned),
 		quarantined: maps.Clone(d.quarantined), revoked: maps.Clone(d.revoked),
 	}
 }
@@ -188,11 +189,17 @@ func (l *ledger) decide(w *world.World, in plane.Input, r *plane.Reply) {
 		l.sealing = false
 		if r.Outcome.Code == wire.Created {
 			l.open(&in.Manifest, (*decisions).take)
+		} else if o := l.live.find(in.Manifest.ID()); o != nil && l.live.filed[o] {
+			l.do(func(d *decisions) { delete(d.filed, o) })
 		}
 	case *plane.FileManifest:
 		l.sealing = false
 		if r.Outcome.Code == wire.Created {
-			l.open(&in.Manifest, l.live.placeOf(in))
+			place := l.live.placeOf(in)
+			l.open(&in.Manifest, func(d *decisions, o *openedRollout) {
+				d.filed[o] = true
+				place(d, o)
+			})
 		}
 		if o := l.live.find(in.Manifest.ID()); o != nil && in.Signed && r.Outcome.Code.Status() < 300 {
 			l.back(o)
@@ -207,7 +214,10 @@ func (l *ledger) decide(w *world.World, in plane.Input, r *plane.Reply) {
 		}
 	case *plane.ChooseRollout:
 		if o := l.live.find(in.RolloutID); o != nil && r.Outcome.Code == wire.OK && l.live.held[o] {
-			l.do(func(d *decisions) { d.take(o) })
+			l.do(func(d *decisions) {
+				d.take(o)
+				delete(d.filed, o)
+			})
 			l.touchChannel(o.channel)
 			l.released = append(l.released, releasedWave{o, -1}) // what waited while it was held
 			l.turn(o)
@@ -272,6 +282,9 @@ func (l *ledger) becameDurable(in *plane.OpenRollout) {
 	d.opened = append(d.opened, o)
 	if in.Signed {
 		d.signed[o] = true
+	}
+	if l.filing {
+		d.filed[o] = true
 	}
 	switch in.Place {
 	case plane.Takes:

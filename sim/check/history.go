@@ -243,10 +243,31 @@ func (c *history) compare(w *world.World, host int, v *agent.View) {
 	}
 	if heardAll(&planes, c.events) {
 		want.LastEventSeq = planes.LastEventSeq
+		if c.l.restored && c.of(host, r.of.id).convergedBefore(&planes) {
+			want.EndedAt = planes.EndedAt
+		}
 	}
 	if !sameRecord(&want, &planes) {
 		w.Violate("S4", "at rest, the plane's record of h%d in %s is not the agent's: %s", host, r.of.id, difference(&planes, &want))
 	}
+}
+
+// convergedBefore reports whether a record that has converged ended with another
+// Converged than the last that the agent wrote, and the agent wrote that one too. A
+// restore brings such a record back if a plane that knew less had refused it, and the
+// agent has converged anew: that is no news to the record (PROTOCOL E5, E7).
+func (h *ownHistory) convergedBefore(planes *rollout.Record) bool {
+	if planes.State != wire.Converged {
+		return false
+	}
+	wrote, last := false, wire.Seq(0)
+	for _, ev := range h.events {
+		if body, is := ev.Body.(wire.HostConverged); is {
+			last = max(last, ev.Seq)
+			wrote = wrote || ev.Seq <= planes.LastEventSeq && body.ConvergedAt == planes.EndedAt
+		}
+	}
+	return wrote && last > planes.LastEventSeq
 }
 
 // heardAll reports whether the agent's events after the plane's last number tell a

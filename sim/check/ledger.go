@@ -67,6 +67,8 @@ type ledger struct {
 	sealing    bool
 	sealed     *openedRollout
 	publishing bool
+	// filing says that its manifest lies in the directory.
+	filing bool
 
 	// backups are the durable decisions as they were, in the order of time, if the
 	// scenario restores the plane.
@@ -265,6 +267,7 @@ func (l *ledger) committed(e *world.Event) {
 func (l *ledger) section(e *world.Event) {
 	if e.Section == driver.Step && e.Count == world.Sealed {
 		l.sealing = true
+		_, l.filing = e.Message.Operator().(*plane.FileManifest)
 	}
 }
 

@@ -108,37 +108,42 @@ func (d *decisions) placeOf(in *plane.FileManifest) func(*decisions, *openedRoll
 // releases is S19: nothing that lies in the plane's directory sends a host to an
 // older release. A rollout that the plane opened from there is offered only if no
 // other one that lay there when the process came up, of its channel, has a higher
-// serial. An operator may go back; it takes a word of its own.
+// serial. An operator may go back; it takes a word of its own. And what a backup has
+// was the newest when the backup was made: it may be offered until the plane has read
+// the newer one that the backup lacks.
 type releases struct {
-	fromFile map[wire.RolloutID]bool // opened from the directory, by this life's plane
+	l *ledger
+	// carried are the rollouts of the backup that was restored last.
+	carried map[wire.RolloutID]bool
 }
 
 func newReleases(s *Checks) {
-	c := &releases{fromFile: make(map[wire.RolloutID]bool)}
+	c := &releases{l: s.ledger(), carried: make(map[wire.RolloutID]bool)}
 	s.on(world.EventStepDone, c.stepDone)
 	s.on(world.EventPlaneDown, c.planeDown)
 }
 
 func (c *releases) planeDown(e *world.Event) {
-	if e.Wiped {
-		clear(c.fromFile)
+	if e.Wiped || e.Restored {
+		clear(c.carried)
+	}
+	if e.Restored {
+		for _, o := range c.l.durable.opened {
+			c.carried[o.id] = true
+		}
 	}
 }
 
 func (c *releases) stepDone(e *world.Event) {
-	switch in := e.Input.(type) {
-	case *plane.FileManifest:
-		if e.Reply.Outcome.Code == wire.Created {
-			c.fromFile[in.Manifest.ID()] = true
-		}
-	case *plane.OpenRollout: // an operator's word, as the next
-		delete(c.fromFile, in.Manifest.ID())
-	case *plane.ChooseRollout:
-		delete(c.fromFile, in.RolloutID)
-	case *plane.Poll:
-		if d, offers := e.Reply.Outcome.Document.(*wire.Dispatch); offers && c.fromFile[d.RolloutID] {
-			c.offered(e, d)
-		}
+	if _, is := e.Input.(*plane.Poll); !is {
+		return
+	}
+	d, offers := e.Reply.Outcome.Document.(*wire.Dispatch)
+	if !offers {
+		return
+	}
+	if o := c.l.live.find(d.RolloutID); o != nil && c.l.live.filed[o] {
+		c.offered(e, d)
 	}
 }
 
@@ -150,6 +155,7 @@ func (c *releases) offered(e *world.Event, d *wire.Dispatch) {
 		switch id := m.ID(); {
 		case id == d.RolloutID:
 			serial = m.Serial
+		case c.carried[d.RolloutID] && c.l.live.find(id) == nil: // not read yet
 		case m.Channel == d.RolloutID.Channel() && m.Serial > highest:
 			newest, highest = id, m.Serial
 		}

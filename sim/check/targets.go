@@ -3,6 +3,7 @@ package check
 import (
 	"slices"
 
+	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/world"
 )
@@ -13,12 +14,25 @@ import (
 type targets struct {
 	l    *ledger
 	runs []wire.Closure // that the host may run
+	// took are the rollouts that hosts ever took up. The plane need not know of one:
+	// it has lost its disk or was restored, and has it superseded since, or the host
+	// is locked out.
+	took map[recordKey]bool
 }
 
 func newTargets(s *Checks) {
-	c := &targets{l: s.ledger()}
+	c := &targets{l: s.ledger(), took: make(map[recordKey]bool)}
 	s.on(world.EventStepDone, c.stepDone)
 	s.on(world.EventStepEnded, c.stepEnded)
+	s.on(world.EventHostAppended, c.hostAppended)
+}
+
+func (c *targets) hostAppended(e *world.Event) {
+	for i := range e.Appended {
+		if a := &e.Appended[i]; a.Kind == agent.EntryTaken {
+			c.took[recordKey{a.RolloutID, c.l.names[e.Host]}] = true
+		}
+	}
 }
 
 func (c *targets) stepDone(e *world.Event) {
@@ -47,6 +61,9 @@ func (c *targets) stepEnded(e *world.Event) {
 			if c.l.live.held[r.of] { // what the host did about it, a plane that lost its disk need not know
 				c.runs = append(c.runs, r.target)
 				continue
+			}
+			if r.last.State == wire.Pending && c.took[recordKey{r.of.id, c.l.names[host]}] {
+				c.runs = append(c.runs, r.target)
 			}
 			if r.last.State == wire.Pending || !c.l.live.inForce(r.of) && c.replaced(r) {
 				continue
