@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -112,6 +113,17 @@ func (a *Agent) arrived(p *progress, event wire.EventBody, out *Output) {
 			a.appendEvent(other, wire.ActivationCompleted{ObservedCurrentClosure: a.current, CompletedAt: a.last.Wall}, out)
 		}
 	}
+}
+
+// takenElsewhere reports whether another channel's rollout has brought the closure
+// that the host runs, and a rollout wants another one. One that has converged is not
+// ended by that; once its Converged is refused it could never converge anew.
+func (a *Agent) takenElsewhere(p *progress) bool {
+	brought := func(other *progress) bool {
+		done := other.rec.State == wire.Soaking || other.rec.State == wire.Converged
+		return other != p && !other.superseded && done && other.rec.TargetClosure == a.current
+	}
+	return !p.superseded && p.rec.TargetClosure != a.current && slices.ContainsFunc(a.rollouts, brought)
 }
 
 // displaced fails a rollout that another channel's switch has taken the host from:

@@ -219,6 +219,9 @@ func (a *Agent) refuse(p *progress, seq wire.Seq, status int, out *Output) {
 	switch {
 	case kind == wire.KindConverged:
 		a.convergeLater(p)
+		if a.takenElsewhere(p) {
+			a.displaced(p, out)
+		}
 	case kind == wire.KindActivationFailed && status == 409 && p.kind(wire.KindFailed) == nil:
 		a.appendFailed(p, out)
 	}
