@@ -75,3 +75,24 @@ func TestARollbackOnOneChannelEndsTheSoakOfAnother(t *testing.T) {
 	equal(t, "stable", r.state(r1), wire.Reverted)
 	equal(t, "edge", r.state(e1), wire.Failed)
 }
+
+// The plane that refuses it has lost what it had acknowledged. The host does not go
+// back for the rollout, so nothing else would end it.
+func TestARefusedConvergedOfAHostThatAnotherChannelTookEndsTheRollout(t *testing.T) { // PROTOCOL A10, E7
+	for target, want := range map[wire.Closure]wire.State{"c1": wire.Soaking, "c2": wire.Failed} {
+		r := on(t, "c0")
+		r.converged(r1, "c1")
+		r.offer(r.dispatch(e1, target, 0))
+		if target == "c2" {
+			r.activated()
+		}
+		r.accept()
+		equal(t, "stable before", r.state(r1), wire.Converged)
+		r.heartbeat(ok, snapshotOf(wire.Pending, 0))
+		for range 4 {
+			r.event(accepted)
+		}
+		equal(t, "refused", told(r.event(rejected)), "Converged#5")
+		equal(t, "stable after a switch to "+string(target), r.state(r1), want)
+	}
+}

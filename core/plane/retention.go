@@ -96,15 +96,32 @@ func (p *Plane) finished(r *rolloutState, before wire.Time) bool {
 }
 
 // movedOn reports whether a host has taken up a newer rollout of the same
-// channel.
+// channel: one with a higher serial, or one of those that superseded it, as the
+// choice of an operator says where serials do not (PROTOCOL R6).
 func (p *Plane) movedOn(r *rolloutState, name wire.Hostname) bool {
 	i, known := p.table.find(name)
 	if !known {
 		return false
 	}
 	for _, ref := range p.table.hosts[i].records {
-		if ref.rollout.id.Channel() == r.id.Channel() && ref.rollout.newerThan(r) && ref.record().State != wire.Pending {
+		if ref.rollout.id.Channel() == r.id.Channel() && (ref.rollout.outnumbers(r) || p.superseded(r, ref.rollout.id)) && ref.record().State != wire.Pending {
 			return true
+		}
+	}
+	return false
+}
+
+// superseded reports whether r was superseded by a rollout, or by one that it
+// superseded.
+func (p *Plane) superseded(r *rolloutState, by wire.RolloutID) bool {
+	for next := r.supersededBy; next != ""; {
+		if next == by {
+			return true
+		}
+		if o := p.byID[next]; o != nil {
+			next = o.supersededBy
+		} else {
+			next = p.retired[next].SupersededBy
 		}
 	}
 	return false

@@ -62,6 +62,24 @@ func TestAHostThatEndedLateKeepsItsRollout(t *testing.T) {
 	}
 }
 
+func TestWhatAnOperatorChoseIsNewerThanWhatWasHeld(t *testing.T) { // PROTOCOL R6
+	for chosen, other := range map[wire.RolloutID]wire.RolloutID{"stable@r1": "stable@r2", "stable@r2": "stable@r1"} {
+		b := started(t)
+		for _, id := range []wire.RolloutID{"stable@r1", "stable@r2"} {
+			b.want(wire.Created, &plane.FileManifest{Manifest: manifest(id, "h1=c2"), Peers: []plane.Peer{{RolloutID: "stable@r1"}, {RolloutID: "stable@r2"}}})
+		}
+		b.tell("h1", other, acked, switched) // dispatched by an earlier life of the plane
+		b.want(wire.OK, &plane.ChooseRollout{RolloutID: chosen})
+		if got := retire(t, b, 5000); got != nil {
+			t.Errorf("retired %v; want %s kept, which h1 is in", got, other)
+		}
+		b.tell("h1", chosen, acked)
+		if got := retire(t, b, 5000); !slices.Equal(got, []wire.RolloutID{other}) {
+			t.Errorf("retired %v; want %s, since h1 has taken up %s", got, other, chosen)
+		}
+	}
+}
+
 func TestARetiredRolloutIsNotOpenedAgain(t *testing.T) { // PROTOCOL R1, R6
 	b := started(t)
 	first := open("stable@r1", "h1=c2")

@@ -111,12 +111,10 @@ func (r *rolloutState) halted() bool     { return r.haltedBy != "" }
 // inForce reports whether the rollout has its channel.
 func (r *rolloutState) inForce() bool { return !r.superseded() && !r.held && !r.staged }
 
-// newerThan reports whether r is the newer one of two rollouts of a channel.
-func (r *rolloutState) newerThan(s *rolloutState) bool {
-	if r.signed == s.signed && r.serial != 0 && s.serial != 0 && r.serial != s.serial {
-		return r.serial > s.serial
-	}
-	return r.order > s.order
+// outnumbers reports whether r's serial says that it is the newer one of two rollouts
+// of a channel. That of a signed rollout is an instant, and compares with no other.
+func (r *rolloutState) outnumbers(s *rolloutState) bool {
+	return r.signed == s.signed && s.serial != 0 && r.serial > s.serial
 }
 
 func (r *rolloutState) isExcused(i int) bool { return r.excused != nil && r.excused[i] }

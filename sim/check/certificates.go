@@ -19,10 +19,10 @@ type certificates struct {
 	refused map[uint64]wire.Code
 }
 
-// issuedTo names a certificate of a host by when it was issued.
+// issuedTo names a certificate of a host by its number. The instant at which it was
+// issued does not: a plane's clock that was set back may show one twice.
 type issuedTo struct {
-	host int
-	at   wire.Time
+	host, number int
 }
 
 // certificateFate is what became of a certificate.
@@ -51,7 +51,7 @@ func (c *certificates) faultBegan(e *world.Event) {
 		if !f.Hosts.Has(host) {
 			continue
 		}
-		key := issuedTo{host, w.NotBefore(host)}
+		key := issuedTo{host, w.Certificate(host)}
 		if c.fate[key] == nil {
 			c.fate[key] = new(certificateFate)
 		}
@@ -66,7 +66,7 @@ func (c *certificates) faultBegan(e *world.Event) {
 // judge says what a request has to be refused with now; OK if with nothing. A name
 // that is revoked is refused before one of an old CA, and S10 says which is.
 func (c *certificates) judge(w *world.World, m *world.Message) wire.Code {
-	fate := c.fate[issuedTo{m.Host(), m.NotBefore()}]
+	fate := c.fate[issuedTo{m.Host(), m.Certificate()}]
 	switch {
 	case fate == nil:
 		return wire.OK

@@ -24,6 +24,8 @@ type stateLine struct {
 	RolloutID    wire.RolloutID `json:"rollout_id"`
 	OpenedAt     time.Time      `json:"opened_at"`
 	SupersededBy wire.RolloutID `json:"superseded_by"`
+	Serial       wire.Serial    `json:"serial"`
+	Signed       bool           `json:"signed"`
 }
 
 // rolloutLines are the lines of one rollout and its records.
@@ -113,18 +115,31 @@ func (c *operators) finished(w *world.World, all []rolloutLines, o *rolloutLines
 			if rec.EndedAt.IsSet() && !rec.EndedAt.Before(before) {
 				return false, string(name) + " ended in it not long enough ago"
 			}
-		case !tookUpNewer(w, by, o, name):
-			return false, string(name) + " is " + rec.State.String() + " in it, and has taken up none of those that superseded it"
+		case !tookUpNewer(w, all, o, name):
+			return false, string(name) + " is " + rec.State.String() + " in it, and has taken up none that is newer"
 		}
 	}
 	return true, ""
 }
 
-// tookUpNewer reports whether a host has taken up a rollout that superseded another,
-// or that superseded that one.
-func tookUpNewer(w *world.World, by func(wire.RolloutID) *rolloutLines, o *rolloutLines, name wire.Hostname) bool {
-	for next := by(o.SupersededBy); next != nil; next = by(next.SupersededBy) {
-		if rec, there := w.Durable().Record(next.RolloutID, name); there && rec.State != wire.Pending {
+// tookUpNewer reports whether a host has taken up a newer rollout of the channel:
+// one that superseded another, or that superseded that one, or has a higher serial.
+func tookUpNewer(w *world.World, all []rolloutLines, o *rolloutLines, name wire.Hostname) bool {
+	superseders := make(map[wire.RolloutID]bool)
+	for next := o; next != nil && next.SupersededBy != ""; {
+		superseders[next.SupersededBy] = true
+		at := slices.IndexFunc(all, func(r rolloutLines) bool { return r.RolloutID == next.SupersededBy })
+		if next = nil; at >= 0 {
+			next = &all[at]
+		}
+	}
+	for i := range all {
+		r := &all[i]
+		newer := superseders[r.RolloutID] || r.RolloutID.Channel() == o.RolloutID.Channel() && r.Signed == o.Signed && o.Serial != 0 && r.Serial > o.Serial
+		if !newer {
+			continue
+		}
+		if rec, there := w.Durable().Record(r.RolloutID, name); there && rec.State != wire.Pending {
 			return true
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 // issued is what becomes of a certificate. Requests that are on their way have it too.
 type issued struct {
+	number    int       // of those that the host was given, from 0
 	notAfter  wire.Time // unset: never
 	untrusted bool
 }

@@ -263,5 +263,5 @@ func (h *hostNode) reissue(w *World) {
 	w.effect(scenario.EffectReissued)
 	// A certificate knows whole seconds only.
 	h.notBefore = wire.TimeOf(w.wallAt(w.plane.wallOffset).Std().Truncate(time.Second))
-	h.issued = new(issued)
+	h.issued = &issued{number: h.issued.number + 1}
 }

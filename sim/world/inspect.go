@@ -194,6 +194,10 @@ func (w *World) HostKind(n int) HostKind { return w.hosts[n-1].kind }
 // Identity is what the certificate of host number n, from 1, says.
 func (w *World) Identity(n int) *wire.Identity { return &w.hosts[n-1].identity }
 
+// Certificate is the number of host number n's certificate, among those that it was
+// given, from 0.
+func (w *World) Certificate(n int) int { return w.hosts[n-1].issued.number }
+
 // NotBefore is when the certificate of host number n, from 1, was issued.
 func (w *World) NotBefore(n int) wire.Time { return w.hosts[n-1].notBefore }
 

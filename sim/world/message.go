@@ -180,6 +180,15 @@ func (m *Message) fromFiles() bool { return m.FromManifests() || m.FromReleases(
 // Identity is what the certificate says that it came with.
 func (m *Message) Identity() *wire.Identity { return m.identity }
 
+// Certificate is the number of the sender's certificate, among those that the host was
+// given, from 0; 0 of a sender that is no host.
+func (m *Message) Certificate() int {
+	if m.issued == nil {
+		return 0
+	}
+	return m.issued.number
+}
+
 // NotBefore is when that certificate was issued.
 func (m *Message) NotBefore() wire.Time { return m.notBefore }
 
