@@ -187,16 +187,20 @@ const Sealed = 2
 
 // stepsPartly reports whether the next step may be one of several of an opening. Of
 // these only the last is an EventStepping and an EventStepDone, those of the input:
-// nothing of it is to be seen before.
+// nothing of it is to be seen before. One that is open already is opened in no step.
 func (p *planeNode) stepsPartly(in plane.Input) bool {
+	slices := func(m *wire.Manifest) bool {
+		open, _ := p.worker.Plane().Rollout(m.ID())
+		return len(m.Hosts) > p.cfg.Slice && open == nil
+	}
 	if next, is := p.worker.Input().(*plane.ContinueOpening); is {
 		return !next.Durable
 	}
 	switch in := in.(type) {
 	case *plane.OpenRollout:
-		return len(in.Manifest.Hosts) > p.cfg.Slice
+		return slices(&in.Manifest)
 	case *plane.FileManifest:
-		return len(in.Manifest.Hosts) > p.cfg.Slice
+		return slices(&in.Manifest)
 	}
 	return false
 }
