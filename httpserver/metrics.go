@@ -115,11 +115,7 @@ type metrics struct {
 	panics        prometheus.Counter
 	badManifests  prometheus.Gauge
 
-	releaseRefused, releaseSignedAt prometheus.Gauge
-	releaseRefusals                 map[string]prometheus.Counter // by reason
-
-	listRefused, listSignedAt prometheus.Gauge // of the signed revocations
-	listRefusals              map[string]prometheus.Counter
+	release, list verifiedMetrics // of releases, and of the signed revocations
 
 	// badCertificates are indexed by flaw; index 0 is unused.
 	badCertificates [wire.LeafFlawCount]prometheus.Counter
@@ -188,41 +184,41 @@ func newMetrics() *metrics {
 
 // newReleaseMetrics makes the metrics of releases.
 func (m *metrics) newReleaseMetrics() []prometheus.Collector {
-	m.releaseRefused = prometheus.NewGauge(prometheus.GaugeOpts{
+	m.release.refused = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "refrain_release_refused", Help: "1 if the releases directory has what is refused, until it changes.",
 	})
-	m.releaseSignedAt = prometheus.NewGauge(prometheus.GaugeOpts{
+	m.release.signedAt = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "refrain_release_signed_timestamp_seconds", Help: "When the release that is held was signed, in Unix time; 0 without one.",
 	})
 	refusals := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "refrain_release_refusals_total", Help: "Releases refused, by the reason of the first file at fault.",
 	}, []string{"reason"})
-	m.releaseRefusals = make(map[string]prometheus.Counter)
+	m.release.refusals = make(map[string]prometheus.Counter)
 	for _, reason := range []string{releaseUnreadable, releaseMissing, releaseUnexpected, releaseConflict, releaseSuperseded} {
-		m.releaseRefusals[reason] = refusals.WithLabelValues(reason)
+		m.release.refusals[reason] = refusals.WithLabelValues(reason)
 	}
 	for reason := artifact.Reason(1); int(reason) < artifact.ReasonCount; reason++ {
-		m.releaseRefusals[reason.String()] = refusals.WithLabelValues(reason.String())
+		m.release.refusals[reason.String()] = refusals.WithLabelValues(reason.String())
 	}
-	return append([]prometheus.Collector{m.releaseRefused, m.releaseSignedAt, refusals}, m.newListMetrics()...)
+	return append([]prometheus.Collector{m.release.refused, m.release.signedAt, refusals}, m.newListMetrics()...)
 }
 
 // newListMetrics makes those of the signed revocations.
 func (m *metrics) newListMetrics() []prometheus.Collector {
-	m.listRefused = prometheus.NewGauge(prometheus.GaugeOpts{
+	m.list.refused = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "refrain_revocations_refused", Help: "1 if the signed list of revocations is refused, until it changes.",
 	})
-	m.listSignedAt = prometheus.NewGauge(prometheus.GaugeOpts{
+	m.list.signedAt = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "refrain_revocations_signed_timestamp_seconds", Help: "When the list of revocations that is held was signed, in Unix time; 0 without one.",
 	})
 	refusals := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "refrain_revocations_refusals_total", Help: "Lists of revocations refused, by reason.",
 	}, []string{"reason"})
-	m.listRefusals = map[string]prometheus.Counter{releaseUnreadable: refusals.WithLabelValues(releaseUnreadable)}
+	m.list.refusals = map[string]prometheus.Counter{releaseUnreadable: refusals.WithLabelValues(releaseUnreadable)}
 	for reason := artifact.Reason(1); reason <= artifact.Older; reason++ {
-		m.listRefusals[reason.String()] = refusals.WithLabelValues(reason.String())
+		m.list.refusals[reason.String()] = refusals.WithLabelValues(reason.String())
 	}
-	return []prometheus.Collector{m.listRefused, m.listSignedAt, refusals}
+	return []prometheus.Collector{m.list.refused, m.list.signedAt, refusals}
 }
 
 // route returns the counters of a route, by class.

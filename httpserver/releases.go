@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"path/filepath"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -38,6 +38,7 @@ const (
 // one that is held stays until a newer one is good. Nothing of it is written anew.
 type releases struct {
 	opener
+	verifiedReport
 	dir, trust string
 	now        func() time.Time
 	held       atomic.Pointer[heldRelease]
@@ -47,17 +48,12 @@ type releases struct {
 	again  chan struct{}
 
 	// What follows is of scan alone.
-	files    map[string][]byte // of the release that is held
-	keys     []byte            // the trust file that it was verified with
-	reported string            // what was wrong at the last scan
-	given    uint64            // which plane was given it
-	opened   bool              // its rollouts were opened, or refused
+	files  map[string][]byte // of the release that is held
+	keys   []byte            // the trust file that it was verified with
+	given  uint64            // which plane was given it
+	opened bool              // its rollouts were opened, or refused
 
-	problem  atomic.Pointer[string] // of the last scan; nil if it was good
 	unopened atomic.Pointer[string] // a rollout of the release that is held; nil if there is none
-	refused  prometheus.Gauge
-	signedAt prometheus.Gauge
-	refusals map[string]prometheus.Counter // by reason
 }
 
 // heldRelease is a verified release. It does not change.
@@ -86,10 +82,11 @@ var (
 )
 
 func newReleases(cfg *Config, m *metrics, a *admission) *releases {
+	dir := filepath.Clean(cfg.ReleaseDir)
 	return &releases{
-		opener: opener{log: cfg.Logger, clock: cfg.Clock, admission: a, caller: releaseCaller},
-		dir:    filepath.Clean(cfg.ReleaseDir), trust: cfg.TrustFile, now: cfg.wall, again: make(chan struct{}, 1),
-		refused: m.releaseRefused, signedAt: m.releaseSignedAt, refusals: m.releaseRefusals,
+		opener:         opener{log: cfg.Logger, clock: cfg.Clock, admission: a, caller: releaseCaller},
+		verifiedReport: verifiedReport{verifiedMetrics: m.release, logger: cfg.Logger, line: "release refused; what was held stays", at: slog.String("dir", dir)},
+		dir:            dir, trust: cfg.TrustFile, now: cfg.wall, again: make(chan struct{}, 1),
 	}
 }
 
@@ -165,10 +162,9 @@ func (l *releases) judged(r *heldRelease, life uint64, outcome *wire.Outcome) {
 	l.log.Info("release taken up", "dir", l.dir, "signed_at", r.signedAt.String(), "files", len(r.files))
 	l.held.Store(r)
 	l.files, l.keys = r.read, r.keys
-	l.opened, l.reported = false, ""
+	l.opened = false
 	l.signedAt.Set(float64(r.signedAt.Std().Unix()))
-	l.refused.Set(0)
-	l.problem.Store(nil)
+	l.accept()
 	l.unopened.Store(nil)
 }
 
@@ -244,22 +240,6 @@ func (l *releases) read() (r *heldRelease, reason string, err error) {
 		add(string(id), releasefile.RolloutFile(id))
 	}
 	return r, "", nil
-}
-
-// refuse reports what is wrong with the directory: in the log and in the counter once
-// until it changes.
-func (l *releases) refuse(reason string, err error) {
-	text := err.Error()
-	l.refused.Set(1)
-	l.problem.Store(&text)
-	if l.reported == text {
-		return
-	}
-	l.reported = text
-	if counter := l.refusals[reason]; counter != nil {
-		counter.Inc()
-	}
-	l.log.Error("release refused; what was held stays", "dir", l.dir, "reason", reason, "error", text)
 }
 
 // check is what /readyz says. It is advisory: heartbeats and events go on.

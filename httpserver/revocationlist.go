@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -25,31 +23,27 @@ import (
 // also without the list, and the operators' revocations are in force beside it.
 type revocationList struct {
 	opener
+	verifiedReport
 	file, trust, suffix string
 	now                 func() time.Time
 
 	// What follows is of scan alone.
-	held     *artifact.Verified[artifact.Revocations]
-	text     []byte // the trust file that it was verified with
-	signed   artifact.Signed
-	reported string
-	applied  map[wire.CommonName]wire.Time // the plane has it
-
-	problem  atomic.Pointer[string] // nil if there is none
-	refused  prometheus.Gauge
-	signedAt prometheus.Gauge
-	refusals map[string]prometheus.Counter // by reason
+	held    *artifact.Verified[artifact.Revocations]
+	text    []byte // the trust file that it was verified with
+	signed  artifact.Signed
+	applied map[wire.CommonName]wire.Time // the plane has it
 }
 
 // revocationsWindow is how old a list may be when it is read; that of a release.
 const revocationsWindow = releaseWindow
 
 func newRevocationList(cfg *Config, m *metrics, a *admission) *revocationList {
+	file := filepath.Clean(cfg.RevocationsFile)
 	return &revocationList{
-		opener: opener{log: cfg.Logger, clock: cfg.Clock, admission: a, caller: revocationsCaller},
-		file:   filepath.Clean(cfg.RevocationsFile), trust: cfg.TrustFile, suffix: cfg.AgentCNSuffix, now: cfg.wall,
+		opener:         opener{log: cfg.Logger, clock: cfg.Clock, admission: a, caller: revocationsCaller},
+		verifiedReport: verifiedReport{verifiedMetrics: m.list, logger: cfg.Logger, line: "revocations refused; what was revoked stays so", at: slog.String("file", file)},
+		file:           file, trust: cfg.TrustFile, suffix: cfg.AgentCNSuffix, now: cfg.wall,
 		applied: make(map[wire.CommonName]wire.Time),
-		refused: m.listRefused, signedAt: m.listSignedAt, refusals: m.listRefusals,
 	}
 }
 
@@ -85,9 +79,7 @@ func (l *revocationList) scan(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	l.reported = ""
-	l.refused.Set(0)
-	l.problem.Store(nil)
+	l.accept()
 	if len(later) > 0 {
 		text := fmt.Sprintf("%s: the instants of %s are in the future by the plane's clock; they are revoked once it comes", l.file, strings.Join(later, ", "))
 		l.problem.Store(&text)
@@ -180,22 +172,6 @@ func escapeGlob(path string) string {
 
 func sameSigned(a, b *artifact.Signed) bool {
 	return bytes.Equal(a.Document, b.Document) && bytes.Equal(a.Signature, b.Signature) && slices.EqualFunc(a.Further, b.Further, bytes.Equal)
-}
-
-// refuse reports what is wrong with the list: in the log and in the counter once until
-// it changes.
-func (l *revocationList) refuse(reason string, err error) {
-	text := err.Error()
-	l.refused.Set(1)
-	l.problem.Store(&text)
-	if l.reported == text {
-		return
-	}
-	l.reported = text
-	if counter := l.refusals[reason]; counter != nil {
-		counter.Inc()
-	}
-	l.log.Error("revocations refused; what was revoked stays so", "file", l.file, "reason", reason, "error", text)
 }
 
 // check is what /readyz says. It is advisory.

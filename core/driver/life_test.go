@@ -184,7 +184,7 @@ func TestTake_SkipsWhatIsLate(t *testing.T) {
 	r.front.Expire(r.instant())
 	r.hear()
 	r.want(answered, wire.Timeout)
-	r.now = 6 * time.Second // nobody has looked for deadlines since
+	r.now = 6 * time.Second // no look at the deadlines since
 	if n := r.worker.Take(r.instant()); n != 3 {
 		t.Fatalf("%d inputs were taken, want 3", n)
 	}

@@ -82,9 +82,9 @@ func (w *Worker[T]) continues() bool {
 	return len(w.front.held) > 0 && w.openings.sealed == nil && (w.flying == nil || w.flying.opened == nil)
 }
 
-// sift skips the inputs of a new batch that are late already: nobody waits for
-// them, and stepping them would make those behind them late as well (PROTOCOL
-// G2, decision 043). It notes which openings the worker has begun with.
+// sift skips the inputs of a new batch that are late already: their callers have
+// been answered, or are now, and stepping them would make those behind them late as
+// well (PROTOCOL G2, decision 043). It notes which openings the worker has begun with.
 func (w *Worker[T]) sift(now wire.Instant) {
 	f := w.front
 	f.batch = slices.DeleteFunc(f.batch, func(taken gate.Taken[*Request[T]]) bool {

@@ -152,7 +152,7 @@ func (g *Gate[T]) Take(now time.Duration, limit int, dst []Taken[T]) []Taken[T] 
 func (g *Gate[T]) Settle(now time.Duration, ticket Ticket) (Disposal, Refusal) {
 	now = g.advance(now)
 	accepted := g.accepts(ticket)
-	caller, deadline, answered := g.finish(now, "Settle", ticket)
+	caller, deadline, answered := g.finish(now, "Settle", ticket, true)
 	g.stats.Settled++
 	switch {
 	case answered:
@@ -174,7 +174,7 @@ func (g *Gate[T]) Settle(now time.Duration, ticket Ticket) (Disposal, Refusal) {
 func (g *Gate[T]) Drop(now time.Duration, ticket Ticket) (Disposal, Refusal) {
 	now = g.advance(now)
 	accepted := g.accepts(ticket)
-	caller, deadline, answered := g.finish(now, "Drop", ticket)
+	caller, deadline, answered := g.finish(now, "Drop", ticket, true)
 	g.stats.Dropped++
 	switch {
 	case answered:
@@ -214,16 +214,9 @@ func (g *Gate[T]) late(now time.Duration, caller Caller, accepted bool) Refusal 
 // progress (PROTOCOL G7).
 func (g *Gate[T]) Progress(now time.Duration) { g.progress = g.advance(now) }
 
-// finish takes an input that the reducer has worked on out of the inbox.
-func (g *Gate[T]) finish(now time.Duration, call string, ticket Ticket) (caller Caller, deadline time.Duration, answered bool) {
-	if g.inbox.find(ticket) != nil {
-		g.drain.finish(now)
-	}
-	return g.leave(now, call, ticket)
-}
-
-// leave takes a taken input out of the inbox.
-func (g *Gate[T]) leave(now time.Duration, call string, ticket Ticket) (caller Caller, deadline time.Duration, answered bool) {
+// finish takes a taken input out of the inbox. One that the reducer has worked on
+// counts for the drain rate.
+func (g *Gate[T]) finish(now time.Duration, call string, ticket Ticket, worked bool) (caller Caller, deadline time.Duration, answered bool) {
 	s := g.inbox.find(ticket)
 	if s == nil {
 		panic(fmt.Sprintf("gate: %s of %s: no such input is inside", call, ticket))
@@ -232,6 +225,9 @@ func (g *Gate[T]) leave(now time.Duration, call string, ticket Ticket) (caller C
 		panic(fmt.Sprintf("gate: %s of %s: it was not taken", call, ticket))
 	}
 	caller, deadline, answered = s.caller, s.deadline, s.answered
+	if worked {
+		g.drain.finish(now)
+	}
 	g.progress = now
 	g.remove(now, ticket.slot)
 	return caller, deadline, answered
@@ -355,8 +351,8 @@ func (g *Gate[T]) State() State { return g.state }
 // Impaired reports whether, since it was last called or since the start,
 // requests of some host may have been refused through the plane's own fault: an
 // offer was refused since the gate was not started or closed, or since the
-// whole inbox was full; or a flush removed an input; or one was skipped. The plane credits such
-// time to its hosts (PROTOCOL L2). Refusals by the per-host cap do not count,
+// whole inbox was full; or a flush removed an input; or one was skipped. The plane
+// credits such time to its hosts (PROTOCOL L2). Refusals by the per-host cap do not count,
 // since otherwise one flooding host could switch off the liveness judgement of
 // all hosts; nor do those by the reserve, which lets heartbeats in while other
 // hosts replay.

@@ -22,7 +22,7 @@ func (g *Gate[T]) Late(now time.Duration, ticket Ticket) bool {
 // (see [Gate.Impaired]). The ticket is used up.
 func (g *Gate[T]) Skip(now time.Duration, ticket Ticket) (Disposal, Refusal) {
 	now = g.advance(now)
-	caller, deadline, answered := g.leave(now, "Skip", ticket)
+	caller, deadline, answered := g.finish(now, "Skip", ticket, false)
 	if !answered && now < deadline {
 		panic(fmt.Sprintf("gate: Skip of %s: its deadline is %s away", ticket, deadline-now))
 	}

@@ -58,7 +58,7 @@ func (r retakes) sorted() []recordRef {
 	})
 }
 
-// forget forgets a record that has moved on.
+// forgetRetake forgets a record that has moved on.
 func (p *Plane) forgetRetake(ref recordRef) {
 	delete(p.retakes, ref)
 	delete(p.restarted, ref)
