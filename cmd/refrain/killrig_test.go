@@ -311,7 +311,9 @@ func (k *killRig) load(f func()) {
 }
 
 // eachKill kills the process at a random moment under load and calls check,
-// killRounds times. It starts the process where it does not run.
+// killRounds times. It starts the process where it does not run. The moment counts
+// from the first event that is acknowledged: on a busy machine the hosts need longer
+// for their first connections than the process has to live.
 func (k *killRig) eachKill(check func(round int)) (rounds int) {
 	k.t.Helper()
 	rounds = killRounds(k.t)
@@ -319,8 +321,10 @@ func (k *killRig) eachKill(check func(round int)) (rounds int) {
 		if k.process == nil {
 			k.start()
 		}
+		before := k.count.Load()
 		k.load(func() {
-			time.Sleep(time.Duration(20+k.rand.IntN(300)) * time.Millisecond)
+			until(k.t, "an event is acknowledged", func() bool { return k.count.Load() > before })
+			time.Sleep(time.Duration(k.rand.IntN(300)) * time.Millisecond)
 			k.kill()
 		})
 		check(round)
