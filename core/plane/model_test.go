@@ -146,7 +146,7 @@ func (m *model) waits(channel wire.Channel) bool {
 func (m *model) undecided(in *plane.FileManifest) bool {
 	fresh := map[wire.RolloutID]wire.Serial{in.Manifest.ID(): in.Manifest.Serial}
 	for _, peer := range in.Peers {
-		if m.rollouts[peer.RolloutID] == nil && !m.older(in.Manifest.Channel, peer.Serial) {
+		if m.rollouts[peer.RolloutID] == nil && !m.outdated(in.Manifest.Channel, peer.Serial) {
 			fresh[peer.RolloutID] = peer.Serial
 		}
 	}
@@ -162,6 +162,20 @@ func (m *model) undecided(in *plane.FileManifest) bool {
 // older reports whether a serial is lower than that of the rollout in force.
 func (m *model) older(channel wire.Channel, serial wire.Serial) bool {
 	return m.has[channel] != "" && serial != 0 && serial < m.serial(m.has[channel])
+}
+
+// outdated reports whether a serial of the directory is lower than that of any
+// rollout of its channel that came without a signature, if one has the channel.
+func (m *model) outdated(channel wire.Channel, serial wire.Serial) bool {
+	if m.has[channel] == "" || serial == 0 {
+		return false
+	}
+	for id := range m.rollouts { // order-free: any of them
+		if id.Channel() == channel && !m.signed[id] && serial < m.serial(id) {
+			return true
+		}
+	}
+	return m.older(channel, serial)
 }
 
 func (m *model) serial(id wire.RolloutID) wire.Serial {
@@ -321,7 +335,7 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 			return m.openSigned(now.Wall, in.Manifest)
 		case m.waits(in.Manifest.Channel):
 			return m.open(now.Wall, in.Manifest, plane.Undecided)
-		case m.older(in.Manifest.Channel, in.Manifest.Serial):
+		case m.outdated(in.Manifest.Channel, in.Manifest.Serial):
 			return m.open(now.Wall, in.Manifest, plane.Behind)
 		case m.undecided(in):
 			return m.open(now.Wall, in.Manifest, plane.Undecided)

@@ -98,7 +98,7 @@ func (p *Plane) placeOf(in *FileManifest) Place {
 	switch m := &in.Manifest; {
 	case !in.Signed && p.undecided(m.Channel):
 		return Undecided
-	case p.behind(m, in.Signed):
+	case p.behind(m, in.Signed) || !in.Signed && p.outdated(m.Channel, m.Serial):
 		return Behind
 	case in.Signed: // who signs decides which one is the newest
 		return Takes
@@ -117,6 +117,22 @@ func (p *Plane) behind(m *wire.Manifest, signed bool) bool {
 	return r != nil && m.Serial != 0 && m.Serial < r.serial && (r.signed || !signed)
 }
 
+// outdated reports whether a serial of the directory is lower than that of a rollout
+// of the channel that was superseded, for instance by an operator who opened one
+// without a serial while the directory was read: the files that follow in it are not
+// newer than that one. Only what is in force can be in its way.
+func (p *Plane) outdated(channel wire.Channel, serial wire.Serial) bool {
+	if serial == 0 || p.inForce[channel] == nil {
+		return false
+	}
+	for _, r := range p.rollouts {
+		if r.id.Channel() == channel && !r.signed && serial < r.serial {
+			return true
+		}
+	}
+	return false
+}
+
 // ordered reports whether serials say which is the newest of a manifest and those
 // of its peers that are new to the plane as well and could take the channel.
 func (p *Plane) ordered(in *FileManifest) bool {
@@ -124,7 +140,8 @@ func (p *Plane) ordered(in *FileManifest) bool {
 	count := 1
 	for _, peer := range in.Peers {
 		_, retired := p.retired[peer.RolloutID]
-		if peer.RolloutID == id || retired || p.byID[peer.RolloutID] != nil || p.behind(&wire.Manifest{Channel: in.Manifest.Channel, Serial: peer.Serial}, false) {
+		if peer.RolloutID == id || retired || p.byID[peer.RolloutID] != nil ||
+			p.behind(&wire.Manifest{Channel: in.Manifest.Channel, Serial: peer.Serial}, false) || p.outdated(in.Manifest.Channel, peer.Serial) {
 			continue
 		}
 		serials[peer.Serial] = true

@@ -98,6 +98,7 @@ func (c *refusals) answered(e *world.Event) {
 			w.Violate("S6", "%v, is answered %v; want %s, since the reducer %s %s", m, code, orReply(want), finishedOr(was.dropped), left(w, was.deadline))
 		}
 	case code == wire.CertificateRevoked: // since the poll came: S10 says whether it is
+	case code == wire.CertificateExpired || code == wire.NoCertificate: // likewise, and S30
 	case code != wire.NoContent && !(code == wire.Closed && c.q.closing):
 		w.Violate("S6", "%v, which waits for work, is answered %v; want no_content, or closed in a shutdown", m, code)
 	}

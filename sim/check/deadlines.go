@@ -93,6 +93,7 @@ func (c *deadlines) waited(w *world.World, m *world.Message) {
 	switch {
 	case m.Outcome().Code == wire.Closed: // S6 says whether it may be
 	case m.Outcome().Code == wire.CertificateRevoked: // S10 does
+	case m.Outcome().Code == wire.CertificateExpired || m.Outcome().Code == wire.NoCertificate: // S30 does
 	case w.Now() > until && w.Now() > c.awake+time.Second && !c.suspended:
 		w.Violate("S5", "%v, is answered %v after the end of its wait; want an answer by then, %v after its arrival", m, w.Now()-until, m.Wait())
 	case w.Now() < until && !c.newer(m) && !c.q.prior.gone:

@@ -66,6 +66,17 @@ func (d *decisions) wait(o *openedRollout) {
 	}
 }
 
+// highest is the highest serial of a channel's rollouts that are known, signed ones
+// left out but for the one that has the channel.
+func (d *decisions) highest(channel wire.Channel, has *openedRollout) (serial wire.Serial) {
+	for _, o := range d.opened {
+		if o.channel == channel && (o == has || !d.signed[o]) {
+			serial = max(serial, o.manifest.Serial)
+		}
+	}
+	return serial
+}
+
 // placeOf says what gives a rollout of the directory its place.
 func (d *decisions) placeOf(in *plane.FileManifest) func(*decisions, *openedRollout) {
 	channel, has := in.Manifest.Channel, d.has(in.Manifest.Channel)
@@ -78,7 +89,7 @@ func (d *decisions) placeOf(in *plane.FileManifest) func(*decisions, *openedRoll
 			}
 		}
 	}
-	older := func(serial wire.Serial) bool { return has != nil && serial != 0 && serial < has.manifest.Serial }
+	older := func(serial wire.Serial) bool { return has != nil && serial != 0 && serial < d.highest(channel, has) }
 	fresh := map[wire.RolloutID]wire.Serial{in.Manifest.ID(): in.Manifest.Serial}
 	for _, peer := range in.Peers {
 		if d.find(peer.RolloutID) == nil && !older(peer.Serial) {

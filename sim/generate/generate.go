@@ -143,7 +143,13 @@ func drawSlice(s *scenario.Scenario, p Profile) {
 	}
 	s.Plane.Slice = 1 + r.IntN(3)
 	if r.Chance(300) && s.Fleet.Hosts < 20 { // more would never be served
-		s.Plane.Service = max(s.Plane.Service, r.Between(200*time.Millisecond, time.Second).Truncate(time.Millisecond))
+		slow := r.Between(200*time.Millisecond, time.Second).Truncate(time.Millisecond)
+		if herd := s.Fleet.Legacy + s.Fleet.Field; herd > 0 {
+			// Hosts that ignore Retry-After and have no jitter stay together once they
+			// are: whoever is last of them would be late at each round, for ever.
+			slow = min(slow, (s.Plane.ReplyTimeout / time.Duration(2*herd)).Truncate(time.Millisecond))
+		}
+		s.Plane.Service = max(s.Plane.Service, slow)
 	}
 }
 
