@@ -66,6 +66,15 @@ func (p *Plane) refuseEvent(in *Event, needs int, refusal wire.Outcome, out *Out
 // discard logs an event that is discarded, and answers 204. What would fill the disk
 // is counted only: while little is free, and beyond the host's budget.
 func (p *Plane) discard(in *Discarded, out *Output) {
+	if p.walking {
+		// It is no sign of its host: which hosts were heard is no durable state, and a
+		// plane that loads its rows instead does not know of it either (L1).
+		kept := *in
+		p.log(out, Entry{Input: &kept, Hostname: in.Hostname, RolloutID: in.RolloutID, Kind: "discarded", Outcome: "discarded"})
+		p.stats.Discarded++
+		reply(out, len(out.Entries), wire.Outcome{Code: wire.NoContent})
+		return
+	}
 	host := p.touch(in.Hostname, out)
 	if p.logsNothing() { // it may be possible to apply it later, with the record that becomes durable
 		p.withheld(out)
@@ -79,15 +88,13 @@ func (p *Plane) discard(in *Discarded, out *Output) {
 		Kind: NoticeDiscarded, Hostname: p.table.hosts[host].name, RolloutID: in.RolloutID, Seq: in.Seq,
 		Detail: wire.OrDash(string(in.Kind)) + ": " + string(in.Detail),
 	})
-	if !p.walking {
-		cost := p.cfg.EventBudget.cost(len(in.Event) + len(in.Detail))
-		used := max(d.fullAt-p.last.Mono, 0)
-		if p.scarce || used+cost > p.cfg.EventBudget.Per {
-			reply(out, dependsOn(out, in.Hostname), wire.Outcome{Code: wire.NoContent})
-			return
-		}
-		d.fullAt = p.last.Mono + used + cost
+	cost := p.cfg.EventBudget.cost(len(in.Event) + len(in.Detail))
+	used := max(d.fullAt-p.last.Mono, 0)
+	if p.scarce || used+cost > p.cfg.EventBudget.Per {
+		reply(out, dependsOn(out, in.Hostname), wire.Outcome{Code: wire.NoContent})
+		return
 	}
+	d.fullAt = p.last.Mono + used + cost
 	kept := *in
 	p.log(out, Entry{Input: &kept, Hostname: p.table.hosts[host].name, RolloutID: in.RolloutID, Kind: "discarded", Outcome: "discarded"})
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.NoContent})

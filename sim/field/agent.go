@@ -159,6 +159,10 @@ func (a *Agent) pollAnswered(in *agent.PollAnswered, out *agent.Output) {
 	a.poll, a.pollAt = 0, a.last.Mono
 	switch in.Status {
 	case 200:
+		if in.Dispatch.Hostname != a.cfg.Hostname { // as when its certificate is another host's
+			a.pollAt += retryPause
+			return
+		}
 		a.dispatched(&in.Dispatch, out)
 	case 204:
 	default:

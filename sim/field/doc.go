@@ -12,7 +12,8 @@
 //     one that failed.
 //   - Every snapshot of every answer overwrites what it knows of the rollout, the number
 //     of the last event included, and begins the probes anew.
-//   - One poll is always open; it asks again at once after 204 and 200, after 5 s else.
+//   - One poll is always open; it asks again at once after 204 and 200, after 5 s else,
+//     and after a dispatch that is for another host.
 //   - The queue is sent every 15 s and after each new event, in the order of numbers
 //     whatever the rollout, and stops at the first answer that is not 2xx.
 //   - Every 5 s it looks whether a rollout has soaked, or failed for 120 s.
