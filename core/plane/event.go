@@ -120,6 +120,7 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 	if from == wire.Pending {
 		p.offers.end(ref)
 	}
+	p.taken(ref)
 	r.counts[from]--
 	r.counts[rec.State]++
 	p.stats.Records[from]--

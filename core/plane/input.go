@@ -210,7 +210,7 @@ func (*Storage) isInput()          {}
 // Replies reports whether a step of the input makes a reply: exactly one.
 func Replies(in Input) bool {
 	switch in.(type) {
-	case *Confirm, *Started, *Tick, *Storage:
+	case *Confirm, *Offer, *Started, *Tick, *Storage:
 		return false
 	default:
 		return true

@@ -49,6 +49,8 @@ func TestEveryInputReadsBack(t *testing.T) {
 		&plane.Revoke{CommonName: "agent-h1.fleet", Also: "h1", Holder: plane.Holder{Judge: true, Hostname: "h1"}},
 		&plane.Revoke{CommonName: "operator-a.fleet", Holder: plane.Holder{Judge: true, Force: true, Seen: true}},
 		&plane.Confirm{Hostname: "h1", RolloutID: "a@b", Closure: "c1", At: at(1)},
+		&plane.Offer{Hostname: "h1", RolloutID: "a@b"},
+		&plane.Offer{Hostname: "h1", RolloutID: "a@b", Ended: true},
 		&plane.QueryHost{Hostname: "h1"},
 		&plane.QueryHosts{Limit: 7},
 		&plane.QueryHosts{After: "h1", Limit: plane.MaxLimit},

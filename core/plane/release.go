@@ -101,7 +101,7 @@ func (p *Plane) signedAhead(by wire.RolloutID) wire.RolloutID {
 // same reports whether a manifest is the one that is being opened.
 func (o *opening) same(m *wire.Manifest, sorted []wire.ManifestHost) bool {
 	opens := &o.in.Manifest.Policy
-	return m.Policy.OnHealthFailure == opens.OnHealthFailure && slices.Equal(m.Policy.Waves, opens.Waves) && slices.Equal(sorted, o.sorted)
+	return m.Policy.OnHealthFailure == opens.OnHealthFailure && slices.Equal(m.Policy.Waves, opens.Waves) && slices.Equal(sorted, o.sorted) && m.Gates.Equal(&o.in.Manifest.Gates)
 }
 
 // releaseHas reports whether the release that is held has a rollout.

@@ -15,6 +15,8 @@ type Manifest struct {
 	Serial Serial
 	Policy Policy
 	Hosts  []ManifestHost
+	// Gates hold back dispatches beside the waves; none by default.
+	Gates Gates
 }
 
 // Policy is how a rollout proceeds.
@@ -55,6 +57,7 @@ var ManifestSchema = Schema[Manifest]{
 		{"serial", Optional, func(m *Manifest) Value { return &m.Serial }},
 		{"policy", Required, func(m *Manifest) Value { return Nested[Policy]{&m.Policy, &PolicySchema} }},
 		{"hosts", Required, func(m *Manifest) Value { return List[ManifestHost]{&m.Hosts, &manifestHostSchema} }},
+		{"gates", Optional, func(m *Manifest) Value { return &m.Gates }},
 	},
 	Check: checkManifest,
 }
@@ -108,7 +111,13 @@ func checkManifest(m *Manifest) (field, problem string) {
 		}
 		first[h.Hostname] = i
 	}
-	return "", ""
+	return checkGates(m, func(name Hostname) (Count, bool) {
+		i, there := first[name]
+		if !there {
+			return 0, false
+		}
+		return m.Hosts[i].Wave, true
+	})
 }
 
 // hostField names a member of a manifest's host.

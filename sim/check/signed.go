@@ -128,7 +128,7 @@ func saysTheSame(a, b *wire.Manifest) bool {
 			return false
 		}
 	}
-	return len(one) == len(other) && a.Policy.OnHealthFailure == b.Policy.OnHealthFailure && slices.Equal(a.Policy.Waves, b.Policy.Waves)
+	return len(one) == len(other) && a.Policy.OnHealthFailure == b.Policy.OnHealthFailure && slices.Equal(a.Policy.Waves, b.Policy.Waves) && a.Gates.Equal(&b.Gates)
 }
 
 // offered judges a dispatch by the host's own line.

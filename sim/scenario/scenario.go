@@ -130,6 +130,7 @@ type Rollout struct {
 	// directory then, with the newest signed rollout of each other channel. Its serial
 	// is when that was signed.
 	Signed bool
+	Gates
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -197,6 +198,7 @@ func (s Scenario) Clone() Scenario {
 	for i := range s.Rollouts {
 		s.Rollouts[i].Waves = slices.Clone(s.Rollouts[i].Waves)
 		s.Rollouts[i].Sizes = slices.Clone(s.Rollouts[i].Sizes)
+		s.Rollouts[i].Gates = s.Rollouts[i].Gates.clone()
 	}
 	return s
 }

@@ -148,6 +148,7 @@ var rolloutSettings = []setting[Rollout]{
 			r.Signed = true
 			return nil
 		}},
+	budgetSetting, edgeSetting, channelEdgeSetting, complianceSetting,
 	{key: "policy", example: "halt|rollback-and-halt", about: "what a host does that fails",
 		print: func(r *Rollout) string { return r.Policy.String() },
 		parse: func(r *Rollout, s string) error {

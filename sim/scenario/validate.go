@@ -192,6 +192,9 @@ func (s *Scenario) checkManifest(r *Rollout) error {
 		if strings.HasPrefix(wrong.Field, "hosts[") {
 			key = "target"
 		}
+		if gate := gateKey(wrong.Field); gate != "" {
+			key = gate
+		}
 		return &keyError{key, fmt.Errorf("rollout %s: the server refuses its manifest with 422: %s %s", r.ID, wrong.Field, wrong.Problem)}
 	case err != nil:
 		return fmt.Errorf("rollout %s: the server refuses its manifest: %w", r.ID, err)
