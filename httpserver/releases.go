@@ -63,6 +63,8 @@ type heldRelease struct {
 	files map[string]*wire.File
 	// openings are what the plane opens its rollouts with.
 	openings []wire.Manifest
+	// ignored are edges that hold nothing back.
+	ignored []string
 
 	read map[string][]byte // the directory that it is of
 	keys []byte            // and the trust file
@@ -160,6 +162,11 @@ func (l *releases) judged(r *heldRelease, life uint64, outcome *wire.Outcome) {
 		return
 	}
 	l.log.Info("release taken up", "dir", l.dir, "signed_at", r.signedAt.String(), "files", len(r.files))
+	if was := l.held.Load(); was == nil || !slices.Equal(was.ignored, r.ignored) {
+		for _, edge := range r.ignored {
+			l.log.Warn("edge of the release ignored", "dir", l.dir, "edge", edge)
+		}
+	}
 	l.held.Store(r)
 	l.files, l.keys = r.read, r.keys
 	l.opened = false
@@ -228,7 +235,7 @@ func (l *releases) read() (r *heldRelease, reason string, err error) {
 		return nil, j.Files[i].Reason, errors.New(j.Files[i].Problem())
 	}
 	r = &heldRelease{
-		signedAt: j.Fleet.Doc.Meta.SignedAt, openings: j.Openings, files: make(map[string]*wire.File),
+		signedAt: j.Fleet.Doc.Meta.SignedAt, openings: j.Openings, ignored: j.Fleet.Doc.IgnoredEdges(), files: make(map[string]*wire.File),
 		read: files.Files, keys: text,
 	}
 	add := func(route, name string) {

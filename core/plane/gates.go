@@ -11,26 +11,35 @@ import (
 
 // Gates hold back the dispatches of a rollout beside its waves (PROTOCOL W). What
 // they decide follows from the records of all rollouts, so it is worked out anew after
-// each step that logged something, and kept by record.
+// each step that may have changed it, and kept by record.
 
 // gateIndex says for each record of a rollout which gates are about it.
 type gateIndex struct {
 	budgets map[int][]int           // by record: indexes of the budgets that list its host
 	edges   map[int][]wire.HostEdge // by record that waits
+	// hosts has the places of each budget's hosts in the plane's table, as far as it had
+	// them when it had so many; the index is made anew when it has more.
+	hosts [][]int32
+	known int
 }
 
 // gated reports whether a rollout has gates.
 func (r *rolloutState) gated() bool { return !r.gates.IsUnset() }
 
 // indexGates makes the index of a rollout whose records are there.
-func (r *rolloutState) indexGates() *gateIndex {
-	x := &gateIndex{budgets: make(map[int][]int), edges: make(map[int][]wire.HostEdge)}
+func (p *Plane) indexGates(r *rolloutState) *gateIndex {
+	x := &gateIndex{budgets: make(map[int][]int), edges: make(map[int][]wire.HostEdge), known: len(p.table.hosts)}
 	for k := range r.gates.Budgets {
+		var places []int32
 		for _, host := range r.gates.Budgets[k].Hosts {
 			if i, has := r.find(wire.Hostname(host)); has {
 				x.budgets[i] = append(x.budgets[i], k)
 			}
+			if at, known := p.table.find(wire.Hostname(host)); known {
+				places = append(places, int32(at))
+			}
 		}
+		x.hosts = append(x.hosts, places)
 	}
 	for _, e := range r.gates.Edges {
 		if i, has := r.find(e.Gated); has {
@@ -60,9 +69,9 @@ func (p *Plane) viewGates(r *rolloutState) *gateView {
 	}
 	for k := range r.gates.Budgets {
 		var flying []wire.Hostname
-		for _, name := range r.gates.Budgets[k].Hosts {
-			if at, known := p.table.find(wire.Hostname(name)); known && p.inFlight(&p.table.hosts[at]) {
-				flying = append(flying, wire.Hostname(name))
+		for _, at := range r.index.hosts[k] {
+			if h := &p.table.hosts[at]; p.inFlight(h) {
+				flying = append(flying, h.name)
 			}
 		}
 		v.inFlight = append(v.inFlight, flying)
@@ -95,7 +104,7 @@ func (p *Plane) blocks(r *rolloutState, i int, v *gateView) (b wire.Blocked) {
 	for _, k := range r.index.budgets[i] { // W2
 		budget, flying := &r.gates.Budgets[k], v.inFlight[k]
 		others := len(flying)
-		if slices.Contains(flying, rec.Hostname) {
+		if others >= int(budget.MaxInFlight) && slices.Contains(flying, rec.Hostname) {
 			others--
 		}
 		if others >= int(budget.MaxInFlight) {
@@ -224,6 +233,21 @@ func (p *Plane) flies(ref recordRef) bool {
 	}
 }
 
+// mayRegate reports whether an input may have changed what the gates hold back. An
+// event that moves no record and makes no probe fail or pass does not.
+func (p *Plane) mayRegate(in Input, logged bool) bool {
+	stirred := p.stirred
+	p.stirred = false
+	switch in.(type) {
+	case *Release:
+		return true
+	case *Event, *Discarded, *Heartbeat, *Poll, *Confirm, *Offer:
+		return stirred
+	default:
+		return logged
+	}
+}
+
 // regate works out anew what the gates hold back, and wakes the polls of the hosts
 // that they have let go.
 func (p *Plane) regate(out *Output) {
@@ -248,8 +272,8 @@ func (p *Plane) judgeGates(r *rolloutState) {
 	if !r.inForce() || r.halted() || r.counts[wire.Pending] == 0 {
 		return
 	}
-	if r.index == nil {
-		r.index = r.indexGates()
+	if r.index == nil || r.index.known != len(p.table.hosts) {
+		r.index = p.indexGates(r)
 	}
 	view := p.viewGates(r)
 	for i := range r.records {
@@ -272,6 +296,11 @@ type gateViews map[*rolloutState]*gateView
 // recordStatus is a record as an operator sees it.
 func (p *Plane) recordStatus(ref recordRef, views gateViews) wire.RecordStatus {
 	s := recordStatus(ref.record())
+	for i := range ref.rollout.pins {
+		if pin := &ref.rollout.pins[i]; pin.Hostname == s.Snapshot.Hostname {
+			s.Pin = pin.Pin
+		}
+	}
 	if r := ref.rollout; r.isBlocked(ref.index) {
 		if views[r] == nil {
 			views[r] = p.viewGates(r)

@@ -97,6 +97,7 @@ func (p *Plane) takeOffer(ref recordRef, in *Offer, out *Output) {
 	default:
 		return
 	}
+	p.stirred = true
 	out.changedRecord(ref)
 	p.log(out, Entry{Input: in, Hostname: rec.Hostname, RolloutID: r.id, Kind: in.kind(), Outcome: "applied"})
 }

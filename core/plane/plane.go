@@ -53,6 +53,7 @@ type Plane struct {
 	restarted   retakes // offers that are held back
 	given       retakes // when the offers of rollouts with gates were made last
 	gated       int     // rollouts with gates
+	stirred     bool    // what gates are judged by has changed in this step
 	discards    discards
 
 	opening *opening // a rollout that is opened in slices; nil if there is none
@@ -98,7 +99,7 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 	p.advanceClock(now, out)
 	logged, silent := p.logged, p.logsNothing()
 	p.take(in, out)
-	if _, release := in.(*Release); p.gated > 0 && (p.logged != logged || release) {
+	if p.gated > 0 && p.mayRegate(in, p.logged != logged) {
 		p.regate(out)
 	}
 	if p.gated > 0 && silent && !p.logsNothing() {

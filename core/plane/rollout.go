@@ -34,6 +34,7 @@ type rolloutState struct {
 	gates   wire.Gates
 	offered []bool
 	idle    []bool
+	pins    []wire.HostPin // shown only (W7)
 	// budgets has for each record when its event budget is full again, by the plane's
 	// monotonic clock. Nil until the first event; no durable state.
 	budgets []time.Duration
@@ -48,7 +49,7 @@ type rolloutState struct {
 	holding []int // by wave: hosts that hold back the next wave
 
 	// Derived from the gates; verified by Check. blocked is by record, nil if none is.
-	index         *gateIndex // never changes once it is made
+	index         *gateIndex // replaced, and never changed
 	blocked       []wire.Gate
 	blockedCounts wire.BlockedCounts
 }
@@ -60,6 +61,7 @@ func newRollout(m *wire.Manifest) *rolloutState {
 		serial:  m.Serial,
 		policy:  wire.Policy{OnHealthFailure: m.Policy.OnHealthFailure, Waves: slices.Clone(m.Policy.Waves)},
 		gates:   m.Gates,
+		pins:    m.Pins,
 		records: make([]rollout.Record, 0, len(m.Hosts)),
 		hosts:   make([]int32, 0, len(m.Hosts)),
 		holding: make([]int, len(m.Policy.Waves)),

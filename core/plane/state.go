@@ -32,6 +32,7 @@ type rolloutLine struct {
 	Held            wire.Flag
 	Hosts           wire.Count
 	Gates           wire.Gates
+	Pins            []wire.HostPin
 }
 
 var rolloutLineSchema = wire.Schema[rolloutLine]{Fields: []wire.Field[rolloutLine]{
@@ -48,13 +49,16 @@ var rolloutLineSchema = wire.Schema[rolloutLine]{Fields: []wire.Field[rolloutLin
 	{Name: "held", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.Held }},
 	{Name: "hosts", Presence: wire.Required, Of: func(l *rolloutLine) wire.Value { return &l.Hosts }},
 	{Name: "gates", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.Gates }},
+	{Name: "pins", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value {
+		return wire.List[wire.HostPin]{Items: &l.Pins, Schema: &wire.HostPinSchema}
+	}},
 }}
 
 func (r *rolloutState) line() rolloutLine {
 	return rolloutLine{
 		ID: r.id, OpenedAt: r.openedAt, Serial: r.serial, Signed: wire.Flag(r.signed), Policy: r.policy, WavesDispatched: wire.Count(r.wavesDispatched),
 		SupersededBy: r.supersededBy, HaltedBy: r.haltedBy, Held: wire.Flag(r.held), Hosts: wire.Count(len(r.records)),
-		Gates: r.gates,
+		Gates: r.gates, Pins: r.pins,
 	}
 }
 

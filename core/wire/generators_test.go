@@ -156,7 +156,11 @@ func drawManifest(t *rapid.T) wire.Manifest {
 		return wire.ManifestHost{Hostname: drawHostname(t), Wave: wire.Count(wave), TargetClosure: drawClosure(t)}
 	}), 1, 4, func(h wire.ManifestHost) wire.Hostname { return h.Hostname }).Draw(t, "hosts")
 	serial := wire.Serial(rapid.Uint64Range(0, uint64(wire.MaxSeq)).Draw(t, "serial"))
-	return wire.Manifest{Channel: channel, ChannelRef: drawRef(t, channel), Serial: serial, Policy: policy, Hosts: hosts, Gates: drawGates(t, hosts)}
+	var pins []wire.HostPin
+	if rapid.Bool().Draw(t, "pinned") {
+		pins = append(pins, wire.HostPin{Hostname: hosts[0].Hostname, Pin: drawPin(t)})
+	}
+	return wire.Manifest{Channel: channel, ChannelRef: drawRef(t, channel), Serial: serial, Policy: policy, Hosts: hosts, Gates: drawGates(t, hosts), Pins: pins}
 }
 
 // drawGates draws gates that fit these hosts, or any hosts without edges.
@@ -183,6 +187,10 @@ func drawGates(t *rapid.T, hosts []wire.ManifestHost) wire.Gates {
 	return g
 }
 
+func drawPin(t *rapid.T) wire.Pin {
+	return wire.Pin{Commit: drawName(t), Reason: drawOptional(t, drawText), ExpiresAt: drawOptional(t, drawTime)}
+}
+
 func drawBlocked(t *rapid.T) wire.Blocked {
 	return wire.Blocked{Gate: wire.Gate(rapid.IntRange(1, wire.GateCount-1).Draw(t, "gate")), By: drawName(t), Reason: drawText(t)}
 }
@@ -201,7 +209,7 @@ func drawRevocation(t *rapid.T) wire.Revocation {
 func drawRecordStatus(t *rapid.T) wire.RecordStatus {
 	return wire.RecordStatus{
 		Snapshot: drawSnapshot(t), Wave: drawCount(t), Synthesised: wire.Flag(rapid.Bool().Draw(t, "synthesised")),
-		EndedAt: drawOptional(t, drawTime), FailingProbes: drawList(t, 0, drawName), Blocked: drawOptional(t, drawBlocked),
+		EndedAt: drawOptional(t, drawTime), FailingProbes: drawList(t, 0, drawName), Blocked: drawOptional(t, drawBlocked), Pin: drawOptional(t, drawPin),
 	}
 }
 

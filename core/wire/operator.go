@@ -172,6 +172,8 @@ type RecordStatus struct {
 	FailingProbes Names
 	// Blocked says which gate holds the host's dispatch back, if one does (PROTOCOL W).
 	Blocked Blocked
+	// Pin is why the host's closure is of another commit, if it is (W7).
+	Pin Pin
 }
 
 // RecordStatusSchema describes [RecordStatus].
@@ -182,6 +184,7 @@ var RecordStatusSchema = Schema[RecordStatus]{Fields: []Field[RecordStatus]{
 	{"ended_at", Optional, func(r *RecordStatus) Value { return &r.EndedAt }},
 	{"failing_probes", Optional, func(r *RecordStatus) Value { return &r.FailingProbes }},
 	{"blocked", Optional, func(r *RecordStatus) Value { return &r.Blocked }},
+	{"pin", Optional, func(r *RecordStatus) Value { return &r.Pin }},
 }}
 
 // HostStatus is what an operator sees of a host (PROTOCOL R5).

@@ -17,6 +17,8 @@ type Manifest struct {
 	Hosts  []ManifestHost
 	// Gates hold back dispatches beside the waves; none by default.
 	Gates Gates
+	// Pins are shown, and decide nothing.
+	Pins []HostPin
 }
 
 // Policy is how a rollout proceeds.
@@ -58,6 +60,7 @@ var ManifestSchema = Schema[Manifest]{
 		{"policy", Required, func(m *Manifest) Value { return Nested[Policy]{&m.Policy, &PolicySchema} }},
 		{"hosts", Required, func(m *Manifest) Value { return List[ManifestHost]{&m.Hosts, &manifestHostSchema} }},
 		{"gates", Optional, func(m *Manifest) Value { return &m.Gates }},
+		{"pins", Optional, func(m *Manifest) Value { return List[HostPin]{&m.Pins, &HostPinSchema} }},
 	},
 	Check: checkManifest,
 }
@@ -110,6 +113,10 @@ func checkManifest(m *Manifest) (field, problem string) {
 			return hostField(i, "hostname"), fmt.Sprintf("%s is already hosts[%d]", h.Hostname, j)
 		}
 		first[h.Hostname] = i
+	}
+	has := func(name Hostname) bool { _, there := first[name]; return there }
+	if field, problem := checkPins(m, has); field != "" {
+		return field, problem
 	}
 	return checkGates(m, func(name Hostname) (Count, bool) {
 		i, there := first[name]
