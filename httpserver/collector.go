@@ -38,7 +38,7 @@ var (
 	descDuplicates    = describe("refrain_hosts_duplicate_identity", "Hosts in whose name two machines send heartbeats.")
 	descRecords       = describe("refrain_records", "Records by state.", "state")
 	descBlocked       = describe("refrain_hosts_blocked", "Hosts whose dispatch is held back, by the gate that does.", "gate")
-	descUnbacked      = describe("refrain_rollouts_unbacked", "Rollouts in force with hosts that are not offered them, since no release that is held says the same.")
+	descUnbacked      = describe("refrain_rollouts_unbacked", "Rollouts in force with hosts that are not offered them, since no release that is held says the same, or it is no longer fresh.")
 	descHeld          = describe("refrain_rollouts_held", "Rollouts that wait until an operator says which one of the channel is in force.")
 	descSuspicions    = describe("refrain_observer_suspicions_total", "Times the plane suspected itself instead of the fleet.")
 	descLinesDropped  = describe("refrain_log_lines_dropped_total", "Log lines lost: the log was not read, could not be written, or was too slow.")

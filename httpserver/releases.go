@@ -63,6 +63,8 @@ type heldRelease struct {
 	files map[string]*wire.File
 	// openings are what the plane opens its rollouts with.
 	openings []wire.Manifest
+	// fresh has until when they are offered.
+	fresh []plane.Freshness
 	// ignored are edges that hold nothing back.
 	ignored []string
 
@@ -145,7 +147,7 @@ func (l *releases) scan(ctx context.Context) {
 
 // input is what the plane is asked to take up.
 func (r *heldRelease) input() plane.Input {
-	in := &plane.Release{Manifests: r.openings}
+	in := &plane.Release{Manifests: r.openings, Fresh: r.fresh}
 	in.Prepare()
 	return in
 }
@@ -237,6 +239,11 @@ func (l *releases) read() (r *heldRelease, reason string, err error) {
 	r = &heldRelease{
 		signedAt: j.Fleet.Doc.Meta.SignedAt, openings: j.Openings, ignored: j.Fleet.Doc.IgnoredEdges(), files: make(map[string]*wire.File),
 		read: files.Files, keys: text,
+	}
+	for i := range j.Openings {
+		if until := artifact.FreshUntil(&j.Fleet.Doc, j.Openings[i].Channel); until.IsSet() {
+			r.fresh = append(r.fresh, plane.Freshness{RolloutID: j.Openings[i].ID(), Until: until})
+		}
 	}
 	add := func(route, name string) {
 		r.files[route] = &wire.File{Media: wire.MediaJSON, Bytes: files.Files[name]}

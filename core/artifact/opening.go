@@ -2,6 +2,7 @@ package artifact
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
 )
@@ -78,6 +79,17 @@ func Opening(fleet *Fleet, rollout *Rollout) (wire.Manifest, error) {
 		return m, &Refusal{Reason: WrongShape, Field: field, Detail: problem}
 	}
 	return m, nil
+}
+
+// FreshUntil is until when dispatches of a channel's rollout may be offered: the
+// channel's freshness window after the fleet was signed. It is unset if the channel has
+// none.
+func FreshUntil(fleet *Fleet, channel wire.Channel) wire.Time {
+	c := wire.Lookup(fleet.Channels, string(channel))
+	if c == nil || c.FreshMinutes == 0 {
+		return wire.Time{}
+	}
+	return fleet.Meta.SignedAt.Add(time.Duration(c.FreshMinutes) * time.Minute)
 }
 
 func waveField(channel wire.Channel, i int) string { return fmt.Sprintf("waves.%s[%d]", channel, i) }

@@ -21,6 +21,7 @@ func (p *Plane) Clone() *Plane {
 		revocations: maps.Clone(p.revocations),
 		retired:     maps.Clone(p.retired),
 		release:     slices.Clone(p.release),
+		freshUntil:  maps.Clone(p.freshUntil),
 		order:       hostOrder{sorted: slices.Clone(p.order.sorted), added: slices.Clone(p.order.added)},
 	}
 	for _, r := range p.rollouts {

@@ -300,3 +300,29 @@ func TestManifest_GatesThatNothingGetsThroughAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// PROTOCOL V6: a signed rollout is offered while its release is fresh, and its hosts are
+// woken when that was signed again.
+func TestRelease_IsOfferedWhileItIsFresh(t *testing.T) {
+	b := started(t)
+	m := manifest("stable@00ff", "h1=c2 h2=c2")
+	m.Serial = 7
+	release := func(until int) *plane.Release {
+		return &plane.Release{Manifests: []wire.Manifest{m}, Fresh: []plane.Freshness{{RolloutID: m.ID(), Until: at(until)}}}
+	}
+	b.want(wire.NoContent, release(60))
+	b.want(wire.Created, &plane.FileManifest{Manifest: m, Signed: true})
+	b.now = time.Minute
+	b.polls("h1", true) // the last instant
+	b.now++
+	b.polls("h2", false)
+	equal(t, "rollouts that are withheld", b.plane.Stats().Unbacked, 1)
+	restored, err := plane.Restore(plane.Config{}, b.plane.AppendState(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "restored", string(restored.AppendState(nil)), string(b.plane.AppendState(nil)))
+	b.want(wire.NoContent, release(600))
+	equal(t, "who is woken", fmt.Sprint(b.out.Wakes), "[h1 h2]")
+	b.polls("h2", true)
+}

@@ -50,6 +50,14 @@ var releaseSchema = wire.Schema[Release]{Fields: []wire.Field[Release]{
 	{Name: "manifests", Presence: wire.Required, Of: func(in *Release) wire.Value {
 		return wire.List[wire.Manifest]{Items: &in.Manifests, Schema: &wire.ManifestSchema}
 	}},
+	{Name: "fresh", Presence: wire.Optional, Of: func(in *Release) wire.Value {
+		return wire.List[Freshness]{Items: &in.Fresh, Schema: &freshnessSchema}
+	}},
+}}
+
+var freshnessSchema = wire.Schema[Freshness]{Fields: []wire.Field[Freshness]{
+	{Name: "rollout_id", Presence: wire.Required, Of: func(f *Freshness) wire.Value { return &f.RolloutID }},
+	{Name: "until", Presence: wire.Required, Of: func(f *Freshness) wire.Value { return &f.Until }},
 }}
 
 var peerSchema = wire.Schema[Peer]{Fields: []wire.Field[Peer]{

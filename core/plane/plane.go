@@ -44,8 +44,9 @@ type Plane struct {
 	quarantine  map[quarantineKey]wire.QuarantineEntry
 	revocations map[wire.CommonName]wire.Time
 	retired     map[wire.RolloutID]retiredLine
-	toReplay    map[recordRef]struct{} // see RequestReplays
-	release     []wire.RolloutID       // of the release that is held, by ID
+	toReplay    map[recordRef]struct{}       // see RequestReplays
+	release     []wire.RolloutID             // of the release that is held, by ID
+	freshUntil  map[wire.RolloutID]wire.Time // of those of them that do not stay fresh
 	offers      offers
 	senders     senders
 	replays     replays
@@ -208,7 +209,7 @@ type Stats struct {
 	// Held counts the rollouts that are held until an operator decides (R6).
 	Held int
 	// Unbacked counts the rollouts in force with hosts that are not offered them, since
-	// no release that is held says the same (V6, V7).
+	// no release that is held says the same, or it is no longer fresh (V6, V7).
 	Unbacked int
 	// Blocked counts the hosts whose dispatch a gate holds back (W).
 	Blocked wire.BlockedCounts

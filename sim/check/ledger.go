@@ -55,6 +55,8 @@ type ledger struct {
 	// says the same (PROTOCOL V6).
 	release map[wire.RolloutID]bool
 	backed  map[*openedRollout]bool
+	fresh   map[wire.RolloutID]wire.Time // until when those are offered that do not stay fresh
+	wall    func() wire.Time
 	// signedOnly: it offers no other (V7).
 	signedOnly bool
 	// readOnly: the plane was told that nothing can be made durable (PROTOCOL G9).
@@ -127,7 +129,7 @@ type recordCopy struct {
 func newLedger(s *Checks) *ledger {
 	w := s.World
 	n := w.Scenario().Fleet.Hosts
-	l := &ledger{hosts: make([][]*recordCopy, n+1), names: make([]wire.Hostname, n+1), looked: make([]uint64, n+1), turns: make([]uint8, n+1), offersOf: offersOf{given: make(map[*recordCopy]time.Duration)}, live: newDecisions(), durable: newDecisions(), signedOnly: w.Scenario().Plane.SignedOnly}
+	l := &ledger{hosts: make([][]*recordCopy, n+1), names: make([]wire.Hostname, n+1), looked: make([]uint64, n+1), turns: make([]uint8, n+1), offersOf: offersOf{given: make(map[*recordCopy]time.Duration)}, wall: w.PlaneWall, live: newDecisions(), durable: newDecisions(), signedOnly: w.Scenario().Plane.SignedOnly}
 	for i := 1; i <= n; i++ {
 		l.names[i] = scenario.HostName(i)
 	}
@@ -302,7 +304,7 @@ func (l *ledger) planeStarted(e *world.Event) {
 	l.readOnly, l.scarce = false, false // until the plane is told otherwise
 	l.sealing, l.sealed = false, nil
 	l.live = l.durable.clone()
-	l.release, l.backed = nil, nil
+	l.release, l.backed, l.fresh = nil, nil, nil
 	for i := range l.hosts {
 		l.hosts[i] = nil
 	}

@@ -105,7 +105,7 @@ func disagreement(w *world.World, n int, views []agent.View) string {
 // withheldUnsigned reports whether no release that the plane holds says the same as a
 // rollout that needs it (PROTOCOL V6, V7).
 func withheldUnsigned(w *world.World, s *wire.RolloutStatus) bool {
-	return !bool(s.Backed) && (bool(s.Signed) || w.Scenario().Plane.SignedOnly)
+	return (!bool(s.Backed) || w.Stale(s.RolloutID)) && (bool(s.Signed) || w.Scenario().Plane.SignedOnly)
 }
 
 // differ says in what the plane's record differs from the agent's own. An agent

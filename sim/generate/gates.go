@@ -2,6 +2,7 @@ package generate
 
 import (
 	"slices"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/sim/random"
@@ -44,6 +45,24 @@ func drawGates(s *scenario.Scenario, p Profile) {
 		if at := slices.Index(order, o.ID.Channel()); at > 0 && r.Chance(400) {
 			o.After = append(o.After, order[r.IntN(at)])
 		}
-		o.Compliance = r.Chance(500)
+		if o.Compliance = r.Chance(500); o.Compliance && r.Chance(500) {
+			failsLate(s, &r, o, hosts)
+		}
 	}
+}
+
+// failsLate has the first host of a rollout deferred, so that it lets the next wave go,
+// and boot into probes that fail, while the last host cannot ask: only then a probe of
+// an earlier wave holds anything back. Chance alone brings this about too seldom.
+func failsLate(s *scenario.Scenario, r *random.Stream, o *scenario.Rollout, hosts []int) {
+	if len(hosts) < 2 || len(o.Waves) < 2 {
+		return
+	}
+	one := func(n int) scenario.Hosts { return scenario.Hosts{First: n, Last: n} }
+	first, boots := one(hosts[0]), o.At+r.Between(time.Minute, 3*time.Minute).Truncate(time.Second)
+	s.Faults = append(s.Faults,
+		scenario.Fault{At: o.At, Kind: scenario.ActivationDefer, Hosts: first, For: time.Minute, Count: 1},
+		scenario.Fault{At: o.At, Kind: scenario.NetPartition, Hosts: one(hosts[len(hosts)-1]), For: r.Between(2*time.Minute, 6*time.Minute).Truncate(time.Second)},
+		scenario.Fault{At: boots, Kind: scenario.HostReboot, Hosts: first, For: 20 * time.Second},
+		scenario.Fault{At: boots + 10*time.Second, Kind: scenario.ProbeFail, Hosts: first, For: r.Between(30*time.Second, 4*time.Minute).Truncate(time.Second)})
 }

@@ -151,3 +151,35 @@ func split[T any](s string, parse func(string) (T, error)) (list []T, err error)
 	}
 	return list, nil
 }
+
+// renameGates gives the hosts in the gates of a line of a state their new names. Hosts
+// that a budget lists and the state does not know are left out: none of them is in
+// flight.
+func renameGates(line string, names map[wire.Hostname]wire.Hostname) string {
+	const member = `,"gates":{`
+	before, rest, has := strings.Cut(line, member)
+	if !has {
+		return line
+	}
+	var d wire.Decoder
+	var of StateRollout
+	_, doc, _ := strings.Cut(line, " ")
+	if err := wire.DecodeDocument(&d, &stateRolloutSchema, []byte(doc), &of); err != nil {
+		return line // Restore names what is wrong with it
+	}
+	old := string(of.Gates.AppendValue(nil))
+	for i := range of.Gates.Budgets {
+		var hosts wire.Names
+		for _, host := range of.Gates.Budgets[i].Hosts {
+			if name, known := names[wire.Hostname(host)]; known {
+				hosts = append(hosts, wire.Name(name))
+			}
+		}
+		of.Gates.Budgets[i].Hosts = hosts
+	}
+	for i := range of.Gates.Edges {
+		e := &of.Gates.Edges[i]
+		e.Gates, e.Gated = names[e.Gates], names[e.Gated]
+	}
+	return before + `,"gates":` + string(of.Gates.AppendValue(nil)) + strings.TrimPrefix(`{`+rest, old)
+}

@@ -47,7 +47,7 @@ var rules = []Rule{
 	{"S31", "what an agent is asked to send again it sends from the number on, in order and to the last event, each as soon as the one before is answered (PROTOCOL A2, A3)"},
 	{"S32", "no host of a disruption budget is offered a dispatch while as many others as it allows are in flight, from their offer on and over every rollout and restart; what a gate holds back soaks from its offer on (PROTOCOL W1, W2)"},
 	{"S33", "a host that waits for another one of its rollout is offered its dispatch only when that has converged, deferred, or failed and was excused (PROTOCOL W3)"},
-	{"S34", "a release is taken up as a whole or not at all, and not if it contradicts what is open or a signed rollout is ahead of it; a signed rollout is offered only while the release that is held has the host's own line with that closure (PROTOCOL V4 to V7)"},
+	{"S34", "a release is taken up as a whole or not at all, and not if it contradicts what is open or a signed rollout is ahead of it; a signed rollout is offered only while the release that is held is fresh and has the host's own line with that closure (PROTOCOL V4 to V7)"},
 	{"S37", "an event of a field agent is answered 204, or with what a retry heals; what is discarded changes no record, and is on the disk before its answer (PROTOCOL E12)"},
 	{"S38", "a field agent is told of a record only if it is Soaking, the host runs the target and the agent has probably forgotten it; a dispatch that it has taken up is offered to it again only after ten minutes without news (PROTOCOL H10, D4)"},
 	{"S39", "a field agent begins one switch for a dispatch that the plane knows to be taken up, and one rollback for a switch (PROTOCOL H10, D4)"},

@@ -130,6 +130,9 @@ type Rollout struct {
 	// directory then, with the newest signed rollout of each other channel. Its serial
 	// is when that was signed.
 	Signed bool
+	// Fresh is for how long it may be offered after its release was signed. Default 0: for
+	// ever.
+	Fresh time.Duration
 	Gates
 }
 

@@ -201,17 +201,19 @@ func StartFrom(p *plane.Plane, at wire.Time) (s Scenario, names []wire.Hostname,
 	slices.Sort(given)
 	ordered := make([]wire.Hostname, len(names))
 	replace := make([]string, 0, 6*len(names))
+	renamed := make(map[wire.Hostname]wire.Hostname, len(names))
 	for i, name := range names {
 		n, _ := HostNumber(given[i])
+		renamed[name] = given[i]
 		ordered[n-1] = name
 		for _, member := range []string{"hostname", "halted_by"} {
 			replace = append(replace, `"`+member+`":"`+string(name)+`"`, `"`+member+`":"`+string(given[i])+`"`)
 		}
 	}
 	// A quotation mark within a text is escaped, so only members match.
-	renamed := strings.NewReplacer(replace...).Replace(string(state))
-	for line := range strings.Lines(renamed) {
-		s.Start.State = append(s.Start.State, strings.TrimSuffix(line, "\n"))
+	text := strings.NewReplacer(replace...).Replace(string(state))
+	for line := range strings.Lines(text) {
+		s.Start.State = append(s.Start.State, renameGates(strings.TrimSuffix(line, "\n"), renamed))
 	}
 	filled := s.Filled()
 	if err := filled.Validate(); err != nil {
