@@ -37,7 +37,8 @@ var (
 	descHosts         = describe("refrain_hosts", "Known hosts.", "reachability")
 	descDuplicates    = describe("refrain_hosts_duplicate_identity", "Hosts in whose name two machines send heartbeats.")
 	descRecords       = describe("refrain_records", "Records by state.", "state")
-	descUnbacked      = describe("refrain_rollouts_unbacked", "Rollouts in force with hosts that are not offered them, since no release that is held says the same.")
+	descBlocked       = describe("refrain_hosts_blocked", "Hosts whose dispatch is held back, by the gate that does.", "gate")
+	descUnbacked      = describe("refrain_rollouts_unbacked", "Rollouts in force with hosts that are not offered them, since no release that is held says the same, or it is no longer fresh.")
 	descHeld          = describe("refrain_rollouts_held", "Rollouts that wait until an operator says which one of the channel is in force.")
 	descSuspicions    = describe("refrain_observer_suspicions_total", "Times the plane suspected itself instead of the fleet.")
 	descLinesDropped  = describe("refrain_log_lines_dropped_total", "Log lines lost: the log was not read, could not be written, or was too slow.")
@@ -49,7 +50,7 @@ var (
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descUnavailable, descInboxDepth, descInboxCapacity, descInboxOldest, descWedged, descPollsWaiting, descPollsPaced, descLateReplies, descSkipped, descReplaysAsked,
-		descReplaysPutOff, descReplays, descConfirmed, descEvents, descHosts, descDuplicates, descRecords, descHeld, descUnbacked, descSuspicions, descLogNumber,
+		descReplaysPutOff, descReplays, descConfirmed, descEvents, descHosts, descDuplicates, descRecords, descHeld, descBlocked, descUnbacked, descSuspicions, descLogNumber,
 		descLinesDropped, descLinesLeftOut,
 	} {
 		ch <- d
@@ -99,6 +100,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descRecords, float64(s.Records[state]), state.String())
 	}
 	gauge(descHeld, float64(s.Held))
+	for gate := wire.Gate(1); int(gate) < wire.GateCount; gate++ {
+		gauge(descBlocked, float64(s.Blocked[gate]), gate.String())
+	}
 	gauge(descUnbacked, float64(s.Unbacked))
 	counter(descSuspicions, s.Suspicions)
 	gauge(descLogNumber, float64(s.Logged))

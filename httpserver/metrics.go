@@ -98,7 +98,7 @@ func classOf(status int) statusClass {
 }
 
 // logKinds are the kinds of log entries that are not events.
-var logKinds = [...]wire.Name{"opened", "resumed", "chosen", "confirmed", "cleared", "revoked", "discarded"}
+var logKinds = [...]wire.Name{"opened", "resumed", "chosen", "confirmed", "cleared", "revoked", "discarded", "offered", "offer_ended"}
 
 // metrics are the server's own metrics. Every series exists from the start, at
 // zero, so that a rate over it is right from the first event on. No label has the
@@ -262,7 +262,7 @@ func (m *metrics) counts() plane.Stats {
 	total := sum(m.past, m.stats, 1)
 	total.HostsReachable, total.HostsUnreachable, total.HostsNeverSeen = m.stats.HostsReachable, m.stats.HostsUnreachable, m.stats.HostsNeverSeen
 	total.Records, total.Logged, total.Held = m.stats.Records, m.stats.Logged, m.stats.Held
-	total.Unbacked = m.stats.Unbacked
+	total.Unbacked, total.Blocked = m.stats.Unbacked, m.stats.Blocked
 	total.DuplicateIdentities = m.stats.DuplicateIdentities
 	total.ReplaysUnderWay = m.stats.ReplaysUnderWay
 	return total

@@ -63,6 +63,10 @@ type heldRelease struct {
 	files map[string]*wire.File
 	// openings are what the plane opens its rollouts with.
 	openings []wire.Manifest
+	// fresh has until when they are offered.
+	fresh []plane.Freshness
+	// ignored are edges that hold nothing back.
+	ignored []string
 
 	read map[string][]byte // the directory that it is of
 	keys []byte            // and the trust file
@@ -143,7 +147,7 @@ func (l *releases) scan(ctx context.Context) {
 
 // input is what the plane is asked to take up.
 func (r *heldRelease) input() plane.Input {
-	in := &plane.Release{Manifests: r.openings}
+	in := &plane.Release{Manifests: r.openings, Fresh: r.fresh}
 	in.Prepare()
 	return in
 }
@@ -160,6 +164,11 @@ func (l *releases) judged(r *heldRelease, life uint64, outcome *wire.Outcome) {
 		return
 	}
 	l.log.Info("release taken up", "dir", l.dir, "signed_at", r.signedAt.String(), "files", len(r.files))
+	if was := l.held.Load(); was == nil || !slices.Equal(was.ignored, r.ignored) {
+		for _, edge := range r.ignored {
+			l.log.Warn("edge of the release ignored", "dir", l.dir, "edge", edge)
+		}
+	}
 	l.held.Store(r)
 	l.files, l.keys = r.read, r.keys
 	l.opened = false
@@ -228,8 +237,13 @@ func (l *releases) read() (r *heldRelease, reason string, err error) {
 		return nil, j.Files[i].Reason, errors.New(j.Files[i].Problem())
 	}
 	r = &heldRelease{
-		signedAt: j.Fleet.Doc.Meta.SignedAt, openings: j.Openings, files: make(map[string]*wire.File),
+		signedAt: j.Fleet.Doc.Meta.SignedAt, openings: j.Openings, ignored: j.Fleet.Doc.IgnoredEdges(), files: make(map[string]*wire.File),
 		read: files.Files, keys: text,
+	}
+	for i := range j.Openings {
+		if until := artifact.FreshUntil(&j.Fleet.Doc, j.Openings[i].Channel); until.IsSet() {
+			r.fresh = append(r.fresh, plane.Freshness{RolloutID: j.Openings[i].ID(), Until: until})
+		}
 	}
 	add := func(route, name string) {
 		r.files[route] = &wire.File{Media: wire.MediaJSON, Bytes: files.Files[name]}

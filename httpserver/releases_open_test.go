@@ -82,6 +82,23 @@ func TestRelease_OpensItsRollouts(t *testing.T) {
 	}
 }
 
+// PROTOCOL V6: the freshness window of the channel, an hour here, ends the offers.
+func TestRelease_IsOfferedWhileItIsFresh(t *testing.T) {
+	r := newTestRelease(t)
+	r.write("00ff", testEpoch)
+	h := start(t, r.configure)
+	h.offers("h1", "stable@00ff")
+	h.clock.Set(testEpoch.Add(time.Hour + time.Second))
+	h.agent("h1").poll().want(t, wire.NoContent)
+	if got := h.metric("refrain_rollouts_unbacked"); got != 1 {
+		t.Errorf("%v rollouts are withheld; want 1", got)
+	}
+	at := h.clock.Now().Truncate(time.Second)
+	r.write("00ff", at)
+	h.takenUp(at)
+	h.offers("h1", "stable@00ff")
+}
+
 // A plane that is built again holds no release until it is given it.
 func TestRelease_APlaneThatIsBuiltAgainHoldsIt(t *testing.T) {
 	r := newTestRelease(t)

@@ -37,6 +37,7 @@ type verifiedRelease struct {
 	Hash      string             `json:"hash,omitempty"`
 	Host      *hostLine          `json:"host,omitempty"`
 	Files     []releasefile.File `json:"files"`
+	Notes     []string           `json:"notes,omitempty"` // edges that a plane ignores
 }
 
 // hostLine is what a release says of one host.
@@ -77,6 +78,7 @@ func (c *releaseVerifyCommand) Run(io stdio) error {
 	}
 	if j.Fleet != nil {
 		result.Commit, result.SignedAt, result.Hash = string(j.Fleet.Doc.Meta.Commit), j.Fleet.Doc.Meta.SignedAt.String(), j.Fleet.Hash.String()
+		result.Notes = j.Fleet.Doc.IgnoredEdges()
 	}
 	if c.Host != "" && j.Problems == 0 {
 		if result.Host, err = hostLineOf(j, c.Host); err != nil {
@@ -175,6 +177,9 @@ func (v *verifiedRelease) print(w io.Writer) error {
 		if f := &v.Files[i]; f.Reason != "" {
 			fmt.Fprintf(w, "\n%s\n  what to do: %s\n", f.Problem(), f.Remedy)
 		}
+	}
+	for _, note := range v.Notes {
+		fmt.Fprintf(w, "\nnote: ignored: %s\n", note)
 	}
 	return nil
 }

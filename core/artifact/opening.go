@@ -2,13 +2,14 @@ package artifact
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
 // Opening returns the manifest that a control plane opens a signed rollout with:
 // the hosts' own lines of the rollout, and the waves and the failure policy of its
-// channel in the fleet. The rollout fits the fleet already, see [Fits]. A channel
+// channel in the fleet, with its gates. The rollout fits the fleet already, see [Fits]. A channel
 // without waves has one, without a soak time.
 //
 // The manifest's serial is the instant at which the fleet was signed, in
@@ -16,7 +17,8 @@ import (
 // before, the one that was signed later is the newer.
 //
 // The error is a [*Refusal]. What is refused would never be over by the format's own
-// rules: hosts that no wave dispatches, and waves that have nothing to wait for.
+// rules: hosts that no wave dispatches, waves that have nothing to wait for, and edges
+// in a circle or against the waves.
 func Opening(fleet *Fleet, rollout *Rollout) (wire.Manifest, error) {
 	m := wire.Manifest{Channel: rollout.Channel, ChannelRef: rollout.Ref}
 	if err := CheckRolloutID(rollout.ID()); err != nil {
@@ -59,6 +61,9 @@ func Opening(fleet *Fleet, rollout *Rollout) (wire.Manifest, error) {
 				Detail: fmt.Sprintf("is %d; the fleet has %d waves for channel %s, numbered from 0", line.Wave, len(in), rollout.Channel)}
 		}
 		in[line.Wave]++
+		if host := wire.Lookup(fleet.Hosts, string(line.Hostname)); host != nil && host.Pin != nil {
+			m.Pins = append(m.Pins, wire.HostPin{Hostname: line.Hostname, Pin: wire.Pin{Commit: host.Pin.Commit, Reason: host.Pin.Reason, ExpiresAt: host.Pin.ExpiresAt}})
+		}
 		m.Hosts = append(m.Hosts, wire.ManifestHost{Hostname: line.Hostname, Wave: line.Wave, TargetClosure: line.Closure})
 	}
 	for i, hosts := range in {
@@ -67,10 +72,24 @@ func Opening(fleet *Fleet, rollout *Rollout) (wire.Manifest, error) {
 				Detail: fmt.Sprintf("is the first wave of no host of channel %s; want a host in each wave, or no such wave", rollout.Channel)}
 		}
 	}
+	if m.Gates, refusal = fleet.gatesOf(&m); refusal != nil {
+		return m, refusal
+	}
 	if field, problem := wire.ManifestSchema.Check(&m); field != "" {
 		return m, &Refusal{Reason: WrongShape, Field: field, Detail: problem}
 	}
 	return m, nil
+}
+
+// FreshUntil is until when dispatches of a channel's rollout may be offered: the
+// channel's freshness window after the fleet was signed. It is unset if the channel has
+// none.
+func FreshUntil(fleet *Fleet, channel wire.Channel) wire.Time {
+	c := wire.Lookup(fleet.Channels, string(channel))
+	if c == nil || c.FreshMinutes == 0 {
+		return wire.Time{}
+	}
+	return fleet.Meta.SignedAt.Add(time.Duration(c.FreshMinutes) * time.Minute)
 }
 
 func waveField(channel wire.Channel, i int) string { return fmt.Sprintf("waves.%s[%d]", channel, i) }

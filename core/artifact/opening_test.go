@@ -22,7 +22,10 @@ func TestOpening_HasWhatFleetAndRolloutSay(t *testing.T) {
 	const want = `{"channel":"stable","channel_ref":"0123456789abcdef0123456789abcdef01234567","serial":1767323045000000000,` +
 		`"policy":{"on_health_failure":"rollback-and-halt","waves":[{"soak_minutes":5},{"soak_minutes":10}]},` +
 		`"hosts":[{"hostname":"web-01","wave":0,"target_closure":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-nixos-system-web-01-1"},` +
-		`{"hostname":"web-02","wave":1,"target_closure":"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-nixos-system-web-02-1"}]}`
+		`{"hostname":"web-02","wave":1,"target_closure":"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-nixos-system-web-02-1"}],` +
+		`"gates":{"budgets":[{"name":"all","hosts":["web-01","web-02"],"max_in_flight":1}],` +
+		`"edges":[{"gates":"web-01","gated":"web-02","reason":"db first"}],"compliance":true},` +
+		`"pins":[{"hostname":"web-02","pin":{"commit":"f00dfeed","reason":"driver bug","expires_at":"2026-06-01T00:00:00Z"}}]}`
 	if text := string(got.AppendJSON(nil)); text != want {
 		t.Errorf("the opening is\n%s\nwant\n%s", text, want)
 	}
@@ -44,6 +47,10 @@ func TestOpening_RefusesWhatIsNeverOver(t *testing.T) {
 		{"a host in no wave", `{"hosts":["web-01"],"soakMinutes":5},{"hosts":["web-02"],"soakMinutes":10}`, `{"hosts":["web-01"],"soakMinutes":5}`, artifact.NoWave, "web-02"},
 		{"a host without a closure in a wave", `"closureHash":"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-nixos-system-web-02-1"`, `"closureHash":null`, artifact.NoClosure, "web-02"},
 		{"a host of another channel in a wave", `{"hosts":["web-02"],"soakMinutes":10}`, `{"hosts":["web-02"],"soakMinutes":10},{"hosts":["other"],"soakMinutes":1}`, artifact.WaveGap, "waves.stable[2]"},
+		{"an edge in a circle", `"edges":[`, `"edges":[{"gated":"web-02","gates":"web-02","reason":null},`, artifact.EdgeCircle, "web-02 waits for web-02"},
+		{"an edge against the waves", `"edges":[`, `"edges":[{"gated":"web-01","gates":"web-02","reason":null},`, artifact.EdgeAgainstWaves, "web-01 of wave 0 waits for web-02 of wave 1"},
+		{"an edge to a host that is not there", `"edges":[`, `"edges":[{"gated":"web-01","gates":"web-09","reason":null},`, 0, ""},
+		{"channels in a circle", `"channelEdges":[]`, `"channelEdges":[{"gated":"stable","gates":"stable","reason":null}]`, artifact.EdgeCircle, "stable waits for stable"},
 		{"an unknown policy", `"rolloutPolicy":"careful"`, `"rolloutPolicy":"other"`, artifact.NoPolicy, "other"},
 		{"no such channel", `"channels":{"stable":`, `"channels":{"beta":`, artifact.NoPolicy, "stable"},
 	} {

@@ -49,6 +49,10 @@ const (
 	NoWave
 	// WaveGap: a wave has no host.
 	WaveGap
+	// EdgeCircle: hosts, or channels, wait for each other.
+	EdgeCircle
+	// EdgeAgainstWaves: a host waits for one of a later wave.
+	EdgeAgainstWaves
 
 	// ReasonCount is one more than the last reason.
 	ReasonCount int = iota + 1
@@ -76,6 +80,8 @@ var reasons = [ReasonCount]struct{ word, remedy string }{
 	NoClosure:            {"no_closure", "build the host, or take it out of the waves, and sign the release again"},
 	NoWave:               {"no_wave", "put the host into a wave of its channel, and sign the release again"},
 	WaveGap:              {"wave_gap", "leave out the wave without hosts, and sign the release again"},
+	EdgeCircle:           {"edge_circle", "take one of these edges out of the fleet, and sign the release again"},
+	EdgeAgainstWaves:     {"edge_against_waves", "turn the edge round, or put its hosts into other waves, and sign the release again"},
 }
 
 // String returns the stable word of the reason, for metrics and alarms.

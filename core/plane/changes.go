@@ -142,7 +142,7 @@ func (p *Plane) appendRow(dst []byte, c Change) (document []byte, position int) 
 	case TableRecords:
 		if r := p.byID[wire.RolloutID(c.Key)]; r != nil {
 			if i, known := r.find(wire.Hostname(c.Sub)); known {
-				return recordLineSchema.Append(dst, &recordLine{r.records[i], wire.Flag(r.isExcused(i))}), 0
+				return recordLineSchema.Append(dst, r.recordLine(i)), 0
 			}
 		}
 	case TableQuarantine:

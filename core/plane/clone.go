@@ -12,7 +12,7 @@ import (
 // was made ([Stats]) begins anew.
 func (p *Plane) Clone() *Plane {
 	c := &Plane{
-		cfg: p.cfg, last: p.last, logged: p.logged, readOnly: p.readOnly, scarce: p.scarce, liveness: p.liveness,
+		cfg: p.cfg, gated: p.gated, last: p.last, logged: p.logged, readOnly: p.readOnly, scarce: p.scarce, liveness: p.liveness,
 		stats:       Stats{HostsUnreachable: p.stats.HostsUnreachable, HostsNeverSeen: p.stats.HostsNeverSeen, Records: p.stats.Records},
 		rollouts:    make([]*rolloutState, 0, len(p.rollouts)),
 		byID:        make(map[wire.RolloutID]*rolloutState, len(p.rollouts)),
@@ -21,6 +21,7 @@ func (p *Plane) Clone() *Plane {
 		revocations: maps.Clone(p.revocations),
 		retired:     maps.Clone(p.retired),
 		release:     slices.Clone(p.release),
+		freshUntil:  maps.Clone(p.freshUntil),
 		order:       hostOrder{sorted: slices.Clone(p.order.sorted), added: slices.Clone(p.order.added)},
 	}
 	for _, r := range p.rollouts {
@@ -41,6 +42,7 @@ func (p *Plane) Clone() *Plane {
 	c.offers = p.offers.clone(c.rollouts)
 	c.replays = p.replays.clone(c.rollouts)
 	c.retakes, c.restarted = p.retakes.clone(c.rollouts), p.restarted.clone(c.rollouts)
+	c.given = p.given.clone(c.rollouts)
 	c.discards = p.discards.clone()
 	return c
 }
@@ -53,6 +55,8 @@ func (r *rolloutState) clone() *rolloutState {
 		c.records[i].Probes = slices.Clone(c.records[i].Probes)
 	}
 	c.excused = slices.Clone(r.excused)
+	c.offered = slices.Clone(r.offered)
+	c.idle, c.blocked = slices.Clone(r.idle), slices.Clone(r.blocked)
 	c.budgets = slices.Clone(r.budgets)
 	c.holding = slices.Clone(r.holding)
 	return &c

@@ -34,6 +34,8 @@ var inputs = []struct {
 	{&plane.Revoke{CommonName: "operator-a.f", Holder: plane.Holder{Judge: true, Seen: true, Force: true}}, "revoke operator-a.f before=- judge seen force", true},
 	{&plane.QueryRevocations{}, "query-revocations", true},
 	{&plane.Confirm{Hostname: "h1", RolloutID: "stable@r1", Closure: "c2", At: at(1)}, "confirm h1 stable@r1 closure=c2 at=2026-01-01T00:00:01Z", false},
+	{&plane.Offer{Hostname: "h1", RolloutID: "stable@r1"}, "offered h1 stable@r1", false},
+	{&plane.Offer{Hostname: "h1", RolloutID: "stable@r1", Ended: true}, "offer_ended h1 stable@r1", false},
 	{&plane.Started{}, "started", false},
 	{&plane.Tick{}, "tick", false},
 	{&plane.Tick{Impaired: true}, "tick impaired", false},

@@ -58,7 +58,7 @@ func (p *Plane) next(h *host) (next recordRef) {
 		if _, held := p.restarted[ref]; held {
 			continue
 		}
-		if p.offered(ref.rollout, ref.record()) && !p.offers.has(ref) && (next.rollout == nil || ref.rollout.order < next.rollout.order) {
+		if p.offered(ref.rollout, ref.record()) && !p.offers.has(ref) && p.mayOffer(ref) && (next.rollout == nil || ref.rollout.order < next.rollout.order) {
 			next = ref
 		}
 	}
@@ -83,6 +83,7 @@ func (p *Plane) poll(in *Poll, out *Output) {
 	next := p.next(h)
 	if next.rollout != nil {
 		p.offers.add(next, p.last.Mono)
+		p.give(next, out)
 		if in.Dialect == wire.DialectField {
 			p.retake(next)
 		}

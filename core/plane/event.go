@@ -47,7 +47,7 @@ func (p *Plane) event(in *Event, out *Output) {
 			return
 		}
 	}
-	from, seq := rec.State, rec.LastEventSeq
+	from, seq, failed := rec.State, rec.LastEventSeq, fails(rec)
 	result := rec.ApplyAs(dialect, env.Event)
 	notice := Notice{Hostname: h.name, RolloutID: ref.rollout.id, Seq: env.Event.Seq, Detail: env.Event.Body.Kind().String()}
 	switch result.Outcome {
@@ -79,6 +79,7 @@ func (p *Plane) event(in *Event, out *Output) {
 		})
 		needs := len(out.Entries)
 		p.forgetRetake(ref) // the agent knows of it
+		p.stirred = p.stirred || fails(rec) != failed
 		p.moved(ref, from, out)
 		reply(out, needs, wire.Outcome{Code: wire.NoContent}) // E2
 	case rollout.Gap: // E6
@@ -116,10 +117,12 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 	if rec.State == from {
 		return
 	}
+	p.stirred = true
 	p.forgetRetake(ref)
 	if from == wire.Pending {
 		p.offers.end(ref)
 	}
+	p.taken(ref)
 	r.counts[from]--
 	r.counts[rec.State]++
 	p.stats.Records[from]--

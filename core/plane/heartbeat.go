@@ -28,6 +28,9 @@ func (p *Plane) heartbeat(in *Heartbeat, out *Output) {
 	if (req.RolloutID == "" || field) && v.active > 0 && !p.logsNothing() { // else a later one does
 		p.confirmActive(&p.table.hosts[i], in, out)
 	}
+	if p.gated > 0 && req.RolloutID == "" && !p.logsNothing() {
+		p.endOffers(&p.table.hosts[i], in, out)
+	}
 	answer := out.nextReply()
 	answer.Outcome.Code = wire.OK
 	answer.Outcome.Heartbeat.ReceivedAt = req.At

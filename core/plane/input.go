@@ -69,7 +69,16 @@ type Release struct {
 	// Manifests are those of its rollouts, one for a channel. The serial of each is
 	// when the release was signed.
 	Manifests []wire.Manifest
-	sorted    [][]wire.ManifestHost
+	// Fresh has until when dispatches of a rollout may be offered, by the plane's wall
+	// clock; one that it does not have is always fresh.
+	Fresh  []Freshness
+	sorted [][]wire.ManifestHost
+}
+
+// Freshness is until when a rollout of a release may be offered (PROTOCOL V6).
+type Freshness struct {
+	RolloutID wire.RolloutID
+	Until     wire.Time
 }
 
 // ContinueOpening goes on with the opening whose reply was Unfinished, see
@@ -210,7 +219,7 @@ func (*Storage) isInput()          {}
 // Replies reports whether a step of the input makes a reply: exactly one.
 func Replies(in Input) bool {
 	switch in.(type) {
-	case *Confirm, *Started, *Tick, *Storage:
+	case *Confirm, *Offer, *Started, *Tick, *Storage:
 		return false
 	default:
 		return true

@@ -50,6 +50,14 @@ var releaseSchema = wire.Schema[Release]{Fields: []wire.Field[Release]{
 	{Name: "manifests", Presence: wire.Required, Of: func(in *Release) wire.Value {
 		return wire.List[wire.Manifest]{Items: &in.Manifests, Schema: &wire.ManifestSchema}
 	}},
+	{Name: "fresh", Presence: wire.Optional, Of: func(in *Release) wire.Value {
+		return wire.List[Freshness]{Items: &in.Fresh, Schema: &freshnessSchema}
+	}},
+}}
+
+var freshnessSchema = wire.Schema[Freshness]{Fields: []wire.Field[Freshness]{
+	{Name: "rollout_id", Presence: wire.Required, Of: func(f *Freshness) wire.Value { return &f.RolloutID }},
+	{Name: "until", Presence: wire.Required, Of: func(f *Freshness) wire.Value { return &f.Until }},
 }}
 
 var peerSchema = wire.Schema[Peer]{Fields: []wire.Field[Peer]{
@@ -57,7 +65,7 @@ var peerSchema = wire.Schema[Peer]{Fields: []wire.Field[Peer]{
 	{Name: "serial", Presence: wire.Optional, Of: func(p *Peer) wire.Value { return &p.Serial }},
 }}
 
-// membersOf are the members of a document inside of an input, with room for two more.
+// membersOf are the members of a document inside of an input, with room for a few more.
 func membersOf[T, D any](schema *wire.Schema[D], of func(*T) *D) []wire.Field[T] {
 	fields := make([]wire.Field[T], 0, len(schema.Fields)+2)
 	for _, f := range schema.Fields {
@@ -157,6 +165,8 @@ func AppendInput(dst []byte, in Input) []byte {
 		return wire.AppendTagged(dst, "revoke", &revokeSchema, in)
 	case *Confirm:
 		return wire.AppendTagged(dst, "confirm", &confirmSchema, in)
+	case *Offer:
+		return wire.AppendTagged(dst, "offer", &offerSchema, in)
 	case *QueryHost:
 		return wire.AppendTagged(dst, "query_host", &queryHostSchema, in)
 	case *QueryHosts:
@@ -224,6 +234,9 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 	case "confirm":
 		in := new(Confirm)
 		return parsed(in, wire.DecodeDocument(d, &confirmSchema, doc, in))
+	case "offer":
+		in := new(Offer)
+		return parsed(in, wire.DecodeDocument(d, &offerSchema, doc, in))
 	case "query_host":
 		in := new(QueryHost)
 		return parsed(in, wire.DecodeDocument(d, &queryHostSchema, doc, in))
@@ -244,7 +257,7 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 		in := new(Storage)
 		return parsed(in, wire.DecodeDocument(d, &storageSchema, doc, in))
 	default:
-		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, discarded, poll, open, file, release, resume, choose, clear, revoke, confirm, query_…, started, tick or storage", word)
+		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, discarded, poll, open, file, release, resume, choose, clear, revoke, confirm, offer, query_…, started, tick or storage", word)
 	}
 }
 

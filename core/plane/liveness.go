@@ -70,6 +70,7 @@ func (p *Plane) started(now wire.Instant) {
 	p.forgetSenders()
 	p.startReplays()
 	p.forgetRelease()
+	p.startGiven()
 	p.stats.HostsUnreachable, p.stats.HostsNeverSeen = 0, 0
 	for i := range p.table.vitals {
 		v := &p.table.vitals[i]

@@ -229,6 +229,9 @@ func (p *Plane) admissible(in *OpenRollout) (wire.Outcome, bool) {
 		return wire.Refuse(wire.RolloutSuperseded, "channel_ref",
 			fmt.Sprintf("%s was superseded by %s and is retired; choose a new channel_ref", id, line.SupersededBy)), false
 	}
+	if circle := p.circleOf(m); circle != "" && !in.Signed && in.Place == Takes {
+		return wire.Refuse(wire.ManifestConflict, "gates.channel_edges", circle), false
+	}
 	if m.Serial == 0 || in.Place == Undecided {
 		return wire.Outcome{}, true
 	}
@@ -346,6 +349,9 @@ func (p *Plane) install(r *rolloutState) {
 // list makes a rollout the last of those that are known.
 func (p *Plane) list(r *rolloutState) {
 	r.order = len(p.rollouts)
+	if r.gated() {
+		p.gated++
+	}
 	p.rollouts = append(p.rollouts, r)
 	p.byID[r.id] = r
 	if r.inForce() {

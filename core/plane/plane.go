@@ -28,6 +28,8 @@ import (
 //	P10 no record has used more than its event budget
 //	P11 no more replays are under way than may be, none twice
 //	P12 a rollout that is backed is one of the release that is held
+//	P13 what the gates hold back is what judging them anew gives, and only what is
+//	   Pending and dispatched was offered
 type Plane struct {
 	cfg  Config
 	last wire.Instant
@@ -42,13 +44,17 @@ type Plane struct {
 	quarantine  map[quarantineKey]wire.QuarantineEntry
 	revocations map[wire.CommonName]wire.Time
 	retired     map[wire.RolloutID]retiredLine
-	toReplay    map[recordRef]struct{} // see RequestReplays
-	release     []wire.RolloutID       // of the release that is held, by ID
+	toReplay    map[recordRef]struct{}       // see RequestReplays
+	release     []wire.RolloutID             // of the release that is held, by ID
+	freshUntil  map[wire.RolloutID]wire.Time // of those of them that do not stay fresh
 	offers      offers
 	senders     senders
 	replays     replays
 	retakes     retakes
 	restarted   retakes // offers that are held back
+	given       retakes // when the offers of rollouts with gates were made last
+	gated       int     // rollouts with gates
+	stirred     bool    // what gates are judged by has changed in this step
 	discards    discards
 
 	opening *opening // a rollout that is opened in slices; nil if there is none
@@ -92,6 +98,18 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 		return
 	}
 	p.advanceClock(now, out)
+	logged, silent := p.logged, p.logsNothing()
+	p.take(in, out)
+	if p.gated > 0 && p.mayRegate(in, p.logged != logged) {
+		p.regate(out)
+	}
+	if p.gated > 0 && silent && !p.logsNothing() {
+		p.wakeGated(out)
+	}
+}
+
+// take carries out one input.
+func (p *Plane) take(in Input, out *Output) {
 	switch in := in.(type) {
 	case *Heartbeat:
 		p.heartbeat(in, out)
@@ -119,6 +137,8 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 		p.revoke(in, out)
 	case *Confirm:
 		p.confirmLogged(in, out)
+	case *Offer:
+		p.offerLogged(in, out)
 	case *QueryHost:
 		p.queryHost(in.Hostname, out)
 	case *QueryHosts:
@@ -189,8 +209,10 @@ type Stats struct {
 	// Held counts the rollouts that are held until an operator decides (R6).
 	Held int
 	// Unbacked counts the rollouts in force with hosts that are not offered them, since
-	// no release that is held says the same (V6, V7).
+	// no release that is held says the same, or it is no longer fresh (V6, V7).
 	Unbacked int
+	// Blocked counts the hosts whose dispatch a gate holds back (W).
+	Blocked wire.BlockedCounts
 	// Records counts records by state; index 0 is unused.
 	Records [wire.Reverted + 1]int
 	// Logged is the number of the last log entry.
@@ -221,6 +243,9 @@ func (p *Plane) Stats() Stats {
 	for _, r := range p.rollouts {
 		if r.held {
 			s.Held++
+		}
+		for gate, n := range r.blockedCounts {
+			s.Blocked[gate] += n
 		}
 		if r.inForce() && p.unbacked(r) && r.counts[wire.Pending] > 0 {
 			s.Unbacked++

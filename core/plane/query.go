@@ -53,7 +53,7 @@ func (p *Plane) queryHost(name wire.Hostname, out *Output) {
 		reply(out, len(out.Entries), wire.Refuse(wire.UnknownHost, "hostname", fmt.Sprintf("no host %s is known", name)))
 		return
 	}
-	status := p.hostStatus(i)
+	status := p.hostStatus(i, make(gateViews))
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: &status})
 }
 
@@ -67,9 +67,9 @@ func (p *Plane) queryHosts(q *QueryHosts, out *Output) {
 	if found {
 		start++
 	}
-	left := newRoom(q.Limit)
+	left, views := newRoom(q.Limit), make(gateViews)
 	for _, i := range sorted[start:] {
-		status := p.hostStatus(int(i))
+		status := p.hostStatus(int(i), views)
 		size := 256 // of a host without records
 		for j := range status.Records {
 			size += sizeOf(&status.Records[j])
@@ -83,7 +83,7 @@ func (p *Plane) queryHosts(q *QueryHosts, out *Output) {
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: page})
 }
 
-func (p *Plane) hostStatus(i int) wire.HostStatus {
+func (p *Plane) hostStatus(i int, views gateViews) wire.HostStatus {
 	h, v := &p.table.hosts[i], &p.table.vitals[i]
 	s := wire.HostStatus{
 		Hostname:        h.name,
@@ -97,7 +97,7 @@ func (p *Plane) hostStatus(i int) wire.HostStatus {
 	}
 	for _, ref := range h.records {
 		if !ref.rollout.staged {
-			s.Records = append(s.Records, recordStatus(ref.record()))
+			s.Records = append(s.Records, p.recordStatus(ref, views))
 		}
 	}
 	return s
@@ -119,9 +119,9 @@ func (p *Plane) queryRollout(q *QueryRollout, out *Output) {
 	if found {
 		start++
 	}
-	left := newRoom(q.Limit)
+	left, views := newRoom(q.Limit), make(gateViews)
 	for i := start; i < len(r.records); i++ {
-		status := recordStatus(&r.records[i])
+		status := p.recordStatus(recordRef{r, i}, views)
 		if !left.takes(sizeOf(&status)) {
 			s.Next = wire.Text(s.Hosts[len(s.Hosts)-1].Snapshot.Hostname)
 			break
@@ -200,7 +200,7 @@ func (p *Plane) Look(name wire.Hostname, dst []*rollout.Record) []*rollout.Recor
 // Host returns what an operator would be shown of a host, for onlookers.
 func (p *Plane) Host(name wire.Hostname) (wire.HostStatus, bool) {
 	if i, known := p.find(name); known {
-		return p.hostStatus(i), true
+		return p.hostStatus(i, make(gateViews)), true
 	}
 	return wire.HostStatus{}, false
 }

@@ -25,7 +25,16 @@ func (p *Plane) takeUpRelease(in *Release, out *Output) {
 			return
 		}
 	}
-	p.release = p.release[:0:0]
+	var stale []*rolloutState
+	for _, r := range p.rollouts {
+		if r.backed && p.unbacked(r) {
+			stale = append(stale, r)
+		}
+	}
+	p.release, p.freshUntil = p.release[:0:0], nil
+	for i := range in.Fresh {
+		p.keepFresh(in.Fresh[i].RolloutID, in.Fresh[i].Until)
+	}
 	for i := range in.Manifests {
 		p.release = append(p.release, in.Manifests[i].ID())
 	}
@@ -36,6 +45,9 @@ func (p *Plane) takeUpRelease(in *Release, out *Output) {
 		} else { // it was compared
 			p.back(r, out)
 		}
+	}
+	for _, r := range stale {
+		p.wakeOffered(r, out)
 	}
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.NoContent})
 }
@@ -101,7 +113,7 @@ func (p *Plane) signedAhead(by wire.RolloutID) wire.RolloutID {
 // same reports whether a manifest is the one that is being opened.
 func (o *opening) same(m *wire.Manifest, sorted []wire.ManifestHost) bool {
 	opens := &o.in.Manifest.Policy
-	return m.Policy.OnHealthFailure == opens.OnHealthFailure && slices.Equal(m.Policy.Waves, opens.Waves) && slices.Equal(sorted, o.sorted)
+	return m.Policy.OnHealthFailure == opens.OnHealthFailure && slices.Equal(m.Policy.Waves, opens.Waves) && slices.Equal(sorted, o.sorted) && m.Gates.Equal(&o.in.Manifest.Gates)
 }
 
 // releaseHas reports whether the release that is held has a rollout.
@@ -117,6 +129,11 @@ func (p *Plane) back(r *rolloutState, out *Output) {
 		return
 	}
 	r.backed = true
+	p.wakeOffered(r, out)
+}
+
+// wakeOffered wakes the polls of the hosts that a rollout is offered to.
+func (p *Plane) wakeOffered(r *rolloutState, out *Output) {
 	for i := range r.records {
 		if rec := &r.records[i]; p.offered(r, rec) {
 			out.Wakes = append(out.Wakes, rec.Hostname)
@@ -126,7 +143,7 @@ func (p *Plane) back(r *rolloutState, out *Output) {
 
 // forgetRelease is a start: the driver has verified no release yet.
 func (p *Plane) forgetRelease() {
-	p.release = nil
+	p.release, p.freshUntil = nil, nil
 	for _, r := range p.rollouts {
 		r.backed = false
 	}
@@ -135,25 +152,42 @@ func (p *Plane) forgetRelease() {
 // unbacked reports whether a rollout's dispatches are withheld because no release
 // that is held says the same (V6).
 func (p *Plane) unbacked(r *rolloutState) bool {
-	return !r.backed && (r.signed || p.cfg.SignedOnly)
+	return (!r.backed || p.stale(r)) && (r.signed || p.cfg.SignedOnly)
+}
+
+// stale reports whether the release that has a rollout was signed longer ago than the
+// freshness window of its channel. It is by the wall clock, as signatures are: the poll
+// that asks next notices it, and one that is signed again wakes the polls.
+func (p *Plane) stale(r *rolloutState) bool {
+	until, limited := p.freshUntil[r.id]
+	return limited && until.Before(p.last.Wall)
+}
+
+func (p *Plane) keepFresh(id wire.RolloutID, until wire.Time) {
+	if p.freshUntil == nil {
+		p.freshUntil = make(map[wire.RolloutID]wire.Time)
+	}
+	p.freshUntil[id] = until
 }
 
 // releaseLine is a rollout of the release that is held.
 type releaseLine struct {
-	RolloutID wire.RolloutID
-	Backed    wire.Flag
+	RolloutID  wire.RolloutID
+	Backed     wire.Flag
+	FreshUntil wire.Time
 }
 
 var releaseLineSchema = wire.Schema[releaseLine]{Fields: []wire.Field[releaseLine]{
 	{Name: "rollout_id", Presence: wire.Required, Of: func(l *releaseLine) wire.Value { return &l.RolloutID }},
 	{Name: "backed", Presence: wire.Optional, Of: func(l *releaseLine) wire.Value { return &l.Backed }},
+	{Name: "fresh_until", Presence: wire.Optional, Of: func(l *releaseLine) wire.Value { return &l.FreshUntil }},
 }}
 
 // appendRelease appends the lines of the release that is held, by ID.
 func (p *Plane) appendRelease(dst []byte) []byte {
 	for _, id := range p.release {
 		r := p.byID[id]
-		dst = wire.AppendLine(dst, "release", &releaseLineSchema, &releaseLine{id, wire.Flag(r != nil && r.backed)})
+		dst = wire.AppendLine(dst, "release", &releaseLineSchema, &releaseLine{id, wire.Flag(r != nil && r.backed), p.freshUntil[id]})
 	}
 	return dst
 }
@@ -163,6 +197,9 @@ func (p *Plane) restoreRelease(l *releaseLine) error {
 		return fmt.Errorf("the release has %s before %s; want each rollout once, by ID", p.release[last], l.RolloutID)
 	}
 	p.release = append(p.release, l.RolloutID)
+	if l.FreshUntil.IsSet() {
+		p.keepFresh(l.RolloutID, l.FreshUntil)
+	}
 	if r := p.byID[l.RolloutID]; r != nil {
 		r.backed = bool(l.Backed)
 	} else if l.Backed {

@@ -56,6 +56,7 @@ func (rd *Restorer) Plane() (*Plane, error) {
 	if rd.missing > 0 {
 		return nil, fmt.Errorf("%d records of %s are missing", rd.missing, rd.rollout.id)
 	}
+	rd.plane.regate(new(Output))
 	if err := rd.plane.Check(); err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
@@ -161,6 +162,12 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 			return err
 		}
 		return p.restoreOffer(&l)
+	case "given":
+		var l offerLine
+		if err := wire.DecodeDocument(&rd.decoder, &offerLineSchema, doc, &l); err != nil {
+			return err
+		}
+		return p.restoreGiven(&l)
 	case "budget":
 		var l budgetLine
 		if err := wire.DecodeDocument(&rd.decoder, &budgetLineSchema, doc, &l); err != nil {
@@ -198,7 +205,7 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 		}
 		p.replays.crowded, p.replays.round, p.replays.putOff = bool(l.Crowded), uint8(l.Round), time.Duration(l.PutOff)
 	default:
-		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay, release, opening, offer, budget, senders, replaying, replayround, retake or discards")
+		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay, release, opening, offer, budget, senders, replaying, replayround, retake, given or discards")
 	}
 	return nil
 }
@@ -213,7 +220,7 @@ func (rd *Restorer) readRollout(doc []byte) error {
 	}
 	rd.rollout = &rolloutState{
 		id: l.ID, openedAt: l.OpenedAt, serial: l.Serial, signed: bool(l.Signed), policy: l.Policy, wavesDispatched: int(l.WavesDispatched),
-		supersededBy: l.SupersededBy, haltedBy: l.HaltedBy, held: bool(l.Held),
+		supersededBy: l.SupersededBy, haltedBy: l.HaltedBy, held: bool(l.Held), gates: l.Gates, pins: l.Pins,
 	}
 	rd.missing = int(l.Hosts)
 	return nil
@@ -237,6 +244,17 @@ func (rd *Restorer) readRecord(doc []byte) error {
 			r.excused = make([]bool, len(r.records)+rd.missing)
 		}
 		r.excused[len(r.records)] = true
+	}
+	for _, mark := range []struct {
+		set  wire.Flag
+		list *[]bool
+	}{{l.Offered, &r.offered}, {l.Idle, &r.idle}} {
+		if mark.set {
+			if *mark.list == nil {
+				*mark.list = make([]bool, len(r.records)+rd.missing)
+			}
+			(*mark.list)[len(r.records)] = true
+		}
 	}
 	r.records = append(r.records, l.Record)
 	rd.missing--

@@ -27,6 +27,14 @@ type rolloutState struct {
 	// resuming: they no longer halt the rollout nor hold back a wave. Nil until
 	// the first resume.
 	excused []bool
+	// gates hold back dispatches beside the waves (W). offered marks Pending records whose
+	// dispatch was offered, if there are gates; nil until the first.
+	// idle marks Activating and Soaking ones of a superseded rollout whose host has nothing
+	// to do any more (W1); nil until the first.
+	gates   wire.Gates
+	offered []bool
+	idle    []bool
+	pins    []wire.HostPin // shown only (W7)
 	// budgets has for each record when its event budget is full again, by the plane's
 	// monotonic clock. Nil until the first event; no durable state.
 	budgets []time.Duration
@@ -39,6 +47,11 @@ type rolloutState struct {
 	// Derived from records and excused; verified by Check.
 	counts  [wire.Reverted + 1]int
 	holding []int // by wave: hosts that hold back the next wave
+
+	// Derived from the gates; verified by Check. blocked is by record, nil if none is.
+	index         *gateIndex // replaced, and never changed
+	blocked       []wire.Gate
+	blockedCounts wire.BlockedCounts
 }
 
 // newRollout makes the state of a manifest, without its records.
@@ -47,6 +60,8 @@ func newRollout(m *wire.Manifest) *rolloutState {
 		id:      m.ID(),
 		serial:  m.Serial,
 		policy:  wire.Policy{OnHealthFailure: m.Policy.OnHealthFailure, Waves: slices.Clone(m.Policy.Waves)},
+		gates:   m.Gates,
+		pins:    m.Pins,
 		records: make([]rollout.Record, 0, len(m.Hosts)),
 		hosts:   make([]int32, 0, len(m.Hosts)),
 		holding: make([]int, len(m.Policy.Waves)),
@@ -94,6 +109,9 @@ func (r *rolloutState) same(m *wire.Manifest, sorted []wire.ManifestHost, signed
 		return false
 	}
 	if m.Policy.OnHealthFailure != r.policy.OnHealthFailure || !slices.Equal(m.Policy.Waves, r.policy.Waves) || len(m.Hosts) != len(r.records) {
+		return false
+	}
+	if !r.gates.Equal(&m.Gates) && !(signed && r.gates.IsUnset()) { // an older version opened it without
 		return false
 	}
 	for i := range sorted {
@@ -183,6 +201,8 @@ func (r *rolloutState) status() *wire.RolloutStatus {
 		HaltedBy:        r.haltedBy,
 		Signed:          wire.Flag(r.signed),
 		Backed:          wire.Flag(r.backed),
+		Gates:           r.gates,
+		Blocked:         r.blockedCounts,
 	}
 	for _, state := range wire.States {
 		*s.Counts.Of(state) = wire.Count(r.counts[state])

@@ -31,6 +31,8 @@ type rolloutLine struct {
 	HaltedBy        wire.Hostname
 	Held            wire.Flag
 	Hosts           wire.Count
+	Gates           wire.Gates
+	Pins            []wire.HostPin
 }
 
 var rolloutLineSchema = wire.Schema[rolloutLine]{Fields: []wire.Field[rolloutLine]{
@@ -46,12 +48,17 @@ var rolloutLineSchema = wire.Schema[rolloutLine]{Fields: []wire.Field[rolloutLin
 	{Name: "halted_by", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.HaltedBy }},
 	{Name: "held", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.Held }},
 	{Name: "hosts", Presence: wire.Required, Of: func(l *rolloutLine) wire.Value { return &l.Hosts }},
+	{Name: "gates", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.Gates }},
+	{Name: "pins", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value {
+		return wire.List[wire.HostPin]{Items: &l.Pins, Schema: &wire.HostPinSchema}
+	}},
 }}
 
 func (r *rolloutState) line() rolloutLine {
 	return rolloutLine{
 		ID: r.id, OpenedAt: r.openedAt, Serial: r.serial, Signed: wire.Flag(r.signed), Policy: r.policy, WavesDispatched: wire.Count(r.wavesDispatched),
 		SupersededBy: r.supersededBy, HaltedBy: r.haltedBy, Held: wire.Flag(r.held), Hosts: wire.Count(len(r.records)),
+		Gates: r.gates, Pins: r.pins,
 	}
 }
 
@@ -59,6 +66,8 @@ func (r *rolloutState) line() rolloutLine {
 type recordLine struct {
 	Record  rollout.Record
 	Excused wire.Flag
+	Offered wire.Flag // it may have been taken up (W1)
+	Idle    wire.Flag // the host has nothing to do for it any more (W1)
 }
 
 var recordLineSchema = wire.Schema[recordLine]{Fields: []wire.Field[recordLine]{
@@ -66,7 +75,13 @@ var recordLineSchema = wire.Schema[recordLine]{Fields: []wire.Field[recordLine]{
 		return wire.Nested[rollout.Record]{Doc: &l.Record, Schema: &rollout.RecordSchema}
 	}},
 	{Name: "excused", Presence: wire.Optional, Of: func(l *recordLine) wire.Value { return &l.Excused }},
+	{Name: "offered", Presence: wire.Optional, Of: func(l *recordLine) wire.Value { return &l.Offered }},
+	{Name: "idle", Presence: wire.Optional, Of: func(l *recordLine) wire.Value { return &l.Idle }},
 }}
+
+func (r *rolloutState) recordLine(i int) *recordLine {
+	return &recordLine{r.records[i], wire.Flag(r.isExcused(i)), wire.Flag(r.isOffered(i)), wire.Flag(r.isIdle(i))}
+}
 
 // retiredLine is what is left of a rollout that was retired, see [Retire].
 type retiredLine struct{ ID, SupersededBy wire.RolloutID }
@@ -127,7 +142,7 @@ func (p *Plane) AppendDurable(dst []byte) []byte {
 		line := r.line()
 		dst = wire.AppendLine(dst, "rollout", &rolloutLineSchema, &line)
 		for i := range r.records {
-			dst = wire.AppendLine(dst, "record", &recordLineSchema, &recordLine{r.records[i], wire.Flag(r.isExcused(i))})
+			dst = wire.AppendLine(dst, "record", &recordLineSchema, r.recordLine(i))
 		}
 	}
 	for _, key := range p.quarantineKeys() {
@@ -166,5 +181,5 @@ func (p *Plane) AppendState(dst []byte) []byte {
 		dst = wire.AppendLine(dst, "opening", &openingLineSchema, p.opening.line())
 	}
 	dst = p.appendSenders(p.appendBudgets(p.appendOffers(dst)))
-	return p.appendDiscards(p.appendRetakes(dst))
+	return p.appendDiscards(p.appendGiven(p.appendRetakes(dst)))
 }

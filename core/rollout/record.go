@@ -50,7 +50,8 @@ type Record struct {
 	DispatchAckedAt       wire.Time
 	ActivationStartedAt   wire.Time
 	ActivationCompletedAt wire.Time
-	// SoakDueAt is the soak deadline of E1: DispatchedAt plus the soak time, or
+	// SoakDueAt is the soak deadline of E1: DispatchedAt plus the soak time (of a rollout
+	// with gates: when the dispatch was offered plus it), or
 	// ActivationCompletedAt plus it on a record that was never dispatched.
 	SoakDueAt wire.Time
 	// EndedAt is when the host converged, failed or reverted; a revert replaces
@@ -93,6 +94,14 @@ func (r *Record) Dispatch(at wire.Time) {
 	}
 	r.DispatchedAt = at
 	r.SoakDueAt = at.Add(r.Soak())
+}
+
+// Offer says that a poll of the host is answered with the dispatch, after a gate may
+// have held it back: the soak deadline counts from then (PROTOCOL W1).
+func (r *Record) Offer(at wire.Time) {
+	if r.State == wire.Pending && r.DispatchedAt.IsSet() {
+		r.SoakDueAt = at.Add(r.Soak())
+	}
 }
 
 // Drifted reports whether a host that says it runs closure has changed without

@@ -65,7 +65,7 @@ const (
 		`"targetClosure":"/nix/store/new","currentClosureAtDispatch":"/nix/store/old","currentClosure":"/nix/store/new",` +
 		`"dispatchedAt":"2026-01-31T12:00:00Z","dispatchAckedAt":"2026-01-31T12:00:01.5Z","activationStartedAt":"2026-01-31T12:00:02Z",` +
 		`"activationCompletedAt":"2026-01-31T12:01:00.000000001Z","soakDueAt":"2026-01-31T12:30:00Z","lastEventSeq":17}`
-	recordExample = `{"snapshot":` + snapshotExample + `,"wave":1,"synthesised":true,"ended_at":"2026-01-31T13:00:00Z","failing_probes":["http","disk"]}`
+	recordExample = `{"snapshot":` + snapshotExample + `,"wave":1,"synthesised":true,"ended_at":"2026-01-31T13:00:00Z","failing_probes":["http","disk"],"blocked":` + blockedExample + `,"pin":` + pinExample + `}`
 	policyExample = `{"on_health_failure":"rollback-and-halt","waves":[{"soak_minutes":5},{"soak_minutes":60}]}`
 )
 
@@ -75,7 +75,7 @@ var snapshotMayMiss = []string{
 }
 
 var recordMayMiss = slices.Concat(
-	[]string{"synthesised", "ended_at", "failing_probes"}, under("snapshot.", snapshotMayMiss))
+	[]string{"synthesised", "ended_at", "failing_probes", "blocked", "pin"}, under("pin.", pinMayMiss), under("snapshot.", snapshotMayMiss))
 
 // under puts a prefix before paths.
 func under(prefix string, paths []string) []string {
@@ -117,8 +117,21 @@ var documents = map[string]document{
 	"manifest": documentOf[wire.Manifest]{
 		schema: &wire.ManifestSchema,
 		full: `{"channel":"stable","channel_ref":"4f1c2a9","serial":9,"policy":` + policyExample + `,"hosts":[` +
-			`{"hostname":"web-17.eu","wave":0,"target_closure":"/nix/store/a"},{"hostname":"db-1","wave":1,"target_closure":"/nix/store/b"}]}`,
-		optional: []string{"serial"}, random: drawManifest,
+			`{"hostname":"web-17.eu","wave":0,"target_closure":"/nix/store/a"},{"hostname":"db-1","wave":1,"target_closure":"/nix/store/b"}],"gates":` + gatesExample + `,"pins":[{"hostname":"db-1","pin":` + pinExample + `}]}`,
+		optional: slices.Concat([]string{"serial", "gates", "pins"}, under("gates.", gatesMayMiss), under("pins[].pin.", pinMayMiss)), random: drawManifest,
+	},
+	"gates": documentOf[wire.Gates]{
+		schema: &wire.GatesSchema, full: gatesExample, optional: gatesMayMiss, random: func(t *rapid.T) wire.Gates { return drawGates(t, nil) },
+	},
+	"pin": documentOf[wire.Pin]{
+		schema: &wire.PinSchema, full: pinExample, optional: pinMayMiss, random: drawPin,
+	},
+	"host-pin": documentOf[wire.HostPin]{
+		schema: &wire.HostPinSchema, full: `{"hostname":"db-1","pin":` + pinExample + `}`, optional: under("pin.", pinMayMiss),
+		random: func(t *rapid.T) wire.HostPin { return wire.HostPin{Hostname: drawHostname(t), Pin: drawPin(t)} },
+	},
+	"blocked": documentOf[wire.Blocked]{
+		schema: &wire.BlockedSchema, full: blockedExample, random: drawBlocked,
 	},
 	"quarantine": documentOf[wire.QuarantineEntry]{
 		schema:   &wire.QuarantineEntrySchema,
@@ -168,8 +181,8 @@ var documents = map[string]document{
 		schema: &wire.RolloutStatusSchema,
 		full: `{"rollout_id":"stable@4f1c2a9","state":"Halted","opened_at":"2026-01-31T12:00:00Z","waves_dispatched":1,"policy":` + policyExample + `,` +
 			`"counts":{"pending":1,"activating":2,"deferred":3,"soaking":4,"converged":5,"failed":6,"reverted":7},` +
-			`"superseded_by":"stable@next","halted_by":"web-17.eu","signed":true,"backed":true,"hosts":[` + recordExample + `],"next":"web-17.eu"}`,
-		optional: slices.Concat([]string{"superseded_by", "halted_by", "signed", "backed", "hosts", "next"}, under("hosts[].", recordMayMiss)),
+			`"superseded_by":"stable@next","halted_by":"web-17.eu","signed":true,"backed":true,"gates":` + gatesExample + `,"blocked":{"channel_edge":1,"host_edge":2,"compliance":3,"budget":4},"hosts":[` + recordExample + `],"next":"web-17.eu"}`,
+		optional: slices.Concat([]string{"superseded_by", "halted_by", "signed", "backed", "gates", "blocked", "hosts", "next"}, under("gates.", gatesMayMiss), under("hosts[].", recordMayMiss)),
 		random:   drawRolloutStatus,
 	},
 	"record": documentOf[wire.RecordStatus]{
@@ -200,6 +213,18 @@ var documents = map[string]document{
 		random:   drawProblem,
 	},
 }
+
+const gatesExample = `{"budgets":[{"name":"all","hosts":["web-17.eu","db-1"],"max_in_flight":1}],` +
+	`"edges":[{"gates":"web-17.eu","gated":"db-1","reason":"the schema comes first"}],` +
+	`"channel_edges":[{"gates":"canary","reason":"try it first"}],"compliance":true}`
+
+var gatesMayMiss = []string{"budgets", "edges", "edges[].reason", "channel_edges", "channel_edges[].reason", "compliance"}
+
+const pinExample = `{"commit":"f00dfeed","reason":"driver bug","expires_at":"2026-06-01T00:00:00Z"}`
+
+var pinMayMiss = []string{"reason", "expires_at"}
+
+const blockedExample = `{"gate":"budget","by":"all","reason":"1 hosts are in flight, and 1 may be: web-17.eu"}`
 
 const discardExample = `{"count":3,"last_at":"2026-01-31T12:00:00Z","rollout_id":"stable@4f1c2a9","kind":"Converged","reason":"gap"}`
 

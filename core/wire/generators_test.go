@@ -156,7 +156,43 @@ func drawManifest(t *rapid.T) wire.Manifest {
 		return wire.ManifestHost{Hostname: drawHostname(t), Wave: wire.Count(wave), TargetClosure: drawClosure(t)}
 	}), 1, 4, func(h wire.ManifestHost) wire.Hostname { return h.Hostname }).Draw(t, "hosts")
 	serial := wire.Serial(rapid.Uint64Range(0, uint64(wire.MaxSeq)).Draw(t, "serial"))
-	return wire.Manifest{Channel: channel, ChannelRef: drawRef(t, channel), Serial: serial, Policy: policy, Hosts: hosts}
+	var pins []wire.HostPin
+	if rapid.Bool().Draw(t, "pinned") {
+		pins = append(pins, wire.HostPin{Hostname: hosts[0].Hostname, Pin: drawPin(t)})
+	}
+	return wire.Manifest{Channel: channel, ChannelRef: drawRef(t, channel), Serial: serial, Policy: policy, Hosts: hosts, Gates: drawGates(t, hosts), Pins: pins}
+}
+
+// drawGates draws gates that fit these hosts, or any hosts without edges.
+func drawGates(t *rapid.T, hosts []wire.ManifestHost) wire.Gates {
+	var g wire.Gates
+	for i := range rapid.IntRange(0, 2).Draw(t, "budgets") {
+		g.Budgets = append(g.Budgets, wire.DisruptionBudget{
+			Name: wire.Name("b" + string(rune('0'+i))), MaxInFlight: drawCount(t),
+			Hosts: rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) wire.Name { return wire.Name(drawHostname(t)) }), 0, 3, rapid.ID[wire.Name]).Draw(t, "of"),
+		})
+		if len(g.Budgets[i].Hosts) == 0 {
+			g.Budgets[i].Hosts = nil
+		}
+	}
+	for i := range max(0, len(hosts)-1) {
+		if hosts[i].Wave <= hosts[i+1].Wave && rapid.Bool().Draw(t, "edge") {
+			g.Edges = append(g.Edges, wire.HostEdge{Gates: hosts[i].Hostname, Gated: hosts[i+1].Hostname, Reason: drawOptional(t, drawText)})
+		}
+	}
+	for i := range rapid.IntRange(0, 2).Draw(t, "channels") {
+		g.ChannelEdges = append(g.ChannelEdges, wire.ChannelEdge{Gates: wire.Channel("before/" + string(rune('0'+i))), Reason: drawOptional(t, drawText)})
+	}
+	g.Compliance = wire.Flag(rapid.Bool().Draw(t, "compliance"))
+	return g
+}
+
+func drawPin(t *rapid.T) wire.Pin {
+	return wire.Pin{Commit: drawName(t), Reason: drawOptional(t, drawText), ExpiresAt: drawOptional(t, drawTime)}
+}
+
+func drawBlocked(t *rapid.T) wire.Blocked {
+	return wire.Blocked{Gate: wire.Gate(rapid.IntRange(1, wire.GateCount-1).Draw(t, "gate")), By: drawName(t), Reason: drawText(t)}
 }
 
 func drawQuarantineEntry(t *rapid.T) wire.QuarantineEntry {
@@ -173,7 +209,7 @@ func drawRevocation(t *rapid.T) wire.Revocation {
 func drawRecordStatus(t *rapid.T) wire.RecordStatus {
 	return wire.RecordStatus{
 		Snapshot: drawSnapshot(t), Wave: drawCount(t), Synthesised: wire.Flag(rapid.Bool().Draw(t, "synthesised")),
-		EndedAt: drawOptional(t, drawTime), FailingProbes: drawList(t, 0, drawName),
+		EndedAt: drawOptional(t, drawTime), FailingProbes: drawList(t, 0, drawName), Blocked: drawOptional(t, drawBlocked), Pin: drawOptional(t, drawPin),
 	}
 }
 
@@ -187,6 +223,12 @@ func drawRolloutStatus(t *rapid.T) wire.RolloutStatus {
 	}
 	for _, state := range wire.States {
 		*status.Counts.Of(state) = drawCount(t)
+	}
+	status.Gates = drawGates(t, nil)
+	if rapid.Bool().Draw(t, "blocked") {
+		for gate := 1; gate < wire.GateCount; gate++ {
+			status.Blocked[gate] = drawCount(t)
+		}
 	}
 	return status
 }

@@ -104,6 +104,10 @@ type RolloutStatus struct {
 	// Signed says that it was opened from a signed release (V5), Backed that the
 	// release that the plane holds says the same (V6).
 	Signed, Backed Flag
+	// Gates are what holds back its dispatches beside the waves, Blocked counts the hosts
+	// that they hold back now (PROTOCOL W).
+	Gates   Gates
+	Blocked BlockedCounts
 	// Hosts has the rollout's hosts, paged, in the answer for one rollout.
 	Hosts []RecordStatus
 	// Next is the value of after for the next page of Hosts.
@@ -145,6 +149,8 @@ var RolloutStatusSchema = Schema[RolloutStatus]{Fields: []Field[RolloutStatus]{
 	{"halted_by", Optional, func(r *RolloutStatus) Value { return &r.HaltedBy }},
 	{"signed", Optional, func(r *RolloutStatus) Value { return &r.Signed }},
 	{"backed", Optional, func(r *RolloutStatus) Value { return &r.Backed }},
+	{"gates", Optional, func(r *RolloutStatus) Value { return &r.Gates }},
+	{"blocked", Optional, func(r *RolloutStatus) Value { return &r.Blocked }},
 	{"hosts", Optional, func(r *RolloutStatus) Value { return List[RecordStatus]{&r.Hosts, &RecordStatusSchema} }},
 	{"next", Optional, func(r *RolloutStatus) Value { return &r.Next }},
 }}
@@ -164,6 +170,10 @@ type RecordStatus struct {
 	EndedAt Time
 	// FailingProbes are the enforce-mode probes that do not pass.
 	FailingProbes Names
+	// Blocked says which gate holds the host's dispatch back, if one does (PROTOCOL W).
+	Blocked Blocked
+	// Pin is why the host's closure is of another commit, if it is (W7).
+	Pin Pin
 }
 
 // RecordStatusSchema describes [RecordStatus].
@@ -173,6 +183,8 @@ var RecordStatusSchema = Schema[RecordStatus]{Fields: []Field[RecordStatus]{
 	{"synthesised", Optional, func(r *RecordStatus) Value { return &r.Synthesised }},
 	{"ended_at", Optional, func(r *RecordStatus) Value { return &r.EndedAt }},
 	{"failing_probes", Optional, func(r *RecordStatus) Value { return &r.FailingProbes }},
+	{"blocked", Optional, func(r *RecordStatus) Value { return &r.Blocked }},
+	{"pin", Optional, func(r *RecordStatus) Value { return &r.Pin }},
 }}
 
 // HostStatus is what an operator sees of a host (PROTOCOL R5).

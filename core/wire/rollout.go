@@ -15,6 +15,10 @@ type Manifest struct {
 	Serial Serial
 	Policy Policy
 	Hosts  []ManifestHost
+	// Gates hold back dispatches beside the waves; none by default.
+	Gates Gates
+	// Pins are shown, and decide nothing.
+	Pins []HostPin
 }
 
 // Policy is how a rollout proceeds.
@@ -55,6 +59,8 @@ var ManifestSchema = Schema[Manifest]{
 		{"serial", Optional, func(m *Manifest) Value { return &m.Serial }},
 		{"policy", Required, func(m *Manifest) Value { return Nested[Policy]{&m.Policy, &PolicySchema} }},
 		{"hosts", Required, func(m *Manifest) Value { return List[ManifestHost]{&m.Hosts, &manifestHostSchema} }},
+		{"gates", Optional, func(m *Manifest) Value { return &m.Gates }},
+		{"pins", Optional, func(m *Manifest) Value { return List[HostPin]{&m.Pins, &HostPinSchema} }},
 	},
 	Check: checkManifest,
 }
@@ -108,7 +114,17 @@ func checkManifest(m *Manifest) (field, problem string) {
 		}
 		first[h.Hostname] = i
 	}
-	return "", ""
+	has := func(name Hostname) bool { _, there := first[name]; return there }
+	if field, problem := checkPins(m, has); field != "" {
+		return field, problem
+	}
+	return checkGates(m, func(name Hostname) (Count, bool) {
+		i, there := first[name]
+		if !there {
+			return 0, false
+		}
+		return m.Hosts[i].Wave, true
+	})
 }
 
 // hostField names a member of a manifest's host.

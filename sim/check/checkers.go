@@ -6,7 +6,7 @@ import (
 
 // Checker is one numbered rule that runs are held to.
 type Checker struct {
-	// Number is that of its rule: S1 to S39 or INV, whose text is in
+	// Number is that of its rule: S1 to S43 or INV, whose text is in
 	// scenario.RuleText, or a word that nothing else has for a rule of one's own.
 	Number string
 	// New makes a fresh checker for a world. It subscribes to the events that it
@@ -99,10 +99,14 @@ func Checkers() []Checker {
 		{"S29", newRestores},
 		{"S30", newCertificates},
 		{"S31", newReplayed},
+		{"S32", newGates("S32")},
+		{"S33", newGates("S33")},
 		{"S34", newSignedReleases},
 		{"S37", newFieldAnswers},
 		{"S38", newFieldTold},
 		{"S39", newFieldSwitches},
+		{"S42", newGates("S42")},
+		{"S43", newGates("S43")},
 		{"INV", newInvariants},
 	}
 }

@@ -20,6 +20,8 @@ type decisions struct {
 	signed      map[*openedRollout]bool
 	filed       map[*openedRollout]bool // opened from the directory, without an operator's word since
 	excused     map[*recordCopy]bool
+	offered     map[*recordCopy]bool // dispatches of rollouts with gates that may have been taken up
+	idle        map[*recordCopy]bool // of superseded rollouts: their hosts have nothing to do for them
 	turned      map[waveOf]bool
 	quarantined map[closureOn]bool
 	revoked     map[wire.CommonName]wire.Time
@@ -44,14 +46,14 @@ func newDecisions() decisions {
 	return decisions{
 		superseder: make(map[*openedRollout]wire.RolloutID), held: make(map[*openedRollout]bool),
 		signed: make(map[*openedRollout]bool), filed: make(map[*openedRollout]bool),
-		excused: make(map[*recordCopy]bool), turned: make(map[waveOf]bool),
+		excused: make(map[*recordCopy]bool), offered: make(map[*recordCopy]bool), idle: make(map[*recordCopy]bool), turned: make(map[waveOf]bool),
 		quarantined: make(map[closureOn]bool), revoked: make(map[wire.CommonName]wire.Time),
 	}
 }
 
 func (d *decisions) clone() decisions {
 	return decisions{
-		opened: slices.Clone(d.opened), superseder: maps.Clone(d.superseder), held: maps.Clone(d.held), signed: maps.Clone(d.signed), filed: maps.Clone(d.filed), excused: maps.Clone(d.excused), turned: maps.Clone(d.turned),
+		opened: slices.Clone(d.opened), superseder: maps.Clone(d.superseder), held: maps.Clone(d.held), signed: maps.Clone(d.signed), filed: maps.Clone(d.filed), excused: maps.Clone(d.excused), offered: maps.Clone(d.offered), idle: maps.Clone(d.idle), turned: maps.Clone(d.turned),
 		quarantined: maps.Clone(d.quarantined), revoked: maps.Clone(d.revoked),
 	}
 }
@@ -154,6 +156,7 @@ func (l *ledger) do(d decision) {
 // moved notes that a record has another state.
 func (l *ledger) moved(c *recordCopy, from wire.State) {
 	l.affected = append(l.affected, c.of)
+	l.notOffered(c)
 	excused := l.live.excused[c]
 	c.of.count(c, from, excused, -1)
 	c.of.count(c, c.last.State, excused, 1)

@@ -145,6 +145,9 @@ func (c *offers) woken(e *world.Event, wave releasedWave) {
 		if rec, _ := w.Plane().Record(o.id, c.l.names[r.host]); rec.State != wire.Pending || !rec.DispatchedAt.IsSet() {
 			continue
 		}
+		if number, _ := c.l.gateOf(r); number != "" {
+			continue
+		}
 		if r.wokenAt != w.Step() {
 			w.Violate("S13", "%v makes an offer of %s to h%d, whose waiting polls are not woken; want them woken by the same step", in, o.id, r.host)
 			return
@@ -156,7 +159,7 @@ func (c *offers) poll(w *world.World, m *world.Message, reply *plane.Reply) {
 	d, offers := reply.Outcome.Document.(*wire.Dispatch)
 	if !offers {
 		for _, r := range c.l.now {
-			if c.withheld(r) == "" {
+			if c.withheld(r) == "" && r.gate == "" && (r.wasOffered || r.of.manifest.Gates.IsUnset() || !c.l.logsNothing()) {
 				w.Violate("S13", "m%d: %s is queued for h%d, and its poll is answered %v; want the dispatch", m.ID(), r.of.id, r.host, reply.Outcome.Code)
 			}
 		}
@@ -178,9 +181,13 @@ func (c *offers) poll(w *world.World, m *world.Message, reply *plane.Reply) {
 	if why != "" {
 		w.Violate("S13", "m%d: h%d is offered %s; want no offer: %s", m.ID(), r.host, d.RolloutID, why)
 	}
+	due := r.before.SoakDueAt
+	if c.l.logs > 0 { // S32
+		due = d.SoakDueAt
+	}
 	want := wire.Dispatch{
 		Hostname: scenario.HostName(r.host), RolloutID: r.of.id, TargetClosure: r.before.TargetClosure,
-		SoakDueAt: r.before.SoakDueAt, SoakSeconds: wire.Count(r.of.soak(r.wave) / time.Second),
+		SoakDueAt: due, SoakSeconds: wire.Count(r.of.soak(r.wave) / time.Second),
 		EnqueuedAt: r.before.DispatchedAt, OnHealthFailure: r.of.manifest.Policy.OnHealthFailure,
 	}
 	if *d != want {

@@ -241,7 +241,7 @@ func fieldUnfinished(w *world.World, n int) string {
 		case rec.State == wire.Converged && w.Runs(n) != rec.TargetClosure && w.Switching(n) == "" && !runsAnother(w, n, r.ID):
 			return fmt.Sprintf("%s is Converged, and it runs %s; want %s", r.ID, w.Runs(n), rec.TargetClosure)
 		case !rec.State.Active():
-		case rec.State == wire.Pending && (!rec.DispatchedAt.IsSet() || status.State == wire.Halted || p.Quarantined(r.ID.Channel(), rec.TargetClosure)):
+		case rec.State == wire.Pending && (!rec.DispatchedAt.IsSet() || status.State == wire.Halted || p.Quarantined(r.ID.Channel(), rec.TargetClosure) || heldBack(w, r.ID, name)):
 		case status.State == wire.Halted && rec.State == wire.Activating: // not offered again (D4)
 		case p.Quarantined(r.ID.Channel(), rec.TargetClosure):
 		case losesState(w.Scenario()) && refuses(w, n, r.ID):

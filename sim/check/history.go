@@ -175,9 +175,9 @@ func (c *history) unfounded(r *recordCopy, taken wire.Event, confirmed wire.Time
 		return "" // nothing changed, and nothing was to
 	}
 	want := *r.before
-	// S14 judges the dispatch, S3 the state and the number.
+	// S14 judges the dispatch, S32 the offer, S3 the state and the number.
 	want.DispatchedAt, want.State, want.LastEventSeq = is.DispatchedAt, is.State, is.LastEventSeq
-	if r.before.DispatchedAt != is.DispatchedAt {
+	if offered := is.State == wire.Pending && c.l.live.offered[r] && !r.wasOffered; offered || r.before.DispatchedAt != is.DispatchedAt {
 		want.SoakDueAt = is.SoakDueAt
 	}
 	switch {

@@ -55,6 +55,8 @@ type ledger struct {
 	// says the same (PROTOCOL V6).
 	release map[wire.RolloutID]bool
 	backed  map[*openedRollout]bool
+	fresh   map[wire.RolloutID]wire.Time // until when those are offered that do not stay fresh
+	wall    func() wire.Time
 	// signedOnly: it offers no other (V7).
 	signedOnly bool
 	// readOnly: the plane was told that nothing can be made durable (PROTOCOL G9).
@@ -74,6 +76,7 @@ type ledger struct {
 	// scenario restores the plane.
 	backups []decisionsAt
 	older
+	offersOf
 }
 
 // decisionsAt are those of an instant.
@@ -117,12 +120,16 @@ type recordCopy struct {
 	// step at which its host was woken.
 	dispatchJudged bool
 	wokenAt        uint64
+	// gate is the number of the rule that holds it back from the poll that is stepped,
+	// and why; wasOffered says that it was offered before.
+	gate, gateWhy string
+	wasOffered    bool
 }
 
 func newLedger(s *Checks) *ledger {
 	w := s.World
 	n := w.Scenario().Fleet.Hosts
-	l := &ledger{hosts: make([][]*recordCopy, n+1), names: make([]wire.Hostname, n+1), looked: make([]uint64, n+1), turns: make([]uint8, n+1), live: newDecisions(), durable: newDecisions(), signedOnly: w.Scenario().Plane.SignedOnly}
+	l := &ledger{hosts: make([][]*recordCopy, n+1), names: make([]wire.Hostname, n+1), looked: make([]uint64, n+1), turns: make([]uint8, n+1), offersOf: offersOf{given: make(map[*recordCopy]time.Duration)}, wall: w.PlaneWall, live: newDecisions(), durable: newDecisions(), signedOnly: w.Scenario().Plane.SignedOnly}
 	for i := 1; i <= n; i++ {
 		l.names[i] = scenario.HostName(i)
 	}
@@ -165,7 +172,7 @@ func (l *ledger) copyOf(host int, id wire.RolloutID) *recordCopy {
 func (l *ledger) stepping(e *world.Event) {
 	w, in := e.World, e.Input
 	l.host, l.now = l.number(world.AboutHost(in)), nil
-	l.affected, l.released = l.affected[:0], l.released[:0]
+	l.affected, l.released, l.logs = l.affected[:0], l.released[:0], 0
 	l.entries = len(e.Output.Entries)
 	if l.host == 0 {
 		return
@@ -176,6 +183,7 @@ func (l *ledger) stepping(e *world.Event) {
 		for _, c := range l.now {
 			c.before, c.disturbed = c.last, false
 		}
+		l.gating(in)
 		return
 	}
 	l.look(w)
@@ -186,6 +194,7 @@ func (l *ledger) stepping(e *world.Event) {
 			c.before = c.copy(rec, c.last)
 		}
 	}
+	l.gating(in)
 }
 
 func (l *ledger) stepDone(e *world.Event) {
@@ -207,6 +216,7 @@ func (l *ledger) stepDone(e *world.Event) {
 			l.moved(c, c.before.State)
 		}
 	}
+	l.noteOffers(w, in, r)
 	if told, is := in.(*plane.Storage); is {
 		l.readOnly, l.scarce = told.Unavailable, told.Scarce
 	}
@@ -294,7 +304,7 @@ func (l *ledger) planeStarted(e *world.Event) {
 	l.readOnly, l.scarce = false, false // until the plane is told otherwise
 	l.sealing, l.sealed = false, nil
 	l.live = l.durable.clone()
-	l.release, l.backed = nil, nil
+	l.release, l.backed, l.fresh = nil, nil, nil
 	for i := range l.hosts {
 		l.hosts[i] = nil
 	}
@@ -307,6 +317,10 @@ func (l *ledger) planeStarted(e *world.Event) {
 			c.before = c.last
 		}
 		o.recount(&l.live)
+	}
+	clear(l.given)
+	for c := range l.live.offered { // order-free: each for itself
+		l.given[c] = w.Now()
 	}
 	l.older.planeStarted(l, e)
 }
@@ -345,13 +359,19 @@ func (l *ledger) adopt(a *scenario.State) {
 		r := &a.Rollouts[i]
 		channel := r.ID.Channel()
 		o := &openedRollout{id: r.ID, channel: channel, manifest: wire.Manifest{
-			Channel: channel, ChannelRef: wire.ChannelRef(string(r.ID)[len(channel)+1:]), Policy: r.Policy,
+			Channel: channel, ChannelRef: wire.ChannelRef(string(r.ID)[len(channel)+1:]), Policy: r.Policy, Gates: r.Gates,
 		}}
 		for j := range r.Records {
 			rec := &r.Records[j].Record
 			c := &recordCopy{of: o, host: l.number(rec.Hostname), wave: int(rec.Wave), target: rec.TargetClosure, there: true}
 			o.records = append(o.records, c)
 			o.manifest.Hosts = append(o.manifest.Hosts, wire.ManifestHost{Hostname: rec.Hostname, Wave: rec.Wave, TargetClosure: rec.TargetClosure})
+			if r.Records[j].Offered {
+				l.durable.offered[c] = true
+			}
+			if r.Records[j].Idle {
+				l.durable.idle[c] = true
+			}
 			if r.Records[j].Excused {
 				l.durable.excused[c] = true
 			}

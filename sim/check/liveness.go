@@ -83,7 +83,7 @@ func disagreement(w *world.World, n int, views []agent.View) string {
 			if !planes.State.Active() {
 				continue // it is over, and the agent has lost or dropped it since
 			}
-			if planes.State == wire.Pending && (!planes.DispatchedAt.IsSet() || status.State == wire.Halted || withheldUnsigned(w, status) || p.Quarantined(r.ID.Channel(), planes.TargetClosure)) {
+			if planes.State == wire.Pending && (!planes.DispatchedAt.IsSet() || status.State == wire.Halted || withheldUnsigned(w, status) || p.Quarantined(r.ID.Channel(), planes.TargetClosure) || heldBack(w, r.ID, name)) {
 				continue // nobody told the host to do anything
 			}
 			return fmt.Sprintf("%s is %s at the plane, and the agent has not taken it up", r.ID, planes.State)
@@ -105,7 +105,7 @@ func disagreement(w *world.World, n int, views []agent.View) string {
 // withheldUnsigned reports whether no release that the plane holds says the same as a
 // rollout that needs it (PROTOCOL V6, V7).
 func withheldUnsigned(w *world.World, s *wire.RolloutStatus) bool {
-	return !bool(s.Backed) && (bool(s.Signed) || w.Scenario().Plane.SignedOnly)
+	return (!bool(s.Backed) || w.Stale(s.RolloutID)) && (bool(s.Signed) || w.Scenario().Plane.SignedOnly)
 }
 
 // differ says in what the plane's record differs from the agent's own. An agent
@@ -120,4 +120,30 @@ func differ(planes, agents *rollout.Record) string {
 		return fmt.Sprintf("the plane says %s, the agent %s", planes.CurrentClosure, agents.CurrentClosure)
 	}
 	return ""
+}
+
+// heldBack reports whether a gate holds back a host's dispatch for what is no fault of
+// the gates: a host or a rollout that comes first and is judged for itself. A budget
+// must not wait for hosts that have nothing to do any more.
+func heldBack(w *world.World, id wire.RolloutID, name wire.Hostname) bool {
+	p := w.CurrentPlane()
+	blocked := p.Blocked(id, name)
+	if blocked.Gate != wire.GateBudget {
+		return blocked.Gate != 0
+	}
+	status, _ := p.Rollout(id)
+	at := slices.IndexFunc(status.Gates.Budgets, func(b wire.DisruptionBudget) bool { return b.Name == blocked.By })
+	for _, host := range status.Gates.Budgets[at].Hosts {
+		n, _ := scenario.HostNumber(wire.Hostname(host))
+		full := w.HostKind(n) == world.FullHost && w.HostUp(n) && !w.PlaneWall().Before(w.NotBefore(n)) &&
+			!w.NotBefore(n).Before(w.Revoked(wire.CommonName(w.Identity(n).CommonName)))
+		for _, rec := range p.Look(wire.Hostname(host), nil) {
+			of, _ := p.Rollout(rec.RolloutID)
+			underWay := rec.State == wire.Activating || rec.State == wire.Soaking
+			if underWay && of.State != wire.Superseded || !full && (underWay || rec.State == wire.Pending) {
+				return true
+			}
+		}
+	}
+	return status.Gates.Budgets[at].MaxInFlight == 0
 }

@@ -128,7 +128,7 @@ func saysTheSame(a, b *wire.Manifest) bool {
 			return false
 		}
 	}
-	return len(one) == len(other) && a.Policy.OnHealthFailure == b.Policy.OnHealthFailure && slices.Equal(a.Policy.Waves, b.Policy.Waves)
+	return len(one) == len(other) && a.Policy.OnHealthFailure == b.Policy.OnHealthFailure && slices.Equal(a.Policy.Waves, b.Policy.Waves) && a.Gates.Equal(&b.Gates)
 }
 
 // offered judges a dispatch by the host's own line.
@@ -136,6 +136,9 @@ func (c *signedReleases) offered(e *world.Event, d *wire.Dispatch) {
 	o := c.l.live.find(d.RolloutID)
 	if o == nil || !c.only && !c.l.live.signed[o] {
 		return
+	}
+	if c.l.stale(o) {
+		e.World.Violate("S34", "m%d: %s is offered %s at %v; want no offer: its release was fresh until %v", e.Message.ID(), d.Hostname, d.RolloutID, c.l.wall(), c.l.fresh[d.RolloutID])
 	}
 	m, there := c.held[d.RolloutID]
 	at := slices.IndexFunc(m.Hosts, func(h wire.ManifestHost) bool { return h.Hostname == d.Hostname })
@@ -146,12 +149,20 @@ func (c *signedReleases) offered(e *world.Event, d *wire.Dispatch) {
 
 // takeUp notes which rollouts the release has, and which of them are open.
 func (l *ledger) takeUp(in *plane.Release) {
+	before := l.fresh
+	l.fresh = make(map[wire.RolloutID]wire.Time)
+	for _, f := range in.Fresh {
+		l.fresh[f.RolloutID] = f.Until
+	}
 	l.release = make(map[wire.RolloutID]bool)
 	for i := range in.Manifests {
 		l.release[in.Manifests[i].ID()] = true
 	}
 	for _, o := range l.live.opened {
 		if l.release[o.id] {
+			if until, limited := before[o.id]; l.backed[o] && limited && until.Before(l.wall()) && !l.stale(o) {
+				l.released = append(l.released, releasedWave{o, -1})
+			}
 			l.back(o)
 		} else {
 			delete(l.backed, o)
@@ -175,5 +186,11 @@ func (l *ledger) back(o *openedRollout) {
 // unbacked reports whether a rollout needs a release that says the same, and none is
 // held.
 func (l *ledger) unbacked(o *openedRollout) bool {
-	return !l.backed[o] && (l.signedOnly || l.live.signed[o])
+	return (!l.backed[o] || l.stale(o)) && (l.signedOnly || l.live.signed[o])
+}
+
+// stale reports whether the release that has a rollout is older than it may be offered.
+func (l *ledger) stale(o *openedRollout) bool {
+	until, limited := l.fresh[o.id]
+	return limited && until.Before(l.wall())
 }

@@ -201,7 +201,7 @@ func (c *transitions) stepDone(e *world.Event) {
 	case *plane.Heartbeat:
 		c.heartbeat(w, m, in)
 	case *plane.Poll:
-		c.lines(w, m, in, 0)
+		c.lines(w, m, in, c.l.logs)
 		for _, r := range c.l.now {
 			if r.last.State != r.before.State {
 				w.Violate("S3", "h%d in %s goes from %v to %v by %v; want no change by a poll", r.host, r.of.id, r.before.State, r.last.State, in)
@@ -263,7 +263,7 @@ func (c *transitions) lines(w *world.World, m *world.Message, in plane.Input, wa
 
 // heartbeat judges confirmations (PROTOCOL H4, H5).
 func (c *transitions) heartbeat(w *world.World, m *world.Message, in *plane.Heartbeat) {
-	req, lines := &in.Request, 0
+	req, lines := &in.Request, c.l.logs
 	for i, r := range c.l.now {
 		confirms := !(in.Dialect == wire.DialectField && switchesElsewhere(c.l.now, i)) && !c.l.logsNothing() && (req.RolloutID == "" || in.Dialect == wire.DialectField) && req.CurrentClosure != "" && req.CurrentClosure == r.before.TargetClosure &&
 			c.l.live.inForce(r.of) &&

@@ -64,6 +64,7 @@ func (s *Scenario) Manifest(r *Rollout) wire.Manifest {
 			Hostname: HostName(n), Wave: wire.Count(r.waveOf(i, len(hosts))), TargetClosure: r.TargetOf(n),
 		})
 	}
+	m.Gates = s.gatesOf(r)
 	return m
 }
 

@@ -111,7 +111,7 @@ func noticeTexts() []string {
 }
 
 func entryWords() []string {
-	return append(eventKindWords(), "opened", "resumed", "chosen", "confirmed", "cleared", "revoked", "discarded")
+	return append(eventKindWords(), "opened", "resumed", "chosen", "confirmed", "cleared", "revoked", "discarded", "offered", "offer_ended")
 }
 
 func rolloutWords() []string {

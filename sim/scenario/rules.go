@@ -4,7 +4,7 @@ import "slices"
 
 // Rule is one numbered rule that runs are held to.
 type Rule struct {
-	// Number is what a violation is reported under: S1 to S39, INV, L1 to L4,
+	// Number is what a violation is reported under: S1 to S43, INV, L1 to L4,
 	// G4, PANIC or WIRE.
 	Number string
 	// Text says what it holds to, and cites the protocol.
@@ -45,10 +45,14 @@ var rules = []Rule{
 	{"S29", "once the faults are over, a plane that was restored from a backup has again every event that it had acknowledged (PROTOCOL H8)"},
 	{"S30", "a request with a certificate that has expired, or whose CA the plane trusts no more, is refused for it and changes nothing, and no other is (PROTOCOL T1, T7)"},
 	{"S31", "what an agent is asked to send again it sends from the number on, in order and to the last event, each as soon as the one before is answered (PROTOCOL A2, A3)"},
-	{"S34", "a release is taken up as a whole or not at all, and not if it contradicts what is open or a signed rollout is ahead of it; a signed rollout is offered only while the release that is held has the host's own line with that closure (PROTOCOL V4 to V7)"},
+	{"S32", "no host of a disruption budget is offered a dispatch while as many others as it allows are in flight, from their offer on and over every rollout and restart; what a gate holds back soaks from its offer on (PROTOCOL W1, W2)"},
+	{"S33", "a host that waits for another one of its rollout is offered its dispatch only when that has converged, deferred, or failed and was excused (PROTOCOL W3)"},
+	{"S34", "a release is taken up as a whole or not at all, and not if it contradicts what is open or a signed rollout is ahead of it; a signed rollout is offered only while the release that is held is fresh and has the host's own line with that closure (PROTOCOL V4 to V7)"},
 	{"S37", "an event of a field agent is answered 204, or with what a retry heals; what is discarded changes no record, and is on the disk before its answer (PROTOCOL E12)"},
 	{"S38", "a field agent is told of a record only if it is Soaking, the host runs the target and the agent has probably forgotten it; a dispatch that it has taken up is offered to it again only after ten minutes without news (PROTOCOL H10, D4)"},
 	{"S39", "a field agent begins one switch for a dispatch that the plane knows to be taken up, and one rollback for a switch (PROTOCOL H10, D4)"},
+	{"S42", "no host is offered a dispatch of a rollout while that of a channel that comes first is not done, halted, held or not open yet (PROTOCOL W4)"},
+	{"S43", "where compliance is asked for, no host is offered a dispatch while an enforce-mode probe fails on a host of an earlier wave (PROTOCOL W5)"},
 	{"INV", "gate, plane and agents keep their own invariants"},
 	{"G4", "a Retry-After is a whole number of seconds, at least one (PROTOCOL G4)"},
 	{"L1", "once the faults are over, every dispatched host reaches a final state, and plane and agents agree, within the scenario's converge time"},

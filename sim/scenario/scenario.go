@@ -130,6 +130,10 @@ type Rollout struct {
 	// directory then, with the newest signed rollout of each other channel. Its serial
 	// is when that was signed.
 	Signed bool
+	// Fresh is for how long it may be offered after its release was signed. Default 0: for
+	// ever.
+	Fresh time.Duration
+	Gates
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -197,6 +201,7 @@ func (s Scenario) Clone() Scenario {
 	for i := range s.Rollouts {
 		s.Rollouts[i].Waves = slices.Clone(s.Rollouts[i].Waves)
 		s.Rollouts[i].Sizes = slices.Clone(s.Rollouts[i].Sizes)
+		s.Rollouts[i].Gates = s.Rollouts[i].Gates.clone()
 	}
 	return s
 }

@@ -52,6 +52,7 @@ type StateRollout struct {
 	SupersededBy    wire.RolloutID
 	Held            wire.Flag
 	Signed          wire.Flag
+	Gates           wire.Gates
 	Records         []StateRecord
 }
 
@@ -59,6 +60,8 @@ type StateRollout struct {
 type StateRecord struct {
 	Record  rollout.Record
 	Excused wire.Flag
+	Offered wire.Flag
+	Idle    wire.Flag
 }
 
 type stateHost struct {
@@ -76,6 +79,7 @@ var stateRolloutSchema = wire.Schema[StateRollout]{Fields: []wire.Field[StateRol
 	{Name: "superseded_by", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.SupersededBy }},
 	{Name: "held", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.Held }},
 	{Name: "signed", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.Signed }},
+	{Name: "gates", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.Gates }},
 }}
 
 var stateRecordSchema = wire.Schema[StateRecord]{Fields: []wire.Field[StateRecord]{
@@ -83,6 +87,8 @@ var stateRecordSchema = wire.Schema[StateRecord]{Fields: []wire.Field[StateRecor
 		return wire.Nested[rollout.Record]{Doc: &r.Record, Schema: &rollout.RecordSchema}
 	}},
 	{Name: "excused", Presence: wire.Optional, Of: func(r *StateRecord) wire.Value { return &r.Excused }},
+	{Name: "offered", Presence: wire.Optional, Of: func(r *StateRecord) wire.Value { return &r.Offered }},
+	{Name: "idle", Presence: wire.Optional, Of: func(r *StateRecord) wire.Value { return &r.Idle }},
 }}
 
 var stateHostSchema = wire.Schema[stateHost]{Fields: []wire.Field[stateHost]{
@@ -195,17 +201,19 @@ func StartFrom(p *plane.Plane, at wire.Time) (s Scenario, names []wire.Hostname,
 	slices.Sort(given)
 	ordered := make([]wire.Hostname, len(names))
 	replace := make([]string, 0, 6*len(names))
+	renamed := make(map[wire.Hostname]wire.Hostname, len(names))
 	for i, name := range names {
 		n, _ := HostNumber(given[i])
+		renamed[name] = given[i]
 		ordered[n-1] = name
 		for _, member := range []string{"hostname", "halted_by"} {
 			replace = append(replace, `"`+member+`":"`+string(name)+`"`, `"`+member+`":"`+string(given[i])+`"`)
 		}
 	}
 	// A quotation mark within a text is escaped, so only members match.
-	renamed := strings.NewReplacer(replace...).Replace(string(state))
-	for line := range strings.Lines(renamed) {
-		s.Start.State = append(s.Start.State, strings.TrimSuffix(line, "\n"))
+	text := strings.NewReplacer(replace...).Replace(string(state))
+	for line := range strings.Lines(text) {
+		s.Start.State = append(s.Start.State, renameGates(strings.TrimSuffix(line, "\n"), renamed))
 	}
 	filled := s.Filled()
 	if err := filled.Validate(); err != nil {

@@ -76,6 +76,34 @@ func TestHostsOfAStateKeepTheirRecordsWhenTheyAreRenamed(t *testing.T) {
 	}
 }
 
+func TestHostsInGatesAreRenamed(t *testing.T) {
+	p := recordedPlane(t, 3)
+	m := wire.Manifest{Channel: "edge", ChannelRef: "r1", Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}}},
+		Hosts: []wire.ManifestHost{{Hostname: "web-01.example", TargetClosure: "c"}, {Hostname: "web-02.example", TargetClosure: "c"}},
+		Gates: wire.Gates{
+			Budgets: []wire.DisruptionBudget{{Name: "one", Hosts: wire.Names{"web-02.example", "elsewhere"}, MaxInFlight: 1}},
+			Edges:   []wire.HostEdge{{Gates: "web-01.example", Gated: "web-02.example"}},
+		}}
+	var out plane.Output
+	p.Step(wire.Instant{Mono: time.Minute, Wall: Epoch}, &plane.OpenRollout{Manifest: m}, &out)
+	s, names, err := StartFrom(p, Epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := s.Start.Read(s.PlaneConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	gates := a.Rollouts[1].Gates
+	number := func(name wire.Hostname) wire.Hostname { return HostName(slices.Index(names, name) + 1) }
+	if e := gates.Edges[0]; e.Gates != number("web-01.example") || e.Gated != number("web-02.example") {
+		t.Errorf("the edge is %v", e)
+	}
+	if got, want := gates.Budgets[0].Hosts, (wire.Names{wire.Name(number("web-02.example"))}); !slices.Equal(got, want) {
+		t.Errorf("the budget is of %v; want %v", got, want)
+	}
+}
+
 func TestAStartIsJudged(t *testing.T) {
 	good, _, err := StartFrom(recordedPlane(t, 3), Epoch)
 	if err != nil {

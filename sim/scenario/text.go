@@ -148,6 +148,9 @@ var rolloutSettings = []setting[Rollout]{
 			r.Signed = true
 			return nil
 		}},
+	durationSetting("fresh", "1h", func(r *Rollout) *time.Duration { return &r.Fresh }).
+		withAbout("for how long a signed rollout is offered after its release was signed; 0s is for ever"),
+	budgetSetting, edgeSetting, channelEdgeSetting, complianceSetting,
 	{key: "policy", example: "halt|rollback-and-halt", about: "what a host does that fails",
 		print: func(r *Rollout) string { return r.Policy.String() },
 		parse: func(r *Rollout, s string) error {

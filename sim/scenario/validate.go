@@ -164,6 +164,9 @@ func (s *Scenario) checkRollout(r *Rollout) error {
 	if r.Signed && (r.Serial != 0 || r.Unordered) {
 		return &keyError{"serial", fmt.Errorf("rollout %s: a signed rollout has the instant of its signing for a serial; want signed=yes or serial=", r.ID)}
 	}
+	if r.Fresh < 0 || r.Fresh > longest || r.Fresh > 0 && !r.Signed {
+		return &keyError{"fresh", fmt.Errorf("rollout %s: fresh is %v; want 0s to %v, and signed=yes beside it", r.ID, r.Fresh, longest)}
+	}
 	hosts := len(s.RolloutHosts(r))
 	if hosts == 0 {
 		return &keyError{"hosts", fmt.Errorf("rollout %s: no host is left when the hostile ones are not counted", r.ID)}
@@ -191,6 +194,9 @@ func (s *Scenario) checkManifest(r *Rollout) error {
 		key := "at"
 		if strings.HasPrefix(wrong.Field, "hosts[") {
 			key = "target"
+		}
+		if gate := gateKey(wrong.Field); gate != "" {
+			key = gate
 		}
 		return &keyError{key, fmt.Errorf("rollout %s: the server refuses its manifest with 422: %s %s", r.ID, wrong.Field, wrong.Problem)}
 	case err != nil:

@@ -16,7 +16,8 @@ import (
 // V4, V5).
 type releaseNode struct {
 	manifests []wire.Manifest
-	rollouts  []int  // of the scenario, by manifest
+	rollouts  []int // of the scenario, by manifest
+	fresh     []plane.Freshness
 	version   uint64 // counts the releases that lay there
 	// refused are the signed rollouts that no release brought to the plane.
 	refused []int
@@ -32,7 +33,7 @@ func (w *World) newRelease(rollout int, act *scenario.Act) {
 	r := &w.release
 	r.known(w, false) // of those before it only what is open already
 	r.version++
-	r.manifests, r.rollouts = nil, nil
+	r.manifests, r.rollouts, r.fresh = nil, nil, nil
 	newest := map[wire.Channel]int{}
 	for i := range w.scenario.Rollouts {
 		o := &w.scenario.Rollouts[i]
@@ -56,6 +57,9 @@ func (w *World) newRelease(rollout int, act *scenario.Act) {
 		// Nanoseconds since the beginning; two signings of one instant differ.
 		m.Serial = wire.Serial(w.now) + wire.Serial(r.version)
 		r.manifests, r.rollouts = append(r.manifests, m), append(r.rollouts, i)
+		if o.Fresh > 0 {
+			r.fresh = append(r.fresh, plane.Freshness{RolloutID: o.ID, Until: w.wallAt(o.Fresh)})
+		}
 	}
 	if w.plane.opened {
 		w.plane.planRelease(w, w.now, 0)
@@ -90,7 +94,7 @@ func (p *planeNode) readRelease(w *World, call uint64) {
 	m.sentAt = w.now
 	m.identity = &releaseIdentity
 	if step == 0 {
-		m.operator = &plane.Release{Manifests: slices.Clone(w.release.manifests)}
+		m.operator = &plane.Release{Manifests: slices.Clone(w.release.manifests), Fresh: slices.Clone(w.release.fresh)}
 	} else {
 		m.operator = &plane.FileManifest{Manifest: w.release.manifests[step-1], Signed: true}
 	}
@@ -137,3 +141,9 @@ func (r *releaseNode) known(w *World, open bool) {
 // has reports whether the release that lies in the directory has a rollout of the
 // scenario.
 func (r *releaseNode) has(rollout int) bool { return slices.Contains(r.rollouts, rollout) }
+
+// Stale reports whether the release in the directory was signed too long ago for a
+// rollout to be offered, by the plane's clock.
+func (w *World) Stale(id wire.RolloutID) bool {
+	return slices.ContainsFunc(w.release.fresh, func(f plane.Freshness) bool { return f.RolloutID == id && f.Until.Before(w.PlaneWall()) })
+}
