@@ -56,14 +56,18 @@ func parseManifest(e *exchange) bool {
 
 func parseRollouts(e *exchange) bool {
 	p := e.parameters()
-	e.input = &plane.QueryRollouts{After: after(p, wire.ParseRolloutID), Limit: p.limit()}
-	return p.ok()
+	e.input = &plane.QueryRollouts{After: after(p, wire.ParseRolloutID), Limit: p.limit(), Filter: plane.RolloutFilter{
+		Channel: word(p, "channel", wire.ParseChannel),
+		State:   word(p, "state", wire.ParseRolloutState),
+		Current: p.flag("current"),
+	}}
+	return p.allKnown()
 }
 
 func parseRollout(e *exchange) bool {
 	p := e.parameters()
-	e.input = &plane.QueryRollout{RolloutID: e.rolloutID(), After: after(p, wire.ParseHostname), Limit: p.limit()}
-	return p.ok()
+	e.input = &plane.QueryRollout{RolloutID: e.rolloutID(), After: after(p, wire.ParseHostname), Limit: p.limit(), State: word(p, "state", wire.ParseState)}
+	return p.allKnown()
 }
 
 func parseResume(e *exchange) bool {
@@ -94,7 +98,7 @@ func (e *exchange) rolloutID() wire.RolloutID {
 func parseRolloutEvents(e *exchange) bool {
 	p := e.parameters()
 	e.rollout, e.afterSeq, e.limit = e.rolloutID(), p.afterSeq(), p.limit()
-	return p.ok()
+	return p.allKnown()
 }
 
 const (

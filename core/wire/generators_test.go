@@ -191,6 +191,19 @@ func drawRolloutStatus(t *rapid.T) wire.RolloutStatus {
 	return status
 }
 
+func drawFleetStatus(t *rapid.T) wire.FleetStatus {
+	status := wire.FleetStatus{
+		Reachable: drawCount(t), Unreachable: drawCount(t), NeverSeen: drawCount(t), DuplicateIdentities: drawCount(t),
+		InForce: drawCount(t), Halted: drawCount(t), Held: drawCount(t), Unbacked: drawCount(t),
+		Quarantined: drawCount(t), Revoked: drawCount(t), LastEntry: drawSeq(t),
+		StoreUnavailable: wire.Flag(rapid.Bool().Draw(t, "unavailable")), DiskScarce: wire.Flag(rapid.Bool().Draw(t, "scarce")),
+	}
+	for _, state := range wire.States {
+		*status.Records.Of(state) = drawCount(t)
+	}
+	return status
+}
+
 func drawHostStatus(t *rapid.T) wire.HostStatus {
 	return wire.HostStatus{
 		Hostname: drawHostname(t), Reachability: wire.Reachability(rapid.Uint8Range(1, 3).Draw(t, "reachability")),
