@@ -36,7 +36,7 @@ func (s *Server) registerFleetAdmin(r *mux.Router) {
 
 func parseClearQuarantine(e *exchange) bool {
 	var doc wire.QuarantineEntry
-	if !decode(e, &wire.QuarantineEntrySchema, &doc) {
+	if !noParameters(e) || !decode(e, &wire.QuarantineEntrySchema, &doc) {
 		return false
 	}
 	e.input = &plane.ClearQuarantine{Channel: doc.Channel, Closure: doc.Closure}
@@ -45,7 +45,7 @@ func parseClearQuarantine(e *exchange) bool {
 
 func parseRevocation(e *exchange) bool {
 	var doc wire.RevocationRequest
-	if !decode(e, &wire.RevocationRequestSchema, &doc) {
+	if !noParameters(e) || !decode(e, &wire.RevocationRequestSchema, &doc) {
 		return false
 	}
 	suffix := e.server.cfg.AgentCNSuffix

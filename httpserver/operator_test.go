@@ -219,3 +219,26 @@ func TestAHostThatNobodyKnows(t *testing.T) { // PROTOCOL R5
 		t.Errorf("the answer echoes %d bytes", len(a.body))
 	}
 }
+
+func TestADryRunOpensNothing(t *testing.T) { // PROTOCOL R1
+	h := start(t)
+	h.openRollout("stable", "r1", "c1", "h1")
+	c := h.operator("anna")
+	before := h.everything()
+	a := c.do(http.MethodPost, rolloutsPath+"?dry_run=true", manifest("stable", "r2", "c2", "h1"))
+	a.want(t, wire.OK)
+	if !strings.Contains(a.body, `"supersedes":["stable@r1"]`) || !strings.Contains(a.body, `"dispatched":{"count":1,"names":["h1"]}`) {
+		t.Errorf("the plan is %s", a.body)
+	}
+	c.do(http.MethodPost, rolloutsPath+"?dry_run=true", manifest("stable", "r1", "c2", "h1")).want(t, wire.ManifestConflict)
+	for query, field := range map[string]string{"?dry_run=yes": "dry_run", "?dry-run=true": "dry-run", "?dry_run": "dry_run"} {
+		a := c.do(http.MethodPost, rolloutsPath+query, manifest("stable", "r2", "c2", "h1"))
+		a.want(t, wire.BadQuery)
+		if got := string(a.problem(t).Field); got != field {
+			t.Errorf("%s: about %q, want %q", query, got, field)
+		}
+	}
+	c.do(http.MethodPost, rolloutsPath+"/stable@r1/resume?dry_run=true", "").want(t, wire.BadQuery)
+	h.unchanged(before, "a dry run")
+	c.do(http.MethodPost, rolloutsPath+"?dry_run=false", manifest("stable", "r2", "c2", "h1")).want(t, wire.Created)
+}

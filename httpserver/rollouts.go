@@ -45,9 +45,15 @@ func (s *Server) registerRollouts(r *mux.Router) {
 func serveInput(e *exchange) { e.ask(e.input, gate.Bulk) }
 
 func parseManifest(e *exchange) bool {
+	p := e.parameters()
+	if dryRun := p.flag("dry_run"); p.allKnown() && dryRun {
+		in := new(plane.PlanRollout)
+		e.input = in
+		return decode(e, &wire.ManifestSchema, &in.Manifest)
+	}
 	in := new(plane.OpenRollout)
 	e.input = in
-	if !decode(e, &wire.ManifestSchema, &in.Manifest) {
+	if !p.ok() || !decode(e, &wire.ManifestSchema, &in.Manifest) {
 		return false
 	}
 	in.Prepare()
@@ -82,7 +88,7 @@ func parseChoose(e *exchange) bool {
 
 // noDocument reads a body that says nothing, if there is one.
 func noDocument(e *exchange) bool {
-	return !e.readsBody() || decode(e, &wire.NoBodySchema, new(wire.NoBody))
+	return noParameters(e) && (!e.readsBody() || decode(e, &wire.NoBodySchema, new(wire.NoBody)))
 }
 
 // rolloutID returns the rollout that the path names. A text that is not a rollout

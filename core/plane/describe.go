@@ -177,6 +177,11 @@ func (in *QueryRollouts) String() string {
 }
 
 // String implements [Input].
+func (in *PlanRollout) String() string {
+	return fmt.Sprintf("plan %s hosts=%d", in.Manifest.ID(), len(in.Manifest.Hosts))
+}
+
+// String implements [Input].
 func (*QueryStatus) String() string { return "query-status" }
 
 // String implements [Input].

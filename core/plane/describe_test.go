@@ -33,6 +33,7 @@ var inputs = []struct {
 		"query-hosts after=- limit=7 reachability=unreachable closure=- channel=- state=Failed", true},
 	{&plane.QueryRollout{RolloutID: "stable@r1", Limit: 7, State: wire.Failed}, "query-rollout stable@r1 after=- limit=7 state=Failed", true},
 	{&plane.QueryRollouts{Limit: 7, Filter: plane.RolloutFilter{Current: true}}, "query-rollouts after=- limit=7 channel=- state= current=true", true},
+	{&plane.PlanRollout{Manifest: open("stable@r1", "h1=c1 h2=c1").Manifest}, "plan stable@r1 hosts=2", true},
 	{&plane.QueryStatus{}, "query-status", true},
 	{&plane.QueryQuarantine{}, "query-quarantine", true},
 	{&plane.Revoke{CommonName: "agent-h1.f", Also: "h1", Holder: plane.Holder{Judge: true, Hostname: "h1"}}, "revoke agent-h1.f before=- also=h1 judge host=h1", true},

@@ -48,6 +48,10 @@ type OpenRollout struct {
 	sorted []wire.ManifestHost // see [OpenRollout.Prepare]
 }
 
+// PlanRollout asks what an [OpenRollout] of an operator would do (PROTOCOL R1). One
+// reply. It is a query: nothing changes.
+type PlanRollout struct{ Manifest wire.Manifest }
+
 // FileManifest opens a rollout whose manifest was found in the directory
 // (PROTOCOL R6). One reply. The log has it as an [OpenRollout].
 type FileManifest struct {
@@ -208,6 +212,7 @@ func (*QueryHost) isInput()        {}
 func (*QueryHosts) isInput()       {}
 func (*QueryRollout) isInput()     {}
 func (*QueryRollouts) isInput()    {}
+func (*PlanRollout) isInput()      {}
 func (*QueryStatus) isInput()      {}
 func (*QueryQuarantine) isInput()  {}
 func (*QueryRevocations) isInput() {}

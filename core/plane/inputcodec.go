@@ -175,6 +175,8 @@ func AppendInput(dst []byte, in Input) []byte {
 		return wire.AppendTagged(dst, "query_rollout", &pageOfSchema, &pageOf{RolloutID: in.RolloutID, Hosts: in.After, Limit: wire.Int(in.Limit), HostFilter: HostFilter{State: in.State}})
 	case *QueryRollouts:
 		return wire.AppendTagged(dst, "query_rollouts", &pageOfSchema, &pageOf{Rollouts: in.After, Limit: wire.Int(in.Limit), RolloutFilter: in.Filter})
+	case *PlanRollout:
+		return wire.AppendTagged(dst, "plan", &wire.ManifestSchema, &in.Manifest)
 	case *QueryStatus:
 		return append(dst, "query_status {}"...)
 	case *QueryQuarantine:
@@ -243,6 +245,9 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 		var page pageOf
 		err := wire.DecodeDocument(d, &pageOfSchema, doc, &page)
 		return parsed(page.query(string(word)), err)
+	case "plan":
+		in := new(PlanRollout)
+		return parsed(in, wire.DecodeDocument(d, &wire.ManifestSchema, doc, &in.Manifest))
 	case "query_status":
 		return parsed(new(QueryStatus), wire.DecodeDocument(d, &wire.NoBodySchema, doc, new(wire.NoBody)))
 	case "query_quarantine":
@@ -258,7 +263,7 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 		in := new(Storage)
 		return parsed(in, wire.DecodeDocument(d, &storageSchema, doc, in))
 	default:
-		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, discarded, poll, open, file, release, resume, choose, clear, revoke, confirm, query_…, started, tick or storage", word)
+		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, discarded, poll, open, plan, file, release, resume, choose, clear, revoke, confirm, query_…, started, tick or storage", word)
 	}
 }
 

@@ -127,6 +127,8 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 		p.queryRollout(in, out)
 	case *QueryRollouts:
 		p.queryRollouts(in, out)
+	case *PlanRollout:
+		p.planOpening(in, out)
 	case *QueryStatus:
 		p.queryStatus(out)
 	case *QueryQuarantine:

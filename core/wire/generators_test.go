@@ -191,6 +191,26 @@ func drawRolloutStatus(t *rapid.T) wire.RolloutStatus {
 	return status
 }
 
+func drawOpeningPlan(t *rapid.T) wire.OpeningPlan {
+	group := func(t *rapid.T) wire.HostGroup {
+		return wire.HostGroup{Count: 1 + drawCount(t)/2, Names: drawList(t, 0, drawName)}
+	}
+	return wire.OpeningPlan{
+		RolloutID: drawRolloutID(t), Unchanged: wire.Flag(rapid.Bool().Draw(t, "unchanged")), Supersedes: drawList(t, 0, drawName), Hosts: drawCount(t),
+		Waves: drawList(t, 0, func(t *rapid.T) wire.PlannedWave {
+			return wire.PlannedWave{Hosts: drawCount(t), SoakMinutes: drawCount(t)}
+		}),
+		Dispatched: drawOptional(t, group), Running: drawOptional(t, group), Unreachable: drawOptional(t, group),
+		NeverSeen: drawOptional(t, group), Unknown: drawOptional(t, group),
+		Quarantined: drawList(t, 0, func(t *rapid.T) wire.PlannedQuarantine {
+			return wire.PlannedQuarantine{Closure: drawClosure(t), Hosts: drawCount(t)}
+		}),
+		CaseDiffers: drawList(t, 0, func(t *rapid.T) wire.CaseDifference {
+			return wire.CaseDifference{Hostname: drawHostname(t), Known: drawHostname(t)}
+		}),
+	}
+}
+
 func drawFleetStatus(t *rapid.T) wire.FleetStatus {
 	status := wire.FleetStatus{
 		Reachable: drawCount(t), Unreachable: drawCount(t), NeverSeen: drawCount(t), DuplicateIdentities: drawCount(t),

@@ -15,6 +15,8 @@ import (
 type RolloutCommand struct {
 	List   RolloutList   `cmd:"" help:"List the rollouts that are not superseded, or all."`
 	Show   RolloutShow   `cmd:"" help:"Show one rollout and its hosts."`
+	Open   RolloutOpen   `cmd:"" help:"Open a rollout from a manifest, or say what that would do."`
+	Diff   RolloutDiff   `cmd:"" help:"Compare a manifest with the rollout in force on its channel."`
 	Wait   RolloutWait   `cmd:"" help:"Wait until a rollout has come so far; the exit code says whether it has."`
 	Trace  RolloutTrace  `cmd:"" help:"Show every change of state of every host, with its time and who reported it."`
 	Resume RolloutResume `cmd:"" help:"Let a halted rollout go on without the hosts that failed."`
@@ -209,11 +211,7 @@ func aboutRollout(r *wire.RolloutStatus) *table {
 	}
 	t.row("state", state)
 	t.row("opened", stamp(r.OpenedAt))
-	var soaks []string
-	for _, wave := range r.Policy.Waves {
-		soaks = append(soaks, wave.Soak().String())
-	}
-	t.row("waves", fmt.Sprintf("%d of %d dispatched, soak %s", r.WavesDispatched, len(r.Policy.Waves), strings.Join(soaks, ", ")))
+	t.row("waves", fmt.Sprintf("%d of %s dispatched", r.WavesDispatched, soaks(r.Policy.Waves)))
 	t.row("on failure", r.Policy.OnHealthFailure.String())
 	if r.Signed {
 		t.row("signed", "yes, backed: "+yesNo(bool(r.Backed)))
