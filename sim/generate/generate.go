@@ -123,6 +123,7 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 		p.Finish(&s, &r)
 	}
 	drawOperators(&s, p, span)
+	drawPlans(&s, p, span)
 	s.Active = span
 	for _, f := range s.Faults {
 		s.Active = max(s.Active, f.At+f.For)
