@@ -74,6 +74,7 @@ var rooms = []struct {
 	{dir: failureRoom},
 	{dir: "internal/sample"},
 	{dir: "fuzz", may: []string{"core", "sim"}, testsMay: []string{"httpserver", "httpserver/store/memory"}},
+	{dir: "cmd/refrain/internal", may: []string{"core/wire", "core/rollout", "httpagent", "internal/certfile"}, testsMay: []string{"httpserver/pki"}},
 	{dir: "cmd/refrain", may: []string{"."}},
 }
 

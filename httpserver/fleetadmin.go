@@ -9,12 +9,16 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// registerFleetAdmin registers the operators' routes about quarantined closures
-// and revoked certificates (PROTOCOL R3, R5, T5).
+// registerFleetAdmin registers the operators' routes about the whole fleet,
+// quarantined closures and revoked certificates (PROTOCOL R3, R5, T5).
 func (s *Server) registerFleetAdmin(r *mux.Router) {
+	s.handle(r, http.MethodGet, "/v1/operator/status", endpoint{
+		name: "status", role: operators, body: noBody,
+		parse: func(e *exchange) bool { e.input = &plane.QueryStatus{}; return noParameters(e) }, serve: serveInput,
+	})
 	s.handle(r, http.MethodGet, "/v1/operator/quarantine", endpoint{
 		name: "quarantine", role: operators, body: noBody,
-		parse: func(e *exchange) bool { e.input = &plane.QueryQuarantine{}; return true }, serve: serveInput,
+		parse: func(e *exchange) bool { e.input = &plane.QueryQuarantine{}; return noParameters(e) }, serve: serveInput,
 	})
 	s.handle(r, http.MethodPost, "/v1/operator/quarantine/clear", endpoint{
 		name: "clear_quarantine", role: operators, body: needsBody,
@@ -22,7 +26,7 @@ func (s *Server) registerFleetAdmin(r *mux.Router) {
 	})
 	s.handle(r, http.MethodGet, "/v1/operator/revocations", endpoint{
 		name: "revocations", role: operators, body: noBody,
-		parse: func(e *exchange) bool { e.input = &plane.QueryRevocations{}; return true }, serve: serveInput,
+		parse: func(e *exchange) bool { e.input = &plane.QueryRevocations{}; return noParameters(e) }, serve: serveInput,
 	})
 	s.handle(r, http.MethodPost, "/v1/operator/revocations", endpoint{
 		name: "revoke", role: operators, body: needsBody,
@@ -32,7 +36,7 @@ func (s *Server) registerFleetAdmin(r *mux.Router) {
 
 func parseClearQuarantine(e *exchange) bool {
 	var doc wire.QuarantineEntry
-	if !decode(e, &wire.QuarantineEntrySchema, &doc) {
+	if !noParameters(e) || !decode(e, &wire.QuarantineEntrySchema, &doc) {
 		return false
 	}
 	e.input = &plane.ClearQuarantine{Channel: doc.Channel, Closure: doc.Closure}
@@ -41,7 +45,7 @@ func parseClearQuarantine(e *exchange) bool {
 
 func parseRevocation(e *exchange) bool {
 	var doc wire.RevocationRequest
-	if !decode(e, &wire.RevocationRequestSchema, &doc) {
+	if !noParameters(e) || !decode(e, &wire.RevocationRequestSchema, &doc) {
 		return false
 	}
 	suffix := e.server.cfg.AgentCNSuffix

@@ -23,8 +23,13 @@ func (s *Server) registerHosts(r *mux.Router) {
 
 func parseHosts(e *exchange) bool {
 	p := e.parameters()
-	e.input = &plane.QueryHosts{After: after(p, wire.ParseHostname), Limit: p.limit()}
-	return p.ok()
+	e.input = &plane.QueryHosts{After: after(p, wire.ParseHostname), Limit: p.limit(), Filter: plane.HostFilter{
+		Reachability: word(p, "reachability", wire.ParseReachability),
+		Closure:      word(p, "closure", wire.ParseClosure),
+		Channel:      word(p, "channel", wire.ParseChannel),
+		State:        word(p, "state", wire.ParseState),
+	}}
+	return p.allKnown()
 }
 
 func parseHost(e *exchange) bool {
@@ -34,5 +39,5 @@ func parseHost(e *exchange) bool {
 		name = wire.Hostname(clip(s)) // no host has this name, so the plane answers 404
 	}
 	e.input = &plane.QueryHost{Hostname: name}
-	return true
+	return noParameters(e)
 }

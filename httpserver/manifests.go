@@ -130,7 +130,7 @@ func (m *manifests) file(name string) (manifestFile, *plane.FileManifest, error)
 		return before, nil, nil
 	}
 	in := new(plane.FileManifest)
-	if err := wire.DecodeDocument(&m.decoder, &wire.ManifestSchema, body, &in.Manifest); err != nil {
+	if err := wire.DecodeOperatorDocument(&m.decoder, &wire.ManifestSchema, body, &in.Manifest); err != nil {
 		now.bad = true
 		return now, nil, err
 	}

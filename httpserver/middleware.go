@@ -235,7 +235,11 @@ func (e *exchange) parse() bool { return e.endpoint.parse == nil || e.endpoint.p
 
 // decode reads the body as a document (PROTOCOL T7: 400, 422).
 func decode[T any](e *exchange, s *wire.Schema[T], into *T) bool {
-	switch err := wire.DecodeDocument(&e.decoder, s, e.body, into).(type) {
+	read := wire.DecodeDocument[T]
+	if e.endpoint.role == operators {
+		read = wire.DecodeOperatorDocument[T]
+	}
+	switch err := read(&e.decoder, s, e.body, into).(type) {
 	case nil:
 		return true
 	case *wire.SyntaxError:

@@ -93,7 +93,59 @@ func TestABadPageNamesItsParameter(t *testing.T) { // PROTOCOL R5
 			t.Errorf("%s: the field is %q, want %q", test.path, got, test.field)
 		}
 	}
-	c.do(http.MethodGet, "/v1/operator/hosts?limit=1000&something=else", "").want(t, wire.OK)
+}
+
+func TestAnUnknownParameterIsRefusedWithTheNearestName(t *testing.T) { // PROTOCOL T8
+	h := start(t)
+	h.openRollout("stable", "r1", "c1", "h1")
+	c := h.operator("anna")
+	for _, test := range []struct{ path, field, detail string }{
+		{"/v1/operator/hosts?limit=1000&something=else", "something", "the route takes after, limit, reachability, closure, channel, state"},
+		{"/v1/operator/hosts?stat=Failed", "stat", "did you mean state?"},
+		{"/v1/operator/rollouts?curent=true", "curent", "did you mean current?"},
+		{"/v1/operator/hosts/h1?limit=1", "limit", "the route takes none"},
+		{"/v1/operator/quarantine?after=x", "after", "the route takes none"},
+		{"/v1/operator/rollouts/stable@r1/events?State=Failed", "State", "the route takes after, limit"},
+		{"/v1/operator/hosts?state=failed", "state", "want Pending, Activating"},
+		{"/v1/operator/hosts?reachability=gone", "reachability", "want reachable, unreachable or never_seen"},
+		{"/v1/operator/rollouts?current=1", "current", "want true or false"},
+		{"/v1/operator/rollouts?state=", "state", "want Opening"},
+	} {
+		a := c.do(http.MethodGet, test.path, "")
+		a.want(t, wire.BadQuery)
+		if p := a.problem(t); p.Field != wire.Text(test.field) || !strings.Contains(string(p.Detail), test.detail) {
+			t.Errorf("%s: %s: %s, want %s: %s", test.path, p.Field, p.Detail, test.field, test.detail)
+		}
+	}
+	h.agent("h1").do(http.MethodGet, "/v1/agent/dispatch?wait=0&something=else", "").want(t, wire.OK)
+	for path, want := range map[string]int{
+		"/v1/operator/hosts?state=Pending&channel=stable": 1, "/v1/operator/hosts?state=Failed": 0, "/v1/operator/hosts?closure=c9": 0,
+	} {
+		if got := strings.Count(c.do(http.MethodGet, path, "").body, `"reachability"`); got != want {
+			t.Errorf("%s: %d hosts, want %d", path, got, want)
+		}
+	}
+}
+
+func TestAnUnknownFieldOfAnOperatorIsRefused(t *testing.T) { // PROTOCOL T8
+	h := start(t)
+	c := h.operator("anna")
+	manifest := `{"channel":"stable","channel_ref":"r1",%s"policy":{"on_health_failure":"halt","waves":[{"soak_minutes":0%s}]},"hosts":[{"hostname":"h1","wave":0,"target_closure":"c1"}]}`
+	for _, test := range []struct{ path, body, field, problem string }{
+		{rolloutsPath, fmt.Sprintf(manifest, `"dry_run":true,`, ""), "dry_run", "unknown field; want channel, channel_ref, serial, policy or hosts"},
+		{rolloutsPath, fmt.Sprintf(manifest, `"seriel":3,`, ""), "seriel", "did you mean serial?"},
+		{rolloutsPath, fmt.Sprintf(manifest, "", `,"soak_minute":1`), "policy.waves[0].soak_minute", "did you mean soak_minutes?"},
+		{clearPath, `{"channel":"stable","closure":"c1","all":true}`, "all", "unknown field"},
+		{revocationsPath, `{"common_name":"agent-h9.fleet.test","forced":true}`, "forced", "did you mean force?"},
+	} {
+		a := c.do(http.MethodPost, test.path, test.body)
+		a.want(t, wire.WrongShape)
+		if p := a.problem(t); p.Field != wire.Text(test.field) || !strings.Contains(string(p.Detail), test.problem) {
+			t.Errorf("%s: %s: %s, want %s: %s", test.body, p.Field, p.Detail, test.field, test.problem)
+		}
+	}
+	c.do(http.MethodPost, rolloutsPath, fmt.Sprintf(manifest, "", "")).want(t, wire.Created)
+	h.agent("h1").do(http.MethodPost, heartbeatPath, `{"hostname":"h1","new":1,"at":"`+noon+`"}`).want(t, wire.OK)
 }
 
 func TestTheHistoryOfARolloutIsItsLog(t *testing.T) { // PROTOCOL R5
@@ -115,7 +167,8 @@ func TestResumingTakesAnObjectOrNothing(t *testing.T) { // PROTOCOL R2, R5
 	c := h.operator("anna")
 	const path = "/v1/operator/rollouts/stable@r1/resume"
 	c.do(http.MethodPost, path, "").want(t, wire.OK)
-	c.do(http.MethodPost, path, `{"why":"looked at it"}`).want(t, wire.OK)
+	c.do(http.MethodPost, path, `{}`).want(t, wire.OK)
+	c.do(http.MethodPost, path, `{"why":"looked at it"}`).want(t, wire.WrongShape)
 	c.do(http.MethodPost, path, `[]`).want(t, wire.WrongShape)
 	c.do(http.MethodPost, path, `{`).want(t, wire.NotJSON)
 	c.do(http.MethodPost, path, `{}`, "Content-Type: ").want(t, wire.UnsupportedMediaType)
@@ -165,4 +218,27 @@ func TestAHostThatNobodyKnows(t *testing.T) { // PROTOCOL R5
 	if len(a.body) > 1000 {
 		t.Errorf("the answer echoes %d bytes", len(a.body))
 	}
+}
+
+func TestADryRunOpensNothing(t *testing.T) { // PROTOCOL R1
+	h := start(t)
+	h.openRollout("stable", "r1", "c1", "h1")
+	c := h.operator("anna")
+	before := h.everything()
+	a := c.do(http.MethodPost, rolloutsPath+"?dry_run=true", manifest("stable", "r2", "c2", "h1"))
+	a.want(t, wire.OK)
+	if !strings.Contains(a.body, `"supersedes":["stable@r1"]`) || !strings.Contains(a.body, `"dispatched":{"count":1,"names":["h1"]}`) {
+		t.Errorf("the plan is %s", a.body)
+	}
+	c.do(http.MethodPost, rolloutsPath+"?dry_run=true", manifest("stable", "r1", "c2", "h1")).want(t, wire.ManifestConflict)
+	for query, field := range map[string]string{"?dry_run=yes": "dry_run", "?dry-run=true": "dry-run", "?dry_run": "dry_run"} {
+		a := c.do(http.MethodPost, rolloutsPath+query, manifest("stable", "r2", "c2", "h1"))
+		a.want(t, wire.BadQuery)
+		if got := string(a.problem(t).Field); got != field {
+			t.Errorf("%s: about %q, want %q", query, got, field)
+		}
+	}
+	c.do(http.MethodPost, rolloutsPath+"/stable@r1/resume?dry_run=true", "").want(t, wire.BadQuery)
+	h.unchanged(before, "a dry run")
+	c.do(http.MethodPost, rolloutsPath+"?dry_run=false", manifest("stable", "r2", "c2", "h1")).want(t, wire.Created)
 }

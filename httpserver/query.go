@@ -1,8 +1,12 @@
 package httpserver
 
 import (
+	"errors"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -16,6 +20,7 @@ const defaultLimit = 100
 type parameters struct {
 	exchange *exchange
 	values   url.Values
+	known    []string // the names that the route has asked for
 	bad      bool
 }
 
@@ -42,6 +47,7 @@ func (p *parameters) wrong(name, detail string) {
 
 // text returns a parameter that may be given once, or "" if it is not given.
 func (p *parameters) text(name string) string {
+	p.known = append(p.known, name)
 	values := p.values[name]
 	switch len(values) {
 	case 0:
@@ -95,5 +101,55 @@ func (p *parameters) afterSeq() wire.Seq {
 	return n
 }
 
+// word reads a parameter that is one of a few words, or anything else that parse
+// reads. It is unset if it is not given.
+func word[T any](p *parameters, name string, parse func(string) (T, error)) (v T) {
+	s := p.text(name)
+	if s == "" && len(p.values[name]) == 0 {
+		return v
+	}
+	v, err := parse(s)
+	if err != nil {
+		p.wrong(name, err.Error())
+	}
+	return v
+}
+
+// flag reads a parameter that is true or false; false if it is not given.
+func (p *parameters) flag(name string) bool {
+	return word(p, name, func(s string) (bool, error) {
+		if s != "true" && s != "false" {
+			return false, errors.New("want true or false")
+		}
+		return s == "true", nil
+	})
+}
+
 // ok reports whether there was no problem.
 func (p *parameters) ok() bool { return !p.bad }
+
+// allKnown is ok for an operator's request: a parameter that the route has not asked
+// for is a problem as well (PROTOCOL T8).
+func (p *parameters) allKnown() bool {
+	for _, name := range slices.Sorted(maps.Keys(p.values)) {
+		if slices.Contains(p.known, name) {
+			continue
+		}
+		p.wrong(clip(name), "unknown parameter; "+wanted(name, p.known))
+	}
+	return p.ok()
+}
+
+// wanted says which name an unknown one may have meant.
+func wanted(name string, known []string) string {
+	switch near := wire.Nearest(name, known); {
+	case near != "":
+		return "did you mean " + near + "?"
+	case len(known) == 0:
+		return "the route takes none"
+	}
+	return "the route takes " + strings.Join(known, ", ")
+}
+
+// noParameters is the parse of a route without parameters.
+func noParameters(e *exchange) bool { return e.parameters().allKnown() }

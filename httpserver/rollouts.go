@@ -45,9 +45,15 @@ func (s *Server) registerRollouts(r *mux.Router) {
 func serveInput(e *exchange) { e.ask(e.input, gate.Bulk) }
 
 func parseManifest(e *exchange) bool {
+	p := e.parameters()
+	if dryRun := p.flag("dry_run"); p.allKnown() && dryRun {
+		in := new(plane.PlanRollout)
+		e.input = in
+		return decode(e, &wire.ManifestSchema, &in.Manifest)
+	}
 	in := new(plane.OpenRollout)
 	e.input = in
-	if !decode(e, &wire.ManifestSchema, &in.Manifest) {
+	if !p.ok() || !decode(e, &wire.ManifestSchema, &in.Manifest) {
 		return false
 	}
 	in.Prepare()
@@ -56,14 +62,18 @@ func parseManifest(e *exchange) bool {
 
 func parseRollouts(e *exchange) bool {
 	p := e.parameters()
-	e.input = &plane.QueryRollouts{After: after(p, wire.ParseRolloutID), Limit: p.limit()}
-	return p.ok()
+	e.input = &plane.QueryRollouts{After: after(p, wire.ParseRolloutID), Limit: p.limit(), Filter: plane.RolloutFilter{
+		Channel: word(p, "channel", wire.ParseChannel),
+		State:   word(p, "state", wire.ParseRolloutState),
+		Current: p.flag("current"),
+	}}
+	return p.allKnown()
 }
 
 func parseRollout(e *exchange) bool {
 	p := e.parameters()
-	e.input = &plane.QueryRollout{RolloutID: e.rolloutID(), After: after(p, wire.ParseHostname), Limit: p.limit()}
-	return p.ok()
+	e.input = &plane.QueryRollout{RolloutID: e.rolloutID(), After: after(p, wire.ParseHostname), Limit: p.limit(), State: word(p, "state", wire.ParseState)}
+	return p.allKnown()
 }
 
 func parseResume(e *exchange) bool {
@@ -78,7 +88,7 @@ func parseChoose(e *exchange) bool {
 
 // noDocument reads a body that says nothing, if there is one.
 func noDocument(e *exchange) bool {
-	return !e.readsBody() || decode(e, &wire.NoBodySchema, new(wire.NoBody))
+	return noParameters(e) && (!e.readsBody() || decode(e, &wire.NoBodySchema, new(wire.NoBody)))
 }
 
 // rolloutID returns the rollout that the path names. A text that is not a rollout
@@ -94,7 +104,7 @@ func (e *exchange) rolloutID() wire.RolloutID {
 func parseRolloutEvents(e *exchange) bool {
 	p := e.parameters()
 	e.rollout, e.afterSeq, e.limit = e.rolloutID(), p.afterSeq(), p.limit()
-	return p.ok()
+	return p.allKnown()
 }
 
 const (

@@ -188,7 +188,9 @@ func TestABodyThatIsUnusualIsReadAllTheSame(t *testing.T) { // PROTOCOL T7, T8
 			}
 		}
 		send("with white space around it", " \t\r\n"+d.text+"\r\n\r\n")
-		send("with deep unknown fields", inserted(d.text, 0, `"x":`+strings.Repeat("[", 9_000)+strings.Repeat("]", 9_000)))
+		if d.request.role == agents { // of operators they are refused
+			send("with deep unknown fields", inserted(d.text, 0, `"x":`+strings.Repeat("[", 9_000)+strings.Repeat("]", 9_000)))
+		}
 		for _, m := range members(t, d.text) {
 			if mayBeMissing(d, m) {
 				send("with "+m.path+" null", m.with(d.text, "null"))

@@ -49,7 +49,7 @@ func (a answer) isRead() bool {
 	}
 }
 
-func TestUnknownFieldsAreIgnored(t *testing.T) { // PROTOCOL T8
+func TestUnknownFieldsAreIgnoredOfAgentsAndRefusedOfOperators(t *testing.T) { // PROTOCOL T8
 	h := start(t)
 	agent, operator := h.agent("h1"), h.operator("anna")
 	for _, d := range h.documents() {
@@ -59,7 +59,10 @@ func TestUnknownFieldsAreIgnored(t *testing.T) { // PROTOCOL T8
 			}
 			for _, unknown := range []string{`"x":null`, `"x":{"hostname":[1,{"at":"x"}]}`, `"":"an empty name"`, `"Ünicode":1e999`} {
 				body := inserted(d.text, i, unknown)
-				if a := d.request.of(agent, operator).do(d.request.method, d.request.path, body); !a.isRead() {
+				a := d.request.of(agent, operator).do(d.request.method, d.request.path, body)
+				if d.request.role == operators {
+					a.want(t, wire.WrongShape)
+				} else if !a.isRead() {
 					t.Errorf("%s: %s: %v", d.name, body, a)
 				}
 			}

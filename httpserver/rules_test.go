@@ -59,6 +59,7 @@ var goodRequests = []goodRequest{
 	{"choose_rollout", "POST", rolloutsPath + "/stable@r1/choose", operators, `{}`},
 	{"hosts", "GET", hostsPath, operators, ""},
 	{"host", "GET", hostsPath + "/h1", operators, ""},
+	{"status", "GET", "/v1/operator/status", operators, ""},
 	{"quarantine", "GET", quarantinePath, operators, ""},
 	{"clear_quarantine", "POST", clearPath, operators, `{"channel":"stable","closure":"bad","since":"` + noon + `","by":"stable@r0","hostname":"h0"}`},
 	{"revocations", "GET", revocationsPath, operators, ""},

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/refrain-fleet/refrain/cmd/refrain/internal/operate"
 )
 
 // cli is the grammar of the command line. A command is one field here and one
@@ -30,9 +32,18 @@ type cli struct {
 	Gameday gamedayCommand `cmd:"" help:"Play a scenario with a real server and real agents."`
 	PKI     pkiCommand     `cmd:"" name:"pki" help:"Issue the fleet's certificates."`
 	Release releaseCommand `cmd:"" help:"Make, sign and verify signed releases."`
-	Fleet   fleetCommand   `cmd:"" help:"Run the agents of virtual hosts against a plane."`
+	Load    loadCommand    `cmd:"" help:"Run the agents of virtual hosts against a plane."`
 	Audit   auditCommand   `cmd:"" help:"Verify the tables of a database against its log."`
 	DB      dbCommand      `cmd:"" name:"db" help:"Inspect, copy, export or compact a database."`
+
+	Status     operate.StatusCommand     `cmd:"" group:"Operators:" help:"Show the fleet on one screen."`
+	Host       operate.HostCommand       `cmd:"" group:"Operators:" help:"List and show hosts."`
+	Rollout    operate.RolloutCommand    `cmd:"" group:"Operators:" help:"List, show, open, compare, trace and await rollouts."`
+	Event      operate.EventCommand      `cmd:"" group:"Operators:" help:"Read the history of a rollout."`
+	Quarantine operate.QuarantineCommand `cmd:"" group:"Operators:" help:"List and clear quarantined closures."`
+	Revocation operate.RevocationCommand `cmd:"" group:"Operators:" help:"List and add revocations of certificates."`
+	Context    operate.ContextCommand    `cmd:"" group:"Operators:" help:"Keep the planes that you operate, under names."`
+
 	Version versionCommand `cmd:"" help:"Print the version of this build."`
 	Help    helpCommand    `cmd:"" help:"Show the help of a command."`
 }
@@ -133,7 +144,16 @@ func runCommand(ctx context.Context, grammar any, args []string, io stdio) error
 		return err
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	return parsed.Run(io)
+	return operatorError(parsed.Run(io, operate.IO{In: os.Stdin, Out: io.Out, Err: io.Err, Terminal: isTerminal(unchecked(io.Out))}))
+}
+
+// operatorError gives an error of an operator's command its exit code and hint.
+func operatorError(err error) error {
+	var told *operate.Error
+	if errors.As(err, &told) {
+		return &commandError{err: told.Err, code: told.Code, hint: told.Hint}
+	}
+	return err
 }
 
 // parse parses args by grammar. The result is nil if args asked for help or for

@@ -232,23 +232,6 @@ func kongParse(flag *kong.Flag, value any) (reflect.Value, error) {
 	return target, flag.Parse(kong.Scan().PushTyped(value, kong.FlagValueToken), target)
 }
 
-func TestEditDistance(t *testing.T) {
-	for _, test := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"listen", "listen", 0}, {"lisen", "listen", 1},
-		{"listne", "listen", 2}, {"kitten", "sitting", 3}, {"abc", "xyz", 3},
-	} {
-		if got := editDistance(test.a, test.b); got != test.want {
-			t.Errorf("%q to %q: %d, want %d", test.a, test.b, got, test.want)
-		}
-		if got := editDistance(test.b, test.a); got != test.want {
-			t.Errorf("%q to %q: %d, want %d", test.b, test.a, got, test.want)
-		}
-	}
-}
-
 func TestOnlyTheFirstProblemsOfAFileAreWrittenOut(t *testing.T) {
 	_, parser := samplerParser(t)
 	var text strings.Builder

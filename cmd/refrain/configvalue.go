@@ -10,6 +10,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/refrain-fleet/refrain/core/wire"
 )
 
 var (
@@ -118,7 +120,7 @@ func (r *configReader) suggest(command *kong.Node, prefix, name string) string {
 	known := keysOf(command)
 	nearest, distance := "", 3
 	for _, key := range known {
-		if d := editDistance(name, key); d < distance {
+		if d := wire.EditDistance(name, key); d < distance {
 			nearest, distance = key, d
 		}
 	}
@@ -162,26 +164,4 @@ func keysNamed(command *kong.Node, prefix, name string) []string {
 		keys = append(keys, keysNamed(child, prefix+child.Name+".", name)...)
 	}
 	return keys
-}
-
-// editDistance counts the insertions, deletions and replacements of bytes that
-// make b of a (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }

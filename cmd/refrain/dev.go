@@ -99,6 +99,9 @@ func (c *devCommand) Run(ctx context.Context, io stdio) error {
 		return fmt.Errorf("open the demo rollout: %w", err)
 	}
 	demo.print(io.Out)
+	if err := demo.keepContext(io.Out); err != nil {
+		fmt.Fprintf(io.Err, "note: no context for the commands of operators: %v\n", err)
+	}
 	if c.NoFleet {
 		return server.Wait(ctx)
 	}

@@ -33,6 +33,7 @@ type terminal struct {
 	t      *testing.T
 	dir    string
 	binary string // empty is this build
+	env    []string
 }
 
 // run returns what a command line prints, to both streams, with the line itself
@@ -50,6 +51,7 @@ func (c *terminal) run(line string) string {
 	command := exec.CommandContext(c.t.Context(), binary, words[1:]...)
 	command.Args[0] = "refrain" // TestMain runs the command of this name
 	command.Dir = c.dir
+	command.Env = append(os.Environ(), c.env...)
 	out, err := command.CombinedOutput()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		c.t.Fatal(err)

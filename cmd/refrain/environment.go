@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/refrain-fleet/refrain/core/wire"
 )
 
 const environmentPrefix = "REFRAIN_"
@@ -70,7 +72,7 @@ func suggestVariable(known map[string]bool, name string) string {
 	}
 	nearest, distance := "", 4
 	for _, candidate := range slices.Sorted(maps.Keys(known)) {
-		if d := editDistance(name, candidate); known[candidate] && d < distance {
+		if d := wire.EditDistance(name, candidate); known[candidate] && d < distance {
 			nearest, distance = candidate, d
 		}
 	}

@@ -412,20 +412,20 @@ func TestMissingCertificatesAreIssuedIfTheKeyIsThere(t *testing.T) {
 	want(err, exitFailed, "1 of 3 certificates", "host-0002", "refrain pki agent --force host-0002")
 }
 
-func TestAFleetCommandSaysWhatIsWrong(t *testing.T) {
-	good := fleetCommand{URL: "https://plane", Hosts: 10, Interval: time.Minute, Speed: 1}
-	for want, edit := range map[string]func(*fleetCommand){
-		"":                                  func(*fleetCommand) {},
-		"--url":                             func(c *fleetCommand) { c.URL = "plane" },
-		"--hosts is 0":                      func(c *fleetCommand) { c.Hosts = 0 },
-		"--hosts is 20001; want 1 to 20000": func(c *fleetCommand) { c.Hosts = 20001 },
-		"--interval is 999ms":               func(c *fleetCommand) { c.Interval = 999 * time.Millisecond },
-		"--speed is 0; want 1 to 1000":      func(c *fleetCommand) { c.Speed = 0 },
-		"--speed is 1001":                   func(c *fleetCommand) { c.Speed = 1001 },
-		"--for is -1s":                      func(c *fleetCommand) { c.For = new(time.Duration); *c.For = -time.Second },
-		"--for is 0s":                       func(c *fleetCommand) { c.For = new(time.Duration) },
-		"--failing is 6 and --deferring 5":  func(c *fleetCommand) { c.Failing, c.Deferring = 6, 5 },
-		"--failing is -1":                   func(c *fleetCommand) { c.Failing = -1 },
+func TestALoadCommandSaysWhatIsWrong(t *testing.T) {
+	good := loadCommand{URL: "https://plane", Hosts: 10, Interval: time.Minute, Speed: 1}
+	for want, edit := range map[string]func(*loadCommand){
+		"":                                  func(*loadCommand) {},
+		"--url":                             func(c *loadCommand) { c.URL = "plane" },
+		"--hosts is 0":                      func(c *loadCommand) { c.Hosts = 0 },
+		"--hosts is 20001; want 1 to 20000": func(c *loadCommand) { c.Hosts = 20001 },
+		"--interval is 999ms":               func(c *loadCommand) { c.Interval = 999 * time.Millisecond },
+		"--speed is 0; want 1 to 1000":      func(c *loadCommand) { c.Speed = 0 },
+		"--speed is 1001":                   func(c *loadCommand) { c.Speed = 1001 },
+		"--for is -1s":                      func(c *loadCommand) { c.For = new(time.Duration); *c.For = -time.Second },
+		"--for is 0s":                       func(c *loadCommand) { c.For = new(time.Duration) },
+		"--failing is 6 and --deferring 5":  func(c *loadCommand) { c.Failing, c.Deferring = 6, 5 },
+		"--failing is -1":                   func(c *loadCommand) { c.Failing = -1 },
 	} {
 		c := good
 		edit(&c)

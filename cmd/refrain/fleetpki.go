@@ -52,7 +52,7 @@ func ensureFleetPKI(dir string, names []string, w io.Writer) error {
 			code: exitUsage, hint: command("agent", missing[0]) + " issues one on the machine with the key; --dir names another directory",
 		}
 	}
-	fmt.Fprintf(w, "refrain fleet: issuing %d certificates in %s …\n", len(missing), agents)
+	fmt.Fprintf(w, "refrain load: issuing %d certificates in %s …\n", len(missing), agents)
 	if _, err := pki.Agent(dir, missing, pki.Options{}); err != nil {
 		return (&pkiCommand{Dir: dir}).failed(err)
 	}

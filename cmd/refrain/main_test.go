@@ -32,6 +32,12 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", strconv.Itoa(max(6, runtime.GOMAXPROCS(0)))); err != nil {
 		panic(err)
 	}
+	// refrain dev in this process keeps no context: it would be the user's own.
+	if strings.HasSuffix(os.Args[0], ".test") {
+		if err := os.Setenv("XDG_CONFIG_HOME", os.DevNull); err != nil {
+			panic(err)
+		}
+	}
 	testscript.Main(m, map[string]func(){
 		"refrain":              main,
 		"systemctl":            systemctl,

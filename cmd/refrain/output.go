@@ -50,7 +50,15 @@ func (w *checkedWriter) err() error {
 // helpWriter is where help is printed. kong asks a file for the width of the
 // terminal, and only a file; a terminal is nothing that fills up.
 func helpWriter(w io.Writer) io.Writer {
-	if checked, ok := w.(*checkedWriter); ok && isTerminal(checked.to) {
+	if to := unchecked(w); isTerminal(to) {
+		return to
+	}
+	return w
+}
+
+// unchecked returns what a checkedWriter writes to, or the writer itself.
+func unchecked(w io.Writer) io.Writer {
+	if checked, ok := w.(*checkedWriter); ok {
 		return checked.to
 	}
 	return w

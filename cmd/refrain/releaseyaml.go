@@ -119,7 +119,7 @@ func suggestKey(name string, keys []specKey) string {
 	nearest, distance := "", 3
 	for _, k := range keys {
 		names = append(names, k.name)
-		if d := editDistance(name, k.name); d < distance {
+		if d := wire.EditDistance(name, k.name); d < distance {
 			nearest, distance = k.name, d
 		}
 	}

@@ -76,6 +76,8 @@ func (s *script) query(c command) plane.Input {
 		return &plane.QueryRollouts{After: wire.RolloutID(after), Limit: limit}
 	case "quarantine":
 		return &plane.QueryQuarantine{}
+	case "status":
+		return &plane.QueryStatus{}
 	case "revocations":
 		return &plane.QueryRevocations{}
 	default:

@@ -151,18 +151,38 @@ func (in *QueryHost) String() string { return "query-host " + string(in.Hostname
 
 // String implements [Input].
 func (in *QueryHosts) String() string {
-	return fmt.Sprintf("query-hosts after=%s limit=%d", wire.OrDash(in.After), in.Limit)
+	s := fmt.Sprintf("query-hosts after=%s limit=%d", wire.OrDash(in.After), in.Limit)
+	if f := in.Filter; f != (HostFilter{}) {
+		s += fmt.Sprintf(" reachability=%v closure=%s channel=%s state=%v", f.Reachability, wire.OrDash(f.Closure), wire.OrDash(f.Channel), f.State)
+	}
+	return s
 }
 
 // String implements [Input].
 func (in *QueryRollout) String() string {
-	return fmt.Sprintf("query-rollout %s after=%s limit=%d", in.RolloutID, wire.OrDash(in.After), in.Limit)
+	s := fmt.Sprintf("query-rollout %s after=%s limit=%d", in.RolloutID, wire.OrDash(in.After), in.Limit)
+	if in.State != 0 {
+		s += fmt.Sprintf(" state=%v", in.State)
+	}
+	return s
 }
 
 // String implements [Input].
 func (in *QueryRollouts) String() string {
-	return fmt.Sprintf("query-rollouts after=%s limit=%d", wire.OrDash(in.After), in.Limit)
+	s := fmt.Sprintf("query-rollouts after=%s limit=%d", wire.OrDash(in.After), in.Limit)
+	if f := in.Filter; f != (RolloutFilter{}) {
+		s += fmt.Sprintf(" channel=%s state=%v current=%t", wire.OrDash(f.Channel), f.State, f.Current)
+	}
+	return s
 }
+
+// String implements [Input].
+func (in *PlanRollout) String() string {
+	return fmt.Sprintf("plan %s hosts=%d", in.Manifest.ID(), len(in.Manifest.Hosts))
+}
+
+// String implements [Input].
+func (*QueryStatus) String() string { return "query-status" }
 
 // String implements [Input].
 func (*QueryQuarantine) String() string { return "query-quarantine" }

@@ -48,6 +48,10 @@ type OpenRollout struct {
 	sorted []wire.ManifestHost // see [OpenRollout.Prepare]
 }
 
+// PlanRollout asks what an [OpenRollout] of an operator would do (PROTOCOL R1). One
+// reply. It is a query: nothing changes.
+type PlanRollout struct{ Manifest wire.Manifest }
+
 // FileManifest opens a rollout whose manifest was found in the directory
 // (PROTOCOL R6). One reply. The log has it as an [OpenRollout].
 type FileManifest struct {
@@ -144,7 +148,8 @@ type QueryHost struct{ Hostname wire.Hostname }
 type QueryHosts struct {
 	After wire.Hostname
 	// Limit is the most items of the page, 1 to [MaxLimit].
-	Limit int
+	Limit  int
+	Filter HostFilter
 }
 
 // QueryRollout asks for one rollout and a page of its hosts, by name. One
@@ -153,13 +158,19 @@ type QueryRollout struct {
 	RolloutID wire.RolloutID
 	After     wire.Hostname
 	Limit     int
+	// State leaves out the records of every other state; 0 leaves out none.
+	State wire.State
 }
 
 // QueryRollouts asks for a page of the rollouts, by ID. One reply.
 type QueryRollouts struct {
-	After wire.RolloutID
-	Limit int
+	After  wire.RolloutID
+	Limit  int
+	Filter RolloutFilter
 }
+
+// QueryStatus asks for the counts of the whole fleet (PROTOCOL R5). One reply.
+type QueryStatus struct{}
 
 // QueryQuarantine asks for every quarantined closure. One reply.
 type QueryQuarantine struct{}
@@ -210,6 +221,8 @@ func (*QueryHost) isInput()        {}
 func (*QueryHosts) isInput()       {}
 func (*QueryRollout) isInput()     {}
 func (*QueryRollouts) isInput()    {}
+func (*PlanRollout) isInput()      {}
+func (*QueryStatus) isInput()      {}
 func (*QueryQuarantine) isInput()  {}
 func (*QueryRevocations) isInput() {}
 func (*Started) isInput()          {}

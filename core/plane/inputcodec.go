@@ -127,6 +127,9 @@ type pageOf struct {
 	Hosts     wire.Hostname  // after which host the page begins
 	Rollouts  wire.RolloutID // or after which rollout
 	Limit     wire.Int
+
+	HostFilter    HostFilter // its State is that of a query for a rollout as well
+	RolloutFilter RolloutFilter
 }
 
 var pageOfSchema = wire.Schema[pageOf]{Fields: []wire.Field[pageOf]{
@@ -134,6 +137,13 @@ var pageOfSchema = wire.Schema[pageOf]{Fields: []wire.Field[pageOf]{
 	{Name: "after_host", Presence: wire.Optional, Of: func(in *pageOf) wire.Value { return &in.Hosts }},
 	{Name: "after_rollout", Presence: wire.Optional, Of: func(in *pageOf) wire.Value { return &in.Rollouts }},
 	{Name: "limit", Presence: wire.Required, Of: func(in *pageOf) wire.Value { return &in.Limit }},
+	{Name: "reachability", Presence: wire.Optional, Of: func(in *pageOf) wire.Value { return &in.HostFilter.Reachability }},
+	{Name: "closure", Presence: wire.Optional, Of: func(in *pageOf) wire.Value { return &in.HostFilter.Closure }},
+	{Name: "channel", Presence: wire.Optional, Of: func(in *pageOf) wire.Value { return &in.HostFilter.Channel }},
+	{Name: "state", Presence: wire.Optional, Of: func(in *pageOf) wire.Value { return &in.HostFilter.State }},
+	{Name: "rollout_channel", Presence: wire.Optional, Of: func(in *pageOf) wire.Value { return &in.RolloutFilter.Channel }},
+	{Name: "rollout_state", Presence: wire.Optional, Of: func(in *pageOf) wire.Value { return &in.RolloutFilter.State }},
+	{Name: "current", Presence: wire.Optional, Of: func(in *pageOf) wire.Value { return (*wire.Flag)(&in.RolloutFilter.Current) }},
 }}
 
 // AppendInput appends the canonical line of an input, without a line break.
@@ -170,11 +180,15 @@ func AppendInput(dst []byte, in Input) []byte {
 	case *QueryHost:
 		return wire.AppendTagged(dst, "query_host", &queryHostSchema, in)
 	case *QueryHosts:
-		return wire.AppendTagged(dst, "query_hosts", &pageOfSchema, &pageOf{Hosts: in.After, Limit: wire.Int(in.Limit)})
+		return wire.AppendTagged(dst, "query_hosts", &pageOfSchema, &pageOf{Hosts: in.After, Limit: wire.Int(in.Limit), HostFilter: in.Filter})
 	case *QueryRollout:
-		return wire.AppendTagged(dst, "query_rollout", &pageOfSchema, &pageOf{RolloutID: in.RolloutID, Hosts: in.After, Limit: wire.Int(in.Limit)})
+		return wire.AppendTagged(dst, "query_rollout", &pageOfSchema, &pageOf{RolloutID: in.RolloutID, Hosts: in.After, Limit: wire.Int(in.Limit), HostFilter: HostFilter{State: in.State}})
 	case *QueryRollouts:
-		return wire.AppendTagged(dst, "query_rollouts", &pageOfSchema, &pageOf{Rollouts: in.After, Limit: wire.Int(in.Limit)})
+		return wire.AppendTagged(dst, "query_rollouts", &pageOfSchema, &pageOf{Rollouts: in.After, Limit: wire.Int(in.Limit), RolloutFilter: in.Filter})
+	case *PlanRollout:
+		return wire.AppendTagged(dst, "plan", &wire.ManifestSchema, &in.Manifest)
+	case *QueryStatus:
+		return append(dst, "query_status {}"...)
 	case *QueryQuarantine:
 		return append(dst, "query_quarantine {}"...)
 	case *QueryRevocations:
@@ -244,6 +258,11 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 		var page pageOf
 		err := wire.DecodeDocument(d, &pageOfSchema, doc, &page)
 		return parsed(page.query(string(word)), err)
+	case "plan":
+		in := new(PlanRollout)
+		return parsed(in, wire.DecodeDocument(d, &wire.ManifestSchema, doc, &in.Manifest))
+	case "query_status":
+		return parsed(new(QueryStatus), wire.DecodeDocument(d, &wire.NoBodySchema, doc, new(wire.NoBody)))
 	case "query_quarantine":
 		return parsed(new(QueryQuarantine), wire.DecodeDocument(d, &wire.NoBodySchema, doc, new(wire.NoBody)))
 	case "query_revocations":
@@ -257,18 +276,18 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 		in := new(Storage)
 		return parsed(in, wire.DecodeDocument(d, &storageSchema, doc, in))
 	default:
-		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, discarded, poll, open, file, release, resume, choose, clear, revoke, confirm, offer, query_…, started, tick or storage", word)
+		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, discarded, poll, open, plan, file, release, resume, choose, clear, revoke, confirm, offer, query_…, started, tick or storage", word)
 	}
 }
 
 func (p *pageOf) query(word string) Input {
 	switch word {
 	case "query_hosts":
-		return &QueryHosts{After: p.Hosts, Limit: int(p.Limit)}
+		return &QueryHosts{After: p.Hosts, Limit: int(p.Limit), Filter: p.HostFilter}
 	case "query_rollout":
-		return &QueryRollout{RolloutID: p.RolloutID, After: p.Hosts, Limit: int(p.Limit)}
+		return &QueryRollout{RolloutID: p.RolloutID, After: p.Hosts, Limit: int(p.Limit), State: p.HostFilter.State}
 	default:
-		return &QueryRollouts{After: p.Rollouts, Limit: int(p.Limit)}
+		return &QueryRollouts{After: p.Rollouts, Limit: int(p.Limit), Filter: p.RolloutFilter}
 	}
 }
 

@@ -176,8 +176,7 @@ func (p *Plane) open(in *OpenRollout, from Input, out *Output) {
 			}
 			reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
 		} else {
-			reply(out, len(out.Entries), wire.Refuse(wire.ManifestConflict, "channel_ref",
-				fmt.Sprintf("%s is open with another manifest; choose a new channel_ref", id)))
+			reply(out, len(out.Entries), manifestConflict(r))
 		}
 		return
 	}
@@ -214,6 +213,11 @@ func (p *Plane) open(in *OpenRollout, from Input, out *Output) {
 	}
 	p.advance(r, out)
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.Created, Document: r.status()})
+}
+
+// manifestConflict refuses another manifest under the ID of a rollout.
+func manifestConflict(r *rolloutState) wire.Outcome {
+	return wire.Refuse(wire.ManifestConflict, "channel_ref", fmt.Sprintf("%s is open with another manifest; choose a new channel_ref", r.id))
 }
 
 // admissible refuses a new rollout that was retired, whose serial another one of

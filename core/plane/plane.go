@@ -147,6 +147,10 @@ func (p *Plane) take(in Input, out *Output) {
 		p.queryRollout(in, out)
 	case *QueryRollouts:
 		p.queryRollouts(in, out)
+	case *PlanRollout:
+		p.planOpening(in, out)
+	case *QueryStatus:
+		p.queryStatus(out)
 	case *QueryQuarantine:
 		p.queryQuarantine(out)
 	case *QueryRevocations:

@@ -68,7 +68,16 @@ func (p *Plane) queryHosts(q *QueryHosts, out *Output) {
 		start++
 	}
 	left, views := newRoom(q.Limit), make(gateViews)
-	for _, i := range sorted[start:] {
+	for at, i := range sorted[start:] {
+		if q.Filter != (HostFilter{}) {
+			if at == MaxScan {
+				page.Next = string(p.table.hosts[sorted[start+at-1]].name)
+				break
+			}
+			if !q.Filter.selects(p, int(i)) {
+				continue
+			}
+		}
 		status := p.hostStatus(int(i), views)
 		size := 256 // of a host without records
 		for j := range status.Records {
@@ -121,6 +130,13 @@ func (p *Plane) queryRollout(q *QueryRollout, out *Output) {
 	}
 	left, views := newRoom(q.Limit), make(gateViews)
 	for i := start; i < len(r.records); i++ {
+		if q.State != 0 && i == start+MaxScan {
+			s.Next = wire.Text(r.records[i-1].Hostname)
+			break
+		}
+		if q.State != 0 && r.records[i].State != q.State {
+			continue
+		}
 		status := p.recordStatus(recordRef{r, i}, views)
 		if !left.takes(sizeOf(&status)) {
 			s.Next = wire.Text(s.Hosts[len(s.Hosts)-1].Snapshot.Hostname)
@@ -136,7 +152,7 @@ func (p *Plane) queryRollouts(q *QueryRollouts, out *Output) {
 	page := &wire.Page[wire.RolloutStatus]{Name: "rollouts", Schema: &wire.RolloutStatusSchema}
 	sorted := slices.SortedFunc(slices.Values(p.rollouts), func(a, b *rolloutState) int { return cmp.Compare(a.id, b.id) })
 	for _, r := range sorted {
-		if r.id <= q.After {
+		if r.id <= q.After || !q.Filter.selects(r) {
 			continue
 		}
 		if len(page.Items) == limited(q.Limit) {
@@ -146,6 +162,30 @@ func (p *Plane) queryRollouts(q *QueryRollouts, out *Output) {
 		page.Items = append(page.Items, *r.status())
 	}
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: page})
+}
+
+// queryStatus answers with the counts of the whole fleet.
+func (p *Plane) queryStatus(out *Output) {
+	stats := p.Stats()
+	s := &wire.FleetStatus{
+		Reachable: wire.Count(stats.HostsReachable), Unreachable: wire.Count(stats.HostsUnreachable), NeverSeen: wire.Count(stats.HostsNeverSeen),
+		DuplicateIdentities: wire.Count(stats.DuplicateIdentities), Held: wire.Count(stats.Held), Unbacked: wire.Count(stats.Unbacked),
+		Quarantined: wire.Count(len(p.quarantine)), Revoked: wire.Count(len(p.revocations)), LastEntry: p.logged,
+		StoreUnavailable: wire.Flag(p.readOnly), DiskScarce: wire.Flag(p.scarce),
+	}
+	for _, r := range p.rollouts {
+		if !r.inForce() {
+			continue
+		}
+		s.InForce++
+		if r.halted() {
+			s.Halted++
+		}
+		for _, state := range wire.States {
+			*s.Records.Of(state) += wire.Count(r.counts[state])
+		}
+	}
+	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: s})
 }
 
 // queryQuarantine answers with every quarantined closure.

@@ -106,7 +106,9 @@ func TestAQueryChangesNothing(t *testing.T) { // PROTOCOL R5
 	for _, q := range []plane.Input{
 		&plane.QueryHost{Hostname: "h1"}, &plane.QueryHost{Hostname: "h9"}, &plane.QueryHosts{Limit: 5},
 		&plane.QueryRollout{RolloutID: "stable@r1", Limit: 5}, &plane.QueryRollout{RolloutID: "x@y", Limit: 5},
-		&plane.QueryRollouts{Limit: 5}, &plane.QueryQuarantine{}, &plane.QueryRevocations{},
+		&plane.QueryRollouts{Limit: 5}, &plane.QueryQuarantine{}, &plane.QueryRevocations{}, &plane.QueryStatus{},
+		&plane.PlanRollout{Manifest: open("stable@r7", "h1=c1 h9=c1").Manifest}, &plane.PlanRollout{Manifest: open("stable@r1", "h9=c1").Manifest},
+		&plane.QueryHosts{Limit: 5, Filter: plane.HostFilter{State: wire.Pending}}, &plane.QueryRollouts{Limit: 5, Filter: plane.RolloutFilter{Current: true}},
 	} {
 		b.step(q)
 		equal(t, "entries of "+q.String(), len(b.out.Entries), 0)
@@ -190,4 +192,80 @@ func TestPagesOfHostsAreBoundedInBytes(t *testing.T) { // PROTOCOL R5
 	if ofHosts != hosts || ofRollout != hosts || pages < 2 {
 		t.Errorf("%d and %d hosts, with %d pages that have a next one; want %d, %d, and at least 2", ofHosts, ofRollout, pages, hosts, hosts)
 	}
+}
+
+func TestAFilterSelectsHostsAndRollouts(t *testing.T) { // PROTOCOL R5
+	b := started(t)
+	b.step(open("edge@1", "h1=c1"))
+	b.step(open("stable@1", "h1=c2 h2=c2"))
+	b.step(open("stable@2", "h2=c3 h3=c3"))
+	b.step(heartbeat("h1", "stable@1", "c9"))
+	b.step(heartbeat("h2", "", "c3")) // confirms stable@2
+	for _, test := range []struct {
+		filter plane.HostFilter
+		want   string
+	}{
+		{plane.HostFilter{}, "[h1 h2 h3]"},
+		{plane.HostFilter{Reachability: wire.NeverSeen}, "[h3]"},
+		{plane.HostFilter{Closure: "c9"}, "[h1]"},
+		{plane.HostFilter{Channel: "stable"}, "[h2 h3]"},
+		{plane.HostFilter{Channel: "edge", State: wire.Soaking}, "[]"},
+		{plane.HostFilter{State: wire.Soaking}, "[h2]"},
+		{plane.HostFilter{State: wire.Pending, Reachability: wire.Reachable}, "[h1]"},
+	} {
+		names, _ := walk(b, func(after string) plane.Input {
+			return &plane.QueryHosts{After: wire.Hostname(after), Limit: 1, Filter: test.filter}
+		}, func(h *wire.HostStatus) string { return string(h.Hostname) })
+		equal(t, fmt.Sprintf("the hosts of %+v", test.filter), fmt.Sprint(names), test.want)
+	}
+	for _, test := range []struct {
+		filter plane.RolloutFilter
+		want   string
+	}{
+		{plane.RolloutFilter{}, "[edge@1 stable@1 stable@2]"},
+		{plane.RolloutFilter{Current: true}, "[edge@1 stable@2]"},
+		{plane.RolloutFilter{Channel: "stable"}, "[stable@1 stable@2]"},
+		{plane.RolloutFilter{State: wire.Superseded}, "[stable@1]"},
+	} {
+		names, _ := walk(b, func(after string) plane.Input {
+			return &plane.QueryRollouts{After: wire.RolloutID(after), Limit: 1, Filter: test.filter}
+		}, func(r *wire.RolloutStatus) string { return string(r.RolloutID) })
+		equal(t, fmt.Sprintf("the rollouts of %+v", test.filter), fmt.Sprint(names), test.want)
+	}
+	s := answered[*wire.RolloutStatus](t, b.plane, instant(b.now), &plane.QueryRollout{RolloutID: "stable@2", Limit: 9, State: wire.Soaking})
+	if len(s.Hosts) != 1 || s.Hosts[0].Snapshot.Hostname != "h2" {
+		t.Errorf("the hosts that soak: %v", s.Hosts)
+	}
+}
+
+// A page of a filter that selects little ends all the same, and says how to go on.
+func TestAFilterLooksAtSoManyHostsForAPage(t *testing.T) { // PROTOCOL R5
+	const hosts = plane.MaxScan + 50
+	b := started(t)
+	for i := range hosts {
+		b.plane.Step(instant(0), heartbeat(wire.Hostname(fmt.Sprintf("h%05d", i)), "", "c1"), &b.out)
+	}
+	last := wire.Hostname(fmt.Sprintf("h%05d", hosts-1))
+	b.plane.Step(instant(0), heartbeat(last, "", "c2"), &b.out)
+	query := &plane.QueryHosts{Limit: plane.MaxLimit, Filter: plane.HostFilter{Closure: "c2"}}
+	page := answered[*wire.Page[wire.HostStatus]](t, b.plane, instant(0), query)
+	equal(t, "items of the first page", len(page.Items), 0)
+	equal(t, "its next", page.Next, fmt.Sprintf("h%05d", plane.MaxScan-1))
+	query.After = wire.Hostname(page.Next)
+	page = answered[*wire.Page[wire.HostStatus]](t, b.plane, instant(0), query)
+	if len(page.Items) != 1 || page.Items[0].Hostname != last || page.Next != "" {
+		t.Errorf("the second page: %d items, next %q", len(page.Items), page.Next)
+	}
+}
+
+func TestTheStatusCountsTheFleet(t *testing.T) { // PROTOCOL R5
+	b := started(t)
+	b.step(open("stable@1", "h1=c1"))
+	b.step(open("stable@2", "h1=c2 h2=c2"))
+	b.step(heartbeat("h1", "", "c2"))
+	s := answered[*wire.FleetStatus](t, b.plane, instant(b.now), &plane.QueryStatus{})
+	want := `{"hosts_reachable":1,"hosts_unreachable":0,"hosts_never_seen":1,"duplicate_identities":0,` +
+		`"records":{"pending":1,"activating":0,"deferred":0,"soaking":1,"converged":0,"failed":0,"reverted":0},` +
+		`"rollouts_in_force":1,"rollouts_halted":0,"rollouts_held":0,"rollouts_unbacked":0,"quarantined":0,"revoked":0,"last_entry":3}`
+	equal(t, "the status", string(s.AppendJSON(nil)), want)
 }

@@ -85,3 +85,12 @@ func Past(s wire.State, k wire.EventKind) bool {
 	t := transitions[k]
 	return t.from&^earlier[s] == 0 && (t.to == s || earlier[s].has(t.to))
 }
+
+// Leads returns the state that a record is in once an event of kind k was applied to
+// it; 0 for an unknown kind.
+func Leads(k wire.EventKind) wire.State {
+	if int(k) >= len(transitions) {
+		return 0
+	}
+	return transitions[k].to
+}

@@ -195,6 +195,25 @@ var documents = map[string]document{
 		optional: slices.Concat([]string{"last_heartbeat_at", "current_closure", "duplicate_identity", "events_discarded", "records"}, under("events_discarded.", discardMayMiss), under("records[].", recordMayMiss)),
 		random:   drawHostStatus,
 	},
+	"opening-plan": documentOf[wire.OpeningPlan]{
+		schema: &wire.OpeningPlanSchema,
+		full: `{"rollout_id":"stable@new","unchanged":true,"supersedes":["stable@old"],"hosts":3,"waves":[{"hosts":3,"soak_minutes":5}],` +
+			`"dispatched":{"count":3,"names":["h1"]},"running":{"count":1,"names":["h2"]},"unreachable":{"count":1,"names":["h3"]},` +
+			`"never_seen":{"count":1,"names":["h4"]},"unknown":{"count":1,"names":["h5"]},"quarantined":[{"closure":"/nix/store/bad","hosts":2}],` +
+			`"case_differs":[{"hostname":"H1","known":"h1"}]}`,
+		optional: []string{"unchanged", "supersedes", "waves", "dispatched", "running", "unreachable", "never_seen", "unknown", "quarantined", "case_differs",
+			"dispatched.names", "running.names", "unreachable.names", "never_seen.names", "unknown.names"},
+		random: drawOpeningPlan,
+	},
+	"fleet-status": documentOf[wire.FleetStatus]{
+		schema: &wire.FleetStatusSchema,
+		full: `{"hosts_reachable":1,"hosts_unreachable":2,"hosts_never_seen":3,"duplicate_identities":4,` +
+			`"records":{"pending":1,"activating":2,"deferred":3,"soaking":4,"converged":5,"failed":6,"reverted":7},` +
+			`"rollouts_in_force":5,"rollouts_halted":6,"rollouts_held":7,"rollouts_unbacked":8,"quarantined":9,"revoked":10,"last_entry":11,` +
+			`"store_unavailable":true,"disk_scarce":true}`,
+		optional: []string{"store_unavailable", "disk_scarce"},
+		random:   drawFleetStatus,
+	},
 	"discarded": documentOf[wire.DiscardStatus]{
 		schema: &wire.DiscardStatusSchema, full: discardExample, optional: discardMayMiss, random: drawDiscardStatus,
 	},

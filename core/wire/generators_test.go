@@ -233,6 +233,39 @@ func drawRolloutStatus(t *rapid.T) wire.RolloutStatus {
 	return status
 }
 
+func drawOpeningPlan(t *rapid.T) wire.OpeningPlan {
+	group := func(t *rapid.T) wire.HostGroup {
+		return wire.HostGroup{Count: 1 + drawCount(t)/2, Names: drawList(t, 0, drawName)}
+	}
+	return wire.OpeningPlan{
+		RolloutID: drawRolloutID(t), Unchanged: wire.Flag(rapid.Bool().Draw(t, "unchanged")), Supersedes: drawList(t, 0, drawName), Hosts: drawCount(t),
+		Waves: drawList(t, 0, func(t *rapid.T) wire.PlannedWave {
+			return wire.PlannedWave{Hosts: drawCount(t), SoakMinutes: drawCount(t)}
+		}),
+		Dispatched: drawOptional(t, group), Running: drawOptional(t, group), Unreachable: drawOptional(t, group),
+		NeverSeen: drawOptional(t, group), Unknown: drawOptional(t, group),
+		Quarantined: drawList(t, 0, func(t *rapid.T) wire.PlannedQuarantine {
+			return wire.PlannedQuarantine{Closure: drawClosure(t), Hosts: drawCount(t)}
+		}),
+		CaseDiffers: drawList(t, 0, func(t *rapid.T) wire.CaseDifference {
+			return wire.CaseDifference{Hostname: drawHostname(t), Known: drawHostname(t)}
+		}),
+	}
+}
+
+func drawFleetStatus(t *rapid.T) wire.FleetStatus {
+	status := wire.FleetStatus{
+		Reachable: drawCount(t), Unreachable: drawCount(t), NeverSeen: drawCount(t), DuplicateIdentities: drawCount(t),
+		InForce: drawCount(t), Halted: drawCount(t), Held: drawCount(t), Unbacked: drawCount(t),
+		Quarantined: drawCount(t), Revoked: drawCount(t), LastEntry: drawSeq(t),
+		StoreUnavailable: wire.Flag(rapid.Bool().Draw(t, "unavailable")), DiskScarce: wire.Flag(rapid.Bool().Draw(t, "scarce")),
+	}
+	for _, state := range wire.States {
+		*status.Records.Of(state) = drawCount(t)
+	}
+	return status
+}
+
 func drawHostStatus(t *rapid.T) wire.HostStatus {
 	return wire.HostStatus{
 		Hostname: drawHostname(t), Reachability: wire.Reachability(rapid.Uint8Range(1, 3).Draw(t, "reachability")),

@@ -49,6 +49,14 @@ func (id RolloutID) Channel() Channel {
 // others. It is the left side of a rollout ID.
 type Channel string
 
+// ParseChannel checks s against T11.
+func ParseChannel(s string) (Channel, error) {
+	if err := parseRefPart(s); err != nil {
+		return "", err
+	}
+	return Channel(s), nil
+}
+
 // A ChannelRef is the right side of a rollout ID.
 type ChannelRef string
 

@@ -54,7 +54,7 @@ type Schema[T any] struct {
 }
 
 // Decode reads one JSON object (PROTOCOL T8): members that the schema does not
-// name are skipped, a repeated name is refused, and so is a name that differs
+// name are skipped, or refused by a strict decoder, a repeated name is refused, and so is a name that differs
 // from a known one only in case.
 func (s *Schema[T]) Decode(d *Decoder, into *T) error {
 	if d.json.PeekKind() != '{' {
@@ -74,6 +74,9 @@ func (s *Schema[T]) Decode(d *Decoder, into *T) error {
 		if i < 0 {
 			if wanted := s.sameButForCase(d.unquote(quoted)); wanted != "" {
 				return fieldError("field names are case-sensitive: want " + wanted)
+			}
+			if d.strict {
+				return fieldError("unknown field; " + s.wanted(string(d.unquote(quoted))))
 			}
 			if err := d.json.SkipValue(); err != nil {
 				return err
@@ -154,6 +157,31 @@ func (s *Schema[T]) sameButForCase(name []byte) string {
 	return ""
 }
 
+// wanted says which member an unknown one may have meant.
+func (s *Schema[T]) wanted(name string) string {
+	names := make([]string, len(s.Fields))
+	for i := range s.Fields {
+		names[i] = s.Fields[i].Name
+	}
+	switch near := Nearest(name, names); {
+	case near != "":
+		return "did you mean " + near + "?"
+	case len(names) == 0:
+		return "want an object without fields"
+	default:
+		return "want " + orList(names)
+	}
+}
+
+// DecodeOperatorDocument is [DecodeDocument] for a document of an operator: a member
+// that the schema does not name is refused, with the name that it may have meant
+// (PROTOCOL T8). An operator whose field is ignored believes that it was heeded.
+func DecodeOperatorDocument[T any](d *Decoder, s *Schema[T], body []byte, into *T) error {
+	d.strict = true
+	defer func() { d.strict = false }()
+	return DecodeDocument(d, s, body, into)
+}
+
 // DecodeDocument reads body as one document of the schema and nothing after
 // it. The error is a [*SyntaxError] when body is not JSON (400) and a
 // [*FieldError] when it is JSON of another shape (422). into is overwritten;
@@ -181,6 +209,8 @@ type Decoder struct {
 	nested  *Decoder // for tagged unions, whose objects are read twice
 	// lenient: what a field agent may send is made to fit, see [DecodeFieldEvent].
 	lenient bool
+	// strict: unknown members are refused, see [DecodeOperatorDocument].
+	strict bool
 }
 
 // unquote returns the contents of a JSON string, without a copy unless it has

@@ -18,6 +18,16 @@ func decodeWord[E ~uint8](d *Decoder, words []string, into *E) error {
 	return fieldError("want " + orList(words[1:]))
 }
 
+// parseWord reads a word outside of a document.
+func parseWord[E ~uint8](words []string, s string) (E, error) {
+	for i := 1; i < len(words); i++ {
+		if words[i] == s {
+			return E(i), nil
+		}
+	}
+	return 0, fieldError("want " + orList(words[1:]))
+}
+
 func appendWord[E ~uint8](dst []byte, words []string, e E) []byte {
 	dst = append(dst, '"')
 	dst = append(dst, WordOf(words, e)...)
@@ -71,6 +81,9 @@ var stateWords = []string{"", "Pending", "Activating", "Deferred", "Soaking", "C
 
 // String returns the word of the protocol.
 func (s State) String() string { return WordOf(stateWords, s) }
+
+// ParseState reads the word of a state.
+func ParseState(s string) (State, error) { return parseWord[State](stateWords, s) }
 
 // Active reports whether the host still has something to do: Pending,
 // Activating, Deferred or Soaking (PROTOCOL H3).
@@ -184,6 +197,11 @@ var rolloutStateWords = []string{"", "Opening", "Active", "Converging", "Termina
 // String returns the word of the protocol.
 func (s RolloutState) String() string { return WordOf(rolloutStateWords, s) }
 
+// ParseRolloutState reads the word of a rollout's state.
+func ParseRolloutState(s string) (RolloutState, error) {
+	return parseWord[RolloutState](rolloutStateWords, s)
+}
+
 // DecodeValue implements [Value].
 func (s *RolloutState) DecodeValue(d *Decoder) error { return decodeWord(d, rolloutStateWords, s) }
 
@@ -211,6 +229,11 @@ var reachabilityWords = []string{"", "reachable", "unreachable", "never_seen"}
 
 // String returns the word of the protocol.
 func (r Reachability) String() string { return WordOf(reachabilityWords, r) }
+
+// ParseReachability reads the word of a belief.
+func ParseReachability(s string) (Reachability, error) {
+	return parseWord[Reachability](reachabilityWords, s)
+}
 
 // DecodeValue implements [Value].
 func (r *Reachability) DecodeValue(d *Decoder) error { return decodeWord(d, reachabilityWords, r) }

@@ -53,6 +53,8 @@ func (c *operators) stepDone(e *world.Event) {
 		c.rollouts(e, in)
 	case *plane.QueryRollout:
 		c.rollout(e, in)
+	case *plane.PlanRollout:
+		c.plan(e, &in.Manifest)
 	case *plane.QueryQuarantine:
 		c.quarantine(e)
 	case *plane.QueryRevocations:
@@ -110,7 +112,7 @@ func (c *operators) hosts(e *world.Event, in *plane.QueryHosts) {
 	}
 	var all, got []string
 	for _, name := range c.l.names[1:] {
-		if _, known := e.World.Plane().Host(name); known {
+		if _, known := e.World.Plane().Host(name); known && c.inState(name, in.Filter.State) {
 			all = append(all, string(name))
 		}
 	}
@@ -186,7 +188,9 @@ func (c *operators) rollout(e *world.Event, in *plane.QueryRollout) {
 	c.rolloutShown(e, s)
 	var all, got []string
 	for _, r := range o.records {
-		all = append(all, string(c.l.names[r.host]))
+		if in.State == 0 || r.last.State == in.State {
+			all = append(all, string(c.l.names[r.host]))
+		}
 	}
 	slices.Sort(all)
 	for i := range s.Hosts {

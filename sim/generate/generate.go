@@ -126,6 +126,7 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	}
 	drawOperators(&s, p, span)
 	drawGates(&s, p)
+	drawPlans(&s, p, span)
 	s.Active = span
 	for _, f := range s.Faults {
 		s.Active = max(s.Active, f.At+f.For)

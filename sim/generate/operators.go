@@ -49,6 +49,24 @@ func drawOperators(s *scenario.Scenario, p Profile, span time.Duration) {
 	}
 }
 
+// drawPlans draws what operators ask of manifests before they are opened and after, and
+// of hosts by state.
+func drawPlans(s *scenario.Scenario, p Profile, span time.Duration) {
+	r := random.New(s.Seed, "generate/"+p.Name+"/plans", 0)
+	if !r.Chance(100) || len(s.Rollouts) == 0 {
+		return
+	}
+	for range 1 + r.IntN(2) {
+		o := &s.Rollouts[r.IntN(len(s.Rollouts))]
+		at := r.Between(time.Second, max(span, o.At+time.Minute)).Truncate(time.Second)
+		if r.Chance(500) {
+			s.Acts = append(s.Acts, scenario.Act{At: at, Kind: scenario.ActRead, Rollout: o.ID, List: "plan"})
+			continue
+		}
+		s.Acts = append(s.Acts, scenario.Act{At: at, Kind: scenario.ActRead, List: "hosts", Count: 1 + r.IntN(4), State: wire.States[r.IntN(len(wire.States))]})
+	}
+}
+
 func drawRead(s *scenario.Scenario, r *random.Stream, at time.Duration) scenario.Act {
 	a := scenario.Act{At: at, Kind: scenario.ActRead}
 	switch r.IntN(7) {

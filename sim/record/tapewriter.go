@@ -287,6 +287,9 @@ func operatorRequest(t *TapeRequest, m *world.Message) {
 	case *plane.OpenRollout:
 		t.Path = "/v1/operator/rollouts"
 		t.Body = wire.ManifestSchema.Append(nil, &in.Manifest)
+	case *plane.PlanRollout:
+		t.Path, t.Query = "/v1/operator/rollouts", "dry_run=true"
+		t.Body = wire.ManifestSchema.Append(nil, &in.Manifest)
 	case *plane.FileManifest:
 		t.Body = wire.ManifestSchema.Append(nil, &in.Manifest)
 		t.Manifest = true
@@ -320,6 +323,11 @@ func operatorQuery(t *TapeRequest, in plane.Input) {
 		}
 		page.Set("limit", strconv.Itoa(limit))
 	}
+	inState := func(state wire.State) {
+		if state != 0 {
+			page.Set("state", state.String())
+		}
+	}
 	t.Method, t.Path = "GET", "/v1/operator/"
 	switch in := in.(type) {
 	case *plane.QueryHost:
@@ -327,9 +335,11 @@ func operatorQuery(t *TapeRequest, in plane.Input) {
 	case *plane.QueryHosts:
 		t.Path += "hosts"
 		limited(string(in.After), in.Limit)
+		inState(in.Filter.State)
 	case *plane.QueryRollout:
 		t.Path += "rollouts/" + url.PathEscape(string(in.RolloutID))
 		limited(string(in.After), in.Limit)
+		inState(in.State)
 	case *plane.QueryRollouts:
 		t.Path += "rollouts"
 		limited(string(in.After), in.Limit)

@@ -45,6 +45,16 @@ var conductBroken = []Bug{
 			r.Outcome = wire.Outcome{Code: wire.OK}
 		}
 	})},
+	{"S28", "a dry run counts a host too few", ReadingStory, onReply(func(_ *world.World, _ plane.Input, r *plane.Reply) {
+		if plan, is := r.Outcome.Document.(*wire.OpeningPlan); is && !bool(plan.Unchanged) {
+			plan.Dispatched.Count--
+		}
+	})},
+	{"S28", "a dry run of what is open would change something", ReadingStory, onReply(func(_ *world.World, _ plane.Input, r *plane.Reply) {
+		if plan, is := r.Outcome.Document.(*wire.OpeningPlan); is {
+			plan.Unchanged = false
+		}
+	})},
 	{"S28", "a page says that nothing follows", ReadingStory, onReply(func(_ *world.World, _ plane.Input, r *plane.Reply) {
 		if page, is := r.Outcome.Document.(*wire.Page[wire.HostStatus]); is {
 			page.Next = ""

@@ -176,6 +176,8 @@ func ReadingStory() scenario.Scenario {
 	s.Acts = []scenario.Act{
 		{At: 4 * time.Minute, Kind: scenario.ActRead, List: "hosts", Count: 2},
 		{At: 5 * time.Minute, Kind: scenario.ActOpen, Rollout: "stable@r1", Soak: 9 * time.Minute},
+		{At: time.Second, Kind: scenario.ActRead, Rollout: "stable@r1", List: "plan"},
+		{At: 6 * time.Minute, Kind: scenario.ActRead, Rollout: "stable@r1", List: "plan"},
 	}
 	return s
 }

@@ -56,6 +56,8 @@ type Act struct {
 	// By is the number of the operator, from 1; 0 is the first. Count is the limit
 	// of a page of ActRead.
 	By int
+	// State is what ActRead leaves out all others of; 0 for none.
+	State wire.State
 	// List is what ActRead reads; empty for Hosts or Rollout.
 	List string
 	// Before is how long before it certificates were issued that ActRevoke refuses;
@@ -137,7 +139,7 @@ var actForms = [actKindEnd]actForm{
 	ActRead: {
 		word: "read", names: []string{"LIST"},
 		about: "read hosts, rollouts, quarantine, revocations, one host, one rollout or its history, page by page",
-		take:  takeList, print: printList, settings: []setting[Act]{eventsSetting, limitSetting, bySetting, unknownSetting},
+		take:  takeList, print: printList, settings: []setting[Act]{eventsSetting, planSetting, stateSetting, limitSetting, bySetting, unknownSetting},
 	},
 	ActCompact: {
 		word: "compact", names: []string{"AGE"},

@@ -167,7 +167,11 @@ func (a *Act) unknown(s *Scenario, has *names) []error {
 		host("host", a.Hosts)
 	case ActRead:
 		host("list", a.Hosts)
-		add("list", noRollout, string(a.Rollout), has.rollouts)
+		if a.ReadsPlan() {
+			add("rollout", "there is no line rollout %s", string(a.Rollout), has.own)
+		} else {
+			add("list", noRollout, string(a.Rollout), has.rollouts)
+		}
 	case ActSend:
 		host("as", a.As)
 		add("rollout", noRollout, string(a.Rollout), has.rollouts)

@@ -77,6 +77,38 @@ var eventsSetting = setting[Act]{key: listEvents, example: "yes",
 		return nil
 	}}
 
+// listPlan is what ActRead reads of a rollout of the scenario that may not be open yet.
+const listPlan = "plan"
+
+// ReadsPlan reports whether an act asks what the manifest of a rollout would do.
+func (a *Act) ReadsPlan() bool { return a.Kind == ActRead && a.List == listPlan }
+
+var planSetting = setting[Act]{key: listPlan, example: "yes",
+	about: "ask what the manifest of the rollout would do if it were opened now",
+	print: func(a *Act) string {
+		if a.List == listPlan {
+			return "yes"
+		}
+		return ""
+	},
+	parse: func(a *Act, s string) error {
+		if s != "yes" {
+			return errors.New("want yes")
+		}
+		a.List = listPlan
+		return nil
+	}}
+
+var stateSetting = setting[Act]{key: "state", example: "Soaking",
+	about: "leave out the hosts that are in another state",
+	print: func(a *Act) string {
+		if a.State == 0 {
+			return ""
+		}
+		return a.State.String()
+	},
+	parse: func(a *Act, s string) (err error) { a.State, err = wire.ParseState(s); return err }}
+
 // lengthSetting is a duration that is longer than 0 if it is given.
 func lengthSetting(key, example, about string, of func(*Act) *time.Duration) setting[Act] {
 	return setting[Act]{key: key, example: example, about: about,
@@ -116,6 +148,12 @@ func (a *Act) validateOperator(s *Scenario) error {
 		return &keyError{"limit", fmt.Errorf("limit is %d; want 1 to %d", a.Count, plane.MaxLimit)}
 	case a.List == listEvents && a.Rollout == "":
 		return &keyError{listEvents, fmt.Errorf("%s has no history; want a rollout such as stable@r1", printList(a))}
+	case a.List == listPlan && a.Rollout == "":
+		return &keyError{listPlan, fmt.Errorf("%s is no manifest; want a rollout such as stable@r1", printList(a))}
+	case a.List == listPlan && a.Count > 0:
+		return &keyError{"limit", errors.New("a plan has no pages; want no limit")}
+	case a.State > wire.Reverted || a.State != 0 && a.List != "hosts" && (a.Rollout == "" || a.List != ""):
+		return &keyError{"state", errors.New("only hosts and the hosts of a rollout are read by state")}
 	case a.Hosts.First != a.Hosts.Last:
 		return &keyError{"list", errors.New("want one host, or all of them by the word hosts")}
 	case a.Count > 0 && (a.List == "quarantine" || a.List == "revocations" || a.Hosts.First > 0):

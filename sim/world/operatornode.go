@@ -81,7 +81,7 @@ func (o *operatorNode) act(w *World, i int) {
 		a := &w.scenario.Acts[i-len(w.scenario.Rollouts)]
 		m.identity = &o.identities[max(a.By, 1)-1]
 		if a.Kind == scenario.ActRead {
-			m.operator = query(a, o.pages[i])
+			m.operator = w.query(a, o.pages[i])
 			m.history = history(a, o.pages[i])
 		} else {
 			m.operator = w.actInput(a, o.forced[i])
@@ -125,15 +125,17 @@ func (w *World) actInput(a *scenario.Act, force bool) plane.Input {
 }
 
 // query is what an operator reads by, after the page that ended with after.
-func query(a *scenario.Act, after string) plane.Input {
+func (w *World) query(a *scenario.Act, after string) plane.Input {
 	limit := cmp.Or(a.Count, defaultPage)
 	switch {
+	case a.ReadsPlan():
+		return &plane.PlanRollout{Manifest: w.scenario.Other(a)}
 	case a.ReadsEvents(): // a server asks whether the rollout is known
 		return &plane.QueryRollout{RolloutID: a.Rollout, Limit: 1}
 	case a.Rollout != "":
-		return &plane.QueryRollout{RolloutID: a.Rollout, After: wire.Hostname(after), Limit: limit}
+		return &plane.QueryRollout{RolloutID: a.Rollout, After: wire.Hostname(after), Limit: limit, State: a.State}
 	case a.List == "hosts":
-		return &plane.QueryHosts{After: wire.Hostname(after), Limit: limit}
+		return &plane.QueryHosts{After: wire.Hostname(after), Limit: limit, Filter: plane.HostFilter{State: a.State}}
 	case a.List == "rollouts":
 		return &plane.QueryRollouts{After: wire.RolloutID(after), Limit: limit}
 	case a.List == "quarantine":

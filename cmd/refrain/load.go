@@ -17,9 +17,9 @@ import (
 	"github.com/refrain-fleet/refrain/internal/logging"
 )
 
-// fleetCommand runs the agents of virtual hosts against a real plane, for
+// loadCommand runs the agents of virtual hosts against a real plane, for
 // demonstrations and load tests.
-type fleetCommand struct {
+type loadCommand struct {
 	URL       string         `name:"url" required:"" placeholder:"URL" help:"The plane's URL, for instance https://plane.example.com:8443."`
 	CA        string         `name:"ca" placeholder:"FILE" help:"The CA that signed the plane's certificate, PEM. Default: ca.crt in --dir."`
 	Dir       string         `default:"pki" env:"REFRAIN_PKI_DIR" placeholder:"DIR" help:"The directory of the hosts' certificates, as 'refrain pki' makes them; missing ones are issued if it has the CA's key (${default})."`
@@ -40,9 +40,9 @@ type fleetCommand struct {
 const maxFleetHosts = 20_000
 
 // Run implements the command.
-func (c *fleetCommand) Run(ctx context.Context, io stdio) error {
+func (c *loadCommand) Run(ctx context.Context, io stdio) error {
 	if err := c.validate(); err != nil {
-		return &commandError{err: err, code: exitUsage, hint: "refrain fleet --help shows every flag; nothing was started"}
+		return &commandError{err: err, code: exitUsage, hint: "refrain load --help shows every flag; nothing was started"}
 	}
 	err := checkCAFile(c.caFile())
 	if errors.Is(err, fs.ErrNotExist) && c.CA == "" {
@@ -67,7 +67,7 @@ func (c *fleetCommand) Run(ctx context.Context, io stdio) error {
 		Logger: log, Problems: io.Err,
 	})
 	if err != nil {
-		return &commandError{err: err, code: exitUsage, hint: "refrain fleet --help shows every flag; nothing was started"}
+		return &commandError{err: err, code: exitUsage, hint: "refrain load --help shows every flag; nothing was started"}
 	}
 	if c.For != nil {
 		var cancel context.CancelFunc
@@ -88,14 +88,14 @@ func (c *fleetCommand) Run(ctx context.Context, io stdio) error {
 	return summary.judge()
 }
 
-func (c *fleetCommand) caFile() string {
+func (c *loadCommand) caFile() string {
 	if c.CA != "" {
 		return c.CA
 	}
 	return filepath.Join(c.Dir, "ca.crt")
 }
 
-func (c *fleetCommand) validate() error {
+func (c *loadCommand) validate() error {
 	if err := httpagent.CheckURL(c.URL); err != nil {
 		return fmt.Errorf("--url: %w", err)
 	}
