@@ -104,7 +104,9 @@ func (a *Agent) offered(d *wire.Dispatch, out *Output) {
 	if !a.mayTake(d) {
 		out.Notices = append(out.Notices, Notice{Kind: NoticeWaiting, RolloutID: d.RolloutID})
 	}
-	l.failures = 0
+	if !a.cfg.SignedOnly { // or once its artifacts allow it
+		l.failures = 0
+	}
 	l.held = true
 	l.at = a.last.Mono + a.cfg.HeartbeatInterval
 }

@@ -31,16 +31,9 @@ type refused struct {
 }
 
 // ask begins to fetch the signed artifacts of a rollout, unless a fetch runs already.
-// None begins while something is being activated: what it brings could make that an
-// older release.
 func (a *Agent) ask(id wire.RolloutID, snapshot *wire.Snapshot, out *Output) {
 	if a.asking.open != 0 {
 		return
-	}
-	for _, p := range a.rollouts {
-		if !p.superseded && p.rec.State == wire.Activating {
-			return
-		}
 	}
 	a.asking = asking{open: a.issue(), rollout: id}
 	if snapshot != nil {
@@ -79,7 +72,7 @@ func (a *Agent) fetched(in *Fetched, out *Output) {
 		a.backOffPoll()
 		return
 	}
-	a.refused = refused{}
+	a.refused, a.poll.failures = refused{}, 0
 	if !a.mayTake(d) {
 		return // it is asked for again once it may be taken up
 	}

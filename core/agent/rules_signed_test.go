@@ -206,3 +206,16 @@ func TestSigned_NothingIsFetchedDuringAnActivation(t *testing.T) { // PROTOCOL A
 	r.activated()
 	equal(t, "fetch", r.effect(agent.EffectFetch).RolloutID, e1)
 }
+
+func TestSigned_RefusalsInARowBackOff(t *testing.T) { // PROTOCOL A5, A11
+	r := signedRig(t)
+	begun := r.now
+	for range 40 {
+		r.offer(r.dispatch(r1, "c1", minute))
+		r.fetched(r.intent(r1, "c9", 0))
+	}
+	// The bounds double up to the interval, and a draw is at least a tenth of a second.
+	if r.now-begun < 5*minute {
+		t.Errorf("40 offers were refused within %v; want the pauses to become longer", r.now-begun)
+	}
+}

@@ -18,6 +18,9 @@ type releaseNode struct {
 	manifests []wire.Manifest
 	rollouts  []int  // of the scenario, by manifest
 	version   uint64 // counts the releases that lay there
+	// last is the rollout that the release came with, and act what had it signed.
+	last int
+	act  *scenario.Act
 	// refused are the signed rollouts that no release brought to the plane.
 	refused []int
 }
@@ -32,6 +35,7 @@ func (w *World) newRelease(rollout int, act *scenario.Act) {
 	r := &w.release
 	r.known(w, false) // of those before it only what is open already
 	r.version++
+	r.last, r.act = rollout, act
 	r.manifests, r.rollouts = nil, nil
 	newest := map[wire.Channel]int{}
 	for i := range w.scenario.Rollouts {
@@ -57,6 +61,7 @@ func (w *World) newRelease(rollout int, act *scenario.Act) {
 		m.Serial = wire.Serial(w.now) + wire.Serial(r.version)
 		r.manifests, r.rollouts = append(r.manifests, m), append(r.rollouts, i)
 	}
+	w.signer.sign(w)
 	if w.plane.opened {
 		w.plane.planRelease(w, w.now, 0)
 	}
@@ -112,6 +117,9 @@ func (p *planeNode) releaseAnswered(w *World, m *Message) {
 	case step == 0 && o.Code != wire.NoContent:
 		w.release.known(w, false)
 		return
+	}
+	if step == 0 {
+		w.signer.taken(w)
 	}
 	if step < len(w.release.manifests) {
 		p.planRelease(w, w.now, step+1)
