@@ -69,7 +69,10 @@ func faultOf(err error, of string) (Reason, string) {
 	case nil:
 		return 0, ""
 	case *Refusal:
-		return err.Reason, of + ": " + err.Error()
+		if err.Field != "" {
+			of += ", " + err.Field
+		}
+		return err.Reason, of + ": " + err.Detail
 	default:
 		return NotJSON, of + ": " + err.Error()
 	}

@@ -29,7 +29,7 @@ func TestIntent_HasTheFaultOfEach(t *testing.T) {
 	fleet, rollout := resigned(t, unchanged, unchanged)
 	bad := &artifact.Refusal{Reason: artifact.BadSignature, Detail: "no key"}
 	i := artifact.IntentOf(rollout.Doc.Hosts[0].Hostname, nil, bad, rollout, nil)
-	if i.FleetFault != artifact.BadSignature || i.RolloutFault != 0 || i.Detail != "the fleet document: bad_signature: no key" {
+	if i.FleetFault != artifact.BadSignature || i.RolloutFault != 0 || i.Detail != "the fleet document: no key" {
 		t.Errorf("intent %+v; want the fault of the fleet", i)
 	}
 	i = artifact.IntentOf(rollout.Doc.Hosts[0].Hostname, fleet, nil, nil, bad)
