@@ -40,7 +40,7 @@ var rooms = []struct {
 	{dir: "core/gate", may: []string{"core/wire"}},
 	{dir: "core/plane", may: []string{"core/wire", "core/rollout"}, testsMay: []string{"core"}},
 	{dir: "core/driver", may: []string{"core/wire", "core/gate", "core/plane"}, testsMay: []string{"core"}},
-	{dir: "core/agent", may: []string{"core/wire", "core/rollout"}, testsMay: []string{"core"}},
+	{dir: "core/agent", may: []string{"core/wire", "core/rollout", "core/artifact"}, testsMay: []string{"core"}},
 	{dir: "core/flight", may: []string{"core/wire", "core/plane"}, testsMay: []string{"core"}},
 	{dir: "internal/certfile"},
 	{dir: "internal/logging"},

@@ -93,6 +93,15 @@ func (s *session) beginEffect(e agent.Effect) {
 			in.ID = e.ID
 			s.deliver(result{in: &in, last: true})
 		})
+	case agent.EffectFetch:
+		s.running.Go(func() {
+			in, err := s.releases.fetch(s.ctx, e.RolloutID)
+			in.ID = e.ID
+			if err != nil {
+				s.cfg.Logger.Debug("the signed artifacts could not be fetched", "rollout", string(e.RolloutID), "error", err)
+			}
+			s.deliver(result{in: in, last: true})
+		})
 	case agent.EffectProbe:
 		s.open += len(e.Probes) - 1
 		for _, p := range e.Probes {

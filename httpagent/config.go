@@ -39,6 +39,11 @@ type Config struct {
 	// RootCAs is used in place of the file if it is set.
 	RootCAs *x509.CertPool
 
+	// TrustFile is the trust file of releases. With it the agent acts only on what they
+	// say (PROTOCOL A11), and Agent.SignedOnly is set; without, Agent.SignedOnly must not
+	// be. It is read again whenever artifacts are verified.
+	TrustFile string
+
 	// Log is the agent's durable log. The driver closes it.
 	Log Log
 	// CompactAbove is the size in bytes from which a log is compacted, if it
@@ -99,6 +104,8 @@ func (c *Config) validate() error {
 		return errors.New("certificate is missing; want a certificate file and a key file")
 	case c.RootCAs == nil && c.CAFile == "":
 		return errors.New("ca is missing; want a file with the certificate of the CA that signed the plane's")
+	case c.Agent.SignedOnly && c.TrustFile == "":
+		return errors.New("trust file is missing; want one, since the agent is to act only on signed releases")
 	case c.Log == nil:
 		return errors.New("log is missing; want a durable log, for instance from OpenFileLog")
 	case c.Machine == nil:
@@ -107,6 +114,11 @@ func (c *Config) validate() error {
 		return fmt.Errorf("compact above is %d bytes; want more than 0", c.CompactAbove)
 	case c.ProbeTimeout < 0:
 		return fmt.Errorf("probe timeout is %v; want more than 0s", c.ProbeTimeout)
+	}
+	if c.TrustFile != "" {
+		if _, err := readTrust(c.TrustFile); err != nil {
+			return fmt.Errorf("trust file: %w; want the one that refrain release trust makes", err)
+		}
 	}
 	return CheckURL(c.URL)
 }

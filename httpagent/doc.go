@@ -35,7 +35,9 @@
 //  2. Call [Driver.Run] once. It closes the log.
 //  3. Call [Driver.Refresh] when the host's probes or its closure have changed
 //     and no effect of the agent caused it.
-//  4. Restart the process if Run returns an error: the log cannot be read, and
+//  4. To have the agent act only on signed releases, give Config.TrustFile, a file that
+//     did not come from the plane.
+//  5. Restart the process if Run returns an error: the log cannot be read, and
 //     a retry would not help.
 //
 // For instance:

@@ -13,6 +13,8 @@ import (
 type Driver struct {
 	cfg    Config
 	client *client
+	// releases is used if the agent acts only on signed intent.
+	releases releaseFetcher
 	// lines is the buffer for what is appended.
 	lines []byte
 	// size is that of the log in bytes, compacted what the last compaction left
@@ -36,6 +38,7 @@ type restart struct {
 // New makes a driver that does nothing yet. The error names the field of cfg
 // that is wrong; the caller still owns the log then.
 func New(cfg Config) (*Driver, error) {
+	cfg.Agent.SignedOnly = cfg.Agent.SignedOnly || cfg.TrustFile != ""
 	a, err := agent.New(cfg.Agent)
 	if err != nil {
 		return nil, fmt.Errorf("httpagent: %w", err)
@@ -52,6 +55,7 @@ func New(cfg Config) (*Driver, error) {
 	}
 	return &Driver{
 		cfg: cfg, client: client,
+		releases: releaseFetcher{client: client, trustFile: cfg.TrustFile, host: cfg.Agent.Hostname, timeout: cfg.Agent.RequestTimeout},
 		restarts: make(chan restart, 1), refreshes: make(chan struct{}, 1),
 	}, nil
 }

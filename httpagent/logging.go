@@ -85,4 +85,5 @@ var noticeLines = [agent.NoticeKindCount]struct {
 	agent.NoticeStray:          {slog.LevelWarn, "the host runs another closure than its rollout wants"},
 	agent.NoticeSuperseded:     {slog.LevelInfo, "rollout superseded"},
 	agent.NoticeForgotten:      {slog.LevelDebug, "rollout forgotten"},
+	agent.NoticeRefused:        {slog.LevelError, "refused: no signed release has the host do what the plane says"},
 }

@@ -101,6 +101,11 @@ func start(t testing.TB, edits ...func(*Config)) *rig {
 func (r *rig) begin() {
 	r.t.Helper()
 	r.driver = must(New(r.cfg))(r.t)
+	r.run()
+}
+
+// run runs the driver that the rig has.
+func (r *rig) run() {
 	r.driver.waiting = r.driverWaits
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop, r.ended = stop, make(chan error, 1)

@@ -22,6 +22,9 @@ type fleetConfig struct {
 	// URL is the plane's, CAFile has the CAs that signed its certificate.
 	URL    string
 	CAFile string
+	// TrustFile is that of the releases that the hosts act on; empty if they take every
+	// dispatch.
+	TrustFile string
 	// Dir has the hosts' certificates, in agents.
 	Dir string
 	// Names are the hosts.
@@ -97,7 +100,7 @@ func newFleet(cfg fleetConfig) (*fleet, error) {
 		h.driver, err = httpagent.New(httpagent.Config{
 			Agent:    agent.Config{Hostname: h.name, Seed: seed, HeartbeatInterval: cfg.Interval, PollWait: cfg.PollWait, Legacy: cfg.Legacy},
 			URL:      cfg.URL,
-			CertFile: pair + ".crt", KeyFile: pair + ".key", CAFile: cfg.CAFile,
+			CertFile: pair + ".crt", KeyFile: pair + ".key", CAFile: cfg.CAFile, TrustFile: cfg.TrustFile,
 			Log: new(httpagent.MemoryLog), Machine: h.machine, Clock: time, Logger: cfg.Logger, Observer: h,
 		})
 		if err != nil {
@@ -182,6 +185,9 @@ func (h *fleetHost) Noticed(n agent.Notice) {
 		t.unauthorised.Add(1)
 	case agent.NoticeRejected:
 		t.rejected.Add(1)
+	case agent.NoticeRefused:
+		t.unsigned.Add(1)
+		t.problem(h.name, "refused "+string(n.RolloutID)+": "+n.Detail)
 	}
 	if told := h.fleet.config.Noticed; told != nil {
 		told(h.name, n)

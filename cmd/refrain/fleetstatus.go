@@ -168,6 +168,8 @@ type fleetSummary struct {
 	// does not allow.
 	Replays  int64 `json:"replays"`
 	Rejected int64 `json:"rejected"`
+	// Unsigned counts what the hosts refused to run, since no signed release says it.
+	Unsigned int64 `json:"unsigned"`
 	// Unauthorised counts refusals for a certificate, Defects requests and
 	// answers that the other side could not read.
 	Unauthorised int64 `json:"unauthorised"`
@@ -193,7 +195,7 @@ func (f *fleet) summary(kind string) *fleetSummary {
 		States: make(map[string]int64), Unheard: t.unheard.Load(),
 		Heartbeats: t.heartbeats.summary(seconds), Events: t.events.summary(seconds), Polls: t.polls.summary(seconds),
 		Unavailable: make(map[string]int64), Refused: t.counts(&t.refused), Unanswered: t.counts(&t.lost),
-		Replays: t.replays.Load(), Rejected: t.rejected.Load(),
+		Replays: t.replays.Load(), Rejected: t.rejected.Load(), Unsigned: t.unsigned.Load(),
 		Unauthorised: t.unauthorised.Load(), Defects: t.defects.Load(),
 	}
 	for i := range t.states {
@@ -248,6 +250,7 @@ func (s *fleetSummary) print(w io.Writer, asJSON bool) error {
 	fmt.Fprintf(table, "unanswered\t%s\n", listCounts(s.Unanswered, sortedKeys(s.Unanswered)))
 	fmt.Fprintf(table, "replays asked\t%d\n", s.Replays)
 	fmt.Fprintf(table, "events rejected\t%d\n", s.Rejected)
+	fmt.Fprintf(table, "unsigned refused\t%d\n", s.Unsigned)
 	return table.Flush()
 }
 

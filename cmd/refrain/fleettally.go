@@ -33,6 +33,7 @@ type fleetTally struct {
 	replays                   atomic.Int64 // answers that asked for one
 	defects, unauthorised     atomic.Int64
 	rejected                  atomic.Int64
+	unsigned                  atomic.Int64 // dispatches and snapshots that no signed release allows
 
 	problems io.Writer
 	mu       sync.Mutex

@@ -25,6 +25,7 @@ type loadCommand struct {
 	Dir       string         `default:"pki" env:"REFRAIN_PKI_DIR" placeholder:"DIR" help:"The directory of the hosts' certificates, as 'refrain pki' makes them; missing ones are issued if it has the CA's key (${default})."`
 	Hosts     int            `default:"10" placeholder:"N" help:"How many hosts: host-0001 and so on (${default})."`
 	Kind      string         `default:"full" enum:"full,legacy" help:"What runs on them: ${enum}. Legacy agents keep nothing and replay nothing."`
+	Trust     string         `name:"trust" placeholder:"FILE" help:"The trust file of signed releases: the hosts act only on what these say. Default: they take every dispatch."`
 	Interval  time.Duration  `default:"60s" placeholder:"DUR" help:"The time between two heartbeats of a host (${default})."`
 	Speed     int            `default:"1" placeholder:"N" help:"How many times as fast the hosts' time runs: intervals, soak, switches, probes (${default}). They date heartbeats by the real time; the end of a soak is dated up to a soak ahead of it."`
 	For       *time.Duration `placeholder:"DUR" help:"When to stop, by the real clock. Default: when interrupted."`
@@ -62,7 +63,7 @@ func (c *loadCommand) Run(ctx context.Context, io stdio) error {
 		log = opened.Logger
 	}
 	f, err := newFleet(fleetConfig{
-		URL: c.URL, CAFile: c.caFile(), Dir: c.Dir, Names: names, Legacy: c.Kind == "legacy",
+		URL: c.URL, CAFile: c.caFile(), Dir: c.Dir, Names: names, Legacy: c.Kind == "legacy", TrustFile: c.Trust,
 		Interval: c.Interval, Speed: c.Speed, Failing: c.Failing, Deferring: c.Deferring, Seed: c.Seed,
 		Logger: log, Problems: io.Err,
 	})

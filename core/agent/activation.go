@@ -69,6 +69,13 @@ func (a *Agent) activate(p *progress, out *Output) {
 	if a.switching.id != 0 {
 		return
 	}
+	if a.cfg.SignedOnly && !p.taken.SignedAt.IsSet() {
+		a.appendEvent(p, wire.ActivationFailed{
+			FailedAt:   a.last.Wall,
+			StderrTail: "the rollout was taken up before the agent was told to act only on signed releases; want a new rollout",
+		}, out)
+		return
+	}
 	if !p.rec.ActivationStartedAt.IsSet() {
 		a.appendEvent(p, wire.ActivationStarted{StartedAt: a.last.Wall, SwitchMethod: a.cfg.SwitchMethod}, out)
 	}

@@ -25,6 +25,8 @@ import (
 //	   one that has to go back; neither is superseded
 //	N6 of a channel at most one dispatch waits
 //	N7 the next timer lies in the future, or there is none before Started
+//	N8 of each channel at most one instant of signing is kept, and no rollout that
+//	   is not superseded was accepted by a later one
 type Agent struct {
 	cfg  Config
 	last wire.Instant
@@ -48,6 +50,10 @@ type Agent struct {
 	poll      pollLine
 	switching switching
 	round     round
+
+	seen    []seen // durable, by channel
+	asking  asking
+	refused refused
 }
 
 // New returns an agent that knows nothing: one that runs for the first time,
@@ -90,6 +96,8 @@ func (a *Agent) Step(now wire.Instant, in Input, out *Output) {
 		a.declare(in.Probes, out)
 	case *ClosureObserved:
 		a.observeClosure(in, out)
+	case *Fetched:
+		a.fetched(in, out)
 	default:
 		panic(fmt.Sprintf("agent: unknown input %T", in))
 	}
@@ -106,6 +114,7 @@ func (a *Agent) start(in *Started, out *Output) {
 	a.waiting, a.orphans = nil, nil
 	a.switching = switching{}
 	a.round = round{}
+	a.asking, a.refused = asking{}, refused{}
 	a.heartbeat = heartbeatLine{line: line{at: a.last.Mono + a.firstTenth()}, started: a.last.Mono}
 	a.poll = pollLine{line: line{at: a.last.Mono + a.firstTenth()}}
 	for _, p := range a.rollouts {

@@ -128,8 +128,22 @@ func (p *progress) unshown(s *wire.Snapshot) *logged {
 
 // recover takes up a rollout of which the agent has lost everything.
 func (a *Agent) recover(s *wire.Snapshot, out *Output) {
+	if !a.mayRecover(s, out) {
+		return
+	}
+	if a.cfg.SignedOnly {
+		a.ask(s.RolloutID, s, out)
+		return
+	}
+	soak, known := soakOf(s)
+	a.recoverWith(s, soak, known, wire.Time{}, out)
+}
+
+// mayRecover reports whether a rollout that is not known here is to be taken up from a
+// snapshot.
+func (a *Agent) mayRecover(s *wire.Snapshot, out *Output) bool {
 	if s.State == wire.Pending {
-		return // not taken up yet; its dispatch comes by a poll
+		return false // not taken up yet; its dispatch comes by a poll
 	}
 	for _, q := range a.rollouts {
 		if q.superseded || q.channel != s.RolloutID.Channel() {
@@ -137,20 +151,25 @@ func (a *Agent) recover(s *wire.Snapshot, out *Output) {
 		}
 		if !a.newer(s, q) {
 			a.ignore(s, "a newer rollout of the channel was taken up", out)
-			return
+			return false
 		}
 		if a.switching.rollout == q.id() {
 			a.ignore(s, "an older rollout of the channel is being activated", out)
-			return
+			return false
 		}
 	}
-	soak, known := soakOf(s)
+	return true
+}
+
+// recoverWith takes up a rollout of a snapshot. The soak time may be unknown, and
+// signedAt is unset unless signed artifacts were asked for.
+func (a *Agent) recoverWith(s *wire.Snapshot, soak wire.Count, known bool, signedAt wire.Time, out *Output) {
 	t := Taken{
 		Record: rollout.FromSnapshot(wire.Snapshot{
 			RolloutID: s.RolloutID, Hostname: s.Hostname, State: wire.Pending, TargetClosure: s.TargetClosure,
 			DispatchedAt: s.DispatchedAt, SoakDueAt: s.SoakDueAt,
 		}, 0, soak),
-		Recovered: true, SoakUnknown: wire.Flag(!known),
+		Recovered: true, SoakUnknown: wire.Flag(!known), SignedAt: signedAt,
 	}
 	a.recoverSteps(a.takeUp(t, out), s, out)
 }
@@ -205,7 +224,7 @@ func (a *Agent) recoverSteps(p *progress, s *wire.Snapshot, out *Output) {
 	var steps []wire.EventBody
 	if p.rec.State == wire.Pending {
 		before := s.CurrentClosureAtDispatch
-		if before == "" {
+		if before == "" || a.cfg.SignedOnly { // a plane's word is nothing to go back to
 			before = a.current
 		}
 		if before == "" {

@@ -10,7 +10,7 @@ import (
 // Check verifies the invariants of [Agent] and names the first that does not
 // hold. It walks over everything the agent knows.
 func (a *Agent) Check() error {
-	for _, check := range []func() error{a.checkRecords, a.checkRollouts, a.checkLogs, a.checkSending, a.checkSwitching, a.checkWaiting, a.checkTimer} {
+	for _, check := range []func() error{a.checkRecords, a.checkRollouts, a.checkLogs, a.checkSending, a.checkSwitching, a.checkWaiting, a.checkTimer, a.checkSeen} {
 		if err := check(); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
@@ -45,6 +46,12 @@ type Config struct {
 	// replays: the newest one of each channel, of at most so many channels.
 	// Default 16, at least 1.
 	KeepFinished int
+	// SignedOnly has the agent act only on what a signed release says (PROTOCOL A11): its
+	// driver then fetches and verifies artifacts for it ([EffectFetch]). Default false.
+	SignedOnly bool
+	// SignedWindow is how old a signature may be, beside [artifact.Skew]. Default
+	// [artifact.AgentWindow], more than 0.
+	SignedWindow time.Duration
 	// Legacy makes the agent behave like those deployed before this protocol
 	// was written down; see legacy.go. Default false.
 	Legacy bool
@@ -77,6 +84,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.SustainedFailure, DefaultSustainedFailure)
 	orDefault(&c.SwitchMethod, DefaultSwitchMethod)
 	orDefault(&c.KeepFinished, DefaultKeepFinished)
+	orDefault(&c.SignedWindow, artifact.AgentWindow)
 	return c
 }
 
@@ -104,6 +112,12 @@ func (c Config) validate() error {
 	}
 	if c.KeepFinished < 1 {
 		return fmt.Errorf("keep finished is %d; want at least 1", c.KeepFinished)
+	}
+	if c.SignedWindow <= 0 {
+		return fmt.Errorf("signed window is %v; want more than 0", c.SignedWindow)
+	}
+	if c.SignedOnly && c.Legacy {
+		return fmt.Errorf("signed only is set for a legacy agent, which takes every dispatch; want one of the two")
 	}
 	return nil
 }

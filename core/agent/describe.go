@@ -112,6 +112,21 @@ func (in *ClosureObserved) String() string {
 	return "closure-observed " + wire.OrDash(in.CurrentClosure) + nextBoot(in.NextBoot)
 }
 
+// String implements [Input].
+func (in *Fetched) String() string {
+	s := fmt.Sprintf("fetched %d: ", in.ID)
+	i := &in.Intent
+	switch {
+	case in.Status == 0:
+		return s + "no answer"
+	case in.Status != 200:
+		return s + strconv.Itoa(in.Status)
+	case i.FleetFault != 0 || i.RolloutFault != 0:
+		return s + i.Detail
+	}
+	return s + fmt.Sprintf("%s closure=%s fleet=%.8s signed=%v", i.ID, wire.OrDash(i.Closure), i.FleetHash, i.FleetSignedAt)
+}
+
 // String describes the entry in one stable line.
 func (e Entry) String() string {
 	s := e.Kind.String() + " " + string(e.RolloutID)
@@ -121,6 +136,8 @@ func (e Entry) String() string {
 	case EntryEvent:
 		s += " " + e.Event.String()
 	case EntryForgotten:
+	case EntrySeen:
+		return fmt.Sprintf("%v %s signed=%v", e.Kind, e.Channel, e.SignedAt)
 	default:
 		s += " #" + strconv.FormatUint(uint64(e.Seq), 10)
 	}
@@ -149,6 +166,9 @@ func (e Effect) String() string {
 			s += " " + string(p.ProbeName)
 		}
 		return s
+	}
+	if e.Kind == EffectFetch {
+		return s + " " + string(e.RolloutID)
 	}
 	return s + fmt.Sprintf(" %s closure=%s", e.RolloutID, e.Closure)
 }

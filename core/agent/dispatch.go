@@ -104,7 +104,9 @@ func (a *Agent) offered(d *wire.Dispatch, out *Output) {
 	if !a.mayTake(d) {
 		out.Notices = append(out.Notices, Notice{Kind: NoticeWaiting, RolloutID: d.RolloutID})
 	}
-	l.failures = 0
+	if !a.cfg.SignedOnly { // or once its artifacts allow it
+		l.failures = 0
+	}
 	l.held = true
 	l.at = a.last.Mono + a.cfg.HeartbeatInterval
 }
@@ -152,31 +154,40 @@ func (a *Agent) mayTake(d *wire.Dispatch) bool {
 }
 
 // takeWaiting takes up the first waiting dispatch that may be, and reports
-// whether there was one.
+// whether there was one. An agent that acts only on signed intent asks for the signed
+// artifacts of it in its place (PROTOCOL A11).
 func (a *Agent) takeWaiting(out *Output) bool {
 	for i := range a.waiting {
-		d := a.waiting[i]
-		if !a.mayTake(&d) {
+		if !a.mayTake(&a.waiting[i]) {
 			continue
 		}
-		a.waiting = slices.Delete(a.waiting, i, i+1)
-		if len(a.waiting) == 0 {
-			a.waiting = nil
+		if a.cfg.SignedOnly {
+			a.ask(a.waiting[i].RolloutID, nil, out)
+			return false
 		}
-		t, err := a.taking(&d)
-		p := a.find(d.RolloutID)
-		if err != nil || p != nil && !p.superseded {
-			return a.takeWaiting(out) // taken up from a snapshot while it waited
-		}
-		if p != nil {
-			a.retake(p, t, out)
-		} else {
-			a.takeUp(t, out)
-		}
-		out.Notices = append(out.Notices, Notice{Kind: NoticeTaken, RolloutID: d.RolloutID, Detail: string(d.TargetClosure)})
-		return true
+		t, err := a.taking(&a.waiting[i])
+		return a.takeAt(i, t, err, out) || a.takeWaiting(out)
 	}
 	return false
+}
+
+// takeAt takes up a dispatch that waits, unless that cannot be any more.
+func (a *Agent) takeAt(i int, t Taken, err error, out *Output) bool {
+	a.waiting = slices.Delete(a.waiting, i, i+1)
+	if len(a.waiting) == 0 {
+		a.waiting = nil
+	}
+	p := a.find(t.Record.RolloutID)
+	if err != nil || p != nil && !p.superseded {
+		return false // taken up from a snapshot while it waited
+	}
+	if p != nil {
+		a.retake(p, t, out)
+	} else {
+		a.takeUp(t, out)
+	}
+	out.Notices = append(out.Notices, Notice{Kind: NoticeTaken, RolloutID: t.Record.RolloutID, Detail: string(t.Record.TargetClosure)})
+	return true
 }
 
 // takeUp begins a rollout. The older ones of its channel are superseded, and what

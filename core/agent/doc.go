@@ -1,4 +1,4 @@
-// Package agent is the agent's reducer (PROTOCOL A1 to A10): what a host does
+// Package agent is the agent's reducer (PROTOCOL A1 to A11): what a host does
 // about the rollouts that are dispatched to it, and how it reports to the
 // plane.
 //
@@ -46,6 +46,10 @@
 //  7. Keep Appends as lines ([Entry.AppendLine]) for [Restore], or as values for
 //     [Agent.Apply]. Replace a long log by [Agent.AppendDurable].
 //  8. Decode what the plane sends strictly before it is stepped.
+//  9. With [Config.SignedOnly], fetch both artifacts of an [EffectFetch] from the plane,
+//     verify them with a trust file that came from elsewhere and without the checks of
+//     their age, and give what [artifact.IntentOf] says of this host. Bound their sizes
+//     and the time that it takes.
 //
 // # The driver's loop
 //
@@ -165,6 +169,10 @@
 //     reboot came and brought something else, the activation has failed.
 //   - A10, several channels: the events of what another channel's switch takes away
 //     come before that of the switch (arrived in activation.go).
+//   - A11: a dispatch that is refused is dropped, and taken as new when the plane offers
+//     it again; a snapshot likewise, with the next heartbeat. A fetch that brings nothing
+//     counts as a refusal. A rollout that was taken up before the agent was told to ask
+//     for signatures fails in place of being activated.
 //   - A switch that ends well on another closure than the target has failed.
 //   - A result gives an event only if it differs from the one before.
 //
@@ -185,6 +193,7 @@
 //	outstanding unfinished or unacknowledged
 //	switch      an activation or a rollback
 //	round       one run of every enabled probe
+//	seen        the newest instant of signing of a channel that was verified here
 //	fresh       having seen a round of probes end in this process
 //	due         the instant at which a part of the agent wants a step
 //

@@ -36,9 +36,12 @@ const (
 	EntryRenumbered
 	// EntryForgotten: nothing of the rollout is kept any longer (A1).
 	EntryForgotten
+	// EntrySeen: a fleet document that was signed at SignedAt was verified for Channel;
+	// of two such entries the later instant counts (PROTOCOL A11).
+	EntrySeen
 )
 
-var entryWords = [...]string{"?", "taken", "event", "acknowledged", "replay", "refused", "reserved", "renumbered", "forgotten"}
+var entryWords = [...]string{"?", "taken", "event", "acknowledged", "replay", "refused", "reserved", "renumbered", "forgotten", "seen"}
 
 // String returns the kind as one lowercase word.
 func (k EntryKind) String() string { return wire.WordOf(entryWords[:], k) }
@@ -55,6 +58,9 @@ type Entry struct {
 	Event wire.Event
 	// Seq is an event's number, for the other kinds.
 	Seq wire.Seq
+	// Channel and SignedAt are for EntrySeen, which has no RolloutID.
+	Channel  wire.Channel
+	SignedAt wire.Time
 }
 
 // Taken is what the agent knows of a rollout apart from its own events.
@@ -72,6 +78,9 @@ type Taken struct {
 	// RollingBack says that Record is Failed and that the host has to go back.
 	// Only a legacy agent, which drops the event that says so, needs it.
 	RollingBack wire.Flag
+	// SignedAt is when the fleet document was signed that the rollout was accepted by
+	// (PROTOCOL A11); unset if none was asked for.
+	SignedAt wire.Time
 }
 
 // Apply walks one entry of a log, before [Started] is stepped. The error says
@@ -95,6 +104,9 @@ func (a *Agent) commit(e Entry, out *Output) {
 func (a *Agent) apply(e *Entry) error {
 	if e.Kind == EntryTaken {
 		return a.applyTaken(e)
+	}
+	if e.Kind == EntrySeen {
+		return a.applySeen(e)
 	}
 	p := a.find(e.RolloutID)
 	if p == nil {

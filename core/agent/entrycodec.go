@@ -20,6 +20,7 @@ var takenSchema = wire.Schema[Taken]{Fields: []wire.Field[Taken]{
 	{Name: "recovered", Presence: wire.Optional, Of: func(t *Taken) wire.Value { return &t.Recovered }},
 	{Name: "soak_unknown", Presence: wire.Optional, Of: func(t *Taken) wire.Value { return &t.SoakUnknown }},
 	{Name: "rolling_back", Presence: wire.Optional, Of: func(t *Taken) wire.Value { return &t.RollingBack }},
+	{Name: "signed_at", Presence: wire.Optional, Of: func(t *Taken) wire.Value { return &t.SignedAt }},
 }}
 
 var eventEntrySchema = wire.Schema[Entry]{Fields: []wire.Field[Entry]{
@@ -36,6 +37,11 @@ var bareEntrySchema = wire.Schema[Entry]{Fields: []wire.Field[Entry]{
 	{Name: "rollout_id", Presence: wire.Required, Of: func(e *Entry) wire.Value { return &e.RolloutID }},
 }}
 
+var seenEntrySchema = wire.Schema[Entry]{Fields: []wire.Field[Entry]{
+	{Name: "channel", Presence: wire.Required, Of: func(e *Entry) wire.Value { return &e.Channel }},
+	{Name: "signed_at", Presence: wire.Required, Of: func(e *Entry) wire.Value { return &e.SignedAt }},
+}}
+
 // AppendLine appends the entry as one line of a log, with its newline. Equal
 // entries give equal bytes.
 func (e *Entry) AppendLine(dst []byte) []byte {
@@ -46,6 +52,8 @@ func (e *Entry) AppendLine(dst []byte) []byte {
 		return wire.AppendLine(dst, e.Kind.String(), &eventEntrySchema, e)
 	case EntryForgotten:
 		return wire.AppendLine(dst, e.Kind.String(), &bareEntrySchema, e)
+	case EntrySeen:
+		return wire.AppendLine(dst, e.Kind.String(), &seenEntrySchema, e)
 	default:
 		return wire.AppendLine(dst, e.Kind.String(), &numberEntrySchema, e)
 	}
@@ -71,6 +79,8 @@ func readEntry(d *wire.Decoder, word string, doc []byte) (Entry, error) {
 		err = wire.DecodeDocument(d, &eventEntrySchema, doc, &e)
 	case EntryForgotten:
 		err = wire.DecodeDocument(d, &bareEntrySchema, doc, &e)
+	case EntrySeen:
+		err = wire.DecodeDocument(d, &seenEntrySchema, doc, &e)
 	default:
 		if err = wire.DecodeDocument(d, &numberEntrySchema, doc, &e); err == nil && e.Seq == 0 {
 			err = fmt.Errorf("seq: want 1 or more")

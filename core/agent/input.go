@@ -3,6 +3,7 @@ package agent
 import (
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
@@ -154,6 +155,17 @@ type ClosureObserved struct {
 	NextBoot wire.Closure
 }
 
+// Fetched is the end of an [EffectFetch].
+type Fetched struct {
+	// ID is that of the [Effect].
+	ID uint64
+	// Status is 200 if both artifacts and their signatures came, or else the status of the
+	// first answer that was another; 0 if none came.
+	Status int
+	// Intent is what the artifacts say of this host; of a Status other than 200 nothing.
+	Intent artifact.Intent
+}
+
 func (*Started) isInput()           {}
 func (*Timer) isInput()             {}
 func (*HeartbeatAnswered) isInput() {}
@@ -164,3 +176,4 @@ func (*RollbackEnded) isInput()     {}
 func (*Probed) isInput()            {}
 func (*ProbesDeclared) isInput()    {}
 func (*ClosureObserved) isInput()   {}
+func (*Fetched) isInput()           {}

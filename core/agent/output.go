@@ -101,8 +101,8 @@ type Request struct {
 // EffectKind says what is to be done on the host.
 type EffectKind uint8
 
-// The kinds of effects. At most one activation or rollback runs at a time, and
-// at most one round of probes.
+// The kinds of effects. At most one activation or rollback runs at a time,
+// at most one round of probes, and at most one fetch.
 const (
 	// EffectActivate switches the host to Closure; ended by
 	// [ActivationEnded]. It may be asked for again after a crash, so it must
@@ -113,9 +113,13 @@ const (
 	EffectRollback
 	// EffectProbe runs Probes once each; each is ended by [Probed].
 	EffectProbe
+	// EffectFetch fetches the plane's fleet document and its manifest of RolloutID with
+	// their signatures, verifies them ([artifact.IntentOf]), and changes nothing on the
+	// host; ended by [Fetched], also if the plane does not answer.
+	EffectFetch
 )
 
-var effectWords = [...]string{"?", "activate", "rollback", "probe"}
+var effectWords = [...]string{"?", "activate", "rollback", "probe", "fetch"}
 
 // String returns the kind as one lowercase word.
 func (k EffectKind) String() string { return wire.WordOf(effectWords[:], k) }
@@ -126,7 +130,8 @@ type Effect struct {
 	// sequence with those of requests.
 	ID   uint64
 	Kind EffectKind
-	// RolloutID and Closure are those of an activation or a rollback.
+	// RolloutID and Closure are those of an activation or a rollback; a fetch has the
+	// first only.
 	RolloutID wire.RolloutID
 	Closure   wire.Closure
 	// Probes are those to run, for EffectProbe; never empty. The slice is to
@@ -179,6 +184,10 @@ const (
 	NoticeSuperseded
 	// NoticeForgotten: the events of a rollout are no longer kept (A1).
 	NoticeForgotten
+	// NoticeRefused: what signed artifacts say does not have the host do what the plane
+	// says, or there are none (PROTOCOL A11). Detail begins with the stable word of the
+	// reason. Nothing is acted on; the plane's next offer is judged anew.
+	NoticeRefused
 
 	// NoticeKindCount is one more than the last kind.
 	NoticeKindCount int = iota + 1
@@ -192,6 +201,7 @@ var noticeWords = [NoticeKindCount]string{
 	NoticeRecovered: "recovered", NoticeRenumbered: "renumbered", NoticeIgnored: "ignored",
 	NoticeResumed: "resumed", NoticeRollback: "rollback", NoticeRollbackFailed: "rollback_failed",
 	NoticeStray: "stray", NoticeSuperseded: "superseded", NoticeForgotten: "forgotten",
+	NoticeRefused: "refused",
 }
 
 // String returns the stable word of the kind.

@@ -14,6 +14,9 @@ import (
 // of the shortest log that gives it. A driver may write them in place of a log
 // that has become long.
 func (a *Agent) AppendDurable(dst []byte) []byte {
+	for _, s := range a.seen {
+		dst = (&Entry{Kind: EntrySeen, Channel: s.channel, SignedAt: s.signedAt}).AppendLine(dst)
+	}
 	for _, p := range a.rollouts {
 		id := p.id()
 		dst = (&Entry{Kind: EntryTaken, RolloutID: id, Taken: &p.taken}).AppendLine(dst)
@@ -57,6 +60,9 @@ func (a *Agent) AppendState(dst []byte) []byte {
 	}
 	for i := range r.probes {
 		dst = wire.AppendLine(dst, "running", &probeLineSchema, &probeLine{Probe: r.probes[i], Ended: wire.Flag(r.ended[i])})
+	}
+	if k := (askingLine{wire.Seq(a.asking.open), a.asking.rollout, a.asking.snapshot, a.refused.rollout, a.refused.why}); k != (askingLine{}) {
+		dst = wire.AppendLine(dst, "asking", &askingLineSchema, &k)
 	}
 	for i := range a.waiting {
 		dst = wire.AppendLine(dst, "waiting", &wire.DispatchSchema, &a.waiting[i])
@@ -162,6 +168,12 @@ func (rd *reader) line(word string, doc []byte) error {
 			return err
 		}
 		a.waiting = append(a.waiting, d)
+	case "asking":
+		var l askingLine
+		if err := wire.DecodeDocument(&rd.decoder, &askingLineSchema, doc, &l); err != nil {
+			return err
+		}
+		a.asking, a.refused = asking{uint64(l.Open), l.RolloutID, l.Snapshot}, refused{l.Refused, l.Why}
 	case "orphan":
 		var l orphanLine
 		if err := wire.DecodeDocument(&rd.decoder, &orphanLineSchema, doc, &l); err != nil {
@@ -181,7 +193,7 @@ func (rd *reader) line(word string, doc []byte) error {
 		}
 		p.soak.failing = append(p.soak.failing, failing{l.Probe, time.Duration(l.Since)})
 	default:
-		return fmt.Errorf("unknown word; want that of an entry, or process, probe, running, waiting, orphan, sending or failing")
+		return fmt.Errorf("unknown word; want that of an entry, or process, probe, running, asking, waiting, orphan, sending or failing")
 	}
 	return nil
 }

@@ -292,6 +292,8 @@ func TestAConfigurationSaysWhatIsWrongWithIt(t *testing.T) { // PROTOCOL A5, A6,
 		{func(c *agent.Config) { c.ProbeInterval = 1 }, "agent: probe interval is 1ns; want at least 100ms"},
 		{func(c *agent.Config) { c.SustainedFailure = -1 }, "agent: sustained failure is -1ns; want more than 0"},
 		{func(c *agent.Config) { c.KeepFinished = -1 }, "agent: keep finished is -1; want at least 1"},
+		{func(c *agent.Config) { c.SignedWindow = -1 }, "agent: signed window is -1ns; want more than 0"},
+		{func(c *agent.Config) { c.SignedOnly, c.Legacy = true, true }, "agent: signed only is set for a legacy agent"},
 	} {
 		cfg := agent.Config{Hostname: "h1"}
 		row.change(&cfg)
@@ -309,5 +311,6 @@ func TestAConfigurationSaysWhatIsWrongWithIt(t *testing.T) { // PROTOCOL A5, A6,
 	equal(t, "configuration", a.Config(), agent.Config{
 		Hostname: "h1", HeartbeatInterval: minute, RequestTimeout: 10 * time.Second, PollWait: minute,
 		BackoffBase: time.Second, ProbeInterval: 10 * time.Second, SustainedFailure: 2 * minute, SwitchMethod: "switch", KeepFinished: 16,
+		SignedWindow: time.Hour,
 	})
 }

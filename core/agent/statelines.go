@@ -145,3 +145,32 @@ var failingLineSchema = wire.Schema[failingLine]{Fields: []wire.Field[failingLin
 	{Name: "probe_name", Presence: wire.Required, Of: func(l *failingLine) wire.Value { return &l.Probe }},
 	{Name: "since", Presence: wire.Required, Of: func(l *failingLine) wire.Value { return &l.Since }},
 }}
+
+// askingLine is the fetch that runs, and the last refusal.
+type askingLine struct {
+	Open      wire.Seq
+	RolloutID wire.RolloutID
+	Snapshot  *wire.Snapshot
+	Refused   wire.RolloutID
+	Why       wire.Text
+}
+
+var askingLineSchema = wire.Schema[askingLine]{Fields: []wire.Field[askingLine]{
+	{Name: "open", Presence: wire.Required, Of: func(l *askingLine) wire.Value { return &l.Open }},
+	{Name: "rollout_id", Presence: wire.Optional, Of: func(l *askingLine) wire.Value { return &l.RolloutID }},
+	{Name: "snapshot", Presence: wire.Optional, Of: func(l *askingLine) wire.Value { return snapshotOrNone{&l.Snapshot} }},
+	{Name: "refused", Presence: wire.Optional, Of: func(l *askingLine) wire.Value { return &l.Refused }},
+	{Name: "why", Presence: wire.Optional, Of: func(l *askingLine) wire.Value { return &l.Why }},
+}}
+
+// snapshotOrNone is a snapshot that may be missing.
+type snapshotOrNone struct{ snapshot **wire.Snapshot }
+
+func (s snapshotOrNone) DecodeValue(d *wire.Decoder) error {
+	*s.snapshot = new(wire.Snapshot)
+	return wire.SnapshotSchema.Decode(d, *s.snapshot)
+}
+func (s snapshotOrNone) AppendValue(dst []byte) []byte {
+	return wire.SnapshotSchema.Append(dst, *s.snapshot)
+}
+func (s snapshotOrNone) IsUnset() bool { return *s.snapshot == nil }

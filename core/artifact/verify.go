@@ -32,6 +32,9 @@ type Verifier struct {
 	// NotBefore is when the artifact in force was signed; one that was signed earlier
 	// is refused. Unset if there is none.
 	NotBefore wire.Time
+	// AnyAge leaves out the checks that compare the instant of signing with Window, Now
+	// and NotBefore: the caller makes them by itself, with [CheckAge].
+	AnyAge bool
 }
 
 // Verified is a document whose signatures count.
@@ -185,21 +188,33 @@ func read[T any](document []byte, schema *wire.Schema[T], into *T) *Refusal {
 }
 
 func (v *Verifier) judgeTime(signedAt wire.Time) *Refusal {
-	at := func(reason Reason, format string, args ...any) *Refusal {
-		return &Refusal{Reason: reason, Field: "meta.signedAt", Detail: fmt.Sprintf(format, args...)}
-	}
-	switch limit := signedAt.Add(v.Window + Skew); {
+	switch {
 	case !signedAt.IsSet():
-		return at(NotSigned, "is null; want the instant of signing")
+		return refuseTime(NotSigned, "is null; want the instant of signing")
 	case signedAt.Before(v.Trust.Release.RejectBefore):
-		return at(RejectedBefore, "is %v; the trust file wants %v or later", signedAt, v.Trust.Release.RejectBefore)
-	case limit.Before(v.Now):
-		return at(Stale, "is %v, %v before now (%v); want at most %v, and %v for the clocks",
-			signedAt, v.Now.Std().Sub(signedAt.Std()).Round(time.Second), v.Now, v.Window, Skew)
-	case v.Now.Add(Skew).Before(signedAt):
-		return at(FromTheFuture, "is %v, and now is %v; want at most %v later, for the clocks", signedAt, v.Now, Skew)
-	case signedAt.Before(v.NotBefore):
-		return at(Older, "is %v; the one in force was signed at %v", signedAt, v.NotBefore)
+		return refuseTime(RejectedBefore, "is %v; the trust file wants %v or later", signedAt, v.Trust.Release.RejectBefore)
+	case v.AnyAge:
+		return nil
+	}
+	return CheckAge(signedAt, v.Now, v.Window, v.NotBefore)
+}
+
+// CheckAge judges an instant of signing at now: a signature is good for window, beside
+// [Skew], and not before its time; one before notBefore is older than the one in force,
+// unless notBefore is unset. It returns nil, or [Stale], [FromTheFuture] or [Older].
+func CheckAge(signedAt, now wire.Time, window time.Duration, notBefore wire.Time) *Refusal {
+	switch limit := signedAt.Add(window + Skew); {
+	case limit.Before(now):
+		return refuseTime(Stale, "is %v, %v before now (%v); want at most %v, and %v for the clocks",
+			signedAt, now.Std().Sub(signedAt.Std()).Round(time.Second), now, window, Skew)
+	case now.Add(Skew).Before(signedAt):
+		return refuseTime(FromTheFuture, "is %v, and now is %v; want at most %v later, for the clocks", signedAt, now, Skew)
+	case signedAt.Before(notBefore):
+		return refuseTime(Older, "is %v; the one in force was signed at %v", signedAt, notBefore)
 	}
 	return nil
+}
+
+func refuseTime(reason Reason, format string, args ...any) *Refusal {
+	return &Refusal{Reason: reason, Field: "meta.signedAt", Detail: fmt.Sprintf(format, args...)}
 }

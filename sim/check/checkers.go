@@ -1,6 +1,8 @@
 package check
 
 import (
+	"slices"
+
 	"github.com/refrain-fleet/refrain/sim/world"
 )
 
@@ -32,6 +34,9 @@ func Attach(w *world.World, checkers []Checker) *Checks {
 	s := &Checks{World: w}
 	if checkers == nil {
 		checkers = Checkers()
+		if w.Scenario().Plane.Hostile > 0 {
+			checkers = underForgedAnswers(checkers)
+		}
 	}
 	for _, c := range checkers {
 		c.New(s)
@@ -40,6 +45,14 @@ func Attach(w *world.World, checkers []Checker) *Checks {
 		s.expects = newExpectations(w)
 	}
 	return s
+}
+
+// underForgedAnswers are the checkers of a run in which answers are made up: what agents
+// owe their own hosts. The others compare what agents do with what the plane said.
+func underForgedAnswers(checkers []Checker) []Checker {
+	return slices.DeleteFunc(checkers, func(c Checker) bool {
+		return c.Number != "S24" && c.Number != "S35" && c.Number != "INV"
+	})
 }
 
 // on subscribes a checker to a kind of event.
@@ -102,6 +115,8 @@ func Checkers() []Checker {
 		{"S32", newGates("S32")},
 		{"S33", newGates("S33")},
 		{"S34", newSignedReleases},
+		{"S35", newSignedIntent},
+		{"S36", newHonestIntent},
 		{"S37", newFieldAnswers},
 		{"S38", newFieldTold},
 		{"S39", newFieldSwitches},

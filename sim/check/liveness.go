@@ -15,6 +15,9 @@ import (
 // and why; nothing if the fleet has come to rest. It is for the options of a
 // world, which asks once the scenario is healed.
 func Rest(w *world.World) (rule, why string) {
+	if w.Scenario().Plane.Hostile > 0 {
+		return "", "" // nothing comes to rest by the answers of a plane that lies
+	}
 	if !w.PlaneServing() {
 		return "L3", "the plane is not up"
 	}

@@ -31,6 +31,8 @@ type Profile struct {
 	// Shape, if set, changes the sizes before the rest is drawn; Finish adds to
 	// what was drawn.
 	Shape, Finish func(*scenario.Scenario, *random.Stream)
+	// draw, if set, draws all of the scenario in place of the rest.
+	draw func(seed uint64, p Profile) scenario.Scenario
 }
 
 // Profiles lists every profile.
@@ -71,11 +73,16 @@ var profiles = []Profile{
 	{Name: "hostile", About: "hosts with good certificates and bad intentions",
 		Hosts: [2]int{3, 10}, Rollouts: [2]int{1, 2}, Faults: [2]int{0, 8}, Kinds: drawnKinds(), Hostile: true,
 		Finish: hostileRollout},
+	{Name: "forger", About: "a plane that lies, replays and forges to agents that act only on signed intent; short runs",
+		Hosts: [2]int{1, 3}, Rollouts: [2]int{1, 3}, Faults: [2]int{0, 6}, Kinds: forgerKinds, draw: forgerScenario},
 }
 
 // Scenario draws the scenario of a seed in a profile. The same seed gives the
 // same scenario.
 func Scenario(seed uint64, p Profile) scenario.Scenario {
+	if p.draw != nil {
+		return p.draw(seed, p)
+	}
 	r := random.New(seed, "generate/"+p.Name, 0)
 	s := scenario.Scenario{Seed: seed}
 	s.Fleet.Hosts = between(&r, p.Hosts)
@@ -127,6 +134,7 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	drawOperators(&s, p, span)
 	drawGates(&s, p)
 	drawPlans(&s, p, span)
+	drawSigned(&s, p)
 	s.Active = span
 	for _, f := range s.Faults {
 		s.Active = max(s.Active, f.At+f.For)

@@ -204,6 +204,7 @@ var eventForms = [world.EventKindCount]struct {
 	world.EventCompacted: {"A copy of the plane's database was compacted: `count` rollouts were retired from it.", (*traceLine).counted},
 
 	world.EventHostAppended:  {"Entries are on the disk of a host.", (*traceLine).hostAppended},
+	world.EventHostFetched:   {"A host's agent is about to be given signed artifacts of a rollout, or a status without them.", (*traceLine).hostFetched},
 	world.EventHostStepped:   {"A host's agent stepped an input; it asks for `requests` and `effects`.", (*traceLine).hostStepped},
 	world.EventFieldStepped:  {"A field agent stepped an input; it asks for `requests` and `effects`.", (*traceLine).hostStepped},
 	world.EventHostLoaded:    {"An agent's process came up on what its disk has: `count` bytes.", (*traceLine).hostCount},

@@ -59,6 +59,7 @@ func TestJSONTrace_EveryEventKindIsSeen(t *testing.T) {
 		mustParse(t, "fleet 3\nrollout stable@r1 at=5s target=c1\nat 10s disk fail for=1m unreadable=yes\nat 3m plane clock each=-721h\nat 4m compact 1m\n"),
 		mustParse(t, "fleet 6\nat 55s reducer wedge for=20s\nat 70s plane restart each=100ms for=5s\n"),
 		mustParse(t, "fleet 2 field=1\nat 10s reply drop for=1m\n"),
+		mustParse(t, "fleet 1 verify=yes\nrollout stable@1 at=5s target=c1 signed=yes\n"),
 	}
 	for seed := uint64(1); seed <= 6; seed++ {
 		scenarios = append(scenarios, profiled(t, seed, "swarm"))

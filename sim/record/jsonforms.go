@@ -180,6 +180,11 @@ func (l *traceLine) hostStepped(e *world.Event) {
 	}
 }
 
+func (l *traceLine) hostFetched(e *world.Event) {
+	l.ofHost(e)
+	l.Rollout, l.Status = e.Fetched.Rollout, e.Fetched.Status
+}
+
 func (l *traceLine) hostNoticed(e *world.Event) {
 	n := e.AgentNotice
 	l.ofHost(e)

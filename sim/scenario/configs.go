@@ -29,6 +29,7 @@ func (s *Scenario) AgentConfig(n int) agent.Config {
 	return agent.Config{
 		Hostname: HostName(n), HeartbeatInterval: s.Fleet.Interval,
 		ProbeInterval: s.Fleet.ProbeInterval, SustainedFailure: s.Fleet.Sustained,
+		SignedOnly: s.Fleet.Verify,
 	}
 }
 

@@ -101,6 +101,9 @@ const (
 
 	EffectRetired
 
+	EffectForged
+	EffectIntentRefused
+
 	// EffectCount is one more than the last effect.
 	EffectCount
 )
@@ -135,6 +138,7 @@ var effectWords = [EffectCount]string{
 	EffectAgentRollback: "agent rolls back", EffectAgentWaiting: "dispatch waits",
 	EffectOpeningSlice: "opening in slices", EffectOpeningAccepted: "opening accepted",
 	EffectRetired: "rollout retired",
+	EffectForged:  "forged answer", EffectIntentRefused: "intent refused",
 }
 
 // String returns the effect in words.

@@ -47,6 +47,9 @@ type Fleet struct {
 	// Field is how many run an agent of NixFleet v0.2; they come before the legacy
 	// ones.
 	Field int
+	// Verify says that agents of ours act only on signed intent (PROTOCOL A11). Every
+	// rollout, but for those of hostile hosts, has to be signed then.
+	Verify bool
 	// Probes is how many probes a host has, at most 4. Default 1;
 	// negative means none.
 	Probes int
@@ -94,6 +97,10 @@ type PlaneModel struct {
 	// SignedOnly says that the plane refuses rollouts that no signed release has
 	// (PROTOCOL V7).
 	SignedOnly bool
+	// Hostile is how many of a thousand answers to agents are made up: the plane lies,
+	// replays and forges. Such a run ends when it is healed, and is held only to what
+	// agents owe their hosts then. Default none.
+	Hostile int
 }
 
 // NetworkModel is the network between hosts and plane while no fault touches

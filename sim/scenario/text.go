@@ -33,6 +33,8 @@ var fleetSettings = []setting[Fleet]{
 		withAbout("how many hosts, before the legacy ones, run an agent of NixFleet v0.2; it takes every dispatch for verified"),
 	intSetting("hostile", "1", func(f *Fleet) *int { return &f.Hostile }).
 		withAbout("how many hosts, the very last ones, flood, lie and send garbage; they are in no rollout"),
+	yesSetting("verify", func(f *Fleet) *bool { return &f.Verify }).
+		withAbout("whether agents of ours act only on what a signed release says; every rollout has to be signed then"),
 	intSetting("probes", "1", func(f *Fleet) *int { return &f.Probes }).
 		withAbout("how many probes a host has, at most 4; -1 for none"),
 	modesSetting,
@@ -91,6 +93,37 @@ var planeSettings = []setting[PlaneModel]{
 			p.SignedOnly = s == "no"
 			return nil
 		}},
+	{key: "hostile", example: "300", about: "how many of a thousand answers to agents are made up; such a run ends when it is healed, and only what agents owe their hosts is checked",
+		print: func(p *PlaneModel) string {
+			if p.Hostile == 0 {
+				return ""
+			}
+			return strconv.Itoa(p.Hostile)
+		},
+		parse: func(p *PlaneModel, s string) (err error) {
+			if p.Hostile, err = strconv.Atoi(s); err != nil {
+				return errors.New("want a whole number, for instance 300")
+			}
+			return nil
+		}},
+}
+
+// yesSetting is a setting that is there as key=yes, or not at all.
+func yesSetting[T any](key string, of func(*T) *bool) setting[T] {
+	return setting[T]{key: key, example: "yes",
+		print: func(t *T) string {
+			if *of(t) {
+				return "yes"
+			}
+			return ""
+		},
+		parse: func(t *T, s string) error {
+			if s != "yes" {
+				return errors.New("want yes")
+			}
+			*of(t) = true
+			return nil
+		}}
 }
 
 var networkSettings = []setting[NetworkModel]{
@@ -134,20 +167,8 @@ var rolloutSettings = []setting[Rollout]{
 			r.Serial = serial
 			return nil
 		}},
-	{key: "signed", example: "yes", about: "a signed release has it from then on, with the newest signed rollout of each other channel; no operator opens it",
-		print: func(r *Rollout) string {
-			if r.Signed {
-				return "yes"
-			}
-			return ""
-		},
-		parse: func(r *Rollout, s string) error {
-			if s != "yes" {
-				return errors.New("want yes")
-			}
-			r.Signed = true
-			return nil
-		}},
+	yesSetting("signed", func(r *Rollout) *bool { return &r.Signed }).
+		withAbout("a signed release has it from then on, with the newest signed rollout of each other channel; no operator opens it"),
 	durationSetting("fresh", "1h", func(r *Rollout) *time.Duration { return &r.Fresh }).
 		withAbout("for how long a signed rollout is offered after its release was signed; 0s is for ever"),
 	budgetSetting, edgeSetting, channelEdgeSetting, complianceSetting,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/agent"
+	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -113,6 +114,10 @@ func (p *PlaneModel) validate(s *Scenario) error {
 		return &keyError{"service", fmt.Errorf("plane: service is %v; want more than 0s and at most %v", p.Service, longest)}
 	case p.Pause < 0 || p.Pause > longest:
 		return &keyError{"pause", fmt.Errorf("plane: pause is %v; want 0s to %v", p.Pause, longest)}
+	case p.Hostile < 0 || p.Hostile > 1000:
+		return &keyError{"hostile", fmt.Errorf("plane: hostile is %d; want 0 to 1000 of a thousand answers", p.Hostile)}
+	case p.Hostile > 0 && !s.Fleet.Verify:
+		return &keyError{"hostile", fmt.Errorf("plane: hostile is %d, and the agents believe every plane; want fleet … verify=yes", p.Hostile)}
 	case p.Start <= 0 || p.Start > longest:
 		return &keyError{"start", fmt.Errorf("plane: start is %v; want more than 0s and at most %v", p.Start, longest)}
 	}
@@ -179,7 +184,36 @@ func (s *Scenario) checkRollout(r *Rollout) error {
 			return &keyError{"sizes", fmt.Errorf("rollout %s: a wave of %d hosts; want 0 to %d, as many as the rollout has", r.ID, n, hosts)}
 		}
 	}
+	if err := s.checkVerified(r); err != nil {
+		return err
+	}
 	return s.checkManifest(r)
+}
+
+// checkVerified judges whether agents that act only on signed intent can be in a
+// rollout: a fleet document has one channel for each host.
+func (s *Scenario) checkVerified(r *Rollout) error {
+	if !s.Fleet.Verify || s.IsHostile(r) {
+		return nil
+	}
+	if !r.Signed {
+		return fmt.Errorf("rollout %s: the agents act only on signed releases; want signed=yes", r.ID)
+	}
+	if err := artifact.CheckRolloutID(r.ID); err != nil {
+		return fmt.Errorf("rollout %s: %w", r.ID, err)
+	}
+	for i := range s.Rollouts {
+		other := &s.Rollouts[i]
+		if other.ID.Channel() == r.ID.Channel() || s.IsHostile(other) {
+			continue
+		}
+		for _, n := range s.RolloutHosts(r) {
+			if other.Targets.Has(n) {
+				return &keyError{"hosts", fmt.Errorf("rollout %s: %s is on channel %s too; want one channel for each host, as signed fleets have it", r.ID, HostName(n), other.ID.Channel())}
+			}
+		}
+	}
+	return nil
 }
 
 // checkManifest judges the manifest of a rollout as the server would.

@@ -46,4 +46,5 @@ var noticeEffects = [plane.NoticeKindCount]scenario.Effect{
 var agentNoticeEffects = [agent.NoticeKindCount]scenario.Effect{
 	agent.NoticeReplay: scenario.EffectAgentReplays, agent.NoticeRecovered: scenario.EffectAgentRecovered,
 	agent.NoticeRenumbered: scenario.EffectAgentRenumbered, agent.NoticeRollback: scenario.EffectAgentRollback, agent.NoticeWaiting: scenario.EffectAgentWaiting,
+	agent.NoticeRefused: scenario.EffectIntentRefused,
 }

@@ -45,6 +45,9 @@ type Event struct {
 	Appended    []agent.Entry
 	AgentNotice *agent.Notice
 
+	// Fetched is what an agent is about to be given of signed artifacts.
+	Fetched *Fetched
+
 	// Lines are an agent's log as it is on the disk.
 	Lines []byte
 
@@ -185,6 +188,9 @@ const (
 	// EventHostStepped: a host's agent stepped an input. Host, AgentInput,
 	// AgentOutput.
 	EventHostStepped
+	// EventHostFetched: a host's agent is about to be given signed artifacts. Host,
+	// Fetched.
+	EventHostFetched
 	// EventFieldStepped: a field agent stepped an input. Host, AgentInput,
 	// AgentOutput.
 	EventFieldStepped
@@ -225,7 +231,7 @@ var eventNames = [EventKindCount]string{
 	EventCommitted: "committed", EventCommitFailed: "commit_failed", EventRebuildFailed: "rebuild_failed",
 	EventPlaneUp: "plane_up", EventPlaneStarted: "plane_started", EventPlaneClosing: "plane_closing", EventDrainOver: "drain_over", EventCompacted: "compacted",
 	EventPlaneDown: "plane_down", EventPlaneClock: "plane_clock",
-	EventHostAppended: "host_appended", EventHostStepped: "host_stepped", EventFieldStepped: "field_stepped", EventHostLoaded: "host_loaded", EventHostCompacted: "host_compacted", EventHostUnsynced: "host_unsynced",
+	EventHostAppended: "host_appended", EventHostStepped: "host_stepped", EventHostFetched: "host_fetched", EventFieldStepped: "field_stepped", EventHostLoaded: "host_loaded", EventHostCompacted: "host_compacted", EventHostUnsynced: "host_unsynced",
 	EventHostNoticed: "host_noticed", EventHostLost: "host_lost",
 	EventFaultBegan: "fault_began", EventFaultEnded: "fault_ended", EventEffect: "effect",
 }

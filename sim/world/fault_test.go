@@ -94,7 +94,8 @@ func TestEveryEffectIsReachedBySomeStory(t *testing.T) {
 		scenario.EffectReplayPutOff, // a scenario of the corpus, with a smaller limit
 		scenario.EffectAgentReplays, scenario.EffectAgentRenumbered, scenario.EffectAgentWaiting,
 		scenario.EffectOpeningSlice, scenario.EffectOpeningAccepted, // opening_test.go
-		scenario.EffectRetired,                                      // compact_test.go
+		scenario.EffectRetired,                              // compact_test.go
+		scenario.EffectForged, scenario.EffectIntentRefused, // signing_test.go
 		scenario.EffectAgentCompacted, scenario.EffectAgentUnsynced, // hostdisk_test.go
 		scenario.EffectStartFailed,                                                                                               // planerows_test.go
 		scenario.EffectHeld,                                                                                                      // manifests_test.go

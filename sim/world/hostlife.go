@@ -50,6 +50,7 @@ func (h *hostNode) goDown(w *World, down time.Duration) {
 			h.running, h.nextBoot = h.switching.closure, ""
 		}
 	}
+	h.fetchID = 0
 	if h.probing = 0; h.kind != FieldHost {
 		h.switching = switching{}
 	}

@@ -51,6 +51,7 @@ type hostNode struct {
 	nextBoot wire.Closure // what a deferred activation left for the next boot
 	switching
 	probing uint64 // the round of probes that runs
+	fetching
 
 	identity  wire.Identity
 	notBefore wire.Time
@@ -96,6 +97,7 @@ func (h *hostNode) init(w *World, i int) {
 		down:    random.New(w.scenario.Seed, "net/down", n),
 		machine: random.New(w.scenario.Seed, "machine", n),
 	}
+	h.fetches = random.New(w.scenario.Seed, "fetches", n)
 	if closure, known := w.adopted.Running[scenario.HostName(n)]; known {
 		h.running = closure
 	}
@@ -127,13 +129,28 @@ func (h *hostNode) instant(w *World) wire.Instant {
 	return wire.Instant{Mono: h.mono(w), Wall: w.wallAt(offset)}
 }
 
-// clockOffset is by how much the host's wall clock is off.
+// clockOffset is by how much the host's wall clock is off; the faults took effect.
 func (h *hostNode) clockOffset(w *World) time.Duration {
 	n := h.index + 1
-	offset := w.faults.each(scenario.ClockSkew, n, 0)
+	w.faults.each(scenario.ClockSkew, n, 0)
 	for _, f := range w.faults.active[scenario.ClockDrift] {
 		if f.hits(n, 0) {
 			w.faults.took(f)
+		}
+	}
+	return h.offset(w)
+}
+
+// offset is by how much the host's wall clock is off.
+func (h *hostNode) offset(w *World) time.Duration {
+	n, offset := h.index+1, time.Duration(0)
+	for _, f := range w.faults.active[scenario.ClockSkew] {
+		if f.hits(n, 0) {
+			offset += f.Each
+		}
+	}
+	for _, f := range w.faults.active[scenario.ClockDrift] {
+		if f.hits(n, 0) {
 			offset += (w.now - f.At) / time.Microsecond * time.Duration(f.Rate) / 1_000_000 * time.Microsecond
 		}
 	}
@@ -237,15 +254,18 @@ func (h *hostNode) hear(w *World, m *Message, answered bool) {
 		if a.Status == 200 {
 			in.heartbeat.Response = m.request.Outcome.Heartbeat
 		}
+		w.forger.heartbeat(w, h, m, &in.heartbeat)
 		h.step(w, &in.heartbeat)
 	case scenario.RouteEvent:
 		in.event = agent.EventAnswered{ID: m.call, Answer: a}
+		w.forger.event(w, h, &in.event)
 		h.step(w, &in.event)
 	case scenario.RoutePoll:
 		in.poll = agent.PollAnswered{ID: m.call, Answer: a}
 		if a.Status == 200 {
 			in.poll.Dispatch = *m.request.Outcome.Document.(*wire.Dispatch)
 		}
+		w.forger.poll(w, h, &in.poll)
 		h.step(w, &in.poll)
 	}
 }

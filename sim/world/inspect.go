@@ -222,6 +222,13 @@ func (w *World) LastAgent(n int) *agent.Agent { return w.hosts[n-1].agent }
 // while the host is suspended.
 func (w *World) HostMono(n int) time.Duration { return w.hosts[n-1].mono(w) }
 
+// HostWall is what the wall clock of host number n, from 1, shows.
+func (w *World) HostWall(n int) wire.Time { return w.wallAt(w.hosts[n-1].offset(w)) }
+
+// SignedReleases are the releases that were ever signed, in the order of signing: what is
+// true of what agents are told. They are kept only if agents verify them.
+func (w *World) SignedReleases() []*SignedRelease { return w.signer.releases }
+
 // Runs returns the closure that host number n, from 1, runs.
 func (w *World) Runs(n int) wire.Closure { return w.hosts[n-1].running }
 

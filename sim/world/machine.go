@@ -36,6 +36,8 @@ func (h *hostNode) begin(w *World, e *agent.Effect) {
 		h.switching = switching{id: e.ID, kind: e.Kind, closure: closure}
 		w.effect(scenario.EffectSwitch)
 		w.queue.push(Timer{at: w.now + takes, kind: dueActivationEnd, node: int32(h.index), epoch: h.epoch, arg: e.ID})
+	case agent.EffectFetch:
+		h.fetch(w, e)
 	case agent.EffectProbe:
 		h.probing = e.ID
 		w.queue.push(Timer{at: w.now + probeTakes, kind: dueProbeEnd, node: int32(h.index), epoch: h.epoch, arg: e.ID})

@@ -99,6 +99,7 @@ func (p *planeNode) comeUp(w *World) {
 	front.Observe(func(fate driver.Fate, r *driver.Request[*Message]) { p.observed(w, fate, r.For) })
 	p.front, p.worker = front, worker
 	p.up, p.started, p.opened = true, false, false
+	w.signer.served = nil // it takes the release up anew (PROTOCOL V4)
 	p.planned, p.wedged, p.flying, p.flyingRows, p.alarm = false, false, nil, nil, 0
 	p.revoked = nil // it has not read its log
 	w.emitPlain(EventPlaneUp)

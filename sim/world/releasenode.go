@@ -19,6 +19,9 @@ type releaseNode struct {
 	rollouts  []int // of the scenario, by manifest
 	fresh     []plane.Freshness
 	version   uint64 // counts the releases that lay there
+	// last is the rollout that the release came with, and act what had it signed.
+	last int
+	act  *scenario.Act
 	// refused are the signed rollouts that no release brought to the plane.
 	refused []int
 }
@@ -33,6 +36,7 @@ func (w *World) newRelease(rollout int, act *scenario.Act) {
 	r := &w.release
 	r.known(w, false) // of those before it only what is open already
 	r.version++
+	r.last, r.act = rollout, act
 	r.manifests, r.rollouts, r.fresh = nil, nil, nil
 	newest := map[wire.Channel]int{}
 	for i := range w.scenario.Rollouts {
@@ -61,6 +65,7 @@ func (w *World) newRelease(rollout int, act *scenario.Act) {
 			r.fresh = append(r.fresh, plane.Freshness{RolloutID: o.ID, Until: w.wallAt(o.Fresh)})
 		}
 	}
+	w.signer.sign(w)
 	if w.plane.opened {
 		w.plane.planRelease(w, w.now, 0)
 	}
@@ -116,6 +121,9 @@ func (p *planeNode) releaseAnswered(w *World, m *Message) {
 	case step == 0 && o.Code != wire.NoContent:
 		w.release.known(w, false)
 		return
+	}
+	if step == 0 {
+		w.signer.taken(w)
 	}
 	if step < len(w.release.manifests) {
 		p.planRelease(w, w.now, step+1)

@@ -71,6 +71,8 @@ const (
 	dueRelease    // the plane goes on with the release of its directory
 
 	dueFieldRestart // the switch of a field host restarts its agent
+	dueFetched      // signed artifacts reach an agent, or do not
+	dueSign         // the release is signed again
 )
 
 // aboutMessage reports whether a timer's arg is a message's slot.
@@ -96,7 +98,7 @@ var timerWords = [...]string{
 	0: "nothing yet", dueRequest: "request", dueSection: "section", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick",
 	dueRetry: "retry", duePlaneUp: "process up", duePlaneStart: "start", duePlaneDown: "process down",
 	dueManifest: "manifest", dueRelease: "release", dueClientGone: "client gone", dueAnswer: "answer", dueNoAnswer: "no answer", dueGiveUp: "giving up", dueAgentTimer: "timer", dueActivationEnd: "end of a switch",
-	dueProbeEnd: "end of a round of probes", dueHostUp: "process up", dueReboot: "reboot", dueHostile: "hostile act", dueReissue: "new certificate", dueFieldRestart: "restart",
+	dueProbeEnd: "end of a round of probes", dueHostUp: "process up", dueReboot: "reboot", dueHostile: "hostile act", dueReissue: "new certificate", dueFieldRestart: "restart", dueFetched: "fetched artifacts", dueSign: "signing",
 	dueOperator: "act", dueFaultBegin: "fault", dueFaultEnd: "end of a fault", dueHeal: "healing", dueJudge: "judgement",
 }
 
@@ -105,7 +107,7 @@ var timerNames = [...]string{
 	dueRequest: "request", dueSection: "section", dueCommit: "commit", dueDeadline: "deadline", dueTick: "tick",
 	dueRetry: "retry", duePlaneUp: "plane_up", duePlaneStart: "plane_start", duePlaneDown: "drain_over", dueManifest: "manifest", dueRelease: "release", dueClientGone: "client_gone",
 	dueAnswer: "answer", dueNoAnswer: "no_answer", dueGiveUp: "give_up", dueAgentTimer: "agent_timer", dueActivationEnd: "switch_end", dueProbeEnd: "probe_end",
-	dueHostUp: "host_up", dueReboot: "reboot", dueHostile: "hostile_act", dueReissue: "reissue", dueFieldRestart: "field_restart", dueOperator: "operator_act",
+	dueHostUp: "host_up", dueReboot: "reboot", dueHostile: "hostile_act", dueReissue: "reissue", dueFieldRestart: "field_restart", dueFetched: "fetched", dueSign: "sign", dueOperator: "operator_act",
 	dueFaultBegin: "fault_begin", dueFaultEnd: "fault_end", dueHeal: "heal", dueJudge: "judge",
 }
 

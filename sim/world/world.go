@@ -27,6 +27,8 @@ type World struct {
 	hosts    []hostNode
 	operator operatorNode
 	release  releaseNode
+	signer   signer
+	forger   forger
 	probes   []wire.ProbeDeclaration // of every host
 	inputs   agentInputs
 
@@ -75,6 +77,7 @@ func New(s scenario.Scenario, o Options) (*World, error) {
 		w.hosts[i].init(w, i)
 	}
 	w.operator.init(w)
+	w.signer.init(w)
 	w.faults.reached = make([]uint64, len(s.Faults))
 	for i := range s.Faults {
 		w.queue.push(Timer{at: s.Faults[i].At, kind: dueFaultBegin, node: worldNodeID, arg: uint64(i)})
@@ -191,6 +194,10 @@ func (w *World) dispatch(e *Timer) {
 		w.hosts[e.node].misbehave(w)
 	case dueFieldRestart:
 		w.hosts[e.node].restartField(w)
+	case dueFetched:
+		w.hosts[e.node].fetched(w, e.arg)
+	case dueSign:
+		w.signAgain()
 	case dueReissue:
 		w.hosts[e.node].reissue(w)
 	case dueOperator:
