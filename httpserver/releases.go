@@ -63,6 +63,9 @@ type heldRelease struct {
 	files map[string]*wire.File
 	// openings are what the plane opens its rollouts with.
 	openings []wire.Manifest
+	// fleet and nonces are what enrolments are judged by; nonces may be nil.
+	fleet  *artifact.Fleet
+	nonces *artifact.Nonces
 
 	read map[string][]byte // the directory that it is of
 	keys []byte            // and the trust file
@@ -216,8 +219,14 @@ func (l *releases) read() (r *heldRelease, reason string, err error) {
 	notBefore := func(string) wire.Time { return wire.Time{} }
 	if held != nil {
 		notBefore = func(file string) wire.Time {
-			if file == releasefile.Revocations || file == releasefile.Nonces {
-				return wire.Time{} // not served
+			switch file {
+			case releasefile.Revocations:
+				return wire.Time{} // not used
+			case releasefile.Nonces:
+				if held.nonces == nil {
+					return wire.Time{}
+				}
+				return held.nonces.Meta.SignedAt
 			}
 			return held.signedAt
 		}
@@ -229,7 +238,12 @@ func (l *releases) read() (r *heldRelease, reason string, err error) {
 	}
 	r = &heldRelease{
 		signedAt: j.Fleet.Doc.Meta.SignedAt, openings: j.Openings, files: make(map[string]*wire.File),
-		read: files.Files, keys: text,
+		read: files.Files, keys: text, fleet: &j.Fleet.Doc,
+	}
+	if list := files.Files[releasefile.Nonces]; list != nil {
+		if r.nonces, err = artifact.ParseNonces(list); err != nil { // it was verified
+			return nil, releaseUnreadable, err
+		}
 	}
 	add := func(route, name string) {
 		r.files[route] = &wire.File{Media: wire.MediaJSON, Bytes: files.Files[name]}

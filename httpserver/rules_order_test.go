@@ -307,6 +307,9 @@ func TestEveryRefusalIsAProblemDocument(t *testing.T) { // PROTOCOL T10
 		wire.ReleaseUnavailable: func(*testing.T) answer { return agent.do("GET", fleetPath, "") },
 		wire.Internal:           func(*testing.T) answer { return operator.do("GET", rolloutsPath+"/stable@r1/events", "") },
 	}
+	for code, refusal := range enrolmentRefusals() {
+		refusals[code] = refusal
+	}
 	for _, code := range wire.UnavailableCodes {
 		refusals[code] = func(t *testing.T) answer {
 			fresh := newHarness(t, func(c *Config) { c.InboxCapacity, c.Store, c.EventBudget.Events = 4, newBrittleStore(), 2 })

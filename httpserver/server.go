@@ -59,6 +59,7 @@ type Server struct {
 	health         healthChecks
 	releases       *releases // nil without a directory of them
 	revokes        *revocationList
+	enrolment      *enrolment // nil if the plane issues no certificates
 	store          *storeHealth
 	draining       atomic.Bool // the server will end
 	// closing closes connections one by one while the server drains.
@@ -145,6 +146,9 @@ func New(cfg Config) (*Server, error) {
 	if cfg.RevocationsFile != "" {
 		s.revokes = newRevocationList(&s.cfg, m, a)
 		s.AddCheck(s.revokes.check())
+	}
+	if cfg.issuing() {
+		s.enrolment = newEnrolment(&s.cfg, m.registry)
 	}
 	s.router = s.newRouter()
 	if s.http, err = s.newHTTP(); err != nil {

@@ -42,6 +42,7 @@ type Plane struct {
 	quarantine  map[quarantineKey]wire.QuarantineEntry
 	revocations map[wire.CommonName]wire.Time
 	retired     map[wire.RolloutID]retiredLine
+	enrolments  map[wire.Name]enrolmentLine
 	toReplay    map[recordRef]struct{} // see RequestReplays
 	release     []wire.RolloutID       // of the release that is held, by ID
 	offers      offers
@@ -76,6 +77,7 @@ func New(cfg Config) (*Plane, error) {
 		quarantine:  make(map[quarantineKey]wire.QuarantineEntry),
 		revocations: make(map[wire.CommonName]wire.Time),
 		retired:     make(map[wire.RolloutID]retiredLine),
+		enrolments:  make(map[wire.Name]enrolmentLine),
 	}, nil
 }
 
@@ -117,6 +119,8 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 		p.clearQuarantine(in.Channel, in.Closure, out)
 	case *Revoke:
 		p.revoke(in, out)
+	case *Certify:
+		p.certify(in, out)
 	case *Confirm:
 		p.confirmLogged(in, out)
 	case *QueryHost:
