@@ -77,6 +77,7 @@ func (s *Server) newRouter() *mux.Router {
 	s.registerFleetAdmin(r)
 	s.registerReleases(r)
 	s.registerFieldRoutes(r)
+	s.registerFieldViews(r)
 	s.registerEnrolment(r)
 	return r
 }

@@ -305,6 +305,7 @@ func TestEveryRefusalIsAProblemDocument(t *testing.T) { // PROTOCOL T10
 			return fresh.operator("anna").do("GET", rolloutsPath+"/stable@r1/events", "")
 		},
 		wire.ReleaseUnavailable: func(*testing.T) answer { return agent.do("GET", fleetPath, "") },
+		wire.AnswerTooLarge:     tooLargeView,
 		wire.Internal:           func(*testing.T) answer { return operator.do("GET", rolloutsPath+"/stable@r1/events", "") },
 	}
 	for code, refusal := range enrolmentRefusals() {

@@ -59,6 +59,7 @@ type Server struct {
 	health         healthChecks
 	releases       *releases // nil without a directory of them
 	revokes        *revocationList
+	fieldItems     int        // see maxFieldItems
 	enrolment      *enrolment // nil if the plane issues no certificates
 	store          *storeHealth
 	draining       atomic.Bool // the server will end
@@ -127,6 +128,7 @@ func New(cfg Config) (*Server, error) {
 		revoked:        new(revocations),
 		notices:        newNoticeLog(cfg.Logger, lines),
 		noRoute:        m.route("none"),
+		fieldItems:     maxFieldItems,
 		historyReaders: make(chan struct{}, maxHistoryReaders),
 		store:          newStoreHealth(cfg.Store, cfg.DiskReserve),
 		broken:         make(chan error, 2),

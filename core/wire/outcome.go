@@ -109,6 +109,9 @@ const (
 	TooManyEnrolments
 	// IssuingFailed is 500: the plane cannot issue a certificate (N2, N4).
 	IssuingFailed
+	// AnswerTooLarge is 413: the route has no pages, and the fleet is too large for it
+	// (T14).
+	AnswerTooLarge
 
 	// CodeCount is the number of codes.
 	CodeCount int = iota
@@ -171,6 +174,7 @@ var codes = [CodeCount]struct {
 	EnrolmentRefused:     {401, "enrolment_refused", "The host is not given a certificate"},
 	BadCSR:               {400, "bad_csr", "The certificate signing request is wrong"},
 	TooManyEnrolments:    {429, "too_many_enrolments", "Enrolments come too often"},
+	AnswerTooLarge:       {413, "answer_too_large", "The answer would be too large"},
 	IssuingFailed:        {500, "issuing_failed", "The plane cannot issue a certificate"},
 }
 
