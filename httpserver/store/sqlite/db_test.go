@@ -140,6 +140,28 @@ func TestMigrate_OlderSchema(t *testing.T) {
 	}
 }
 
+// A file of the first version has no table of used nonces, and gets one.
+func TestMigrate_FirstSchema(t *testing.T) {
+	s := fresh(t)
+	r := storetest.NewRig(t, 3)
+	r.Step(&plane.Revoke{CommonName: "agent-h1.fleet.test"})
+	r.Commit(s)
+	before := r.State()
+	tamper(t, s, "DROP TABLE enrolments; PRAGMA user_version = 1;")
+	path := s.Path()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path)
+	storetest.Same(t, "the state", storetest.Loaded(t, s), before)
+	r.Step(&plane.Certify{Hostname: "h2", CommonName: "agent-h2.fleet.test", Since: r.Wall(), Nonce: "n", Key: "k", ExpiresAt: r.Wall()})
+	r.Commit(s)
+	if d := audited(t, path).Difference; d != nil {
+		t.Error(d)
+	}
+	storetest.Same(t, "the state", storetest.Loaded(t, s), r.State())
+}
+
 func TestMigrate_FailureChangesNothing(t *testing.T) {
 	s := fresh(t)
 	steps := append(append([]string(nil), migrations...), "DROP TABLE event_log; SELECT * FROM nowhere;")
