@@ -125,6 +125,19 @@ type Config struct {
 	// beside it whose name ends in .sig (PROTOCOL V8). It is read at start and whenever
 	// it changes. Default none.
 	RevocationsFile string
+	// CAKeyFile is the key, in PEM, of one of the CAs of ClientCAFile, which is then
+	// required. With it the plane enrols hosts of a signed release and renews their
+	// certificates (PROTOCOL N). It is read at start and for each certificate. Default
+	// none: the routes do not exist.
+	CAKeyFile string
+	// CACommand is a shell command that issues certificates instead: see [commandIssuer].
+	// Default none.
+	CACommand string
+	// CATimeout is how long CACommand may take. Default 10 s.
+	CATimeout time.Duration
+	// AgentValidity is how long the certificates are valid that the plane issues. Whole
+	// seconds. Default 30 days.
+	AgentValidity time.Duration
 	// AllowUnsigned opens manifests of operators and of ManifestDir although there is a
 	// ReleaseDir, and dispatches them (PROTOCOL V7). Without one it has no effect.
 	AllowUnsigned bool
@@ -191,6 +204,9 @@ const (
 
 	DefaultDiskReserve = 256 << 20
 
+	DefaultCATimeout     = 10 * time.Second
+	DefaultAgentValidity = 30 * 24 * time.Hour
+
 	// NoDiskReserve is the value of Config.DiskReserve for no reserve.
 	NoDiskReserve = -1
 	// OpsOff is the value of Config.OpsListen for no ops listener.
@@ -214,6 +230,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxManifest, DefaultMaxManifest)
 	setDefault(&c.ShutdownTimeout, DefaultShutdownTimeout)
 	setDefault(&c.DiskReserve, DefaultDiskReserve)
+	setDefault(&c.CATimeout, DefaultCATimeout)
+	setDefault(&c.AgentValidity, DefaultAgentValidity)
 	setDefault(&c.EventBudget.Bytes, plane.DefaultEventBudget.Bytes)
 	setDefault(&c.EventBudget.Events, plane.DefaultEventBudget.Events)
 	setDefault(&c.EventBudget.Per, plane.DefaultEventBudget.Per)
@@ -273,6 +291,9 @@ func (c *Config) validate() error {
 		return fmt.Errorf("shutdown timeout is %v; want more than 0s", c.ShutdownTimeout)
 	}
 	if err := c.validateReleases(); err != nil {
+		return err
+	}
+	if err := c.validateIssuing(); err != nil {
 		return err
 	}
 	if c.ManifestDir != "" {

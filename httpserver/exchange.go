@@ -10,6 +10,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/gate"
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -41,6 +42,8 @@ type exchange struct {
 	rollout  wire.RolloutID   // whose events are asked for
 	afterSeq wire.Seq         // the page of them
 	limit    int
+	token    *artifact.Token // of an enrolment
+	csr      string          // of an enrolment or a renewal, in PEM
 	// readsHistory says that the exchange is one of the server's historyReaders.
 	readsHistory bool
 
@@ -81,6 +84,7 @@ func (e *exchange) keep() {
 	e.certificate = driver.Certificate{}
 	clear(e.names) // do not keep the connection's certificate
 	e.input, e.unread, e.dialect = nil, nil, wire.DialectRefrain
+	e.token, e.csr = nil, ""
 	e.outcome = wire.Outcome{}
 	e.gone, e.answered = false, false
 	p := e.pending

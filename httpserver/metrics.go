@@ -26,6 +26,7 @@ const (
 	kindClearQuarantine
 	kindRevoke
 	kindRelease
+	kindCertify
 	kindQuery
 	kindStarted
 	kindTick
@@ -36,7 +37,8 @@ const (
 var kindWords = [kindCount]string{
 	kindHeartbeat: "heartbeat", kindEvent: "event", kindPoll: "poll", kindOpenRollout: "open_rollout",
 	kindResumeRollout: "resume_rollout", kindChooseRollout: "choose_rollout", kindClearQuarantine: "clear_quarantine", kindRevoke: "revoke", kindRelease: "release",
-	kindQuery: "query", kindStarted: "started", kindTick: "tick",
+	kindCertify: "certify",
+	kindQuery:   "query", kindStarted: "started", kindTick: "tick",
 }
 
 func kindOf(in plane.Input) inputKind {
@@ -59,6 +61,8 @@ func kindOf(in plane.Input) inputKind {
 		return kindRevoke
 	case *plane.Release:
 		return kindRelease
+	case *plane.Certify:
+		return kindCertify
 	case *plane.Started:
 		return kindStarted
 	case *plane.Tick:
@@ -98,7 +102,7 @@ func classOf(status int) statusClass {
 }
 
 // logKinds are the kinds of log entries that are not events.
-var logKinds = [...]wire.Name{"opened", "resumed", "chosen", "confirmed", "cleared", "revoked", "discarded", "offered", "offer_ended"}
+var logKinds = [...]wire.Name{"opened", "resumed", "chosen", "confirmed", "cleared", "revoked", "enrolled", "discarded", "offered", "offer_ended"}
 
 // metrics are the server's own metrics. Every series exists from the start, at
 // zero, so that a rate over it is right from the first event on. No label has the

@@ -36,6 +36,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // was decoded; a caller with the wrong role only gets the smaller body limit.
 var checks = [...]func(*exchange) bool{
 	(*exchange).findRoute,      // 404, 405
+	(*exchange).isInPace,       // 429
 	(*exchange).hasCertificate, // 401
 	(*exchange).isGood,         // 401
 	(*exchange).namesDialect,   // 400
@@ -105,7 +106,7 @@ func (e *exchange) logAtDebug() {
 // speaksProtocol checks the protocol header (PROTOCOL T6).
 func (e *exchange) speaksProtocol() bool {
 	values := e.r.Header[wire.HeaderProtocol]
-	strict := e.server.cfg.StrictProtocol && e.dialect != wire.DialectField && e.endpoint.role != anybody
+	strict := e.server.cfg.StrictProtocol && (e.endpoint.versioned || e.dialect != wire.DialectField && e.endpoint.role != anybody)
 	switch code := wire.CheckProtocolHeader(values, strict); code {
 	case wire.OK:
 		return true

@@ -67,6 +67,9 @@ type heldRelease struct {
 	fresh []plane.Freshness
 	// ignored are edges that hold nothing back.
 	ignored []string
+	// fleet and nonces are what enrolments are judged by; nonces may be nil.
+	fleet  *artifact.Fleet
+	nonces *artifact.Nonces
 
 	read map[string][]byte // the directory that it is of
 	keys []byte            // and the trust file
@@ -225,8 +228,14 @@ func (l *releases) read() (r *heldRelease, reason string, err error) {
 	notBefore := func(string) wire.Time { return wire.Time{} }
 	if held != nil {
 		notBefore = func(file string) wire.Time {
-			if file == releasefile.Revocations || file == releasefile.Nonces {
-				return wire.Time{} // not served
+			switch file {
+			case releasefile.Revocations:
+				return wire.Time{} // not used
+			case releasefile.Nonces:
+				if held.nonces == nil {
+					return wire.Time{}
+				}
+				return held.nonces.Meta.SignedAt
 			}
 			return held.signedAt
 		}
@@ -238,7 +247,12 @@ func (l *releases) read() (r *heldRelease, reason string, err error) {
 	}
 	r = &heldRelease{
 		signedAt: j.Fleet.Doc.Meta.SignedAt, openings: j.Openings, ignored: j.Fleet.Doc.IgnoredEdges(), files: make(map[string]*wire.File),
-		read: files.Files, keys: text,
+		read: files.Files, keys: text, fleet: &j.Fleet.Doc,
+	}
+	if list := files.Files[releasefile.Nonces]; list != nil {
+		if r.nonces, err = artifact.ParseNonces(list); err != nil { // it was verified
+			return nil, releaseUnreadable, err
+		}
 	}
 	for i := range j.Openings {
 		if until := artifact.FreshUntil(&j.Fleet.Doc, j.Openings[i].Channel); until.IsSet() {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +29,8 @@ type testRelease struct {
 	dir, trust string
 	key        ed25519.PrivateKey
 	closure    wire.Closure // of h1
+	pubkey     wire.Text    // of h1; empty if it has none
+	nonces     []artifact.Nonce
 }
 
 func newTestRelease(t testing.TB) *testRelease {
@@ -54,7 +58,7 @@ func (r *testRelease) configure(c *Config) { c.ReleaseDir, c.TrustFile = r.dir, 
 func (r *testRelease) write(commit string, at time.Time) map[string][]byte {
 	r.t.Helper()
 	fleet := artifact.Fleet{
-		Hosts:    []wire.Named[artifact.Host]{{Name: "h1", Of: artifact.Host{System: "x86_64-linux", Channel: "stable", Closure: r.closure}}},
+		Hosts:    []wire.Named[artifact.Host]{{Name: "h1", Of: artifact.Host{System: "x86_64-linux", Channel: "stable", Closure: r.closure, PublicKey: r.pubkey}}},
 		Channels: []wire.Named[artifact.Channel]{{Name: "stable", Of: artifact.Channel{Policy: "p", ReconcileMinutes: 1, FreshMinutes: 60, SignMinutes: 20}}},
 		Policies: []wire.Named[artifact.Policy]{{Name: "p", Of: artifact.Policy{Strategy: "staged", OnFailure: wire.Halt}}},
 		Waves:    []wire.Named[[]artifact.Wave]{{Name: "stable", Of: []artifact.Wave{{Hosts: wire.Names{"h1"}}}}},
@@ -69,7 +73,11 @@ func (r *testRelease) write(commit string, at time.Time) map[string][]byte {
 		// What is signed is the canonical form; this is not it.
 		releasefile.Fleet: append([]byte(" \n"), text...), releasefile.RolloutFile(rollout.ID()): must(rollout.Marshal())(r.t),
 	}
-	for _, name := range []string{releasefile.Fleet, releasefile.RolloutFile(rollout.ID())} {
+	if r.nonces != nil {
+		list := artifact.Nonces{Entries: r.nonces, Meta: artifact.Meta{SignedAt: wire.TimeOf(at)}}
+		files[releasefile.Nonces] = must(list.Marshal())(r.t)
+	}
+	for _, name := range slices.Collect(maps.Keys(files)) {
 		files[name+releasefile.SignatureSuffix] = ed25519.Sign(r.key, must(wire.Canonical(files[name]))(r.t))
 	}
 	if err := (&releasefile.Release{Dir: r.dir, Files: files}).Write(); err != nil {

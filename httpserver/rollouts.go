@@ -122,12 +122,7 @@ const (
 // The page is encoded while it is read, up to its limit, and sent after the store
 // is done: a reader that is slow costs memory for one page, and no transaction.
 func serveRolloutEvents(e *exchange) {
-	select {
-	case e.server.historyReaders <- struct{}{}:
-		e.readsHistory = true // until the answer is sent, see [exchange.end]
-	default:
-		e.refuse(wire.TooManyReaders, "", fmt.Sprintf("%d histories are being read; try again a little later", maxHistoryReaders))
-		e.outcome.RetryAfter = historyRetry
+	if !e.beginReading() {
 		return
 	}
 	e.ask(&plane.QueryRollout{RolloutID: e.rollout, Limit: 1}, gate.Bulk)
@@ -143,4 +138,18 @@ func serveRolloutEvents(e *exchange) {
 	}
 	e.outcome = wire.Outcome{Code: wire.OK, Document: page}
 	_ = http.NewResponseController(e.w).SetWriteDeadline(time.Now().Add(writeSlack))
+}
+
+// beginReading takes one of the places of those that read much; it is given back when the
+// answer was sent, see [exchange.end].
+func (e *exchange) beginReading() bool {
+	select {
+	case e.server.historyReaders <- struct{}{}:
+		e.readsHistory = true
+		return true
+	default:
+		e.refuse(wire.TooManyReaders, "", fmt.Sprintf("%d histories are being read; try again a little later", maxHistoryReaders))
+		e.outcome.RetryAfter = historyRetry
+		return false
+	}
 }

@@ -42,6 +42,11 @@ type endpoint struct {
 	// limit is the largest body in bytes; fieldLimit is that of field agents, 0 if it
 	// is the same.
 	limit, fieldLimit int64
+	// versioned says that a strict server wants the protocol header of every caller
+	// (PROTOCOL T6).
+	versioned bool
+	// paced bounds the requests of an address (PROTOCOL N6).
+	paced bool
 	// parse reads body and query (PROTOCOL T7: 400, 422). It returns false if it
 	// has refused the request. Nil if there is nothing to read.
 	parse func(*exchange) bool
@@ -72,6 +77,8 @@ func (s *Server) newRouter() *mux.Router {
 	s.registerFleetAdmin(r)
 	s.registerReleases(r)
 	s.registerFieldRoutes(r)
+	s.registerFieldViews(r)
+	s.registerEnrolment(r)
 	return r
 }
 

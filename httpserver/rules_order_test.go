@@ -305,7 +305,11 @@ func TestEveryRefusalIsAProblemDocument(t *testing.T) { // PROTOCOL T10
 			return fresh.operator("anna").do("GET", rolloutsPath+"/stable@r1/events", "")
 		},
 		wire.ReleaseUnavailable: func(*testing.T) answer { return agent.do("GET", fleetPath, "") },
+		wire.AnswerTooLarge:     tooLargeView,
 		wire.Internal:           func(*testing.T) answer { return operator.do("GET", rolloutsPath+"/stable@r1/events", "") },
+	}
+	for code, refusal := range enrolmentRefusals() {
+		refusals[code] = refusal
 	}
 	for _, code := range wire.UnavailableCodes {
 		refusals[code] = func(t *testing.T) answer {

@@ -64,6 +64,13 @@ var goodRequests = []goodRequest{
 	{"clear_quarantine", "POST", clearPath, operators, `{"channel":"stable","closure":"bad","since":"` + noon + `","by":"stable@r0","hostname":"h0"}`},
 	{"revocations", "GET", revocationsPath, operators, ""},
 	{"revoke", "POST", revocationsPath, operators, `{"common_name":"agent-h9.fleet.test","revoked_before":"2025-12-31T00:00:00Z","force":true}`},
+	{"field_hosts", "GET", "/v1/hosts", operators, ""},
+	{"field_channel", "GET", "/v1/channels/stable", operators, ""},
+	{"field_rollouts", "GET", "/v1/rollouts", operators, ""},
+	{"field_lifecycle", "GET", "/v1/rollouts/stable@r1/lifecycle", operators, ""},
+	{"field_rollout_hosts", "GET", "/v1/rollouts/stable@r1/hosts", operators, ""},
+	{"field_rollout_events", "GET", "/v1/rollouts/stable@r1/events", operators, ""},
+	{"field_deferrals", "GET", "/v1/deferrals", operators, ""},
 }
 
 // allRoutes returns goodRequests, and fails the test if the server has a route

@@ -59,6 +59,8 @@ type Server struct {
 	health         healthChecks
 	releases       *releases // nil without a directory of them
 	revokes        *revocationList
+	fieldItems     int        // see maxFieldItems
+	enrolment      *enrolment // nil if the plane issues no certificates
 	store          *storeHealth
 	draining       atomic.Bool // the server will end
 	// closing closes connections one by one while the server drains.
@@ -126,6 +128,7 @@ func New(cfg Config) (*Server, error) {
 		revoked:        new(revocations),
 		notices:        newNoticeLog(cfg.Logger, lines),
 		noRoute:        m.route("none"),
+		fieldItems:     maxFieldItems,
 		historyReaders: make(chan struct{}, maxHistoryReaders),
 		store:          newStoreHealth(cfg.Store, cfg.DiskReserve),
 		broken:         make(chan error, 2),
@@ -145,6 +148,9 @@ func New(cfg Config) (*Server, error) {
 	if cfg.RevocationsFile != "" {
 		s.revokes = newRevocationList(&s.cfg, m, a)
 		s.AddCheck(s.revokes.check())
+	}
+	if cfg.issuing() {
+		s.enrolment = newEnrolment(&s.cfg, m.registry)
 	}
 	s.router = s.newRouter()
 	if s.http, err = s.newHTTP(); err != nil {

@@ -24,6 +24,7 @@ type pkiCommand struct {
 	Server   pkiServerCommand   `cmd:"" help:"Issue the server's certificate."`
 	Agent    pkiAgentCommand    `cmd:"" help:"Issue a certificate for each of the hosts."`
 	Operator pkiOperatorCommand `cmd:"" help:"Issue a certificate for each of the operators."`
+	Token    pkiTokenCommand    `cmd:"" help:"Make a token with which a host gets its certificate from the plane."`
 	List     pkiListCommand     `cmd:"" help:"List the certificates of the directory, with their expiry."`
 	Inspect  pkiInspectCommand  `cmd:"" help:"Show what is in certificate files."`
 	Renew    pkiRenewCommand    `cmd:"" help:"Issue certificates again: the same names and role, a new key."`

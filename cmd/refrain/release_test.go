@@ -57,7 +57,7 @@ func TestReleaseKey_P256SignsInTheFormOfArtifacts(t *testing.T) {
 	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	key, err := openKeyFile(path)
+	key, err := openKeyFile("--key", path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func (f *keyFlags) open(trust *artifact.Trust) (*releaseKey, error) {
 	case f.Public != "" && f.KeyCommand == "":
 		return nil, usageError("--public says which key --key-command has; want both")
 	case f.Key != "":
-		return openKeyFile(f.Key)
+		return openKeyFile("--key", f.Key)
 	case f.SSHAgent != "":
 		return openSSHAgent(f.SSHAgent)
 	case f.KeyCommand != "":
@@ -62,24 +62,25 @@ func keyError(flag string, err error, hint string) error {
 	return &commandError{err: fmt.Errorf("%s: %w", flag, err), code: exitUsage, hint: hint}
 }
 
-func openKeyFile(path string) (*releaseKey, error) {
+// openKeyFile reads the private key that a flag names.
+func openKeyFile(flag, path string) (*releaseKey, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, keyError("--key", err, "")
+		return nil, keyError(flag, err, "")
 	}
 	if mode := info.Mode().Perm(); mode&0o037 != 0 { // a group may read: systemd's LoadCredential makes it so
-		return nil, keyError("--key", fmt.Errorf("%s has mode %04o; want a key that its owner can read, and at most a group of the service alone", path, mode), "chmod 0600 "+shellWord(path))
+		return nil, keyError(flag, fmt.Errorf("%s has mode %04o; want a key that its owner can read, and at most a group of the service alone", path, mode), "chmod 0600 "+shellWord(path))
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, keyError("--key", err, "")
+		return nil, keyError(flag, err, "")
 	}
 	private, err := ssh.ParseRawPrivateKey(text)
 	if locked := (*ssh.PassphraseMissingError)(nil); errors.As(err, &locked) {
-		return nil, keyError("--key", fmt.Errorf("%s is encrypted with a passphrase", path), "ssh-add it, and use --ssh-agent with its public half")
+		return nil, keyError(flag, fmt.Errorf("%s is encrypted with a passphrase", path), "ssh-add it, and use --ssh-agent with its public half")
 	}
 	if err != nil {
-		return nil, keyError("--key", fmt.Errorf("%s: %w; want a private key in PEM", path, err), "")
+		return nil, keyError(flag, fmt.Errorf("%s: %w; want a private key in PEM", path, err), "")
 	}
 	switch private := private.(type) {
 	case *ed25519.PrivateKey:
@@ -91,7 +92,7 @@ func openKeyFile(path string) (*releaseKey, error) {
 			return p256Key(private)
 		}
 	}
-	return nil, keyError("--key", fmt.Errorf("%s has a key of type %T; want ed25519 or ECDSA on P-256", path, private), "")
+	return nil, keyError(flag, fmt.Errorf("%s has a key of type %T; want ed25519 or ECDSA on P-256", path, private), "")
 }
 
 func ed25519Key(private ed25519.PrivateKey) *releaseKey {

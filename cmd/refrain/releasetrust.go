@@ -11,6 +11,7 @@ import (
 type releaseTrustCommand struct {
 	Previous     string      `placeholder:"FILE" help:"The public key before, while a key is being replaced."`
 	RejectBefore instantFlag `placeholder:"TIME" help:"Refuse what was signed before this instant, such as the theft of a key."`
+	OrgRoot      string      `placeholder:"FILE" help:"The public root key of the organization, which signs the tokens of refrain pki token: ed25519."`
 	Signer       []string    `placeholder:"FILE" help:"The public key of a further signer. May be repeated."`
 	Required     int         `default:"1" help:"How many have to sign, the release key among them (${default})."`
 	Out          string      `default:"-" placeholder:"FILE" help:"The trust file; - is standard output."`
@@ -40,6 +41,14 @@ func (c *releaseTrustCommand) Run(io stdio) error {
 	if c.Previous != "" {
 		if trust.Release.Previous, err = read("--previous", c.Previous); err != nil {
 			return err
+		}
+	}
+	if c.OrgRoot != "" {
+		if trust.OrgRoot.Current, err = read("--org-root", c.OrgRoot); err != nil {
+			return err
+		}
+		if trust.OrgRoot.Current.Algorithm != artifact.Ed25519 {
+			return keyError("--org-root", fmt.Errorf("%s is an %s key; want ed25519: NixFleet accepts no other token", c.OrgRoot, trust.OrgRoot.Current.Algorithm), "")
 		}
 	}
 	for _, path := range c.Signer {

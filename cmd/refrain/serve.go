@@ -52,6 +52,10 @@ type serveCommand struct {
 	Releases          string        `placeholder:"DIR" help:"A directory with a signed release, which agents read and whose rollouts are opened; taken up whenever it changes."`
 	Trust             string        `placeholder:"FILE" help:"With --releases or --revocations: the trust file, with the public keys whose signatures count."`
 	Revocations       string        `placeholder:"FILE" help:"A signed list of revocations, with its signature in FILE.sig; carried out whenever it changes."`
+	CAKey             string        `name:"ca-key" placeholder:"FILE" xor:"ca" help:"With --releases: the key of a CA of --client-ca. With it hosts of the signed fleet enrol by tokens, and renew their certificates. Default: neither is served."`
+	CACommand         string        `name:"ca-command" placeholder:"COMMAND" xor:"ca" help:"The same with a shell command that issues: it reads the CSR on its standard input, the name and the period from REFRAIN_COMMON_NAME, REFRAIN_NOT_BEFORE and REFRAIN_NOT_AFTER, and writes the certificate in PEM."`
+	CATimeout         time.Duration `name:"ca-timeout" default:"${caTimeout}" placeholder:"DUR" help:"How long --ca-command may take (${default})."`
+	AgentValidity     lifetime      `default:"${agentValidity}" placeholder:"DUR" help:"How long the certificates are valid that are issued with --ca-key or --ca-command (${default})."`
 	AllowUnsigned     bool          `name:"allow-unsigned-manifests" help:"With --releases: also open manifests of operators and of --manifests, which are not signed."`
 	DrainTime         time.Duration `default:"${drainTime}" placeholder:"DUR" help:"Drain time: over how long connections are closed when stopping, before requests are refused; 0s for at once (${default})."`
 	ShutdownTimeout   time.Duration `default:"${shutdownTimeout}" placeholder:"DUR" help:"Shutdown drain timeout: how long admitted requests may take when stopping (${default})."`
@@ -81,6 +85,8 @@ func serveVars() kong.Vars {
 		"eventBudgetPer":    plane.DefaultEventBudget.Per.String(),
 		"diskReserve":       fmt.Sprintf("%dMiB", httpserver.DefaultDiskReserve>>20),
 		"flightSteps":       strconv.Itoa(flight.DefaultSteps),
+		"caTimeout":         httpserver.DefaultCATimeout.String(),
+		"agentValidity":     fmt.Sprintf("%dd", httpserver.DefaultAgentValidity/(24*time.Hour)),
 		"drainTime":         defaultDrainTime.String(),
 		"shutdownTimeout":   httpserver.DefaultShutdownTimeout.String(),
 	}
@@ -105,7 +111,7 @@ func (c *serveCommand) validate() error {
 	for _, duration := range []struct {
 		flag  string
 		value time.Duration
-	}{{"--reply-timeout", c.ReplyTimeout}, {"--heartbeat-interval", c.HeartbeatInterval}, {"--shutdown-timeout", c.ShutdownTimeout}, {"--event-budget-per", c.EventBudgetPer}} {
+	}{{"--reply-timeout", c.ReplyTimeout}, {"--heartbeat-interval", c.HeartbeatInterval}, {"--shutdown-timeout", c.ShutdownTimeout}, {"--event-budget-per", c.EventBudgetPer}, {"--ca-timeout", c.CATimeout}} {
 		if duration.value <= 0 {
 			return fmt.Errorf("%s is %v; want more than 0s", duration.flag, duration.value)
 		}
@@ -127,6 +133,11 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 	}
 	if err := c.checkReleases(); err != nil {
 		return err
+	}
+	if c.CAKey != "" {
+		if err := checkFiles(requiredFile{"--ca-key", c.CAKey, ""}); err != nil {
+			return err
+		}
 	}
 	outliveReaders()
 	log := c.openLog(io.Err)
@@ -166,6 +177,10 @@ func (c *serveCommand) checkReleases() error {
 		return &commandError{err: errors.New(text), code: exitUsage, hint: hint + "; nothing was started"}
 	}
 	switch {
+	case c.CAKey != "" && c.CACommand != "": // one of them may be of the environment
+		return wrong("--ca-key and --ca-command are both set; want one of them", "refrain serve --help says what each does")
+	case (c.CAKey != "" || c.CACommand != "") && c.Releases == "":
+		return wrong("--ca-key and --ca-command need --releases: hosts are enrolled by the signed fleet and its list of nonces", "docs/releases.md says how a release is made")
 	case (c.Releases == "" && c.Revocations == "") != (c.Trust == ""):
 		return wrong("--trust belongs to --releases and --revocations; want it with either of them, and not without", "refrain release trust KEY.pub --out FILE makes a trust file")
 	case c.Trust == "":
@@ -213,6 +228,10 @@ func (c *serveCommand) config(log *logging.Log, db *database) httpserver.Config 
 		TrustFile:         c.Trust,
 		AllowUnsigned:     c.AllowUnsigned,
 		RevocationsFile:   c.Revocations,
+		CAKeyFile:         c.CAKey,
+		CACommand:         c.CACommand,
+		CATimeout:         c.CATimeout,
+		AgentValidity:     time.Duration(c.AgentValidity),
 		DrainTime:         c.DrainTime,
 		ShutdownTimeout:   c.ShutdownTimeout,
 		Logger:            log.Logger,

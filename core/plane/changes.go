@@ -27,6 +27,8 @@ const (
 	TableRevocations
 	// TableRetired has a row per retired rollout; its key is the rollout's ID.
 	TableRetired
+	// TableEnrolments has a row per nonce that was used to enrol; its key is the nonce.
+	TableEnrolments
 )
 
 // tableWords are the words of the tables' lines.
@@ -34,6 +36,7 @@ var tableWords = [...]string{
 	0:             "?",
 	TableRollouts: "rollout", TableRecords: "record", TableQuarantine: "quarantine",
 	TableRevocations: "revocation", TableRetired: "retired",
+	TableEnrolments: "enrolment",
 }
 
 // String returns the word that the table's lines in a state start with.
@@ -129,6 +132,11 @@ func (p *Plane) Rows(yield func(Row) bool) {
 			return
 		}
 	}
+	for _, nonce := range slices.Sorted(maps.Keys(p.enrolments)) {
+		if !row(Change{Table: TableEnrolments, Key: string(nonce)}) {
+			return
+		}
+	}
 }
 
 // appendRow appends the document of a row, or nothing if there is none.
@@ -156,6 +164,10 @@ func (p *Plane) appendRow(dst []byte, c Change) (document []byte, position int) 
 	case TableRetired:
 		if line, there := p.retired[wire.RolloutID(c.Key)]; there {
 			return retiredLineSchema.Append(dst, &line), 0
+		}
+	case TableEnrolments:
+		if line, there := p.enrolments[wire.Name(c.Key)]; there {
+			return enrolmentLineSchema.Append(dst, &line), 0
 		}
 	}
 	return dst, 0

@@ -20,6 +20,7 @@ func (p *Plane) Clone() *Plane {
 		quarantine:  maps.Clone(p.quarantine),
 		revocations: maps.Clone(p.revocations),
 		retired:     maps.Clone(p.retired),
+		enrolments:  maps.Clone(p.enrolments),
 		release:     slices.Clone(p.release),
 		freshUntil:  maps.Clone(p.freshUntil),
 		order:       hostOrder{sorted: slices.Clone(p.order.sorted), added: slices.Clone(p.order.added)},

@@ -42,6 +42,11 @@ func (s *script) input(c command) plane.Input {
 			r.Before = s.at(c, "before")
 		}
 		return r
+	case "certify":
+		return &plane.Certify{
+			Hostname: wire.Hostname(c.positional(0)), CommonName: wire.CommonName("agent-" + c.positional(0) + ".fleet"), Also: wire.CommonName(c.positional(0)),
+			Since: s.at(c, "since"), Nonce: wire.Name(c.value("nonce")), Key: wire.Name(c.value("key")), ExpiresAt: s.at(c, "until"), Refused: c.has("refused"),
+		}
 	case "storage":
 		return &plane.Storage{Unavailable: c.has("unavailable"), Scarce: c.has("scarce")}
 	case "tick":

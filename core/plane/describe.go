@@ -129,6 +129,21 @@ func (in *Revoke) String() string {
 }
 
 // String implements [Input].
+func (in *Certify) String() string {
+	s := fmt.Sprintf("certify %s %s since=%v", in.Hostname, in.CommonName, in.Since)
+	if in.Also != "" {
+		s += " also=" + string(in.Also)
+	}
+	if in.Nonce != "" {
+		s += fmt.Sprintf(" nonce=%s until=%v", in.Nonce, in.ExpiresAt)
+	}
+	if in.Refused {
+		s += " refused"
+	}
+	return s
+}
+
+// String implements [Input].
 func (in *Storage) String() string {
 	switch {
 	case in.Unavailable && in.Scarce:

@@ -39,6 +39,8 @@ var inputs = []struct {
 	{&plane.Revoke{CommonName: "agent-h1.f", Also: "h1", Holder: plane.Holder{Judge: true, Hostname: "h1"}}, "revoke agent-h1.f before=- also=h1 judge host=h1", true},
 	{&plane.Revoke{CommonName: "operator-a.f", Holder: plane.Holder{Judge: true, Seen: true, Force: true}}, "revoke operator-a.f before=- judge seen force", true},
 	{&plane.QueryRevocations{}, "query-revocations", true},
+	{&plane.Certify{Hostname: "h1", CommonName: "agent-h1.f", Since: at(1), Key: "k"}, "certify h1 agent-h1.f since=2026-01-01T00:00:01Z", true},
+	{&plane.Certify{Hostname: "h1", CommonName: "agent-h1.f", Also: "h1", Since: at(1), Key: "k", Nonce: "n", ExpiresAt: at(2), Refused: true}, "certify h1 agent-h1.f since=2026-01-01T00:00:01Z also=h1 nonce=n until=2026-01-01T00:00:02Z refused", true},
 	{&plane.Confirm{Hostname: "h1", RolloutID: "stable@r1", Closure: "c2", At: at(1)}, "confirm h1 stable@r1 closure=c2 at=2026-01-01T00:00:01Z", false},
 	{&plane.Offer{Hostname: "h1", RolloutID: "stable@r1"}, "offered h1 stable@r1", false},
 	{&plane.Offer{Hostname: "h1", RolloutID: "stable@r1", Ended: true}, "offer_ended h1 stable@r1", false},

@@ -34,6 +34,8 @@ func (e *Entry) DecodeInput(d *wire.Decoder, doc []byte) error {
 		word = "clear "
 	case "revoked":
 		word = "revoke "
+	case "enrolled":
+		word = "certify "
 	case "confirmed":
 		word = "confirm "
 	case "discarded":

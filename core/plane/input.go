@@ -131,6 +131,28 @@ type Holder struct {
 	Seen bool
 }
 
+// Certify asks whether a host may be given a certificate now, by a token or for the one
+// that it has (PROTOCOL N3, N5). The driver has verified the rest. One reply: 204 if it
+// may; durable for a token whose nonce is used with it.
+type Certify struct {
+	Hostname wire.Hostname
+	// CommonName is the name of the certificate, and Also the other spelling of the
+	// host; empty if there is none.
+	CommonName, Also wire.CommonName
+	// Since is when the token was issued, or the NotBefore of the certificate that is
+	// renewed: a later revocation of either name refuses it.
+	Since wire.Time
+	// Nonce is that of the token; empty for a renewal.
+	Nonce wire.Name
+	// Key is the fingerprint of the host's key, as tokens have it.
+	Key wire.Name
+	// ExpiresAt is from when on nothing accepts the nonce.
+	ExpiresAt wire.Time
+	// Refused says that the driver refuses the request whatever the reply is: nothing
+	// becomes used.
+	Refused bool
+}
+
 // Confirm is the durable part of a heartbeat that confirmed a record
 // (PROTOCOL H4). The plane writes it to its log; a driver steps it only when
 // it walks a log. No reply.
@@ -216,6 +238,7 @@ func (*ResumeRollout) isInput()    {}
 func (*ChooseRollout) isInput()    {}
 func (*ClearQuarantine) isInput()  {}
 func (*Revoke) isInput()           {}
+func (*Certify) isInput()          {}
 func (*Confirm) isInput()          {}
 func (*QueryHost) isInput()        {}
 func (*QueryHosts) isInput()       {}

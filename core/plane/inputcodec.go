@@ -101,6 +101,17 @@ var revokeSchema = wire.Schema[Revoke]{Fields: []wire.Field[Revoke]{
 	{Name: "seen", Presence: wire.Optional, Of: func(in *Revoke) wire.Value { return (*wire.Flag)(&in.Holder.Seen) }},
 }}
 
+var certifySchema = wire.Schema[Certify]{Fields: []wire.Field[Certify]{
+	{Name: "hostname", Presence: wire.Required, Of: func(in *Certify) wire.Value { return &in.Hostname }},
+	{Name: "common_name", Presence: wire.Required, Of: func(in *Certify) wire.Value { return &in.CommonName }},
+	{Name: "also", Presence: wire.Optional, Of: func(in *Certify) wire.Value { return &in.Also }},
+	{Name: "since", Presence: wire.Required, Of: func(in *Certify) wire.Value { return &in.Since }},
+	{Name: "nonce", Presence: wire.Optional, Of: func(in *Certify) wire.Value { return &in.Nonce }},
+	{Name: "key", Presence: wire.Required, Of: func(in *Certify) wire.Value { return &in.Key }},
+	{Name: "expires_at", Presence: wire.Optional, Of: func(in *Certify) wire.Value { return &in.ExpiresAt }},
+	{Name: "refused", Presence: wire.Optional, Of: func(in *Certify) wire.Value { return (*wire.Flag)(&in.Refused) }},
+}}
+
 var confirmSchema = wire.Schema[Confirm]{Fields: []wire.Field[Confirm]{
 	{Name: "hostname", Presence: wire.Required, Of: func(in *Confirm) wire.Value { return &in.Hostname }},
 	{Name: "rollout_id", Presence: wire.Required, Of: func(in *Confirm) wire.Value { return &in.RolloutID }},
@@ -173,6 +184,8 @@ func AppendInput(dst []byte, in Input) []byte {
 		return wire.AppendTagged(dst, "clear", &clearSchema, in)
 	case *Revoke:
 		return wire.AppendTagged(dst, "revoke", &revokeSchema, in)
+	case *Certify:
+		return wire.AppendTagged(dst, "certify", &certifySchema, in)
 	case *Confirm:
 		return wire.AppendTagged(dst, "confirm", &confirmSchema, in)
 	case *Offer:
@@ -245,6 +258,9 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 	case "revoke":
 		in := new(Revoke)
 		return parsed(in, wire.DecodeDocument(d, &revokeSchema, doc, in))
+	case "certify":
+		in := new(Certify)
+		return parsed(in, wire.DecodeDocument(d, &certifySchema, doc, in))
 	case "confirm":
 		in := new(Confirm)
 		return parsed(in, wire.DecodeDocument(d, &confirmSchema, doc, in))
@@ -276,7 +292,7 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 		in := new(Storage)
 		return parsed(in, wire.DecodeDocument(d, &storageSchema, doc, in))
 	default:
-		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, discarded, poll, open, plan, file, release, resume, choose, clear, revoke, confirm, offer, query_…, started, tick or storage", word)
+		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, discarded, poll, open, plan, file, release, resume, choose, clear, revoke, certify, confirm, offer, query_…, started, tick or storage", word)
 	}
 }
 

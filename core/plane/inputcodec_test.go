@@ -49,6 +49,8 @@ func TestEveryInputReadsBack(t *testing.T) {
 		&plane.Revoke{CommonName: "agent-h1.fleet", Before: at(5)},
 		&plane.Revoke{CommonName: "agent-h1.fleet", Also: "h1", Holder: plane.Holder{Judge: true, Hostname: "h1"}},
 		&plane.Revoke{CommonName: "operator-a.fleet", Holder: plane.Holder{Judge: true, Force: true, Seen: true}},
+		&plane.Certify{Hostname: "h1", CommonName: "agent-h1.fleet", Since: at(1), Key: "k"},
+		&plane.Certify{Hostname: "h1", CommonName: "agent-h1.fleet", Also: "h1", Since: at(1), Key: "k", Nonce: "n", ExpiresAt: at(2), Refused: true},
 		&plane.Confirm{Hostname: "h1", RolloutID: "a@b", Closure: "c1", At: at(1)},
 		&plane.Offer{Hostname: "h1", RolloutID: "a@b"},
 		&plane.Offer{Hostname: "h1", RolloutID: "a@b", Ended: true},

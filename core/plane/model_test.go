@@ -23,6 +23,7 @@ type model struct {
 	by         map[wire.RolloutID]wire.RolloutID // what supersedes it
 	quarantine map[quarantineKey]wire.QuarantineEntry
 	revoked    map[wire.CommonName]wire.Time
+	enrolled   map[wire.Name]plane.Certify
 	hosts      map[wire.Hostname]modelHost
 	readOnly   bool
 	given      map[offerOf]time.Duration // dispatches that are not offered again yet (D2)
@@ -66,7 +67,8 @@ func newModel(cfg plane.Config) *model {
 		replays:  modelReplays{limit: cfg.MaxReplays, interval: cfg.HeartbeatInterval, refused: -1},
 		rollouts: map[wire.RolloutID]*modelRollout{}, has: map[wire.Channel]wire.RolloutID{},
 		held: map[wire.RolloutID]bool{}, by: map[wire.RolloutID]wire.RolloutID{}, quarantine: map[quarantineKey]wire.QuarantineEntry{},
-		revoked: map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{}, given: map[offerOf]time.Duration{},
+		enrolled: map[wire.Name]plane.Certify{},
+		revoked:  map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{}, given: map[offerOf]time.Duration{},
 		quiet: map[offerOf]time.Duration{}, fielded: map[offerOf]time.Duration{}, restarted: map[offerOf]time.Duration{},
 		signed: map[wire.RolloutID]bool{}, release: map[wire.RolloutID]bool{}, backed: map[wire.RolloutID]bool{},
 	}
@@ -77,6 +79,7 @@ func (m *model) clone() *model {
 		replays:  modelReplays{limit: m.replays.limit, interval: m.replays.interval, refused: -1},
 		rollouts: map[wire.RolloutID]*modelRollout{}, order: slices.Clone(m.order),
 		readOnly: m.readOnly, has: maps.Clone(m.has), held: maps.Clone(m.held), by: maps.Clone(m.by),
+		enrolled:   maps.Clone(m.enrolled),
 		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given), quiet: maps.Clone(m.quiet), fielded: maps.Clone(m.fielded), restarted: maps.Clone(m.restarted),
 		signed: maps.Clone(m.signed), release: maps.Clone(m.release), backed: maps.Clone(m.backed),
 	}
@@ -378,6 +381,8 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		return wire.Outcome{Code: wire.OK, Document: &wire.RevocationAnswer{
 			CommonName: in.CommonName, RevokedBefore: m.revoked[in.CommonName], AlsoRevoked: in.Also, Warning: wire.Text(strings.TrimPrefix(warning, "none")),
 		}}
+	case *plane.Certify:
+		return m.certify(now.Wall, in)
 	case *plane.Storage:
 		m.readOnly = in.Unavailable
 		return wire.Outcome{}
@@ -693,4 +698,26 @@ func (m *model) status(id wire.RolloutID, hosts bool) *wire.RolloutStatus {
 		s.State = wire.Active
 	}
 	return s
+}
+
+// certify is PROTOCOL N3 and N5.
+func (m *model) certify(now wire.Time, in *plane.Certify) wire.Outcome {
+	used, there := m.enrolled[in.Nonce]
+	there = there && in.Nonce != ""
+	switch {
+	case there && (used.Hostname != in.Hostname || used.Key != in.Key):
+		return wire.Outcome{Code: wire.NonceUsed}
+	case in.Since.Before(m.revoked[in.CommonName]) || in.Since.Before(m.revoked[in.Also]):
+		if in.Nonce == "" {
+			return wire.Outcome{Code: wire.CertificateRevoked}
+		}
+		return wire.Outcome{Code: wire.EnrolmentRefused}
+	case in.Nonce == "" || there || in.Refused:
+		return wire.Outcome{Code: wire.NoContent}
+	case m.readOnly:
+		return wire.Outcome{Code: wire.StoreUnavailable}
+	}
+	maps.DeleteFunc(m.enrolled, func(_ wire.Name, used plane.Certify) bool { return used.ExpiresAt.Before(now) })
+	m.enrolled[in.Nonce] = *in
+	return wire.Outcome{Code: wire.NoContent}
 }

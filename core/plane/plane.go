@@ -44,6 +44,7 @@ type Plane struct {
 	quarantine  map[quarantineKey]wire.QuarantineEntry
 	revocations map[wire.CommonName]wire.Time
 	retired     map[wire.RolloutID]retiredLine
+	enrolments  map[wire.Name]enrolmentLine
 	toReplay    map[recordRef]struct{}       // see RequestReplays
 	release     []wire.RolloutID             // of the release that is held, by ID
 	freshUntil  map[wire.RolloutID]wire.Time // of those of them that do not stay fresh
@@ -82,6 +83,7 @@ func New(cfg Config) (*Plane, error) {
 		quarantine:  make(map[quarantineKey]wire.QuarantineEntry),
 		revocations: make(map[wire.CommonName]wire.Time),
 		retired:     make(map[wire.RolloutID]retiredLine),
+		enrolments:  make(map[wire.Name]enrolmentLine),
 	}, nil
 }
 
@@ -135,6 +137,8 @@ func (p *Plane) take(in Input, out *Output) {
 		p.clearQuarantine(in.Channel, in.Closure, out)
 	case *Revoke:
 		p.revoke(in, out)
+	case *Certify:
+		p.certify(in, out)
 	case *Confirm:
 		p.confirmLogged(in, out)
 	case *Offer:

@@ -319,7 +319,26 @@ func (f *fleet) clear() []request {
 	return []request{{in: clear}}
 }
 
+// certify asks for a certificate of a host, mostly by a token.
+func (f *fleet) certify() []request {
+	a := f.anyAgent()
+	c := &plane.Certify{
+		Hostname: a.name, CommonName: wire.CommonName("agent-" + a.name + ".fleet"), Also: wire.CommonName(a.name),
+		Since: wire.TimeOf(f.wall.Add(-time.Duration(rapid.IntRange(0, 9).Draw(f.t, "since")) * time.Second)),
+		Key:   rapid.SampledFrom([]wire.Name{"k1", "k2"}).Draw(f.t, "key"),
+	}
+	if rapid.IntRange(0, 3).Draw(f.t, "renewal") > 0 {
+		c.Nonce = rapid.SampledFrom([]wire.Name{"n1", "n2", "n3"}).Draw(f.t, "nonce")
+		c.ExpiresAt = wire.TimeOf(f.wall.Add(time.Duration(rapid.IntRange(-5, 60).Draw(f.t, "until")) * time.Second))
+		c.Refused = rapid.IntRange(0, 4).Draw(f.t, "refused") == 0
+	}
+	return []request{{in: c}}
+}
+
 func (f *fleet) revoke() []request {
+	if rapid.Bool().Draw(f.t, "a certificate") {
+		return f.certify()
+	}
 	r := &plane.Revoke{CommonName: wire.CommonName(rapid.SampledFrom([]string{"n1", "n2"}).Draw(f.t, "name"))}
 	if d := rapid.IntRange(-3, 3).Draw(f.t, "before"); d != 0 {
 		r.Before = wire.TimeOf(f.wall.Add(time.Duration(d) * time.Second))

@@ -104,6 +104,12 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 			return err
 		}
 		p.retired[l.ID] = l
+	case "enrolment":
+		var l enrolmentLine
+		if err := wire.DecodeDocument(&rd.decoder, &enrolmentLineSchema, doc, &l); err != nil {
+			return err
+		}
+		p.enrolments[l.Nonce] = l
 	case "clock":
 		var c clockLine
 		if err := wire.DecodeDocument(&rd.decoder, &clockLineSchema, doc, &c); err != nil {
@@ -205,7 +211,7 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 		}
 		p.replays.crowded, p.replays.round, p.replays.putOff = bool(l.Crowded), uint8(l.Round), time.Duration(l.PutOff)
 	default:
-		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, clock, host, replay, release, opening, offer, budget, senders, replaying, replayround, retake, given or discards")
+		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, enrolment, clock, host, replay, release, opening, offer, budget, senders, replaying, replayround, retake, given or discards")
 	}
 	return nil
 }

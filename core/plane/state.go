@@ -156,6 +156,10 @@ func (p *Plane) AppendDurable(dst []byte) []byte {
 		line := p.retired[id]
 		dst = wire.AppendLine(dst, "retired", &retiredLineSchema, &line)
 	}
+	for _, nonce := range slices.Sorted(maps.Keys(p.enrolments)) {
+		line := p.enrolments[nonce]
+		dst = wire.AppendLine(dst, "enrolment", &enrolmentLineSchema, &line)
+	}
 	return dst
 }
 

@@ -99,6 +99,19 @@ const (
 	// UnsignedManifest is 403: a manifest of no signed release, to a plane that opens
 	// only those (V7).
 	UnsignedManifest
+	// NonceUsed is 409: the nonce of a token was used for another key (N3).
+	NonceUsed
+	// EnrolmentRefused is 401: the token, the host or its key do not allow it (N2, N5).
+	EnrolmentRefused
+	// BadCSR is 400: no certificate signing request of a host (N2, N5).
+	BadCSR
+	// TooManyEnrolments is 429: enrolments from this address come too often (N6).
+	TooManyEnrolments
+	// IssuingFailed is 500: the plane cannot issue a certificate (N2, N4).
+	IssuingFailed
+	// AnswerTooLarge is 413: the route has no pages, and the fleet is too large for it
+	// (T14).
+	AnswerTooLarge
 
 	// CodeCount is the number of codes.
 	CodeCount int = iota
@@ -157,6 +170,12 @@ var codes = [CodeCount]struct {
 	TooManyReaders:       {429, "too_many_readers", "Too many histories are being read"},
 	ReleaseUnavailable:   {503, "release_unavailable", "No verified release is held"},
 	Internal:             {500, "internal", "The plane failed"},
+	NonceUsed:            {409, "nonce_used", "The nonce was used"},
+	EnrolmentRefused:     {401, "enrolment_refused", "The host is not given a certificate"},
+	BadCSR:               {400, "bad_csr", "The certificate signing request is wrong"},
+	TooManyEnrolments:    {429, "too_many_enrolments", "Enrolments come too often"},
+	AnswerTooLarge:       {413, "answer_too_large", "The answer would be too large"},
+	IssuingFailed:        {500, "issuing_failed", "The plane cannot issue a certificate"},
 }
 
 // Status returns the HTTP status of the code.
@@ -208,7 +227,7 @@ type Outcome struct {
 	// Replay says that the answer carries X-Nixfleet-Replay-From: ReplayFrom.
 	Replay     bool
 	ReplayFrom Seq
-	// RetryAfter is the Retry-After of a 503 (G4, V1), a 429 or a 202. It is written in whole
+	// RetryAfter is the Retry-After of a 503 (G4, V1), a 429 (R5, N6) or a 202. It is written in whole
 	// seconds, rounded up, at least one.
 	RetryAfter time.Duration
 	// Heartbeat is the body of a 200 without a Document.
@@ -290,7 +309,7 @@ func (o *Outcome) Write(requestID string, a *Answer) {
 func (o *Outcome) writeProblem(requestID string, a *Answer) {
 	a.set(HeaderContentType, MediaProblem)
 	switch {
-	case o.Code.Unavailable(), o.Code == TooManyReaders, o.Code == ReleaseUnavailable:
+	case o.Code.Unavailable(), o.Code.Status() == 429, o.Code == ReleaseUnavailable:
 		a.set(HeaderRetryAfter, strconv.FormatInt(retryAfterSeconds(o.RetryAfter), 10))
 	case o.Code.Status() == 401:
 		// RFC 9110, 11.6.1 wants a challenge with every 401; the scheme is

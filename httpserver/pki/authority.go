@@ -300,14 +300,19 @@ func newKeyAndSerial() (*ecdsa.PrivateKey, *big.Int, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("generate a key: %w", err)
 	}
+	serial, err := newSerial()
+	return key, serial, err
+}
+
+func newSerial() (*big.Int, error) {
 	for {
 		serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 128))
 		if err != nil {
-			return nil, nil, fmt.Errorf("generate a serial number: %w", err)
+			return nil, fmt.Errorf("generate a serial number: %w", err)
 		}
 		// A serial number must be positive.
 		if serial.Sign() > 0 {
-			return key, serial, nil
+			return serial, nil
 		}
 	}
 }

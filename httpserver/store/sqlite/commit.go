@@ -17,7 +17,7 @@ import (
 // statements are prepared once, on the writer's connection.
 type statements struct {
 	begin, commit, rollback, entry, setting *sql.Stmt
-	put, remove                             [plane.TableRetired + 1]*sql.Stmt
+	put, remove                             [plane.TableEnrolments + 1]*sql.Stmt
 	putRecords                              *sql.Stmt // recordsAtOnce of them
 }
 
@@ -63,6 +63,11 @@ var tableSQL = [...]struct {
 		put:    `INSERT INTO retired_rollouts (rollout_id, document) VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document`,
 		remove: `DELETE FROM retired_rollouts WHERE rollout_id = ?`,
 	},
+	plane.TableEnrolments: {
+		name: "enrolments", keys: []string{"nonce"},
+		put:    `INSERT INTO enrolments (nonce, document) VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document`,
+		remove: `DELETE FROM enrolments WHERE nonce = ?`,
+	},
 }
 
 // putRecord is the statement that writes n records.
@@ -77,7 +82,7 @@ func prepareStatements(ctx context.Context, conn *sql.Conn) (*statements, error)
 		&s.begin: "BEGIN IMMEDIATE", &s.commit: "COMMIT", &s.rollback: "ROLLBACK", &s.entry: putEntry, &s.setting: putSetting,
 		&s.putRecords: putRecord(recordsAtOnce),
 	}
-	for table := plane.TableRollouts; table <= plane.TableRetired; table++ {
+	for table := plane.TableRollouts; table <= plane.TableEnrolments; table++ {
 		texts[&s.put[table]], texts[&s.remove[table]] = tableSQL[table].put, tableSQL[table].remove
 	}
 	for into, text := range texts {

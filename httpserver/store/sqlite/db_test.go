@@ -80,7 +80,7 @@ func TestOpen_RefusesForeignFileAndLeavesItUnchanged(t *testing.T) {
 		{"another program's database", sqliteFile("CREATE TABLE songs (id INTEGER)"), ErrForeign, "application_id is 0x0"},
 		{"another program's mark", sqliteFile("PRAGMA application_id = 7; CREATE TABLE songs (id INTEGER)"), ErrForeign, "application_id is 0x7"},
 		{"our mark without a version", sqliteFile("PRAGMA application_id = 0x5266726e; CREATE TABLE songs (id INTEGER)"), ErrForeign, "schema version is 0"},
-		{"a newer schema", sqliteFile("PRAGMA application_id = 0x5266726e; PRAGMA user_version = 99; CREATE TABLE songs (id INTEGER)"), ErrNewer, "version is 99, this build supports up to 1"},
+		{"a newer schema", sqliteFile("PRAGMA application_id = 0x5266726e; PRAGMA user_version = 99; CREATE TABLE songs (id INTEGER)"), ErrNewer, "version is 99, this build supports up to 2"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "plane.db")
@@ -128,7 +128,7 @@ func TestMigrate_OlderSchema(t *testing.T) {
 	steps := append(append([]string(nil), migrations...),
 		"ALTER TABLE event_log ADD COLUMN note TEXT NOT NULL DEFAULT 'none';",
 		"UPDATE event_log SET note = 'migrated';")
-	if err := migrate(t.Context(), s.writer, 1, steps); err != nil {
+	if err := migrate(t.Context(), s.writer, len(migrations), steps); err != nil {
 		t.Fatal(err)
 	}
 	var note string
@@ -136,17 +136,39 @@ func TestMigrate_OlderSchema(t *testing.T) {
 		t.Errorf("the note is %q, error %v", note, err)
 	}
 	if _, err := identify(t.Context(), s.writer); !errors.Is(err, ErrNewer) {
-		t.Errorf("version 3 is identified as %v; want ErrNewer", err)
+		t.Errorf("a version of later is identified as %v; want ErrNewer", err)
 	}
+}
+
+// A file of the first version has no table of used nonces, and gets one.
+func TestMigrate_FirstSchema(t *testing.T) {
+	s := fresh(t)
+	r := storetest.NewRig(t, 3)
+	r.Step(&plane.Revoke{CommonName: "agent-h1.fleet.test"})
+	r.Commit(s)
+	before := r.State()
+	tamper(t, s, "DROP TABLE enrolments; PRAGMA user_version = 1;")
+	path := s.Path()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path)
+	storetest.Same(t, "the state", storetest.Loaded(t, s), before)
+	r.Step(&plane.Certify{Hostname: "h2", CommonName: "agent-h2.fleet.test", Since: r.Wall(), Nonce: "n", Key: "k", ExpiresAt: r.Wall()})
+	r.Commit(s)
+	if d := audited(t, path).Difference; d != nil {
+		t.Error(d)
+	}
+	storetest.Same(t, "the state", storetest.Loaded(t, s), r.State())
 }
 
 func TestMigrate_FailureChangesNothing(t *testing.T) {
 	s := fresh(t)
 	steps := append(append([]string(nil), migrations...), "DROP TABLE event_log; SELECT * FROM nowhere;")
-	if err := migrate(t.Context(), s.writer, 1, steps); err == nil || !strings.Contains(err.Error(), "from version 1 to 2") {
+	if err := migrate(t.Context(), s.writer, len(migrations), steps); err == nil || !strings.Contains(err.Error(), "from version 2 to 3") {
 		t.Fatalf("got %v", err)
 	}
-	if version, err := identify(t.Context(), s.writer); err != nil || version != 1 {
+	if version, err := identify(t.Context(), s.writer); err != nil || version != len(migrations) {
 		t.Errorf("the version is %d, error %v", version, err)
 	}
 	r := storetest.NewRig(t, 3)

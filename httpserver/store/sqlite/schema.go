@@ -12,7 +12,7 @@ const applicationID = 0x5266726e
 
 // migrations bring a file from one schema version to the next: the first one
 // brings an empty file to version 1. A migration that was released never changes.
-var migrations = []string{schemaV1}
+var migrations = []string{schemaV1, schemaV2}
 
 const schemaV1 = `
 CREATE TABLE event_log (
@@ -88,6 +88,14 @@ CREATE VIEW dispatches AS
 		SELECT 1 FROM quarantined_closures AS q
 		WHERE q.channel = substr(rec.rollout_id, 1, instr(rec.rollout_id, '@') - 1) AND q.closure = rec.target_closure
 	);
+`
+
+// schemaV2 adds the nonces that were used to enrol.
+const schemaV2 = `
+CREATE TABLE enrolments (
+	nonce    TEXT PRIMARY KEY,
+	document TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 `
 
 // ErrForeign means that a file is not a database of refrain.

@@ -131,6 +131,10 @@ func (r *Rig) Random() {
 		r.Step(&plane.ChooseRollout{RolloutID: r.Opened[len(r.Opened)-1]})
 		return
 	case 2:
+		r.Step(&plane.Certify{
+			Hostname: host, CommonName: wire.CommonName("agent-" + host + ".fleet.test"), Since: r.Wall(),
+			Nonce: wire.Name(fmt.Sprintf("nonce-%d", r.Rand.IntN(1000))), Key: "k", ExpiresAt: r.Wall().Add(time.Minute),
+		})
 		for _, c := range []wire.Closure{"c0", "c1", "c2"} {
 			r.Step(&plane.ClearQuarantine{Channel: "stable", Closure: c})
 		}
