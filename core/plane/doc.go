@@ -72,6 +72,7 @@
 //	replay       an agent sends its events again from a number on
 //	excused      a failed host that an operator let pass by resuming
 //	offered      a dispatch that a poll of its host is answered with
+//	in flight    a host that was offered a dispatch and has not come to its end (W1)
 //	credit       time of the plane's own impairment, given to every host (L2)
 //
 // Stability: public (docs/architecture.md).

@@ -82,7 +82,7 @@ type Entry struct {
 	Hostname  wire.Hostname
 	RolloutID wire.RolloutID
 	// Kind is an event's kind, or opened, resumed, chosen, confirmed,
-	// cleared, revoked, enrolled, discarded.
+	// cleared, revoked, enrolled, discarded, offered, offer_ended.
 	Kind wire.Name
 	// Outcome is applied, absorbed or discarded.
 	Outcome wire.Name

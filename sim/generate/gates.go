@@ -45,7 +45,7 @@ func drawGates(s *scenario.Scenario, p Profile) {
 		if at := slices.Index(order, o.ID.Channel()); at > 0 && r.Chance(400) {
 			o.After = append(o.After, order[r.IntN(at)])
 		}
-		if o.Compliance = r.Chance(500); o.Compliance && r.Chance(500) {
+		if o.Compliance = r.Chance(500); o.Compliance && r.Chance(700) {
 			failsLate(s, &r, o, hosts)
 		}
 	}
@@ -59,10 +59,11 @@ func failsLate(s *scenario.Scenario, r *random.Stream, o *scenario.Rollout, host
 		return
 	}
 	one := func(n int) scenario.Hosts { return scenario.Hosts{First: n, Last: n} }
-	first, boots := one(hosts[0]), o.At+r.Between(time.Minute, 3*time.Minute).Truncate(time.Second)
+	first, boots := one(hosts[0]), r.Between(2*time.Minute, 4*time.Minute).Truncate(time.Second)
+	o.Waves, o.Sizes = o.Waves[:2], []int{1}
 	s.Faults = append(s.Faults,
-		scenario.Fault{At: o.At, Kind: scenario.ActivationDefer, Hosts: first, For: time.Minute, Count: 1},
-		scenario.Fault{At: o.At, Kind: scenario.NetPartition, Hosts: one(hosts[len(hosts)-1]), For: r.Between(2*time.Minute, 6*time.Minute).Truncate(time.Second)},
-		scenario.Fault{At: boots, Kind: scenario.HostReboot, Hosts: first, For: 20 * time.Second},
-		scenario.Fault{At: boots + 10*time.Second, Kind: scenario.ProbeFail, Hosts: first, For: r.Between(30*time.Second, 4*time.Minute).Truncate(time.Second)})
+		scenario.Fault{At: o.At, Kind: scenario.ActivationDefer, Hosts: first, For: 2 * time.Minute, Count: 1},
+		scenario.Fault{At: o.At, Kind: scenario.NetPartition, Hosts: one(hosts[len(hosts)-1]), For: boots + 50*time.Second},
+		scenario.Fault{At: o.At + boots, Kind: scenario.HostReboot, Hosts: first, For: 10 * time.Second},
+		scenario.Fault{At: o.At + boots, Kind: scenario.ProbeFail, Hosts: first, For: r.Between(80*time.Second, 2*time.Minute).Truncate(time.Second)})
 }
