@@ -123,6 +123,8 @@ func (c *agentLog) difference(is, want *agent.Agent) string {
 			return fmt.Sprintf("%s: %s", id, difference(v.Record, u.Record))
 		case v.Superseded != u.Superseded || v.Busy != u.Busy:
 			return fmt.Sprintf("%s is superseded: %v, busy: %v; want %v and %v", id, v.Superseded, v.Busy, u.Superseded, u.Busy)
+		case is.Seen(id.Channel()) != want.Seen(id.Channel()):
+			return fmt.Sprintf("the newest release that it has seen of %s was signed at %v; want %v", id.Channel(), is.Seen(id.Channel()), want.Seen(id.Channel()))
 		case len(c.events[0]) != len(c.events[1]):
 			return fmt.Sprintf("%s: %d events count; want %d", id, len(c.events[0]), len(c.events[1]))
 		}
