@@ -217,7 +217,7 @@ func TestFleet_ALogThatNobodyReadsStopsNoAgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	var summary bytes.Buffer
-	fleet := exec.CommandContext(t.Context(), self, "fleet", "--url", k.demo.url, "--dir", k.demo.dir, "--hosts", "3", "--interval", "60s",
+	fleet := exec.CommandContext(t.Context(), self, "load", "--url", k.demo.url, "--dir", k.demo.dir, "--hosts", "3", "--interval", "60s",
 		"--speed", "60", "--verbose", "--json")
 	fleet.Args[0] = "refrain"
 	fleet.Stdout, fleet.Stderr = &summary, full

@@ -1,6 +1,7 @@
 package plane_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -55,5 +56,23 @@ func TestPlan_AgreesWithTheOpening(t *testing.T) { // PROTOCOL R1, R3
 		if p, o := first.Replies[0].Outcome, second.Replies[0].Outcome; p.Code != o.Code || p.Detail != o.Detail || p.Code == wire.OK {
 			t.Errorf("%s: planned %v %s, opened %v %s", refused.Manifest.ID(), p.Code, p.Detail, o.Code, o.Detail)
 		}
+	}
+}
+
+// A dry run is one step, whatever the size of the manifest (decision 058).
+func BenchmarkPlanOfAHundredThousandHosts(b *testing.B) {
+	h := started(b)
+	for i := range 1_000_000 {
+		h.plane.Step(instant(0), heartbeat(wire.Hostname(fmt.Sprintf("h%07d", i)), "", "c1"), &h.out)
+		h.out.Reset()
+	}
+	in := &plane.PlanRollout{Manifest: wire.Manifest{Channel: "stable", ChannelRef: "r1", Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}}}}}
+	for i := range 100_000 {
+		in.Manifest.Hosts = append(in.Manifest.Hosts, wire.ManifestHost{Hostname: wire.Hostname(fmt.Sprintf("h%07d", i*10)), TargetClosure: "c2"})
+	}
+	in.Manifest.Hosts[5].Hostname = "H0000050" // unknown: every known host is looked at
+	for b.Loop() {
+		h.plane.Step(instant(0), in, &h.out)
+		h.out.Reset()
 	}
 }

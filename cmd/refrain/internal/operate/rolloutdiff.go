@@ -15,7 +15,7 @@ import (
 type RolloutDiff struct {
 	Request
 	manifestArg
-	ExitCode bool `env:"-" help:"Exit with 1 if there is a difference."`
+	ExitCode bool `help:"Exit with 1 if there is a difference."`
 }
 
 // Run implements the command.

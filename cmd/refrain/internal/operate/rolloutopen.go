@@ -43,7 +43,7 @@ func (a *manifestArg) read(in io.Reader) (*wire.Manifest, error) {
 type RolloutOpen struct {
 	Reading
 	manifestArg
-	DryRun bool `env:"-" help:"Say what the opening would do, and open nothing."`
+	DryRun bool `help:"Say what the opening would do, and open nothing."`
 }
 
 // Run implements the command.
