@@ -25,6 +25,7 @@ type cli struct {
 	Build versionFlag `name:"version" env:"-" help:"Print the version of this build."`
 
 	Serve   serveCommand   `cmd:"" help:"Run the control plane."`
+	Agent   agentCommand   `cmd:"" help:"Run the agent of a NixOS host, and look at it."`
 	Dev     devCommand     `cmd:"" help:"Run a demo control plane, with requests to paste."`
 	Sim     simCommand     `cmd:"" help:"Simulate fleets and planes, in virtual time."`
 	Gameday gamedayCommand `cmd:"" help:"Play a scenario with a real server and real agents."`
