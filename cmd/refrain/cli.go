@@ -25,12 +25,12 @@ type cli struct {
 	Build versionFlag `name:"version" env:"-" help:"Print the version of this build."`
 
 	Serve   serveCommand   `cmd:"" help:"Run the control plane."`
-	Agent   agentCommand   `cmd:"" help:"Run the agent of a NixOS host, and look at it."`
 	Dev     devCommand     `cmd:"" help:"Run a demo control plane, with requests to paste."`
 	Sim     simCommand     `cmd:"" help:"Simulate fleets and planes, in virtual time."`
 	Gameday gamedayCommand `cmd:"" help:"Play a scenario with a real server and real agents."`
 	PKI     pkiCommand     `cmd:"" name:"pki" help:"Issue the fleet's certificates."`
 	Release releaseCommand `cmd:"" help:"Make, sign and verify signed releases."`
+	Agent   agentCommand   `cmd:"" help:"Run the agent of a NixOS host, and look at it."`
 	Fleet   fleetCommand   `cmd:"" help:"Run the agents of virtual hosts against a plane."`
 	Audit   auditCommand   `cmd:"" help:"Verify the tables of a database against its log."`
 	DB      dbCommand      `cmd:"" name:"db" help:"Inspect, copy, export or compact a database."`
