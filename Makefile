@@ -22,8 +22,8 @@ help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z0-9-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build bin/refrain
-	$(GO) build -trimpath -o bin/refrain ./cmd/refrain
+build: ## build bin/refrain, static
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/refrain ./cmd/refrain
 
 .PHONY: run
 run: build ## run a demo control plane, with requests to paste

@@ -83,13 +83,13 @@ func (s *session) beginEffect(e agent.Effect) {
 	switch e.Kind {
 	case agent.EffectActivate:
 		s.running.Go(func() {
-			in := s.cfg.Machine.Activate(s.ctx, e.Closure)
+			in := s.cfg.Machine.Activate(WithRollout(s.ctx, e.RolloutID), e.Closure)
 			in.ID = e.ID
 			s.deliver(result{in: &in, last: true})
 		})
 	case agent.EffectRollback:
 		s.running.Go(func() {
-			in := s.cfg.Machine.RollBack(s.ctx, e.Closure)
+			in := s.cfg.Machine.RollBack(WithRollout(s.ctx, e.RolloutID), e.Closure)
 			in.ID = e.ID
 			s.deliver(result{in: &in, last: true})
 		})

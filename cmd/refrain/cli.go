@@ -32,6 +32,7 @@ type cli struct {
 	Gameday gamedayCommand `cmd:"" help:"Play a scenario with a real server and real agents."`
 	PKI     pkiCommand     `cmd:"" name:"pki" help:"Issue the fleet's certificates."`
 	Release releaseCommand `cmd:"" help:"Make, sign and verify signed releases."`
+	Agent   agentCommand   `cmd:"" help:"Run the agent of a NixOS host, and look at it."`
 	Load    loadCommand    `cmd:"" help:"Run the agents of virtual hosts against a plane."`
 	Audit   auditCommand   `cmd:"" help:"Verify the tables of a database against its log."`
 	DB      dbCommand      `cmd:"" name:"db" help:"Inspect, copy, export or compact a database."`
