@@ -36,7 +36,10 @@ func (p *Plane) event(in *Event, out *Output) {
 	if p.scarce && !p.walking && rec.OnlyObserves(dialect, env.Event) { // G11
 		refusal := wire.Unavailable(wire.StoreUnavailable, 0)
 		refusal.Detail = "nothing was applied; little disk is free, and an event that changes nothing of its record is taken once more is"
-		reply(out, dependsOn(out, h.name), refusal)
+		if dialect == wire.DialectField {
+			refusal.Detail = "little disk is free, and the event changes nothing of its record"
+		}
+		p.refuseEvent(in, dependsOn(out, h.name), refusal, out) // a field agent's is discarded
 		return
 	}
 	cost := time.Duration(0)

@@ -182,6 +182,9 @@ func (c *transitions) stepping(e *world.Event) {
 			c.code, c.to, c.taken = wire.StoreUnavailable, r.before.State, false
 		case c.l.scarce && c.to == r.before.State && onlyObserves(r, ev.Envelope.Event.Body): // G11
 			c.code, c.taken = wire.StoreUnavailable, false
+			if ev.Dialect == wire.DialectField { // its queue would stop (E12)
+				c.code = wire.NoContent
+			}
 		}
 	}
 	if refused := c.code.Status(); ev.Dialect == wire.DialectField && (refused == 404 || refused == 409) { // E12
