@@ -49,6 +49,7 @@ var rules = []Rule{
 	{"S37", "an event of a field agent is answered 204, or with what a retry heals; what is discarded changes no record, and is on the disk before its answer (PROTOCOL E12)"},
 	{"S38", "a field agent is told of a record only if it is Soaking, the host runs the target and the agent has probably forgotten it; a dispatch that it has taken up is offered to it again only after ten minutes without news (PROTOCOL H10, D4)"},
 	{"S39", "a field agent begins one switch for a dispatch that the plane knows to be taken up, and one rollback for a switch (PROTOCOL H10, D4)"},
+	{"S45", "a switch or a rollback that ends on another closure than a rollout of another channel wants ends that one in the same step if it soaks, and when its Converged is refused afterwards; one that was deferred to that closure is completed (PROTOCOL A10)"},
 	{"INV", "gate, plane and agents keep their own invariants"},
 	{"G4", "a Retry-After is a whole number of seconds, at least one (PROTOCOL G4)"},
 	{"L1", "once the faults are over, every dispatched host reaches a final state, and plane and agents agree, within the scenario's converge time"},
