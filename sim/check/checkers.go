@@ -9,6 +9,7 @@ import (
 // Checker is one numbered rule that runs are held to.
 type Checker struct {
 	// Number is that of its rule: S1 to S43 or INV, whose text is in
+	// Number is that of its rule: S1 to S45 or INV, whose text is in
 	// scenario.RuleText, or a word that nothing else has for a rule of one's own.
 	Number string
 	// New makes a fresh checker for a world. It subscribes to the events that it
@@ -122,6 +123,7 @@ func Checkers() []Checker {
 		{"S39", newFieldSwitches},
 		{"S42", newGates("S42")},
 		{"S43", newGates("S43")},
+		{"S45", newChannels},
 		{"INV", newInvariants},
 	}
 }

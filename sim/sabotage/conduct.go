@@ -18,7 +18,7 @@ func onHost(change func(*agent.Output, agent.Input)) func() *Saboteur {
 	}
 }
 
-// Worlds in which wedge, slots or agents are not as they should be: S15 to S31.
+// Worlds in which wedge, slots or agents are not as they should be: S15 to S31, and S45.
 var conductBroken = []Bug{
 	{"S15", "a wedge is seen too late", WedgedStory, anotherGate(func(c *gate.Config) { c.ReplyTimeout = 10 * time.Second })},
 	{"S16", "everybody is told the same second", CrowdedStory, onAnswer(func(_ *world.World, m *world.Message) {
@@ -34,6 +34,12 @@ var conductBroken = []Bug{
 				out.Appends[i].Taken = &told
 			}
 		}
+	})},
+	{"S45", "a rollback says nothing of the rollout of another channel that soaks", TwoChannelsStory, onHost(func(out *agent.Output, _ agent.Input) {
+		out.Appends = slices.DeleteFunc(out.Appends, func(entry agent.Entry) bool {
+			failed, is := entry.Event.Body.(wire.HealthFailed)
+			return is && failed.PolicyApplied == wire.Halt
+		})
 	})},
 	{"S28", "a page begins with the entry that the last one ended with", ReadingStory, onReply(func(_ *world.World, in plane.Input, r *plane.Reply) {
 		if page, is := r.Outcome.Document.(*wire.Page[wire.HostStatus]); is && in.(*plane.QueryHosts).After != "" {

@@ -73,6 +73,15 @@ func PutOffStory() scenario.Scenario {
 	return s
 }
 
+// TwoChannelsStory has a host that is in two channels, of which one rolls it back
+// while it soaks in the other.
+func TwoChannelsStory() scenario.Scenario {
+	s := Story(1, "at 2m probe fail for=10m")
+	s.Rollouts[0].Waves, s.Rollouts[0].Policy = []time.Duration{10 * time.Minute}, wire.RollbackAndHalt
+	s.Rollouts = append(s.Rollouts, scenario.Rollout{At: 150 * time.Second, ID: "edge@r1", Target: s.Rollouts[0].Target, Waves: []time.Duration{10 * time.Minute}})
+	return s
+}
+
 // TwoReleasesStory has two rollouts of a channel, whose manifests a plane that
 // lost its disk reads.
 func TwoReleasesStory() scenario.Scenario {
