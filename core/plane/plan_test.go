@@ -59,7 +59,7 @@ func TestPlan_AgreesWithTheOpening(t *testing.T) { // PROTOCOL R1, R3
 	}
 }
 
-// A dry run is one step, whatever the size of the manifest (decision 058).
+// A dry run is one step, whatever the size of the manifest (decision 057).
 func BenchmarkPlanOfAHundredThousandHosts(b *testing.B) {
 	h := started(b)
 	for i := range 1_000_000 {

@@ -4,7 +4,7 @@
 // It decides nothing about rollouts (core/agent does). It decides one thing: whether
 // a switch is kept. A switch is on trial until the host has reached a plane after it;
 // otherwise the host goes back by itself, and needs nothing from the plane for that
-// (decision 060).
+// (decision 058).
 //
 // # A switch
 //
