@@ -115,10 +115,6 @@ func (r *hostRig) write(name, text string) {
 	}
 }
 
-func (r *hostRig) environment(store string) []string {
-	return append(os.Environ(), "NIX_CONF_DIR="+r.path("conf"), "NIX_STATE_DIR="+r.path(store+"/nix/var/nix"), "HOME="+r.dir)
-}
-
 // command is a command of nix on one of the two stores: a builds, b is the host's.
 func (r *hostRig) command(store string, words ...string) []string {
 	return append([]string{"env", "NIX_CONF_DIR=" + r.path("conf"), "NIX_STATE_DIR=" + r.path(store+"/nix/var/nix"), "HOME=" + r.dir,
