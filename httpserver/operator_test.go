@@ -132,7 +132,7 @@ func TestAnUnknownFieldOfAnOperatorIsRefused(t *testing.T) { // PROTOCOL T8
 	c := h.operator("anna")
 	manifest := `{"channel":"stable","channel_ref":"r1",%s"policy":{"on_health_failure":"halt","waves":[{"soak_minutes":0%s}]},"hosts":[{"hostname":"h1","wave":0,"target_closure":"c1"}]}`
 	for _, test := range []struct{ path, body, field, problem string }{
-		{rolloutsPath, fmt.Sprintf(manifest, `"dry_run":true,`, ""), "dry_run", "unknown field; want channel, channel_ref, serial, policy or hosts"},
+		{rolloutsPath, fmt.Sprintf(manifest, `"dry_run":true,`, ""), "dry_run", "unknown field; want channel, channel_ref, serial, policy, hosts, gates or pins"},
 		{rolloutsPath, fmt.Sprintf(manifest, `"seriel":3,`, ""), "seriel", "did you mean serial?"},
 		{rolloutsPath, fmt.Sprintf(manifest, "", `,"soak_minute":1`), "policy.waves[0].soak_minute", "did you mean soak_minutes?"},
 		{clearPath, `{"channel":"stable","closure":"c1","all":true}`, "all", "unknown field"},

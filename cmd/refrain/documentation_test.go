@@ -21,8 +21,9 @@ import (
 // volatile is what each run of a command prints differently: the build, how fast this
 // machine is, and the lines of a stack, which any change of a file moves.
 var volatile = []*regexp.Regexp{
-	regexp.MustCompile(`\b(unknown|sha256:[0-9a-f]{12}|[0-9a-f]{7,40}(\+changes)?) go\S+ [a-z0-9]+/[a-z0-9]+`),
+	// First, since the line break within it depends on how long the build's name is.
 	regexp.MustCompile(`(?s)by build .{1,90}?/[a-z0-9]+\.\n`),
+	regexp.MustCompile(`\b(unknown|sha256:[0-9a-f]{12}|[0-9a-f]{7,40}(\+changes)?) go\S+ [a-z0-9]+/[a-z0-9]+`),
 	regexp.MustCompile(`(?m)^(runs|time|events|repeated) +.*`),
 	regexp.MustCompile(`executions, .*`),
 	regexp.MustCompile(`(?m)^\t[a-z]+\.\(\*.*:\d+$`),
