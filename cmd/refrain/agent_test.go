@@ -60,6 +60,9 @@ derivation {
 
 func newHostRig(t *testing.T) *hostRig {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("NOT RUN in short mode: it builds systems with nix, and what it tests are processes")
+	}
 	if _, err := exec.LookPath("nix-store"); err != nil || os.Getuid() != 0 {
 		t.Skip("NOT RUN: it needs root and nix (apt-get install --no-install-recommends nix-bin)")
 	}
