@@ -47,7 +47,7 @@ conform: build ## compare simulator and server on the corpus and on 2,004 drawn 
 race: ## run the tests of packages with goroutines under the race detector
 	@if [ "$$($(GO) env CGO_ENABLED)" != 1 ]; then \
 		echo "race: the race detector needs cgo and a C compiler; go env CC names $$($(GO) env CC)" >&2; exit 1; fi
-	$(GO) test -race -short $(RACED)
+	$(GO) test -race -short -timeout 20m $(RACED)
 	$(GO) test -race -short -run '$(RACED_IN_SIM)' ./sim ./sim/search
 
 .PHONY: lint
