@@ -43,6 +43,7 @@ func TestAHoldStopsEveryPointOfAnInputsWayInOrder(t *testing.T) {
 	h := start(t)
 	held := h.holdAll(BeforeOffer, AfterOffer, BeforeStep, BeforeReply)
 	done := h.agent("h1").beginHeartbeat("h1")
+	brought, next := false, map[FaultPoint]FaultPoint{AfterOffer: BeforeStep, BeforeStep: BeforeReply}
 	for _, want := range []struct {
 		at    FaultPoint
 		depth int
@@ -50,13 +51,20 @@ func TestAHoldStopsEveryPointOfAnInputsWayInOrder(t *testing.T) {
 		{BeforeOffer, 0}, {AfterOffer, 1}, {BeforeStep, 1}, {BeforeReply, 1},
 	} {
 		stopped := <-held
-		if want.at == AfterOffer && stopped.At == BeforeStep || want.at == BeforeStep && stopped.At == AfterOffer {
-			stopped.At = want.at // the worker does not wait for who brought the input
+		// The worker does not wait for who brought the input, so AfterOffer may come at
+		// any place after the first.
+		early, may := next[want.at]
+		last := stopped.At == AfterOffer && want.at == BeforeReply // the answer may be out
+		switch {
+		case stopped.At == AfterOffer && !brought && want.at != BeforeOffer:
+			brought, stopped.At = true, want.at
+		case !brought && may && stopped.At == early:
+			stopped.At = want.at
 		}
 		if stopped.At != want.at || stopped.Input == nil {
 			t.Fatalf("stopped at %d with input %v, want %+v", stopped.At, stopped.Input, want)
 		}
-		if depth := h.server.InboxDepth(); depth != want.depth {
+		if depth := h.server.InboxDepth(); depth != want.depth && !last {
 			t.Errorf("%d are inside at point %d, want %d", depth, want.at, want.depth)
 		}
 		stopped.Release()

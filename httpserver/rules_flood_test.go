@@ -151,6 +151,10 @@ func TestAFloodIsAnsweredExactlyOnce(t *testing.T) { // PROTOCOL G1, G3, G4, G5
 	if stats.LateReplies != 0 || stats.RefusedByCap != 0 {
 		t.Errorf("%d late replies and %d refused by the cap, want none", stats.LateReplies, stats.RefusedByCap)
 	}
+	// A step is counted after its reply has gone out.
+	h.eventually("every step is counted", func() bool {
+		return h.steps(kindHeartbeat)+h.steps(kindPoll) >= tally.beats+tally.polls
+	})
 	if beats, polls := h.steps(kindHeartbeat), h.steps(kindPoll); beats != tally.beats || polls != tally.polls {
 		t.Errorf("the plane stepped %d heartbeats and %d polls, the hosts know of %d and %d", beats, polls, tally.beats, tally.polls)
 	}
