@@ -296,11 +296,7 @@ type gateViews map[*rolloutState]*gateView
 // recordStatus is a record as an operator sees it.
 func (p *Plane) recordStatus(ref recordRef, views gateViews) wire.RecordStatus {
 	s := recordStatus(ref.record())
-	for i := range ref.rollout.pins {
-		if pin := &ref.rollout.pins[i]; pin.Hostname == s.Snapshot.Hostname {
-			s.Pin = pin.Pin
-		}
-	}
+	s.Pin = ref.rollout.pinOf(s.Snapshot.Hostname)
 	if r := ref.rollout; r.isBlocked(ref.index) {
 		if views[r] == nil {
 			views[r] = p.viewGates(r)

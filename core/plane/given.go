@@ -8,7 +8,7 @@ import (
 )
 
 // The offers of rollouts with gates are durable before they go out (PROTOCOL W1,
-// decision 050): whoever was offered a dispatch may switch, and a plane that was
+// decision 050): a host that was offered a dispatch may switch, and a plane that was
 // restarted must not let others switch in its place.
 
 // TakeUpWithin is how long after the last offer a heartbeat that names no rollout

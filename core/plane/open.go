@@ -98,7 +98,7 @@ func (p *Plane) placeOf(in *FileManifest) Place {
 	switch m := &in.Manifest; {
 	case !in.Signed && p.undecided(m.Channel):
 		return Undecided
-	case p.behind(m, in.Signed) || !in.Signed && p.outdated(m.Channel, m.Serial):
+	case in.Signed && p.behind(m, true) || !in.Signed && p.outdated(m.Channel, m.Serial):
 		return Behind
 	case in.Signed: // who signs decides which one is the newest
 		return Takes
@@ -117,16 +117,17 @@ func (p *Plane) behind(m *wire.Manifest, signed bool) bool {
 	return r != nil && m.Serial != 0 && m.Serial < r.serial && (r.signed || !signed)
 }
 
-// outdated reports whether a serial of the directory is lower than that of a rollout
-// of the channel that was superseded, for instance by an operator who opened one
+// outdated reports whether a serial of the directory is lower than that of the rollout
+// in force, or of one that was superseded, for instance by an operator who opened one
 // without a serial while the directory was read: the files that follow in it are not
-// newer than that one. Only what is in force can be in its way.
+// newer than that one. Without a rollout in force nothing is in its way.
 func (p *Plane) outdated(channel wire.Channel, serial wire.Serial) bool {
-	if serial == 0 || p.inForce[channel] == nil {
+	has := p.inForce[channel]
+	if serial == 0 || has == nil {
 		return false
 	}
 	for _, r := range p.rollouts {
-		if r.id.Channel() == channel && !r.signed && serial < r.serial {
+		if r.id.Channel() == channel && (r == has || !r.signed) && serial < r.serial {
 			return true
 		}
 	}
@@ -140,8 +141,7 @@ func (p *Plane) ordered(in *FileManifest) bool {
 	count := 1
 	for _, peer := range in.Peers {
 		_, retired := p.retired[peer.RolloutID]
-		if peer.RolloutID == id || retired || p.byID[peer.RolloutID] != nil ||
-			p.behind(&wire.Manifest{Channel: in.Manifest.Channel, Serial: peer.Serial}, false) || p.outdated(in.Manifest.Channel, peer.Serial) {
+		if peer.RolloutID == id || retired || p.byID[peer.RolloutID] != nil || p.outdated(in.Manifest.Channel, peer.Serial) {
 			continue
 		}
 		serials[peer.Serial] = true

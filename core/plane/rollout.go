@@ -1,6 +1,7 @@
 package plane
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -34,7 +35,7 @@ type rolloutState struct {
 	gates   wire.Gates
 	offered []bool
 	idle    []bool
-	pins    []wire.HostPin // shown only (W7)
+	pins    []wire.HostPin // by host; shown only (W7)
 	// budgets has for each record when its event budget is full again, by the plane's
 	// monotonic clock. Nil until the first event; no durable state.
 	budgets []time.Duration
@@ -61,7 +62,7 @@ func newRollout(m *wire.Manifest) *rolloutState {
 		serial:  m.Serial,
 		policy:  wire.Policy{OnHealthFailure: m.Policy.OnHealthFailure, Waves: slices.Clone(m.Policy.Waves)},
 		gates:   m.Gates,
-		pins:    m.Pins,
+		pins:    sortedPins(m.Pins),
 		records: make([]rollout.Record, 0, len(m.Hosts)),
 		hosts:   make([]int32, 0, len(m.Hosts)),
 		holding: make([]int, len(m.Policy.Waves)),
@@ -215,6 +216,19 @@ func (r *rolloutState) find(h wire.Hostname) (int, bool) {
 	return slices.BinarySearchFunc(r.records, h, func(rec rollout.Record, h wire.Hostname) int {
 		return strings.Compare(string(rec.Hostname), string(h))
 	})
+}
+
+// sortedPins returns pins by host.
+func sortedPins(pins []wire.HostPin) []wire.HostPin {
+	return slices.SortedFunc(slices.Values(pins), func(a, b wire.HostPin) int { return cmp.Compare(a.Hostname, b.Hostname) })
+}
+
+// pinOf returns the pin of a host; unset without one.
+func (r *rolloutState) pinOf(h wire.Hostname) wire.Pin {
+	if i, pinned := slices.BinarySearchFunc(r.pins, h, func(p wire.HostPin, h wire.Hostname) int { return cmp.Compare(p.Hostname, h) }); pinned {
+		return r.pins[i].Pin
+	}
+	return wire.Pin{}
 }
 
 func recordStatus(rec *rollout.Record) wire.RecordStatus {
