@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/mtls"
 )
 
 // The pace of enrolments (PROTOCOL N6): so many of an address at once, and then one in
@@ -31,18 +32,8 @@ func (p *enrolPace) admit(remote string, now time.Time) (wait time.Duration, ok 
 	if err != nil {
 		return 0, true // no TCP
 	}
-	addr := port.Addr().Unmap().WithZone("")
-	for _, network := range p.exempt {
-		if network.Contains(addr) {
-			return 0, true
-		}
-	}
-	bits := 32
-	if addr.Is6() {
-		bits = 64 // one client has all of it
-	}
-	key, err := addr.Prefix(bits)
-	if err != nil {
+	key, counted := mtls.ClientNetwork(port.Addr(), p.exempt)
+	if !counted {
 		return 0, true
 	}
 	p.mu.Lock()

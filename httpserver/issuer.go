@@ -82,7 +82,7 @@ func (i *keyIssuer) load() (*x509.Certificate, crypto.Signer, error) {
 		return nil, nil, fmt.Errorf("%s: a key of type %T signs nothing", i.keyFile, private)
 	}
 	for _, ca := range cas {
-		if public, is := key.Public().(interface{ Equal(crypto.PublicKey) bool }); is && public.Equal(ca.PublicKey) {
+		if sameKey(key.Public(), ca.PublicKey) {
 			if i.now().After(ca.NotAfter) {
 				return nil, nil, fmt.Errorf("%s: the CA of %s expired at %s", i.caFile, i.keyFile, ca.NotAfter.UTC().Format(time.RFC3339))
 			}
@@ -90,6 +90,13 @@ func (i *keyIssuer) load() (*x509.Certificate, crypto.Signer, error) {
 		}
 	}
 	return nil, nil, fmt.Errorf("%s: is the key of no CA in %s; certificates of it would not be accepted", i.keyFile, i.caFile)
+}
+
+// sameKey reports whether two public keys are one. Every kind that crypto/x509 reads can
+// be compared.
+func sameKey(a, b crypto.PublicKey) bool {
+	public, is := a.(interface{ Equal(crypto.PublicKey) bool })
+	return is && public.Equal(b)
 }
 
 // maxIssued is the longest output of a [commandIssuer], in bytes.
@@ -165,8 +172,7 @@ func (c *Config) checkIssued(text []byte, o *order) (*x509.Certificate, error) {
 	if bytes.Contains(text, []byte("PRIVATE KEY")) {
 		return nil, errors.New("the CA wrote a private key; want the certificate alone")
 	}
-	public, is := leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
-	if !is || !public.Equal(o.csr.PublicKey) {
+	if !sameKey(leaf.PublicKey, o.csr.PublicKey) {
 		return nil, errors.New("the certificate has another key than the CSR")
 	}
 	facts := (&exchange{}).leafFacts(leaf)

@@ -13,9 +13,8 @@ import (
 // an agent of the field keeps a pool for each of its five tasks.
 const alwaysAllowed = 8
 
-// addressKey is an address for the limits: a whole one of IPv4, the network of 64 bits
-// of IPv6, since a subscriber has all of it. A connection of an exempt address is an
-// address of its own, by its number.
+// addressKey is an address for the limits, as [ClientNetwork] has it. A connection of an
+// exempt address is an address of its own, by its number.
 type addressKey struct {
 	network netip.Prefix
 	number  uint64
@@ -77,22 +76,30 @@ func (l *limits) keyOf(addr net.Addr) addressKey {
 	if !is {
 		return addressKey{}
 	}
-	ip := tcp.AddrPort().Addr().Unmap()
-	for _, network := range l.exempt {
-		if network.Contains(ip) {
-			l.number++
-			return addressKey{number: l.number}
+	network, counted := ClientNetwork(tcp.AddrPort().Addr(), l.exempt)
+	if !counted {
+		l.number++
+		return addressKey{number: l.number}
+	}
+	return addressKey{network: network}
+}
+
+// ClientNetwork returns what counts as one client of an address: a whole address of
+// IPv4, the network of 64 bits of IPv6, since a subscriber has all of it. counted is
+// false if the address is exempt from counting.
+func ClientNetwork(ip netip.Addr, exempt []netip.Prefix) (network netip.Prefix, counted bool) {
+	ip = ip.Unmap()
+	for _, e := range exempt {
+		if e.Contains(ip) {
+			return netip.Prefix{}, false
 		}
 	}
 	bits := 32
 	if ip.Is6() {
 		bits = 64
 	}
-	network, err := ip.WithZone("").Prefix(bits)
-	if err != nil {
-		return addressKey{}
-	}
-	return addressKey{network: network}
+	network, _ = ip.WithZone("").Prefix(bits) // of no address the zero one
+	return network, true
 }
 
 // enter counts a new connection. If there is no space it makes some, and returns the
