@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -92,22 +91,11 @@ func (f *agentFlags) checkCertificate() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	pair, err := certfile.Pair(f.Cert, f.Key, texts[0], texts[1])
-	if err == nil {
-		err = certfile.CheckClient(f.Cert, pair)
-	}
+	pair, err := certfile.ClientPair(f.Cert, f.Key, texts[0], texts[1], time.Now())
 	if err != nil {
 		return "", err
 	}
 	leaf := pair.Leaf
-	if leaf == nil {
-		if leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
-			return "", err
-		}
-	}
-	if time.Now().After(leaf.NotAfter) {
-		return "", fmt.Errorf("%s expired at %s", f.Cert, leaf.NotAfter.Format(time.RFC3339))
-	}
 	return fmt.Sprintf("%s, until %s", leaf.Subject.CommonName, leaf.NotAfter.UTC().Format(time.RFC3339)), nil
 }
 

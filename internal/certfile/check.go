@@ -118,6 +118,22 @@ func CheckClient(file string, pair *tls.Certificate) error {
 	return problemOf(file, problem)
 }
 
+// ClientPair reads the certificate and the key of a client that uses it now, and not one
+// that follows: it judges the leaf as [CheckClient] does, and refuses one that has expired.
+func ClientPair(certFile, keyFile string, cert, key []byte, now time.Time) (*tls.Certificate, error) {
+	pair, err := Pair(certFile, keyFile, cert, key)
+	if err == nil {
+		err = CheckClient(certFile, pair)
+	}
+	if err == nil && now.After(pair.Leaf.NotAfter) {
+		err = problemOf(certFile, "the certificate expired at "+stamp(pair.Leaf.NotAfter))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return pair, nil
+}
+
 func problemOf(file, problem string) error {
 	if problem == "" {
 		return nil

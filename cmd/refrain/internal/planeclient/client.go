@@ -63,15 +63,9 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	pair, err := certfile.Pair(cfg.CertFile, cfg.KeyFile, texts[1], texts[2])
-	if err == nil {
-		err = certfile.CheckClient(cfg.CertFile, pair)
-	}
+	pair, err := certfile.ClientPair(cfg.CertFile, cfg.KeyFile, texts[1], texts[2], now)
 	if err != nil {
 		return nil, err
-	}
-	if now.After(pair.Leaf.NotAfter) {
-		return nil, fmt.Errorf("%s: the certificate expired at %s", cfg.CertFile, pair.Leaf.NotAfter.UTC().Format(time.RFC3339))
 	}
 	return &Client{cfg: cfg, http: &http.Client{
 		Transport: &http.Transport{
