@@ -64,6 +64,7 @@ func newHostRig(t *testing.T) *hostRig {
 		t.Skip("NOT RUN in short mode: it builds systems with nix, and what it tests are processes")
 	}
 	if _, err := exec.LookPath("nix-store"); err != nil || os.Getuid() != 0 {
+		fmt.Fprintf(os.Stderr, "NOT RUN: %s, since there is no nix here, or no root\n", t.Name())
 		t.Skip("NOT RUN: it needs root and nix (apt-get install --no-install-recommends nix-bin)")
 	}
 	dir, err := os.MkdirTemp("", "host") // names of sockets and of links are bounded

@@ -191,8 +191,12 @@ func (r *agentReport) why(w io.Writer) {
 			say("%s: events after number %d wait for the plane's answer.", o.Rollout, o.Acknowledged)
 		}
 	}
-	if !waits {
+	switch {
+	case waits:
+	case r.Running && r.Current != "":
 		say("Nothing is under way: the agent waits for a dispatch.")
+	default:
+		say("Nothing is under way.")
 	}
 }
 
