@@ -10,8 +10,6 @@ import (
 
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
-
-	"github.com/refrain-fleet/refrain/core/wire"
 )
 
 var (
@@ -118,12 +116,7 @@ func flagValue(flag *kong.Flag, node *yaml.Node) (any, error) {
 // suggest says which key an unknown one may have meant.
 func (r *configReader) suggest(command *kong.Node, prefix, name string) string {
 	known := keysOf(command)
-	nearest, distance := "", 3
-	for _, key := range known {
-		if d := wire.EditDistance(name, key); d < distance {
-			nearest, distance = key, d
-		}
-	}
+	nearest, distance := nearestWithin(name, known, 3)
 	if nearest != "" && distance < len(name) {
 		return "did you mean " + prefix + nearest + "?"
 	}

@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
-
-	"github.com/refrain-fleet/refrain/core/wire"
 )
 
 const environmentPrefix = "REFRAIN_"
@@ -70,12 +68,8 @@ func suggestVariable(known map[string]bool, name string) string {
 		flag := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, environmentPrefix), "_", "-"))
 		return "no command reads it: --" + flag + " is for the command line only"
 	}
-	nearest, distance := "", 4
-	for _, candidate := range slices.Sorted(maps.Keys(known)) {
-		if d := wire.EditDistance(name, candidate); known[candidate] && d < distance {
-			nearest, distance = candidate, d
-		}
-	}
+	candidates := slices.DeleteFunc(slices.Sorted(maps.Keys(known)), func(candidate string) bool { return !known[candidate] })
+	nearest, distance := nearestWithin(name, candidates, 4)
 	if nearest != "" && distance < len(name)-len(environmentPrefix) {
 		return "did you mean " + nearest + "?"
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
@@ -87,4 +88,17 @@ func makeHint(dir, issuer string) string {
 		hint += ", and then " + pki.command(issuer) + " makes it"
 	}
 	return hint
+}
+
+// nearestWithin returns which of the known names is the nearest to one that is not
+// known, and how many bytes differ; "" if it is limit or more. Of several the first one
+// is returned.
+func nearestWithin(name string, known []string, limit int) (nearest string, distance int) {
+	distance = limit
+	for _, candidate := range known {
+		if d := wire.EditDistance(name, candidate); d < distance {
+			nearest, distance = candidate, d
+		}
+	}
+	return nearest, distance
 }

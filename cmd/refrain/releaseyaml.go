@@ -116,13 +116,10 @@ func (r *specReader) mapping(key string, node *yaml.Node, keys ...specKey) {
 
 func suggestKey(name string, keys []specKey) string {
 	var names []string
-	nearest, distance := "", 3
 	for _, k := range keys {
 		names = append(names, k.name)
-		if d := wire.EditDistance(name, k.name); d < distance {
-			nearest, distance = k.name, d
-		}
 	}
+	nearest, distance := nearestWithin(name, names, 3)
 	if nearest != "" && distance < len(name) {
 		return "did you mean " + nearest + "?"
 	}
