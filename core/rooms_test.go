@@ -51,7 +51,7 @@ var rooms = []struct {
 	{dir: "httpserver/store/dbfile", byName: true},
 	{dir: "httpserver/store/sqlite", may: []string{"core", "httpserver/store", "httpserver/store/dbfile"}, testsMay: []string{"httpserver/store/storetest"}, byName: true},
 	{dir: "httpserver/store/storetest", may: []string{"core", "httpserver/store"}, byName: true},
-	{dir: "httpagent", may: []string{"core", "internal/certfile"}},
+	{dir: "httpagent", may: []string{"core", "internal/certfile", "internal/releasefile"}},
 	{dir: "sim/random"},
 	{dir: "sim/repro"},
 	{dir: "sim/scenario", may: []string{"core", "sim/random"}},

@@ -8,12 +8,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/agent"
 	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/releasefile"
 )
 
 const (
@@ -36,7 +36,7 @@ type releaseFetcher struct {
 // readTrust reads a trust file. Further signers that it asks for are left out: their
 // signatures are for the plane and for people, and no plane serves them to agents.
 func readTrust(path string) (*artifact.Trust, error) {
-	text, err := os.ReadFile(path)
+	text, err := releasefile.ReadBounded(path)
 	if err != nil {
 		return nil, err
 	}
