@@ -252,11 +252,11 @@ func (h *Host) prepare(ctx context.Context, t *Transition) error {
 	if err := h.realise(ctx, t.Target); err != nil {
 		return err
 	}
-	for what, name := range map[string]string{"previous": t.Previous, "before": t.Before} {
-		if name == "" {
-			continue
-		}
-		if err := h.cfg.keep(ctx, what, name); err != nil {
+	if err := h.cfg.keep(ctx, "previous", t.Previous); err != nil {
+		return err
+	}
+	if t.Before != "" {
+		if err := h.cfg.keep(ctx, "before", t.Before); err != nil {
 			return err
 		}
 	}
