@@ -61,7 +61,11 @@ func (w *Worker[T]) Input() plane.Input {
 	if w.openings.taken && w.openings.next != nil {
 		return w.openings.next
 	}
-	return w.batch[w.at].Input
+	r := w.batch[w.at]
+	if r.By.IsSet() {
+		return &plane.Requested{By: r.By, Input: r.Input}
+	}
+	return r.Input
 }
 
 // Continues reports whether the next Step is about a slice of an opening and not

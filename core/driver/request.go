@@ -22,6 +22,9 @@ type Request[T any] struct {
 	For T
 	// Input is what the plane is to be given, checked and authorised.
 	Input plane.Input
+	// By is the operator who requested Input, if it is one's that changes something: what
+	// is logged for it is an act of that operator (PROTOCOL T15).
+	By wire.Actor
 	// Caller and Class are what the gate counts the request for (PROTOCOL G5, G6).
 	Caller gate.Caller
 	Class  gate.Class

@@ -127,22 +127,31 @@ func (r *Recorder) Begin(now wire.Instant, in plane.Input) {
 		s.weight += r.size(in)
 	case *plane.Poll:
 		s.in = &plane.Poll{Hostname: in.Hostname, Dialect: in.Dialect}
-	case *plane.OpenRollout:
-		s.in = in
-		s.weight += sizeOfManifest(&in.Manifest)
-	case *plane.FileManifest:
-		s.in = in
-		s.weight += sizeOfManifest(&in.Manifest)
-	case *plane.Release:
-		s.in = in
-		for i := range in.Manifests {
-			s.weight += sizeOfManifest(&in.Manifests[i])
-		}
 	default:
 		s.in = in
-		s.weight += r.size(in)
+		s.weight += r.weigh(in)
 	}
 	r.push(s)
+}
+
+// weigh is about how many bytes an input has as a line.
+func (r *Recorder) weigh(in plane.Input) int {
+	switch in := in.(type) {
+	case *plane.Requested:
+		return stepWeight + r.weigh(in.Input)
+	case *plane.OpenRollout:
+		return sizeOfManifest(&in.Manifest)
+	case *plane.FileManifest:
+		return sizeOfManifest(&in.Manifest)
+	case *plane.Release:
+		size := 0
+		for i := range in.Manifests {
+			size += sizeOfManifest(&in.Manifests[i])
+		}
+		return size
+	default:
+		return r.size(in)
+	}
 }
 
 // sizeOfManifest is about how many bytes a manifest has as a line. A giant one is

@@ -29,6 +29,11 @@ const (
 	TableRetired
 	// TableEnrolments has a row per nonce that was used to enrol; its key is the nonce.
 	TableEnrolments
+	// TableActs has one row, the head of the chain of operators' acts.
+	TableActs
+
+	// LastTable is the last of them.
+	LastTable = TableActs
 )
 
 // tableWords are the words of the tables' lines.
@@ -37,6 +42,7 @@ var tableWords = [...]string{
 	TableRollouts: "rollout", TableRecords: "record", TableQuarantine: "quarantine",
 	TableRevocations: "revocation", TableRetired: "retired",
 	TableEnrolments: "enrolment",
+	TableActs:       "acts",
 }
 
 // String returns the word that the table's lines in a state start with.
@@ -137,6 +143,9 @@ func (p *Plane) Rows(yield func(Row) bool) {
 			return
 		}
 	}
+	if p.acts.Count > 0 {
+		row(Change{Table: TableActs, Key: headKey})
+	}
 }
 
 // appendRow appends the document of a row, or nothing if there is none.
@@ -169,6 +178,10 @@ func (p *Plane) appendRow(dst []byte, c Change) (document []byte, position int) 
 		if line, there := p.enrolments[wire.Name(c.Key)]; there {
 			return enrolmentLineSchema.Append(dst, &line), 0
 		}
+	case TableActs:
+		if p.acts.Count > 0 {
+			return wire.ActHeadSchema.Append(dst, &p.acts), 0
+		}
 	}
 	return dst, 0
 }
@@ -191,4 +204,8 @@ func (o *Output) changedQuarantine(key quarantineKey) {
 
 func (o *Output) changedRevocation(name wire.CommonName) {
 	o.Changes = append(o.Changes, Change{Table: TableRevocations, Key: string(name)})
+}
+
+func (o *Output) changedActs() {
+	o.Changes = append(o.Changes, Change{Table: TableActs, Key: headKey})
 }

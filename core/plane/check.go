@@ -9,7 +9,7 @@ import (
 // Check verifies the invariants of [Plane] and names the first that does not
 // hold. It walks over everything the plane knows.
 func (p *Plane) Check() error {
-	checks := []func() error{p.checkRecords, p.checkChannels, p.checkCounts, p.checkWaves, p.checkLiveness, p.checkHalts, p.checkBudgets, p.checkReplays, p.checkBacked, p.checkGates}
+	checks := []func() error{p.checkRecords, p.checkChannels, p.checkCounts, p.checkWaves, p.checkLiveness, p.checkHalts, p.checkBudgets, p.checkReplays, p.checkBacked, p.checkGates, p.checkActs}
 	for _, check := range checks {
 		if err := check(); err != nil {
 			return err

@@ -12,7 +12,7 @@ import (
 // was made ([Stats]) begins anew.
 func (p *Plane) Clone() *Plane {
 	c := &Plane{
-		cfg: p.cfg, gated: p.gated, last: p.last, logged: p.logged, readOnly: p.readOnly, scarce: p.scarce, liveness: p.liveness,
+		cfg: p.cfg, gated: p.gated, last: p.last, logged: p.logged, acts: p.acts, readOnly: p.readOnly, scarce: p.scarce, liveness: p.liveness,
 		stats:       Stats{HostsUnreachable: p.stats.HostsUnreachable, HostsNeverSeen: p.stats.HostsNeverSeen, Records: p.stats.Records},
 		rollouts:    make([]*rolloutState, 0, len(p.rollouts)),
 		byID:        make(map[wire.RolloutID]*rolloutState, len(p.rollouts)),

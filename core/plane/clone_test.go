@@ -28,7 +28,7 @@ func TestACloneGoesOnAsItsOriginalAndByItself(t *testing.T) {
 					t.Fatal(err)
 				}
 				var out plane.Output
-				ahead.Step(now, in, &out)
+				ahead.Step(now, requested(in), &out)
 				equal(t, "the original after a step of its clone", string(f.plane.AppendState(nil)), state)
 			},
 			after: func(f *fleet, _ wire.Instant, in plane.Input, _ *plane.Output) {

@@ -31,6 +31,9 @@ func (in *Event) String() string {
 }
 
 // String implements [Input].
+func (in *Requested) String() string { return in.Input.String() + " by " + string(in.By.Name) }
+
+// String implements [Input].
 func (in *Poll) String() string { return "poll " + string(in.Hostname) + ofDialect(in.Dialect) }
 
 // String implements [Input].
@@ -218,7 +221,11 @@ func (in *Tick) String() string {
 
 // String describes the entry in one stable line.
 func (e Entry) String() string {
-	return fmt.Sprintf("#%d %s %s: %v", e.Number, e.Kind, e.Outcome, e.Input)
+	s := fmt.Sprintf("#%d %s %s: %v", e.Number, e.Kind, e.Outcome, e.Input)
+	if e.Act != nil {
+		s += fmt.Sprintf(", act %d of %s", e.Act.Count, e.Act.By.Name)
+	}
+	return s
 }
 
 // String describes the reply in one stable line.
@@ -256,6 +263,8 @@ func (n Notice) String() string {
 		s += " " + string(n.RolloutID)
 	}
 	switch n.Kind {
+	case NoticeActed:
+		s += fmt.Sprintf(" act=%d", n.Seq)
 	case NoticeTransition:
 		s += fmt.Sprintf(" %v→%v seq=%d", n.From, n.To, n.Seq)
 	case NoticeReplayAsked, NoticeAbsorbed, NoticeRejected, NoticeDiscarded:

@@ -22,6 +22,7 @@ var inputs = []struct {
 	{&plane.FileManifest{Manifest: manifest("stable@00ff", "h1=c2"), Signed: true}, "signed stable@00ff hosts=1 waves=1 policy=rollback-and-halt", true},
 	{&plane.OpenRollout{Manifest: manifest("stable@00ff", "h1=c2"), Signed: true}, "open stable@00ff hosts=1 waves=1 policy=rollback-and-halt signed", true},
 	{&plane.ResumeRollout{RolloutID: "stable@r1"}, "resume stable@r1", true},
+	{&plane.Requested{By: wire.Actor{Name: "alice"}, Input: &plane.ResumeRollout{RolloutID: "stable@r1"}}, "resume stable@r1 by alice", true},
 	{&plane.ClearQuarantine{Channel: "stable", Closure: "c2"}, "clear-quarantine stable c2", true},
 	{&plane.Revoke{CommonName: "n"}, "revoke n before=-", true},
 	{&plane.Revoke{CommonName: "n", Before: at(1)}, "revoke n before=2026-01-01T00:00:01Z", true},
@@ -91,6 +92,8 @@ func TestAReplyAndAnEntryDescribeThemselves(t *testing.T) {
 	}
 	e := plane.Entry{Number: 7, Kind: "resumed", Outcome: "applied", Input: &plane.ResumeRollout{RolloutID: "stable@r1"}}
 	equal(t, "the entry", e.String(), "#7 resumed applied: resume stable@r1")
+	e.Act = &wire.Act{Count: 3, By: wire.Actor{Name: "alice"}}
+	equal(t, "an operator's", e.String(), "#7 resumed applied: resume stable@r1, act 3 of alice")
 }
 
 func TestAPlaneDescribesItself(t *testing.T) {

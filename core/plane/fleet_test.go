@@ -196,7 +196,7 @@ func (f *fleet) one(in plane.Input, out *plane.Output) {
 	was := [...]int{len(out.Entries), len(out.Replies), len(out.Wakes), len(out.Notices)}
 	changed := out.RevocationsChanged
 	out.RevocationsChanged = false
-	f.plane.Step(now, in, out)
+	f.plane.Step(now, requested(in), out)
 	own := &plane.Output{
 		Entries: out.Entries[was[0]:], Replies: out.Replies[was[1]:], Wakes: out.Wakes[was[2]:],
 		Notices: out.Notices[was[3]:], RevocationsChanged: out.RevocationsChanged,

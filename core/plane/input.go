@@ -46,6 +46,7 @@ type OpenRollout struct {
 	// have it: an operator's request never does.
 	Signed bool
 	sorted []wire.ManifestHost // see [OpenRollout.Prepare]
+	hash   wire.Name           // of the document of an operator's, likewise
 }
 
 // PlanRollout asks what an [OpenRollout] of an operator would do (PROTOCOL R1). One
@@ -227,6 +228,7 @@ type Storage struct {
 const MaxLimit = 1000
 
 func (*Heartbeat) isInput()        {}
+func (*Requested) isInput()        {}
 func (*Event) isInput()            {}
 func (*Poll) isInput()             {}
 func (*Discarded) isInput()        {}

@@ -212,6 +212,8 @@ func AppendInput(dst []byte, in Input) []byte {
 		return wire.AppendTagged(dst, "tick", &tickSchema, in)
 	case *Storage:
 		return wire.AppendTagged(dst, "storage", &storageSchema, in)
+	case *Requested:
+		return appendRequested(dst, in)
 	default:
 		panic(fmt.Sprintf("plane: an input of type %T has no line", in))
 	}
@@ -291,8 +293,10 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 	case "storage":
 		in := new(Storage)
 		return parsed(in, wire.DecodeDocument(d, &storageSchema, doc, in))
+	case "requested":
+		return parseRequested(d, doc)
 	default:
-		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, discarded, poll, open, plan, file, release, resume, choose, clear, revoke, certify, confirm, offer, query_…, started, tick or storage", word)
+		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, discarded, poll, open, plan, file, release, resume, choose, clear, revoke, certify, confirm, offer, query_…, started, tick, storage or requested", word)
 	}
 }
 

@@ -44,6 +44,8 @@ func TestEveryInputReadsBack(t *testing.T) {
 		&plane.OpenRollout{Manifest: manifest("stable@00ff", "h1=c2"), Signed: true},
 		&plane.FileManifest{Manifest: manifest("stable@00ff", "h1=c2"), Signed: true},
 		&plane.ResumeRollout{RolloutID: "a@b"},
+		&plane.Requested{By: operator, Input: &plane.ResumeRollout{RolloutID: "a@b"}},
+		&plane.Requested{By: wire.Actor{Name: `a "b} c`, Request: `\\"}`}, Input: &plane.OpenRollout{Manifest: manifest("stable@00ff", "h1=c2")}},
 		&plane.ClearQuarantine{Channel: "a", Closure: "c1"},
 		&plane.Revoke{CommonName: "agent-h1.fleet"},
 		&plane.Revoke{CommonName: "agent-h1.fleet", Before: at(5)},

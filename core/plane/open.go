@@ -200,7 +200,7 @@ func (p *Plane) open(in *OpenRollout, from Input, out *Output) {
 		r.addRecord(&sorted[i])
 	}
 	r.openedAt, r.signed = p.last.Wall, in.Signed
-	p.log(out, Entry{Input: &OpenRollout{Manifest: *m, Place: in.Place, Signed: in.Signed}, RolloutID: id, Kind: "opened", Outcome: "applied"})
+	p.log(out, Entry{Input: in.logged(), RolloutID: id, Kind: "opened", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeOpened, RolloutID: id, Count: len(r.records)})
 	p.place(r, in.Place, out)
 	p.install(r)
@@ -250,6 +250,11 @@ func (p *Plane) admissible(in *OpenRollout) (wire.Outcome, bool) {
 			fmt.Sprintf("is %d, and %s with serial %d is in force; to go back to an older release, give it a new channel_ref and a serial above %d", m.Serial, r.id, r.serial, r.serial)), false
 	}
 	return wire.Outcome{}, true
+}
+
+// logged is the copy of an opening that the log has.
+func (in *OpenRollout) logged() *OpenRollout {
+	return &OpenRollout{Manifest: in.Manifest, Place: in.Place, Signed: in.Signed, hash: in.hash}
 }
 
 // place makes room for a new rollout at its place in the channel.

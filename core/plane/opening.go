@@ -27,6 +27,9 @@ import (
 // opening is the rollout that is being opened.
 type opening struct {
 	from     Input               // what asked for it: an OpenRollout or a FileManifest
+	by       wire.Actor          // the operator who did
+	entry    Entry               // once it is sealed
+	acts     wire.ActHead        // likewise: the head of the chain with it
 	in       *OpenRollout        // with the place that was decided
 	sorted   []wire.ManifestHost // its hosts by name
 	rollout  *rolloutState
@@ -46,7 +49,7 @@ type opening struct {
 func (p *Plane) beginOpening(in *OpenRollout, from Input, sorted []wire.ManifestHost, out *Output) {
 	r := newRollout(&in.Manifest)
 	r.staged, r.openedAt, r.signed = true, p.last.Wall, in.Signed
-	p.opening = &opening{from: from, in: &OpenRollout{Manifest: in.Manifest, Place: in.Place, Signed: in.Signed}, sorted: sorted, rollout: r}
+	p.opening = &opening{from: from, by: p.by, in: in.logged(), sorted: sorted, rollout: r}
 	p.unfinished(out)
 }
 
@@ -232,6 +235,9 @@ func (p *Plane) seal(out *Output) {
 		Number: p.logged + 1, At: r.openedAt, Input: o.in,
 		RolloutID: r.id, Kind: "opened", Outcome: "applied",
 	}
+	if o.acts = p.sign(&s.Entry, &o.by); s.Entry.Act != nil {
+		s.others = append(s.others, Row{Change: Change{Table: TableActs, Key: headKey}, Document: wire.ActHeadSchema.Append(nil, &o.acts)})
+	}
 	switch o.in.Place {
 	case Behind:
 		s.line.SupersededBy = p.inForce[r.id.Channel()].id
@@ -256,7 +262,7 @@ func (p *Plane) seal(out *Output) {
 			Position: other.order, Document: rolloutLineSchema.Append(nil, &line),
 		})
 	}
-	out.Sealed = s
+	o.entry, out.Sealed = s.Entry, s
 }
 
 // publish makes a rollout known that is durable. Nothing was logged since it was
@@ -270,6 +276,9 @@ func (p *Plane) publish(out *Output) {
 	r.staged = false
 	p.place(r, o.in.Place, out)
 	out.Changes = out.Changes[:changes] // they are durable
+	if o.entry.Act != nil {
+		p.chain(&o.entry, o.acts, out)
+	}
 	p.list(r)
 	if r.signed {
 		p.back(r, out)

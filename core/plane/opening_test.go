@@ -41,7 +41,7 @@ func (s *slicer) step(in plane.Input) plane.Reply {
 	s.now.Mono += time.Millisecond
 	s.now.Wall = s.now.Wall.Add(time.Millisecond)
 	s.out.Reset()
-	s.sliced.Step(s.now, in, &s.out)
+	s.sliced.Step(s.now, requested(in), &s.out)
 	for _, row := range s.sliced.AppendRows(nil, s.out.Changes) {
 		s.write(row)
 	}

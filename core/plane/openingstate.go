@@ -10,6 +10,7 @@ type openingLine struct {
 	From FileManifest // also of an operator's
 	File wire.Flag    // it is of the directory
 	At   wire.Time
+	By   wire.Actor
 	progress
 }
 
@@ -27,6 +28,7 @@ var openingLineSchema = wire.Schema[openingLine]{Fields: append(
 	wire.Field[openingLine]{Name: "signed", Presence: wire.Optional, Of: func(l *openingLine) wire.Value { return (*wire.Flag)(&l.From.Signed) }},
 	wire.Field[openingLine]{Name: "file", Presence: wire.Optional, Of: func(l *openingLine) wire.Value { return &l.File }},
 	wire.Field[openingLine]{Name: "at", Presence: wire.Optional, Of: func(l *openingLine) wire.Value { return &l.At }},
+	wire.Field[openingLine]{Name: "by", Presence: wire.Optional, Of: func(l *openingLine) wire.Value { return &l.By }},
 	wire.Field[openingLine]{Name: "counted", Presence: wire.Required, Of: func(l *openingLine) wire.Value { return &l.Counted }},
 	wire.Field[openingLine]{Name: "attached", Presence: wire.Required, Of: func(l *openingLine) wire.Value { return &l.Attached }},
 	wire.Field[openingLine]{Name: "dispatched", Presence: wire.Required, Of: func(l *openingLine) wire.Value { return &l.Dispatched }},
@@ -36,7 +38,7 @@ var openingLineSchema = wire.Schema[openingLine]{Fields: append(
 
 // line describes the opening.
 func (o *opening) line() *openingLine {
-	l := &openingLine{At: o.rollout.openedAt, progress: progress{
+	l := &openingLine{At: o.rollout.openedAt, By: o.by, progress: progress{
 		Counted: wire.Count(o.counted), Attached: wire.Count(o.attached), Dispatched: wire.Count(o.dispatched),
 		Detached: wire.Count(o.attached - len(o.rollout.hosts)), Sealed: wire.Flag(o.sealed),
 	}}
@@ -55,7 +57,7 @@ func (p *Plane) takeUp(l *openingLine) {
 		from.Prepare()
 	}
 	in := &OpenRollout{Manifest: from.Manifest, Signed: from.Signed}
-	o := &opening{from: in, in: in, sorted: from.sorted, rollout: newRollout(&in.Manifest)}
+	o := &opening{from: in, by: l.By, in: in, sorted: from.sorted, rollout: newRollout(&in.Manifest)}
 	if l.File {
 		o.from = from
 	}

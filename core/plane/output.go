@@ -86,6 +86,8 @@ type Entry struct {
 	Kind wire.Name
 	// Outcome is applied, absorbed or discarded.
 	Outcome wire.Name
+	// Act is set if an operator requested it (PROTOCOL T15).
+	Act *wire.Act
 }
 
 // Logged is how the entry looks in its rollout's history (PROTOCOL R5).
@@ -96,6 +98,9 @@ func (e *Entry) Logged() wire.LoggedEvent {
 		logged.Event = in.Envelope.Event
 	case *Discarded:
 		logged.Detail = in.Describe()
+	}
+	if e.Act != nil {
+		logged.Act = *e.Act
 	}
 	return logged
 }
@@ -170,6 +175,8 @@ const (
 
 	// NoticeDuplicateIdentity: two machines send heartbeats in a host's name (L4).
 	NoticeDuplicateIdentity
+	// NoticeActed: an entry that an operator requested is in the log (T15).
+	NoticeActed
 
 	// NoticeKindCount is one more than the last kind.
 	NoticeKindCount int = iota + 1
@@ -182,6 +189,7 @@ var noticeWords = [NoticeKindCount]string{
 	NoticeResumed: "resumed", NoticeChosen: "chosen", NoticeQuarantined: "quarantined", NoticeCleared: "cleared",
 	NoticeRevoked: "revoked", NoticeRevokedUnseen: "revoked_unseen", NoticeUnreachable: "unreachable", NoticeReachable: "reachable",
 	NoticeObserverSuspect: "observer_suspect", NoticeCredited: "credited", NoticeReplayPutOff: "replay_put_off", NoticeDiscarded: "discarded", NoticeDuplicateIdentity: "duplicate_identity",
+	NoticeActed: "acted",
 }
 
 // String returns the stable word of the kind.
@@ -205,4 +213,8 @@ type Notice struct {
 	Count int
 	// Detail is a closure, a common name or a sentence.
 	Detail string
+	// By is the operator whose act it is, and Hash the hash of that act. Seq is then its
+	// place in the chain, and Detail the kind of the entry.
+	By   *wire.Actor
+	Hash wire.Name
 }

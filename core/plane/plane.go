@@ -30,6 +30,8 @@ import (
 //	P12 a rollout that is backed is one of the release that is held
 //	P13 what the gates hold back is what judging them anew gives, and only what is
 //	   Pending and dispatched was offered
+//	P14 the chain of acts has a hash exactly if it has an act, and not more acts than the
+//	   log has entries
 type Plane struct {
 	cfg  Config
 	last wire.Instant
@@ -61,10 +63,12 @@ type Plane struct {
 	opening *opening // a rollout that is opened in slices; nil if there is none
 	hidden  int      // hosts that only it knows of, or one before it that came to nothing
 
-	logged   wire.Seq // number of the last entry
-	readOnly bool     // nothing can be made durable (G9)
-	scarce   bool     // little disk is free (G11)
-	walking  bool     // the input is an entry's, which was taken
+	logged   wire.Seq     // number of the last entry
+	acts     wire.ActHead // the end of the chain of operators' acts
+	by       wire.Actor   // of the input that is being stepped; unset between two steps
+	readOnly bool         // nothing can be made durable (G9)
+	scarce   bool         // little disk is free (G11)
+	walking  bool         // the input is an entry's, which was taken
 	liveness liveness
 	stats    Stats
 	scratch  []byte // of costOf
@@ -161,6 +165,8 @@ func (p *Plane) take(in Input, out *Output) {
 		p.queryRevocations(out)
 	case *Tick:
 		p.tick(in.Impaired, out)
+	case *Requested:
+		p.requested(in, out)
 	case *Storage:
 		p.readOnly, p.scarce = in.Unavailable, in.Scarce
 	default:
@@ -184,14 +190,23 @@ func (p *Plane) Walk(e Entry, out *Output) error {
 	if e.Number != p.logged+1 {
 		return fmt.Errorf("log entry %d follows entry %d; want entry %d", e.Number, p.logged, p.logged+1)
 	}
+	in := e.Input
+	if e.Act != nil {
+		in = &Requested{By: e.Act.By, Input: in}
+	}
 	p.walking = true
-	p.Step(wire.Instant{Mono: p.last.Mono, Wall: e.At}, e.Input, out)
+	p.Step(wire.Instant{Mono: p.last.Mono, Wall: e.At}, in, out)
 	p.walking = false
 	if p.logged != e.Number || len(out.Entries) != 1 {
 		return fmt.Errorf("log entry %d (%v) changes nothing in the state before it", e.Number, e.Input)
 	}
-	if got := out.Entries[0]; got.Outcome != e.Outcome || got.Kind != e.Kind {
+	got := &out.Entries[0]
+	if got.Outcome != e.Outcome || got.Kind != e.Kind {
 		return fmt.Errorf("log entry %d (%v) says %s %s, but gives %s %s", e.Number, e.Input, e.Kind, e.Outcome, got.Kind, got.Outcome)
+	}
+	if e.Act != nil && *got.Act != *e.Act {
+		return fmt.Errorf("log entry %d (%v) is act %d after one of hash %s, but follows act %d of hash %s",
+			e.Number, e.Input, e.Act.Count, wire.OrDash(e.Act.Before), got.Act.Count-1, wire.OrDash(got.Act.Before))
 	}
 	return nil
 }
@@ -225,6 +240,8 @@ type Stats struct {
 	Records [wire.Reverted + 1]int
 	// Logged is the number of the last log entry.
 	Logged wire.Seq
+	// Acts is the head of the chain of operators' acts (T15).
+	Acts wire.ActHead
 	// ReplaysAsked counts answers with Replay-From (H2, E6).
 	ReplaysAsked uint64
 	// ReplaysPutOff counts replays that were not asked for, or snapshots that were
@@ -247,7 +264,7 @@ type Stats struct {
 // Stats returns the plane's counts.
 func (p *Plane) Stats() Stats {
 	s := p.stats
-	s.Logged, s.DuplicateIdentities = p.logged, p.senders.reported
+	s.Logged, s.Acts, s.DuplicateIdentities = p.logged, p.acts, p.senders.reported
 	for _, r := range p.rollouts {
 		if r.held {
 			s.Held++
@@ -295,6 +312,10 @@ func (p *Plane) log(out *Output, e Entry) {
 	p.logged++
 	e.Number = p.logged
 	e.At = p.last.Wall
+	if p.by.IsSet() {
+		p.chain(&e, p.sign(&e, &p.by), out)
+		out.changedActs()
+	}
 	out.Entries = append(out.Entries, e)
 }
 

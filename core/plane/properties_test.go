@@ -23,7 +23,7 @@ func TestEqualInputsGiveEqualOutputsAndStates(t *testing.T) {
 		newFleet(t, watch{
 			begin: func(*fleet) { own.Reset() },
 			after: func(f *fleet, now wire.Instant, in plane.Input, _ *plane.Output) {
-				twin.Step(now, in, &own)
+				twin.Step(now, requested(in), &own)
 			},
 			batch: func(f *fleet, _ []byte, _ []stepped, out *plane.Output) {
 				if got, want := text(&own), text(out); got != want {
@@ -57,7 +57,7 @@ func TestARestoredPlaneGoesOnAsTheOneBefore(t *testing.T) {
 			},
 			after: func(f *fleet, now wire.Instant, in plane.Input, out *plane.Output) {
 				var own plane.Output
-				twin.Step(now, in, &own)
+				twin.Step(now, requested(in), &own)
 				// A reply may need entries of its batch from before.
 				own.Replies, out.Replies = needless(own.Replies), needless(out.Replies)
 				if got, want := text(&own), text(out); got != want {

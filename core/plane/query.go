@@ -170,7 +170,7 @@ func (p *Plane) queryStatus(out *Output) {
 	s := &wire.FleetStatus{
 		Reachable: wire.Count(stats.HostsReachable), Unreachable: wire.Count(stats.HostsUnreachable), NeverSeen: wire.Count(stats.HostsNeverSeen),
 		DuplicateIdentities: wire.Count(stats.DuplicateIdentities), Held: wire.Count(stats.Held), Unbacked: wire.Count(stats.Unbacked),
-		Quarantined: wire.Count(len(p.quarantine)), Revoked: wire.Count(len(p.revocations)), LastEntry: p.logged,
+		Quarantined: wire.Count(len(p.quarantine)), Revoked: wire.Count(len(p.revocations)), LastEntry: p.logged, Acts: p.acts,
 		StoreUnavailable: wire.Flag(p.readOnly), DiskScarce: wire.Flag(p.scarce),
 	}
 	for _, r := range p.rollouts {

@@ -110,6 +110,12 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 			return err
 		}
 		p.enrolments[l.Nonce] = l
+	case "acts":
+		var h wire.ActHead
+		if err := wire.DecodeDocument(&rd.decoder, &wire.ActHeadSchema, doc, &h); err != nil {
+			return err
+		}
+		return p.restoreHead(h)
 	case "clock":
 		var c clockLine
 		if err := wire.DecodeDocument(&rd.decoder, &clockLineSchema, doc, &c); err != nil {
@@ -211,7 +217,7 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 		}
 		p.replays.crowded, p.replays.round, p.replays.putOff = bool(l.Crowded), uint8(l.Round), time.Duration(l.PutOff)
 	default:
-		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, enrolment, clock, host, replay, release, opening, offer, budget, senders, replaying, replayround, retake, given or discards")
+		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, enrolment, acts, clock, host, replay, release, opening, offer, budget, senders, replaying, replayround, retake, given or discards")
 	}
 	return nil
 }

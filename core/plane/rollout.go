@@ -79,7 +79,10 @@ func (r *rolloutState) addRecord(h *wire.ManifestHost) *rollout.Record {
 // Prepare sorts the manifest's hosts, which the step does otherwise. It is for a
 // caller that decodes giant manifests beside the plane. The manifest itself stays as
 // it is.
-func (in *OpenRollout) Prepare() { in.sorted = sortedHosts(&in.Manifest) }
+func (in *OpenRollout) Prepare() {
+	in.sorted = sortedHosts(&in.Manifest)
+	in.hash = hashOf(wire.ManifestSchema.Append(nil, &in.Manifest))
+}
 
 // Prepare is [OpenRollout.Prepare] for each manifest.
 func (in *Release) Prepare() {

@@ -160,6 +160,9 @@ func (p *Plane) AppendDurable(dst []byte) []byte {
 		line := p.enrolments[nonce]
 		dst = wire.AppendLine(dst, "enrolment", &enrolmentLineSchema, &line)
 	}
+	if p.acts.Count > 0 {
+		dst = wire.AppendLine(dst, "acts", &wire.ActHeadSchema, &p.acts)
+	}
 	return dst
 }
 

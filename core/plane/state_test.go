@@ -97,7 +97,7 @@ const (
 func TestABadStateNamesTheLineAtFault(t *testing.T) {
 	replace := strings.NewReplacer
 	for _, c := range []struct{ what, state, want string }{
-		{"an unknown word", "log {\"logged\":0}\nroll {}\n", "state line 2 (roll): unknown word; want log, rollout, record, quarantine, revocation, retired, enrolment, clock, host, replay, release, opening, offer, budget, senders, replaying, replayround, retake, given or discards"},
+		{"an unknown word", "log {\"logged\":0}\nroll {}\n", "state line 2 (roll): unknown word; want log, rollout, record, quarantine, revocation, retired, enrolment, acts, clock, host, replay, release, opening, offer, budget, senders, replaying, replayround, retake, given or discards"},
 		{"an empty line", "log {\"logged\":0}\n\n", "state line 2 (): unknown word"},
 		{"no document", "log\n", "state line 1 (log): not JSON at byte 0"},
 		{"half a document", "log {\"logged\":\n", "state line 1 (log): not JSON"},
@@ -117,6 +117,8 @@ func TestABadStateNamesTheLineAtFault(t *testing.T) {
 		{"a record in no state", goodRollout + "\n" + replace(`Pending`, `Lost`).Replace(goodRecord) + "\n", "state line 2 (record): record.state: want Pending, Activating"},
 		{"a quarantine without a closure", "quarantine {\"channel\":\"stable\"}\n", "state line 1 (quarantine): closure: is missing"},
 		{"a revocation without a name", "revocation {}\n", "state line 1 (revocation): common_name: is missing"},
+		{"a head of no act", "acts {\"count\":0,\"hash\":\"ab\"}\n", "state line 1 (acts): the head of the acts is 0; want a count"},
+		{"a head of more acts than there are entries", "log {\"logged\":1}\nacts {\"count\":2,\"hash\":\"ab\"}\n", "state: P14: "},
 		{"a clock without its time", replace(`"mono":0,`, ``).Replace(goodClock) + "\n", "state line 1 (clock): mono: is missing"},
 		{"a clock with a bad time", replace(`"mono":0`, `"mono":0.5`).Replace(goodClock) + "\n", "state line 1 (clock): mono: want a whole number of nanoseconds"},
 		{"a host without a name", "host {\"heard\":0}\n", "state line 1 (host): hostname: is missing"},

@@ -209,19 +209,25 @@ var documents = map[string]document{
 		schema: &wire.FleetStatusSchema,
 		full: `{"hosts_reachable":1,"hosts_unreachable":2,"hosts_never_seen":3,"duplicate_identities":4,` +
 			`"records":{"pending":1,"activating":2,"deferred":3,"soaking":4,"converged":5,"failed":6,"reverted":7},` +
-			`"rollouts_in_force":5,"rollouts_halted":6,"rollouts_held":7,"rollouts_unbacked":8,"quarantined":9,"revoked":10,"last_entry":11,` +
+			`"rollouts_in_force":5,"rollouts_halted":6,"rollouts_held":7,"rollouts_unbacked":8,"quarantined":9,"revoked":10,"last_entry":11,"acts":` + actHeadExample + `,` +
 			`"store_unavailable":true,"disk_scarce":true}`,
-		optional: []string{"store_unavailable", "disk_scarce"},
+		optional: []string{"acts", "store_unavailable", "disk_scarce"},
 		random:   drawFleetStatus,
+	},
+	"actor": documentOf[wire.Actor]{schema: &wire.ActorSchema, full: actorExample, optional: actorMayMiss, random: drawActor},
+	"act":   documentOf[wire.Act]{schema: &wire.ActSchema, full: actExample, optional: actMayMiss, random: drawAct},
+	"act-head": documentOf[wire.ActHead]{
+		schema: &wire.ActHeadSchema, full: actHeadExample,
+		random: func(t *rapid.T) wire.ActHead { return wire.ActHead{Count: drawSeq(t), Hash: drawName(t)} },
 	},
 	"discarded": documentOf[wire.DiscardStatus]{
 		schema: &wire.DiscardStatusSchema, full: discardExample, optional: discardMayMiss, random: drawDiscardStatus,
 	},
 	"logged-event": documentOf[wire.LoggedEvent]{
 		schema: &wire.LoggedEventSchema,
-		full: `{"number":9007199254740993,"at":"2026-01-31T12:00:00Z","hostname":"web-17.eu","kind":"Converged","outcome":"absorbed",` +
-			`"event":{"kind":"Converged","seq":9,"convergedAt":"2026-01-31T12:00:00Z","currentClosure":"/nix/store/new"},"detail":"why"}`,
-		optional: []string{"hostname", "event", "detail"},
+		full: `{"number":9007199254740993,"at":"2026-01-31T12:00:00Z","hostname":"web-17.eu","rollout_id":"stable@4f1c2a9","kind":"Converged","outcome":"absorbed",` +
+			`"event":{"kind":"Converged","seq":9,"convergedAt":"2026-01-31T12:00:00Z","currentClosure":"/nix/store/new"},"detail":"why","act":` + actExample + `}`,
+		optional: slices.Concat([]string{"hostname", "rollout_id", "event", "detail", "act"}, under("act.", actMayMiss)),
 		random:   drawLoggedEvent,
 	},
 	"problem": documentOf[wire.Problem]{
@@ -232,6 +238,16 @@ var documents = map[string]document{
 		random:   drawProblem,
 	},
 }
+
+const actorExample = `{"name":"alice@example.org","serial":"4f1c2a9","fingerprint":"0a1b","request":"01J"}`
+
+var actorMayMiss = []string{"serial", "fingerprint", "request"}
+
+const actExample = `{"count":7,"before":"0a1b","by":` + actorExample + `}`
+
+var actMayMiss = append([]string{"before"}, under("by.", actorMayMiss)...)
+
+const actHeadExample = `{"count":7,"hash":"0a1b"}`
 
 const gatesExample = `{"budgets":[{"name":"all","hosts":["web-17.eu","db-1"],"max_in_flight":1}],` +
 	`"edges":[{"gates":"web-17.eu","gated":"db-1","reason":"the schema comes first"}],` +

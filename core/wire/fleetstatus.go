@@ -16,6 +16,8 @@ type FleetStatus struct {
 	Quarantined, Revoked Count
 	// LastEntry is the number of the last entry of the plane's log.
 	LastEntry Seq
+	// Acts is the head of the chain of operators' acts (T15).
+	Acts ActHead
 	// StoreUnavailable says that nothing can be made durable (G9), DiskScarce that
 	// events that only observe are refused (G11).
 	StoreUnavailable, DiskScarce Flag
@@ -35,6 +37,7 @@ var FleetStatusSchema = Schema[FleetStatus]{Fields: []Field[FleetStatus]{
 	{"quarantined", Required, func(s *FleetStatus) Value { return &s.Quarantined }},
 	{"revoked", Required, func(s *FleetStatus) Value { return &s.Revoked }},
 	{"last_entry", Required, func(s *FleetStatus) Value { return &s.LastEntry }},
+	{"acts", Optional, func(s *FleetStatus) Value { return &s.Acts }},
 	{"store_unavailable", Optional, func(s *FleetStatus) Value { return &s.StoreUnavailable }},
 	{"disk_scarce", Optional, func(s *FleetStatus) Value { return &s.DiskScarce }},
 }}

@@ -289,8 +289,18 @@ func drawLoggedEvent(t *rapid.T) wire.LoggedEvent {
 		Event: drawOptional(t, func(t *rapid.T) wire.Event {
 			return drawEvent(t, rapid.SampledFrom(wire.EventKinds[:]).Draw(t, "kind"))
 		}),
-		Detail: drawOptional(t, drawText),
+		Detail: drawOptional(t, drawText), RolloutID: drawOptional(t, drawRolloutID), Act: drawOptional(t, drawAct),
 	}
+}
+
+func drawActor(t *rapid.T) wire.Actor {
+	return wire.Actor{
+		Name: wire.CommonName(drawName(t)), Serial: drawOptional(t, drawName), Fingerprint: drawOptional(t, drawName), Request: drawOptional(t, drawName),
+	}
+}
+
+func drawAct(t *rapid.T) wire.Act {
+	return wire.Act{Count: drawSeq(t) | 1, Before: drawOptional(t, drawName), By: drawActor(t)}
 }
 
 func drawProblem(t *rapid.T) wire.Problem {

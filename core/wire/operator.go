@@ -261,6 +261,8 @@ type LoggedEvent struct {
 	// At is when the plane took it, by its clock.
 	At       Time
 	Hostname Hostname
+	// RolloutID is what it is about, in a list that is not of one rollout.
+	RolloutID RolloutID
 	// Kind is an event's kind, or the plane's word for what else changed the
 	// rollout: opened, confirmed, resumed, superseded.
 	Kind Name
@@ -270,6 +272,8 @@ type LoggedEvent struct {
 	Event Event
 	// Detail says why an event was discarded (E12).
 	Detail Text
+	// Act is set if an operator requested it (T15).
+	Act Act
 }
 
 // LoggedEventSchema describes [LoggedEvent].
@@ -277,10 +281,12 @@ var LoggedEventSchema = Schema[LoggedEvent]{Fields: []Field[LoggedEvent]{
 	{"number", Required, func(e *LoggedEvent) Value { return &e.Number }},
 	{"at", Required, func(e *LoggedEvent) Value { return &e.At }},
 	{"hostname", Optional, func(e *LoggedEvent) Value { return &e.Hostname }},
+	{"rollout_id", Optional, func(e *LoggedEvent) Value { return &e.RolloutID }},
 	{"kind", Required, func(e *LoggedEvent) Value { return &e.Kind }},
 	{"outcome", Required, func(e *LoggedEvent) Value { return &e.Outcome }},
 	{"event", Optional, func(e *LoggedEvent) Value { return &e.Event }},
 	{"detail", Optional, func(e *LoggedEvent) Value { return &e.Detail }},
+	{"act", Optional, func(e *LoggedEvent) Value { return &e.Act }},
 }}
 
 // Page is one page of a list (PROTOCOL R5): {"<name>": […], "next": "…"}.

@@ -49,7 +49,7 @@ func (d *Difference) String() string {
 		}
 	}
 	s := fmt.Sprintf("%s: has %s, the log gives %s", place, clip(d.Has), clip(d.Want))
-	if d.Table != tableLog && d.Table != tablePages {
+	if d.Table != tableLog && d.Table != tablePages && d.Table != tableActs {
 		if d.Entry == 0 {
 			return s + " (since the checkpoint)"
 		}
@@ -71,6 +71,7 @@ func clip(s string) string {
 
 const (
 	tableLog   = "event_log"
+	tableActs  = "operators' acts"
 	tablePages = "the file's pages"
 	nothing    = "nothing"
 )
@@ -102,6 +103,9 @@ func audit(ctx context.Context, q querier, r *Report, progress Progress) error {
 
 func auditAll(ctx context.Context, q querier, r *Report, progress Progress) error {
 	if err := checkPages(ctx, q); err != nil {
+		return err
+	}
+	if err := checkActs(ctx, q); err != nil {
 		return err
 	}
 	p, err := walk(ctx, q, r, progress, nil)
@@ -202,12 +206,20 @@ func differsEntry(has, want *plane.Entry) *Difference {
 		{"hostname", string(has.Hostname), string(want.Hostname)},
 		{"rollout_id", string(has.RolloutID), string(want.RolloutID)},
 		{"outcome", string(has.Outcome), string(want.Outcome)},
+		{"act", actText(has), actText(want)},
 	} {
 		if c.has != c.want {
 			return entryDifference(has, c.column, c.has, c.want)
 		}
 	}
 	return nil
+}
+
+func actText(e *plane.Entry) string {
+	if e.Act == nil {
+		return nothing
+	}
+	return string(e.AppendAct(nil))
 }
 
 // compare compares the tables with the plane's rows and returns the first

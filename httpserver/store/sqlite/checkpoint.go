@@ -172,6 +172,9 @@ func deleteEntries(ctx context.Context, tx *sql.Tx, retired []wire.RolloutID, be
 		return err
 	}
 	for _, id := range retired {
+		if err := keepActs(ctx, tx, "rollout_id = ?", string(id)); err != nil {
+			return entries, err
+		}
 		if err := count("DELETE FROM event_log WHERE rollout_id = ?", string(id)); err != nil {
 			return entries, err
 		}
@@ -189,11 +192,14 @@ func deleteEntries(ctx context.Context, tx *sql.Tx, retired []wire.RolloutID, be
 		return entries, err
 	}
 	for _, number := range old {
+		if err := keepActs(ctx, tx, "number = ?", number); err != nil {
+			return entries, err
+		}
 		if err := count("DELETE FROM event_log WHERE number = ?", number); err != nil {
 			return entries, err
 		}
 	}
-	return entries, nil
+	return entries, foldActs(ctx, tx)
 }
 
 // writeCheckpoint replaces the checkpoint with a state.
@@ -218,8 +224,8 @@ func writeCheckpoint(ctx context.Context, tx *sql.Tx, state []byte, number wire.
 
 // writeTables replaces the tables with the plane's rows, and counts them.
 func writeTables(ctx context.Context, tx *sql.Tx, p *plane.Plane, rows *int) error {
-	var put [plane.TableEnrolments + 1]*sql.Stmt
-	for table := plane.TableRollouts; table <= plane.TableEnrolments; table++ {
+	var put [plane.LastTable + 1]*sql.Stmt
+	for table := plane.TableRollouts; table <= plane.LastTable; table++ {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM "+tableSQL[table].name); err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ import (
 // statements are prepared once, on the writer's connection.
 type statements struct {
 	begin, commit, rollback, entry, setting *sql.Stmt
-	put, remove                             [plane.TableEnrolments + 1]*sql.Stmt
+	put, remove                             [plane.LastTable + 1]*sql.Stmt
 	putRecords                              *sql.Stmt // recordsAtOnce of them
 }
 
@@ -26,7 +26,7 @@ type statements struct {
 const recordsAtOnce = 64
 
 const (
-	putEntry = `INSERT INTO event_log (number, at, kind, hostname, rollout_id, outcome, input, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	putEntry = `INSERT INTO event_log (number, at, kind, hostname, rollout_id, outcome, input, act, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	// putSetting writes a row of plane_settings.
 	putSetting = `INSERT INTO plane_settings (name, document) VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document`
 )
@@ -68,6 +68,11 @@ var tableSQL = [...]struct {
 		put:    `INSERT INTO enrolments (nonce, document) VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document`,
 		remove: `DELETE FROM enrolments WHERE nonce = ?`,
 	},
+	plane.TableActs: {
+		name: "act_chain", keys: []string{"name"},
+		put:    `INSERT INTO act_chain (name, document) VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document`,
+		remove: `DELETE FROM act_chain WHERE name = ?`,
+	},
 }
 
 // putRecord is the statement that writes n records.
@@ -82,7 +87,7 @@ func prepareStatements(ctx context.Context, conn *sql.Conn) (*statements, error)
 		&s.begin: "BEGIN IMMEDIATE", &s.commit: "COMMIT", &s.rollback: "ROLLBACK", &s.entry: putEntry, &s.setting: putSetting,
 		&s.putRecords: putRecord(recordsAtOnce),
 	}
-	for table := plane.TableRollouts; table <= plane.TableEnrolments; table++ {
+	for table := plane.TableRollouts; table <= plane.LastTable; table++ {
 		texts[&s.put[table]], texts[&s.remove[table]] = tableSQL[table].put, tableSQL[table].remove
 	}
 	for into, text := range texts {
@@ -154,12 +159,15 @@ func (db *DB) write(entries []plane.Entry, rows iter.Seq[plane.Row]) error {
 }
 
 func (p *statements) writeAll(entries []plane.Entry, rows iter.Seq[plane.Row]) error {
-	var input []byte
+	var input, act []byte
 	for i := range entries {
 		e := &entries[i]
-		input = e.AppendInput(input[:0])
+		input, act = e.AppendInput(input[:0]), act[:0]
+		if e.Act != nil {
+			act = e.AppendAct(act)
+		}
 		if _, err := p.entry.Exec(int64(e.Number), e.At.String(), string(e.Kind), string(e.Hostname), string(e.RolloutID),
-			string(e.Outcome), string(input), int64(checksum(e, input))); err != nil {
+			string(e.Outcome), string(input), string(act), int64(checksum(e, input, act))); err != nil {
 			return err
 		}
 	}
@@ -231,11 +239,15 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // checksum returns the CRC-32C of an entry's row, with a zero byte after each
 // column. A row that was damaged on the disk no longer matches it.
-func checksum(e *plane.Entry, input []byte) uint32 {
+func checksum(e *plane.Entry, input, act []byte) uint32 {
 	sum := uint32(0)
 	for _, column := range [...]string{fmt.Sprint(uint64(e.Number)), e.At.String(), string(e.Kind), string(e.Hostname), string(e.RolloutID), string(e.Outcome)} {
 		sum = crc32.Update(sum, castagnoli, []byte(column))
 		sum = crc32.Update(sum, castagnoli, []byte{0})
 	}
-	return crc32.Update(sum, castagnoli, input)
+	sum = crc32.Update(sum, castagnoli, input)
+	if len(act) == 0 { // of an entry that is no act, as older builds wrote all
+		return sum
+	}
+	return crc32.Update(crc32.Update(sum, castagnoli, []byte{0}), castagnoli, act)
 }

@@ -51,7 +51,7 @@ func eachEntry(ctx context.Context, q querier, rest string, args []any, f func(e
 type entryReader struct{ mayDecode func(*plane.Entry) bool }
 
 func (r entryReader) each(ctx context.Context, q querier, rest string, args []any, f func(e *plane.Entry, input []byte) error) error {
-	rows, err := q.QueryContext(ctx, "SELECT number, at, kind, hostname, rollout_id, outcome, input, checksum FROM event_log "+rest, args...)
+	rows, err := q.QueryContext(ctx, "SELECT number, at, kind, hostname, rollout_id, outcome, input, act, checksum FROM event_log "+rest, args...)
 	if err != nil {
 		return err
 	}
@@ -60,8 +60,8 @@ func (r entryReader) each(ctx context.Context, q querier, rest string, args []an
 	for rows.Next() {
 		var number, sum int64
 		var at, kind, hostname, rollout, outcome string
-		var input []byte
-		if err := rows.Scan(&number, &at, &kind, &hostname, &rollout, &outcome, &input, &sum); err != nil {
+		var input, act []byte
+		if err := rows.Scan(&number, &at, &kind, &hostname, &rollout, &outcome, &input, &act, &sum); err != nil {
 			return err
 		}
 		e := plane.Entry{
@@ -71,8 +71,16 @@ func (r entryReader) each(ctx context.Context, q querier, rest string, args []an
 		if e.At, err = wire.ParseTime(at); err != nil {
 			return entryDifference(&e, "at", at, err.Error())
 		}
-		if want := checksum(&e, input); int64(want) != sum {
+		if want := checksum(&e, input, act); int64(want) != sum {
 			return entryDifference(&e, "checksum", fmt.Sprint(sum), fmt.Sprintf("%d, computed from its other columns: the row is damaged", want))
+		}
+		if len(act) > 0 {
+			if err := e.DecodeAct(&decoder, act); err != nil {
+				return entryDifference(&e, "act", string(act), err.Error())
+			}
+			if canonical := e.AppendAct(nil); string(canonical) != string(act) {
+				return entryDifference(&e, "act", string(act), string(canonical))
+			}
 		}
 		if r.mayDecode != nil && !r.mayDecode(&e) {
 			// It is not needed.

@@ -90,7 +90,7 @@ func (r *Reader) stats(ctx context.Context, s *Stats) (err error) {
 	if s.States, err = r.counts(ctx, "SELECT state, count(*) FROM host_rollout_records GROUP BY state ORDER BY state"); err != nil {
 		return err
 	}
-	for table := plane.TableRollouts; table <= plane.TableEnrolments; table++ {
+	for table := plane.TableRollouts; table <= plane.LastTable; table++ {
 		name := tableSQL[table].name
 		c, err := r.counts(ctx, fmt.Sprintf("SELECT '%s', count(*) FROM %s", name, name))
 		if err != nil {
@@ -127,15 +127,18 @@ var exportedSchema = wire.Schema[plane.Entry]{Fields: []wire.Field[plane.Entry]{
 	{Name: "outcome", Presence: wire.Required, Of: func(e *plane.Entry) wire.Value { return &e.Outcome }},
 }}
 
-// Export writes the log as JSON, one line per entry: the columns, and the input
-// as a document.
+// Export writes the log as JSON, one line per entry: the columns, the input
+// as a document, and the act of an operator.
 func (r *Reader) Export(ctx context.Context, w io.Writer) error {
 	buffered := bufio.NewWriter(w)
 	var line []byte
 	err := eachEntry(ctx, r.tx, "ORDER BY number", nil, func(e *plane.Entry, input []byte) error {
 		line = exportedSchema.Append(line[:0], e)
 		line = append(line[:len(line)-1], `,"input":`...)
-		line = append(append(line, input...), "}\n"...)
+		if line = append(line, input...); e.Act != nil {
+			line = e.AppendAct(append(line, `,"act":`...))
+		}
+		line = append(line, "}\n"...)
 		_, err := buffered.Write(line)
 		return err
 	})

@@ -49,6 +49,9 @@ func Restore(ctx context.Context, backup, path string, progress Progress) (r Res
 		return r, fmt.Errorf("sqlite: %s: %w", path, err)
 	}
 	s := swap{path: real, part: real + ".restoring", existed: statErr == nil}
+	if s.existed {
+		s.replaced = headOfFile(ctx, real)
+	}
 	defer func() {
 		if err != nil {
 			_ = s.removePart()
@@ -98,6 +101,7 @@ type swap struct {
 	last       wire.Seq
 	acked      wire.Seq // of the old database
 	kept       string
+	replaced   *wire.ActHead // the head of the old database's chain of acts; nil if it is not known
 }
 
 // prepare makes the file that is to take the place of the database: a copy of the
@@ -115,7 +119,7 @@ func (s *swap) prepare(ctx context.Context, backup string, progress Progress) (r
 	if err := from.Backup(ctx, s.part); err != nil {
 		return r, err
 	}
-	if err := bringUpToDate(ctx, s.part); err != nil {
+	if err := bringUpToDate(ctx, s.part, s.replaced); err != nil {
 		return r, err
 	}
 	copied, err := OpenReader(ctx, s.part)
@@ -135,9 +139,9 @@ func (s *swap) prepare(ctx context.Context, backup string, progress Progress) (r
 	return r, err
 }
 
-// bringUpToDate migrates a copy to the schema of this build, and notes that it is
-// older than what was acknowledged.
-func bringUpToDate(ctx context.Context, path string) error {
+// bringUpToDate migrates a copy to the schema of this build, and notes that it was
+// restored and is older than what was acknowledged.
+func bringUpToDate(ctx context.Context, path string, replaced *wire.ActHead) error {
 	pool, err := sql.Open("sqlite", dsn(path, "rw", false))
 	if err != nil {
 		return err
@@ -153,6 +157,9 @@ func bringUpToDate(ctx context.Context, path string) error {
 		return err
 	}
 	if err := migrate(ctx, conn, version, migrations); err != nil {
+		return err
+	}
+	if err := noteRestoration(ctx, conn, time.Now(), replaced); err != nil {
 		return err
 	}
 	return requestReplays(ctx, conn, time.Now())

@@ -12,7 +12,7 @@ const applicationID = 0x5266726e
 
 // migrations bring a file from one schema version to the next: the first one
 // brings an empty file to version 1. A migration that was released never changes.
-var migrations = []string{schemaV1, schemaV2}
+var migrations = []string{schemaV1, schemaV2, schemaV3}
 
 const schemaV1 = `
 CREATE TABLE event_log (
@@ -94,6 +94,28 @@ CREATE VIEW dispatches AS
 const schemaV2 = `
 CREATE TABLE enrolments (
 	nonce    TEXT PRIMARY KEY,
+	document TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+`
+
+// schemaV3 adds the chain of operators' acts: the act of an entry, the head of the chain,
+// what is left of acts that were removed, and the restores.
+const schemaV3 = `
+ALTER TABLE event_log ADD COLUMN act TEXT NOT NULL DEFAULT '';
+CREATE INDEX event_log_by_act ON event_log (number) WHERE act <> '';
+
+CREATE TABLE act_chain (
+	name     TEXT PRIMARY KEY,
+	document TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE removed_acts (
+	number   INTEGER PRIMARY KEY,
+	document TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE restorations (
+	at       TEXT PRIMARY KEY,
 	document TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 `
