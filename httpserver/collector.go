@@ -1,6 +1,8 @@
 package httpserver
 
 import (
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -44,13 +46,14 @@ var (
 	descLinesDropped  = describe("refrain_log_lines_dropped_total", "Log lines lost: the log was not read, could not be written, or was too slow.")
 	descLinesLeftOut  = describe("refrain_log_lines_suppressed_total", "Log lines left out of a flood of one kind.")
 	descLogNumber     = describe("refrain_log_number", "Number of the last entry of the log.")
+	descActs          = describe("refrain_operator_acts_info", "Always 1; the labels are the head of the chain of operators' acts: how many there are, and the hash of the last. Absent while there is none.", "count", "hash")
 )
 
 // Describe implements [prometheus.Collector].
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descUnavailable, descInboxDepth, descInboxCapacity, descInboxOldest, descWedged, descPollsWaiting, descPollsPaced, descLateReplies, descSkipped, descReplaysAsked,
-		descReplaysPutOff, descReplays, descConfirmed, descEvents, descHosts, descDuplicates, descRecords, descHeld, descBlocked, descUnbacked, descSuspicions, descLogNumber,
+		descReplaysPutOff, descReplays, descConfirmed, descEvents, descHosts, descDuplicates, descRecords, descHeld, descBlocked, descUnbacked, descSuspicions, descLogNumber, descActs,
 		descLinesDropped, descLinesLeftOut,
 	} {
 		ch <- d
@@ -106,6 +109,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(descUnbacked, float64(s.Unbacked))
 	counter(descSuspicions, s.Suspicions)
 	gauge(descLogNumber, float64(s.Logged))
+	if s.Acts.Count > 0 {
+		gauge(descActs, 1, strconv.FormatUint(uint64(s.Acts.Count), 10), string(s.Acts.Hash))
+	}
 	c.store.collect(gauge)
 
 	dropped, suppressed := c.notices.dropped.Load(), uint64(0)

@@ -88,7 +88,7 @@ func (e *exchange) keep() {
 	e.outcome = wire.Outcome{}
 	e.gone, e.answered = false, false
 	p := e.pending
-	p.Input, p.Outcome = nil, wire.Outcome{}
+	p.Input, p.By, p.Outcome = nil, wire.Actor{}, wire.Outcome{}
 	p.event = plane.Event{} // an event may be large; a heartbeat is overwritten
 	exchanges.Put(e)
 }
@@ -103,6 +103,7 @@ func (e *exchange) refuse(code wire.Code, field, detail string) bool {
 // ask puts an input through the gate and takes over its outcome.
 func (e *exchange) ask(in plane.Input, class gate.Class) {
 	p := e.pending
+	p.By = e.actor()
 	reusable := e.server.admission.ask(p, in, e.caller(), class)
 	e.takeOver(reusable)
 }

@@ -152,7 +152,7 @@ func noticeLevel(n *plane.Notice) slog.Level {
 }
 
 func (n *noticeLog) write(notice *plane.Notice) {
-	attrs := make([]slog.Attr, 0, 8)
+	attrs := make([]slog.Attr, 0, 10)
 	text := func(key, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(key, value))
@@ -180,6 +180,12 @@ func (n *noticeLog) write(notice *plane.Notice) {
 		if notice.Count > 0 {
 			attrs = append(attrs, slog.Int("suppressed", notice.Count))
 		}
+	}
+	if by := notice.By; by != nil {
+		text("operator", string(by.Name))
+		text("fingerprint", string(by.Fingerprint))
+		text("request_id", string(by.Request))
+		text("hash", string(notice.Hash))
 	}
 	text("detail", notice.Detail)
 	n.log.LogAttrs(context.Background(), noticeLevel(notice), noticeLines[notice.Kind], attrs...)
@@ -210,6 +216,8 @@ var noticeLines = [plane.NoticeKindCount]string{
 	plane.NoticeReplayPutOff:    "replay put off: as many as may be are under way",
 
 	plane.NoticeDiscarded: "event of a field agent discarded: it can never be applied",
+
+	plane.NoticeActed: "act of an operator",
 
 	plane.NoticeDuplicateIdentity: "two machines send heartbeats in one host's name; revoke the name and issue it again to the right one",
 }

@@ -268,7 +268,7 @@ func (m *metrics) counts() plane.Stats {
 	total.Records, total.Logged, total.Held = m.stats.Records, m.stats.Logged, m.stats.Held
 	total.Unbacked, total.Blocked = m.stats.Unbacked, m.stats.Blocked
 	total.DuplicateIdentities = m.stats.DuplicateIdentities
-	total.ReplaysUnderWay = m.stats.ReplaysUnderWay
+	total.ReplaysUnderWay, total.Acts = m.stats.ReplaysUnderWay, m.stats.Acts
 	return total
 }
 

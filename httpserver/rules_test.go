@@ -64,6 +64,7 @@ var goodRequests = []goodRequest{
 	{"clear_quarantine", "POST", clearPath, operators, `{"channel":"stable","closure":"bad","since":"` + noon + `","by":"stable@r0","hostname":"h0"}`},
 	{"revocations", "GET", revocationsPath, operators, ""},
 	{"revoke", "POST", revocationsPath, operators, `{"common_name":"agent-h9.fleet.test","revoked_before":"2025-12-31T00:00:00Z","force":true}`},
+	{"acts", "GET", "/v1/operator/acts", operators, ""},
 	{"field_hosts", "GET", "/v1/hosts", operators, ""},
 	{"field_channel", "GET", "/v1/channels/stable", operators, ""},
 	{"field_rollouts", "GET", "/v1/rollouts", operators, ""},

@@ -25,6 +25,18 @@ func History(entries []Entry, id wire.RolloutID, after wire.Seq, yield func(*wir
 	}
 }
 
+// ActHistory is [History] of the operators' acts, whatever rollout they are about
+// (PROTOCOL T15).
+func ActHistory(entries []Entry, after wire.Seq, yield func(*wire.LoggedEvent) bool) {
+	for i := range entries {
+		if e := &entries[i]; e.Number > after && e.Act != nil {
+			if logged := e.LoggedAct(); !yield(&logged) {
+				return
+			}
+		}
+	}
+}
+
 // MaxHistoryPage bounds a page of a history in bytes (PROTOCOL R5). An event may
 // have as many bytes as a body, and a page a thousand events.
 const MaxHistoryPage = 1 << 20

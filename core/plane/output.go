@@ -105,6 +105,17 @@ func (e *Entry) Logged() wire.LoggedEvent {
 	return logged
 }
 
+// LoggedAct is how the entry looks in the list of the operators' acts: as in a history, with
+// its rollout and a description of the input, unless that is a manifest.
+func (e *Entry) LoggedAct() wire.LoggedEvent {
+	logged := e.Logged()
+	logged.RolloutID = e.RolloutID
+	if _, opens := e.Input.(*OpenRollout); e.Input != nil && !opens {
+		logged.Detail = wire.Text(e.Input.String()).Kept()
+	}
+	return logged
+}
+
 // Reply is the answer to one input.
 type Reply struct {
 	Outcome wire.Outcome

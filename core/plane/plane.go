@@ -30,8 +30,8 @@ import (
 //	P12 a rollout that is backed is one of the release that is held
 //	P13 what the gates hold back is what judging them anew gives, and only what is
 //	   Pending and dispatched was offered
-//	P14 the chain of acts has a hash exactly if it has an act, and not more acts than the
-//	   log has entries
+//	P14 the chain of acts has a hash exactly if it has an act, and no input is an
+//	   operator's between two steps
 type Plane struct {
 	cfg  Config
 	last wire.Instant

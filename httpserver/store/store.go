@@ -36,6 +36,11 @@ type Store interface {
 	// history.
 	Events(id wire.RolloutID, after wire.Seq, yield func(*wire.LoggedEvent) bool) error
 
+	// Acts is Events of the operators' acts, whatever rollout they are about (PROTOCOL
+	// T15): the entries that have one, each with its rollout and a description of what
+	// was requested, where it is short.
+	Acts(after wire.Seq, yield func(*wire.LoggedEvent) bool) error
+
 	// Close releases what the store holds. Closing it again does nothing.
 	Close() error
 }

@@ -74,5 +74,10 @@ func (s *heldStore) Events(id wire.RolloutID, after wire.Seq, yield func(*wire.L
 	return s.inner.Events(id, after, yield)
 }
 
+// Acts implements [store.Store].
+func (s *heldStore) Acts(after wire.Seq, yield func(*wire.LoggedEvent) bool) error {
+	return s.inner.Acts(after, yield)
+}
+
 // Close implements [store.Store].
 func (s *heldStore) Close() error { return s.inner.Close() }

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/agent"
@@ -174,6 +175,19 @@ func (w *World) OperatorNumber(m *Message) int {
 		}
 	}
 	return 0
+}
+
+// ActorOf is the operator whose act a request becomes (PROTOCOL T15): unset if no operator
+// sent it.
+func (w *World) ActorOf(m *Message) wire.Actor {
+	number := w.OperatorNumber(m)
+	if number == 0 {
+		return wire.Actor{}
+	}
+	text := wire.Name(strconv.Itoa(number)) // there are no certificates
+	return wire.Actor{
+		Name: wire.CommonName(m.identity.CommonName), Serial: text, Fingerprint: text, Request: wire.Name(strconv.FormatUint(m.id, 10)),
+	}
 }
 
 // Opened are the rollouts that the operator knows to be open, by their index in

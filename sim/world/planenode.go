@@ -241,6 +241,7 @@ func (p *planeNode) offer(w *World, m *Message) {
 		m.heartbeat.From = w.hosts[m.node].address
 	}
 	r.For, r.Input, r.Caller, r.Class, r.Certificate = m, m.input(), m.caller(), m.class(), m.certificate()
+	r.By = w.ActorOf(m)
 	if m.kind == scenario.RoutePoll {
 		r.Wait = m.wait
 		m.pollUntil = w.now + m.wait

@@ -132,5 +132,14 @@ func (l *Log) Events(id wire.RolloutID, after wire.Seq, yield func(*wire.LoggedE
 	return nil
 }
 
+// Acts implements [store.Store].
+func (l *Log) Acts(after wire.Seq, yield func(*wire.LoggedEvent) bool) error {
+	l.mu.Lock()
+	entries := l.entries // what is in it does not change
+	l.mu.Unlock()
+	plane.ActHistory(entries, after, yield)
+	return nil
+}
+
 // Close implements [store.Store]. It does nothing: the log stays usable.
 func (l *Log) Close() error { return nil }

@@ -105,11 +105,11 @@ func auditAll(ctx context.Context, q querier, r *Report, progress Progress) erro
 	if err := checkPages(ctx, q); err != nil {
 		return err
 	}
-	if err := checkActs(ctx, q); err != nil {
-		return err
-	}
 	p, err := walk(ctx, q, r, progress, nil)
 	if err != nil {
+		return err
+	}
+	if err := checkActs(ctx, q); err != nil {
 		return err
 	}
 	r.Last = p.Stats().Logged

@@ -80,7 +80,7 @@ func TestOpen_RefusesForeignFileAndLeavesItUnchanged(t *testing.T) {
 		{"another program's database", sqliteFile("CREATE TABLE songs (id INTEGER)"), ErrForeign, "application_id is 0x0"},
 		{"another program's mark", sqliteFile("PRAGMA application_id = 7; CREATE TABLE songs (id INTEGER)"), ErrForeign, "application_id is 0x7"},
 		{"our mark without a version", sqliteFile("PRAGMA application_id = 0x5266726e; CREATE TABLE songs (id INTEGER)"), ErrForeign, "schema version is 0"},
-		{"a newer schema", sqliteFile("PRAGMA application_id = 0x5266726e; PRAGMA user_version = 99; CREATE TABLE songs (id INTEGER)"), ErrNewer, "version is 99, this build supports up to 2"},
+		{"a newer schema", sqliteFile("PRAGMA application_id = 0x5266726e; PRAGMA user_version = 99; CREATE TABLE songs (id INTEGER)"), ErrNewer, "version is 99, this build supports up to 3"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "plane.db")
@@ -147,7 +147,7 @@ func TestMigrate_FirstSchema(t *testing.T) {
 	r.Step(&plane.Revoke{CommonName: "agent-h1.fleet.test"})
 	r.Commit(s)
 	before := r.State()
-	tamper(t, s, "DROP TABLE enrolments; PRAGMA user_version = 1;")
+	tamper(t, s, "DROP TABLE enrolments; DROP TABLE act_chain; DROP TABLE removed_acts; DROP TABLE restorations; DROP INDEX event_log_by_act; ALTER TABLE event_log DROP COLUMN act; PRAGMA user_version = 1;")
 	path := s.Path()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -155,6 +155,8 @@ func TestMigrate_FirstSchema(t *testing.T) {
 	s = open(t, path)
 	storetest.Same(t, "the state", storetest.Loaded(t, s), before)
 	r.Step(&plane.Certify{Hostname: "h2", CommonName: "agent-h2.fleet.test", Since: r.Wall(), Nonce: "n", Key: "k", ExpiresAt: r.Wall()})
+	r.Commit(s)
+	r.Act(&plane.Revoke{CommonName: "agent-h3.fleet.test"}) // the first of the chain
 	r.Commit(s)
 	if d := audited(t, path).Difference; d != nil {
 		t.Error(d)
@@ -165,7 +167,7 @@ func TestMigrate_FirstSchema(t *testing.T) {
 func TestMigrate_FailureChangesNothing(t *testing.T) {
 	s := fresh(t)
 	steps := append(append([]string(nil), migrations...), "DROP TABLE event_log; SELECT * FROM nowhere;")
-	if err := migrate(t.Context(), s.writer, len(migrations), steps); err == nil || !strings.Contains(err.Error(), "from version 2 to 3") {
+	if err := migrate(t.Context(), s.writer, len(migrations), steps); err == nil || !strings.Contains(err.Error(), "from version 3 to 4") {
 		t.Fatalf("got %v", err)
 	}
 	if version, err := identify(t.Context(), s.writer); err != nil || version != len(migrations) {

@@ -12,6 +12,15 @@ import (
 // Events implements [store.Store] (PROTOCOL R5). What [DB.Compact] removed is not
 // in the history.
 func (db *DB) Events(id wire.RolloutID, after wire.Seq, yield func(*wire.LoggedEvent) bool) error {
+	return db.history("WHERE rollout_id = ? AND number > ? ORDER BY number", []any{string(id), int64(after)}, (*plane.Entry).Logged, yield)
+}
+
+// Acts implements [store.Store] (PROTOCOL T15). What [DB.Compact] removed is not in it.
+func (db *DB) Acts(after wire.Seq, yield func(*wire.LoggedEvent) bool) error {
+	return db.history("WHERE act <> '' AND number > ? ORDER BY number", []any{int64(after)}, (*plane.Entry).LoggedAct, yield)
+}
+
+func (db *DB) history(rest string, args []any, shown func(*plane.Entry) wire.LoggedEvent, yield func(*wire.LoggedEvent) bool) error {
 	db.reading.RLock()
 	defer db.reading.RUnlock()
 	if db.pool == nil {
@@ -24,8 +33,8 @@ func (db *DB) Events(id wire.RolloutID, after wire.Seq, yield func(*wire.LoggedE
 	}
 	defer conn.Close()
 	entries := entryReader{mayDecode: func(e *plane.Entry) bool { return e.Kind != "opened" }} // a history shows no manifest
-	err = entries.each(ctx, conn, "WHERE rollout_id = ? AND number > ? ORDER BY number", []any{string(id), int64(after)}, func(e *plane.Entry, _ []byte) error {
-		if logged := e.Logged(); !yield(&logged) {
+	err = entries.each(ctx, conn, rest, args, func(e *plane.Entry, _ []byte) error {
+		if logged := shown(e); !yield(&logged) {
 			return errEnough
 		}
 		return nil

@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t testing.TB) store.Store) {
 		{"Events_Pages", eventsPages},
 		{"Events_UnknownRollout", eventsUnknown},
 		{"Events_BesideCommits", eventsConcurrent},
+		{"Acts_InOrder", actsInOrder},
 		{"Close_Twice", closeTwice},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
@@ -203,6 +204,43 @@ func wantHistory(t *testing.T, s store.Store, r *Rig, id wire.RolloutID) {
 	for i := range got {
 		if got[i].Number != want[i].Number || got[i].At != want[i].At || got[i].Kind != want[i].Kind || got[i].Event.String() != want[i].Event.String() {
 			t.Errorf("%s: event %d is %v, want %v", id, i, got[i], want[i])
+		}
+	}
+}
+
+// actsInOrder reads the operators' acts from an entry on, until it has two.
+func actsInOrder(t *testing.T, s store.Store) { // PROTOCOL T15
+	r := NewRig(t, 7)
+	for range 300 {
+		r.Random()
+	}
+	r.Commit(s)
+	var want []wire.LoggedEvent
+	for i := range r.Entries {
+		if r.Entries[i].Act != nil {
+			want = append(want, r.Entries[i].LoggedAct())
+		}
+	}
+	if len(want) < 4 || want[0].RolloutID == "" {
+		t.Fatalf("%d acts are too few to read, the first of %q; want some, and the first of a rollout", len(want), want[0].RolloutID)
+	}
+	for from := range want {
+		after, page := wire.Seq(0), want[from:min(from+2, len(want))]
+		if from > 0 {
+			after = want[from-1].Number
+		}
+		var got []wire.LoggedEvent
+		err := s.Acts(after, func(e *wire.LoggedEvent) bool {
+			got = append(got, *e)
+			return len(got) < 2
+		})
+		if err != nil || len(got) != len(page) {
+			t.Fatalf("after entry %d there are %d acts, error %v; want %d", after, len(got), err, len(page))
+		}
+		for i := range got {
+			if got[i].Number != page[i].Number || got[i].RolloutID != page[i].RolloutID || got[i].Act != page[i].Act || got[i].Detail != page[i].Detail {
+				t.Errorf("after entry %d: got %+v; want %+v", after, got[i], page[i])
+			}
 		}
 	}
 }

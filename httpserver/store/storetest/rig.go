@@ -63,6 +63,15 @@ func (r *Rig) Step(in plane.Input) {
 	r.Entries = append(r.Entries, r.Out.Entries[before:]...)
 }
 
+// Operator is who requests what a rig draws of operators' inputs.
+var Operator = wire.Actor{Name: "operator-alice.fleet.test", Serial: "4f1c", Fingerprint: "0a1b", Request: "01J"}
+
+// Act steps an input that [Operator] requested.
+func (r *Rig) Act(in plane.Input) {
+	r.t.Helper()
+	r.Step(&plane.Requested{By: Operator, Input: in})
+}
+
 // Wall is the plane's wall clock.
 func (r *Rig) Wall() wire.Time { return wire.TimeOf(Epoch.Add(r.Now)) }
 
@@ -118,17 +127,21 @@ func Hostname(i int) wire.Hostname { return wire.Hostname(fmt.Sprintf("host-%03d
 func (r *Rig) Random() {
 	r.t.Helper()
 	if len(r.Opened) == 0 || r.Rand.IntN(40) == 0 {
-		r.Step(r.openRollout())
+		if open := r.openRollout(); len(r.Opened)%2 == 0 {
+			r.Step(open) // nobody's, as those of a directory are
+		} else {
+			r.Act(open)
+		}
 		return
 	}
 	host := Hostname(r.Rand.IntN(r.Hosts))
 	switch r.Rand.IntN(30) {
 	case 0:
-		r.Step(&plane.Revoke{CommonName: wire.CommonName("agent-" + host + ".fleet.test")})
+		r.Act(&plane.Revoke{CommonName: wire.CommonName("agent-" + host + ".fleet.test")})
 		return
 	case 1:
-		r.Step(&plane.ResumeRollout{RolloutID: r.Opened[len(r.Opened)-1]})
-		r.Step(&plane.ChooseRollout{RolloutID: r.Opened[len(r.Opened)-1]})
+		r.Act(&plane.ResumeRollout{RolloutID: r.Opened[len(r.Opened)-1]})
+		r.Act(&plane.ChooseRollout{RolloutID: r.Opened[len(r.Opened)-1]})
 		return
 	case 2:
 		r.Step(&plane.Certify{
@@ -136,7 +149,7 @@ func (r *Rig) Random() {
 			Nonce: wire.Name(fmt.Sprintf("nonce-%d", r.Rand.IntN(1000))), Key: "k", ExpiresAt: r.Wall().Add(time.Minute),
 		})
 		for _, c := range []wire.Closure{"c0", "c1", "c2"} {
-			r.Step(&plane.ClearQuarantine{Channel: "stable", Closure: c})
+			r.Act(&plane.ClearQuarantine{Channel: "stable", Closure: c})
 		}
 		return
 	case 3:

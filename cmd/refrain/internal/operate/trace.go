@@ -23,7 +23,7 @@ type RolloutTrace struct {
 type change struct {
 	entry    wire.LoggedEvent
 	from, to wire.State // both 0 if it is about the rollout, equal if no state changed
-	by       string     // agent, heartbeat, operator or plane
+	by       string     // agent, heartbeat, manifest, operator, or the operator's name
 }
 
 // tracer follows the states of a rollout's hosts along its history.
@@ -32,8 +32,11 @@ type tracer struct{ states map[wire.Hostname]wire.State }
 // follow says what an entry of the history changed. Every host begins as Pending (R2).
 func (t *tracer) follow(e *wire.LoggedEvent) change {
 	c := change{entry: *e, by: "operator"}
+	if e.Act.By.IsSet() {
+		c.by = string(e.Act.By.Name)
+	}
 	if e.Hostname == "" {
-		if e.Kind == "opened" {
+		if e.Kind == "opened" && !e.Act.By.IsSet() {
 			c.by = "manifest"
 		}
 		return c
