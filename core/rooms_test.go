@@ -44,6 +44,7 @@ var rooms = []struct {
 	{dir: "core/flight", may: []string{"core/wire", "core/plane"}, testsMay: []string{"core"}},
 	{dir: "internal/certfile"},
 	{dir: "internal/version"},
+	{dir: "deploy/nix"},
 	{dir: "internal/logging"},
 	{dir: "internal/releasefile", may: []string{"core/artifact", "core/wire"}},
 	{dir: "httpserver", may: []string{"core", "internal/certfile", "internal/logging", "internal/releasefile", "internal/version"}, testsMay: []string{"httpserver/store/memory", "httpserver/store/sqlite"}},
