@@ -45,7 +45,7 @@ type Overview struct {
 	MoreRollouts wire.Count
 	// Silent are hosts that missed a heartbeat, the longest silent first. Slow are hosts
 	// that were dispatched and have not come to an end in a rollout in force, the longest
-	// first. Both are of the part of the fleet that this query looked at.
+	// first; without those that wait for a halted one. Both are of the part of the fleet that this query looked at.
 	Silent []SilentHost
 	Slow   []SlowHost
 	// Quarantine has the quarantined closures; Fleet has their number.
@@ -166,7 +166,7 @@ func (p *Plane) overviewHosts(from int, v *Overview) {
 		}
 		for _, ref := range p.table.hosts[i].records {
 			records++
-			if ref.rollout.inForce() && ref.record().State.Active() && ref.record().DispatchedAt.IsSet() {
+			if isUnderWay(ref) {
 				slow = keepTop(slow, slowSince{i, ref}, func(a, b slowSince) int {
 					return a.ref.record().DispatchedAt.Compare(b.ref.record().DispatchedAt)
 				})
@@ -190,6 +190,13 @@ func (p *Plane) overviewHosts(from int, v *Overview) {
 		}
 		v.Slow = append(v.Slow, item)
 	}
+}
+
+// isUnderWay reports whether a host is to come to an end in a rollout. One that has not
+// begun does not begin while the rollout is halted.
+func isUnderWay(ref recordRef) bool {
+	r, rec := ref.rollout, ref.record()
+	return r.inForce() && rec.State.Active() && rec.DispatchedAt.IsSet() && !(r.halted() && rec.State == wire.Pending)
 }
 
 // keepTop inserts an item into a sorted list of at most [OverviewTop]. Of equal ones

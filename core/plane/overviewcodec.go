@@ -22,7 +22,9 @@ var overviewSchema = wire.Schema[Overview]{Fields: []wire.Field[Overview]{
 		return wire.List[RolloutOverview]{Items: &v.Rollouts, Schema: &rolloutOverviewSchema}
 	}},
 	{Name: "more_rollouts", Presence: wire.Required, Of: func(v *Overview) wire.Value { return &v.MoreRollouts }},
-	{Name: "silent", Presence: wire.Required, Of: func(v *Overview) wire.Value { return wire.List[SilentHost]{Items: &v.Silent, Schema: &silentHostSchema} }},
+	{Name: "silent", Presence: wire.Required, Of: func(v *Overview) wire.Value {
+		return wire.List[SilentHost]{Items: &v.Silent, Schema: &silentHostSchema}
+	}},
 	{Name: "slow", Presence: wire.Required, Of: func(v *Overview) wire.Value { return wire.List[SlowHost]{Items: &v.Slow, Schema: &slowHostSchema} }},
 	{Name: "quarantine", Presence: wire.Required, Of: func(v *Overview) wire.Value {
 		return wire.List[wire.QuarantineEntry]{Items: &v.Quarantine, Schema: &wire.QuarantineEntrySchema}
