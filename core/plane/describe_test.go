@@ -38,6 +38,7 @@ var inputs = []struct {
 	{&plane.QueryHostWhy{Hostname: "h1"}, "why-host h1", true},
 	{&plane.QueryHostWhy{Hostname: "h1", RolloutID: "stable@r1"}, "why-host h1 rollout=stable@r1", true},
 	{&plane.QueryRolloutWhy{RolloutID: "stable@r1"}, "why-rollout stable@r1", true},
+	{&plane.QueryOverview{From: 7}, "query-overview from=7", true},
 	{&plane.QueryQuarantine{}, "query-quarantine", true},
 	{&plane.Revoke{CommonName: "agent-h1.f", Also: "h1", Holder: plane.Holder{Judge: true, Hostname: "h1"}}, "revoke agent-h1.f before=- also=h1 judge host=h1", true},
 	{&plane.Revoke{CommonName: "operator-a.f", Holder: plane.Holder{Judge: true, Seen: true, Force: true}}, "revoke operator-a.f before=- judge seen force", true},

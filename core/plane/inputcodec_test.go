@@ -64,6 +64,8 @@ func TestEveryInputReadsBack(t *testing.T) {
 		&plane.QueryRollouts{Limit: 3, Filter: plane.RolloutFilter{Channel: "stable", State: wire.Halted, Current: true}},
 		&plane.QueryStatus{},
 		&plane.QueryHostWhy{Hostname: "h1"}, &plane.QueryHostWhy{Hostname: "h1", RolloutID: "stable@r1"}, &plane.QueryRolloutWhy{RolloutID: "stable@r1"},
+		&plane.QueryOverview{},
+		&plane.QueryOverview{From: 7},
 		&plane.PlanRollout{Manifest: open("stable@r1", "h1=c1", "h2=c1").Manifest},
 		&plane.QueryQuarantine{},
 		&plane.QueryRevocations{},
