@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/page"
 )
 
 // collector reads the counts that gate and plane keep themselves, at each scrape.
@@ -15,6 +16,7 @@ type collector struct {
 	store     *storeHealth
 	notices   *noticeLog
 	lost      LogLosses // nil for none
+	live      func() page.Counts
 }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -45,6 +47,10 @@ var (
 	descSuspicions    = describe("refrain_observer_suspicions_total", "Times the plane suspected itself instead of the fleet.")
 	descLinesDropped  = describe("refrain_log_lines_dropped_total", "Log lines lost: the log was not read, could not be written, or was too slow.")
 	descLinesLeftOut  = describe("refrain_log_lines_suppressed_total", "Log lines left out of a flood of one kind.")
+	descPageViewers   = describe("refrain_page_viewers", "Live pages that are open.")
+	descPageRendered  = describe("refrain_page_renderings_total", "Renderings of the live page, at most one a second whatever the number of pages.")
+	descPageDropped   = describe("refrain_page_streams_dropped_total", "Streams of live pages that were ended since the page did not read.")
+	descPageRefused   = describe("refrain_page_streams_refused_total", "Streams of live pages that were refused since as many as may be were open.")
 	descLogNumber     = describe("refrain_log_number", "Number of the last entry of the log.")
 	descActs          = describe("refrain_operator_acts_info", "Always 1; the labels are the head of the chain of operators' acts: how many there are, and the hash of the last. Absent while there is none.", "count", "hash")
 )
@@ -54,7 +60,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descUnavailable, descInboxDepth, descInboxCapacity, descInboxOldest, descWedged, descPollsWaiting, descPollsPaced, descLateReplies, descSkipped, descReplaysAsked,
 		descReplaysPutOff, descReplays, descConfirmed, descEvents, descHosts, descDuplicates, descRecords, descHeld, descBlocked, descUnbacked, descSuspicions, descLogNumber, descActs,
-		descLinesDropped, descLinesLeftOut,
+		descLinesDropped, descLinesLeftOut, descPageViewers, descPageRendered, descPageDropped, descPageRefused,
 	} {
 		ch <- d
 	}
@@ -113,6 +119,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descActs, 1, strconv.FormatUint(uint64(s.Acts.Count), 10), string(s.Acts.Hash))
 	}
 	c.store.collect(gauge)
+
+	page := c.live()
+	gauge(descPageViewers, float64(page.Viewers))
+	counter(descPageRendered, page.Renderings)
+	counter(descPageDropped, page.Dropped)
+	counter(descPageRefused, page.TurnedAway)
 
 	dropped, suppressed := c.notices.dropped.Load(), uint64(0)
 	if c.lost != nil {

@@ -84,9 +84,10 @@ func TestDocumentation_EveryMetricIsInTheTable(t *testing.T) {
 // nobody has talked to.
 var seriesOnDemand = map[string]struct{ kind, labels string }{
 	"refrain_client_certificate_soonest_expiry_timestamp_seconds": {"gauge", ""},
-	"refrain_database_bytes":      {"gauge", ""},
-	"refrain_database_free_bytes": {"gauge", ""},
-	"refrain_database_wal_bytes":  {"gauge", ""},
+	"refrain_operator_acts_info":                                  {"gauge", "`count`, `hash`"},
+	"refrain_database_bytes":                                      {"gauge", ""},
+	"refrain_database_free_bytes":                                 {"gauge", ""},
+	"refrain_database_wal_bytes":                                  {"gauge", ""},
 }
 
 // variable are the metrics whose labels' values depend on the build or on flags.

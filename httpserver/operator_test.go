@@ -156,7 +156,7 @@ func TestTheHistoryOfARolloutIsItsLog(t *testing.T) { // PROTOCOL R5
 	want := `{"events":[{"number":1,"at":"2026-01-01T00:00:00Z","kind":"opened","outcome":"applied"},` +
 		`{"number":2,"at":"2026-01-01T00:00:00Z","hostname":"h1","kind":"DispatchAck","outcome":"applied",` +
 		`"event":{"kind":"DispatchAck","seq":1,"currentClosureAtDispatch":"c0","receivedAt":"2026-01-01T00:00:00Z"}}]}`
-	if a.body != want {
+	if withoutActs(a.body) != want {
 		t.Errorf("got  %s\nwant %s", a.body, want)
 	}
 }

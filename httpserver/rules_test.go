@@ -3,6 +3,7 @@ package httpserver
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -57,8 +58,10 @@ var goodRequests = []goodRequest{
 	{"rollout_events", "GET", rolloutsPath + "/stable@r1/events", operators, ""},
 	{"resume_rollout", "POST", rolloutsPath + "/stable@r1/resume", operators, `{}`},
 	{"choose_rollout", "POST", rolloutsPath + "/stable@r1/choose", operators, `{}`},
+	{"rollout_why", "GET", rolloutsPath + "/stable@r1/why", operators, ""},
 	{"hosts", "GET", hostsPath, operators, ""},
 	{"host", "GET", hostsPath + "/h1", operators, ""},
+	{"host_why", "GET", hostsPath + "/h1/why", operators, ""},
 	{"status", "GET", "/v1/operator/status", operators, ""},
 	{"quarantine", "GET", quarantinePath, operators, ""},
 	{"clear_quarantine", "POST", clearPath, operators, `{"channel":"stable","closure":"bad","since":"` + noon + `","by":"stable@r0","hostname":"h0"}`},
@@ -164,6 +167,12 @@ var toState = map[wire.State][]string{
 	wire.Converged:  {"DispatchAck", "ActivationCompleted", "Converged"},
 	wire.Failed:     {"DispatchAck", "ActivationFailed"},
 	wire.Reverted:   {"DispatchAck", "ActivationFailed", "RollbackComplete"},
+}
+
+// withoutActs is a history without the operators whose acts its entries are: certificates
+// and requests have other numbers in every run.
+func withoutActs(body string) string {
+	return regexp.MustCompile(`,"act":\{"count":\d+(,"before":"[^"]*")?,"by":\{[^}]*\}\}`).ReplaceAllString(body, "")
 }
 
 // read asks as an operator and reads the document of the answer.

@@ -2,11 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/wire"
 	"github.com/refrain-fleet/refrain/httpserver/store/sqlite"
 )
 
@@ -19,8 +24,9 @@ type dbFlag struct {
 // result.
 type auditCommand struct {
 	dbFlag
-	Repair bool `help:"Rebuild the tables from the log; the plane must be stopped."`
-	JSON   bool `name:"json" help:"Print one JSON object and nothing else."`
+	ExpectHead actHead `name:"expect-head" placeholder:"COUNT:HASH" help:"Want the chain of operators' acts to have this head, as refrain status -o wide showed it, or to go on after it."`
+	Repair     bool    `help:"Rebuild the tables from the log; the plane must be stopped."`
+	JSON       bool    `name:"json" help:"Print one JSON object and nothing else."`
 }
 
 // Help implements [kong.HelpProvider].
@@ -34,26 +40,31 @@ type audited struct {
 	Clean    bool   `json:"clean"`
 	Repaired bool   `json:"repaired"`
 	sqlite.Report
-	Seconds float64 `json:"seconds"`
+	Acts    *sqlite.ActsReport `json:"acts,omitempty"`
+	Seconds float64            `json:"seconds"`
 }
 
 // Run implements the command.
 func (c *auditCommand) Run(ctx context.Context, io stdio) error {
 	began := time.Now()
 	var report sqlite.Report
+	var acts *sqlite.ActsReport
 	var err error
+	if c.Repair && c.ExpectHead.Count > 0 {
+		return &commandError{err: errors.New("--expect-head does not go with --repair"), code: exitUsage, hint: "audit first; nothing was changed"}
+	}
 	progress, done := walkProgress(io.Err)
 	if c.Repair {
 		report, err = c.repair(ctx, progress)
 	} else {
-		report, err = c.audit(ctx, progress)
+		report, acts, err = c.audit(ctx, progress)
 	}
 	done()
 	if err != nil {
 		return err
 	}
 	result := audited{
-		Path: c.DB, Clean: report.Difference == nil, Repaired: c.Repair && report.Difference == nil,
+		Path: c.DB, Acts: acts, Clean: report.Difference == nil && (acts == nil || acts.Verdict == sqlite.ActsWhole), Repaired: c.Repair && report.Difference == nil,
 		Report: report, Seconds: time.Since(began).Seconds(),
 	}
 	if c.JSON {
@@ -69,13 +80,35 @@ func (c *auditCommand) Run(ctx context.Context, io stdio) error {
 	return nil
 }
 
-func (c *auditCommand) audit(ctx context.Context, progress sqlite.Progress) (sqlite.Report, error) {
+// actHead is a head of the chain of operators' acts, as text COUNT:HASH.
+type actHead struct{ wire.ActHead }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (h *actHead) UnmarshalText(text []byte) error {
+	count, hash, _ := strings.Cut(string(text), ":")
+	n, err := wire.ParseSeq(count)
+	if raw, wrong := hex.DecodeString(hash); err != nil || n == 0 || wrong != nil || len(raw) != sha256.Size {
+		return fmt.Errorf("is %q; want COUNT:HASH, a number from 1 on and 64 hexadecimal digits, as refrain status -o wide shows it", text)
+	}
+	h.ActHead = wire.ActHead{Count: n, Hash: wire.Name(strings.ToLower(hash))}
+	return nil
+}
+
+func (c *auditCommand) audit(ctx context.Context, progress sqlite.Progress) (report sqlite.Report, acts *sqlite.ActsReport, err error) {
 	reader, err := openReader(ctx, c.DB)
 	if err != nil {
-		return sqlite.Report{}, err
+		return report, nil, err
 	}
 	defer reader.Close()
-	return reader.Audit(ctx, progress)
+	var expect *wire.ActHead
+	if c.ExpectHead.Count > 0 {
+		expect = &c.ExpectHead.ActHead
+	}
+	followed, err := reader.Acts(ctx, expect)
+	if err == nil {
+		report, err = reader.Audit(ctx, progress)
+	}
+	return report, &followed, err
 }
 
 func (c *auditCommand) repair(ctx context.Context, progress sqlite.Progress) (sqlite.Report, error) {
@@ -94,6 +127,8 @@ func (a *audited) print(w io.Writer) {
 		fmt.Fprintf(w, "REPAIRED %s: its tables were rebuilt from the log\n", a.Path)
 	case a.Clean:
 		fmt.Fprintf(w, "CLEAN %s: its tables match its log\n", a.Path)
+	case d == nil:
+		fmt.Fprintf(w, "ACTS %s %s: %s\n", strings.ToUpper(string(a.Acts.Verdict)), a.Path, a.Acts.Detail)
 	default:
 		fmt.Fprintf(w, "DIFFERENT %s: %s\n", a.Path, d.Table)
 		for _, line := range [...][2]string{{"row", d.Row}, {"column", d.Column}, {"has", d.Has}, {"log gives", d.Want}} {
@@ -111,8 +146,17 @@ func (a *audited) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "%-10s %d walked from %s, the last is %d\n", "entries", a.Entries, from, a.Last)
 	fmt.Fprintf(w, "%-10s %d match the log\n", "rows", a.Rows)
+	if s := a.Acts; s != nil {
+		fmt.Fprintf(w, "%-10s %s: %d followed, the head is %s\n", "acts", s.Verdict, s.Acts, s.Head)
+		if d != nil && s.Verdict != sqlite.ActsWhole {
+			fmt.Fprintf(w, "%-10s %s\n", "", s.Detail)
+		}
+		if s.Removed != "0" {
+			fmt.Fprintf(w, "%-10s %s is the last act that a compaction removed\n", "", s.Removed)
+		}
+	}
 	fmt.Fprintf(w, "%-10s %.1f s\n", "took", a.Seconds)
-	if !a.Clean && d.Table != "event_log" && !a.Repaired {
+	if !a.Clean && d != nil && d.Table != "event_log" && !a.Repaired {
 		fmt.Fprintf(w, "\nnext:\n  stop the plane, keep a copy, and refrain audit --repair --db %s\n", shellWord(a.Path))
 	}
 }

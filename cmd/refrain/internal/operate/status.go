@@ -68,6 +68,9 @@ func (c *StatusCommand) print(ctx context.Context, client *planeclient.Client, s
 	if s.Unbacked > 0 {
 		t.row("unbacked", fmt.Sprintf("%d rollouts that no release backs", s.Unbacked))
 	}
+	if c.wide() {
+		t.row("acts", "the head is "+s.Acts.String()+"; refrain audit --expect-head compares it with a database")
+	}
 	switch {
 	case bool(s.StoreUnavailable):
 		t.row("disk", "the plane cannot write: nothing is opened, and events are refused")

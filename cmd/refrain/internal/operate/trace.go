@@ -135,6 +135,7 @@ func eachEvent(ctx context.Context, client *planeclient.Client, id wire.RolloutI
 type EventCommand struct {
 	List EventList `cmd:"" help:"List the entries of a rollout's history."`
 	Show EventShow `cmd:"" help:"Show one entry of it, as JSON."`
+	Acts EventActs `cmd:"" help:"List what operators did, of all rollouts."`
 }
 
 // EventList lists entries.
@@ -154,6 +155,9 @@ func (c *EventList) Run(ctx context.Context, out IO) error {
 		}
 		var entries []wire.LoggedEvent
 		t := newTable("ENTRY", "TIME", "HOST", "KIND", "OUTCOME", "EVENT", "DETAIL")
+		if c.wide() {
+			t.header = append(t.header, "OPERATOR", "REQUEST")
+		}
 		err = eachEvent(ctx, client, id, func(e *wire.LoggedEvent) bool {
 			if c.Host != "" && string(e.Hostname) != c.Host || c.Kind != "" && string(e.Kind) != c.Kind {
 				return true
@@ -163,7 +167,11 @@ func (c *EventList) Run(ctx context.Context, out IO) error {
 			if e.Event.Body != nil {
 				seq = fmt.Sprint(e.Event.Seq)
 			}
-			t.row(fmt.Sprint(e.Number), stamp(e.At), wire.OrDash(e.Hostname), string(e.Kind), string(e.Outcome), seq, wire.OrDash(e.Detail))
+			cells := []string{fmt.Sprint(e.Number), stamp(e.At), wire.OrDash(e.Hostname), string(e.Kind), string(e.Outcome), seq, wire.OrDash(e.Detail)}
+			if c.wide() {
+				cells = append(cells, wire.OrDash(e.Act.By.Name), wire.OrDash(e.Act.By.Request))
+			}
+			t.row(cells...)
 			return true
 		})
 		if err != nil {
