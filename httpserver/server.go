@@ -297,20 +297,39 @@ func (s *Server) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("httpserver: %w", err)
 	}
+	if err := s.started(func() {
+		if s.cfg.ManifestDir != "" {
+			m := &manifests{
+				opener: opener{log: s.log, clock: s.cfg.Clock, admission: s.admission, caller: manifestCaller},
+				dir:    s.cfg.ManifestDir, limit: s.cfg.MaxManifest, refused: s.metrics.badManifests,
+			}
+			s.running.Go(func() { m.run(s.back) })
+		}
+	}); err != nil {
+		return err
+	}
+	if s.releases != nil {
+		// So that the first agent finds one. The plane may take its time, so a shutdown
+		// does not wait for it.
+		s.releases.first()
+	}
+	return s.started(s.startRest)
+}
+
+// started does something unless the server was shut down meanwhile.
+func (s *Server) started(do func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stage != stageStarted {
 		return errors.New("httpserver: the server was shut down while it started")
 	}
-	if s.cfg.ManifestDir != "" {
-		m := &manifests{
-			opener: opener{log: s.log, clock: s.cfg.Clock, admission: s.admission, caller: manifestCaller},
-			dir:    s.cfg.ManifestDir, limit: s.cfg.MaxManifest, refused: s.metrics.badManifests,
-		}
-		s.running.Go(func() { m.run(s.back) })
-	}
+	do()
+	return nil
+}
+
+// startRest starts what follows the start; mu must be held.
+func (s *Server) startRest() {
 	if s.releases != nil {
-		s.releases.first() // so that the first agent finds one
 		s.running.Go(func() { s.releases.run(s.back, s) })
 	}
 	if s.revokes != nil {
@@ -319,7 +338,6 @@ func (s *Server) Start(ctx context.Context) error {
 	s.running.Go(func() { s.watchDescriptors(s.back) })
 	s.notify(daemon.SdNotifyReady)
 	s.log.Info("serving", "address", s.listener.Addr().String(), "ops_address", s.opsAddress())
-	return nil
 }
 
 // opsAddress is the ops listener's address for people; mu must be held.
