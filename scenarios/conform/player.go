@@ -13,6 +13,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // patience is how long the player waits, in real time, for a server that does not
@@ -72,9 +73,10 @@ type life struct {
 	marks map[int]int
 	// files are the inputs that are manifests of the directory, file the one that
 	// is at the gate, filesLeft how many the server has not opened yet.
-	files     map[plane.Input]bool
-	file      plane.Input
-	filesLeft int
+	files      map[plane.Input]bool
+	servedLast *world.SignedRelease // that the process was seen to serve
+	file       plane.Input
+	filesLeft  int
 }
 
 // Play plays a tape to a real server with a memory store.

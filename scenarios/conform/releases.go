@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -96,15 +97,24 @@ func (p *player) release() plane.Input {
 	return nil
 }
 
-// releaseComes looks for a release, or a manifest of one, at the gate, and takes it for
-// a request.
-func (p *player) releaseComes(request int) bool {
-	in := p.release()
-	if in == nil {
-		return false
+// arriveRelease waits until a release, or a manifest of one, is at the gate, takes it for
+// a request, and compares a manifest with what the simulator opens.
+func (p *player) arriveRelease(s *record.TapeStep) *Difference {
+	var in plane.Input
+	if !p.until(func() bool { in = p.release(); return in != nil }) {
+		return p.differ("the server does not put its release through the gate")
 	}
-	p.inputs[in] = request
-	return true
+	p.inputs[in] = s.Request
+	want, got := p.tape.Requests[s.Request].Body, []byte(nil)
+	if file, opens := in.(*plane.FileManifest); opens {
+		got = wire.ManifestSchema.Append(nil, &file.Manifest)
+	}
+	if bytes.Equal(want, got) {
+		return nil
+	}
+	d := p.differ("the server puts something else of the release to the plane")
+	d.Simulator, d.Server = string(want), string(got)
+	return d
 }
 
 // releaseAnswered waits until the server has taken what became of a release, if it has to
@@ -130,48 +140,45 @@ var observer = record.TapeCertificate{CommonName: "agent-observer." + suffix, No
 // served compares what the server serves with what was signed: document and signature of
 // the fleet and of each rollout, byte for byte (PROTOCOL V1).
 func (p *player) served(r *world.SignedRelease) (*Difference, error) {
+	// The server holds it shortly after the plane's answer, and then opens its rollouts.
+	if p.servedLast != r && !p.until(func() bool { return p.release() != nil }) {
+		return p.differ("the server does not open the rollouts of the release"), nil
+	}
+	p.servedLast = r
 	transport, err := p.clients.transport(observer, true)
 	if err != nil {
 		return nil, err
 	}
 	defer transport.CloseIdleConnections()
-	files := map[string]artifact.Signed{"/v1/fleet.resolved": r.Fleet}
+	files := map[string][]byte{"/v1/fleet.resolved": r.Fleet.Document, "/v1/fleet.resolved/sig": r.Fleet.Signature}
 	for i := range r.Rollouts {
-		files["/v1/rollouts/"+string(r.Rollouts[i].ID)] = r.Rollouts[i].Manifest
+		o := &r.Rollouts[i]
+		files["/v1/rollouts/"+string(o.ID)], files["/v1/rollouts/"+string(o.ID)+"/sig"] = o.Manifest.Document, o.Manifest.Signature
 	}
-	for path, s := range files { // order-free: every one is compared
-		for at, want := range map[string][]byte{path: s.Document, path + "/sig": s.Signature} {
-			if what := p.serves(transport, at, want); what != "" {
-				return p.differ("%s: %s", at, what), nil
-			}
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		if what := p.serves(transport, path, files[path]); what != "" {
+			return p.differ("%s: %s", path, what), nil
 		}
 	}
 	return nil, nil
 }
 
-// serves says in what a served file differs; empty if it does not. The server holds a
-// release shortly after the plane's answer.
-func (p *player) serves(transport *http.Transport, path string, want []byte) (what string) {
+// serves says in what a served file differs; empty if it does not.
+func (p *player) serves(transport *http.Transport, path string, want []byte) string {
 	ctx, end := context.WithTimeout(p.ctx, patience)
 	defer end()
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.clients.base+path, nil)
-		if err != nil {
-			return err.Error()
-		}
-		got := exchange(transport, req)
-		switch {
-		case got.err != nil && what != "":
-			return what
-		case got.err != nil:
-			return "the server does not answer: " + got.err.Error()
-		case got.status != http.StatusOK:
-			what = fmt.Sprintf("the release has the file, the server answers %d", got.status)
-		case !bytes.Equal(got.body, want):
-			what = fmt.Sprintf("the server has %d bytes that are not those of the release, which are %d", len(got.body), len(want))
-		default:
-			return ""
-		}
-		time.Sleep(time.Millisecond)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.clients.base+path, nil)
+	if err != nil {
+		return err.Error()
 	}
+	got := exchange(transport, req)
+	switch {
+	case got.err != nil:
+		return "the server does not answer: " + got.err.Error()
+	case got.status != http.StatusOK:
+		return fmt.Sprintf("the release has the file, the server answers %d", got.status)
+	case !bytes.Equal(got.body, want):
+		return fmt.Sprintf("the server has %d bytes that are not those of the release, which are %d", len(got.body), len(want))
+	}
+	return ""
 }

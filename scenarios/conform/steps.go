@@ -22,10 +22,7 @@ func (p *player) arrive(s *record.TapeStep) (*Difference, error) {
 		return nil, nil
 	}
 	if request.Release {
-		if !p.until(func() bool { return p.releaseComes(s.Request) }) {
-			return p.differ("the server does not put its release through the gate"), nil
-		}
-		return nil, nil
+		return p.arriveRelease(s), nil
 	}
 	server, number, made := p.server, s.Request, len(p.timers)
 	p.flying++

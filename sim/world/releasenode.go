@@ -1,6 +1,7 @@
 package world
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -24,6 +25,7 @@ type releaseNode struct {
 	// refused are the signed rollouts that no release brought to the plane.
 	refused []int
 	reading releaseReading
+	unreal  bool // the scenario has signed rollouts that no release can have
 }
 
 // release is a release as it lies in the directory.
@@ -79,25 +81,26 @@ func (w *World) newRelease(rollout int, act *scenario.Act) {
 	}
 	newest[w.scenario.Rollouts[rollout].ID.Channel()] = rollout
 	now := &release{}
+	// A server opens the rollouts of a release by their channels' names.
+	for _, channel := range slices.Sorted(maps.Keys(newest)) {
+		now.rollouts = append(now.rollouts, newest[channel])
+	}
 	// Two signings of one instant differ.
 	signedAt := w.wallAt(time.Duration(r.version))
-	for i := range w.scenario.Rollouts {
+	for _, i := range now.rollouts {
 		o := &w.scenario.Rollouts[i]
-		if at, there := newest[o.ID.Channel()]; !there || at != i {
-			continue
-		}
 		m := w.scenario.Manifest(o)
 		if act != nil && i == rollout {
 			m = w.scenario.Other(act)
 		}
 		m.Serial = wire.Serial(signedAt.Std().UnixNano())
-		now.manifests, now.rollouts = append(now.manifests, m), append(now.rollouts, i)
+		now.manifests = append(now.manifests, m)
 		if o.Fresh > 0 {
 			now.fresh = append(now.fresh, plane.Freshness{RolloutID: o.ID, Until: signedAt.Add(o.Fresh)})
 		}
 	}
 	r.lies = now
-	now.fill(signedAt)
+	now.fill(w, signedAt)
 	w.signer.sign(now)
 	if w.plane.opened {
 		w.plane.readReleases(w)

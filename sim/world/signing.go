@@ -12,6 +12,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // signer is the machine that signs releases, where agents verify them: the plane has no
@@ -94,31 +95,66 @@ func (w *World) signAgain() {
 // taken notes that the plane holds what was put to it.
 func (s *signer) taken(w *World) { s.served = w.release.reading.held.signed }
 
-// fill works out what a server would make of a release. Where a scenario has what no
-// fleet document can say, the manifests stay as they are.
-func (r *release) fill(signedAt wire.Time) {
+// fill works out what a server would make of a release. Rollouts of several commits are
+// opened likewise, though no fleet document can have them; where a scenario has a rollout
+// that none could have, all manifests stay as they are.
+func (r *release) fill(w *World, signedAt wire.Time) {
 	r.fleet = fleetOf(r.manifests, r.fresh, signedAt)
-	hosts := make(map[wire.Hostname]bool)
-	var opened []wire.Manifest
+	if w.release.unreal {
+		return
+	}
+	opened, err := openingsOf(&r.fleet, r.manifests)
+	if err != nil {
+		return
+	}
+	r.real = true
 	for i := range r.manifests {
 		m := &r.manifests[i]
-		for _, h := range m.Hosts {
-			if hosts[h.Hostname] {
-				return // on two channels
-			}
-			hosts[h.Hostname] = true
+		r.real = r.real && m.ChannelRef == r.manifests[0].ChannelRef && artifact.FreshUntil(&r.fleet, m.Channel) == r.freshUntil(m.ID())
+	}
+	r.manifests = opened
+}
+
+// openingsOf are the manifests that a plane opens with a fleet in place of those that it
+// was made of.
+func openingsOf(fleet *artifact.Fleet, manifests []wire.Manifest) (opened []wire.Manifest, err error) {
+	for i := range manifests {
+		rollout, has := artifact.RolloutOf(fleet, artifact.Hash{}, manifests[i].Channel)
+		if !has {
+			return nil, fmt.Errorf("the fleet has no rollout of channel %s", manifests[i].Channel)
 		}
-		rollout, has := artifact.RolloutOf(&r.fleet, artifact.Hash{}, m.Channel)
-		if !has || rollout.ID() != m.ID() || artifact.FreshUntil(&r.fleet, m.Channel) != r.freshUntil(m.ID()) {
-			return // of another commit, or fresh for a part of a minute
-		}
-		opening, err := artifact.Opening(&r.fleet, &rollout)
+		rollout.Ref = manifests[i].ChannelRef // a simulated release may have several
+		opening, err := artifact.Opening(fleet, &rollout)
 		if err != nil {
-			return
+			return nil, err
 		}
 		opened = append(opened, opening)
 	}
-	r.manifests, r.real = opened, true
+	return opened, nil
+}
+
+// isUnreal reports whether a scenario has signed rollouts that no fleet document can say:
+// a wave without hosts, a host on two channels, an ID of another form.
+func isUnreal(s *scenario.Scenario) bool {
+	channels := make(map[wire.Hostname]wire.Channel)
+	for i := range s.Rollouts {
+		o := &s.Rollouts[i]
+		if !o.Signed {
+			continue
+		}
+		m := s.Manifest(o)
+		for _, h := range m.Hosts {
+			if of, on := channels[h.Hostname]; on && of != m.Channel {
+				return true
+			}
+			channels[h.Hostname] = m.Channel
+		}
+		fleet := fleetOf([]wire.Manifest{m}, nil, scenario.Epoch)
+		if _, err := openingsOf(&fleet, []wire.Manifest{m}); err != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *release) freshUntil(id wire.RolloutID) wire.Time {
