@@ -36,7 +36,7 @@ type conformReport struct {
 	Steps       int                 `json:"steps"`
 	Restarts    int                 `json:"restarts"`
 	Releases    int                 `json:"releases"` // signed ones that were taken up
-	Answers     map[int]int         `json:"answers"` // by status
+	Answers     map[int]int         `json:"answers"`  // by status
 	SimSeconds  float64             `json:"sim_seconds"`
 	WallSeconds float64             `json:"wall_seconds"`
 	Differences []conformDifference `json:"differences,omitempty"`
