@@ -12,11 +12,16 @@ import (
 // pageOfHosts is how many hosts of a rollout are on a page.
 const pageOfHosts = 100
 
+// mostAsked is for how many of a host's rollouts their state is asked.
+const mostAsked = 16
+
 // recordView is a record with the explanation of it.
 type recordView struct {
 	*wire.RecordStatus
 	Class string
 	Why   []string
+	// SupersededBy is the rollout that took the place of the record's; empty if none did.
+	SupersededBy wire.RolloutID
 }
 
 // host answers with one host.
@@ -36,10 +41,22 @@ func (p *Page) host(w http.ResponseWriter, r *http.Request) {
 		p.refuseOutcome(w, &o)
 		return
 	}
-	records := make([]recordView, 0, len(host.Records))
-	for i := len(host.Records) - 1; i >= 0; i-- { // of one channel, the newest name first
+	var current, superseded []recordView
+	for i := range host.Records {
 		rec := &host.Records[i]
-		records = append(records, recordView{rec, stateClass(rec.Snapshot.State), why(rec, host.Reachability)})
+		v := recordView{RecordStatus: rec, Class: stateClass(rec.Snapshot.State), Why: why(rec, host.Reachability)}
+		if i < mostAsked {
+			o := p.cfg.Ask(&plane.QueryRollout{RolloutID: rec.Snapshot.RolloutID, Limit: 1})
+			if s, is := o.Document.(*wire.RolloutStatus); is {
+				v.SupersededBy = s.SupersededBy
+			}
+		}
+		if v.SupersededBy != "" {
+			v.Why = nil // nothing goes on in it
+			superseded = append(superseded, v)
+		} else {
+			current = append(current, v)
+		}
 	}
 	p.render(w, http.StatusOK, "host", struct {
 		Config       *Config
@@ -47,7 +64,7 @@ func (p *Page) host(w http.ResponseWriter, r *http.Request) {
 		Reachability string
 		Silent       string
 		Records      []recordView
-	}{&p.cfg, host, reachabilityWords(host.Reachability), duration(time.Duration(host.SilentSeconds) * time.Second), records})
+	}{&p.cfg, host, reachabilityWords(host.Reachability), duration(time.Duration(host.SilentSeconds) * time.Second), append(current, superseded...)})
 }
 
 // rollout answers with one rollout and a page of its hosts.
@@ -85,7 +102,7 @@ func (p *Page) rollout(w http.ResponseWriter, r *http.Request) {
 	for i := range s.Hosts {
 		rec := &s.Hosts[i]
 		// Who is reachable is on the host's own page.
-		hosts = append(hosts, recordView{rec, stateClass(rec.Snapshot.State), why(rec, wire.Reachable)})
+		hosts = append(hosts, recordView{RecordStatus: rec, Class: stateClass(rec.Snapshot.State), Why: why(rec, wire.Reachable)})
 	}
 	p.render(w, http.StatusOK, "rollout", struct {
 		Config  *Config

@@ -54,7 +54,7 @@ func TestThePageIsWholeWithoutAScript(t *testing.T) {
 
 func TestAnEmptyFleetSaysSo(t *testing.T) {
 	f := newFleet(t, stopped())
-	wantTexts(t, f.get("/").Body.String(), "No host is known yet", "No rollout is in force", "No host is on its way", "Every host sent its last heartbeat",
+	wantTexts(t, f.get("/").Body.String(), "No host is known yet", "No rollout is in force", "No host is under way", "No host has missed a heartbeat",
 		"No closure is quarantined", "Nothing needs an operator", "None since the start")
 }
 
@@ -139,7 +139,8 @@ func TestWhatIsNotThereIsRefusedAsAPage(t *testing.T) {
 
 func TestAHostIsShownWithWhyAndItsRecords(t *testing.T) {
 	f := busy(t, stopped(), 200)
-	wantTexts(t, f.get("/host?name=web-00000").Body.String(), "web-00000", "<h3>Why</h3>", "It failed, and went back", "canary@2026-01-31", "0k1q7y0q1xk2v3v7n8yq2s0gq5m0b2a9", "Reverted")
+	wantTexts(t, f.get("/host?name=web-00000").Body.String(), "web-00000", "<h3>Why</h3>", "It failed, and went back", "canary@2026-01-31", "0k1q7y0q1xk2v3v7n8yq2s0gq5m0b2a9", "Reverted",
+		`Superseded by <a href="rollout?id=stable%402026-01-31">`)
 	wantTexts(t, f.get("/host?name=web-00199").Body.String(), "unreachable", "is not dispatched yet", "The plane does not hear from the host")
 	f.step(&plane.Heartbeat{Request: wire.HeartbeatRequest{Hostname: "alone", At: f.wall()}})
 	wantTexts(t, f.get("/host?name=alone").Body.String(), "The host is in no rollout")
