@@ -3,6 +3,7 @@ package page
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -12,16 +13,14 @@ import (
 // pageOfHosts is how many hosts of a rollout are on a page.
 const pageOfHosts = 100
 
-// mostAsked is for how many of a host's rollouts their state is asked.
-const mostAsked = 16
-
 // recordView is a record with the explanation of it.
 type recordView struct {
 	*wire.RecordStatus
 	Class string
-	Why   []string
-	// SupersededBy is the rollout that took the place of the record's; empty if none did.
-	SupersededBy wire.RolloutID
+	// Current says that the record is of a rollout that is not superseded. AtTarget and
+	// Facts are why the host is where it is in it.
+	Current, AtTarget bool
+	Facts             []factView
 }
 
 // host answers with one host.
@@ -41,22 +40,23 @@ func (p *Page) host(w http.ResponseWriter, r *http.Request) {
 		p.refuseOutcome(w, &o)
 		return
 	}
+	o = p.cfg.Ask(&plane.QueryHostWhy{Hostname: name})
+	why, is := o.Document.(*wire.HostWhy)
+	if !is {
+		p.refuseOutcome(w, &o)
+		return
+	}
 	var current, superseded []recordView
 	for i := range host.Records {
 		rec := &host.Records[i]
-		v := recordView{RecordStatus: rec, Class: stateClass(rec.Snapshot.State), Why: why(rec, host.Reachability)}
-		if i < mostAsked {
-			o := p.cfg.Ask(&plane.QueryRollout{RolloutID: rec.Snapshot.RolloutID, Limit: 1})
-			if s, is := o.Document.(*wire.RolloutStatus); is {
-				v.SupersededBy = s.SupersededBy
-			}
-		}
-		if v.SupersededBy != "" {
-			v.Why = nil // nothing goes on in it
+		v := recordView{RecordStatus: rec, Class: stateClass(rec.Snapshot.State)}
+		at := slices.IndexFunc(why.Rollouts, func(r wire.RecordWhy) bool { return r.RolloutID == rec.Snapshot.RolloutID })
+		if at < 0 {
 			superseded = append(superseded, v)
-		} else {
-			current = append(current, v)
+			continue
 		}
+		v.Current, v.AtTarget, v.Facts = true, bool(why.Rollouts[at].AtTarget), viewFacts(why.Rollouts[at].Facts)
+		current = append(current, v)
 	}
 	p.render(w, http.StatusOK, "host", struct {
 		Config       *Config
@@ -97,12 +97,17 @@ func (p *Page) rollout(w http.ResponseWriter, r *http.Request) {
 		p.refuseOutcome(w, &o)
 		return
 	}
+	o = p.cfg.Ask(&plane.QueryRolloutWhy{RolloutID: in.RolloutID})
+	why, is := o.Document.(*wire.RolloutWhy)
+	if !is {
+		p.refuseOutcome(w, &o)
+		return
+	}
 	counts := stateCounts(&s.Counts)
 	var hosts []recordView
 	for i := range s.Hosts {
 		rec := &s.Hosts[i]
-		// Who is reachable is on the host's own page.
-		hosts = append(hosts, recordView{RecordStatus: rec, Class: stateClass(rec.Snapshot.State), Why: why(rec, wire.Reachable)})
+		hosts = append(hosts, recordView{RecordStatus: rec, Class: stateClass(rec.Snapshot.State)})
 	}
 	p.render(w, http.StatusOK, "rollout", struct {
 		Config  *Config
@@ -110,11 +115,14 @@ func (p *Page) rollout(w http.ResponseWriter, r *http.Request) {
 		Class   string
 		Bar     bar
 		Counts  []count
-		Reasons []string
+		Why     *wire.RolloutWhy
+		Facts   []factView
+		Groups  []factView
+		Last    factView
 		State   wire.State
 		Hosts   []recordView
 		Next    string
-	}{&p.cfg, s, badgeClass(s.State), barOf(inWords(counts), counts), counts, reasonsOf(s), in.State, hosts, nextURL(in, s)})
+	}{&p.cfg, s, badgeClass(s.State), barOf(inWords(counts), counts), counts, why, viewFacts(why.Facts), viewGroups(why.Groups), viewFact(&why.Last.Fact), in.State, hosts, nextURL(in, s)})
 }
 
 // nextURL leads to the page of hosts that follows; empty on the last.

@@ -18,7 +18,7 @@ func TestPicturesOfTheDocuments(t *testing.T) {
 		t.Skip("PICTURES names no directory")
 	}
 	b := open(t, drawn(t, broken(t, tenHosts, 1700, "m812, a heartbeat of h3 in stable@r1, is answered with Replay-From 2; want none")), "picture")
-	b.do(chromedp.EmulateViewport(1200, 780))
+	b.do(chromedp.EmulateViewport(1060, 680))
 	value[bool](b, "true")
 	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
