@@ -35,6 +35,7 @@ var inputs = []struct {
 	{&plane.QueryRollouts{Limit: 7, Filter: plane.RolloutFilter{Current: true}}, "query-rollouts after=- limit=7 channel=- state= current=true", true},
 	{&plane.PlanRollout{Manifest: open("stable@r1", "h1=c1 h2=c1").Manifest}, "plan stable@r1 hosts=2", true},
 	{&plane.QueryStatus{}, "query-status", true},
+	{&plane.QueryOverview{From: 7}, "query-overview from=7", true},
 	{&plane.QueryQuarantine{}, "query-quarantine", true},
 	{&plane.Revoke{CommonName: "agent-h1.f", Also: "h1", Holder: plane.Holder{Judge: true, Hostname: "h1"}}, "revoke agent-h1.f before=- also=h1 judge host=h1", true},
 	{&plane.Revoke{CommonName: "operator-a.f", Holder: plane.Holder{Judge: true, Seen: true, Force: true}}, "revoke operator-a.f before=- judge seen force", true},

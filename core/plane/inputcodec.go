@@ -203,6 +203,8 @@ func AppendInput(dst []byte, in Input) []byte {
 		return wire.AppendTagged(dst, "plan", &wire.ManifestSchema, &in.Manifest)
 	case *QueryStatus:
 		return append(dst, "query_status {}"...)
+	case *QueryOverview:
+		return wire.AppendTagged(dst, "query_overview", &queryOverviewSchema, in)
 	case *QueryQuarantine:
 		return append(dst, "query_quarantine {}"...)
 	case *QueryRevocations:
@@ -280,6 +282,9 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 		return parsed(in, wire.DecodeDocument(d, &wire.ManifestSchema, doc, &in.Manifest))
 	case "query_status":
 		return parsed(new(QueryStatus), wire.DecodeDocument(d, &wire.NoBodySchema, doc, new(wire.NoBody)))
+	case "query_overview":
+		in := new(QueryOverview)
+		return parsed(in, wire.DecodeDocument(d, &queryOverviewSchema, doc, in))
 	case "query_quarantine":
 		return parsed(new(QueryQuarantine), wire.DecodeDocument(d, &wire.NoBodySchema, doc, new(wire.NoBody)))
 	case "query_revocations":

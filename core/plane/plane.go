@@ -156,6 +156,8 @@ func (p *Plane) take(in Input, out *Output) {
 		p.planOpening(in, out)
 	case *QueryStatus:
 		p.queryStatus(out)
+	case *QueryOverview:
+		p.queryOverview(in, out)
 	case *QueryQuarantine:
 		p.queryQuarantine(out)
 	case *QueryRevocations:
