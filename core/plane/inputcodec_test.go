@@ -63,6 +63,7 @@ func TestEveryInputReadsBack(t *testing.T) {
 		&plane.QueryRollout{RolloutID: "a@b", Limit: 3, State: wire.Reverted},
 		&plane.QueryRollouts{Limit: 3, Filter: plane.RolloutFilter{Channel: "stable", State: wire.Halted, Current: true}},
 		&plane.QueryStatus{},
+		&plane.QueryHostWhy{Hostname: "h1"}, &plane.QueryHostWhy{Hostname: "h1", RolloutID: "stable@r1"}, &plane.QueryRolloutWhy{RolloutID: "stable@r1"},
 		&plane.QueryOverview{},
 		&plane.QueryOverview{From: 7},
 		&plane.PlanRollout{Manifest: open("stable@r1", "h1=c1", "h2=c1").Manifest},

@@ -154,6 +154,10 @@ func (p *Plane) take(in Input, out *Output) {
 		p.queryRollouts(in, out)
 	case *PlanRollout:
 		p.planOpening(in, out)
+	case *QueryHostWhy:
+		p.queryHostWhy(in, out)
+	case *QueryRolloutWhy:
+		p.queryRolloutWhy(in, out)
 	case *QueryStatus:
 		p.queryStatus(out)
 	case *QueryOverview:
