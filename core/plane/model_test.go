@@ -222,6 +222,17 @@ func (m *model) isQuarantined(rec *rollout.Record) bool {
 func (m *model) settle(now wire.Time, by wire.Hostname) {
 	for _, id := range m.order {
 		r := m.rollouts[id]
+		for h, rec := range r.records {
+			if rec.State.Active() {
+				delete(r.excused, h) // E13
+			}
+		}
+		if failed := r.failed(); r.haltedBy != "" && !slices.Contains(failed, r.haltedBy) { // E13
+			r.haltedBy = ""
+			if len(failed) > 0 {
+				r.haltedBy = failed[0]
+			}
+		}
 		if m.by[id] != "" {
 			continue
 		}

@@ -2,6 +2,7 @@ package plane_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -112,6 +113,35 @@ func TestResumingExcusesOnlyThoseThatHaveFailedSoFar(t *testing.T) { // PROTOCOL
 	equal(t, "waves", b.rolloutStatus("stable@r1").WavesDispatched, 1)
 	b.want(wire.OK, &plane.ResumeRollout{RolloutID: "stable@r1"})
 	equal(t, "waves when both are excused", b.rolloutStatus("stable@r1").WavesDispatched, 2)
+}
+
+func TestAHostThatBeginsAnewHaltsNothing(t *testing.T) { // PROTOCOL E13, R2
+	again := wire.ActivationCompleted{ObservedCurrentClosure: "c2", CompletedAt: at(900)}
+	b := started(t)
+	b.step(open("stable@r1", "h1=c2 h2=c2 h4=c2", "h3=c2"))
+	b.tell("h1", "stable@r1", acked, broken)
+	b.tell("h2", "stable@r1", acked, broken)
+	b.want(wire.NoContent, &plane.Poll{Hostname: "h4"})
+	b.tell("h1", "stable@r1", again)
+	equal(t, "what halts it while another host has failed", b.rolloutStatus("stable@r1").HaltedBy, "h2")
+	b.want(wire.NoContent, &plane.Poll{Hostname: "h4"})
+	b.want(wire.OK, &plane.ResumeRollout{RolloutID: "stable@r1"})
+	b.tell("h4", "stable@r1", acked, putOff)
+	b.tell("h1", "stable@r1", wire.HostConverged{ConvergedAt: at(9000), CurrentClosure: "c2"})
+	equal(t, "waves once the other one is excused", b.rolloutStatus("stable@r1").WavesDispatched, 2)
+	b.tell("h2", "stable@r1", again, unhealthy)
+	equal(t, "what halts it after an excused host has begun anew and failed", b.rolloutStatus("stable@r1").HaltedBy, "h2")
+	b.tell("h2", "stable@r1", wire.ActivationCompleted{ObservedCurrentClosure: "c2", CompletedAt: at(901)})
+	equal(t, "what halts it in the end", b.rolloutStatus("stable@r1").HaltedBy, "")
+	equal(t, "what is woken", strings.Join(names(b.out.Wakes), " "), "h3")
+	b.want(wire.OK, &plane.Poll{Hostname: "h3"})
+}
+
+func names(list []wire.Hostname) (words []string) {
+	for _, h := range list {
+		words = append(words, string(h))
+	}
+	return words
 }
 
 // What was decided survives a restart: the excuse is durable.

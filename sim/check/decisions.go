@@ -157,9 +157,15 @@ func (l *ledger) do(d decision) {
 func (l *ledger) moved(c *recordCopy, from wire.State) {
 	l.affected = append(l.affected, c.of)
 	l.notOffered(c)
-	excused := l.live.excused[c]
-	c.of.count(c, from, excused, -1)
-	c.of.count(c, c.last.State, excused, 1)
+	halted := c.of.halted()
+	c.of.count(c, from, l.live.excused[c], -1)
+	if isActive(c.last.State) && l.live.excused[c] { // E13: it was excused for another failure
+		l.do(func(d *decisions) { delete(d.excused, c) })
+	}
+	c.of.count(c, c.last.State, l.live.excused[c], 1)
+	if halted && !c.of.halted() {
+		l.released = append(l.released, releasedWave{c.of, -1})
+	}
 	if c.last.State == wire.Reverted {
 		key := closureOn{c.of.channel, c.last.TargetClosure}
 		l.do(func(d *decisions) { d.quarantined[key] = true })
