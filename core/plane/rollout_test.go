@@ -188,3 +188,25 @@ func TestAQuarantineSurvivesARestart(t *testing.T) { // PROTOCOL R3, E2
 	b.want(wire.NoContent, &plane.ClearQuarantine{Channel: "stable", Closure: "c2"})
 	b.want(wire.OK, &plane.Poll{Hostname: "h2"})
 }
+
+func TestAFileThatWasUnreadAtTheChoiceIsBehind(t *testing.T) { // PROTOCOL R6, E2
+	var peers []plane.Peer
+	for _, id := range []wire.RolloutID{"stable@r1", "stable@r2", "stable@r3", "stable@r4"} {
+		peers = append(peers, plane.Peer{RolloutID: id})
+	}
+	file := func(i int, peers []plane.Peer) *plane.FileManifest {
+		return &plane.FileManifest{Manifest: manifest(peers[i].RolloutID, "h1=c2"), Peers: peers}
+	}
+	b := started(t)
+	b.want(wire.Created, file(0, peers[:3]))
+	b.want(wire.OK, &plane.ChooseRollout{RolloutID: "stable@r1"})
+	b.plane = restored(t, plane.Config{}, b.plane.AppendDurable(nil))
+	b.step(&plane.Started{})
+	b.want(wire.OK, file(0, peers)) // r4 is new in the directory
+	b.want(wire.Created, file(1, peers))
+	equal(t, "stable@r2, which lay there", b.rolloutStatus("stable@r2").SupersededBy, "stable@r1")
+	b.want(wire.Created, file(3, peers))
+	equal(t, "stable@r4, which came later", b.rolloutStatus("stable@r4").State, wire.Opening)
+	b.want(wire.Created, file(2, peers))
+	equal(t, "stable@r3, which lay there", b.rolloutStatus("stable@r3").SupersededBy, "stable@r4")
+}

@@ -75,6 +75,8 @@ type openedRollout struct {
 	channel  wire.Channel
 	manifest wire.Manifest
 	records  []*recordCopy
+	// unread are the manifests that lay in the directory when it was held (R6).
+	unread map[wire.RolloutID]bool
 
 	failed  int                    // Failed or Reverted, and not excused
 	holding []int                  // by wave: hosts that hold back the next one
@@ -301,6 +303,7 @@ func (l *ledger) becameDurable(in *plane.OpenRollout) {
 	case plane.Behind:
 		d.fallBehind(o)
 	case plane.Undecided:
+		o.unread = peersOf(in.Unread)
 		d.wait(o)
 	}
 	o.recount(d)
