@@ -48,6 +48,7 @@ var rooms = []struct {
 	{dir: "internal/logging"},
 	{dir: "internal/releasefile", may: []string{"core/artifact", "core/wire"}},
 	{dir: "httpserver", may: []string{"core", "internal/certfile", "internal/logging", "internal/releasefile", "internal/version"}, testsMay: []string{"httpserver/store/memory", "httpserver/store/sqlite"}},
+	{dir: "httpserver/page", may: []string{"core/plane", "core/wire"}},
 	{dir: "httpserver/store", may: []string{"core"}},
 	{dir: "httpserver/store/memory", may: []string{"core", "httpserver/store"}, testsMay: []string{"httpserver/store/storetest"}, byName: true},
 	{dir: "httpserver/store/dbfile", byName: true},
