@@ -94,6 +94,10 @@ var describedEndpoints = map[string]operationText{
 			parameterShape{"closure", "Only hosts that run this closure.", wire.ShapeOf(new(wire.Closure))})},
 	"host": {summary: "A host with its records.", answers: map[int]*wire.Shape{200: shape(wire.HostStatusSchema.Shape())}, refusals: []int{404}},
 
+	"host_why": {summary: "Why a host is not at its target.", answers: map[int]*wire.Shape{200: shape(wire.HostWhySchema.Shape())}, refusals: []int{404},
+		query: []parameterShape{{"rollout", "Only of this rollout.", rolloutIDShape}}},
+	"rollout_why": {summary: "Why a rollout is not done.", answers: map[int]*wire.Shape{200: shape(wire.RolloutWhySchema.Shape())}, refusals: []int{404}},
+
 	"open_rollout": {summary: "Open a rollout from a manifest.", request: shape(wire.ManifestSchema.Shape()),
 		query:   []parameterShape{{"dry_run", "Say what the opening would do, and open nothing.", wire.ShapeOf(new(wire.Flag))}},
 		answers: map[int]*wire.Shape{200: nil, 201: rolloutShape, 202: shape(wire.OpeningStatusSchema.Shape())}, refusals: []int{409}},

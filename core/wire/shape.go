@@ -139,11 +139,13 @@ func (*RolloutState) Shape() Shape { return wordShape(rolloutStateWords) }
 func (*Reachability) Shape() Shape { return wordShape(reachabilityWords) }
 func (*EventKind) Shape() Shape    { return wordShape(kindWords) }
 func (*Gate) Shape() Shape         { return wordShape(gateWords) }
+func (*Cause) Shape() Shape        { return wordShape(causeWords) }
 
 func (*Blocked) Shape() Shape       { return BlockedSchema.Shape() }
 func (*BlockedCounts) Shape() Shape { return blockedCountsSchema.Shape() }
 func (*Gates) Shape() Shape         { return GatesSchema.Shape() }
 func (*HostGroup) Shape() Shape     { return hostGroupSchema.Shape() }
+func (*HostFact) Shape() Shape      { return HostFactSchema.Shape() }
 func (*Pin) Shape() Shape           { return PinSchema.Shape() }
 func (*DiscardStatus) Shape() Shape { return DiscardStatusSchema.Shape() }
 func (s *snapshots) Shape() Shape   { return s.list().Shape() }
