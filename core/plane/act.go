@@ -64,7 +64,7 @@ func (e *Entry) Line(input []byte) ActLine {
 // inputHash is the hash of the input's document. That of a manifest was taken before the
 // step, see [OpenRollout.Prepare].
 func (e *Entry) inputHash() wire.Name {
-	if open, is := e.Input.(*OpenRollout); is && open.hash != "" && open.Place == Takes && !open.Signed {
+	if open, is := e.Input.(*OpenRollout); is && open.hash != "" && open.Place == Takes && !open.Signed && len(open.Unread) == 0 {
 		return open.hash
 	}
 	return hashOf(e.AppendInput(nil))

@@ -140,6 +140,8 @@ func (p *Plane) decide() bool {
 	o, r := p.opening, p.opening.rollout
 	if file, is := o.from.(*FileManifest); is {
 		o.in.Place = p.placeOf(file)
+		o.in.Unread = p.unread(file, o.in.Place)
+		r.unread = o.in.Unread
 	}
 	refusal, good := p.admissible(o.in)
 	if good && p.readOnly {
