@@ -142,17 +142,18 @@ func (a *Agent) displaced(p *progress, out *Output) {
 
 // displacedMeanwhile fails a rollout whose Converged was refused, so that it soaks
 // again, after another channel's switch has taken the host from it: the rollout
-// seemed to be at its end then.
-func (a *Agent) displacedMeanwhile(p *progress, out *Output) {
+// seemed to be at its end then. It reports whether it did.
+func (a *Agent) displacedMeanwhile(p *progress, out *Output) bool {
 	if p.superseded || p.rec.State != wire.Soaking || a.current == p.rec.TargetClosure {
-		return
+		return false
 	}
 	for _, other := range a.rollouts {
 		if other != p && !other.superseded && other.broughtTo(a.current) {
 			a.displaced(p, out)
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // broughtTo reports whether the last switch of a rollout ended on a closure.
@@ -237,6 +238,10 @@ func (a *Agent) reconcile(out *Output) {
 		case p.rec.State == wire.Deferred && on: // the reboot has come
 			a.arrived(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, CompletedAt: a.last.Wall}, out)
 		case p.rec.State == wire.Soaking && !on, p.rec.State == wire.Converged && !on:
+			// A crash may have kept a refusal, and nothing of what follows from it.
+			if p.refusedConverged() && a.displacedMeanwhile(p, out) {
+				continue
+			}
 			out.Notices = append(out.Notices, Notice{Kind: NoticeStray, RolloutID: p.id(), Detail: string(a.current)})
 		}
 	}

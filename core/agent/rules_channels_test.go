@@ -39,6 +39,19 @@ func TestASoakThatWasNotOverEndsWhenAnotherChannelHasTakenTheHost(t *testing.T) 
 	}
 	equal(t, "stable", r.state(r1), wire.Failed)
 	equal(t, "edge", r.state(e1), wire.Soaking)
+
+	// A crash keeps the refusal and loses what follows from it.
+	for i := range r.log {
+		if r.log[i].Kind == agent.EntryRefused {
+			r.log = r.log[:i+1]
+			break
+		}
+	}
+	r.make()
+	equal(t, "stable, as the log has it", r.state(r1), wire.Soaking)
+	r.start("c2", agent.ProcessStart)
+	equal(t, "stable after the start", r.state(r1), wire.Failed)
+	equal(t, "edge after the start", r.state(e1), wire.Soaking)
 }
 
 func TestASoakGoesOnWhenAnotherChannelWantsTheSameClosure(t *testing.T) {
