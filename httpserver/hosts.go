@@ -19,6 +19,10 @@ func (s *Server) registerHosts(r *mux.Router) {
 		name: "host", role: operators, body: noBody,
 		parse: parseHost, serve: serveInput,
 	})
+	s.handle(r, http.MethodGet, "/v1/operator/hosts/{hostname}/why", endpoint{
+		name: "host_why", role: operators, body: noBody,
+		parse: parseHostWhy, serve: serveInput,
+	})
 }
 
 func parseHosts(e *exchange) bool {
@@ -33,11 +37,23 @@ func parseHosts(e *exchange) bool {
 }
 
 func parseHost(e *exchange) bool {
+	e.input = &plane.QueryHost{Hostname: e.hostVariable()}
+	return noParameters(e)
+}
+
+func parseHostWhy(e *exchange) bool {
+	p := e.parameters()
+	e.input = &plane.QueryHostWhy{Hostname: e.hostVariable(), RolloutID: word(p, "rollout", wire.ParseRolloutID)}
+	return p.allKnown()
+}
+
+// hostVariable returns the host that the path names. No host has a name that is none, so
+// the plane answers 404.
+func (e *exchange) hostVariable() wire.Hostname {
 	s := e.variable("hostname")
 	name, err := wire.ParseHostname(s)
 	if err != nil {
-		name = wire.Hostname(clip(s)) // no host has this name, so the plane answers 404
+		return wire.Hostname(clip(s))
 	}
-	e.input = &plane.QueryHost{Hostname: name}
-	return noParameters(e)
+	return name
 }

@@ -29,7 +29,7 @@ func (s *script) input(c command) plane.Input {
 	case "unread":
 		return plane.DiscardUnread(host, wire.NotJSON, "no JSON", []byte(c.value("body")))
 	case "poll":
-		return &plane.Poll{Hostname: host, Dialect: dialect(c)}
+		return &plane.Poll{Hostname: host, Dialect: dialect(c), Again: c.has("again")}
 	case "resume":
 		return &plane.ResumeRollout{RolloutID: wire.RolloutID(c.positional(0))}
 	case "choose":
@@ -81,6 +81,10 @@ func (s *script) query(c command) plane.Input {
 		return &plane.QueryRollouts{After: wire.RolloutID(after), Limit: limit}
 	case "quarantine":
 		return &plane.QueryQuarantine{}
+	case "host-why":
+		return &plane.QueryHostWhy{Hostname: wire.Hostname(c.positional(1)), RolloutID: wire.RolloutID(c.value("rollout"))}
+	case "rollout-why":
+		return &plane.QueryRolloutWhy{RolloutID: wire.RolloutID(c.positional(1))}
 	case "status":
 		return &plane.QueryStatus{}
 	case "revocations":

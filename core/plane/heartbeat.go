@@ -25,6 +25,7 @@ func (p *Plane) heartbeat(in *Heartbeat, out *Output) {
 	}
 	entries := len(out.Entries)
 	field := in.Dialect == wire.DialectField
+	v.field = field
 	if (req.RolloutID == "" || field) && v.active > 0 && !p.logsNothing() { // else a later one does
 		p.confirmActive(&p.table.hosts[i], in, out)
 	}

@@ -27,6 +27,7 @@ var eventSchema = wire.Schema[Event]{Fields: append(
 var pollSchema = wire.Schema[Poll]{Fields: []wire.Field[Poll]{
 	{Name: "hostname", Presence: wire.Required, Of: func(in *Poll) wire.Value { return &in.Hostname }},
 	{Name: "dialect", Presence: wire.Optional, Of: func(in *Poll) wire.Value { return &in.Dialect }},
+	{Name: "again", Presence: wire.Optional, Of: func(in *Poll) wire.Value { return (*wire.Flag)(&in.Again) }},
 }}
 
 // The line of an opening has the members of its manifest beside its own.
@@ -200,8 +201,14 @@ func AppendInput(dst []byte, in Input) []byte {
 		return wire.AppendTagged(dst, "query_rollouts", &pageOfSchema, &pageOf{Rollouts: in.After, Limit: wire.Int(in.Limit), RolloutFilter: in.Filter})
 	case *PlanRollout:
 		return wire.AppendTagged(dst, "plan", &wire.ManifestSchema, &in.Manifest)
+	case *QueryHostWhy:
+		return wire.AppendTagged(dst, "query_host_why", &hostWhySchema, in)
+	case *QueryRolloutWhy:
+		return wire.AppendTagged(dst, "query_rollout_why", &rolloutWhySchema, in)
 	case *QueryStatus:
 		return append(dst, "query_status {}"...)
+	case *QueryOverview:
+		return wire.AppendTagged(dst, "query_overview", &queryOverviewSchema, in)
 	case *QueryQuarantine:
 		return append(dst, "query_quarantine {}"...)
 	case *QueryRevocations:
@@ -277,8 +284,17 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 	case "plan":
 		in := new(PlanRollout)
 		return parsed(in, wire.DecodeDocument(d, &wire.ManifestSchema, doc, &in.Manifest))
+	case "query_host_why":
+		in := new(QueryHostWhy)
+		return parsed(in, wire.DecodeDocument(d, &hostWhySchema, doc, in))
+	case "query_rollout_why":
+		in := new(QueryRolloutWhy)
+		return parsed(in, wire.DecodeDocument(d, &rolloutWhySchema, doc, in))
 	case "query_status":
 		return parsed(new(QueryStatus), wire.DecodeDocument(d, &wire.NoBodySchema, doc, new(wire.NoBody)))
+	case "query_overview":
+		in := new(QueryOverview)
+		return parsed(in, wire.DecodeDocument(d, &queryOverviewSchema, doc, in))
 	case "query_quarantine":
 		return parsed(new(QueryQuarantine), wire.DecodeDocument(d, &wire.NoBodySchema, doc, new(wire.NoBody)))
 	case "query_revocations":

@@ -53,6 +53,7 @@ type Plane struct {
 	replays     replays
 	retakes     retakes
 	restarted   retakes // offers that are held back
+	unheard     retakes // those whose agent's poll asks, and sent no heartbeat since
 	given       retakes // when the offers of rollouts with gates were made last
 	gated       int     // rollouts with gates
 	stirred     bool    // what gates are judged by has changed in this step
@@ -153,8 +154,14 @@ func (p *Plane) take(in Input, out *Output) {
 		p.queryRollouts(in, out)
 	case *PlanRollout:
 		p.planOpening(in, out)
+	case *QueryHostWhy:
+		p.queryHostWhy(in, out)
+	case *QueryRolloutWhy:
+		p.queryRolloutWhy(in, out)
 	case *QueryStatus:
 		p.queryStatus(out)
+	case *QueryOverview:
+		p.queryOverview(in, out)
 	case *QueryQuarantine:
 		p.queryQuarantine(out)
 	case *QueryRevocations:

@@ -47,7 +47,8 @@ type rolloutState struct {
 
 	// Derived from records and excused; verified by Check.
 	counts  [wire.Reverted + 1]int
-	holding []int // by wave: hosts that hold back the next wave
+	waves   [][wire.Reverted + 1]int32 // the same by wave
+	holding []int                      // by wave: hosts that hold back the next wave
 
 	// Derived from the gates; verified by Check. blocked is by record, nil if none is.
 	index         *gateIndex // replaced, and never changed
@@ -161,8 +162,10 @@ func holdsBack(s wire.State, excused bool) bool {
 func (r *rolloutState) recount() {
 	r.counts = [wire.Reverted + 1]int{}
 	r.holding = make([]int, len(r.policy.Waves))
+	r.waves = make([][wire.Reverted + 1]int32, len(r.policy.Waves))
 	for i := range r.records {
 		r.counts[r.records[i].State]++
+		r.waves[r.records[i].Wave][r.records[i].State]++
 		if holdsBack(r.records[i].State, r.isExcused(i)) {
 			r.holding[r.records[i].Wave]++
 		}

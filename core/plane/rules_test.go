@@ -68,6 +68,9 @@ func compare(f *fleet, m *model, now wire.Instant, in plane.Input, out *plane.Ou
 		return // no poll waits, and the driver wakes all that do
 	}
 	for h := range m.offered() {
+		if poll, is := in.(*plane.Poll); is && poll.Hostname == h {
+			continue // it is answered; nothing else of the host waits
+		}
 		// A host that was offered something else has no poll that waits.
 		if !before[h] && !slices.Contains(out.Wakes, h) {
 			fail("the hosts woken", out.Wakes, h)
@@ -100,7 +103,7 @@ func (m *model) forgetVolatile() {
 
 func isQuery(in plane.Input) bool {
 	switch in.(type) {
-	case *plane.QueryHost, *plane.QueryHosts, *plane.QueryRollout, *plane.QueryRollouts, *plane.QueryQuarantine, *plane.QueryRevocations, *plane.QueryStatus, *plane.PlanRollout:
+	case *plane.QueryHost, *plane.QueryHosts, *plane.QueryRollout, *plane.QueryRollouts, *plane.QueryQuarantine, *plane.QueryRevocations, *plane.QueryStatus, *plane.QueryOverview, *plane.PlanRollout, *plane.QueryHostWhy, *plane.QueryRolloutWhy:
 		return true
 	}
 	return false

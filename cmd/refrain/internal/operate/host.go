@@ -15,6 +15,7 @@ import (
 type HostCommand struct {
 	List HostList `cmd:"" help:"List the hosts that the plane knows."`
 	Show HostShow `cmd:"" help:"Show one host and its records."`
+	Why  HostWhy  `cmd:"" help:"Say why a host is not at its target."`
 }
 
 const hostsPath = "/v1/operator/hosts"

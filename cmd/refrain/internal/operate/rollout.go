@@ -15,6 +15,7 @@ import (
 type RolloutCommand struct {
 	List   RolloutList   `cmd:"" help:"List the rollouts that are not superseded, or all."`
 	Show   RolloutShow   `cmd:"" help:"Show one rollout and its hosts."`
+	Why    RolloutWhy    `cmd:"" help:"Say why a rollout is not at its target."`
 	Open   RolloutOpen   `cmd:"" help:"Open a rollout from a manifest, or say what that would do."`
 	Diff   RolloutDiff   `cmd:"" help:"Compare a manifest with the rollout in force on its channel."`
 	Wait   RolloutWait   `cmd:"" help:"Wait until a rollout has come so far; the exit code says whether it has."`
