@@ -25,11 +25,6 @@ func (l *logged) retracted() bool {
 	return l.refused && l.event.Body.Kind() == wire.KindConverged
 }
 
-// refusedConverged reports whether the plane has refused a Converged of the rollout.
-func (p *progress) refusedConverged() bool {
-	return slices.ContainsFunc(p.log, func(l logged) bool { return l.retracted() })
-}
-
 // progress is what the agent knows of one rollout.
 type progress struct {
 	// Durable.
