@@ -35,6 +35,7 @@ type model struct {
 	fielded    map[offerOf]time.Duration // Pending ones, when they were offered last
 	restarted  map[offerOf]time.Duration // and those whose agent has started anew since
 	unheard    map[offerOf]bool          // and those whose poll asks, and no heartbeat came since
+	flights    modelFlights
 }
 
 // offerOf is a dispatch, by whose it is and in which rollout.
@@ -72,6 +73,7 @@ func newModel(cfg plane.Config) *model {
 		revoked:  map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{}, given: map[offerOf]time.Duration{},
 		quiet: map[offerOf]time.Duration{}, fielded: map[offerOf]time.Duration{}, restarted: map[offerOf]time.Duration{}, unheard: map[offerOf]bool{},
 		signed: map[wire.RolloutID]bool{}, release: map[wire.RolloutID]bool{}, backed: map[wire.RolloutID]bool{},
+		flights: newModelFlights(),
 	}
 }
 
@@ -83,6 +85,7 @@ func (m *model) clone() *model {
 		enrolled:   maps.Clone(m.enrolled),
 		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given), quiet: maps.Clone(m.quiet), fielded: maps.Clone(m.fielded), restarted: maps.Clone(m.restarted), unheard: maps.Clone(m.unheard),
 		signed: maps.Clone(m.signed), release: maps.Clone(m.release), backed: maps.Clone(m.backed),
+		flights: m.flights.clone(),
 	}
 	for id, r := range m.rollouts {
 		copied := *r
@@ -256,7 +259,7 @@ func (m *model) offers(h wire.Hostname) *rollout.Record {
 		if rec != nil && rec.State == wire.Pending && rec.DispatchedAt.IsSet() &&
 			m.inForce(id) && !m.halted(id) && !m.isQuarantined(rec) && (m.backed[id] || !m.signed[id]) {
 			_, given := m.given[offerOf{h, id}]
-			if _, restarted := m.restarted[offerOf{h, id}]; !given && !restarted && !m.unheard[offerOf{h, id}] {
+			if _, restarted := m.restarted[offerOf{h, id}]; !given && !restarted && !m.unheard[offerOf{h, id}] && m.mayOffer(h, id) {
 				return rec
 			}
 		}
@@ -290,8 +293,13 @@ func (m *model) offersAgain(h wire.Hostname, now time.Duration) (again *rollout.
 // the code and the replay only.
 func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 	m.replays.now = now.Mono
+	defer m.land()
 	switch in := in.(type) {
 	case *plane.Started:
+		clear(m.flights.since)
+		for of := range m.flights.offered {
+			m.flights.since[of] = now.Mono
+		}
 		m.replays.list, m.replays.had, m.replays.refused = nil, nil, -1
 		clear(m.given)
 		clear(m.quiet)
@@ -304,7 +312,9 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		return wire.Outcome{}
 	case *plane.Heartbeat:
 		m.hear(in.Request.Hostname)
-		return m.heartbeat(now.Wall, in)
+		want := m.heartbeat(now.Wall, in)
+		m.endFlights(in)
+		return want
 	case *plane.Event:
 		m.hear(in.Envelope.Hostname)
 		return m.event(now.Wall, in)
@@ -316,6 +326,7 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		rec := m.offers(in.Hostname)
 		if rec != nil {
 			m.given[offerOf{rec.Hostname, rec.RolloutID}] = now.Mono
+			m.give(now, rec)
 			if in.Dialect == wire.DialectField {
 				m.fielded[offerOf{rec.Hostname, rec.RolloutID}] = now.Mono
 			}
@@ -646,7 +657,7 @@ func sameManifest(a, b wire.Manifest, signed bool) bool {
 		return false
 	}
 	return a.Policy.OnHealthFailure == b.Policy.OnHealthFailure && slices.Equal(a.Policy.Waves, b.Policy.Waves) &&
-		maps.Equal(hosts(a), hosts(b))
+		maps.Equal(hosts(a), hosts(b)) && (a.Gates.Equal(&b.Gates) || signed && a.Gates.IsUnset())
 }
 
 // resume is decision 007.
@@ -692,7 +703,7 @@ func (m *model) status(id wire.RolloutID, hosts bool) *wire.RolloutStatus {
 	s := &wire.RolloutStatus{
 		RolloutID: id, OpenedAt: r.openedAt, WavesDispatched: wire.Count(r.waves), Policy: r.manifest.Policy,
 		SupersededBy: m.by[id], HaltedBy: r.haltedBy,
-		Signed: wire.Flag(m.signed[id]), Backed: wire.Flag(m.backed[id]),
+		Signed: wire.Flag(m.signed[id]), Backed: wire.Flag(m.backed[id]), Gates: r.manifest.Gates,
 	}
 	pending, ended := 0, 0
 	for _, h := range slices.Sorted(maps.Keys(r.records)) {
@@ -704,10 +715,14 @@ func (m *model) status(id wire.RolloutID, hosts bool) *wire.RolloutStatus {
 		if !rec.State.Active() {
 			ended++
 		}
+		blocked := m.blocked(h, id)
+		if blocked.Gate != 0 {
+			s.Blocked[blocked.Gate]++
+		}
 		if hosts {
 			s.Hosts = append(s.Hosts, wire.RecordStatus{
 				Snapshot: rec.Snapshot(), Wave: rec.Wave, Synthesised: wire.Flag(rec.Synthesised()),
-				EndedAt: rec.EndedAt, FailingProbes: rec.FailingProbes(),
+				EndedAt: rec.EndedAt, FailingProbes: rec.FailingProbes(), Blocked: blocked,
 			})
 		}
 	}

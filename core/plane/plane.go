@@ -101,10 +101,11 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 		return
 	}
 	p.advanceClock(now, out)
-	logged, silent := p.logged, p.logsNothing()
+	logged, silent, replies := p.logged, p.logsNothing(), len(out.Replies)
 	p.take(in, out)
 	if p.gated > 0 && p.mayRegate(in, p.logged != logged) {
 		p.regate(out)
+		p.showGates(out.Replies[replies:])
 	}
 	if p.gated > 0 && silent && !p.logsNothing() {
 		p.wakeGated(out)
