@@ -66,9 +66,11 @@ type Server struct {
 	// closing closes connections one by one while the server drains.
 	closing connections
 
-	router  *mux.Router
-	noRoute [classCount]prometheus.Counter
-	loop    *loop
+	router *mux.Router
+	// endpoints are those of the router, in its order.
+	endpoints []*endpoint
+	noRoute   [classCount]prometheus.Counter
+	loop      *loop
 
 	credentials *mtls.Credentials
 	connections *mtls.Connections
