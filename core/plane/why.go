@@ -257,7 +257,7 @@ func (p *Plane) soakFacts(facts []wire.Fact, at int, ref recordRef) []wire.Fact 
 			Reason: wire.Text(fmt.Sprintf("probes of mode enforce that have not run yet: %d", notRun.Count)), Next: "the host reports their first results"})
 	}
 	due := soakDue(rec, field)
-	if p.last.Wall.Before(due) {
+	if p.hostClock(at).Before(due) {
 		return append(facts, wire.Fact{Cause: wire.CauseSoak, By: group(rec.Hostname), Since: rec.ActivationCompletedAt,
 			Reason: wire.Text(fmt.Sprintf("it has to run its target for %v", rec.Soak())),
 			Next:   "the host reports Converged, if its probes pass", NextAt: due})
@@ -268,6 +268,16 @@ func (p *Plane) soakFacts(facts []wire.Fact, at int, ref recordRef) []wire.Fact 
 			Next:   "the host reports Converged after its next round of probes"})
 	}
 	return facts
+}
+
+// hostClock is what the clock of a host shows, as far as its last heartbeat says: at most
+// an interval less than it does. Until the first it is taken for the plane's.
+func (p *Plane) hostClock(at int) wire.Time {
+	v := &p.table.vitals[at]
+	if !v.lastHeartbeatAt.IsSet() {
+		return p.last.Wall
+	}
+	return v.lastHeartbeatAt.Add(p.clock() - v.heard)
 }
 
 // soakDue is when the soak of a Soaking record ends: that of an agent of ours counts from

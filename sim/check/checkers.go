@@ -126,6 +126,7 @@ func Checkers() []Checker {
 		{"S43", newGates("S43")},
 		{"S45", newChannels},
 		{"S51", newExplained},
+		{"S52", newMoving},
 		{"INV", newInvariants},
 	}
 }

@@ -183,12 +183,15 @@ func (c *explained) refusedSince(r *recordCopy, why *wire.HostWhy, before wire.T
 	if !c.clocks && h.beats && !h.wall.Before(before) {
 		return false
 	}
-	for _, one := range why.Rollouts {
-		if slices.ContainsFunc(one.Facts, func(f wire.Fact) bool { return f.Cause == wire.CauseRevoked }) {
-			return true
-		}
-	}
-	return false
+	return c.says(r, why, wire.CauseRevoked)
+}
+
+// says reports whether the plane gives a cause for a record: where the checker cannot
+// tell, either is right.
+func (c *explained) says(r *recordCopy, why *wire.HostWhy, cause wire.Cause) bool {
+	return slices.ContainsFunc(why.Rollouts, func(one wire.RecordWhy) bool {
+		return one.RolloutID == r.of.id && slices.ContainsFunc(one.Facts, func(f wire.Fact) bool { return f.Cause == cause })
+	})
 }
 
 // queued is what a record waits for that nothing holds back.
@@ -248,8 +251,18 @@ func (c *explained) soaks(facts []expected, r *recordCopy, why *wire.HostWhy) []
 	if h.field && r.last.SoakDueAt.IsSet() {
 		due = r.last.SoakDueAt
 	}
+	// By the host's clock, which the last heartbeat told; what has passed since the last
+	// request may or may not count.
+	clock, latest := why.At, why.At
+	if h.beats {
+		clock, latest = h.beat, h.beat.Add(c.last-h.at)
+	}
+	soaks := latest.Before(due)
+	if !soaks && clock.Before(due) {
+		soaks = c.says(r, why, wire.CauseSoak)
+	}
 	switch {
-	case why.At.Before(due):
+	case soaks:
 		facts = append(facts, expected{cause: wire.CauseSoak, by: self, since: r.last.ActivationCompletedAt, next: due})
 	case len(facts) == before:
 		facts = append(facts, expected{cause: wire.CauseReport, by: self, since: due})

@@ -219,6 +219,9 @@ func (c *explained) stepEnded(e *world.Event) {
 		}
 		why, known := w.Plane().WhyHost(c.l.names[n], "")
 		for i := 0; known && i < len(why.Rollouts); i++ {
+			if o := c.l.live.find(why.Rollouts[i].RolloutID); o == nil || c.l.live.held[o] {
+				continue // a fleet is at rest whatever hosts still do about it
+			}
 			for j := range why.Rollouts[i].Facts {
 				f := &why.Rollouts[i].Facts[j]
 				if !slices.Contains(atRest, f.Cause) {
