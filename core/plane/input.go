@@ -34,6 +34,9 @@ type Event struct {
 type Poll struct {
 	Hostname wire.Hostname
 	Dialect  wire.Dialect
+	// Again says that the poll has asked before, found no work and waited. The driver
+	// sets it.
+	Again bool
 }
 
 // OpenRollout opens a rollout (PROTOCOL R1). One reply. Durable. An operator's

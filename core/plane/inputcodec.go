@@ -27,6 +27,7 @@ var eventSchema = wire.Schema[Event]{Fields: append(
 var pollSchema = wire.Schema[Poll]{Fields: []wire.Field[Poll]{
 	{Name: "hostname", Presence: wire.Required, Of: func(in *Poll) wire.Value { return &in.Hostname }},
 	{Name: "dialect", Presence: wire.Optional, Of: func(in *Poll) wire.Value { return &in.Dialect }},
+	{Name: "again", Presence: wire.Optional, Of: func(in *Poll) wire.Value { return (*wire.Flag)(&in.Again) }},
 }}
 
 // The line of an opening has the members of its manifest beside its own.

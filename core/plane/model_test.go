@@ -34,6 +34,7 @@ type model struct {
 	backed     map[wire.RolloutID]bool
 	fielded    map[offerOf]time.Duration // Pending ones, when they were offered last
 	restarted  map[offerOf]time.Duration // and those whose agent has started anew since
+	unheard    map[offerOf]bool          // and those whose poll asks, and no heartbeat came since
 }
 
 // offerOf is a dispatch, by whose it is and in which rollout.
@@ -69,7 +70,7 @@ func newModel(cfg plane.Config) *model {
 		held: map[wire.RolloutID]bool{}, by: map[wire.RolloutID]wire.RolloutID{}, quarantine: map[quarantineKey]wire.QuarantineEntry{},
 		enrolled: map[wire.Name]plane.Certify{},
 		revoked:  map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{}, given: map[offerOf]time.Duration{},
-		quiet: map[offerOf]time.Duration{}, fielded: map[offerOf]time.Duration{}, restarted: map[offerOf]time.Duration{},
+		quiet: map[offerOf]time.Duration{}, fielded: map[offerOf]time.Duration{}, restarted: map[offerOf]time.Duration{}, unheard: map[offerOf]bool{},
 		signed: map[wire.RolloutID]bool{}, release: map[wire.RolloutID]bool{}, backed: map[wire.RolloutID]bool{},
 	}
 }
@@ -80,7 +81,7 @@ func (m *model) clone() *model {
 		rollouts: map[wire.RolloutID]*modelRollout{}, order: slices.Clone(m.order),
 		readOnly: m.readOnly, has: maps.Clone(m.has), held: maps.Clone(m.held), by: maps.Clone(m.by),
 		enrolled:   maps.Clone(m.enrolled),
-		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given), quiet: maps.Clone(m.quiet), fielded: maps.Clone(m.fielded), restarted: maps.Clone(m.restarted),
+		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given), quiet: maps.Clone(m.quiet), fielded: maps.Clone(m.fielded), restarted: maps.Clone(m.restarted), unheard: maps.Clone(m.unheard),
 		signed: maps.Clone(m.signed), release: maps.Clone(m.release), backed: maps.Clone(m.backed),
 	}
 	for id, r := range m.rollouts {
@@ -255,7 +256,7 @@ func (m *model) offers(h wire.Hostname) *rollout.Record {
 		if rec != nil && rec.State == wire.Pending && rec.DispatchedAt.IsSet() &&
 			m.inForce(id) && !m.halted(id) && !m.isQuarantined(rec) && (m.backed[id] || !m.signed[id]) {
 			_, given := m.given[offerOf{h, id}]
-			if _, restarted := m.restarted[offerOf{h, id}]; !given && !restarted {
+			if _, restarted := m.restarted[offerOf{h, id}]; !given && !restarted && !m.unheard[offerOf{h, id}] {
 				return rec
 			}
 		}
@@ -298,6 +299,8 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		clear(m.backed)
 		clear(m.fielded)
 		clear(m.restarted)
+		clear(m.unheard)
+		m.fieldedBefore(now.Mono)
 		return wire.Outcome{}
 	case *plane.Heartbeat:
 		m.hear(in.Request.Hostname)
@@ -307,6 +310,9 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		return m.event(now.Wall, in)
 	case *plane.Poll:
 		m.hear(in.Hostname)
+		if !in.Again || in.Dialect != wire.DialectField {
+			m.hearOffers(in.Hostname, in.Dialect != wire.DialectField)
+		}
 		rec := m.offers(in.Hostname)
 		if rec != nil {
 			m.given[offerOf{rec.Hostname, rec.RolloutID}] = now.Mono
@@ -426,6 +432,9 @@ func (m *model) heartbeat(now wire.Time, in *plane.Heartbeat) wire.Outcome {
 	want := wire.Outcome{Code: wire.OK}
 	want.Heartbeat.ReceivedAt = req.At
 	if in.Dialect == wire.DialectField {
+		if before.IsSet() {
+			m.hearOffers(req.Hostname, true)
+		}
 		want.Heartbeat.Bootstrap = m.fieldSnapshots(now, req, before)
 		return want
 	}
@@ -451,6 +460,27 @@ func (m *model) heartbeat(now wire.Time, in *plane.Heartbeat) wire.Outcome {
 		}
 	}
 	return want
+}
+
+// fieldedBefore takes everything that is queued for offered (D4).
+func (m *model) fieldedBefore(now time.Duration) {
+	for id, r := range m.rollouts { // order-free
+		for h, rec := range r.records { // order-free
+			if rec.State == wire.Pending && rec.DispatchedAt.IsSet() && m.inForce(id) {
+				m.fielded[offerOf{h, id}], m.unheard[offerOf{h, id}] = now, true
+			}
+		}
+	}
+}
+
+// hearOffers notes of what a field agent was offered whether it was heard of since its
+// poll asked first (D4).
+func (m *model) hearOffers(h wire.Hostname, heard bool) {
+	for of := range m.fielded { // order-free
+		if of.host == h {
+			m.unheard[of] = !heard
+		}
+	}
 }
 
 // fieldSnapshots is PROTOCOL H4 and H10.
