@@ -189,9 +189,9 @@ func (p *Plane) hostFacts(facts []wire.Fact, at int, ref recordRef) []wire.Fact 
 }
 
 // queuedFact is what a Pending record waits for that nothing holds back.
-func (p *Plane) queuedFact(at int, ref recordRef) wire.Fact {
+func (p *Plane) queuedFact(host int, ref recordRef) wire.Fact {
 	rec := ref.record()
-	for _, other := range p.table.hosts[at].records {
+	for _, other := range p.table.hosts[host].records {
 		if o := other.record(); other != ref && !other.rollout.staged && o.State == wire.Activating {
 			return wire.Fact{Cause: wire.CauseBusy, By: group(other.rollout.id), Since: began(o),
 				Reason: wire.Text(fmt.Sprintf("%s activates %s first, one at a time", rec.Hostname, other.rollout.id)),
@@ -203,11 +203,11 @@ func (p *Plane) queuedFact(at int, ref recordRef) wire.Fact {
 	if at, waits := p.restarted[ref]; waits {
 		fact.Reason = "the dispatch was offered, and the agent has started anew since: its switch may run"
 		fact.NextAt = p.wallOf(at + RetakeAfter)
-	} else if p.waitsForAgent(ref) {
-		fact.Reason = "the dispatch was offered, or the plane has started since and does not know; no heartbeat came since the agent's poll asked"
-		fact.Next = "it is offered again after the next heartbeat, if that does not show that the agent has started anew"
 	} else if at, open := p.offers.open[ref]; open {
 		fact.NextAt = p.wallOf(at + ReofferAfter)
+	} else if _, waits := p.unheard[ref]; waits && p.table.vitals[host].field {
+		fact.Reason = "the dispatch may have been offered before, and no heartbeat says since whether the agent has started anew"
+		fact.Next = "it is offered again once a heartbeat of the host has come"
 	} else {
 		fact.Cause = wire.CausePoll
 		fact.Reason, fact.Next = "the dispatch is queued, and no poll has asked for it yet", "the host's next poll is answered with it"

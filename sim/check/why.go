@@ -58,6 +58,13 @@ func (s *Checks) why() *whyModel {
 	s.on(world.EventPlaneStarted, func(e *world.Event) {
 		m.forget()
 		m.up = e.At
+		for _, list := range m.l.hosts {
+			for _, c := range list { // whether they were offered is not known any more
+				if c.there && c.last.State == wire.Pending && c.last.DispatchedAt.IsSet() && m.l.live.inForce(c.of) {
+					m.fielded[c] = e.At
+				}
+			}
+		}
 	})
 	s.on(world.EventStepDone, m.stepDone)
 	return m

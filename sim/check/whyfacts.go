@@ -207,6 +207,8 @@ func (c *explained) queued(r *recordCopy, why *wire.HostWhy) expected {
 		x.cause, x.next = wire.CauseAcknowledgement, why.At.Add(at+quietFor-now)
 	} else if at, given := c.given[r]; given {
 		x.cause, x.next = wire.CauseAcknowledgement, why.At.Add(at+offeredAgain-now)
+	} else if _, before := c.fielded[r]; before && c.hosts[r.host].field && c.says(r, why, wire.CauseAcknowledgement) {
+		x.cause = wire.CauseAcknowledgement // until a heartbeat has come; when it has, S13 judges
 	}
 	return x
 }

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"strings"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -98,20 +97,17 @@ func (c *moving) host(w *world.World, n int, why *wire.HostWhy) {
 	for i := range why.Rollouts {
 		one := &why.Rollouts[i]
 		r := c.l.copyOf(n, one.RolloutID)
-		text, until := describeFacts(one.Facts), time.Duration(0)
+		text, ends := "", len(one.Facts) > 0
 		for j := range one.Facts {
 			f := &one.Facts[j]
-			if !passing[f.Cause] {
-				text = ""
+			cause := f.Cause
+			if cause == wire.CauseAcknowledgement {
+				cause = wire.CausePoll // it is offered again and again
 			}
-			if f.NextAt.IsSet() {
-				text += f.NextAt.String()
-			}
-			if f.Cause == wire.CauseSoak {
-				until = max(until, f.NextAt.Std().Sub(w.HostWall(n).Std()))
-			}
+			text += cause.String() + " "
+			ends = ends && passing[cause] && (cause != wire.CauseSoak || !w.HostWall(n).Before(f.NextAt))
 		}
-		if was, there := c.since[r]; !there || was.facts != text || text == "" || len(one.Facts) == 0 || until > 0 {
+		if was, there := c.since[r]; !there || was.facts != text || !ends {
 			c.since[r] = unchanged{text, w.Now()}
 		}
 		c.judge(w, n, r, one)
@@ -134,7 +130,7 @@ func (c *moving) judge(w *world.World, n int, r *recordCopy, one *wire.RecordWhy
 		bound += 2 * quietFor
 	}
 	from := max(c.since[r].at, calm, c.up, c.still[n])
-	if w.Now()-from > bound && !strings.HasPrefix(c.since[r].facts, "[]") {
+	if w.Now()-from > bound {
 		w.Violate("S52", "h%d waits in %s for %s since %v, and nothing has been in its way since %v; want other facts %v later at most", n, r.of.id, describeFacts(one.Facts), c.since[r].at, from, bound)
 	}
 }
