@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/sim/scenario"
 )
 
 // The facts about a record once more (PROTOCOL Y3).
@@ -281,4 +283,22 @@ func enforced(r *recordCopy, failed bool) (names []string) {
 		}
 	}
 	return names
+}
+
+// whySays reports whether the plane says that a host waits for what is expected, and what
+// it says.
+func whySays(p *plane.Plane, n int, e *scenario.Expect) (met bool, state string) {
+	why, _ := p.WhyHost(scenario.HostName(n), e.Rollout)
+	if len(why.Rollouts) == 0 {
+		return false, "waits in no such rollout"
+	}
+	facts := why.Rollouts[0].Facts
+	for i := range facts {
+		f := &facts[i]
+		met = met || (f.Cause.String() == e.Is || f.Gate != 0 && f.Gate.String() == e.Is) && (e.By == "" || slices.Contains(f.By.Names, e.By))
+	}
+	if e.Is == scenario.None {
+		met = len(facts) == 0
+	}
+	return met, "waits for " + describeFacts(facts)
 }
