@@ -239,15 +239,20 @@ func (p *Plane) fieldHeartbeat(host int, req *wire.HeartbeatRequest, before wire
 
 // switchesElsewhere reports whether a field agent may be switching its host away from
 // what it runs, for another record, which need not be in force: then what it runs
-// confirms nothing (H4). A switch that has begun has no other one before it.
+// confirms nothing (H4). A switch that has begun has no other one before it, but one that
+// has begun later is what an agent does that was started anew and has forgotten it.
 func (h *host) switchesElsewhere(ref recordRef) bool {
 	rec := ref.record()
-	if rec.State == wire.Activating && rec.ActivationStartedAt.IsSet() {
-		return false
-	}
+	begun := rec.State == wire.Activating && rec.ActivationStartedAt.IsSet()
 	return slices.ContainsFunc(h.records, func(other recordRef) bool {
 		o := other.record()
-		return other != ref && !other.rollout.staged && (o.State == wire.Activating || o.State == wire.Deferred) && o.TargetClosure != rec.TargetClosure
+		if other == ref || other.rollout.staged || o.TargetClosure == rec.TargetClosure {
+			return false
+		}
+		if begun {
+			return o.State == wire.Activating && rec.ActivationStartedAt.Before(o.ActivationStartedAt)
+		}
+		return o.State == wire.Activating || o.State == wire.Deferred
 	})
 }
 

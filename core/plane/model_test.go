@@ -519,11 +519,12 @@ func (m *model) fieldSnapshots(now wire.Time, req *wire.HeartbeatRequest, before
 
 // switchesElsewhere is the exception of H4 for field agents.
 func (m *model) switchesElsewhere(rec *rollout.Record) bool {
-	if rec.State == wire.Activating && rec.ActivationStartedAt.IsSet() {
-		return false
-	}
 	for id, r := range m.rollouts {
 		o := r.records[rec.Hostname]
+		if o != nil && rec.State == wire.Activating && rec.ActivationStartedAt.IsSet() &&
+			!(o.State == wire.Activating && o.ActivationStartedAt.IsSet() && o.ActivationStartedAt.Std().After(rec.ActivationStartedAt.Std())) {
+			continue
+		}
 		if id != rec.RolloutID && o != nil && (o.State == wire.Activating || o.State == wire.Deferred) && o.TargetClosure != rec.TargetClosure {
 			return true
 		}

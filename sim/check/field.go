@@ -263,10 +263,11 @@ func runsAnother(w *world.World, n int, id wire.RolloutID) bool {
 	return false
 }
 
-// losesState reports whether a plane or an agent of a scenario loses its disk.
+// losesState reports whether a plane or an agent of a scenario loses its disk, or a part
+// of it.
 func losesState(s *scenario.Scenario) bool {
 	for i := range s.Faults {
-		if k := s.Faults[i].Kind; k == scenario.PlaneWipe || k == scenario.AgentAmnesia {
+		if k := s.Faults[i].Kind; k == scenario.PlaneWipe || k == scenario.PlaneRestore || k == scenario.AgentAmnesia {
 			return true
 		}
 	}

@@ -293,15 +293,19 @@ func (c *transitions) heartbeat(w *world.World, m *world.Message, in *plane.Hear
 // been confirmed, if they were to be.
 func switchesElsewhere(list []*recordCopy, i int) bool {
 	r := list[i]
-	if r.before.State == wire.Activating && r.before.ActivationStartedAt.IsSet() {
-		return false
-	}
+	begun := r.before.State == wire.Activating && r.before.ActivationStartedAt.IsSet()
 	for j, o := range list {
-		state := o.before.State
+		record := o.before
 		if j < i {
-			state = o.last.State
+			record = o.last
 		}
-		if j != i && (state == wire.Activating || state == wire.Deferred) && o.target != r.target {
+		switch {
+		case j == i || o.target == r.target:
+		case begun: // unless the other one's has begun later
+			if at := record.ActivationStartedAt; record.State == wire.Activating && at.IsSet() && r.before.ActivationStartedAt.Before(at) {
+				return true
+			}
+		case record.State == wire.Activating, record.State == wire.Deferred:
 			return true
 		}
 	}
