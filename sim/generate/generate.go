@@ -293,8 +293,8 @@ func drawCertificates(s *scenario.Scenario, p Profile, span time.Duration) {
 // which it may also be lost (PROTOCOL H8).
 func drawRestores(s *scenario.Scenario, p Profile, span time.Duration) {
 	r := random.New(s.Seed, "generate/"+p.Name+"/restores", 0)
-	if !slices.Contains(p.Kinds, scenario.PlaneWipe) || p.Field || !r.Chance(250) {
-		return // a field agent keeps nothing that a restored plane could ask it for
+	if !slices.Contains(p.Kinds, scenario.PlaneWipe) || !r.Chance(250) {
+		return
 	}
 	for range 1 + r.IntN(2) {
 		s.Faults = append(s.Faults, scenario.DrawFault(&r, scenario.PlaneRestore, s.Fleet.Hosts, span))
