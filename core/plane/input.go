@@ -45,6 +45,9 @@ type Poll struct {
 type OpenRollout struct {
 	Manifest wire.Manifest
 	Place    Place
+	// Unread are the manifests that lay in the directory with one that is held and were
+	// not read yet (R6). Only entries of the log have them.
+	Unread []Peer
 	// Signed says that it is of a signed release (PROTOCOL V5). Only entries of the log
 	// have it: an operator's request never does.
 	Signed bool

@@ -35,6 +35,7 @@ type model struct {
 	fielded    map[offerOf]time.Duration // Pending ones, when they were offered last
 	restarted  map[offerOf]time.Duration // and those whose agent has started anew since
 	elsewhere  map[offerOf]time.Duration // Activating records that keep others from being confirmed, since when (H4)
+	unread     map[wire.RolloutID]bool   // lay in the directory when a rollout of the channel was held
 	unheard    map[offerOf]bool          // and those whose poll asks, and no heartbeat came since
 }
 
@@ -72,7 +73,7 @@ func newModel(cfg plane.Config) *model {
 		enrolled: map[wire.Name]plane.Certify{},
 		revoked:  map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{}, given: map[offerOf]time.Duration{},
 		quiet: map[offerOf]time.Duration{}, fielded: map[offerOf]time.Duration{}, restarted: map[offerOf]time.Duration{}, unheard: map[offerOf]bool{}, elsewhere: map[offerOf]time.Duration{},
-		signed: map[wire.RolloutID]bool{}, release: map[wire.RolloutID]bool{}, backed: map[wire.RolloutID]bool{},
+		signed: map[wire.RolloutID]bool{}, release: map[wire.RolloutID]bool{}, backed: map[wire.RolloutID]bool{}, unread: map[wire.RolloutID]bool{},
 	}
 }
 
@@ -83,7 +84,7 @@ func (m *model) clone() *model {
 		readOnly: m.readOnly, has: maps.Clone(m.has), held: maps.Clone(m.held), by: maps.Clone(m.by),
 		enrolled:   maps.Clone(m.enrolled),
 		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given), quiet: maps.Clone(m.quiet), fielded: maps.Clone(m.fielded), restarted: maps.Clone(m.restarted), unheard: maps.Clone(m.unheard), elsewhere: maps.Clone(m.elsewhere),
-		signed: maps.Clone(m.signed), release: maps.Clone(m.release), backed: maps.Clone(m.backed),
+		signed: maps.Clone(m.signed), release: maps.Clone(m.release), backed: maps.Clone(m.backed), unread: maps.Clone(m.unread),
 	}
 	for id, r := range m.rollouts {
 		copied := *r
@@ -151,7 +152,7 @@ func (m *model) waits(channel wire.Channel) bool {
 func (m *model) undecided(in *plane.FileManifest) bool {
 	fresh := map[wire.RolloutID]wire.Serial{in.Manifest.ID(): in.Manifest.Serial}
 	for _, peer := range in.Peers {
-		if m.rollouts[peer.RolloutID] == nil && !m.outdated(in.Manifest.Channel, peer.Serial) {
+		if m.rollouts[peer.RolloutID] == nil && !m.outdated(in.Manifest.Channel, peer.Serial) && !m.unread[peer.RolloutID] {
 			fresh[peer.RolloutID] = peer.Serial
 		}
 	}
@@ -224,6 +225,17 @@ func (m *model) isQuarantined(rec *rollout.Record) bool {
 func (m *model) settle(now wire.Time, by wire.Hostname) {
 	for _, id := range m.order {
 		r := m.rollouts[id]
+		for h, rec := range r.records {
+			if rec.State.Active() {
+				delete(r.excused, h) // E13
+			}
+		}
+		if failed := r.failed(); r.haltedBy != "" && !slices.Contains(failed, r.haltedBy) { // E13
+			r.haltedBy = ""
+			if len(failed) > 0 {
+				r.haltedBy = failed[0]
+			}
+		}
 		if m.by[id] != "" {
 			continue
 		}
@@ -345,11 +357,11 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		case in.Signed:
 			return m.openSigned(now.Wall, in.Manifest)
 		case m.waits(in.Manifest.Channel):
-			return m.open(now.Wall, in.Manifest, plane.Undecided)
-		case m.outdated(in.Manifest.Channel, in.Manifest.Serial):
+			return m.hold(now.Wall, in)
+		case m.outdated(in.Manifest.Channel, in.Manifest.Serial), m.unread[in.Manifest.ID()] && m.has[in.Manifest.Channel] != "":
 			return m.open(now.Wall, in.Manifest, plane.Behind)
 		case m.undecided(in):
-			return m.open(now.Wall, in.Manifest, plane.Undecided)
+			return m.hold(now.Wall, in)
 		}
 		return m.open(now.Wall, in.Manifest, plane.Takes)
 	case *plane.ResumeRollout:
@@ -590,6 +602,18 @@ func (m *model) event(now wire.Time, in *plane.Event) wire.Outcome {
 	}
 	m.settle(now, env.Hostname)
 	return wire.Outcome{Code: wire.NoContent}
+}
+
+// hold opens a manifest of the directory that is held, and keeps what lay there unread
+// with it (R6).
+func (m *model) hold(now wire.Time, in *plane.FileManifest) wire.Outcome {
+	outcome := m.open(now, in.Manifest, plane.Undecided)
+	for _, peer := range in.Peers {
+		if outcome.Code == wire.Created && peer.RolloutID.Channel() == in.Manifest.Channel {
+			m.unread[peer.RolloutID] = true // does nothing to those that are known
+		}
+	}
+	return outcome
 }
 
 // open is PROTOCOL R1 and R2.
