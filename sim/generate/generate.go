@@ -65,7 +65,7 @@ var profiles = []Profile{
 	{Name: "amnesia", About: "planes and agents that lose their disks, again and again",
 		Hosts: [2]int{2, 8}, Rollouts: [2]int{1, 2}, Faults: [2]int{4, 14},
 		Kinds:  []scenario.FaultKind{scenario.PlaneWipe, scenario.PlaneCrash, scenario.AgentAmnesia, scenario.AgentCrash, scenario.HostReboot, scenario.NetDrop, scenario.NetDelay, scenario.NetReorder, scenario.ReplyDrop, scenario.ActivationDefer, scenario.ActivationSlow},
-		Finish: earlierLife},
+		Finish: earlierLife, Channels: true},
 	{Name: "legacy", About: "agents as they are deployed today among full ones",
 		Hosts: [2]int{3, 10}, Rollouts: [2]int{1, 2}, Faults: [2]int{0, 8}, Kinds: drawnKinds(), Legacy: true},
 	{Name: "field", About: "deployed agents of NixFleet among our own: a queue that stops, snapshots that overwrite, restarts in a switch",
@@ -134,6 +134,9 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	drawOperators(&s, p, span)
 	drawGates(&s, p)
 	drawPlans(&s, p, span)
+	drawBack(&s, p, span)
+	drawMachines(&s, p, span)
+	drawLogs(&s, p, span)
 	drawSigned(&s, p)
 	s.Active = span
 	for _, f := range s.Faults {
@@ -264,14 +267,16 @@ func drawFaults(s *scenario.Scenario, p Profile, r *random.Stream, span time.Dur
 	for range between(r, p.Faults) {
 		s.Faults = append(s.Faults, scenario.DrawFault(r, kinds[r.IntN(len(kinds))], s.Fleet.Hosts, span))
 	}
-	slices.SortStableFunc(s.Faults, func(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(s.Faults, byInstant)
 }
 
+func byInstant(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) }
+
 // drawnKinds are the kinds of faults that drawFaults draws from. The others have
-// streams of their own, in drawRestores and drawCertificates.
+// streams of their own, in drawRestores, drawCertificates, drawMachines and drawLogs.
 func drawnKinds() []scenario.FaultKind {
 	return slices.DeleteFunc(scenario.FaultKinds(), func(k scenario.FaultKind) bool {
-		return k == scenario.PlaneRestore || k == scenario.CertExpire || k == scenario.CertUntrust
+		return k == scenario.PlaneRestore || k == scenario.CertExpire || k == scenario.CertUntrust || k == scenario.NetRoam || k == scenario.AgentCompact
 	})
 }
 
@@ -286,7 +291,7 @@ func drawCertificates(s *scenario.Scenario, p Profile, span time.Duration) {
 		kind := []scenario.FaultKind{scenario.CertExpire, scenario.CertUntrust}[r.IntN(2)]
 		s.Faults = append(s.Faults, scenario.DrawFault(&r, kind, s.Fleet.Hosts, span))
 	}
-	slices.SortStableFunc(s.Faults, func(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(s.Faults, byInstant)
 }
 
 // drawRestores puts the plane's disk back to a backup now and then, in the profiles in
@@ -299,7 +304,7 @@ func drawRestores(s *scenario.Scenario, p Profile, span time.Duration) {
 	for range 1 + r.IntN(2) {
 		s.Faults = append(s.Faults, scenario.DrawFault(&r, scenario.PlaneRestore, s.Fleet.Hosts, span))
 	}
-	slices.SortStableFunc(s.Faults, func(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(s.Faults, byInstant)
 }
 
 // drawActs lets an operator look after what went wrong.
