@@ -32,6 +32,9 @@ func (p *Plane) certify(in *Certify, out *Output) {
 	needs := dependsOn(out, in.Hostname)
 	used, isUsed := p.enrolments[in.Nonce]
 	isUsed = isUsed && in.Nonce != ""
+	if isUsed { // it may be the entry of another host, and be of this batch
+		needs = max(needs, dependsOn(out, used.Hostname))
+	}
 	if isUsed && (used.Hostname != in.Hostname || used.Key != in.Key) {
 		reply(out, needs, wire.Refuse(wire.NonceUsed, "token.claims.nonce",
 			fmt.Sprintf("was used at %v by %s, with another key; want a new token", used.At, used.Hostname)))

@@ -44,6 +44,7 @@ func TestANonceIsUsedByOneKey(t *testing.T) { // PROTOCOL N3
 	b.add(token("h3", "n3", "k1"))
 	equal(t, "the second time in a batch", b.add(token("h3", "n3", "k1")).AfterEntries, 1)
 	equal(t, "another key in a batch", b.add(token("h3", "n3", "k2")).AfterEntries, 1)
+	equal(t, "another host in a batch", b.add(token("h4", "n3", "k1")).AfterEntries, 1)
 }
 
 func TestWhatTheServerRefusesUsesNoNonce(t *testing.T) { // PROTOCOL N3

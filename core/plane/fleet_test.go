@@ -333,5 +333,6 @@ func (f *fleet) manifest() wire.Manifest {
 	case 2:
 		m.Serial = wire.Serial(rapid.IntRange(1, f.refs).Draw(f.t, "any serial"))
 	}
+	f.gates(&m)
 	return m
 }

@@ -265,6 +265,15 @@ func (p *Plane) regate(out *Output) {
 	}
 }
 
+// showGates has the answers of a step show what the gates hold back after it.
+func (p *Plane) showGates(replies []Reply) {
+	for i := range replies {
+		if s, shows := replies[i].Outcome.Document.(*wire.RolloutStatus); shows {
+			s.Blocked = p.byID[s.RolloutID].blockedCounts
+		}
+	}
+}
+
 // judgeGates sets what is derived of a rollout's gates: blocked is nil if they hold
 // nothing back.
 func (p *Plane) judgeGates(r *rolloutState) {

@@ -72,6 +72,7 @@ func (p *Plane) started(now wire.Instant) {
 	p.startReplays()
 	p.forgetRelease()
 	p.startGiven()
+	p.regate(new(Output)) // without the release; the driver wakes every poll
 	p.stats.HostsUnreachable, p.stats.HostsNeverSeen = 0, 0
 	for i := range p.table.vitals {
 		v := &p.table.vitals[i]

@@ -34,8 +34,10 @@ type model struct {
 	backed     map[wire.RolloutID]bool
 	fielded    map[offerOf]time.Duration // Pending ones, when they were offered last
 	restarted  map[offerOf]time.Duration // and those whose agent has started anew since
+	elsewhere  map[offerOf]time.Duration // Activating records that keep others from being confirmed, since when (H4)
 	unread     map[wire.RolloutID]bool   // lay in the directory when a rollout of the channel was held
 	unheard    map[offerOf]bool          // and those whose poll asks, and no heartbeat came since
+	flights    modelFlights
 }
 
 // offerOf is a dispatch, by whose it is and in which rollout.
@@ -71,8 +73,9 @@ func newModel(cfg plane.Config) *model {
 		held: map[wire.RolloutID]bool{}, by: map[wire.RolloutID]wire.RolloutID{}, quarantine: map[quarantineKey]wire.QuarantineEntry{},
 		enrolled: map[wire.Name]plane.Certify{},
 		revoked:  map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{}, given: map[offerOf]time.Duration{},
-		quiet: map[offerOf]time.Duration{}, fielded: map[offerOf]time.Duration{}, restarted: map[offerOf]time.Duration{}, unheard: map[offerOf]bool{},
+		quiet: map[offerOf]time.Duration{}, fielded: map[offerOf]time.Duration{}, restarted: map[offerOf]time.Duration{}, unheard: map[offerOf]bool{}, elsewhere: map[offerOf]time.Duration{},
 		signed: map[wire.RolloutID]bool{}, release: map[wire.RolloutID]bool{}, backed: map[wire.RolloutID]bool{}, unread: map[wire.RolloutID]bool{},
+		flights: newModelFlights(),
 	}
 }
 
@@ -82,8 +85,9 @@ func (m *model) clone() *model {
 		rollouts: map[wire.RolloutID]*modelRollout{}, order: slices.Clone(m.order),
 		readOnly: m.readOnly, has: maps.Clone(m.has), held: maps.Clone(m.held), by: maps.Clone(m.by),
 		enrolled:   maps.Clone(m.enrolled),
-		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given), quiet: maps.Clone(m.quiet), fielded: maps.Clone(m.fielded), restarted: maps.Clone(m.restarted), unheard: maps.Clone(m.unheard),
+		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given), quiet: maps.Clone(m.quiet), fielded: maps.Clone(m.fielded), restarted: maps.Clone(m.restarted), unheard: maps.Clone(m.unheard), elsewhere: maps.Clone(m.elsewhere),
 		signed: maps.Clone(m.signed), release: maps.Clone(m.release), backed: maps.Clone(m.backed), unread: maps.Clone(m.unread),
+		flights: m.flights.clone(),
 	}
 	for id, r := range m.rollouts {
 		copied := *r
@@ -268,7 +272,7 @@ func (m *model) offers(h wire.Hostname) *rollout.Record {
 		if rec != nil && rec.State == wire.Pending && rec.DispatchedAt.IsSet() &&
 			m.inForce(id) && !m.halted(id) && !m.isQuarantined(rec) && (m.backed[id] || !m.signed[id]) {
 			_, given := m.given[offerOf{h, id}]
-			if _, restarted := m.restarted[offerOf{h, id}]; !given && !restarted && !m.unheard[offerOf{h, id}] {
+			if _, restarted := m.restarted[offerOf{h, id}]; !given && !restarted && !m.unheard[offerOf{h, id}] && m.mayOffer(h, id) {
 				return rec
 			}
 		}
@@ -302,8 +306,13 @@ func (m *model) offersAgain(h wire.Hostname, now time.Duration) (again *rollout.
 // the code and the replay only.
 func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 	m.replays.now = now.Mono
+	defer m.land()
 	switch in := in.(type) {
 	case *plane.Started:
+		clear(m.flights.since)
+		for of := range m.flights.offered {
+			m.flights.since[of] = now.Mono
+		}
 		m.replays.list, m.replays.had, m.replays.refused = nil, nil, -1
 		clear(m.given)
 		clear(m.quiet)
@@ -312,11 +321,14 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		clear(m.fielded)
 		clear(m.restarted)
 		clear(m.unheard)
+		clear(m.elsewhere)
 		m.fieldedBefore(now.Mono)
 		return wire.Outcome{}
 	case *plane.Heartbeat:
 		m.hear(in.Request.Hostname)
-		return m.heartbeat(now.Wall, in)
+		want := m.heartbeat(now.Wall, in)
+		m.endFlights(in)
+		return want
 	case *plane.Event:
 		m.hear(in.Envelope.Hostname)
 		return m.event(now.Wall, in)
@@ -328,6 +340,7 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		rec := m.offers(in.Hostname)
 		if rec != nil {
 			m.given[offerOf{rec.Hostname, rec.RolloutID}] = now.Mono
+			m.give(now, rec)
 			if in.Dialect == wire.DialectField {
 				m.fielded[offerOf{rec.Hostname, rec.RolloutID}] = now.Mono
 			}
@@ -514,7 +527,7 @@ func (m *model) fieldSnapshots(now wire.Time, req *wire.HeartbeatRequest, before
 		if rec == nil || !m.inForce(id) || !rec.State.Active() || req.CurrentClosure != rec.TargetClosure {
 			continue
 		}
-		confirmed := !m.readOnly && !m.switchesElsewhere(rec) && rec.Confirm(req.CurrentClosure, req.At)
+		confirmed := !m.readOnly && rec.State != wire.Soaking && !m.switchesElsewhere(m.replays.now, rec) && rec.Confirm(req.CurrentClosure, req.At)
 		m.settle(now, req.Hostname)
 		overdue := !req.At.Before(later(rec.SoakDueAt, rec.ActivationCompletedAt).Add(2 * m.replays.interval))
 		if rec.State == wire.Soaking && (confirmed || booted || overdue) {
@@ -530,17 +543,23 @@ func (m *model) fieldSnapshots(now wire.Time, req *wire.HeartbeatRequest, before
 }
 
 // switchesElsewhere is the exception of H4 for field agents.
-func (m *model) switchesElsewhere(rec *rollout.Record) bool {
-	if rec.State == wire.Activating && rec.ActivationStartedAt.IsSet() {
-		return false
-	}
-	for id, r := range m.rollouts {
-		o := r.records[rec.Hostname]
-		if id != rec.RolloutID && o != nil && (o.State == wire.Activating || o.State == wire.Deferred) && o.TargetClosure != rec.TargetClosure {
-			return true
+func (m *model) switchesElsewhere(now time.Duration, rec *rollout.Record) (elsewhere bool) {
+	begun := rec.State == wire.Activating && rec.ActivationStartedAt.IsSet()
+	for id, r := range m.rollouts { // order-free
+		o, of := r.records[rec.Hostname], offerOf{rec.Hostname, id}
+		if id == rec.RolloutID || o == nil || o.TargetClosure == rec.TargetClosure {
+			continue
 		}
+		later := o.ActivationStartedAt.IsSet() && o.ActivationStartedAt.Std().After(rec.ActivationStartedAt.Std())
+		if o.State == wire.Activating && (!begun || later) {
+			if _, counted := m.elsewhere[of]; !counted {
+				m.elsewhere[of] = now
+			}
+			elsewhere = elsewhere || now < m.elsewhere[of]+10*time.Minute
+		}
+		elsewhere = elsewhere || o.State == wire.Deferred && !begun
 	}
-	return false
+	return elsewhere
 }
 
 // event is PROTOCOL E.
@@ -584,6 +603,7 @@ func (m *model) event(now wire.Time, in *plane.Event) wire.Outcome {
 		return discard(wire.Rejected)
 	case rollout.Applied, rollout.Absorbed:
 		delete(m.quiet, offerOf{env.Hostname, env.RolloutID})
+		delete(m.elsewhere, offerOf{env.Hostname, env.RolloutID})
 	}
 	m.replays.arrived(rec, env.Event, rec.LastEventSeq > seq)
 	if key := (quarantineKey{env.RolloutID.Channel(), rec.TargetClosure}); from == wire.Failed && rec.State == wire.Reverted && !m.isQuarantined(rec) {
@@ -670,7 +690,7 @@ func sameManifest(a, b wire.Manifest, signed bool) bool {
 		return false
 	}
 	return a.Policy.OnHealthFailure == b.Policy.OnHealthFailure && slices.Equal(a.Policy.Waves, b.Policy.Waves) &&
-		maps.Equal(hosts(a), hosts(b))
+		maps.Equal(hosts(a), hosts(b)) && (a.Gates.Equal(&b.Gates) || signed && a.Gates.IsUnset())
 }
 
 // resume is decision 007.
@@ -716,7 +736,7 @@ func (m *model) status(id wire.RolloutID, hosts bool) *wire.RolloutStatus {
 	s := &wire.RolloutStatus{
 		RolloutID: id, OpenedAt: r.openedAt, WavesDispatched: wire.Count(r.waves), Policy: r.manifest.Policy,
 		SupersededBy: m.by[id], HaltedBy: r.haltedBy,
-		Signed: wire.Flag(m.signed[id]), Backed: wire.Flag(m.backed[id]),
+		Signed: wire.Flag(m.signed[id]), Backed: wire.Flag(m.backed[id]), Gates: r.manifest.Gates,
 	}
 	pending, ended := 0, 0
 	for _, h := range slices.Sorted(maps.Keys(r.records)) {
@@ -728,10 +748,14 @@ func (m *model) status(id wire.RolloutID, hosts bool) *wire.RolloutStatus {
 		if !rec.State.Active() {
 			ended++
 		}
+		blocked := m.blocked(h, id)
+		if blocked.Gate != 0 {
+			s.Blocked[blocked.Gate]++
+		}
 		if hosts {
 			s.Hosts = append(s.Hosts, wire.RecordStatus{
 				Snapshot: rec.Snapshot(), Wave: rec.Wave, Synthesised: wire.Flag(rec.Synthesised()),
-				EndedAt: rec.EndedAt, FailingProbes: rec.FailingProbes(),
+				EndedAt: rec.EndedAt, FailingProbes: rec.FailingProbes(), Blocked: blocked,
 			})
 		}
 	}

@@ -56,6 +56,7 @@ type Plane struct {
 	retakes     retakes
 	restarted   retakes // offers that are held back
 	unheard     retakes // those whose agent's poll asks, and sent no heartbeat since
+	elsewhere   retakes // Activating records that keep a closure from confirming others
 	given       retakes // when the offers of rollouts with gates were made last
 	gated       int     // rollouts with gates
 	stirred     bool    // what gates are judged by has changed in this step
@@ -105,10 +106,11 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 		return
 	}
 	p.advanceClock(now, out)
-	logged, silent := p.logged, p.logsNothing()
+	logged, silent, replies := p.logged, p.logsNothing(), len(out.Replies)
 	p.take(in, out)
 	if p.gated > 0 && p.mayRegate(in, p.logged != logged) {
 		p.regate(out)
+		p.showGates(out.Replies[replies:])
 	}
 	if p.gated > 0 && silent && !p.logsNothing() {
 		p.wakeGated(out)

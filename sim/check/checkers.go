@@ -25,6 +25,7 @@ type Checks struct {
 
 	sharedLedger *ledger
 	sharedInbox  *inboxModel
+	sharedWhy    *whyModel
 	expects      *expectations // nil if nothing is expected
 }
 
@@ -124,6 +125,8 @@ func Checkers() []Checker {
 		{"S42", newGates("S42")},
 		{"S43", newGates("S43")},
 		{"S45", newChannels},
+		{"S51", newExplained},
+		{"S52", newMoving},
 		{"S54", newActs},
 		{"INV", newInvariants},
 	}

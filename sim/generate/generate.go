@@ -144,9 +144,30 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	}
 	s.Converge = 3 * time.Hour
 	if p.Field {
-		s.Converge = 9 * time.Hour // they soak until an instant of the plane's clock
+		s.Converge = fieldConverge(&s)
 	}
 	return s
+}
+
+// fieldConverge is how long a fleet with field agents may take: they soak until an
+// instant of the plane's clock, so that every wave, and with a budget every host, waits
+// for as long as that clock is fast (docs/findings.md, F38).
+func fieldConverge(s *scenario.Scenario) time.Duration {
+	var fast time.Duration
+	for _, f := range s.Faults {
+		if f.Kind == scenario.PlaneClock && f.Each > 0 {
+			fast += f.Each
+		}
+	}
+	soaks := 0
+	for i := range s.Rollouts {
+		if o := &s.Rollouts[i]; len(o.Budgets) == 0 {
+			soaks += len(o.Waves)
+		} else {
+			soaks += len(o.Waves) + o.Targets.Last - o.Targets.First
+		}
+	}
+	return 9*time.Hour + time.Duration(soaks)*fast
 }
 
 // drawSlice has manifests opened in slices, now and then (PROTOCOL R1), in some runs
@@ -277,8 +298,8 @@ func drawCertificates(s *scenario.Scenario, p Profile, span time.Duration) {
 // which it may also be lost (PROTOCOL H8).
 func drawRestores(s *scenario.Scenario, p Profile, span time.Duration) {
 	r := random.New(s.Seed, "generate/"+p.Name+"/restores", 0)
-	if !slices.Contains(p.Kinds, scenario.PlaneWipe) || p.Field || !r.Chance(250) {
-		return // a field agent keeps nothing that a restored plane could ask it for
+	if !slices.Contains(p.Kinds, scenario.PlaneWipe) || !r.Chance(250) {
+		return
 	}
 	for range 1 + r.IntN(2) {
 		s.Faults = append(s.Faults, scenario.DrawFault(&r, scenario.PlaneRestore, s.Fleet.Hosts, span))

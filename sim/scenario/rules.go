@@ -56,6 +56,8 @@ var rules = []Rule{
 	{"S42", "no host is offered a dispatch of a rollout while that of a channel that comes first is not done, halted, held or not open yet (PROTOCOL W4)"},
 	{"S43", "where compliance is asked for, no host is offered a dispatch while an enforce-mode probe fails on a host of an earlier wave (PROTOCOL W5)"},
 	{"S45", "a switch or a rollback that ends on another closure than a rollout of another channel wants ends that one in the same step if it soaks, and when its Converged is refused afterwards, or at the agent's next start, while another channel has the host; one that was deferred to that closure is completed (PROTOCOL A10)"},
+	{"S51", "what the plane says a host or a rollout waits for is so, and is all of it: each fact with what blocks, since when, until when and the command that helps; and when the fleet has come to rest, a host that can be reached waits for nothing that ends by itself (PROTOCOL Y1 to Y4)"},
+	{"S52", "while no fault is in force, and plane and agent run and no request is refused, a host that waits only for what takes time, such as a poll, a switch or a soak until its instant, is explained otherwise, or at its target, within a bound (PROTOCOL Y2, Y3)"},
 	{"S54", "what an operator's request puts into the log has the operator, the request and the hash of the act before it, and nothing else has; after a crash, a restart, a restore and a compaction the chain goes on as its disk has it (PROTOCOL T15)"},
 	{"INV", "gate, plane and agents keep their own invariants"},
 	{"G4", "a Retry-After is a whole number of seconds, at least one (PROTOCOL G4)"},
