@@ -33,11 +33,16 @@ func parseHosts(e *exchange) bool {
 }
 
 func parseHost(e *exchange) bool {
-	s := e.variable("hostname")
-	name, err := wire.ParseHostname(s)
-	if err != nil {
-		name = wire.Hostname(clip(s)) // no host has this name, so the plane answers 404
-	}
-	e.input = &plane.QueryHost{Hostname: name}
+	e.input = &plane.QueryHost{Hostname: e.pathHost()}
 	return noParameters(e)
+}
+
+// pathHost returns the host that the path names. A text that is no hostname is passed
+// on clipped: no host has it, so the plane answers 404.
+func (e *exchange) pathHost() wire.Hostname {
+	s := e.variable("hostname")
+	if name, err := wire.ParseHostname(s); err == nil {
+		return name
+	}
+	return wire.Hostname(clip(s))
 }

@@ -212,4 +212,6 @@ var noticeLines = [plane.NoticeKindCount]string{
 	plane.NoticeDiscarded: "event of a field agent discarded: it can never be applied",
 
 	plane.NoticeDuplicateIdentity: "two machines send heartbeats in one host's name; revoke the name and issue it again to the right one",
+
+	plane.NoticeSteered: "an operator steers",
 }

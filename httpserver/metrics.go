@@ -23,6 +23,7 @@ const (
 	kindOpenRollout
 	kindResumeRollout
 	kindChooseRollout
+	kindSteer
 	kindClearQuarantine
 	kindRevoke
 	kindRelease
@@ -36,7 +37,7 @@ const (
 
 var kindWords = [kindCount]string{
 	kindHeartbeat: "heartbeat", kindEvent: "event", kindPoll: "poll", kindOpenRollout: "open_rollout",
-	kindResumeRollout: "resume_rollout", kindChooseRollout: "choose_rollout", kindClearQuarantine: "clear_quarantine", kindRevoke: "revoke", kindRelease: "release",
+	kindResumeRollout: "resume_rollout", kindChooseRollout: "choose_rollout", kindSteer: "steer", kindClearQuarantine: "clear_quarantine", kindRevoke: "revoke", kindRelease: "release",
 	kindCertify: "certify",
 	kindQuery:   "query", kindStarted: "started", kindTick: "tick",
 }
@@ -55,6 +56,8 @@ func kindOf(in plane.Input) inputKind {
 		return kindResumeRollout
 	case *plane.ChooseRollout:
 		return kindChooseRollout
+	case *plane.Steer:
+		return kindSteer
 	case *plane.ClearQuarantine:
 		return kindClearQuarantine
 	case *plane.Revoke:

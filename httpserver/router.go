@@ -75,6 +75,7 @@ func (s *Server) newRouter() *mux.Router {
 	s.registerRollouts(r)
 	s.registerHosts(r)
 	s.registerFleetAdmin(r)
+	s.registerSteering(r)
 	s.registerReleases(r)
 	s.registerFieldRoutes(r)
 	s.registerFieldViews(r)

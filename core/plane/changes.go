@@ -29,6 +29,12 @@ const (
 	TableRetired
 	// TableEnrolments has a row per nonce that was used to enrol; its key is the nonce.
 	TableEnrolments
+	// TableHolds has a row per host that an operator has said something of; its keys are
+	// the hostname and what was said.
+	TableHolds
+
+	// LastTable is the last of them.
+	LastTable = TableHolds
 )
 
 // tableWords are the words of the tables' lines.
@@ -36,7 +42,7 @@ var tableWords = [...]string{
 	0:             "?",
 	TableRollouts: "rollout", TableRecords: "record", TableQuarantine: "quarantine",
 	TableRevocations: "revocation", TableRetired: "retired",
-	TableEnrolments: "enrolment",
+	TableEnrolments: "enrolment", TableHolds: "hold",
 }
 
 // String returns the word that the table's lines in a state start with.
@@ -137,6 +143,11 @@ func (p *Plane) Rows(yield func(Row) bool) {
 			return
 		}
 	}
+	for _, key := range p.holdKeys() {
+		if !row(Change{Table: TableHolds, Key: string(key.host), Sub: key.hold.String()}) {
+			return
+		}
+	}
 }
 
 // appendRow appends the document of a row, or nothing if there is none.
@@ -168,6 +179,13 @@ func (p *Plane) appendRow(dst []byte, c Change) (document []byte, position int) 
 	case TableEnrolments:
 		if line, there := p.enrolments[wire.Name(c.Key)]; there {
 			return enrolmentLineSchema.Append(dst, &line), 0
+		}
+	case TableHolds:
+		for hold := Cordoned; hold <= Forgotten; hold++ {
+			key := holdKey{wire.Hostname(c.Key), hold}
+			if mark, there := p.holds[key]; there && hold.String() == c.Sub {
+				return holdLineSchema.Append(dst, &holdLine{key.host, hold, mark}), 0
+			}
 		}
 	}
 	return dst, 0

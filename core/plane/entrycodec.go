@@ -40,6 +40,12 @@ func (e *Entry) DecodeInput(d *wire.Decoder, doc []byte) error {
 		word = "confirm "
 	case "discarded":
 		word = "discarded "
+	case "offered", "offer_ended":
+		word = "offer "
+	default:
+		if _, is := steerActOf(e.Kind); is {
+			word = "steer "
+		}
 	}
 	in, err := ParseInput(d, append([]byte(word), doc...))
 	if err != nil {

@@ -124,6 +124,10 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 	p.forgetRetake(ref)
 	if from == wire.Pending {
 		p.offers.end(ref)
+		if r.isExcused(ref.index) {
+			r.skipped--
+		}
+		r.unblock(ref.index)
 	}
 	p.taken(ref)
 	r.counts[from]--
@@ -147,7 +151,7 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 		p.quarantineTarget(r, rec, out)
 	}
 	if r.failed(ref.index) && !r.halted() && !r.superseded() {
-		r.haltedBy = rec.Hostname
+		r.haltedBy, r.stale = rec.Hostname, true
 		out.changedRollout(r)
 		out.Notices = append(out.Notices, Notice{Kind: NoticeHalted, Hostname: rec.Hostname, RolloutID: r.id, To: rec.State})
 	}

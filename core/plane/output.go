@@ -82,7 +82,9 @@ type Entry struct {
 	Hostname  wire.Hostname
 	RolloutID wire.RolloutID
 	// Kind is an event's kind, or opened, resumed, chosen, confirmed,
-	// cleared, revoked, enrolled, discarded, offered, offer_ended.
+	// cleared, revoked, enrolled, discarded, offered, offer_ended, or what
+	// [SteerAct] was done: paused, aborted, skipped, cordoned, uncordoned, forgotten,
+	// returned.
 	Kind wire.Name
 	// Outcome is applied, absorbed or discarded.
 	Outcome wire.Name
@@ -171,6 +173,9 @@ const (
 	// NoticeDuplicateIdentity: two machines send heartbeats in a host's name (L4).
 	NoticeDuplicateIdentity
 
+	// NoticeSteered: an operator has held back or let go a host or a rollout (O).
+	NoticeSteered
+
 	// NoticeKindCount is one more than the last kind.
 	NoticeKindCount int = iota + 1
 )
@@ -181,7 +186,7 @@ var noticeWords = [NoticeKindCount]string{
 	NoticeSuperseded: "superseded", NoticeHeld: "held", NoticeWave: "wave", NoticeHalted: "halted",
 	NoticeResumed: "resumed", NoticeChosen: "chosen", NoticeQuarantined: "quarantined", NoticeCleared: "cleared",
 	NoticeRevoked: "revoked", NoticeRevokedUnseen: "revoked_unseen", NoticeUnreachable: "unreachable", NoticeReachable: "reachable",
-	NoticeObserverSuspect: "observer_suspect", NoticeCredited: "credited", NoticeReplayPutOff: "replay_put_off", NoticeDiscarded: "discarded", NoticeDuplicateIdentity: "duplicate_identity",
+	NoticeObserverSuspect: "observer_suspect", NoticeCredited: "credited", NoticeReplayPutOff: "replay_put_off", NoticeDiscarded: "discarded", NoticeDuplicateIdentity: "duplicate_identity", NoticeSteered: "steered",
 }
 
 // String returns the stable word of the kind.

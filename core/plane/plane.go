@@ -28,7 +28,7 @@ import (
 //	P10 no record has used more than its event budget
 //	P11 no more replays are under way than may be, none twice
 //	P12 a rollout that is backed is one of the release that is held
-//	P13 what the gates hold back is what judging them anew gives, and only what is
+//	P13 what the gates and operators hold back is what judging them anew gives, and only what is
 //	   Pending and dispatched was offered
 type Plane struct {
 	cfg  Config
@@ -45,6 +45,8 @@ type Plane struct {
 	revocations map[wire.CommonName]wire.Time
 	retired     map[wire.RolloutID]retiredLine
 	enrolments  map[wire.Name]enrolmentLine
+	holds       map[holdKey]wire.Mark        // what operators have said of hosts (O5, O6)
+	forgotten   int                          // hosts that are (O6)
 	toReplay    map[recordRef]struct{}       // see RequestReplays
 	release     []wire.RolloutID             // of the release that is held, by ID
 	freshUntil  map[wire.RolloutID]wire.Time // of those of them that do not stay fresh
@@ -84,6 +86,7 @@ func New(cfg Config) (*Plane, error) {
 		revocations: make(map[wire.CommonName]wire.Time),
 		retired:     make(map[wire.RolloutID]retiredLine),
 		enrolments:  make(map[wire.Name]enrolmentLine),
+		holds:       make(map[holdKey]wire.Mark),
 	}, nil
 }
 
@@ -104,6 +107,9 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 	p.take(in, out)
 	if p.gated > 0 && p.mayRegate(in, p.logged != logged) {
 		p.regate(out)
+	}
+	if p.logged != logged {
+		p.resteer(out)
 	}
 	if p.gated > 0 && silent && !p.logsNothing() {
 		p.wakeGated(out)
@@ -131,6 +137,8 @@ func (p *Plane) take(in Input, out *Output) {
 		p.continueOpening(in, out)
 	case *ResumeRollout:
 		p.resume(in.RolloutID, out)
+	case *Steer:
+		p.steer(in, out)
 	case *ChooseRollout:
 		p.choose(in.RolloutID, out)
 	case *ClearQuarantine:

@@ -33,6 +33,7 @@ type rolloutLine struct {
 	Hosts           wire.Count
 	Gates           wire.Gates
 	Pins            []wire.HostPin
+	Paused, Aborted wire.Mark
 }
 
 var rolloutLineSchema = wire.Schema[rolloutLine]{Fields: []wire.Field[rolloutLine]{
@@ -52,13 +53,15 @@ var rolloutLineSchema = wire.Schema[rolloutLine]{Fields: []wire.Field[rolloutLin
 	{Name: "pins", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value {
 		return wire.List[wire.HostPin]{Items: &l.Pins, Schema: &wire.HostPinSchema}
 	}},
+	{Name: "paused", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.Paused }},
+	{Name: "aborted", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.Aborted }},
 }}
 
 func (r *rolloutState) line() rolloutLine {
 	return rolloutLine{
 		ID: r.id, OpenedAt: r.openedAt, Serial: r.serial, Signed: wire.Flag(r.signed), Policy: r.policy, WavesDispatched: wire.Count(r.wavesDispatched),
 		SupersededBy: r.supersededBy, HaltedBy: r.haltedBy, Held: wire.Flag(r.held), Hosts: wire.Count(len(r.records)),
-		Gates: r.gates, Pins: r.pins,
+		Gates: r.gates, Pins: r.pins, Paused: r.paused, Aborted: r.aborted,
 	}
 }
 
@@ -159,6 +162,9 @@ func (p *Plane) AppendDurable(dst []byte) []byte {
 	for _, nonce := range slices.Sorted(maps.Keys(p.enrolments)) {
 		line := p.enrolments[nonce]
 		dst = wire.AppendLine(dst, "enrolment", &enrolmentLineSchema, &line)
+	}
+	for _, key := range p.holdKeys() {
+		dst = wire.AppendLine(dst, "hold", &holdLineSchema, &holdLine{key.host, key.hold, p.holds[key]})
 	}
 	return dst
 }

@@ -124,6 +124,7 @@ func Checkers() []Checker {
 		{"S42", newGates("S42")},
 		{"S43", newGates("S43")},
 		{"S45", newChannels},
+		{"S46", newSteered},
 		{"INV", newInvariants},
 	}
 }

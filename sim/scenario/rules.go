@@ -56,6 +56,7 @@ var rules = []Rule{
 	{"S42", "no host is offered a dispatch of a rollout while that of a channel that comes first is not done, halted, held or not open yet (PROTOCOL W4)"},
 	{"S43", "where compliance is asked for, no host is offered a dispatch while an enforce-mode probe fails on a host of an earlier wave (PROTOCOL W5)"},
 	{"S45", "a switch or a rollback that ends on another closure than a rollout of another channel wants ends that one in the same step if it soaks, and when its Converged is refused afterwards; one that was deferred to that closure is completed (PROTOCOL A10)"},
+	{"S46", "no host is offered what an operator holds back: of a rollout that is paused, of one that goes on without the host, or while the host is cordoned; a host that waits is shown with that as its reason, and with no other act; what is let go soaks from then on (PROTOCOL O)"},
 	{"INV", "gate, plane and agents keep their own invariants"},
 	{"G4", "a Retry-After is a whole number of seconds, at least one (PROTOCOL G4)"},
 	{"L1", "once the faults are over, every dispatched host reaches a final state, and plane and agents agree, within the scenario's converge time"},

@@ -218,8 +218,8 @@ func writeCheckpoint(ctx context.Context, tx *sql.Tx, state []byte, number wire.
 
 // writeTables replaces the tables with the plane's rows, and counts them.
 func writeTables(ctx context.Context, tx *sql.Tx, p *plane.Plane, rows *int) error {
-	var put [plane.TableEnrolments + 1]*sql.Stmt
-	for table := plane.TableRollouts; table <= plane.TableEnrolments; table++ {
+	var put [plane.LastTable + 1]*sql.Stmt
+	for table := plane.TableRollouts; table <= plane.LastTable; table++ {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM "+tableSQL[table].name); err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ import (
 // statements are prepared once, on the writer's connection.
 type statements struct {
 	begin, commit, rollback, entry, setting *sql.Stmt
-	put, remove                             [plane.TableEnrolments + 1]*sql.Stmt
+	put, remove                             [plane.LastTable + 1]*sql.Stmt
 	putRecords                              *sql.Stmt // recordsAtOnce of them
 }
 
@@ -68,6 +68,11 @@ var tableSQL = [...]struct {
 		put:    `INSERT INTO enrolments (nonce, document) VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document`,
 		remove: `DELETE FROM enrolments WHERE nonce = ?`,
 	},
+	plane.TableHolds: {
+		name: "host_holds", keys: []string{"hostname", "hold"},
+		put:    `INSERT INTO host_holds (hostname, hold, document) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET document = excluded.document`,
+		remove: `DELETE FROM host_holds WHERE hostname = ? AND hold = ?`,
+	},
 }
 
 // putRecord is the statement that writes n records.
@@ -82,7 +87,7 @@ func prepareStatements(ctx context.Context, conn *sql.Conn) (*statements, error)
 		&s.begin: "BEGIN IMMEDIATE", &s.commit: "COMMIT", &s.rollback: "ROLLBACK", &s.entry: putEntry, &s.setting: putSetting,
 		&s.putRecords: putRecord(recordsAtOnce),
 	}
-	for table := plane.TableRollouts; table <= plane.TableEnrolments; table++ {
+	for table := plane.TableRollouts; table <= plane.LastTable; table++ {
 		texts[&s.put[table]], texts[&s.remove[table]] = tableSQL[table].put, tableSQL[table].remove
 	}
 	for into, text := range texts {

@@ -80,7 +80,7 @@ func TestOpen_RefusesForeignFileAndLeavesItUnchanged(t *testing.T) {
 		{"another program's database", sqliteFile("CREATE TABLE songs (id INTEGER)"), ErrForeign, "application_id is 0x0"},
 		{"another program's mark", sqliteFile("PRAGMA application_id = 7; CREATE TABLE songs (id INTEGER)"), ErrForeign, "application_id is 0x7"},
 		{"our mark without a version", sqliteFile("PRAGMA application_id = 0x5266726e; CREATE TABLE songs (id INTEGER)"), ErrForeign, "schema version is 0"},
-		{"a newer schema", sqliteFile("PRAGMA application_id = 0x5266726e; PRAGMA user_version = 99; CREATE TABLE songs (id INTEGER)"), ErrNewer, "version is 99, this build supports up to 2"},
+		{"a newer schema", sqliteFile("PRAGMA application_id = 0x5266726e; PRAGMA user_version = 99; CREATE TABLE songs (id INTEGER)"), ErrNewer, "version is 99, this build supports up to 3"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "plane.db")
@@ -147,7 +147,7 @@ func TestMigrate_FirstSchema(t *testing.T) {
 	r.Step(&plane.Revoke{CommonName: "agent-h1.fleet.test"})
 	r.Commit(s)
 	before := r.State()
-	tamper(t, s, "DROP TABLE enrolments; PRAGMA user_version = 1;")
+	tamper(t, s, "DROP TABLE enrolments; DROP TABLE host_holds; PRAGMA user_version = 1;")
 	path := s.Path()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

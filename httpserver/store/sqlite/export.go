@@ -90,7 +90,7 @@ func (r *Reader) stats(ctx context.Context, s *Stats) (err error) {
 	if s.States, err = r.counts(ctx, "SELECT state, count(*) FROM host_rollout_records GROUP BY state ORDER BY state"); err != nil {
 		return err
 	}
-	for table := plane.TableRollouts; table <= plane.TableEnrolments; table++ {
+	for table := plane.TableRollouts; table <= plane.LastTable; table++ {
 		name := tableSQL[table].name
 		c, err := r.counts(ctx, fmt.Sprintf("SELECT '%s', count(*) FROM %s", name, name))
 		if err != nil {

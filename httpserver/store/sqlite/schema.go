@@ -12,7 +12,7 @@ const applicationID = 0x5266726e
 
 // migrations bring a file from one schema version to the next: the first one
 // brings an empty file to version 1. A migration that was released never changes.
-var migrations = []string{schemaV1, schemaV2}
+var migrations = []string{schemaV1, schemaV2, schemaV3}
 
 const schemaV1 = `
 CREATE TABLE event_log (
@@ -95,6 +95,16 @@ const schemaV2 = `
 CREATE TABLE enrolments (
 	nonce    TEXT PRIMARY KEY,
 	document TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+`
+
+// schemaV3 adds what operators have said of hosts.
+const schemaV3 = `
+CREATE TABLE host_holds (
+	hostname TEXT NOT NULL,
+	hold     TEXT NOT NULL,
+	document TEXT NOT NULL,
+	PRIMARY KEY (hostname, hold)
 ) STRICT, WITHOUT ROWID;
 `
 
