@@ -66,6 +66,19 @@ e2e: ## test the simulator's pages in a real browser; install chromium if missin
 		apt-get install -y --no-install-recommends chromium; }
 	$(GO) test -count=1 -tags e2e ./sim/picture
 
+.PHONY: cross
+cross: ## compile the program for linux and darwin, amd64 and arm64
+	@for target in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64; do \
+		echo "cross: $$target"; CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) build -trimpath -o /dev/null ./cmd/refrain || exit 1; done
+
+.PHONY: packages
+packages: ## make binaries, .deb, .rpm, SBOM and their sums in var/release; VERSION=1.2.3
+	deploy/package/make.sh $(VERSION)
+
+.PHONY: reproducible
+reproducible: ## make the packages twice, the second time from an archive of the commit elsewhere, and compare every byte
+	deploy/package/reproducible.sh $(VERSION)
+
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@fuzz/run.sh $(FUZZTIME)

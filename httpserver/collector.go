@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/httpserver/page"
 )
 
 // collector reads the counts that gate and plane keep themselves, at each scrape.
@@ -13,6 +14,7 @@ type collector struct {
 	store     *storeHealth
 	notices   *noticeLog
 	lost      LogLosses // nil for none
+	live      func() page.Counts
 }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -43,6 +45,10 @@ var (
 	descSuspicions    = describe("refrain_observer_suspicions_total", "Times the plane suspected itself instead of the fleet.")
 	descLinesDropped  = describe("refrain_log_lines_dropped_total", "Log lines lost: the log was not read, could not be written, or was too slow.")
 	descLinesLeftOut  = describe("refrain_log_lines_suppressed_total", "Log lines left out of a flood of one kind.")
+	descPageViewers   = describe("refrain_page_viewers", "Live pages that are open.")
+	descPageRendered  = describe("refrain_page_renderings_total", "Renderings of the live page, at most one a second whatever the number of pages.")
+	descPageDropped   = describe("refrain_page_streams_dropped_total", "Streams of live pages that were ended since the page did not read.")
+	descPageRefused   = describe("refrain_page_streams_refused_total", "Streams of live pages that were refused since as many as may be were open.")
 	descLogNumber     = describe("refrain_log_number", "Number of the last entry of the log.")
 )
 
@@ -51,7 +57,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descUnavailable, descInboxDepth, descInboxCapacity, descInboxOldest, descWedged, descPollsWaiting, descPollsPaced, descLateReplies, descSkipped, descReplaysAsked,
 		descReplaysPutOff, descReplays, descConfirmed, descEvents, descHosts, descDuplicates, descRecords, descHeld, descBlocked, descUnbacked, descSuspicions, descLogNumber,
-		descLinesDropped, descLinesLeftOut,
+		descLinesDropped, descLinesLeftOut, descPageViewers, descPageRendered, descPageDropped, descPageRefused,
 	} {
 		ch <- d
 	}
@@ -107,6 +113,12 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	counter(descSuspicions, s.Suspicions)
 	gauge(descLogNumber, float64(s.Logged))
 	c.store.collect(gauge)
+
+	page := c.live()
+	gauge(descPageViewers, float64(page.Viewers))
+	counter(descPageRendered, page.Renderings)
+	counter(descPageDropped, page.Dropped)
+	counter(descPageRefused, page.TurnedAway)
 
 	dropped, suppressed := c.notices.dropped.Load(), uint64(0)
 	if c.lost != nil {

@@ -48,6 +48,14 @@ type Config struct {
 	// ops listener. Default false.
 	OpsPprof bool
 
+	// PageListen is the TCP address of the live page: HTTPS with the certificates of the
+	// control plane, for operators. Port 0 picks a free one, see [Server.PageAddr].
+	// Default none.
+	PageListen string
+	// OpsPage serves the live page at /page/ of the ops listener, to every process that
+	// reaches it. Default false.
+	OpsPage bool
+
 	// CertFile and KeyFile are PEM files with the server's certificate chain
 	// and key. They are read at start, and again when they change, together with
 	// ClientCAFile and as one set; see [Server.ReloadCertificates].
@@ -291,6 +299,9 @@ func (c *Config) validate() error {
 		return fmt.Errorf("shutdown timeout is %v; want more than 0s", c.ShutdownTimeout)
 	}
 	if err := c.validateReleases(); err != nil {
+		return err
+	}
+	if err := c.validatePage(); err != nil {
 		return err
 	}
 	if err := c.validateIssuing(); err != nil {

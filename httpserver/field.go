@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"github.com/gorilla/mux"
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/version"
 )
 
 const (
@@ -96,15 +96,11 @@ func serveWhoami(e *exchange) {
 // serveHealthz says that the server answers, and nothing of what it can do: that is
 // what /livez and /readyz are for.
 func serveHealthz(e *exchange) {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
-	}
 	e.serveJSON(struct {
 		OK         bool    `json:"ok"`
 		Version    string  `json:"version"`
 		LastTickAt *string `json:"last_tick_at"`
-	}{OK: true, Version: version})
+	}{OK: true, Version: version.Read().Version})
 }
 
 func (e *exchange) serveJSON(doc any) {

@@ -19,6 +19,10 @@ func (s *Server) registerHosts(r *mux.Router) {
 		name: "host", role: operators, body: noBody,
 		parse: parseHost, serve: serveInput,
 	})
+	s.handle(r, http.MethodGet, "/v1/operator/hosts/{hostname}/why", endpoint{
+		name: "host_why", role: operators, body: noBody,
+		parse: parseHostWhy, serve: serveInput,
+	})
 }
 
 func parseHosts(e *exchange) bool {
@@ -33,16 +37,23 @@ func parseHosts(e *exchange) bool {
 }
 
 func parseHost(e *exchange) bool {
-	e.input = &plane.QueryHost{Hostname: e.pathHost()}
+	e.input = &plane.QueryHost{Hostname: e.hostVariable()}
 	return noParameters(e)
 }
 
-// pathHost returns the host that the path names. A text that is no hostname is passed
-// on clipped: no host has it, so the plane answers 404.
-func (e *exchange) pathHost() wire.Hostname {
+func parseHostWhy(e *exchange) bool {
+	p := e.parameters()
+	e.input = &plane.QueryHostWhy{Hostname: e.hostVariable(), RolloutID: word(p, "rollout", wire.ParseRolloutID)}
+	return p.allKnown()
+}
+
+// hostVariable returns the host that the path names. No host has a name that is none, so
+// the plane answers 404.
+func (e *exchange) hostVariable() wire.Hostname {
 	s := e.variable("hostname")
-	if name, err := wire.ParseHostname(s); err == nil {
-		return name
+	name, err := wire.ParseHostname(s)
+	if err != nil {
+		return wire.Hostname(clip(s))
 	}
-	return wire.Hostname(clip(s))
+	return name
 }

@@ -1,8 +1,8 @@
 package httpserver
 
 import (
+	"cmp"
 	"runtime"
-	"runtime/debug"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,6 +11,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
+	"github.com/refrain-fleet/refrain/internal/version"
 )
 
 // inputKind labels the inputs of the plane in the histograms. The set is fixed.
@@ -292,18 +293,10 @@ func sum(a, b plane.Stats, sign int64) plane.Stats {
 }
 
 func buildInfo() prometheus.Collector {
-	version, revision := "unknown", "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				revision = s.Value
-			}
-		}
-	}
+	build := version.Read()
 	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "refrain_build_info", Help: "Always 1; the labels identify the build.",
 	}, []string{"version", "revision", "go_version"})
-	g.WithLabelValues(version, revision, runtime.Version()).Set(1)
+	g.WithLabelValues(build.Version, cmp.Or(build.Revision, "unknown"), runtime.Version()).Set(1)
 	return g
 }

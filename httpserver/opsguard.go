@@ -20,7 +20,7 @@ func (s *Server) guardOps(next http.Handler) http.Handler {
 	origins := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-		if reads && !strings.HasPrefix(r.URL.Path, "/debug/") {
+		if reads && !strings.HasPrefix(r.URL.Path, "/debug/") && !strings.HasPrefix(r.URL.Path, opsPagePath) {
 			next.ServeHTTP(w, r)
 			return
 		}

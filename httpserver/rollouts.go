@@ -31,6 +31,10 @@ func (s *Server) registerRollouts(r *mux.Router) {
 		name: "rollout_events", role: operators, body: noBody,
 		parse: parseRolloutEvents, serve: serveRolloutEvents,
 	})
+	s.handle(r, http.MethodGet, "/v1/operator/rollouts/{id}/why", endpoint{
+		name: "rollout_why", role: operators, body: noBody,
+		parse: parseRolloutWhy, serve: serveInput,
+	})
 	s.handle(r, http.MethodPost, "/v1/operator/rollouts/{id}/resume", endpoint{
 		name: "resume_rollout", role: operators, body: optionalBody,
 		parse: parseResume, serve: serveInput,
@@ -74,6 +78,11 @@ func parseRollout(e *exchange) bool {
 	p := e.parameters()
 	e.input = &plane.QueryRollout{RolloutID: e.rolloutID(), After: after(p, wire.ParseHostname), Limit: p.limit(), State: word(p, "state", wire.ParseState)}
 	return p.allKnown()
+}
+
+func parseRolloutWhy(e *exchange) bool {
+	e.input = &plane.QueryRolloutWhy{RolloutID: e.rolloutID()}
+	return noParameters(e)
 }
 
 func parseResume(e *exchange) bool {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver/mtls"
+	"github.com/refrain-fleet/refrain/httpserver/page"
 )
 
 // What a connection may take, in time and in size. The times are the real
@@ -73,6 +74,7 @@ type Server struct {
 	credentials *mtls.Credentials
 	connections *mtls.Connections
 	http, ops   *http.Server
+	live        *livePage // nil if it is not served
 
 	mu          sync.Mutex // guards what follows
 	stage       stage
@@ -131,10 +133,10 @@ func New(cfg Config) (*Server, error) {
 		fieldItems:     maxFieldItems,
 		historyReaders: make(chan struct{}, maxHistoryReaders),
 		store:          newStoreHealth(cfg.Store, cfg.DiskReserve),
-		broken:         make(chan error, 2),
+		broken:         make(chan error, 3),
 	}
 	s.errors = &errorLog{log: cfg.Logger, throttle: s.throttle}
-	m.registry.MustRegister(&collector{admission: a, metrics: m, store: s.store, notices: s.notices, lost: cfg.LogLosses})
+	m.registry.MustRegister(&collector{admission: a, metrics: m, store: s.store, notices: s.notices, lost: cfg.LogLosses, live: func() page.Counts { return s.live.counts() }})
 	if s.flight, err = newFlightLog(&s.cfg, a); err != nil {
 		return nil, fmt.Errorf("httpserver: %w", err)
 	}
@@ -156,6 +158,7 @@ func New(cfg Config) (*Server, error) {
 	if s.http, err = s.newHTTP(); err != nil {
 		return nil, fmt.Errorf("httpserver: %w", err)
 	}
+	s.live = newLivePage(s)
 	s.ops = s.newOps()
 	var life context.Context
 	life, s.giveUp = context.WithCancel(context.Background())
@@ -248,6 +251,15 @@ func (s *Server) Listen() error {
 		if !isLocal(s.opsListener.Addr()) {
 			s.log.Warn("the ops listener can be reached from other machines; it knows no caller and no encryption, want a loopback address or a unix socket",
 				"address", s.opsListener.Addr().String())
+		}
+	}
+	if s.live != nil {
+		if err := s.live.listen(); err != nil {
+			_ = listener.Close()
+			if s.opsListener != nil {
+				_ = s.opsListener.Close()
+			}
+			return err
 		}
 	}
 	s.listener = listener

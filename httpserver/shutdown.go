@@ -11,8 +11,8 @@ import (
 
 // Shutdown stops the server, in this order:
 //
-//  1. /readyz fails. Everything is answered as before, except that no poll begins
-//     to wait.
+//  1. /readyz fails, and the streams of the live page end. Everything else is
+//     answered as before, except that no poll begins to wait.
 //  2. Over Config.DrainTime one connection after the other is closed with its next
 //     answer; a poll that waits on it is answered 503 closed (PROTOCOL D3).
 //  3. Admission is closed: new requests are answered 503 closed, and so are
@@ -45,6 +45,7 @@ func (s *Server) end(ctx context.Context) error {
 	}
 
 	open := s.startDraining()
+	s.live.drain()
 	if before >= stageStarted {
 		s.drainConnections(ctx, open)
 	}
@@ -69,6 +70,7 @@ func (s *Server) end(ctx context.Context) error {
 		s.connections.Close()
 		s.stopBack()
 		_ = s.ops.Close()
+		s.live.close()
 		close(s.notices.stop)
 		s.running.Wait()
 	} else if s.cfg.Listener != nil {

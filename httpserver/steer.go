@@ -42,7 +42,7 @@ func parseSteer(e *exchange, act plane.SteerAct) bool {
 		in.RolloutID = e.rolloutID()
 	}
 	if act != plane.Pause && act != plane.Abort {
-		in.Hostname = e.pathHost()
+		in.Hostname = e.hostVariable()
 	}
 	e.input = in
 	return true

@@ -47,6 +47,9 @@ type cli struct {
 
 	Version versionCommand `cmd:"" help:"Print the version of this build."`
 	Help    helpCommand    `cmd:"" help:"Show the help of a command."`
+
+	Completion completionCommand `cmd:"" help:"Print what has a shell complete command lines."`
+	Man        manCommand        `cmd:"" help:"Write the manual pages into a directory."`
 }
 
 // stdio is where a command writes: results to Out, everything else to Err.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -130,22 +129,6 @@ func TestNegativeNumbersAreValuesOfTheFlagBeforeThem(t *testing.T) {
 	} {
 		if got := strings.Join(joinNegative(strings.Fields(test.args)), " "); got != test.want {
 			t.Errorf("%q: %q, want %q", test.args, got, test.want)
-		}
-	}
-}
-
-func TestABuildIsDescribedByWhatTheCompilerLeft(t *testing.T) {
-	info := &debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}, Settings: []debug.BuildSetting{
-		{Key: "vcs.revision", Value: "0123abc"}, {Key: "vcs.time", Value: "2026-01-31T12:00:00Z"}, {Key: "vcs.modified", Value: "true"},
-	}}
-	got := describeBuild(info)
-	want := build{Version: "v1.2.3", Revision: "0123abc", Time: "2026-01-31T12:00:00Z", Modified: true, Go: got.Go, OS: got.OS, Arch: got.Arch}
-	if got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-	for _, info := range []*debug.BuildInfo{nil, {}} {
-		if got := describeBuild(info); got.Version != "(devel)" || got.Revision != "" || got.Go == "" {
-			t.Errorf("without information: %+v", got)
 		}
 	}
 }

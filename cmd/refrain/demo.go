@@ -120,6 +120,9 @@ func (d *demo) requests() []demoRequest {
 func (d *demo) print(w io.Writer) {
 	m := d.manifest()
 	fmt.Fprintf(w, "refrain dev: the control plane is on %s, its health and metrics on %s\n", d.url, d.ops)
+	if strings.HasPrefix(d.ops, "http") {
+		fmt.Fprintf(w, "The live page of the fleet, for a browser on this machine: %s/page/\n", d.ops)
+	}
 	fmt.Fprintf(w, "Rollout %s is open: %s in wave 0, %s in wave 1. None of them exists; send their requests:\n",
 		m.ID(), strings.Join(devHosts[:len(devHosts)-1], " and "), devHosts[len(devHosts)-1])
 	for _, r := range d.requests() {

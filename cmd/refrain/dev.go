@@ -73,6 +73,7 @@ func (c *devCommand) Run(ctx context.Context, io stdio) error {
 	server, err := httpserver.New(httpserver.Config{
 		Listen:        string(c.Listen),
 		OpsListen:     string(c.OpsListen),
+		OpsPage:       c.OpsListen != opsOff,
 		CertFile:      filepath.Join(c.Dir, "server.crt"),
 		KeyFile:       filepath.Join(c.Dir, "server.key"),
 		ClientCAFile:  filepath.Join(c.Dir, "ca.crt"),

@@ -19,13 +19,13 @@ func startError(err error) error {
 	var network *net.OpError
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		hint = "another process listens there; stop it, or choose other addresses with --listen and --ops-listen; port 0 picks a free one"
+		hint = "another process listens there; stop it, or choose other addresses with --listen, --ops-listen and --page-listen; port 0 picks a free one"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		hint = "this machine does not have that address; --listen and --ops-listen take one that it has, or :PORT for all of them"
+		hint = "this machine does not have that address; --listen, --ops-listen and --page-listen take one that it has, or :PORT for all of them"
 	case errors.Is(err, fs.ErrPermission) && errors.As(err, &network):
-		hint = "a port below 1024 needs a privilege; --listen and --ops-listen choose another one"
+		hint = "a port below 1024 needs a privilege; --listen, --ops-listen and --page-listen choose another one"
 	case errors.As(err, &network):
-		hint = "--listen and --ops-listen choose other addresses"
+		hint = "--listen, --ops-listen and --page-listen choose other addresses"
 	default:
 		return err
 	}

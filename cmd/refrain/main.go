@@ -17,5 +17,8 @@ import (
 
 func main() {
 	repro.CalledAs(shellWord(os.Args[0]))
+	if asked, err := completed(&cli{}, stdio{Out: os.Stdout, Err: os.Stderr}); asked {
+		os.Exit(report(err, nil, os.Stderr))
+	}
 	os.Exit(run(&cli{}, os.Args[1:], stdio{Out: os.Stdout, Err: os.Stderr}))
 }

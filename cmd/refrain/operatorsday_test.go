@@ -71,6 +71,7 @@ func TestDocumentation_OperatorsDay(t *testing.T) {
 	c.file("web.json", strings.Replace(good, "Web-3", "web-3", 1))
 	open := show("refrain rollout open web.json")
 	wait := show("refrain rollout wait web@r1 --for converged --timeout 10m --quiet", "refrain rollout show web")
+	why := show("refrain rollout why web")
 	trace := show("refrain rollout trace web --host web-1")
 	c.file("web-next.json", manifestFile("web", "r2", "web-r2", 2, "web-1", "web-3"))
 	diff := show("refrain rollout diff web-next.json")
@@ -80,6 +81,7 @@ func TestDocumentation_OperatorsDay(t *testing.T) {
 	failed := show("refrain rollout wait edge --for converged --timeout 10m --quiet")
 	until(t, "the host has rolled back", func() bool { return strings.Contains(c.run("refrain host show edge-1"), " Reverted ") })
 	look := show("refrain rollout show edge --state reverted", "refrain rollout trace edge --host edge-1", "refrain quarantine list")
+	whyFailed := show("refrain rollout why edge", "refrain host why edge-2")
 	goOn := show("refrain quarantine clear edge edge-r1", "refrain rollout resume edge", "refrain rollout wait edge --for terminal --timeout 10m --quiet")
 	revoke := show("refrain revocation add agent-edge-1.fleet.test", "refrain revocation list")
 	end := show("refrain rollout list")
@@ -90,11 +92,13 @@ func TestDocumentation_OperatorsDay(t *testing.T) {
 		"unknown-field": unknownField,
 		"dry-run":       dryRun,
 		"open":          open,
+		"why":           why,
 		"wait":          wait,
 		"trace":         trace,
 		"diff":          diff,
 		"failed":        failed,
 		"look":          look,
+		"why-failed":    whyFailed,
 		"go-on":         goOn,
 		"revoke":        revoke,
 		"end":           end,

@@ -34,6 +34,8 @@ type serveCommand struct {
 	OpsSocketMode     socketMode    `default:"${opsSocketMode}" placeholder:"MODE" help:"The permissions of the ops listener's unix socket, in octal (${default})."`
 	OpsHost           []string      `placeholder:"NAME" help:"A name by which /debug at the ops listener may be called, besides localhost and the listener's own address."`
 	OpsPprof          bool          `help:"Serve profiles of the process at /debug/pprof/ of the ops listener."`
+	OpsPage           bool          `help:"Serve the live page at /page/ of the ops listener, to every process that reaches it."`
+	PageListen        address       `placeholder:"HOST:PORT" help:"Address of the live page for operators' browsers, with their certificates. Default: none."`
 	MaxIntermediates  int           `default:"${maxIntermediates}" placeholder:"N" help:"How many certificates a client may send after its own, if a CA may have CAs below it (${default})."`
 	MaxConnections    positive      `placeholder:"N" help:"How many connections of agents and operators may be open. Default: the limit of descriptors, less a reserve."`
 	ExemptAddress     []network     `placeholder:"ADDRESS" help:"An address, or a network such as 10.0.0.0/8, that stands for many clients, such as a load balancer: its strangers are not bounded by address."`
@@ -166,8 +168,8 @@ func (c *serveCommand) Run(ctx context.Context, io stdio) error {
 		_ = server.Shutdown(context.WithoutCancel(ctx)) // the first error says why
 		return startError(err)
 	}
-	writeBounded(io.Out, fmt.Sprintf("refrain serves on https://%s for *.%s, ops on %s; %s\n",
-		server.Addr(), c.AgentCNSuffix, opsURL(server), describeDB(c.DB)))
+	writeBounded(io.Out, fmt.Sprintf("refrain serves on https://%s for *.%s%s, ops on %s; %s\n",
+		server.Addr(), c.AgentCNSuffix, pageText(server), opsURL(server), describeDB(c.DB)))
 	return server.Wait(ctx)
 }
 
@@ -207,6 +209,8 @@ func (c *serveCommand) config(log *logging.Log, db *database) httpserver.Config 
 		OpsSocketMode:     fs.FileMode(c.OpsSocketMode),
 		OpsHosts:          c.OpsHost,
 		OpsPprof:          c.OpsPprof,
+		OpsPage:           c.OpsPage,
+		PageListen:        string(c.PageListen),
 		CertFile:          c.TLSCert,
 		KeyFile:           c.TLSKey,
 		ClientCAFile:      c.ClientCA,
@@ -260,6 +264,14 @@ func (c *serveCommand) checkFlightDir(server *httpserver.Server, log *slog.Logge
 	}
 	log.Warn("the plane runs without flight recordings; --flight-dir names another directory, or off", "error", err)
 	return nil
+}
+
+// pageText says where the live page's own listener is; empty if there is none.
+func pageText(server *httpserver.Server) string {
+	if server.PageAddr() == nil {
+		return ""
+	}
+	return fmt.Sprintf(", the live page on https://%s/", server.PageAddr())
 }
 
 // opsURL is the URL of the ops listener, for people.

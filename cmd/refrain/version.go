@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"text/tabwriter"
 
+	"github.com/refrain-fleet/refrain/internal/version"
 	"github.com/refrain-fleet/refrain/sim/repro"
 )
 
@@ -38,8 +38,7 @@ type build struct {
 
 // Run implements the command.
 func (c *versionCommand) Run(io stdio) error {
-	info, _ := debug.ReadBuildInfo()
-	b := describeBuild(info)
+	b := describeBuild()
 	b.Binary = repro.Binary()
 	if c.JSON {
 		return json.NewEncoder(io.Out).Encode(b)
@@ -63,24 +62,8 @@ func (c *versionCommand) Run(io stdio) error {
 	return table.Flush()
 }
 
-// describeBuild reads the information that the compiler left; info may be nil.
-func describeBuild(info *debug.BuildInfo) build {
-	b := build{Version: "(devel)", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
-	if info == nil {
-		return b
-	}
-	if info.Main.Version != "" {
-		b.Version = info.Main.Version
-	}
-	for _, setting := range info.Settings {
-		switch setting.Key {
-		case "vcs.revision":
-			b.Revision = setting.Value
-		case "vcs.time":
-			b.Time = setting.Value
-		case "vcs.modified":
-			b.Modified = setting.Value == "true"
-		}
-	}
-	return b
+// describeBuild describes this build, without its binary.
+func describeBuild() build {
+	b := version.Read()
+	return build{Version: b.Version, Revision: b.Revision, Time: b.Time, Modified: b.Modified, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 }

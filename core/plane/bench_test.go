@@ -25,7 +25,7 @@ func benchInstant(d time.Duration) wire.Instant {
 // record, by way of the events that a host really sends.
 func finishedFleet(tb testing.TB, n int) *Plane {
 	tb.Helper()
-	p, err := New(Config{})
+	p, err := New(Config{Slice: n}) // opened in one step
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -171,4 +171,30 @@ func BenchmarkAppendState(b *testing.B) {
 		state = p.AppendState(state[:0])
 	}
 	b.ReportMetric(float64(len(state))/n, "bytes/host")
+}
+
+// BenchmarkOverview asks for an overview: of a fleet at rest, whose hosts are looked at
+// and not their records, and of one in which every host has a rollout under way.
+func BenchmarkOverview(b *testing.B) {
+	for _, n := range []int{100_000, 1_000_000} {
+		rest := finishedFleet(b, n)
+		under, out := rest.Clone(), new(Output)
+		m := wire.Manifest{Channel: "stable", ChannelRef: "r2", Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}}}}
+		for i := range n {
+			m.Hosts = append(m.Hosts, wire.ManifestHost{Hostname: benchHost(i), TargetClosure: benchClosure(i + n)})
+		}
+		under.Step(benchInstant(time.Second), &OpenRollout{Manifest: m}, out)
+		for name, p := range map[string]*Plane{"at-rest": rest, "under-way": under} {
+			b.Run(fmt.Sprintf("%s/hosts=%d", name, n), func(b *testing.B) {
+				query := new(QueryOverview)
+				now := benchInstant(10 * time.Minute)
+				p.Step(now, &Tick{}, out)
+				for b.Loop() {
+					out.Reset()
+					p.Step(now, query, out)
+					query.From = out.Replies[0].Outcome.Document.(*Overview).Next
+				}
+			})
+		}
+	}
 }

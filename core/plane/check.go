@@ -2,6 +2,7 @@ package plane
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/refrain-fleet/refrain/core/wire"
 )
@@ -113,6 +114,9 @@ func (p *Plane) checkCounts() error {
 		fresh.recount()
 		if fresh.counts != r.counts || fresh.skipped != r.skipped {
 			return fmt.Errorf("P4: rollout %s counts %v, %d of them skipped, has %v, %d", r.id, r.counts, r.skipped, fresh.counts, fresh.skipped)
+		}
+		if !slices.Equal(fresh.waves, r.waves) {
+			return fmt.Errorf("P4: rollout %s counts %v by wave, has %v", r.id, r.waves, fresh.waves)
 		}
 		for w := range fresh.holding {
 			if fresh.holding[w] != r.holding[w] {

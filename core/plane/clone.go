@@ -61,7 +61,7 @@ func (r *rolloutState) clone() *rolloutState {
 	c.offered = slices.Clone(r.offered)
 	c.idle, c.blocked = slices.Clone(r.idle), slices.Clone(r.blocked)
 	c.budgets = slices.Clone(r.budgets)
-	c.holding = slices.Clone(r.holding)
+	c.holding, c.waves = slices.Clone(r.holding), slices.Clone(r.waves)
 	return &c
 }
 

@@ -87,6 +87,10 @@ func (s *script) query(c command) plane.Input {
 		return &plane.QueryRollouts{After: wire.RolloutID(after), Limit: limit}
 	case "quarantine":
 		return &plane.QueryQuarantine{}
+	case "host-why":
+		return &plane.QueryHostWhy{Hostname: wire.Hostname(c.positional(1)), RolloutID: wire.RolloutID(c.value("rollout"))}
+	case "rollout-why":
+		return &plane.QueryRolloutWhy{RolloutID: wire.RolloutID(c.positional(1))}
 	case "status":
 		return &plane.QueryStatus{}
 	case "revocations":

@@ -215,6 +215,9 @@ func (in *PlanRollout) String() string {
 func (*QueryStatus) String() string { return "query-status" }
 
 // String implements [Input].
+func (in *QueryOverview) String() string { return fmt.Sprintf("query-overview from=%d", in.From) }
+
+// String implements [Input].
 func (*QueryQuarantine) String() string { return "query-quarantine" }
 
 // String implements [Input].

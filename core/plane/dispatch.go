@@ -80,7 +80,9 @@ func (p *Plane) HasWork(name wire.Hostname) bool {
 // A field agent is also given the dispatch of an Activating record again that it has
 // been silent about for [RetakeAfter] (D4).
 func (p *Plane) poll(in *Poll, out *Output) {
-	h := &p.table.hosts[p.touch(in.Hostname, out)]
+	at := p.touch(in.Hostname, out)
+	p.table.vitals[at].field = in.Dialect == wire.DialectField
+	h := &p.table.hosts[at]
 	next := p.next(h)
 	if next.rollout != nil {
 		p.offers.add(next, p.last.Mono)

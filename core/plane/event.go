@@ -132,6 +132,8 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 	p.taken(ref)
 	r.counts[from]--
 	r.counts[rec.State]++
+	r.waves[rec.Wave][from]--
+	r.waves[rec.Wave][rec.State]++
 	p.stats.Records[from]--
 	p.stats.Records[rec.State]++
 	if from.Active() && !rec.State.Active() && r.inForce() {

@@ -28,6 +28,7 @@ func (p *Plane) heartbeat(in *Heartbeat, out *Output) {
 		p.comeBack(req.Hostname, out)
 	}
 	field := in.Dialect == wire.DialectField
+	v.field = field
 	if (req.RolloutID == "" || field) && v.active > 0 && !p.logsNothing() { // else a later one does
 		p.confirmActive(&p.table.hosts[i], in, out)
 	}

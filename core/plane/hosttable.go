@@ -30,7 +30,7 @@ type indexSlot struct {
 
 // inlineName is how many bytes of a name stand among the vitals. Longer names
 // are compared where the host is.
-const inlineName = 23
+const inlineName = 22
 
 // vitals is what every heartbeat touches of its host: 64 bytes, one cache line.
 type vitals struct {
@@ -54,6 +54,8 @@ type vitals struct {
 	unseen bool
 	// moved: the host is among the senders, see there.
 	moved bool
+	// field: its last heartbeat or poll was a field agent's. It is only shown (PROTOCOL Y).
+	field bool
 	// replayRound is the round of replays in which it had its turn (H9).
 	replayRound uint8
 	nameLen     uint8

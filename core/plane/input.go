@@ -259,6 +259,7 @@ func (*QueryRollout) isInput()     {}
 func (*QueryRollouts) isInput()    {}
 func (*PlanRollout) isInput()      {}
 func (*QueryStatus) isInput()      {}
+func (*QueryOverview) isInput()    {}
 func (*QueryQuarantine) isInput()  {}
 func (*QueryRevocations) isInput() {}
 func (*Started) isInput()          {}

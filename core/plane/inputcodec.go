@@ -209,8 +209,14 @@ func AppendInput(dst []byte, in Input) []byte {
 		return wire.AppendTagged(dst, "query_rollouts", &pageOfSchema, &pageOf{Rollouts: in.After, Limit: wire.Int(in.Limit), RolloutFilter: in.Filter})
 	case *PlanRollout:
 		return wire.AppendTagged(dst, "plan", &wire.ManifestSchema, &in.Manifest)
+	case *QueryHostWhy:
+		return wire.AppendTagged(dst, "query_host_why", &hostWhySchema, in)
+	case *QueryRolloutWhy:
+		return wire.AppendTagged(dst, "query_rollout_why", &rolloutWhySchema, in)
 	case *QueryStatus:
 		return append(dst, "query_status {}"...)
+	case *QueryOverview:
+		return wire.AppendTagged(dst, "query_overview", &queryOverviewSchema, in)
 	case *QueryQuarantine:
 		return append(dst, "query_quarantine {}"...)
 	case *QueryRevocations:
@@ -289,8 +295,17 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 	case "plan":
 		in := new(PlanRollout)
 		return parsed(in, wire.DecodeDocument(d, &wire.ManifestSchema, doc, &in.Manifest))
+	case "query_host_why":
+		in := new(QueryHostWhy)
+		return parsed(in, wire.DecodeDocument(d, &hostWhySchema, doc, in))
+	case "query_rollout_why":
+		in := new(QueryRolloutWhy)
+		return parsed(in, wire.DecodeDocument(d, &rolloutWhySchema, doc, in))
 	case "query_status":
 		return parsed(new(QueryStatus), wire.DecodeDocument(d, &wire.NoBodySchema, doc, new(wire.NoBody)))
+	case "query_overview":
+		in := new(QueryOverview)
+		return parsed(in, wire.DecodeDocument(d, &queryOverviewSchema, doc, in))
 	case "query_quarantine":
 		return parsed(new(QueryQuarantine), wire.DecodeDocument(d, &wire.NoBodySchema, doc, new(wire.NoBody)))
 	case "query_revocations":

@@ -89,7 +89,7 @@ func TestPollsAndQueriesWaitForTheWholeBatch(t *testing.T) { // PROTOCOL D1, R5
 	queries := []plane.Input{
 		&plane.QueryHost{Hostname: "h9"}, &plane.QueryHost{Hostname: "h2"}, &plane.QueryHosts{Limit: 1},
 		&plane.QueryRollout{RolloutID: "stable@r1", Limit: 1}, &plane.QueryRollout{RolloutID: "x@y", Limit: 1},
-		&plane.QueryRollouts{Limit: 1}, &plane.QueryQuarantine{}, &plane.QueryRevocations{}, &plane.QueryStatus{}, &plane.PlanRollout{Manifest: open("stable@r7", "h1=c1").Manifest},
+		&plane.QueryRollouts{Limit: 1}, &plane.QueryQuarantine{}, &plane.QueryRevocations{}, &plane.QueryStatus{}, &plane.QueryOverview{}, &plane.QueryHostWhy{Hostname: "h2"}, &plane.QueryRolloutWhy{RolloutID: "stable@r1"}, &plane.PlanRollout{Manifest: open("stable@r7", "h1=c1").Manifest},
 		&plane.ResumeRollout{RolloutID: "x@y"}, &plane.ResumeRollout{RolloutID: "stable@r1"},
 		&plane.ClearQuarantine{Channel: "stable", Closure: "c9"}, &plane.Revoke{CommonName: "x", Before: at(9)},
 		open("stable@r1", "h1=c2", "h2=c2"), open("stable@r1", "h1=c2"),
@@ -191,7 +191,7 @@ func again(now wire.Instant, p *plane.Plane, in plane.Input, o wire.Outcome) (go
 				return "", ""
 			}
 		}
-	case *plane.QueryHost, *plane.QueryHosts:
+	case *plane.QueryHost, *plane.QueryHosts, *plane.QueryHostWhy, *plane.QueryRolloutWhy:
 		return "", "" // they show volatile state as well
 	case *plane.Steer:
 		if o.Code == wire.UnknownHost || in.Act == plane.Uncordon && repeated.Code == wire.UnknownHost {

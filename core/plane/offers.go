@@ -16,8 +16,8 @@ const ReofferAfter = 15 * time.Second
 // offers are the dispatches that hosts were given and have not acknowledged. They
 // are no durable state: after a start everything that is queued is offered at once.
 type offers struct {
-	// open are those that are not offered again yet.
-	open map[recordRef]struct{}
+	// open are those that are not offered again yet, by when they were offered.
+	open map[recordRef]time.Duration
 	// line has each of them once, by instant, and some that were acknowledged
 	// meanwhile.
 	line []offer
@@ -42,9 +42,9 @@ func (o *offers) has(ref recordRef) bool {
 // add notes that a poll was answered with a dispatch.
 func (o *offers) add(ref recordRef, at time.Duration) {
 	if o.open == nil {
-		o.open = make(map[recordRef]struct{})
+		o.open = make(map[recordRef]time.Duration)
 	}
-	o.open[ref] = struct{}{}
+	o.open[ref] = at
 	o.line = append(o.line, offer{ref, at})
 }
 

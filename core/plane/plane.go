@@ -161,8 +161,14 @@ func (p *Plane) take(in Input, out *Output) {
 		p.queryRollouts(in, out)
 	case *PlanRollout:
 		p.planOpening(in, out)
+	case *QueryHostWhy:
+		p.queryHostWhy(in, out)
+	case *QueryRolloutWhy:
+		p.queryRolloutWhy(in, out)
 	case *QueryStatus:
 		p.queryStatus(out)
+	case *QueryOverview:
+		p.queryOverview(in, out)
 	case *QueryQuarantine:
 		p.queryQuarantine(out)
 	case *QueryRevocations:

@@ -170,6 +170,11 @@ func (p *Plane) queryRollouts(q *QueryRollouts, out *Output) {
 
 // queryStatus answers with the counts of the whole fleet.
 func (p *Plane) queryStatus(out *Output) {
+	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: p.fleetStatus()})
+}
+
+// fleetStatus counts the whole fleet.
+func (p *Plane) fleetStatus() *wire.FleetStatus {
 	stats := p.Stats()
 	s := &wire.FleetStatus{
 		Reachable: wire.Count(stats.HostsReachable), Unreachable: wire.Count(stats.HostsUnreachable), NeverSeen: wire.Count(stats.HostsNeverSeen),
@@ -189,7 +194,7 @@ func (p *Plane) queryStatus(out *Output) {
 			*s.Records.Of(state) += wire.Count(r.counts[state])
 		}
 	}
-	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: s})
+	return s
 }
 
 // queryQuarantine answers with every quarantined closure.

@@ -106,7 +106,8 @@ func TestAQueryChangesNothing(t *testing.T) { // PROTOCOL R5
 	for _, q := range []plane.Input{
 		&plane.QueryHost{Hostname: "h1"}, &plane.QueryHost{Hostname: "h9"}, &plane.QueryHosts{Limit: 5},
 		&plane.QueryRollout{RolloutID: "stable@r1", Limit: 5}, &plane.QueryRollout{RolloutID: "x@y", Limit: 5},
-		&plane.QueryRollouts{Limit: 5}, &plane.QueryQuarantine{}, &plane.QueryRevocations{}, &plane.QueryStatus{},
+		&plane.QueryRollouts{Limit: 5}, &plane.QueryQuarantine{}, &plane.QueryRevocations{}, &plane.QueryStatus{}, &plane.QueryOverview{},
+		&plane.QueryHostWhy{Hostname: "h1"}, &plane.QueryHostWhy{Hostname: "h9"}, &plane.QueryRolloutWhy{RolloutID: "stable@r1"},
 		&plane.PlanRollout{Manifest: open("stable@r7", "h1=c1 h9=c1").Manifest}, &plane.PlanRollout{Manifest: open("stable@r1", "h9=c1").Manifest},
 		&plane.QueryHosts{Limit: 5, Filter: plane.HostFilter{State: wire.Pending}}, &plane.QueryRollouts{Limit: 5, Filter: plane.RolloutFilter{Current: true}},
 	} {

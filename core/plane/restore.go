@@ -140,7 +140,7 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 		}
 		v.lastHeartbeatAt, v.heard, v.gone, v.unseen = h.LastHeartbeatAt, time.Duration(h.Heard), bool(h.Gone), bool(h.NeverSeen)
 		v.sender = uint32(h.Sender)
-		v.replayRound = uint8(h.ReplayRound)
+		v.replayRound, v.field = uint8(h.ReplayRound), bool(h.Field)
 		if h.Closure != "" {
 			v.closurePrint = uint32(fingerprint(string(h.Closure)))
 			p.table.hosts[i].closure = p.table.hosts[i].intern(h.Closure)

@@ -49,8 +49,9 @@ type rolloutState struct {
 
 	// Derived from records and excused; verified by Check.
 	counts  [wire.Reverted + 1]int
-	skipped int   // hosts that are Pending and excused
-	holding []int // by wave: hosts that hold back the next wave
+	skipped int                        // hosts that are Pending and excused
+	waves   [][wire.Reverted + 1]int32 // counts by wave
+	holding []int                      // by wave: hosts that hold back the next wave
 
 	// Derived from the gates and from what operators hold back; verified by Check. blocked
 	// is by record, nil if none is. stale says that it has to be worked out anew.
@@ -168,8 +169,10 @@ func holdsBack(s wire.State, excused bool) bool {
 func (r *rolloutState) recount() {
 	r.counts = [wire.Reverted + 1]int{}
 	r.holding, r.skipped = make([]int, len(r.policy.Waves)), 0
+	r.waves = make([][wire.Reverted + 1]int32, len(r.policy.Waves))
 	for i := range r.records {
 		r.counts[r.records[i].State]++
+		r.waves[r.records[i].Wave][r.records[i].State]++
 		if r.isSkipped(i) {
 			r.skipped++
 		}

@@ -106,7 +106,7 @@ func (m *model) forgetVolatile() {
 
 func isQuery(in plane.Input) bool {
 	switch in.(type) {
-	case *plane.QueryHost, *plane.QueryHosts, *plane.QueryRollout, *plane.QueryRollouts, *plane.QueryQuarantine, *plane.QueryRevocations, *plane.QueryStatus, *plane.PlanRollout:
+	case *plane.QueryHost, *plane.QueryHosts, *plane.QueryRollout, *plane.QueryRollouts, *plane.QueryQuarantine, *plane.QueryRevocations, *plane.QueryStatus, *plane.QueryOverview, *plane.PlanRollout, *plane.QueryHostWhy, *plane.QueryRolloutWhy:
 		return true
 	}
 	return false

@@ -124,6 +124,7 @@ type hostLine struct {
 	NeverSeen       wire.Flag   // a line without it, as older planes wrote, is of a host that was seen
 	Sender          wire.Serial // a fingerprint, 0 for none
 	ReplayRound     wire.Serial // a number that is left out when it is 0
+	Field           wire.Flag
 }
 
 var hostLineSchema = wire.Schema[hostLine]{Fields: []wire.Field[hostLine]{
@@ -135,6 +136,7 @@ var hostLineSchema = wire.Schema[hostLine]{Fields: []wire.Field[hostLine]{
 	{Name: "never_seen", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.NeverSeen }},
 	{Name: "sender", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.Sender }},
 	{Name: "replay_round", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.ReplayRound }},
+	{Name: "field", Presence: wire.Optional, Of: func(l *hostLine) wire.Value { return &l.Field }},
 }}
 
 // AppendDurable appends the canonical bytes of the durable state: what a walk
@@ -183,7 +185,7 @@ func (p *Plane) AppendState(dst []byte) []byte {
 		h, v := &p.table.hosts[i], &p.table.vitals[i]
 		dst = wire.AppendLine(dst, "host", &hostLineSchema, &hostLine{
 			Hostname: h.name, LastHeartbeatAt: v.lastHeartbeatAt, Closure: h.closure,
-			Heard: wire.Nanos(v.heard), Gone: wire.Flag(v.gone), NeverSeen: wire.Flag(v.unseen), Sender: wire.Serial(v.sender), ReplayRound: wire.Serial(v.replayRound),
+			Heard: wire.Nanos(v.heard), Gone: wire.Flag(v.gone), NeverSeen: wire.Flag(v.unseen), Sender: wire.Serial(v.sender), ReplayRound: wire.Serial(v.replayRound), Field: wire.Flag(v.field),
 		})
 	}
 	dst = p.appendRelease(p.appendReplaying(p.appendReplays(dst)))

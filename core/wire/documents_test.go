@@ -214,6 +214,33 @@ var documents = map[string]document{
 		optional: []string{"store_unavailable", "disk_scarce"},
 		random:   drawFleetStatus,
 	},
+	"fact": documentOf[wire.Fact]{
+		schema: &wire.FactSchema, full: factExample, optional: factMayMiss, random: drawFact,
+	},
+	"record-why": documentOf[wire.RecordWhy]{
+		schema: &wire.RecordWhySchema, full: recordWhyExample, optional: recordWhyMayMiss, random: drawRecordWhy,
+	},
+	"host-why": documentOf[wire.HostWhy]{
+		schema: &wire.HostWhySchema,
+		full: `{"hostname":"web-17.eu","at":"2026-01-31T12:00:00Z","reachability":"reachable","current_closure":"/nix/store/old",` +
+			`"at_target":true,"rollouts":[` + recordWhyExample + `]}`,
+		optional: slices.Concat([]string{"current_closure", "rollouts"}, under("rollouts[].", recordWhyMayMiss)),
+		random:   drawHostWhy,
+	},
+	"why-group": documentOf[wire.WhyGroup]{
+		schema: &wire.WhyGroupSchema, full: whyGroupExample, optional: whyGroupMayMiss, random: drawWhyGroup,
+	},
+	"host-fact": documentOf[wire.HostFact]{
+		schema: &wire.HostFactSchema, full: `{"hostname":"web-17.eu","fact":` + factExample + `}`, optional: under("fact.", factMayMiss),
+		random: drawHostFact,
+	},
+	"rollout-why": documentOf[wire.RolloutWhy]{
+		schema: &wire.RolloutWhySchema,
+		full: `{"rollout_id":"stable@4f1c2a9","at":"2026-01-31T12:00:00Z","state":"Halted","at_target":true,"hosts":9,"waiting":4,"waves":3,"wave":1,` +
+			`"wave_open":true,"facts":[` + factExample + `],"groups":[` + whyGroupExample + `],"last":{"hostname":"web-17.eu","fact":` + factExample + `}}`,
+		optional: slices.Concat([]string{"wave_open", "facts", "groups", "last"}, under("facts[].", factMayMiss), under("groups[].", whyGroupMayMiss), under("last.fact.", factMayMiss)),
+		random:   drawRolloutWhy,
+	},
 	"discarded": documentOf[wire.DiscardStatus]{
 		schema: &wire.DiscardStatusSchema, full: discardExample, optional: discardMayMiss, random: drawDiscardStatus,
 	},
@@ -232,6 +259,19 @@ var documents = map[string]document{
 		random:   drawProblem,
 	},
 }
+
+const (
+	factExample = `{"cause":"gate","gate":"budget","by":{"count":1,"names":["all"]},"reason":"1 hosts are in flight","since":"2026-01-31T12:00:00Z",` +
+		`"next":"the gate lets it go","next_at":"2026-01-31T12:01:00Z","do":"refrain rollout why stable"}`
+	recordWhyExample = `{"rollout_id":"stable@4f1c2a9","state":"Pending","wave":1,"target_closure":"/nix/store/new","at_target":true,"facts":[` + factExample + `]}`
+	whyGroupExample  = `{"fact":` + factExample + `,"wave":1,"hosts":{"count":2,"names":["web-17.eu","db-1"]}}`
+)
+
+var (
+	factMayMiss      = []string{"gate", "by", "by.names", "since", "next", "next_at", "do"}
+	recordWhyMayMiss = slices.Concat([]string{"facts"}, under("facts[].", factMayMiss))
+	whyGroupMayMiss  = slices.Concat([]string{"hosts.names"}, under("fact.", factMayMiss))
+)
 
 const gatesExample = `{"budgets":[{"name":"all","hosts":["web-17.eu","db-1"],"max_in_flight":1}],` +
 	`"edges":[{"gates":"web-17.eu","gated":"db-1","reason":"the schema comes first"}],` +

@@ -233,17 +233,18 @@ func drawRolloutStatus(t *rapid.T) wire.RolloutStatus {
 	return status
 }
 
+func drawHostGroup(t *rapid.T) wire.HostGroup {
+	return wire.HostGroup{Count: 1 + drawCount(t)/2, Names: drawList(t, 0, drawName)}
+}
+
 func drawOpeningPlan(t *rapid.T) wire.OpeningPlan {
-	group := func(t *rapid.T) wire.HostGroup {
-		return wire.HostGroup{Count: 1 + drawCount(t)/2, Names: drawList(t, 0, drawName)}
-	}
 	return wire.OpeningPlan{
 		RolloutID: drawRolloutID(t), Unchanged: wire.Flag(rapid.Bool().Draw(t, "unchanged")), Supersedes: drawList(t, 0, drawName), Hosts: drawCount(t),
 		Waves: drawList(t, 0, func(t *rapid.T) wire.PlannedWave {
 			return wire.PlannedWave{Hosts: drawCount(t), SoakMinutes: drawCount(t)}
 		}),
-		Dispatched: drawOptional(t, group), Running: drawOptional(t, group), Unreachable: drawOptional(t, group),
-		NeverSeen: drawOptional(t, group), Unknown: drawOptional(t, group),
+		Dispatched: drawOptional(t, drawHostGroup), Running: drawOptional(t, drawHostGroup), Unreachable: drawOptional(t, drawHostGroup),
+		NeverSeen: drawOptional(t, drawHostGroup), Unknown: drawOptional(t, drawHostGroup),
 		Quarantined: drawList(t, 0, func(t *rapid.T) wire.PlannedQuarantine {
 			return wire.PlannedQuarantine{Closure: drawClosure(t), Hosts: drawCount(t)}
 		}),
@@ -352,5 +353,45 @@ func drawEventBody(t *rapid.T, kind wire.EventKind) wire.EventBody {
 		return wire.HostConverged{ConvergedAt: drawTime(t), CurrentClosure: drawClosure(t)}
 	default:
 		panic("no such kind")
+	}
+}
+
+func drawFact(t *rapid.T) wire.Fact {
+	return wire.Fact{
+		Cause: rapid.SampledFrom(wire.Causes()).Draw(t, "cause"), Gate: drawOptional(t, func(t *rapid.T) wire.Gate { return drawBlocked(t).Gate }),
+		By: drawOptional(t, drawHostGroup), Reason: drawText(t), Next: drawOptional(t, drawText),
+		Since: drawOptional(t, drawTime), NextAt: drawOptional(t, drawTime), Do: drawOptional(t, drawText),
+	}
+}
+
+func drawFacts(t *rapid.T) []wire.Fact { return drawList(t, 0, drawFact) }
+
+func drawRecordWhy(t *rapid.T) wire.RecordWhy {
+	return wire.RecordWhy{
+		RolloutID: drawRolloutID(t), State: drawState(t), Wave: drawCount(t), TargetClosure: drawClosure(t),
+		AtTarget: wire.Flag(rapid.Bool().Draw(t, "at target")), Facts: drawFacts(t),
+	}
+}
+
+func drawHostWhy(t *rapid.T) wire.HostWhy {
+	return wire.HostWhy{
+		Hostname: drawHostname(t), At: drawTime(t), Reachability: wire.Reachability(rapid.Uint8Range(1, 3).Draw(t, "reachability")),
+		CurrentClosure: drawOptional(t, drawClosure), AtTarget: wire.Flag(rapid.Bool().Draw(t, "at target")), Rollouts: drawList(t, 0, drawRecordWhy),
+	}
+}
+
+func drawWhyGroup(t *rapid.T) wire.WhyGroup {
+	return wire.WhyGroup{Fact: drawFact(t), Wave: drawCount(t), Hosts: drawHostGroup(t)}
+}
+
+func drawHostFact(t *rapid.T) wire.HostFact {
+	return wire.HostFact{Hostname: drawHostname(t), Fact: drawFact(t)}
+}
+
+func drawRolloutWhy(t *rapid.T) wire.RolloutWhy {
+	return wire.RolloutWhy{
+		RolloutID: drawRolloutID(t), At: drawTime(t), State: wire.RolloutState(rapid.Uint8Range(1, 7).Draw(t, "state")),
+		AtTarget: wire.Flag(rapid.Bool().Draw(t, "at target")), Hosts: drawCount(t), Waiting: drawCount(t), Waves: drawCount(t), Wave: drawCount(t),
+		WaveOpen: wire.Flag(rapid.Bool().Draw(t, "open")), Facts: drawFacts(t), Groups: drawList(t, 0, drawWhyGroup), Last: drawOptional(t, drawHostFact),
 	}
 }

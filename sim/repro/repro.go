@@ -8,10 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/refrain-fleet/refrain/internal/version"
 )
 
 // Again is the last line of whatever is said about a run that failed: the
@@ -52,8 +53,8 @@ func Build() string {
 const revisionLength = 12
 
 var revision = sync.OnceValue(func() string {
-	info, _ := debug.ReadBuildInfo()
-	rev, changed := stamped(info)
+	stamp := version.Read()
+	rev, changed := stamp.Revision, stamp.Modified
 	switch {
 	case rev == "" && !testing.Testing():
 		return Binary() // what is checked out where it runs says nothing
@@ -103,21 +104,4 @@ func openSelf() (*os.File, error) {
 		return nil, err
 	}
 	return os.Open(path)
-}
-
-// stamped is the commit that the compiler left in a binary, and whether there
-// were changes to it; info may be nil.
-func stamped(info *debug.BuildInfo) (revision string, changed bool) {
-	if info == nil {
-		return "", false
-	}
-	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			revision = s.Value
-		case "vcs.modified":
-			changed = s.Value == "true"
-		}
-	}
-	return revision, changed
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"regexp"
-	"runtime/debug"
 	"testing"
 )
 
@@ -16,18 +15,6 @@ func TestTheLineThatRunsItAgainNamesTheBuild(t *testing.T) {
 	}
 	if got := RunTest("./sim", "TestA/storm"); got != `go test ./sim -count=1 -run '^TestA$/^storm$'` {
 		t.Errorf("it is %q", got)
-	}
-}
-
-func TestABinaryKnowsItsCommitFromTheCompiler(t *testing.T) {
-	info := &debug.BuildInfo{Settings: []debug.BuildSetting{
-		{Key: "vcs", Value: "git"}, {Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: "true"},
-	}}
-	if rev, changed := stamped(info); rev != "0123456789abcdef" || !changed {
-		t.Errorf("%q, %v", rev, changed)
-	}
-	if rev, changed := stamped(nil); rev != "" || changed {
-		t.Errorf("%q, %v of nothing", rev, changed)
 	}
 }
 

@@ -1,0 +1,3 @@
+package nix
+
+import _ "github.com/refrain-fleet/refrain/internal/failure"

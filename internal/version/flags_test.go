@@ -1,0 +1,3 @@
+package version
+
+import _ "github.com/refrain-fleet/refrain/internal/failure"
