@@ -73,10 +73,22 @@ var blockedCountsSchema = Schema[BlockedCounts]{Fields: []Field[BlockedCounts]{
 	{"host_edge", Required, func(c *BlockedCounts) Value { return &c[GateHostEdge] }},
 	{"compliance", Required, func(c *BlockedCounts) Value { return &c[GateCompliance] }},
 	{"budget", Required, func(c *BlockedCounts) Value { return &c[GateBudget] }},
-	{"paused", Optional, func(c *BlockedCounts) Value { return &c[GatePaused] }},
-	{"skipped", Optional, func(c *BlockedCounts) Value { return &c[GateSkipped] }},
-	{"cordoned", Optional, func(c *BlockedCounts) Value { return &c[GateCordoned] }},
+	{"paused", Optional, func(c *BlockedCounts) Value { return (*laterCount)(&c[GatePaused]) }},
+	{"skipped", Optional, func(c *BlockedCounts) Value { return (*laterCount)(&c[GateSkipped]) }},
+	{"cordoned", Optional, func(c *BlockedCounts) Value { return (*laterCount)(&c[GateCordoned]) }},
 }}
+
+// laterCount is a count that documents of an older version do not have: 0 is left out.
+type laterCount Count
+
+// DecodeValue implements [Value].
+func (c *laterCount) DecodeValue(d *Decoder) error { return (*Count)(c).DecodeValue(d) }
+
+// AppendValue implements [Value].
+func (c *laterCount) AppendValue(dst []byte) []byte { return (*Count)(c).AppendValue(dst) }
+
+// IsUnset implements [Value].
+func (c *laterCount) IsUnset() bool { return *c == 0 }
 
 // DecodeValue implements [Value].
 func (c *BlockedCounts) DecodeValue(d *Decoder) error { return blockedCountsSchema.Decode(d, c) }
