@@ -15,6 +15,9 @@ RACED = $$($(GO) list ./... | grep -E '/(cmd|httpserver|httpagent|scenarios)(/|$
 # A simulated world has none either, but a search runs many side by side.
 RACED_IN_SIM = Search|SideBySide
 
+# Their tests need a browser.
+BROWSED = ./sim/picture ./httpserver/page
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -55,16 +58,24 @@ lint: ## gofmt, vet, staticcheck
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) || exit 1; \
 		if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
-	$(GO) vet -tags e2e ./sim/picture
+	$(GO) vet -tags e2e $(BROWSED)
 	$(GO) tool staticcheck ./...
-	$(GO) tool staticcheck -tags e2e ./sim/picture
+	$(GO) tool staticcheck -tags e2e $(BROWSED)
 
 .PHONY: e2e
-e2e: ## test the simulator's pages in a real browser; install chromium if missing
+e2e: chromium ## test the simulator's pages and the live page in a real browser; install chromium if missing
+	$(GO) test -count=1 -tags e2e $(BROWSED)
+
+.PHONY: pictures
+pictures: chromium ## draw the README's pictures anew, in docs/pictures
+	@mkdir -p docs/pictures
+	PICTURES=$(CURDIR)/docs/pictures $(GO) test -count=1 -tags e2e -run '^TestPicturesOfTheDocuments$$' $(BROWSED)
+
+.PHONY: chromium
+chromium:
 	@command -v "$${CHROMIUM:-chromium}" >/dev/null || { \
 		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "e2e: there is no chromium; install it (as root: apt-get install chromium), or set CHROMIUM" >&2; exit 1; }; \
 		apt-get install -y --no-install-recommends chromium; }
-	$(GO) test -count=1 -tags e2e ./sim/picture
 
 .PHONY: cross
 cross: ## compile the program for linux and darwin, amd64 and arm64

@@ -71,7 +71,7 @@ var rooms = []struct {
 		testsMay: []string{"sim/sabotage"}},
 	{dir: "sim/picture", may: []string{"core", "sim/world", "sim/scenario", "sim/check", "sim/record"}, testsMay: []string{"sim/."}},
 	{dir: "scenarios/gameday", may: []string{"sim", "core", "httpserver", "httpagent", "httpserver/store/sqlite"}},
-	{dir: "scenarios/conform", may: []string{"sim", "core", "httpserver", "httpserver/store/memory", "httpserver/store/sqlite"}},
+	{dir: "scenarios/conform", may: []string{"sim", "core", "httpserver", "httpserver/store/memory", "httpserver/store/sqlite", "internal/releasefile"}},
 	{dir: "scenarios/attack", may: []string{"core/wire", "httpserver/pki"}},
 	{dir: "scenarios", may: []string{"sim", "core"}, testsMay: []string{"httpserver", "httpagent", "scenarios/conform", "httpserver/store/sqlite"}},
 	{dir: failureRoom},

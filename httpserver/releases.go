@@ -52,6 +52,10 @@ type releases struct {
 	keys   []byte            // the trust file that it was verified with
 	given  uint64            // which plane was given it
 	opened bool              // its rollouts were opened, or refused
+	// refusal is the release that a plane has refused, and its number: the plane says
+	// the same again, so it is not asked again.
+	refusal   *heldRelease
+	refusedBy uint64
 
 	unopened atomic.Pointer[string] // a rollout of the release that is held; nil if there is none
 }
@@ -134,6 +138,9 @@ func (l *releases) scan(ctx context.Context) {
 	if err != nil {
 		l.refuse(reason, err)
 	}
+	if r != nil && r.sameAs(l.refusal) && l.refusedBy == l.planes.Load() {
+		r = nil
+	}
 	if r == nil && l.held.Load() != nil && l.given != l.planes.Load() {
 		r = l.held.Load() // for the plane that was loaded since
 	}
@@ -148,6 +155,11 @@ func (l *releases) scan(ctx context.Context) {
 	l.openRollouts(ctx)
 }
 
+// sameAs reports whether two releases are of the same files and trust.
+func (r *heldRelease) sameAs(other *heldRelease) bool {
+	return other != nil && bytes.Equal(r.keys, other.keys) && maps.EqualFunc(r.read, other.read, slices.Equal)
+}
+
 // input is what the plane is asked to take up.
 func (r *heldRelease) input() plane.Input {
 	in := &plane.Release{Manifests: r.openings, Fresh: r.fresh}
@@ -160,6 +172,10 @@ func (r *heldRelease) input() plane.Input {
 func (l *releases) judged(r *heldRelease, life uint64, outcome *wire.Outcome) {
 	if outcome.Code != wire.NoContent {
 		l.refuse(outcome.Code.Reason(), refusalError(outcome))
+		l.refusal, l.refusedBy = r, life
+		if r == l.held.Load() {
+			l.given = life
+		}
 		return
 	}
 	l.given = life

@@ -3,6 +3,7 @@ package httpserver
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -154,6 +155,34 @@ func TestRelease_IsRefusedIfThePlaneKnowsBetter(t *testing.T) {
 	}
 	r.write("02bb", h.clock.Now())
 	h.offers("h1", "stable@02bb")
+}
+
+// What a plane has refused it refuses again, so it is not asked whenever the directory is
+// read.
+func TestRelease_ARefusedOneIsPutToThePlaneOnce(t *testing.T) {
+	r := newTestRelease(t)
+	r.write("00ff", testEpoch)
+	h := start(t, r.configure)
+	h.offers("h1", "stable@00ff")
+	var asked atomic.Int32
+	h.faults.Install(Fault{Kind: Drop, Match: func(in plane.Input) bool {
+		if ofKind[*plane.Release](in) {
+			asked.Add(1)
+		}
+		return false
+	}})
+	r.closure = "c2"
+	r.write("00ff", h.clock.Now())
+	h.refusedRelease("manifest_conflict")
+	for range 3 {
+		h.clock.Add(dirPoll)
+	}
+	at := h.clock.Now()
+	r.write("01aa", at)
+	h.takenUp(at)
+	if n := asked.Load(); n != 2 {
+		t.Errorf("the plane was asked %d times; want once about each release", n)
+	}
 }
 
 // PROTOCOL V7

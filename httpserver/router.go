@@ -37,8 +37,10 @@ const (
 type endpoint struct {
 	// name labels the metrics.
 	name string
-	role role
-	body bodyRule
+	// method and path are what it was registered for.
+	method, path string
+	role         role
+	body         bodyRule
 	// limit is the largest body in bytes; fieldLimit is that of field agents, 0 if it
 	// is the same.
 	limit, fieldLimit int64
@@ -88,6 +90,7 @@ func (s *Server) handle(r *mux.Router, method, path string, e endpoint) {
 	if e.limit == 0 {
 		e.limit = s.cfg.MaxBody
 	}
+	e.method, e.path = method, path
 	e.counters = s.metrics.route(e.name)
 	var route *mux.Route
 	if strings.ContainsRune(path, '{') {
@@ -96,6 +99,7 @@ func (s *Server) handle(r *mux.Router, method, path string, e endpoint) {
 		route = r.MatcherFunc(exactPath(path))
 	}
 	route.Methods(method).Handler(&e).Name(e.name)
+	s.endpoints = append(s.endpoints, &e)
 }
 
 // exactPath matches a path without variables by comparison, where the router would

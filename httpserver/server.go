@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/google/uuid"
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,9 +66,11 @@ type Server struct {
 	// closing closes connections one by one while the server drains.
 	closing connections
 
-	router  *mux.Router
-	noRoute [classCount]prometheus.Counter
-	loop    *loop
+	router *mux.Router
+	// endpoints are those of the router, in its order.
+	endpoints []*endpoint
+	noRoute   [classCount]prometheus.Counter
+	loop      *loop
 
 	credentials *mtls.Credentials
 	connections *mtls.Connections
@@ -280,58 +281,6 @@ func (s *Server) serve(accept func() error) {
 	if err := accept(); !errors.Is(err, http.ErrServerClosed) {
 		s.broken <- fmt.Errorf("httpserver: a listener failed: %w", err)
 	}
-}
-
-// Start listens, unless [Server.Listen] was called, loads the log and brings
-// the plane up. When it returns nil the plane takes requests. ctx bounds the
-// start only.
-func (s *Server) Start(ctx context.Context) error {
-	if s.Addr() == nil {
-		if err := s.Listen(); err != nil {
-			return err
-		}
-	}
-	s.mu.Lock()
-	if s.stage != stageListening {
-		s.mu.Unlock()
-		return errors.New("httpserver: the server is started already, or is shut down")
-	}
-	s.stage = stageStarted
-	loading, stopLoad := context.WithCancel(s.loop.life)
-	defer stopLoad()
-	s.stopLoad = stopLoad
-	go s.loop.run(loading)
-	s.mu.Unlock()
-
-	stop := context.AfterFunc(ctx, stopLoad)
-	err := <-s.loop.loaded
-	stop()
-	if err != nil {
-		return fmt.Errorf("httpserver: %w", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stage != stageStarted {
-		return errors.New("httpserver: the server was shut down while it started")
-	}
-	if s.cfg.ManifestDir != "" {
-		m := &manifests{
-			opener: opener{log: s.log, clock: s.cfg.Clock, admission: s.admission, caller: manifestCaller},
-			dir:    s.cfg.ManifestDir, limit: s.cfg.MaxManifest, refused: s.metrics.badManifests,
-		}
-		s.running.Go(func() { m.run(s.back) })
-	}
-	if s.releases != nil {
-		s.releases.first() // so that the first agent finds one
-		s.running.Go(func() { s.releases.run(s.back, s) })
-	}
-	if s.revokes != nil {
-		s.running.Go(func() { s.revokes.run(s.back) })
-	}
-	s.running.Go(func() { s.watchDescriptors(s.back) })
-	s.notify(daemon.SdNotifyReady)
-	s.log.Info("serving", "address", s.listener.Addr().String(), "ops_address", s.opsAddress())
-	return nil
 }
 
 // opsAddress is the ops listener's address for people; mu must be held.

@@ -35,7 +35,8 @@ type conformReport struct {
 	Requests    int                 `json:"requests"`
 	Steps       int                 `json:"steps"`
 	Restarts    int                 `json:"restarts"`
-	Answers     map[int]int         `json:"answers"` // by status
+	Releases    int                 `json:"releases"` // signed ones that were taken up
+	Answers     map[int]int         `json:"answers"`  // by status
 	SimSeconds  float64             `json:"sim_seconds"`
 	WallSeconds float64             `json:"wall_seconds"`
 	Differences []conformDifference `json:"differences,omitempty"`
@@ -162,6 +163,7 @@ func (r *conformReport) add(o *conform.Outcome) {
 	r.Requests += o.Requests
 	r.Steps += o.Steps
 	r.Restarts += o.Restarts
+	r.Releases += o.Releases
 	r.SimSeconds += o.Virtual.Seconds()
 	for code, n := range o.Codes {
 		r.Answers[code] += n
@@ -200,7 +202,7 @@ func (r *conformReport) print(w io.Writer, failed []conform.Outcome, asked int) 
 			answers = append(answers, fmt.Sprintf("%d of %d", n, status))
 		}
 	}
-	fmt.Fprintf(w, "compared %d of %d scenarios, %d requests, %d restarts, %d steps\n", r.Scenarios, asked, r.Requests, r.Restarts, r.Steps)
+	fmt.Fprintf(w, "compared %d of %d scenarios, %d requests, %d restarts, %d releases, %d steps\n", r.Scenarios, asked, r.Requests, r.Restarts, r.Releases, r.Steps)
 	fmt.Fprintf(w, "answers  %s\n", strings.Join(answers, ", "))
 	fmt.Fprintf(w, "time     %v simulated in %v\n", time.Duration(r.SimSeconds*float64(time.Second)).Round(time.Second), time.Duration(r.WallSeconds*float64(time.Second)).Round(time.Millisecond))
 	fmt.Fprintf(w, "build    %s\n", r.Build)

@@ -30,15 +30,39 @@ func (a *Agent) bootstrap(snapshots []wire.Snapshot, out *Output) {
 }
 
 // compareFailed follows the snapshot of a record that has failed: a plane whose state
-// is older than what it had acknowledged may lack the rollback (PROTOCOL H8). There is
-// nothing that an agent could take from it.
+// is older than what it had acknowledged may lack the rollback (PROTOCOL H8), or all of
+// this life of the agent, if an earlier one has failed (E13). There is nothing that an
+// agent could take from it.
 func (a *Agent) compareFailed(s *wire.Snapshot, out *Output) {
 	p := a.find(s.RolloutID)
 	if p == nil || p.superseded || s.Hostname != a.cfg.Hostname {
 		a.ignore(s, "it has failed, and nothing is known here that came after", out)
 		return
 	}
+	if s.LastEventSeq > maxUsed {
+		a.ignore(s, fmt.Sprintf("its last event is %d; want at most %d", s.LastEventSeq, maxUsed), out)
+		return
+	}
+	if l := p.notFailed(); l != nil && l.event.Seq <= s.LastEventSeq && p.sending.renumbers < maxDriftRenumbers {
+		p.sending.renumbers++
+		a.reserve(p, s.LastEventSeq, out)
+		a.renumber(p, l.event.Seq, out)
+		return
+	}
 	a.beginReplay(p, s.LastEventSeq+1, out)
+}
+
+// notFailed returns the event that contradicts a record that is Failed: the rollback, or
+// the activation of a host that has not failed; nil if there is none.
+func (p *progress) notFailed() *logged {
+	switch p.rec.State {
+	case wire.Soaking, wire.Converged:
+		return p.kind(wire.KindActivationCompleted)
+	case wire.Reverted:
+		return p.kind(wire.KindRollbackComplete)
+	default:
+		return nil
+	}
 }
 
 // check says why a snapshot cannot be followed.

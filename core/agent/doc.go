@@ -90,7 +90,8 @@
 // A refused Converged no longer counts for the agent's own record. It is tried
 // again later and later, under a new number, and the probes and their results
 // are sent again before it: a plane that was restored from a backup may lack
-// them, and nothing else would show that. A refused ActivationFailed is sent
+// them, and nothing else would show that. So is the activation, the first three times:
+// the plane's record may be Failed by an earlier life of the agent (E13). A refused ActivationFailed is sent
 // once more as Failed, the one failure that a Soaking record takes. Any other
 // refused event stays true.
 //
@@ -123,8 +124,10 @@
 //	   host does not run the target, or will  the truth
 //	   not after a boot
 //
-// A snapshot that is Failed (H8) is followed by line 4 alone, if the rollout is known
-// and not superseded, and is ignored otherwise.
+// A snapshot that is Failed (H8) is followed by lines 3 and 4, if the rollout is known
+// and not superseded, and is ignored otherwise. Not shown is then the activation of a
+// host that has not failed, which says that an earlier life has (E13), and a rollback; at
+// most three times a process.
 //
 // An event is shown (line 3) if the snapshot's state has what it leads to:
 // DispatchAck by any state but Pending, ActivationStarted by its instant,
@@ -181,8 +184,8 @@
 // Snapshots are of active records, and nothing is taken from that of a record that
 // has failed (H3, H8). An agent that loses its disk while it rolls back leaves the
 // record Failed. A request of an earlier life that arrives
-// after the disk was lost may end a record for good; the agent then keeps
-// trying its Converged, ever more rarely.
+// after the disk was lost may end a record for good, unless it is a failure from before
+// the activation (E13); the agent then keeps trying its Converged, ever more rarely.
 //
 // # Glossary
 //

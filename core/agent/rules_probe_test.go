@@ -264,7 +264,7 @@ func TestARefusedConvergedIsTriedAgainAfterTellingTheProbesAgain(t *testing.T) {
 	if gap := r.now - refused; gap < 54*time.Second || gap > 70*time.Second {
 		t.Fatalf("it is tried again after %v", gap)
 	}
-	equal(t, "sent", strings.Join(r.accept(), " "), "ProbeTopologyDeclared#8 ProbeResult#9 Converged#10")
+	equal(t, "sent", strings.Join(r.accept(), " "), "ActivationCompleted#8 ProbeTopologyDeclared#9 ProbeResult#10 Converged#11")
 }
 
 func TestAConvergedThatIsRefusedForEverIsTriedEverMoreRarely(t *testing.T) { // PROTOCOL E7

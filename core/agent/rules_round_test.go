@@ -75,5 +75,5 @@ func TestARoundThatBeganBeforeARefusalTellsNothingAgain(t *testing.T) { // PROTO
 	r.probe(wire.Pass) // the next one begins at once
 	r.accept()
 	equal(t, "history", r.history(r1), "DispatchAck#1 ActivationStarted#2 ActivationCompleted#3 ProbeTopologyDeclared#4 "+
-		"ProbeObservedFirst#5 ProbeResult#6 ProbeTopologyDeclared#8 ProbeResult#9")
+		"ProbeObservedFirst#5 ProbeResult#6 ActivationCompleted#8 ProbeTopologyDeclared#9 ProbeResult#10")
 }

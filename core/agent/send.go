@@ -223,7 +223,7 @@ func (a *Agent) refuse(p *progress, seq wire.Seq, status int, out *Output) {
 	a.ackThrough(p, seq, out)
 	switch {
 	case kind == wire.KindConverged:
-		a.convergeLater(p)
+		a.convergeLater(p, out)
 		a.displacedMeanwhile(p, out)
 	case kind == wire.KindActivationFailed && status == 409 && p.kind(wire.KindFailed) == nil:
 		a.appendFailed(p, out)

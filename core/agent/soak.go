@@ -122,8 +122,12 @@ const maxConvergeRetry = time.Hour
 // E7). The plane may know a longer soak than the agent does, so the next try is
 // later. Or it has lost results of probes to an old backup: nothing else would
 // bring them back, since the closure shows no drift and the numbers no gap, so
-// their events are appended again.
-func (a *Agent) convergeLater(p *progress) {
+// their events are appended again. Or its record is Failed, by an earlier life of the
+// agent: then the activation is appended again as well (E13), so often and no more.
+func (a *Agent) convergeLater(p *progress, out *Output) {
+	if p.soak.refusals < maxDriftRenumbers && !p.superseded && p.rec.State == wire.Soaking && a.current == p.rec.TargetClosure {
+		a.appendEvent(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, CompletedAt: p.rec.ActivationCompletedAt}, out)
+	}
 	p.soak.after, p.soak.declared, p.soak.fresh, p.soak.resend = a.issued, false, false, true
 	a.round.at = a.last.Mono
 	wait := a.interval()

@@ -48,6 +48,7 @@ func (f *Front[T]) arrivePoll(now wire.Instant, r *Request[T], in *plane.Poll) (
 		f.refuse(now, r, f.gate.Refuse(now.Mono, r.Caller, wire.Saturated), Refused)
 		return false
 	}
+	in.Again = false
 	if !f.offer(now, r) {
 		return false
 	}

@@ -170,6 +170,7 @@ func (f *Front[T]) giveTurns(now wire.Instant) {
 			f.answer(now, r)
 			continue
 		}
+		r.Input.(*plane.Poll).Again = true // nothing reads the input of a poll that waits
 		f.offer(now, r)
 	}
 	p.giving = false

@@ -126,7 +126,8 @@ func (r *Recorder) Begin(now wire.Instant, in plane.Input) {
 		s.in = &plane.Event{Envelope: in.Envelope, Dialect: in.Dialect}
 		s.weight += r.size(in)
 	case *plane.Poll:
-		s.in = &plane.Poll{Hostname: in.Hostname, Dialect: in.Dialect}
+		copied := *in // the driver changes it when the poll asks again
+		s.in = &copied
 	case *plane.OpenRollout:
 		s.in = in
 		s.weight += sizeOfManifest(&in.Manifest)

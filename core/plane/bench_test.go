@@ -177,24 +177,27 @@ func BenchmarkAppendState(b *testing.B) {
 // and not their records, and of one in which every host has a rollout under way.
 func BenchmarkOverview(b *testing.B) {
 	for _, n := range []int{100_000, 1_000_000} {
-		rest := finishedFleet(b, n)
-		under, out := rest.Clone(), new(Output)
-		m := wire.Manifest{Channel: "stable", ChannelRef: "r2", Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}}}}
-		for i := range n {
-			m.Hosts = append(m.Hosts, wire.ManifestHost{Hostname: benchHost(i), TargetClosure: benchClosure(i + n)})
-		}
-		under.Step(benchInstant(time.Second), &OpenRollout{Manifest: m}, out)
-		for name, p := range map[string]*Plane{"at-rest": rest, "under-way": under} {
-			b.Run(fmt.Sprintf("%s/hosts=%d", name, n), func(b *testing.B) {
-				query := new(QueryOverview)
-				now := benchInstant(10 * time.Minute)
-				p.Step(now, &Tick{}, out)
-				for b.Loop() {
-					out.Reset()
-					p.Step(now, query, out)
-					query.From = out.Replies[0].Outcome.Document.(*Overview).Next
-				}
-			})
-		}
+		b.Run(fmt.Sprintf("hosts=%d", n), func(b *testing.B) {
+			rest := finishedFleet(b, n)
+			b.Run("at-rest", func(b *testing.B) { overviews(b, rest) })
+			m := wire.Manifest{Channel: "stable", ChannelRef: "r2", Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}}}}
+			for i := range n {
+				m.Hosts = append(m.Hosts, wire.ManifestHost{Hostname: benchHost(i), TargetClosure: benchClosure(i + n)})
+			}
+			var out Output
+			rest.Step(benchInstant(10*time.Minute), &OpenRollout{Manifest: m}, &out)
+			b.Run("under-way", func(b *testing.B) { overviews(b, rest) })
+		})
+	}
+}
+
+func overviews(b *testing.B, p *Plane) {
+	var out Output
+	query, now := new(QueryOverview), benchInstant(10*time.Minute)
+	p.Step(now, &Tick{}, &out)
+	for b.Loop() {
+		out.Reset()
+		p.Step(now, query, &out)
+		query.From = out.Replies[0].Outcome.Document.(*Overview).Next
 	}
 }

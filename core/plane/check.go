@@ -206,8 +206,8 @@ func (p *Plane) checkBudgets() error {
 	return nil
 }
 
-// checkHalts verifies P8. A superseded rollout stays named as it was: it is not
-// halted by what its hosts tell later.
+// checkHalts verifies P8. A superseded rollout is not halted by what its hosts tell
+// later.
 func (p *Plane) checkHalts() error {
 	for _, r := range p.rollouts {
 		failed, named := false, false

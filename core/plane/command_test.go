@@ -29,7 +29,7 @@ func (s *script) input(c command) plane.Input {
 	case "unread":
 		return plane.DiscardUnread(host, wire.NotJSON, "no JSON", []byte(c.value("body")))
 	case "poll":
-		return &plane.Poll{Hostname: host, Dialect: dialect(c)}
+		return &plane.Poll{Hostname: host, Dialect: dialect(c), Again: c.has("again")}
 	case "resume":
 		return &plane.ResumeRollout{RolloutID: wire.RolloutID(c.positional(0))}
 	case "pause", "abort", "skip", "cordon", "uncordon", "forget":

@@ -57,6 +57,9 @@ func (in *OpenRollout) String() string {
 	if in.Place != Takes {
 		line += " place=" + in.Place.String()
 	}
+	for i := range in.Unread {
+		line += " unread=" + string(in.Unread[i].RolloutID)
+	}
 	if in.Signed {
 		line += " signed"
 	}

@@ -56,7 +56,7 @@ func (p *Plane) offered(r *rolloutState, rec *rollout.Record) bool {
 // if there is none.
 func (p *Plane) next(h *host) (next recordRef) {
 	for _, ref := range h.records {
-		if _, held := p.restarted[ref]; held {
+		if p.waitsForAgent(ref) {
 			continue
 		}
 		if p.offered(ref.rollout, ref.record()) && !p.offers.has(ref) && p.mayOffer(ref) && (next.rollout == nil || ref.rollout.order < next.rollout.order) {
@@ -83,16 +83,17 @@ func (p *Plane) poll(in *Poll, out *Output) {
 	at := p.touch(in.Hostname, out)
 	p.table.vitals[at].field = in.Dialect == wire.DialectField
 	h := &p.table.hosts[at]
+	p.asked(h, in)
 	next := p.next(h)
 	if next.rollout != nil {
 		p.offers.add(next, p.last.Mono)
 		p.give(next, out)
 		if in.Dialect == wire.DialectField {
-			p.retake(next)
+			p.retakes.put(next, p.last.Mono)
 		}
 	} else if in.Dialect == wire.DialectField {
 		if next = p.nextRetake(h); next.rollout != nil {
-			p.retake(next)
+			p.retakes.put(next, p.last.Mono)
 		}
 	}
 	if next.rollout == nil {

@@ -136,12 +136,19 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 	r.waves[rec.Wave][rec.State]++
 	p.stats.Records[from]--
 	p.stats.Records[rec.State]++
-	if from.Active() && !rec.State.Active() && r.inForce() {
-		p.table.vitals[p.know(rec.Hostname)].active--
+	if from.Active() != rec.State.Active() && r.inForce() {
+		by := int32(1)
+		if from.Active() {
+			by = -1
+		}
+		p.table.vitals[p.know(rec.Hostname)].active += by
 	}
 	excused := r.isExcused(ref.index)
 	if holdsBack(from, excused) {
 		r.holding[rec.Wave]--
+	}
+	if excused && from == wire.Failed && rec.State.Active() { // E13: its next failure is another one
+		excused, r.excused[ref.index] = false, false
 	}
 	if holdsBack(rec.State, excused) {
 		r.holding[rec.Wave]++
@@ -157,5 +164,17 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 		out.changedRollout(r)
 		out.Notices = append(out.Notices, Notice{Kind: NoticeHalted, Hostname: rec.Hostname, RolloutID: r.id, To: rec.State})
 	}
+	if from == wire.Failed && rec.State.Active() && r.haltedBy == rec.Hostname {
+		p.unhalt(r, out)
+	}
 	p.advance(r, out)
+}
+
+// unhalt lets a rollout go on whose halt was caused by a host that has not failed, as
+// has turned out (PROTOCOL E13), unless another host has.
+func (p *Plane) unhalt(r *rolloutState, out *Output) {
+	r.nameHalt(out)
+	if !r.halted() {
+		p.dispatchDue(r, out)
+	}
 }

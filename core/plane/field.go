@@ -19,9 +19,17 @@ import (
 const RetakeAfter = 10 * time.Minute
 
 // retakes are instants of the driver's clock by record of a field agent: of a Pending
-// one, when it was offered last; of an Activating one, since when nothing was heard of
-// it. They are no durable state: a plane that starts counts anew.
+// one, when it was offered last, or when the plane started, which does not know it; of an
+// Activating one, since when nothing was heard of it. They are no durable state.
 type retakes map[recordRef]time.Duration
+
+// put sets the instant of a record.
+func (r *retakes) put(ref recordRef, at time.Duration) {
+	if *r == nil {
+		*r = make(retakes)
+	}
+	(*r)[ref] = at
+}
 
 // restart notes that the agent of a host has started anew. What it was offered and has
 // not acknowledged it may have taken up, and forgotten: its switch may run, and its
@@ -29,10 +37,61 @@ type retakes map[recordRef]time.Duration
 func (p *Plane) restart(h *host) {
 	for _, ref := range h.records {
 		if at, offered := p.retakes[ref]; offered && ref.record().State == wire.Pending {
-			if p.restarted == nil {
-				p.restarted = make(retakes)
+			p.restarted.put(ref, at)
+		}
+	}
+}
+
+// waitsForAgent reports whether a dispatch that a field agent may have been offered
+// before is held back: its agent has started anew since, or no heartbeat has come since
+// its poll asked for the first time.
+func (p *Plane) waitsForAgent(ref recordRef) bool {
+	_, restarted := p.restarted[ref]
+	_, unheard := p.unheard[ref]
+	return restarted || unheard
+}
+
+// asked notes that a poll of a host asks. Only a heartbeat that comes after it asked for
+// the first time says of the process that polls what the host runs, and whether it has
+// started anew. An agent of ours, which may have taken its place, knows what it took up.
+func (p *Plane) asked(h *host, in *Poll) {
+	field := in.Dialect == wire.DialectField
+	if field && in.Again || len(p.retakes) == 0 {
+		return
+	}
+	for _, ref := range h.records {
+		if _, before := p.retakes[ref]; field && before && ref.record().State == wire.Pending {
+			p.unheard.put(ref, p.last.Mono)
+		} else {
+			delete(p.unheard, ref)
+		}
+	}
+}
+
+// beat notes a heartbeat of a field agent, and wakes its poll if there is work for it
+// since.
+func (p *Plane) beat(h *host, out *Output) {
+	news := false
+	for _, ref := range h.records {
+		if _, unheard := p.unheard[ref]; unheard {
+			delete(p.unheard, ref)
+			news = true
+		}
+	}
+	if news && p.next(h).rollout != nil {
+		out.Wakes = append(out.Wakes, h.name)
+	}
+}
+
+// startRetakes counts everything that is queued as offered: whether it was is not known.
+func (p *Plane) startRetakes() {
+	p.retakes, p.restarted, p.unheard = nil, nil, nil
+	for _, r := range p.rollouts {
+		for i := range r.records {
+			if rec := &r.records[i]; rec.State == wire.Pending && rec.DispatchedAt.IsSet() && r.inForce() {
+				p.retakes.put(recordRef{r, i}, p.last.Mono)
+				p.unheard.put(recordRef{r, i}, p.last.Mono)
 			}
-			p.restarted[ref] = at
 		}
 	}
 }
@@ -62,6 +121,7 @@ func (r retakes) sorted() []recordRef {
 func (p *Plane) forgetRetake(ref recordRef) {
 	delete(p.retakes, ref)
 	delete(p.restarted, ref)
+	delete(p.unheard, ref)
 }
 
 // retakeDue reports whether the dispatch of an Activating record is to be offered again, and
@@ -77,18 +137,10 @@ func (p *Plane) retakeDue(ref recordRef) bool {
 	}
 	since, counts := p.retakes[ref]
 	if !counts {
-		p.retake(ref)
+		p.retakes.put(ref, p.last.Mono)
 		return false
 	}
 	return p.last.Mono-since >= RetakeAfter
-}
-
-// retake begins to count.
-func (p *Plane) retake(ref recordRef) {
-	if p.retakes == nil {
-		p.retakes = make(retakes)
-	}
-	p.retakes[ref] = p.last.Mono
 }
 
 // nextRetake is the Activating record whose dispatch a field agent is given again; its
@@ -107,8 +159,9 @@ type retakeLine struct {
 	RolloutID wire.RolloutID
 	Hostname  wire.Hostname
 	Since     wire.Nanos
-	// Restarted says that it is held back, as offered at Since.
-	Restarted wire.Flag
+	// Restarted says that it is held back, as offered at Since; Unheard, that it is, as
+	// asked for at Since.
+	Restarted, Unheard wire.Flag
 }
 
 var retakeLineSchema = wire.Schema[retakeLine]{Fields: []wire.Field[retakeLine]{
@@ -116,35 +169,34 @@ var retakeLineSchema = wire.Schema[retakeLine]{Fields: []wire.Field[retakeLine]{
 	{Name: "hostname", Presence: wire.Required, Of: func(l *retakeLine) wire.Value { return &l.Hostname }},
 	{Name: "since", Presence: wire.Required, Of: func(l *retakeLine) wire.Value { return &l.Since }},
 	{Name: "restarted", Presence: wire.Optional, Of: func(l *retakeLine) wire.Value { return &l.Restarted }},
+	{Name: "unheard", Presence: wire.Optional, Of: func(l *retakeLine) wire.Value { return &l.Unheard }},
 }}
 
 func (p *Plane) appendRetakes(dst []byte) []byte {
-	line := func(ref recordRef, at time.Duration, restarted wire.Flag) {
-		dst = wire.AppendLine(dst, "retake", &retakeLineSchema, &retakeLine{ref.rollout.id, ref.record().Hostname, wire.Nanos(at), restarted})
-	}
-	for _, ref := range p.retakes.sorted() {
-		line(ref, p.retakes[ref], false)
-	}
-	for _, ref := range p.restarted.sorted() {
-		line(ref, p.restarted[ref], true)
+	for i, list := range []retakes{p.retakes, p.restarted, p.unheard} {
+		for _, ref := range list.sorted() {
+			dst = wire.AppendLine(dst, "retake", &retakeLineSchema, &retakeLine{
+				ref.rollout.id, ref.record().Hostname, wire.Nanos(list[ref]), i == 1, i == 2,
+			})
+		}
 	}
 	return dst
 }
 
 func (p *Plane) restoreRetake(l *retakeLine) error {
 	ref, err := p.refOf(l.Hostname, l.RolloutID)
-	switch {
-	case err != nil:
-	case bool(l.Restarted):
-		if p.restarted == nil {
-			p.restarted = make(retakes)
-		}
-		p.restarted[ref] = time.Duration(l.Since)
-	default:
-		p.retake(ref)
-		p.retakes[ref] = time.Duration(l.Since)
+	if err != nil {
+		return err
 	}
-	return err
+	list := &p.retakes
+	switch {
+	case bool(l.Restarted):
+		list = &p.restarted
+	case bool(l.Unheard):
+		list = &p.unheard
+	}
+	list.put(ref, time.Duration(l.Since))
+	return nil
 }
 
 // clone returns a copy for a plane whose rollouts are given in the order of opening.
@@ -167,6 +219,9 @@ func (p *Plane) fieldHeartbeat(host int, req *wire.HeartbeatRequest, before wire
 	booted := p.booted(before, req.At)
 	if booted {
 		p.restart(h)
+	}
+	if before.IsSet() { // else it does not say whether the agent has started anew
+		p.beat(h, out)
 	}
 	for _, ref := range h.records {
 		rec := ref.record()

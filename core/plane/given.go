@@ -72,10 +72,7 @@ func (p *Plane) give(ref recordRef, out *Output) {
 
 // countFrom has a heartbeat judged by an instant.
 func (p *Plane) countFrom(ref recordRef, at time.Duration) {
-	if p.given == nil {
-		p.given = make(retakes)
-	}
-	p.given[ref] = at
+	p.given.put(ref, at)
 }
 
 // takeOffer carries out an offer, or the end of a flight.

@@ -57,7 +57,9 @@ func (p *Plane) heartbeat(in *Heartbeat, out *Output) {
 		h := &p.table.hosts[i]
 		ref, known := h.find(req.RolloutID)
 		if known && (p.marked(ref) || ref.record().Drifted(req.CurrentClosure)) && p.mayReplay(i, ref, req, out) { // H8, H2, H9
-			delete(p.toReplay, ref)
+			if ref.record().State != wire.Failed {
+				delete(p.toReplay, ref)
+			}
 			from := ref.record().LastEventSeq
 			answer.Outcome.Replay, answer.Outcome.ReplayFrom = true, from
 			answer.AfterEntries = dependsOn(out, h.name)
@@ -109,7 +111,8 @@ func (p *Plane) confirmLogged(in *Confirm, out *Output) {
 }
 
 // bootstrap lists a snapshot of each active record (H3), and of each that is marked
-// and Failed (H8); nil if there is none. One of a record beyond Pending calls for a
+// and Failed (H8); nil if there is none. The latter is listed as long as it is Failed:
+// an answer may be lost, and nothing else would have the agent send what came after. One of a record beyond Pending calls for a
 // replay (A4), so it may be put off (H9).
 func (p *Plane) bootstrap(host int, req *wire.HeartbeatRequest, out *Output) []wire.Snapshot {
 	var list []wire.Snapshot
@@ -118,9 +121,6 @@ func (p *Plane) bootstrap(host int, req *wire.HeartbeatRequest, out *Output) []w
 		failed := rec.State == wire.Failed && p.marked(ref)
 		if (rec.State.Active() || failed) && ref.rollout.inForce() && (rec.State == wire.Pending || p.mayReplay(host, ref, req, out)) {
 			list = append(list, rec.Snapshot())
-			if failed {
-				delete(p.toReplay, ref)
-			}
 		}
 	}
 	return list

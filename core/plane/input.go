@@ -34,6 +34,9 @@ type Event struct {
 type Poll struct {
 	Hostname wire.Hostname
 	Dialect  wire.Dialect
+	// Again says that the poll has asked before, found no work and waited. The driver
+	// sets it.
+	Again bool
 }
 
 // OpenRollout opens a rollout (PROTOCOL R1). One reply. Durable. An operator's
@@ -42,6 +45,9 @@ type Poll struct {
 type OpenRollout struct {
 	Manifest wire.Manifest
 	Place    Place
+	// Unread are the manifests that lay in the directory with one that is held and were
+	// not read yet (R6). Only entries of the log have them.
+	Unread []Peer
 	// Signed says that it is of a signed release (PROTOCOL V5). Only entries of the log
 	// have it: an operator's request never does.
 	Signed bool

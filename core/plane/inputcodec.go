@@ -27,12 +27,16 @@ var eventSchema = wire.Schema[Event]{Fields: append(
 var pollSchema = wire.Schema[Poll]{Fields: []wire.Field[Poll]{
 	{Name: "hostname", Presence: wire.Required, Of: func(in *Poll) wire.Value { return &in.Hostname }},
 	{Name: "dialect", Presence: wire.Optional, Of: func(in *Poll) wire.Value { return &in.Dialect }},
+	{Name: "again", Presence: wire.Optional, Of: func(in *Poll) wire.Value { return (*wire.Flag)(&in.Again) }},
 }}
 
 // The line of an opening has the members of its manifest beside its own.
 var openSchema = wire.Schema[OpenRollout]{
 	Fields: append(membersOf(&wire.ManifestSchema, func(in *OpenRollout) *wire.Manifest { return &in.Manifest }),
 		wire.Field[OpenRollout]{Name: "place", Presence: wire.Optional, Of: func(in *OpenRollout) wire.Value { return &in.Place }},
+		wire.Field[OpenRollout]{Name: "unread", Presence: wire.Optional, Of: func(in *OpenRollout) wire.Value {
+			return wire.List[Peer]{Items: &in.Unread, Schema: &peerSchema}
+		}},
 		wire.Field[OpenRollout]{Name: "signed", Presence: wire.Optional, Of: func(in *OpenRollout) wire.Value { return (*wire.Flag)(&in.Signed) }}),
 	Check: func(in *OpenRollout) (field, problem string) { return wire.ManifestSchema.Check(&in.Manifest) },
 }

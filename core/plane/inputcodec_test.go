@@ -37,7 +37,7 @@ func TestEveryInputReadsBack(t *testing.T) {
 		&plane.Heartbeat{Request: wire.HeartbeatRequest{Hostname: "h1", RolloutID: "a@b", CurrentClosure: "c1", At: at(3)}},
 		&plane.Heartbeat{Request: wire.HeartbeatRequest{Hostname: "h1", At: at(3)}},
 		&plane.Heartbeat{Request: wire.HeartbeatRequest{Hostname: "h1", At: at(3)}, From: "2001:db8::1%eth0"},
-		&plane.Poll{Hostname: "h1"},
+		&plane.Poll{Hostname: "h1"}, &plane.Poll{Hostname: "h1", Dialect: wire.DialectField, Again: true},
 		&plane.Release{},
 		&plane.Release{Manifests: []wire.Manifest{manifest("stable@00ff", "h1=c2")}, Fresh: []plane.Freshness{{RolloutID: "stable@00ff", Until: at(9)}}},
 		&plane.Release{Manifests: []wire.Manifest{manifest("stable@00ff", "h1=c2"), manifest("beta@00ff", "h2=c2")}},

@@ -32,7 +32,7 @@ import (
 //	event HOST ID SEQ KIND [at=SECONDS] [closure=C] [probe=P] [mode=M] [status=S]
 //	heartbeats N M                   those of hosts hN to hM (four digits), in one
 //	                                 batch, of which only the notices are printed
-//	poll HOST
+//	poll HOST [again]                again: it has asked before, and waited
 //	unread HOST [body=TEXT]          an event of a field agent that cannot be read
 //	resume ID
 //	choose ID

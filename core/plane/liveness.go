@@ -65,7 +65,8 @@ func (p *Plane) credit(d time.Duration, out *Output) {
 func (p *Plane) started(now wire.Instant) {
 	p.last = now
 	p.liveness = liveness{lastTick: now.Mono}
-	p.offers, p.retakes, p.restarted, p.discards = offers{}, nil, nil, nil
+	p.offers, p.discards = offers{}, nil
+	p.startRetakes()
 	p.forgetBudgets()
 	p.forgetSenders()
 	p.startReplays()

@@ -35,6 +35,8 @@ type model struct {
 	backed     map[wire.RolloutID]bool
 	fielded    map[offerOf]time.Duration // Pending ones, when they were offered last
 	restarted  map[offerOf]time.Duration // and those whose agent has started anew since
+	unread     map[wire.RolloutID]bool   // lay in the directory when a rollout of the channel was held
+	unheard    map[offerOf]bool          // and those whose poll asks, and no heartbeat came since
 }
 
 // offerOf is a dispatch, by whose it is and in which rollout.
@@ -71,8 +73,8 @@ func newModel(cfg plane.Config) *model {
 		held: map[wire.RolloutID]bool{}, by: map[wire.RolloutID]wire.RolloutID{}, quarantine: map[quarantineKey]wire.QuarantineEntry{},
 		enrolled: map[wire.Name]plane.Certify{},
 		revoked:  map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{}, given: map[offerOf]time.Duration{},
-		quiet: map[offerOf]time.Duration{}, fielded: map[offerOf]time.Duration{}, restarted: map[offerOf]time.Duration{},
-		signed: map[wire.RolloutID]bool{}, release: map[wire.RolloutID]bool{}, backed: map[wire.RolloutID]bool{},
+		quiet: map[offerOf]time.Duration{}, fielded: map[offerOf]time.Duration{}, restarted: map[offerOf]time.Duration{}, unheard: map[offerOf]bool{},
+		signed: map[wire.RolloutID]bool{}, release: map[wire.RolloutID]bool{}, backed: map[wire.RolloutID]bool{}, unread: map[wire.RolloutID]bool{},
 	}
 }
 
@@ -83,8 +85,8 @@ func (m *model) clone() *model {
 		rollouts: map[wire.RolloutID]*modelRollout{}, order: slices.Clone(m.order),
 		readOnly: m.readOnly, has: maps.Clone(m.has), held: maps.Clone(m.held), by: maps.Clone(m.by),
 		enrolled:   maps.Clone(m.enrolled),
-		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given), quiet: maps.Clone(m.quiet), fielded: maps.Clone(m.fielded), restarted: maps.Clone(m.restarted),
-		signed: maps.Clone(m.signed), release: maps.Clone(m.release), backed: maps.Clone(m.backed),
+		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given), quiet: maps.Clone(m.quiet), fielded: maps.Clone(m.fielded), restarted: maps.Clone(m.restarted), unheard: maps.Clone(m.unheard),
+		signed: maps.Clone(m.signed), release: maps.Clone(m.release), backed: maps.Clone(m.backed), unread: maps.Clone(m.unread),
 	}
 	for id, r := range m.rollouts {
 		copied := *r
@@ -152,7 +154,7 @@ func (m *model) waits(channel wire.Channel) bool {
 func (m *model) undecided(in *plane.FileManifest) bool {
 	fresh := map[wire.RolloutID]wire.Serial{in.Manifest.ID(): in.Manifest.Serial}
 	for _, peer := range in.Peers {
-		if m.rollouts[peer.RolloutID] == nil && !m.outdated(in.Manifest.Channel, peer.Serial) {
+		if m.rollouts[peer.RolloutID] == nil && !m.outdated(in.Manifest.Channel, peer.Serial) && !m.unread[peer.RolloutID] {
 			fresh[peer.RolloutID] = peer.Serial
 		}
 	}
@@ -225,6 +227,12 @@ func (m *model) isQuarantined(rec *rollout.Record) bool {
 func (m *model) settle(now wire.Time, by wire.Hostname) {
 	for _, id := range m.order {
 		r := m.rollouts[id]
+		if failed := r.failed(); r.haltedBy != "" && !slices.Contains(failed, r.haltedBy) { // E13
+			r.haltedBy = ""
+			if len(failed) > 0 {
+				r.haltedBy = failed[0]
+			}
+		}
 		if m.by[id] != "" {
 			continue
 		}
@@ -257,7 +265,7 @@ func (m *model) offers(h wire.Hostname) *rollout.Record {
 		rec := m.rollouts[id].records[h]
 		if rec != nil && m.queued(rec) && m.blocked(rec).Gate == 0 && (m.backed[id] || !m.signed[id]) {
 			_, given := m.given[offerOf{h, id}]
-			if _, restarted := m.restarted[offerOf{h, id}]; !given && !restarted {
+			if _, restarted := m.restarted[offerOf{h, id}]; !given && !restarted && !m.unheard[offerOf{h, id}] {
 				return rec
 			}
 		}
@@ -303,6 +311,8 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		clear(m.backed)
 		clear(m.fielded)
 		clear(m.restarted)
+		clear(m.unheard)
+		m.fieldedBefore(now.Mono)
 		return wire.Outcome{}
 	case *plane.Heartbeat:
 		m.hear(in.Request.Hostname)
@@ -312,6 +322,9 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		return m.event(now.Wall, in)
 	case *plane.Poll:
 		m.hear(in.Hostname)
+		if !in.Again || in.Dialect != wire.DialectField {
+			m.hearOffers(in.Hostname, in.Dialect != wire.DialectField)
+		}
 		rec := m.offers(in.Hostname)
 		if rec != nil {
 			m.given[offerOf{rec.Hostname, rec.RolloutID}] = now.Mono
@@ -342,11 +355,11 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		case in.Signed:
 			return m.openSigned(now.Wall, in.Manifest)
 		case m.waits(in.Manifest.Channel):
-			return m.open(now.Wall, in.Manifest, plane.Undecided)
-		case m.outdated(in.Manifest.Channel, in.Manifest.Serial):
+			return m.hold(now.Wall, in)
+		case m.outdated(in.Manifest.Channel, in.Manifest.Serial), m.unread[in.Manifest.ID()] && m.has[in.Manifest.Channel] != "":
 			return m.open(now.Wall, in.Manifest, plane.Behind)
 		case m.undecided(in):
-			return m.open(now.Wall, in.Manifest, plane.Undecided)
+			return m.hold(now.Wall, in)
 		}
 		return m.open(now.Wall, in.Manifest, plane.Takes)
 	case *plane.ResumeRollout:
@@ -434,6 +447,9 @@ func (m *model) heartbeat(now wire.Time, in *plane.Heartbeat) wire.Outcome {
 	want := wire.Outcome{Code: wire.OK}
 	want.Heartbeat.ReceivedAt = req.At
 	if in.Dialect == wire.DialectField {
+		if before.IsSet() {
+			m.hearOffers(req.Hostname, true)
+		}
 		want.Heartbeat.Bootstrap = m.fieldSnapshots(now, req, before)
 		return want
 	}
@@ -459,6 +475,27 @@ func (m *model) heartbeat(now wire.Time, in *plane.Heartbeat) wire.Outcome {
 		}
 	}
 	return want
+}
+
+// fieldedBefore takes everything that is queued for offered (D4).
+func (m *model) fieldedBefore(now time.Duration) {
+	for id, r := range m.rollouts { // order-free
+		for h, rec := range r.records { // order-free
+			if rec.State == wire.Pending && rec.DispatchedAt.IsSet() && m.inForce(id) {
+				m.fielded[offerOf{h, id}], m.unheard[offerOf{h, id}] = now, true
+			}
+		}
+	}
+}
+
+// hearOffers notes of what a field agent was offered whether it was heard of since its
+// poll asked first (D4).
+func (m *model) hearOffers(h wire.Hostname, heard bool) {
+	for of := range m.fielded { // order-free
+		if of.host == h {
+			m.unheard[of] = !heard
+		}
+	}
 }
 
 // fieldSnapshots is PROTOCOL H4 and H10.
@@ -540,6 +577,9 @@ func (m *model) event(now wire.Time, in *plane.Event) wire.Outcome {
 	}
 	seq := rec.LastEventSeq
 	verdict := rec.ApplyAs(in.Dialect, env.Event).Outcome
+	if from == wire.Failed && rec.State.Active() { // E13
+		delete(r.excused, env.Hostname)
+	}
 	switch verdict {
 	case rollout.Gap:
 		if field {
@@ -559,6 +599,18 @@ func (m *model) event(now wire.Time, in *plane.Event) wire.Outcome {
 	}
 	m.settle(now, env.Hostname)
 	return wire.Outcome{Code: wire.NoContent}
+}
+
+// hold opens a manifest of the directory that is held, and keeps what lay there unread
+// with it (R6).
+func (m *model) hold(now wire.Time, in *plane.FileManifest) wire.Outcome {
+	outcome := m.open(now, in.Manifest, plane.Undecided)
+	for _, peer := range in.Peers {
+		if outcome.Code == wire.Created && peer.RolloutID.Channel() == in.Manifest.Channel {
+			m.unread[peer.RolloutID] = true // does nothing to those that are known
+		}
+	}
+	return outcome
 }
 
 // open is PROTOCOL R1 and R2.

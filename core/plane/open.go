@@ -22,8 +22,8 @@ type Place uint8
 const (
 	// Takes: it takes the channel; what was in force or held is superseded.
 	Takes Place = iota
-	// Behind: its serial is lower than that of the rollout in force; it is
-	// superseded from the start.
+	// Behind: its serial is lower than that of the rollout in force, or it lay unread
+	// when an operator decided; it is superseded from the start.
 	Behind
 	// Undecided: nothing says whether it is newer than others; it is held, and so
 	// is what was in force.
@@ -90,7 +90,8 @@ func Arrange(found []*FileManifest) {
 
 // openFile opens a manifest of the directory (PROTOCOL R6).
 func (p *Plane) openFile(in *FileManifest, out *Output) {
-	p.open(&OpenRollout{Manifest: in.Manifest, Place: p.placeOf(in), Signed: in.Signed, sorted: in.sorted}, in, out)
+	place := p.placeOf(in)
+	p.open(&OpenRollout{Manifest: in.Manifest, Place: place, Unread: p.unread(in, place), Signed: in.Signed, sorted: in.sorted}, in, out)
 }
 
 // placeOf decides where a manifest of the directory comes to stand.
@@ -102,6 +103,8 @@ func (p *Plane) placeOf(in *FileManifest) Place {
 		return Behind
 	case in.Signed: // who signs decides which one is the newest
 		return Takes
+	case p.inForce[m.Channel] != nil && p.layUnread(m.Channel, m.ID()):
+		return Behind
 	case !p.ordered(in):
 		return Undecided
 	default:
@@ -140,8 +143,7 @@ func (p *Plane) ordered(in *FileManifest) bool {
 	id, serials := in.Manifest.ID(), map[wire.Serial]bool{in.Manifest.Serial: true}
 	count := 1
 	for _, peer := range in.Peers {
-		_, retired := p.retired[peer.RolloutID]
-		if peer.RolloutID == id || retired || p.byID[peer.RolloutID] != nil || p.outdated(in.Manifest.Channel, peer.Serial) {
+		if peer.RolloutID == id || p.known(peer.RolloutID) || p.outdated(in.Manifest.Channel, peer.Serial) || p.layUnread(in.Manifest.Channel, peer.RolloutID) {
 			continue
 		}
 		serials[peer.Serial] = true
@@ -199,9 +201,9 @@ func (p *Plane) open(in *OpenRollout, from Input, out *Output) {
 	for i := range sorted {
 		r.addRecord(&sorted[i])
 	}
-	r.openedAt, r.signed = p.last.Wall, in.Signed
+	r.openedAt, r.signed, r.unread = p.last.Wall, in.Signed, in.Unread
 	p.excuseForgotten(r)
-	p.log(out, Entry{Input: &OpenRollout{Manifest: *m, Place: in.Place, Signed: in.Signed}, RolloutID: id, Kind: "opened", Outcome: "applied"})
+	p.log(out, Entry{Input: &OpenRollout{Manifest: *m, Place: in.Place, Unread: in.Unread, Signed: in.Signed}, RolloutID: id, Kind: "opened", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeOpened, RolloutID: id, Count: len(r.records)})
 	p.place(r, in.Place, out)
 	p.install(r)

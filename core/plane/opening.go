@@ -46,7 +46,7 @@ type opening struct {
 func (p *Plane) beginOpening(in *OpenRollout, from Input, sorted []wire.ManifestHost, out *Output) {
 	r := newRollout(&in.Manifest)
 	r.staged, r.openedAt, r.signed = true, p.last.Wall, in.Signed
-	p.opening = &opening{from: from, in: &OpenRollout{Manifest: in.Manifest, Place: in.Place, Signed: in.Signed}, sorted: sorted, rollout: r}
+	p.opening = &opening{from: from, in: &OpenRollout{Manifest: in.Manifest, Place: in.Place, Unread: in.Unread, Signed: in.Signed}, sorted: sorted, rollout: r}
 	p.unfinished(out)
 }
 
@@ -137,6 +137,8 @@ func (p *Plane) decide() bool {
 	o, r := p.opening, p.opening.rollout
 	if file, is := o.from.(*FileManifest); is {
 		o.in.Place = p.placeOf(file)
+		o.in.Unread = p.unread(file, o.in.Place)
+		r.unread = o.in.Unread
 	}
 	refusal, good := p.admissible(o.in)
 	if good && p.readOnly {

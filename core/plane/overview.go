@@ -10,9 +10,10 @@ import (
 
 // The bounds of an [Overview] (decision 069).
 const (
-	// MaxOverviewHosts is how many hosts a query for an overview looks at, and [MaxScan]
-	// how many of their records. The next query goes on behind them.
-	MaxOverviewHosts = 100_000
+	// MaxOverviewHosts is how many hosts a query for an overview looks at, and
+	// MaxOverviewRecords how many of their records. The next query goes on behind them.
+	MaxOverviewHosts   = 100_000
+	MaxOverviewRecords = 20_000
 	// MaxOverviewRollouts is how many rollouts an overview has, MaxOverviewQuarantine how
 	// many quarantined closures.
 	MaxOverviewRollouts   = 40
@@ -156,7 +157,7 @@ func (p *Plane) overviewHosts(from int, v *Overview) {
 	end := min(len(p.table.hosts), from+MaxOverviewHosts)
 	heardSince := p.clock() - 2*p.cfg.HeartbeatInterval
 	records, i := 0, from
-	for ; i < end && records < MaxScan; i++ {
+	for ; i < end && records < MaxOverviewRecords; i++ {
 		vitals := &p.table.vitals[i]
 		if vitals.heard <= heardSince && !p.isHidden(i) {
 			silent = keepTop(silent, silentSince{i, vitals.heard}, func(a, b silentSince) int { return cmp.Compare(a.heard, b.heard) })
@@ -165,6 +166,9 @@ func (p *Plane) overviewHosts(from int, v *Overview) {
 			continue
 		}
 		for _, ref := range p.table.hosts[i].records {
+			if !ref.rollout.inForce() {
+				continue
+			}
 			records++
 			if isUnderWay(ref) {
 				slow = keepTop(slow, slowSince{i, ref}, func(a, b slowSince) int {
@@ -192,11 +196,11 @@ func (p *Plane) overviewHosts(from int, v *Overview) {
 	}
 }
 
-// isUnderWay reports whether a host is to come to an end in a rollout. One that has not
-// begun does not begin while the rollout is halted.
+// isUnderWay reports whether a host is to come to an end in a rollout in force. One that
+// has not begun does not begin while the rollout is halted.
 func isUnderWay(ref recordRef) bool {
 	r, rec := ref.rollout, ref.record()
-	return r.inForce() && rec.State.Active() && rec.DispatchedAt.IsSet() && !(r.halted() && rec.State == wire.Pending)
+	return rec.State.Active() && rec.DispatchedAt.IsSet() && !(r.halted() && rec.State == wire.Pending)
 }
 
 // keepTop inserts an item into a sorted list of at most [OverviewTop]. Of equal ones

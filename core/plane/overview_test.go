@@ -70,10 +70,10 @@ func TestAnOverviewNamesSilentAndSlowHosts(t *testing.T) {
 // The table is looked at in pieces: together they name each host that the whole would.
 func TestAnOverviewLooksAtSoManyRecordsAtATime(t *testing.T) {
 	b := started(t)
-	const hosts = 2*plane.MaxScan + 5
+	const hosts = 2*plane.MaxOverviewRecords + 5
 	m := wire.Manifest{Channel: "stable", ChannelRef: "r1", Policy: wire.Policy{OnHealthFailure: wire.Halt, Waves: []wire.Wave{{}}}}
 	for i := range hosts {
-		m.Hosts = append(m.Hosts, wire.ManifestHost{Hostname: wire.Hostname(fmt.Sprintf("h%05d", i)), TargetClosure: "c"})
+		m.Hosts = append(m.Hosts, wire.ManifestHost{Hostname: wire.Hostname(fmt.Sprintf("h%06d", i)), TargetClosure: "c"})
 	}
 	b.step(&plane.OpenRollout{Manifest: m})
 	for r := b.out.Replies; r[len(r)-1].Unfinished; r = b.out.Replies {
@@ -91,9 +91,9 @@ func TestAnOverviewLooksAtSoManyRecordsAtATime(t *testing.T) {
 			break
 		}
 	}
-	equal(t, "next", fmt.Sprint(froms), fmt.Sprint([]int{plane.MaxScan, 2 * plane.MaxScan, 0}))
+	equal(t, "next", fmt.Sprint(froms), fmt.Sprint([]int{plane.MaxOverviewRecords, 2 * plane.MaxOverviewRecords, 0}))
 	equal(t, "the silent of all pieces", top, 25)
-	equal(t, "from a place that is not there", b.overview(hosts).Next, plane.MaxScan)
+	equal(t, "from a place that is not there", b.overview(hosts).Next, plane.MaxOverviewRecords)
 }
 
 func TestAnOverviewIsWrittenAndBounded(t *testing.T) {

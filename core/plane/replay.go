@@ -11,8 +11,8 @@ import (
 // RequestReplays marks the records of which the plane may have lost what their
 // hosts had reported: the state is older than what was acknowledged (PROTOCOL
 // H8). These are the records that can still change, of rollouts that are not
-// superseded. The mark of a record is gone once its host was asked. It is no
-// durable state: a driver calls this after each load of such a state.
+// superseded. The mark of a record is gone once its host was asked, unless the record
+// is Failed. It is no durable state: a driver calls this after each load of such a state.
 func (p *Plane) RequestReplays() {
 	for _, r := range p.rollouts {
 		for i := range r.records {
@@ -30,10 +30,10 @@ func (p *Plane) markForReplay(ref recordRef) {
 	p.toReplay[ref] = struct{}{}
 }
 
-// marked reports whether a record is.
+// marked reports whether a record is, of a rollout that is not superseded.
 func (p *Plane) marked(ref recordRef) bool {
 	_, marked := p.toReplay[ref]
-	return marked
+	return marked && !ref.rollout.superseded()
 }
 
 // replayLine is the mark of a record.

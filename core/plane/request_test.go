@@ -227,7 +227,7 @@ func (f *fleet) amnesia() []request {
 // poll asks for work and takes it up.
 func (f *fleet) poll() []request {
 	a := f.anyAgent()
-	return []request{{in: &plane.Poll{Hostname: a.name}, replied: func(r plane.Reply) {
+	return []request{{in: &plane.Poll{Hostname: a.name, Again: rapid.Bool().Draw(f.t, "again")}, replied: func(r plane.Reply) {
 		d, ok := r.Outcome.Document.(*wire.Dispatch)
 		if !ok || a.job(d.RolloutID) != nil {
 			return // no work, or work that it has already (PROTOCOL A9)

@@ -228,7 +228,7 @@ func (rd *Restorer) readRollout(doc []byte) error {
 	}
 	rd.rollout = &rolloutState{
 		id: l.ID, openedAt: l.OpenedAt, serial: l.Serial, signed: bool(l.Signed), policy: l.Policy, wavesDispatched: int(l.WavesDispatched),
-		supersededBy: l.SupersededBy, haltedBy: l.HaltedBy, held: bool(l.Held), gates: l.Gates, pins: sortedPins(l.Pins),
+		supersededBy: l.SupersededBy, haltedBy: l.HaltedBy, held: bool(l.Held), gates: l.Gates, pins: sortedPins(l.Pins), unread: l.Unread,
 		paused: l.Paused, aborted: l.Aborted,
 	}
 	rd.missing = int(l.Hosts)

@@ -43,7 +43,8 @@ type rolloutState struct {
 	wavesDispatched int
 	supersededBy    wire.RolloutID
 	haltedBy        wire.Hostname
-	held            bool // nothing says which of the channel is the newest (R6)
+	held            bool   // nothing says which of the channel is the newest (R6)
+	unread          []Peer // manifests that lay in the directory when it was held; never changed
 	// paused and aborted are what an operator has decided (O2, O3).
 	paused, aborted wire.Mark
 

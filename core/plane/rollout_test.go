@@ -2,6 +2,7 @@ package plane_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -114,6 +115,35 @@ func TestResumingExcusesOnlyThoseThatHaveFailedSoFar(t *testing.T) { // PROTOCOL
 	equal(t, "waves when both are excused", b.rolloutStatus("stable@r1").WavesDispatched, 2)
 }
 
+func TestAHostThatBeginsAnewHaltsNothing(t *testing.T) { // PROTOCOL E13, R2
+	again := wire.ActivationCompleted{ObservedCurrentClosure: "c2", CompletedAt: at(900)}
+	b := started(t)
+	b.step(open("stable@r1", "h1=c2 h2=c2 h4=c2", "h3=c2"))
+	b.tell("h1", "stable@r1", acked, broken)
+	b.tell("h2", "stable@r1", acked, broken)
+	b.want(wire.NoContent, &plane.Poll{Hostname: "h4"})
+	b.tell("h1", "stable@r1", again)
+	equal(t, "what halts it while another host has failed", b.rolloutStatus("stable@r1").HaltedBy, "h2")
+	b.want(wire.NoContent, &plane.Poll{Hostname: "h4"})
+	b.want(wire.OK, &plane.ResumeRollout{RolloutID: "stable@r1"})
+	b.tell("h4", "stable@r1", acked, putOff)
+	b.tell("h1", "stable@r1", wire.HostConverged{ConvergedAt: at(9000), CurrentClosure: "c2"})
+	equal(t, "waves once the other one is excused", b.rolloutStatus("stable@r1").WavesDispatched, 2)
+	b.tell("h2", "stable@r1", again, unhealthy)
+	equal(t, "what halts it after an excused host has begun anew and failed", b.rolloutStatus("stable@r1").HaltedBy, "h2")
+	b.tell("h2", "stable@r1", wire.ActivationCompleted{ObservedCurrentClosure: "c2", CompletedAt: at(901)})
+	equal(t, "what halts it in the end", b.rolloutStatus("stable@r1").HaltedBy, "")
+	equal(t, "what is woken", strings.Join(names(b.out.Wakes), " "), "h3")
+	b.want(wire.OK, &plane.Poll{Hostname: "h3"})
+}
+
+func names(list []wire.Hostname) (words []string) {
+	for _, h := range list {
+		words = append(words, string(h))
+	}
+	return words
+}
+
 // What was decided survives a restart: the excuse is durable.
 func TestAnExcuseSurvivesARestart(t *testing.T) { // PROTOCOL R2, E2
 	b := started(t)
@@ -157,4 +187,26 @@ func TestAQuarantineSurvivesARestart(t *testing.T) { // PROTOCOL R3, E2
 	b.want(wire.NoContent, &plane.Poll{Hostname: "h2"})
 	b.want(wire.NoContent, &plane.ClearQuarantine{Channel: "stable", Closure: "c2"})
 	b.want(wire.OK, &plane.Poll{Hostname: "h2"})
+}
+
+func TestAFileThatWasUnreadAtTheChoiceIsBehind(t *testing.T) { // PROTOCOL R6, E2
+	var peers []plane.Peer
+	for _, id := range []wire.RolloutID{"stable@r1", "stable@r2", "stable@r3", "stable@r4"} {
+		peers = append(peers, plane.Peer{RolloutID: id})
+	}
+	file := func(i int, peers []plane.Peer) *plane.FileManifest {
+		return &plane.FileManifest{Manifest: manifest(peers[i].RolloutID, "h1=c2"), Peers: peers}
+	}
+	b := started(t)
+	b.want(wire.Created, file(0, peers[:3]))
+	b.want(wire.OK, &plane.ChooseRollout{RolloutID: "stable@r1"})
+	b.plane = restored(t, plane.Config{}, b.plane.AppendDurable(nil))
+	b.step(&plane.Started{})
+	b.want(wire.OK, file(0, peers)) // r4 is new in the directory
+	b.want(wire.Created, file(1, peers))
+	equal(t, "stable@r2, which lay there", b.rolloutStatus("stable@r2").SupersededBy, "stable@r1")
+	b.want(wire.Created, file(3, peers))
+	equal(t, "stable@r4, which came later", b.rolloutStatus("stable@r4").State, wire.Opening)
+	b.want(wire.Created, file(2, peers))
+	equal(t, "stable@r3, which lay there", b.rolloutStatus("stable@r3").SupersededBy, "stable@r4")
 }

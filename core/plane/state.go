@@ -33,6 +33,7 @@ type rolloutLine struct {
 	Hosts           wire.Count
 	Gates           wire.Gates
 	Pins            []wire.HostPin
+	Unread          []Peer
 	Paused, Aborted wire.Mark
 }
 
@@ -53,6 +54,9 @@ var rolloutLineSchema = wire.Schema[rolloutLine]{Fields: []wire.Field[rolloutLin
 	{Name: "pins", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value {
 		return wire.List[wire.HostPin]{Items: &l.Pins, Schema: &wire.HostPinSchema}
 	}},
+	{Name: "unread", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value {
+		return wire.List[Peer]{Items: &l.Unread, Schema: &peerSchema}
+	}},
 	{Name: "paused", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.Paused }},
 	{Name: "aborted", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.Aborted }},
 }}
@@ -61,7 +65,7 @@ func (r *rolloutState) line() rolloutLine {
 	return rolloutLine{
 		ID: r.id, OpenedAt: r.openedAt, Serial: r.serial, Signed: wire.Flag(r.signed), Policy: r.policy, WavesDispatched: wire.Count(r.wavesDispatched),
 		SupersededBy: r.supersededBy, HaltedBy: r.haltedBy, Held: wire.Flag(r.held), Hosts: wire.Count(len(r.records)),
-		Gates: r.gates, Pins: r.pins, Paused: r.paused, Aborted: r.aborted,
+		Gates: r.gates, Pins: r.pins, Unread: r.unread, Paused: r.paused, Aborted: r.aborted,
 	}
 }
 

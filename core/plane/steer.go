@@ -324,10 +324,14 @@ func (r *rolloutState) excuseRecord(i int, out *Output) {
 	r.excuseAt(i)
 	out.changedRecordAt(r, i)
 	r.recount()
-	if r.haltedBy != r.records[i].Hostname {
-		return
+	if r.haltedBy == r.records[i].Hostname {
+		r.nameHalt(out)
 	}
-	r.haltedBy = ""
+}
+
+// nameHalt names another cause of a rollout's halt, or ends it if there is none.
+func (r *rolloutState) nameHalt(out *Output) {
+	r.haltedBy, r.stale = "", true
 	for k := range r.records {
 		if r.failed(k) {
 			r.haltedBy = r.records[k].Hostname

@@ -206,6 +206,9 @@ func (p *Plane) queuedFact(at int, ref recordRef) wire.Fact {
 	if at, waits := p.restarted[ref]; waits {
 		fact.Reason = "the dispatch was offered, and the agent has started anew since: its switch may run"
 		fact.NextAt = p.wallOf(at + RetakeAfter)
+	} else if p.waitsForAgent(ref) {
+		fact.Reason = "the dispatch was offered, or the plane has started since and does not know; no heartbeat came since the agent's poll asked"
+		fact.Next = "it is offered again after the next heartbeat, if that does not show that the agent has started anew"
 	} else if at, open := p.offers.open[ref]; open {
 		fact.NextAt = p.wallOf(at + ReofferAfter)
 	} else {

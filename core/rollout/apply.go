@@ -70,7 +70,11 @@ func (r *Record) apply(body wire.EventBody) {
 	switch b := body.(type) {
 	case wire.ActivationCompleted:
 		r.Probes = nil // probes of an earlier closure say nothing about this one
-		r.fillIn(b)
+		if r.State == wire.Failed {
+			r.beginAnew(b)
+		} else {
+			r.fillIn(b)
+		}
 	case wire.ActivationFailed:
 		r.undoConfirmation()
 	case wire.ProbeTopologyDeclared:
@@ -122,6 +126,15 @@ func (r *Record) fillIn(body wire.EventBody) {
 			r.setClosure(b.ObservedCurrentClosure)
 		}
 	}
+}
+
+// beginAnew forgets a failure that the host's later life contradicts (E13). What it says
+// of the activation replaces what the earlier life had said; the soak is a whole one.
+func (r *Record) beginAnew(b wire.ActivationCompleted) {
+	r.EndedAt = wire.Time{}
+	r.ActivationCompletedAt, r.SoakDueAt = b.CompletedAt, b.CompletedAt.Add(r.Soak())
+	r.Marks &^= MarkActivationCompletedAt | MarkSoakDueAt
+	r.setClosure(b.ObservedCurrentClosure)
 }
 
 // stamp sets a field to the agent's own value, unless it has one already.

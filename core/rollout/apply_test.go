@@ -124,12 +124,43 @@ func TestAFailedSwitchThatCompletedAfterAllKeepsItsState(t *testing.T) { // PROT
 	r := fresh()
 	take(t, &r, acked)
 	take(t, &r, wire.ActivationFailed{ExitCode: 1, FailedAt: at(90)})
-	want(t, &r, next(&r, completed), rollout.Absorbed)
+	want(t, &r, next(&r, wire.ActivationCompleted{ObservedCurrentClosure: target, CompletedAt: at(90)}), rollout.Absorbed)
 	equal(t, "the state", r.State, wire.Failed)
-	equal(t, "activationCompletedAt", r.ActivationCompletedAt, at(100))
+	equal(t, "activationCompletedAt", r.ActivationCompletedAt, at(90))
 	equal(t, "the current closure", r.CurrentClosure, target)
-	equal(t, "soakDueAt", r.SoakDueAt, at(100+soakSeconds))
+	equal(t, "soakDueAt", r.SoakDueAt, at(90+soakSeconds))
 	equal(t, "endedAt", r.EndedAt, at(90))
+}
+
+func TestAnActivationAfterAFailureBeginsAnew(t *testing.T) { // PROTOCOL E13
+	again := wire.ActivationCompleted{ObservedCurrentClosure: target, CompletedAt: at(500)}
+	r := after(t, acked, started, completed, declare(110, map[wire.Name]wire.Mode{"db": wire.Enforce}), unhealthy)
+	for name, body := range map[string]wire.EventBody{
+		"no later than the failure": wire.ActivationCompleted{ObservedCurrentClosure: target, CompletedAt: at(250)},
+		"before the failure":        completed,
+	} {
+		old := r.Clone()
+		want(t, &old, next(&old, body), rollout.Absorbed)
+		equal(t, "the state after a completion "+name, old.State, wire.Failed)
+	}
+	stays := r.Clone()
+	want(t, &stays, wire.Event{Seq: r.LastEventSeq, Body: again}, rollout.Duplicate)
+	want(t, &stays, next(&stays, wire.ActivationCompleted{ObservedCurrentClosure: other, CompletedAt: at(500)}), rollout.Rejected)
+	if got := stays.ApplyAs(wire.DialectField, next(&stays, again)).Outcome; got != rollout.Absorbed || stays.State != wire.Failed {
+		t.Errorf("of a field agent it is %v, and the record %v; want it absorbed", got, stays.State)
+	}
+	back := after(t, acked, started, completed, unhealthy, rolledBack)
+	want(t, &back, next(&back, again), rollout.Absorbed)
+	equal(t, "the state after a rollback", back.State, wire.Reverted)
+
+	want(t, &r, wire.Event{Seq: r.LastEventSeq + 4, Body: again}, rollout.Applied)
+	equal(t, "the state", r.State, wire.Soaking)
+	equal(t, "activationCompletedAt", r.ActivationCompletedAt, at(500))
+	equal(t, "soakDueAt", r.SoakDueAt, at(500+soakSeconds))
+	equal(t, "endedAt", r.EndedAt, wire.Time{})
+	equal(t, "the number of probes", len(r.Probes), 0)
+	want(t, &r, next(&r, convergedAt(at(499+soakSeconds))), rollout.Rejected)
+	want(t, &r, next(&r, convergedAt(at(500+soakSeconds))), rollout.Applied)
 }
 
 // Ordinary events are most of what a plane does; a new probe may allocate.

@@ -60,6 +60,9 @@ func (r *Record) JudgeAs(d wire.Dialect, ev wire.Event) Result {
 	}
 	kind := ev.Body.Kind()
 	gap := ev.Seq > r.LastEventSeq+1
+	if r.begunAnew(d, ev.Body) {
+		return Result{Outcome: Applied}
+	}
 	if Legal(r.State, kind) || kind == wire.KindActivationFailed && r.Synthesised() {
 		if problem := r.tooManyProbes(ev.Body); problem != "" {
 			// No missing event could make room, so this is not a gap.
@@ -109,6 +112,18 @@ func (r *Record) disagrees(body wire.EventBody) string {
 		return ""
 	}
 	return fmt.Sprintf("the record is %s already and %s reports closure %s; want %s", r.State, body.Kind(), reported, want)
+}
+
+// begunAnew reports whether an event says that the host has activated the target
+// again after it had failed (PROTOCOL E13). An agent that knows of a failure activates
+// nothing for the rollout any more, so this one is of a later life: it had lost its log,
+// and the plane had lost the failure and has it again from a backup. The numbers of the
+// two lives cannot be compared, but their instants can. Those of a field agent's events
+// are no evidence: its switch may end after it has been reported to have failed.
+func (r *Record) begunAnew(d wire.Dialect, body wire.EventBody) bool {
+	b, is := body.(wire.ActivationCompleted)
+	return is && d != wire.DialectField && r.State == wire.Failed &&
+		b.ObservedCurrentClosure == r.TargetClosure && r.EndedAt.IsSet() && r.EndedAt.Before(b.CompletedAt)
 }
 
 // moves reports whether an event is legal and leads to another state.

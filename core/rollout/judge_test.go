@@ -161,8 +161,8 @@ func TestAnEventThatIsPastHasToAgreeOnTheClosure(t *testing.T) { // PROTOCOL E5
 	way := func(state wire.State) func(*testing.T) rollout.Record {
 		return func(t *testing.T) rollout.Record { return after(t, ways[state]...) }
 	}
-	completes := func(c wire.Closure) wire.EventBody {
-		return wire.ActivationCompleted{ObservedCurrentClosure: c, CompletedAt: at(120)}
+	completes := func(c wire.Closure) wire.EventBody { // before anything failed
+		return wire.ActivationCompleted{ObservedCurrentClosure: c, CompletedAt: at(80)}
 	}
 	for _, c := range []struct {
 		name   string

@@ -97,6 +97,16 @@ func (m *plain) event(ev wire.Event) string {
 		return "duplicate"
 	case cell == "-":
 		return refusal
+	case m.anew(ev.Body):
+		m.times["completed"], m.times["due"] = ev.Body.At(), wire.TimeOf(ev.Body.At().Std().Add(soakSeconds*1e9))
+		m.closures["current"], m.state, m.last = target, "S", seq
+		m.synth = map[string]bool{"acked": m.synth["acked"]}
+		if !m.synth["acked"] {
+			clear(m.synth)
+		}
+		clear(m.probes)
+		delete(m.times, "ended")
+		return "applied"
 	case cell == "=":
 		if !m.agrees(ev.Body) {
 			return refusal
@@ -111,6 +121,13 @@ func (m *plain) event(ev wire.Event) string {
 		m.last = seq
 		return "applied"
 	}
+}
+
+// anew is E13.
+func (m *plain) anew(body wire.EventBody) bool {
+	b, is := body.(wire.ActivationCompleted)
+	ended, there := m.times["ended"]
+	return is && m.state == "F" && there && b.ObservedCurrentClosure == target && b.CompletedAt.Std().After(ended.Std())
 }
 
 func (m *plain) agrees(body wire.EventBody) bool {
@@ -349,7 +366,7 @@ func TestARecordDoesWhatThePlainModelDoes(t *testing.T) { // PROTOCOL E, H4, S2,
 			if !taken && renderRecord(&r) != before {
 				t.Fatalf("%v was %v and changed the record", ev, got.Outcome)
 			}
-			if to := r.State.String()[:1]; to != from && !strings.Contains("P→A A→D A→S D→S A→F D→F S→F F→R S→C", from+"→"+to) {
+			if to := r.State.String()[:1]; to != from && !strings.Contains("P→A A→D A→S D→S A→F D→F S→F F→R F→S S→C", from+"→"+to) {
 				t.Fatalf("%v went from %s to %s", ev, from, to)
 			}
 		}

@@ -12,6 +12,7 @@ type tagged[B EventBody] struct {
 type eventCodec interface {
 	decode(d *Decoder, raw []byte) (Event, error)
 	append(dst []byte, e Event) []byte
+	shape() Shape
 }
 
 type kindCodec[B EventBody] struct{ schema Schema[tagged[B]] }

@@ -3,6 +3,7 @@ package page
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -16,7 +17,10 @@ const pageOfHosts = 100
 type recordView struct {
 	*wire.RecordStatus
 	Class string
-	Why   []string
+	// Current says that the record is of a rollout that is not superseded. AtTarget and
+	// Facts are why the host is where it is in it.
+	Current, AtTarget bool
+	Facts             []factView
 }
 
 // host answers with one host.
@@ -36,10 +40,23 @@ func (p *Page) host(w http.ResponseWriter, r *http.Request) {
 		p.refuseOutcome(w, &o)
 		return
 	}
-	records := make([]recordView, 0, len(host.Records))
-	for i := len(host.Records) - 1; i >= 0; i-- { // of one channel, the newest name first
+	o = p.cfg.Ask(&plane.QueryHostWhy{Hostname: name})
+	why, is := o.Document.(*wire.HostWhy)
+	if !is {
+		p.refuseOutcome(w, &o)
+		return
+	}
+	var current, superseded []recordView
+	for i := range host.Records {
 		rec := &host.Records[i]
-		records = append(records, recordView{rec, stateClass(rec.Snapshot.State), why(rec, host.Reachability)})
+		v := recordView{RecordStatus: rec, Class: stateClass(rec.Snapshot.State)}
+		at := slices.IndexFunc(why.Rollouts, func(r wire.RecordWhy) bool { return r.RolloutID == rec.Snapshot.RolloutID })
+		if at < 0 {
+			superseded = append(superseded, v)
+			continue
+		}
+		v.Current, v.AtTarget, v.Facts = true, bool(why.Rollouts[at].AtTarget), viewFacts(why.Rollouts[at].Facts)
+		current = append(current, v)
 	}
 	p.render(w, http.StatusOK, "host", struct {
 		Config       *Config
@@ -47,7 +64,7 @@ func (p *Page) host(w http.ResponseWriter, r *http.Request) {
 		Reachability string
 		Silent       string
 		Records      []recordView
-	}{&p.cfg, host, reachabilityWords(host.Reachability), duration(time.Duration(host.SilentSeconds) * time.Second), records})
+	}{&p.cfg, host, reachabilityWords(host.Reachability), duration(time.Duration(host.SilentSeconds) * time.Second), append(current, superseded...)})
 }
 
 // rollout answers with one rollout and a page of its hosts.
@@ -80,12 +97,17 @@ func (p *Page) rollout(w http.ResponseWriter, r *http.Request) {
 		p.refuseOutcome(w, &o)
 		return
 	}
+	o = p.cfg.Ask(&plane.QueryRolloutWhy{RolloutID: in.RolloutID})
+	why, is := o.Document.(*wire.RolloutWhy)
+	if !is {
+		p.refuseOutcome(w, &o)
+		return
+	}
 	counts := stateCounts(&s.Counts)
 	var hosts []recordView
 	for i := range s.Hosts {
 		rec := &s.Hosts[i]
-		// Who is reachable is on the host's own page.
-		hosts = append(hosts, recordView{rec, stateClass(rec.Snapshot.State), why(rec, wire.Reachable)})
+		hosts = append(hosts, recordView{RecordStatus: rec, Class: stateClass(rec.Snapshot.State)})
 	}
 	p.render(w, http.StatusOK, "rollout", struct {
 		Config  *Config
@@ -93,11 +115,14 @@ func (p *Page) rollout(w http.ResponseWriter, r *http.Request) {
 		Class   string
 		Bar     bar
 		Counts  []count
-		Reasons []string
+		Why     *wire.RolloutWhy
+		Facts   []factView
+		Groups  []factView
+		Last    factView
 		State   wire.State
 		Hosts   []recordView
 		Next    string
-	}{&p.cfg, s, badgeClass(s.State), barOf(inWords(counts), counts), counts, reasonsOf(s), in.State, hosts, nextURL(in, s)})
+	}{&p.cfg, s, badgeClass(s.State), barOf(inWords(counts), counts), counts, why, viewFacts(why.Facts), viewGroups(why.Groups), viewFact(&why.Last.Fact), in.State, hosts, nextURL(in, s)})
 }
 
 // nextURL leads to the page of hosts that follows; empty on the last.

@@ -1,6 +1,8 @@
 package page
 
 import (
+	"fmt"
+	"html/template"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -54,7 +56,7 @@ func TestThePageIsWholeWithoutAScript(t *testing.T) {
 
 func TestAnEmptyFleetSaysSo(t *testing.T) {
 	f := newFleet(t, stopped())
-	wantTexts(t, f.get("/").Body.String(), "No host is known yet", "No rollout is in force", "No host is on its way", "Every host sent its last heartbeat",
+	wantTexts(t, f.get("/").Body.String(), "No host is known yet", "No rollout is in force", "No host is under way", "No host has missed a heartbeat",
 		"No closure is quarantined", "Nothing needs an operator", "None since the start")
 }
 
@@ -137,12 +139,43 @@ func TestWhatIsNotThereIsRefusedAsAPage(t *testing.T) {
 	}
 }
 
-func TestAHostIsShownWithWhyAndItsRecords(t *testing.T) {
+func TestAHostIsShownWithWhyAndItsRecords(t *testing.T) { // PROTOCOL Y1
 	f := busy(t, stopped(), 200)
-	wantTexts(t, f.get("/host?name=web-00000").Body.String(), "web-00000", "<h3>Why</h3>", "It failed, and went back", "canary@2026-01-31", "0k1q7y0q1xk2v3v7n8yq2s0gq5m0b2a9", "Reverted")
-	wantTexts(t, f.get("/host?name=web-00199").Body.String(), "unreachable", "is not dispatched yet", "The plane does not hear from the host")
+	for _, name := range []wire.Hostname{"web-00000", "web-00001", "web-00050", "web-00199"} {
+		body := f.get("/host?name=" + string(name)).Body.String()
+		wantTexts(t, body, string(name), "<h3>Why</h3>", "The rollout is superseded: nothing goes on in it.")
+		why, known := f.plane.WhyHost(name, "")
+		if !known || len(why.Rollouts) == 0 {
+			t.Fatalf("%s: nothing is to be explained", name)
+		}
+		for _, r := range why.Rollouts {
+			if r.AtTarget {
+				wantTexts(t, body, "It is at its target")
+			}
+			for _, fact := range r.Facts {
+				wantTexts(t, body, template.HTMLEscapeString(string(fact.Reason)), template.HTMLEscapeString(string(fact.Next)), template.HTMLEscapeString(string(fact.Do)))
+			}
+		}
+	}
 	f.step(&plane.Heartbeat{Request: wire.HeartbeatRequest{Hostname: "alone", At: f.wall()}})
 	wantTexts(t, f.get("/host?name=alone").Body.String(), "The host is in no rollout")
+}
+
+func TestARolloutIsShownWithWhy(t *testing.T) { // PROTOCOL Y4
+	f := busy(t, stopped(), 200)
+	for _, id := range []wire.RolloutID{"canary@2026-01-31", "stable@2026-01-31"} {
+		body := f.get("/" + rolloutURL(id)).Body.String()
+		why := f.step(&plane.QueryRolloutWhy{RolloutID: id}).Document.(*wire.RolloutWhy)
+		if len(why.Facts)+len(why.Groups) == 0 {
+			t.Fatalf("%s: nothing is to be explained", id)
+		}
+		for _, fact := range why.Facts {
+			wantTexts(t, body, template.HTMLEscapeString(string(fact.Reason)))
+		}
+		for _, g := range why.Groups {
+			wantTexts(t, body, template.HTMLEscapeString(string(g.Fact.Reason)), fmt.Sprintf("<b>%d host", g.Hosts.Count), `<a href="host?name=`+string(g.Hosts.Names[0]))
+		}
+	}
 }
 
 func TestARolloutIsShownWithItsHosts(t *testing.T) {

@@ -49,6 +49,9 @@ type Outcome struct {
 	Codes map[int]int
 	// Restarts is how many lives of a process were compared, but for the first.
 	Restarts int
+	// Releases is how many signed releases both have taken up, and the server served
+	// byte for byte.
+	Releases int
 }
 
 // Failed reports whether the case shows no conformance.
@@ -83,6 +86,8 @@ func Compare(c Case, requests int, certificates *Certificates, stores func() (St
 			o.Codes[tape.Requests[tape.Steps[i].Request].Answer.Status]++
 		case record.TapeUp:
 			o.Restarts++
+		case record.TapeServed:
+			o.Releases++
 		}
 	}
 	o.Restarts = max(0, o.Restarts-1)

@@ -1,6 +1,7 @@
 package conform
 
 import (
+	"sync"
 	"time"
 
 	"github.com/benbjohnson/clock"
@@ -20,6 +21,10 @@ type drivenClock struct {
 	retry []*deferred   // the loop's, for loading again
 	// ticks says that the next function is the loop's tick.
 	ticks bool
+
+	mu sync.Mutex
+	// polls are those of the directories that the server reads now and then.
+	polls []chan time.Time
 }
 
 // deferred is a function that shall run when its timer has gone off.
@@ -70,6 +75,32 @@ func (c *drivenClock) Timer(d time.Duration) *clock.Timer {
 	t := c.Mock.Timer(d)
 	c.mail.post(func(p *player) { p.timers = append(p.timers, d) })
 	return t
+}
+
+// Ticker implements [clock.Clock]. The server's tickers tick when the player says so.
+func (c *drivenClock) Ticker(time.Duration) *clock.Ticker {
+	t, poll := c.Mock.Ticker(aroundTheWorld), make(chan time.Time, 1)
+	t.C = poll
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.polls = append(c.polls, poll)
+	return t
+}
+
+// After implements [clock.Clock]. The server lets directories settle by it before it reads
+// them; the player has them read itself.
+func (c *drivenClock) After(time.Duration) <-chan time.Time { return nil }
+
+// readDirectories has the server read its directories, after what it does with them now.
+func (c *drivenClock) readDirectories() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, poll := range c.polls {
+		select {
+		case poll <- c.Now():
+		default:
+		}
+	}
 }
 
 // moveTo moves the clock.

@@ -16,8 +16,11 @@ import (
 // answer waits for the answer to a request and compares it.
 func (p *player) answer(s *record.TapeStep) (*Difference, error) {
 	request := &p.tape.Requests[s.Request]
-	if request.Manifest {
+	switch {
+	case request.Manifest:
 		return p.manifestAnswered(s)
+	case request.Release:
+		return p.releaseAnswered(s)
 	}
 	if p.gone[s.Request] {
 		return nil, nil // its client is gone

@@ -203,6 +203,71 @@ func TestATapeThatDoesSomethingElseIsFoundOut(t *testing.T) {
 	}
 }
 
+// signedRollouts is a fleet whose plane opens rollouts of signed releases: one that is
+// signed again, one that is refused, one of the next commit.
+const signedRollouts = `
+seed 7
+fleet 4 interval=15s activation=2s..4s field=1
+plane unsigned=no
+rollout stable@a1 at=3s target=c1 hosts=h2..h4 waves=0s,0s sizes=1 signed=yes budget=1:h2..h4 edge=h2>h3
+rollout edge@a1 at=3s target=c1 hosts=h1 waves=0s signed=yes channel-edge=stable
+rollout stable@a2 at=2m target=c2 hosts=h2..h4 waves=0s signed=yes fresh=10m
+rollout edge@a2 at=2m target=c2 hosts=h1 waves=0s signed=yes
+at 40s sign stable@a1 soak=5m
+at 50s plane crash for=5s
+at 60s sign stable@a1
+at 2m30s plane wipe for=2s
+active 4m
+`
+
+func TestReleases_AreVerifiedOpenedAndServedAsInTheSimulation(t *testing.T) { // PROTOCOL V1 to V7, W
+	tape := recordTape(t, signedRollouts, 0)
+	served := 0
+	for i := range tape.Steps {
+		if tape.Steps[i].Kind == record.TapeServed {
+			served++
+		}
+	}
+	if served < 5 {
+		t.Errorf("%d releases are taken up; want those of two commits, one of them signed again, and both after a start", served)
+	}
+	if d := play(t, tape); d != nil {
+		t.Error(d)
+	}
+}
+
+func TestReleases_OtherFilesAreFoundOut(t *testing.T) {
+	for _, test := range []struct {
+		lie, says string
+		tell      func(*record.Tape) (at int)
+	}{
+		{"the served document is another", "are not those of the release", func(tape *record.Tape) int {
+			at := slices.IndexFunc(tape.Steps, func(s record.TapeStep) bool { return s.Kind == record.TapeServed })
+			other := *tape.Steps[at].Release
+			other.Fleet.Document = append(slices.Clone(other.Fleet.Document), ' ')
+			tape.Steps[at].Release = &other
+			return at
+		}},
+		{"another manifest is opened", "something else of the release", func(tape *record.Tape) int {
+			at := slices.IndexFunc(tape.Steps, func(s record.TapeStep) bool {
+				return s.Kind == record.TapeArrive && tape.Requests[s.Request].Release && tape.Requests[s.Request].Body != nil
+			})
+			r := &tape.Requests[tape.Steps[at].Request]
+			r.Body = []byte(strings.Replace(string(r.Body), `"c1"`, `"c9"`, 1))
+			return at
+		}},
+	} {
+		t.Run(test.lie, func(t *testing.T) {
+			tape := recordTape(t, signedRollouts, 0)
+			at := test.tell(tape)
+			d := play(t, tape)
+			if d == nil || d.At != at || !strings.Contains(d.What, test.says) {
+				t.Errorf("got %v, want a difference at step %d that says %q", d, at, test.says)
+			}
+		})
+	}
+}
+
 func TestADifferenceSaysWhatBothDidAndWhichScenario(t *testing.T) {
 	tape := recordTape(t, crowded, 0)
 	at := firstAnswer(t, tape, has(wire.HeaderRetryAfter))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/httpserver"
 	"github.com/refrain-fleet/refrain/sim/record"
+	"github.com/refrain-fleet/refrain/sim/world"
 )
 
 // patience is how long the player waits, in real time, for a server that does not
@@ -26,7 +28,8 @@ type player struct {
 	certificates *Certificates
 	stores       Stores
 	mail         *mailbox
-	dir          string // of manifests
+	dir          string // has the manifests
+	releases     int    // that were put into the directory of releases
 	at           int    // index of the step that is played
 	life
 	virtual atomic.Int64 // now, for those who receive answers
@@ -70,9 +73,10 @@ type life struct {
 	marks map[int]int
 	// files are the inputs that are manifests of the directory, file the one that
 	// is at the gate, filesLeft how many the server has not opened yet.
-	files     map[plane.Input]bool
-	file      plane.Input
-	filesLeft int
+	files      map[plane.Input]bool
+	servedLast *world.SignedRelease // that the process was seen to serve
+	file       plane.Input
+	filesLeft  int
 }
 
 // Play plays a tape to a real server with a memory store.
@@ -92,7 +96,10 @@ func PlayWith(tape *record.Tape, c *Certificates, stores Stores) (found *Differe
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	p := &player{tape: tape, certificates: c, stores: stores, mail: newMailbox(), dir: dir}
+	if err := os.Mkdir(filepath.Join(dir, "manifests"), 0o700); err != nil {
+		return nil, err
+	}
+	p := &player{tape: tape, certificates: c, stores: stores, mail: newMailbox(), dir: filepath.Join(dir, "manifests")}
 	defer func() {
 		if closing := p.bury(); err == nil && found == nil {
 			err = closing
@@ -165,6 +172,10 @@ func (p *player) play(s *record.TapeStep) (*Difference, error) {
 		return nil, p.stores.Wipe()
 	case record.TapeRestore:
 		return nil, p.stores.Restore(s.Entries)
+	case record.TapeRelease:
+		return nil, p.putRelease(s.Release)
+	case record.TapeServed:
+		return p.served(s.Release)
 	case record.TapeState:
 		return p.compare(s.State), nil
 	}

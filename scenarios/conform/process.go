@@ -52,15 +52,18 @@ func (p *player) comeUp(s *record.TapeStep) error {
 		}})
 	}
 	scenario := &p.tape.Scenario
-	p.server, err = httpserver.New(httpserver.Config{
+	cfg := httpserver.Config{
 		Listen: "127.0.0.1:0", OpsListen: httpserver.OpsOff,
 		Certificate: &p.certificates.server, ClientCAs: p.certificates.pool, AgentCNSuffix: suffix,
 		InboxCapacity: s.N, BatchSize: scenario.Plane.Batch, OpeningSlice: scenario.Plane.Slice, ReplyTimeout: scenario.Plane.ReplyTimeout,
 		HeartbeatInterval: scenario.Fleet.Interval, MaxReplays: scenario.Plane.Replays, EventBudget: scenario.PlaneConfig().EventBudget, DiskReserve: diskReserve, ManifestDir: p.dir, ShutdownTimeout: s.Drain,
 		Logger: slog.New(slog.DiscardHandler), Clock: p.clock, Store: p.store, Faults: p.faults,
 		FlightDir: httpserver.FlightOff,
-	})
-	if err != nil {
+	}
+	if err := p.configureReleases(&cfg); err != nil {
+		return err
+	}
+	if p.server, err = httpserver.New(cfg); err != nil {
 		return err
 	}
 	p.virtual.Store(int64(s.At))
@@ -102,11 +105,12 @@ func (p *player) start() (*Difference, error) {
 
 // opened comes when the gate was opened for the first time.
 func (p *player) opened() (*Difference, error) {
-	if !p.until(func() bool { return p.started != nil }) {
+	// A start asks the plane for its verdict on the release, and waits for that.
+	if !p.until(func() bool { return p.started != nil || p.release() != nil }) {
 		return p.differ("the server does not come up"), nil
 	}
-	if err := *p.started; err != nil {
-		return nil, err
+	if p.started != nil && *p.started != nil {
+		return nil, *p.started
 	}
 	return p.nextFile(), nil
 }

@@ -21,6 +21,9 @@ func (p *player) arrive(s *record.TapeStep) (*Difference, error) {
 		}
 		return nil, nil
 	}
+	if request.Release {
+		return p.arriveRelease(s), nil
+	}
 	server, number, made := p.server, s.Request, len(p.timers)
 	p.flying++
 	ctx, hangUp := context.WithCancel(p.ctx)
@@ -77,7 +80,7 @@ func (p *player) clientGone(s *record.TapeStep) (*Difference, error) {
 // him for a request.
 func (p *player) newcomer(request int) bool {
 	for in := range p.offers { // there is one at most
-		if n, known := p.inputs[in]; !p.files[in] && (!known || p.isOver(n)) {
+		if n, known := p.inputs[in]; !isFile(in) && (!known || p.isOver(n)) {
 			p.inputs[in] = request
 			return true
 		}
@@ -88,7 +91,17 @@ func (p *player) newcomer(request int) bool {
 // isOver reports whether a request has its answer, so that its input may be
 // another's by now.
 func (p *player) isOver(request int) bool {
-	return p.responses[request] != nil || p.tape.Requests[request].Manifest
+	r := &p.tape.Requests[request]
+	return p.responses[request] != nil || r.Manifest || r.Release
+}
+
+// isFile reports whether an input is of a file, and of no request.
+func isFile(in plane.Input) bool {
+	switch in.(type) {
+	case *plane.FileManifest, *plane.Release:
+		return true
+	}
+	return false
 }
 
 // manifest looks for a file at the gate, and takes it for a request.
@@ -107,7 +120,7 @@ func (p *player) fileComes() bool {
 		return true
 	}
 	for in := range p.offers {
-		if _, open := in.(*plane.FileManifest); open {
+		if file, open := in.(*plane.FileManifest); open && !file.Signed {
 			if _, known := p.inputs[in]; !known {
 				p.file, p.files[in] = in, true
 				return true
@@ -146,9 +159,12 @@ func (p *player) offer(s *record.TapeStep) (*Difference, error) {
 	}
 	h := p.offers[in]
 	delete(p.offers, in)
-	file := p.tape.Requests[s.Request].Manifest
+	file := p.tape.Requests[s.Request].Manifest || p.tape.Requests[s.Request].Release
 	if file {
-		p.marks[s.Request], p.file = len(p.timers), nil
+		p.marks[s.Request] = len(p.timers)
+		if p.tape.Requests[s.Request].Manifest {
+			p.file = nil
+		}
 	}
 	h.Release()
 	if s.N == 0 && file {

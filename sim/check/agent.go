@@ -52,6 +52,7 @@ type rolloutHabits struct {
 	// soakOver is when the soak is over that began in this process; 0 if none
 	// did, or its length is not known.
 	soak, soakOver time.Duration
+	completed      wire.Time // when the activation did
 }
 
 func newConduct(s *Checks) {
@@ -135,8 +136,9 @@ func (h *agentHabits) appends(w *world.World, host int, entry *agent.Entry) {
 	}
 	switch body := entry.Event.Body.(type) {
 	case wire.ActivationCompleted:
-		if r := h.of(entry.RolloutID); r.soak > 0 {
-			r.soakOver = w.HostMono(host) + r.soak
+		// One that is told again after a refusal begins no soak (E13).
+		if r := h.of(entry.RolloutID); r.soak > 0 && r.completed != body.CompletedAt {
+			r.soakOver, r.completed = w.HostMono(host)+r.soak, body.CompletedAt
 		}
 	case wire.HealthFailed:
 		if body.SustainedDurationSecs > 0 && len(h.failing) == 0 {

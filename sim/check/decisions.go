@@ -78,6 +78,8 @@ type openedRollout struct {
 	channel  wire.Channel
 	manifest wire.Manifest
 	records  []*recordCopy
+	// unread are the manifests that lay in the directory when it was held (R6).
+	unread map[wire.RolloutID]bool
 
 	failed  int                    // Failed or Reverted, and not excused
 	holding []int                  // by wave: hosts that hold back the next one
@@ -159,9 +161,15 @@ func (l *ledger) do(d decision) {
 func (l *ledger) moved(c *recordCopy, from wire.State) {
 	l.affected = append(l.affected, c.of)
 	l.notOffered(c)
-	excused := l.live.excused[c]
-	c.of.count(c, from, excused, -1)
-	c.of.count(c, c.last.State, excused, 1)
+	halted := c.of.halted()
+	c.of.count(c, from, l.live.excused[c], -1)
+	if from == wire.Failed && isActive(c.last.State) && l.live.excused[c] { // E13: it was excused for another failure
+		l.do(func(d *decisions) { delete(d.excused, c) })
+	}
+	c.of.count(c, c.last.State, l.live.excused[c], 1)
+	if halted && !c.of.halted() {
+		l.released = append(l.released, releasedWave{c.of, -1})
+	}
 	if c.last.State == wire.Reverted {
 		key := closureOn{c.of.channel, c.last.TargetClosure}
 		l.do(func(d *decisions) { d.quarantined[key] = true })
@@ -301,6 +309,7 @@ func (l *ledger) becameDurable(in *plane.OpenRollout) {
 	case plane.Behind:
 		d.fallBehind(o)
 	case plane.Undecided:
+		o.unread = peersOf(in.Unread)
 		d.wait(o)
 	}
 	o.recount(d)

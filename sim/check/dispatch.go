@@ -23,9 +23,12 @@ type offers struct {
 	// which they were offered (PROTOCOL D2).
 	given map[givenTo]time.Duration
 	// fielded are those that field agents were given and have not acknowledged, held
-	// those of them whose agent has started anew since (D4). beats are the instants of
-	// the last heartbeats.
+	// those of them whose agent has started anew since, heard those of which a heartbeat
+	// came after the poll that asks, by its message, asked for the first time (D4). beats
+	// are the instants of the last heartbeats.
 	fielded, held map[givenTo]time.Duration
+	heard         map[givenTo]bool
+	asks          map[int]uint64
 	beats         map[int]wire.Time
 }
 
@@ -42,12 +45,16 @@ func newOffers(s *Checks) {
 	c := &offers{
 		l: s.ledger(), given: make(map[givenTo]time.Duration),
 		fielded: make(map[givenTo]time.Duration), held: make(map[givenTo]time.Duration), beats: make(map[int]wire.Time),
+		heard: make(map[givenTo]bool), asks: make(map[int]uint64),
 	}
-	s.on(world.EventPlaneStarted, func(*world.Event) {
+	s.on(world.EventPlaneStarted, func(e *world.Event) {
 		clear(c.given)
 		clear(c.fielded)
 		clear(c.held)
+		clear(c.heard)
+		clear(c.asks)
 		clear(c.beats)
+		c.queuedBefore(e.World.Now())
 	})
 	s.on(world.EventStepping, c.stepping)
 	s.on(world.EventStepDone, c.stepDone)
@@ -89,6 +96,9 @@ func (c *offers) withheld(r *recordCopy) string {
 	if at, given := c.given[givenTo{r.host, r.of.id}]; given {
 		return fmt.Sprintf("the host was offered it at %v, and the plane has not ticked since %v later", at, offeredAgain)
 	}
+	if at, given := c.fielded[givenTo{r.host, r.of.id}]; given && !c.heard[givenTo{r.host, r.of.id}] {
+		return fmt.Sprintf("the host was offered it at %v, and has sent no heartbeat since its poll asked first", at)
+	}
 	return ""
 }
 
@@ -97,9 +107,16 @@ func (c *offers) stepping(e *world.Event) { c.named = len(e.Output.Wakes) }
 func (c *offers) stepDone(e *world.Event) {
 	w, m, in, reply := e.World, e.Message, e.Input, e.Reply
 	if _, is := in.(*plane.Poll); is {
+		if c.asks[c.l.host] != m.ID() {
+			c.asks[c.l.host] = m.ID()
+			c.hear(m.Dialect() != wire.DialectField)
+		}
 		c.poll(w, m, reply)
 	}
 	if beat, is := in.(*plane.Heartbeat); is {
+		if beat.Dialect == wire.DialectField && c.beats[c.l.host].IsSet() {
+			c.hear(true)
+		}
 		if beat.Dialect == wire.DialectField && fieldBooted(c.beats[c.l.host], beat.Request.At, w.Scenario().Fleet.Interval) {
 			for _, r := range c.l.now {
 				if at, offered := c.fielded[givenTo{r.host, r.of.id}]; offered && r.last.State == wire.Pending {
@@ -126,6 +143,24 @@ func (c *offers) stepDone(e *world.Event) {
 	}
 	for _, wave := range c.l.released {
 		c.woken(e, wave)
+	}
+}
+
+// queuedBefore takes what is queued when the plane starts for offered: it does not know.
+func (c *offers) queuedBefore(now time.Duration) {
+	for _, list := range c.l.hosts {
+		for _, r := range list {
+			if r.there && r.last.State == wire.Pending && r.last.DispatchedAt.IsSet() && c.l.live.inForce(r.of) {
+				c.fielded[givenTo{r.host, r.of.id}] = now
+			}
+		}
+	}
+}
+
+// hear notes of what the host was offered whether its agent was heard of.
+func (c *offers) hear(heard bool) {
+	for _, r := range c.l.now {
+		c.heard[givenTo{r.host, r.of.id}] = heard
 	}
 }
 
@@ -179,6 +214,7 @@ func (c *offers) poll(w *world.World, m *world.Message, reply *plane.Reply) {
 	c.given[givenTo{r.host, r.of.id}] = w.Now()
 	if m.Dialect() == wire.DialectField {
 		c.fielded[givenTo{r.host, r.of.id}] = w.Now()
+		c.heard[givenTo{r.host, r.of.id}] = false
 	}
 	if why != "" {
 		w.Violate("S13", "m%d: h%d is offered %s; want no offer: %s", m.ID(), r.host, d.RolloutID, why)

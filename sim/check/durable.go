@@ -148,7 +148,8 @@ func endedOnDisk(w *world.World, m *world.Message) bool {
 	rec, known := w.Durable().Record(env.RolloutID, env.Hostname)
 	move := legalMoves[env.Event.Body.Kind()]
 	return known && atEnd(&rec) && rec.LastEventSeq < env.Event.Seq &&
-		!slices.Contains(move.from, rec.State) && tellsNothing(&rec, env.Event.Body, move.to)
+		!slices.Contains(move.from, rec.State) && tellsNothing(&rec, env.Event.Body, move.to) &&
+		(m.Event().Dialect == wire.DialectField || !begunAnew(&rec, env.Event.Body))
 }
 
 func (c *durable) heartbeat(w *world.World, m *world.Message) {

@@ -232,6 +232,9 @@ func fieldUnfinished(w *world.World, n int) string {
 	for _, i := range w.Opened() {
 		r := &w.Scenario().Rollouts[i]
 		status, _ := p.Rollout(r.ID)
+		if status == nil && r.Signed && !w.Releases(i) {
+			continue // no release that the plane reads has it any more
+		}
 		if status == nil {
 			return fmt.Sprintf("the plane does not know %s", r.ID)
 		}

@@ -25,7 +25,8 @@ func onlyObserves(r *recordCopy, body wire.EventBody) bool {
 	return sameRecord(&was, &is)
 }
 
-// tell puts in what an event tells that was taken in state s.
+// tell puts in what an event tells that was taken in state s; the record has the state
+// that it led to.
 func tell(r *rollout.Record, s wire.State, body wire.EventBody, soak time.Duration) {
 	legal := slices.Contains(legalMoves[body.Kind()].from, s)
 	switch b := body.(type) {
@@ -37,6 +38,13 @@ func tell(r *rollout.Record, s wire.State, body wire.EventBody, soak time.Durati
 	case wire.ActivationStarted:
 		replace(r, &r.ActivationStartedAt, 0, b.StartedAt)
 	case wire.ActivationCompleted:
+		if s == wire.Failed && r.State == wire.Soaking { // E13
+			r.ActivationCompletedAt, r.SoakDueAt, r.EndedAt = b.CompletedAt, b.CompletedAt.Add(soak), wire.Time{}
+			r.Marks &= rollout.MarkDispatchAckedAt
+			r.Probes = r.Probes[:0]
+			runs(r, b.ObservedCurrentClosure)
+			return
+		}
 		replace(r, &r.ActivationCompletedAt, rollout.MarkActivationCompletedAt, b.CompletedAt)
 		replace(r, &r.SoakDueAt, rollout.MarkSoakDueAt, r.ActivationCompletedAt.Add(soak))
 		if r.CurrentClosure == "" || r.Marks.Has(rollout.MarkCurrentClosure) {

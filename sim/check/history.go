@@ -274,7 +274,7 @@ func (h *ownHistory) convergedBefore(planes *rollout.Record) bool {
 // record at its end nothing: they are answered, and not counted (PROTOCOL E5).
 func heardAll(planes *rollout.Record, events []wire.Event) bool {
 	for _, ev := range events {
-		if ev.Seq > planes.LastEventSeq && !isNoNews(planes, ev.Body) {
+		if ev.Seq > planes.LastEventSeq && (!isNoNews(planes, ev.Body) || begunAnew(planes, ev.Body)) {
 			return false
 		}
 	}

@@ -40,8 +40,9 @@ type agentDues struct {
 
 // rolloutDues is a rollout that soaks.
 type rolloutDues struct {
-	id    wire.RolloutID
-	began time.Duration // when its soak did
+	id        wire.RolloutID
+	began     time.Duration // when its soak did
+	completed wire.Time     // when its activation did, as the agent told
 	// soak is how long it lasts; known is false if that came from a snapshot, or
 	// the plane has refused a Converged.
 	soak  time.Duration
@@ -124,8 +125,10 @@ func (h *agentDues) appended(now time.Duration, entry *agent.Entry) {
 		r := h.of(entry.RolloutID)
 		r.soak, r.known = entry.Taken.Record.Soak(), !bool(entry.Taken.Recovered)
 	}
-	if _, is := entry.Event.Body.(wire.ActivationCompleted); is {
-		h.of(entry.RolloutID).began = now
+	if body, is := entry.Event.Body.(wire.ActivationCompleted); is {
+		if r := h.of(entry.RolloutID); r.completed != body.CompletedAt { // else it is told again (E13)
+			r.began, r.completed = now, body.CompletedAt
+		}
 	}
 }
 

@@ -94,9 +94,6 @@ func (o *older) stepDone(l *ledger, in plane.Input, r *plane.Reply) {
 		for _, c := range l.now {
 			if o.toAsk[c] && c.last.State == wire.Failed && l.live.inForce(c.of) {
 				o.failed = append(o.failed, c)
-				if slices.ContainsFunc(r.Outcome.Heartbeat.Bootstrap, func(s wire.Snapshot) bool { return s.RolloutID == c.of.id }) {
-					delete(o.toAsk, c)
-				}
 			}
 		}
 		return
@@ -104,9 +101,9 @@ func (o *older) stepDone(l *ledger, in plane.Input, r *plane.Reply) {
 	if heartbeat.Request.CurrentClosure == "" {
 		return
 	}
-	if c := l.copyOf(l.host, heartbeat.Request.RolloutID); c != nil && o.toAsk[c] {
+	if c := l.copyOf(l.host, heartbeat.Request.RolloutID); c != nil && o.toAsk[c] && !l.live.superseded(c.of) {
 		o.mark = c
-		if r.Outcome.Replay {
+		if r.Outcome.Replay && c.last.State != wire.Failed {
 			delete(o.toAsk, c)
 		}
 	}

@@ -84,7 +84,7 @@ func sameManifest(a, b *wire.Manifest) bool {
 		return slices.SortedFunc(slices.Values(m.Hosts), func(a, b wire.ManifestHost) int { return cmp.Compare(a.Hostname, b.Hostname) })
 	}
 	return (a.Serial == b.Serial || a.Serial == 0 || b.Serial == 0) && a.Policy.OnHealthFailure == b.Policy.OnHealthFailure &&
-		slices.Equal(a.Policy.Waves, b.Policy.Waves) && slices.Equal(byName(a), byName(b))
+		slices.Equal(a.Policy.Waves, b.Policy.Waves) && slices.Equal(byName(a), byName(b)) && a.Gates.Equal(&b.Gates)
 }
 
 // page judges the keys of a page, of all keys in order.

@@ -77,6 +77,26 @@ func (d *decisions) highest(channel wire.Channel, has *openedRollout) (serial wi
 	return serial
 }
 
+// peersOf are manifests of a channel, as a set.
+func peersOf(peers []plane.Peer) map[wire.RolloutID]bool {
+	set := make(map[wire.RolloutID]bool)
+	for _, peer := range peers {
+		set[peer.RolloutID] = true
+	}
+	return set
+}
+
+// layUnread reports whether a manifest lay in the directory when a rollout of its
+// channel was held: it does not take the channel from what an operator has decided since.
+func (d *decisions) layUnread(id wire.RolloutID) bool {
+	for _, o := range d.opened {
+		if o.channel == id.Channel() && o.unread[id] {
+			return true
+		}
+	}
+	return false
+}
+
 // placeOf says what gives a rollout of the directory its place.
 func (d *decisions) placeOf(in *plane.FileManifest) func(*decisions, *openedRollout) {
 	channel, has := in.Manifest.Channel, d.has(in.Manifest.Channel)
@@ -92,7 +112,7 @@ func (d *decisions) placeOf(in *plane.FileManifest) func(*decisions, *openedRoll
 	older := func(serial wire.Serial) bool { return has != nil && serial != 0 && serial < d.highest(channel, has) }
 	fresh := map[wire.RolloutID]wire.Serial{in.Manifest.ID(): in.Manifest.Serial}
 	for _, peer := range in.Peers {
-		if d.find(peer.RolloutID) == nil && !older(peer.Serial) {
+		if d.find(peer.RolloutID) == nil && !older(peer.Serial) && !d.layUnread(peer.RolloutID) {
 			fresh[peer.RolloutID] = peer.Serial
 		}
 	}
@@ -101,16 +121,20 @@ func (d *decisions) placeOf(in *plane.FileManifest) func(*decisions, *openedRoll
 		of[serial]++
 	}
 	unsure := len(fresh) > 1 && (of[0] > 0 || len(of) < len(fresh))
+	hold := func(d *decisions, o *openedRollout) {
+		o.unread = peersOf(in.Peers)
+		d.wait(o)
+	}
 	for o := range d.held { // order-free: any of them
 		if o.channel == channel {
-			return (*decisions).wait
+			return hold
 		}
 	}
 	switch {
-	case older(in.Manifest.Serial):
+	case older(in.Manifest.Serial), has != nil && d.layUnread(in.Manifest.ID()):
 		return (*decisions).fallBehind
 	case unsure:
-		return (*decisions).wait
+		return hold
 	default:
 		return (*decisions).take
 	}
@@ -121,22 +145,47 @@ func (d *decisions) placeOf(in *plane.FileManifest) func(*decisions, *openedRoll
 // other one that lay there when the process came up, of its channel, has a higher
 // serial. An operator may go back; it takes a word of its own. And what a backup has
 // was the newest when the backup was made: it may be offered until the plane has read
-// the newer one that the backup lacks.
+// the newer one that the backup lacks. And what an operator has chosen stays chosen: no
+// manifest that lay there then is offered in its place.
 type releases struct {
 	l *ledger
+	// chosen has for each channel the manifests of the directory that were not chosen.
+	chosen map[wire.Channel]map[wire.RolloutID]bool
 	// carried are the rollouts of the backup that was restored last.
 	carried map[wire.RolloutID]bool
 }
 
 func newReleases(s *Checks) {
-	c := &releases{l: s.ledger(), carried: make(map[wire.RolloutID]bool)}
+	c := &releases{l: s.ledger(), carried: make(map[wire.RolloutID]bool), chosen: make(map[wire.Channel]map[wire.RolloutID]bool)}
 	s.on(world.EventStepDone, c.stepDone)
 	s.on(world.EventPlaneDown, c.planeDown)
+	s.on(world.EventPlaneStarted, c.planeStarted)
+}
+
+// planeStarted: a choice that was not durable is none.
+func (c *releases) planeStarted(*world.Event) {
+	for channel := range c.chosen { // order-free: each for itself
+		if c.l.live.has(channel) == nil {
+			delete(c.chosen, channel)
+		}
+	}
+}
+
+// chose notes what else lay in the directory when an operator chose.
+func (c *releases) chose(e *world.Event, id wire.RolloutID) {
+	others := make(map[wire.RolloutID]bool)
+	for _, file := range e.World.Files()[:e.World.ManifestsRead()] {
+		if other := file.Manifest.ID(); other != id {
+			others[other] = true
+		}
+	}
+	c.chosen[id.Channel()] = others
 }
 
 func (c *releases) planeDown(e *world.Event) {
 	if e.Wiped || e.Restored {
 		clear(c.carried)
+		clear(c.chosen)
 	}
 	if e.Restored {
 		for _, o := range c.l.durable.opened {
@@ -146,6 +195,9 @@ func (c *releases) planeDown(e *world.Event) {
 }
 
 func (c *releases) stepDone(e *world.Event) {
+	if in, is := e.Input.(*plane.ChooseRollout); is && e.Reply.Outcome.Code == wire.OK {
+		c.chose(e, in.RolloutID)
+	}
 	if _, is := e.Input.(*plane.Poll); !is {
 		return
 	}
@@ -159,6 +211,10 @@ func (c *releases) stepDone(e *world.Event) {
 }
 
 func (c *releases) offered(e *world.Event, d *wire.Dispatch) {
+	if c.chosen[d.RolloutID.Channel()][d.RolloutID] {
+		e.World.Violate("S19", "m%d: %s is offered %s, which lay in the directory when an operator chose another one of its channel; want that one in force until an operator says otherwise", e.Message.ID(), d.Hostname, d.RolloutID)
+		return
+	}
 	var serial, highest wire.Serial
 	var newest wire.RolloutID
 	for _, file := range e.World.Files()[:e.World.ManifestsRead()] {

@@ -58,6 +58,8 @@ func verdictOn(rec *rollout.Record, soak time.Duration, in *plane.Event) (wire.C
 	switch {
 	case ev.Seq <= rec.LastEventSeq && !(field && moves): // E3, E11
 		return wire.NoContent, rec.State
+	case !field && begunAnew(rec, ev.Body): // E13
+		return wire.NoContent, wire.Soaking
 	case kind == wire.KindActivationFailed && inferred: // E5, decision 006
 		return wire.NoContent, wire.Failed
 	case slices.Contains(move.from, rec.State): // E4
@@ -70,6 +72,13 @@ func verdictOn(rec *rollout.Record, soak time.Duration, in *plane.Event) (wire.C
 	default: // E5
 		return wire.NoContent, rec.State
 	}
+}
+
+// begunAnew reports whether an event of an agent of ours says that the host has activated
+// the target after it had failed (PROTOCOL E13).
+func begunAnew(rec *rollout.Record, body wire.EventBody) bool {
+	b, is := body.(wire.ActivationCompleted)
+	return is && rec.State == wire.Failed && rec.EndedAt.IsSet() && rec.EndedAt.Before(b.CompletedAt) && b.ObservedCurrentClosure == rec.TargetClosure
 }
 
 // atEnd reports whether nothing that a record lacks could make an event legal.
@@ -175,7 +184,7 @@ func (c *transitions) stepping(e *world.Event) {
 	c.taken, c.discarded = false, false
 	if r := c.target; r != nil {
 		c.code, c.to = verdictOn(r.before, r.of.soak(r.wave), ev)
-		c.taken = c.code == wire.NoContent && (ev.Envelope.Event.Seq > r.before.LastEventSeq || c.to != r.before.State) && !isNoNews(r.before, ev.Envelope.Event.Body)
+		c.taken = c.code == wire.NoContent && (ev.Envelope.Event.Seq > r.before.LastEventSeq || c.to != r.before.State) && (c.to != r.before.State || !isNoNews(r.before, ev.Envelope.Event.Body))
 		switch {
 		case !c.taken:
 		case c.l.logsNothing(): // G9

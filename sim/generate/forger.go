@@ -47,35 +47,3 @@ func forgerScenario(seed uint64, p Profile) scenario.Scenario {
 	s.Active = span
 	return s
 }
-
-// drawSigned has the agents of a run act only on signed intent, now and then, and every
-// rollout signed. Runs with rollouts that no release can have, and with agents of another
-// make, are left as they are.
-func drawSigned(s *scenario.Scenario, p Profile) {
-	r := random.New(s.Seed, "generate/"+p.Name+"/signed", 0)
-	if !r.Chance(80) || s.Fleet.Hostile+s.Fleet.Legacy+s.Fleet.Field > 0 {
-		return
-	}
-	signed := s.Clone()
-	signed.Fleet.Verify, signed.Plane.SignedOnly = true, r.Chance(500)
-	renamed := make(map[wire.RolloutID]wire.RolloutID)
-	for i := range signed.Rollouts {
-		o := &signed.Rollouts[i]
-		id := wire.MakeRolloutID(o.ID.Channel(), wire.ChannelRef(fmt.Sprintf("a%d", i+1)))
-		renamed[o.ID] = id
-		o.ID, o.Signed, o.Serial, o.Unordered = id, true, 0, false
-	}
-	var kept []scenario.Act
-	for _, a := range signed.Acts {
-		if id, is := renamed[a.Rollout]; is {
-			a.Rollout = id
-		}
-		if a.Kind != scenario.ActOpen && a.Kind != scenario.ActChoose { // by an operator, and so without a signature
-			kept = append(kept, a)
-		}
-	}
-	signed.Acts = kept
-	if filled := signed.Filled(); filled.Validate() == nil {
-		*s = signed
-	}
-}

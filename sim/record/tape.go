@@ -46,7 +46,8 @@ type TapeRequest struct {
 	Body                []byte
 	// Manifest says that it is no request but a manifest of the plane's
 	// directory, which is put through the gate in the same way (PROTOCOL R6).
-	Manifest bool
+	// Release says that it is a signed release, or a manifest of one (V4, V5).
+	Manifest, Release bool
 	// Answer is what it was answered, at AnsweredAt; nil if the process died
 	// first.
 	Answer     *wire.Answer
@@ -108,6 +109,11 @@ const (
 	// TapeRestore: the disk is put back to a backup, which has Entries; no process is
 	// up.
 	TapeRestore
+	// TapeRelease: Release lies in the plane's directory of signed releases from now on.
+	// A process that is up reads it now.
+	TapeRelease
+	// TapeServed: the plane has taken up Release, and serves it.
+	TapeServed
 	// TapeState: the loop has just ticked, or loaded; State is the plane's
 	// canonical state.
 	TapeState
@@ -118,7 +124,7 @@ var tapeWords = [...]string{
 	TapeTickDue: "tick-due", TapeRetryDue: "retry-due",
 	TapeCommit: "committed", TapeCommitLost: "commit-lost", TapeCommitFailed: "commit-failed", TapeExpire: "expire", TapeAnswer: "answer",
 	TapeGone: "client-gone", TapeClock: "clock", TapeClose: "close", TapeDrainOver: "drain-over", TapeDown: "down", TapeCrash: "crash", TapeWipe: "wipe", TapeRestore: "restore",
-	TapeState: "state",
+	TapeRelease: "release", TapeServed: "served", TapeState: "state",
 }
 
 // String returns the kind as one word.
@@ -147,7 +153,9 @@ type TapeStep struct {
 	// Manifests are the files of the directory of a process that comes up, in
 	// their order.
 	Manifests [][]byte
-	State     []byte
+	// Release is that of a TapeRelease and of a TapeServed.
+	Release *world.SignedRelease
+	State   []byte
 }
 
 // TapeOptions say how much of a run is recorded.

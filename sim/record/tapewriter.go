@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/refrain-fleet/refrain/core/artifact"
 	"github.com/refrain-fleet/refrain/core/driver"
 	"github.com/refrain-fleet/refrain/core/plane"
 	"github.com/refrain-fleet/refrain/core/wire"
@@ -25,6 +26,8 @@ type tapeWriter struct {
 	failed bool                    // the commit that comes next is the one that failed
 	last   bool                    // the tape ends with the next tick
 	ended  bool
+	// release is the one that was noted last.
+	release *world.SignedRelease
 }
 
 // newTapeWriter subscribes a tape.
@@ -90,8 +93,10 @@ func (r *tapeWriter) faultBegan(e *world.Event) {
 // into the directory while the process was up: when a process sees that is the
 // file system's to say.
 func (r *tapeWriter) arrived(e *world.Event) {
-	if e.Message.FromReleases() { // the player's server has no release
-		r.ended = true
+	if _, put := e.Message.Operator().(*plane.Release); put && e.Message.FromReleases() {
+		r.released(e, e.World.ReleaseRead())
+	}
+	if r.ended {
 		return
 	}
 	if m := e.Message; m.FromManifests() && int(m.Call()) >= e.World.ManifestsRead() {
@@ -99,6 +104,19 @@ func (r *tapeWriter) arrived(e *world.Event) {
 		return
 	}
 	r.request(e, TapeArrive)
+}
+
+// released notes the release that a process reads. The tape ends before one that no
+// files can have, and before one that the plane's clock takes for one of the future.
+func (r *tapeWriter) released(e *world.Event, files *world.SignedRelease) {
+	if files == nil || e.World.PlaneWall().Add(artifact.Skew).Before(files.SignedAt) {
+		r.ended = true
+		return
+	}
+	if files != r.release {
+		r.release = files
+		r.note(e, TapeRelease).Release = files
+	}
 }
 
 func (r *tapeWriter) request(e *world.Event, k TapeKind) {
@@ -132,6 +150,11 @@ func (r *tapeWriter) section(e *world.Event) {
 	if e.Section == driver.Take && e.Count == 0 && !e.World.HoldsOpening() {
 		return
 	}
+	if files, lies := e.World.ReleaseInDirectory(); lies && e.Section == driver.Open {
+		if r.released(e, files); r.ended {
+			return
+		}
+	}
 	starts := e.Section == driver.Load && !e.World.PlaneOpened()
 	if starts {
 		r.note(e, TapeStart)
@@ -150,6 +173,9 @@ func (r *tapeWriter) answered(e *world.Event) {
 	request := &r.tape.Requests[r.onTape[e.Message]]
 	request.Answer, request.AnsweredAt = &a, e.At
 	r.about(e, TapeAnswer, 0)
+	if _, put := e.Message.Operator().(*plane.Release); put && e.Message.Outcome().Code == wire.NoContent {
+		r.note(e, TapeServed).Release = e.World.ReleaseRead()
+	}
 }
 
 // clientGone notes that the client of a poll is gone.
@@ -292,7 +318,9 @@ func operatorRequest(t *TapeRequest, m *world.Message) {
 		t.Body = wire.ManifestSchema.Append(nil, &in.Manifest)
 	case *plane.FileManifest:
 		t.Body = wire.ManifestSchema.Append(nil, &in.Manifest)
-		t.Manifest = true
+		t.Manifest, t.Release = !in.Signed, in.Signed
+	case *plane.Release:
+		t.Release = true
 	case *plane.ChooseRollout:
 		t.Path = "/v1/operator/rollouts/" + url.PathEscape(string(in.RolloutID)) + "/choose"
 	case *plane.ResumeRollout:

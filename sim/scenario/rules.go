@@ -32,7 +32,7 @@ var rules = []Rule{
 	{"S16", "every refused caller is given an instant to retry at that is its own, and later than that of the caller before by what the measured drain rate gives (PROTOCOL G4)"},
 	{"S17", "an agent jitters its heartbeats, waits as long as Retry-After says, sends one event of a rollout at a time, runs one switch at a time, rolls back at once, and converges only after its soak (PROTOCOL A2, A5, A7 to A10, E8, E9)"},
 	{"S18", "no poll waits while there is work for its host and the plane has nothing else to do (PROTOCOL D1)"},
-	{"S19", "nothing that lies in the plane's directory sends a host to an older release (PROTOCOL R6)"},
+	{"S19", "nothing that lies in the plane's directory sends a host to an older release, or to another one than an operator chose when it lay there (PROTOCOL R6)"},
 	{"S20", "from a commit that failed until one has succeeded the plane logs nothing, refuses what would have to be logged, and goes on with everything else; while less disk is free than the reserve it refuses events that only observe, and nothing else (PROTOCOL G9, G11)"},
 	{"S21", "what is logged of one host in one rollout never exceeds its event budget, and as much again in the budget's time; an event is refused over_budget exactly when it would, with the time until there is room; an honest agent's never is (PROTOCOL G10)"},
 	{"S22", "a dispatch is offered to a host again after 15 s at the earliest, and at most ten polls of a host are admitted at once, and then one a second; two machines that send heartbeats in one host's name are noticed within six intervals, and one machine is never taken for two (PROTOCOL D2, D3, L4)"},

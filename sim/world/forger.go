@@ -52,7 +52,7 @@ func (f *forger) earlier(w *World) {
 			manifests = append(manifests, w.scenario.Manifest(&o))
 		}
 		if len(manifests) > 0 {
-			w.signer.releases = append(w.signer.releases, signRelease(manifests, w.wallAt(-age), releaseKey))
+			w.signer.releases = append(w.signer.releases, signManifests(manifests, w.wallAt(-age), releaseKey))
 		}
 	}
 }
@@ -279,7 +279,7 @@ func (f *forger) fake(w *World, h *hostNode, id wire.RolloutID, o *SignedRollout
 	if h.told != "" {
 		m.Hosts[0].TargetClosure = h.told
 	}
-	return signRelease([]wire.Manifest{m}, w.wallAt(0), forgedKey)
+	return signManifests([]wire.Manifest{m}, w.wallAt(0), forgedKey)
 }
 
 // fakeManifest says what a true fleet says, under another ID.

@@ -288,7 +288,8 @@ func (p *planeNode) openGate(w *World, now wire.Instant) {
 	w.emit(Event{Kind: EventPlaneStarted, Rebuilt: again})
 	w.emitSection(driver.Open, nil, 0)
 	p.worker.Open(now)
-	p.planRelease(w, w.now, 0)
+	w.release.reading.loads++
+	p.readReleases(w)
 	if again {
 		w.effect(scenario.EffectRebuilt)
 		return

@@ -100,6 +100,7 @@ func (p *planeNode) comeUp(w *World) {
 	p.front, p.worker = front, worker
 	p.up, p.started, p.opened = true, false, false
 	w.signer.served = nil // it takes the release up anew (PROTOCOL V4)
+	w.release.restart(w)
 	p.planned, p.wedged, p.flying, p.flyingRows, p.alarm = false, false, nil, nil, 0
 	p.revoked = nil // it has not read its log
 	w.emitPlain(EventPlaneUp)

@@ -77,6 +77,7 @@ func New(s scenario.Scenario, o Options) (*World, error) {
 		w.hosts[i].init(w, i)
 	}
 	w.operator.init(w)
+	w.release.unreal = isUnreal(&w.scenario)
 	w.signer.init(w)
 	w.faults.reached = make([]uint64, len(s.Faults))
 	for i := range s.Faults {
