@@ -377,7 +377,7 @@ func TestOpenAPI_IsWhatTheServerAnswers(t *testing.T) {
 		{operator, "GET", "/v1/operator/rollouts/{id}", "edge@00ff", "", 200},
 		{operator, "POST", "/v1/operator/hosts/{hostname}/cordon", "h2", `{"reason":"disk"}`, 204},
 		{operator, "GET", "/v1/operator/hosts/{hostname}", "h2", "", 200},
-		{operator, "DELETE", "/v1/operator/hosts/{hostname}/cordon", "h2", "", 204},
+		{operator, "POST", "/v1/operator/hosts/{hostname}/uncordon", "h2", "", 204},
 		{operator, "POST", "/v1/operator/hosts/{hostname}/forget", "h2", "", 204},
 		{operator, "POST", "/v1/operator/hosts/{hostname}/forget", "nobody", "", 404},
 	} {

@@ -20,7 +20,7 @@ func (s *Server) registerSteering(r *mux.Router) {
 		{http.MethodPost, "/v1/operator/rollouts/{id}/abort", "abort_rollout", plane.Abort},
 		{http.MethodPost, "/v1/operator/rollouts/{id}/hosts/{hostname}/skip", "skip_host", plane.Skip},
 		{http.MethodPost, "/v1/operator/hosts/{hostname}/cordon", "cordon_host", plane.Cordon},
-		{http.MethodDelete, "/v1/operator/hosts/{hostname}/cordon", "uncordon_host", plane.Uncordon},
+		{http.MethodPost, "/v1/operator/hosts/{hostname}/uncordon", "uncordon_host", plane.Uncordon},
 		{http.MethodPost, "/v1/operator/hosts/{hostname}/forget", "forget_host", plane.Forget},
 	} {
 		s.handle(r, route.method, route.path, endpoint{

@@ -16,8 +16,6 @@ func steerRequest(t *TapeRequest, in *plane.Steer) {
 		t.Path = rollout + "/" + in.Act.String()
 	case plane.Skip:
 		t.Path = rollout + host + "/skip"
-	case plane.Uncordon:
-		t.Method, t.Path = "DELETE", "/v1/operator"+host+"/cordon"
 	default:
 		t.Path = "/v1/operator" + host + "/" + in.Act.String()
 	}

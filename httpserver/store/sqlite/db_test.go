@@ -165,7 +165,7 @@ func TestMigrate_FirstSchema(t *testing.T) {
 func TestMigrate_FailureChangesNothing(t *testing.T) {
 	s := fresh(t)
 	steps := append(append([]string(nil), migrations...), "DROP TABLE event_log; SELECT * FROM nowhere;")
-	if err := migrate(t.Context(), s.writer, len(migrations), steps); err == nil || !strings.Contains(err.Error(), "from version 2 to 3") {
+	if err := migrate(t.Context(), s.writer, len(migrations), steps); err == nil || !strings.Contains(err.Error(), "from version 3 to 4") {
 		t.Fatalf("got %v", err)
 	}
 	if version, err := identify(t.Context(), s.writer); err != nil || version != len(migrations) {

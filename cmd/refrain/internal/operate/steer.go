@@ -80,7 +80,7 @@ type HostUncordon struct {
 
 // Run implements the command.
 func (c *HostUncordon) Run(ctx context.Context, out IO) error {
-	return c.steer(ctx, out, planeclient.Request{Path: hostPath(c.Hostname) + "/cordon", Body: c.body(), Delete: true},
+	return c.steer(ctx, out, planeclient.Request{Path: hostPath(c.Hostname) + "/uncordon", Body: c.body()},
 		c.Hostname+" is not cordoned")
 }
 

@@ -96,8 +96,6 @@ type Request struct {
 	Query url.Values
 	Body  []byte
 	Post  bool
-	// Delete makes it a DELETE.
-	Delete bool
 }
 
 // Answer is an answer of status 2xx.
@@ -177,9 +175,6 @@ func (c *Client) attempt(ctx context.Context, r Request) (*Answer, error) {
 	method := http.MethodGet
 	if r.Body != nil || r.Post {
 		method = http.MethodPost
-	}
-	if r.Delete {
-		method = http.MethodDelete
 	}
 	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(r.Body))
 	if err != nil {
