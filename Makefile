@@ -131,6 +131,10 @@ million: ## simulate a million hosts for an hour, which takes 15 minutes
 wiped: build ## take the database of a real plane of HOSTS (2000) real agents away, and show how it learns of them again
 	HOSTS=$(or $(HOSTS),2000) REPLAYS=$(or $(REPLAYS),256) INTERVAL=$(or $(INTERVAL),30s) ./cmd/refrain/wiped.sh
 
+.PHONY: pages
+pages: build ## measure what PAGES (10) open live pages cost a plane that knows HOSTS (100000) hosts
+	HOSTS=$(or $(HOSTS),100000) PAGES=$(or $(PAGES),10) ./cmd/refrain/pages.sh
+
 .PHONY: giant
 giant: ## open a manifest of GIANT_HOSTS (150000) hosts beside heartbeats, and print how long they take
 	REFRAIN_GIANT_HOSTS=$(GIANT_HOSTS) $(GO) test ./httpserver -count=1 -timeout 20m -v -run '^TestGiantManifest'

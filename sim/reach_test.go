@@ -37,7 +37,7 @@ func TestAFaultOfEveryKindCountsThatItTookEffect(t *testing.T) {
 		scenario.PlaneSuspend: "at 1m plane suspend for=30s", scenario.PlaneClock: "at 1m plane clock each=1h", scenario.PlaneLate: "at 1m plane late for=10s",
 		scenario.DiskSlow: "at 30s disk slow each=1s for=1m", scenario.DiskFail: "at 30s disk fail for=20s", scenario.DiskScarce: "at 30s disk scarce for=20s", scenario.NetDrop: "at 1m net drop rate=500 for=2m",
 		scenario.NetDup: "at 1m net dup rate=500 for=2m", scenario.NetDelay: "at 1m net delay each=1s for=2m", scenario.NetReorder: "at 1m net reorder each=1s for=2m",
-		scenario.NetPartition: "at 1m net partition for=2m", scenario.NetReset: "at 1m net reset count=1", scenario.AgentCrash: "at 1m agent crash for=5s",
+		scenario.NetPartition: "at 1m net partition for=2m", scenario.NetReset: "at 1m net reset count=1", scenario.NetRoam: "at 1m net roam for=3m", scenario.AgentCompact: "at 1m agent compact for=5s", scenario.AgentCrash: "at 1m agent crash for=5s",
 		scenario.HostReboot: "at 1m host reboot for=5s", scenario.AgentAmnesia: "at 1m agent amnesia for=5s", scenario.HostSuspend: "at 1m host suspend for=2m", scenario.AgentDisk: "at 30s agent disk-full for=1m", scenario.ClockSkew: "at 1m clock skew each=1h for=2m",
 		scenario.ClockDrift: "at 1m clock drift rate=1000 for=2m", scenario.CertWrong: "at 1m cert wrong count=1", scenario.CertExpire: "at 1m cert expire for=2m", scenario.CertUntrust: "at 1m cert untrust for=2m", scenario.ActivationFail: "at 30s activation fail count=1",
 		scenario.ActivationDefer: "at 30s activation defer count=1", scenario.ActivationSlow: "at 30s activation slow each=10s for=1m", scenario.ProbeFail: "at 1m probe fail for=1m",

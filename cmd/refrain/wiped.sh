@@ -36,7 +36,7 @@ awk -v n="$hosts" 'BEGIN {
 	printf "]}\n"
 }' >"$dir/manifests/stable.json"
 serve
-"$refrain" fleet --url "https://127.0.0.1:$port" --dir "$dir/pki" --hosts "$hosts" --interval "$interval" >"$dir/fleet.log" 2>&1 &
+"$refrain" load --url "https://127.0.0.1:$port" --dir "$dir/pki" --hosts "$hosts" --interval "$interval" >"$dir/fleet.log" 2>&1 &
 fleet=$!
 tries=0
 until [ "$(metric 'refrain_records{state="Converged"}')" = "$hosts" ]; do

@@ -140,31 +140,33 @@ func (a *Agent) displaced(p *progress, out *Output) {
 	a.appendEvent(p, event, out)
 }
 
-// displacedMeanwhile fails a rollout whose Converged was refused, so that it soaks
-// again, after another channel's switch has taken the host from it: the rollout
-// seemed to be at its end then.
+// displacedMeanwhile fails a rollout that soaks though another channel has taken the
+// host from it: it seemed to be at its end when that happened, and its Converged was
+// refused since; or a crash came before the event of that was in the log.
 func (a *Agent) displacedMeanwhile(p *progress, out *Output) {
 	if p.superseded || p.rec.State != wire.Soaking || a.current == p.rec.TargetClosure {
 		return
 	}
+	later := false
 	for _, other := range a.rollouts {
-		if other != p && !other.superseded && other.broughtTo(a.current) {
+		if other != p && !other.superseded && other.keepsOn(a.current, later) {
 			a.displaced(p, out)
 			return
 		}
+		later = later || other == p
 	}
 }
 
-// broughtTo reports whether the last switch of a rollout ended on a closure.
-func (p *progress) broughtTo(closure wire.Closure) bool {
-	switch p.rec.State {
-	case wire.Soaking, wire.Converged:
-		return p.rec.TargetClosure == closure
-	case wire.Reverted:
-		return p.rec.CurrentClosureAtDispatch == closure
-	default:
-		return false
+// keepsOn reports whether a rollout has the host on a closure: its last switch or
+// rollback ended there, or it has come to none, and the host ran the closure when the
+// rollout was taken up, later than the one that asks. The switch was then that of an
+// older rollout of the channel, of which the log has nothing any more.
+func (p *progress) keepsOn(closure wire.Closure, later bool) bool {
+	on := p.rec.CurrentClosure
+	if on == "" && later {
+		on = p.rec.CurrentClosureAtDispatch
 	}
+	return closure != "" && on == closure
 }
 
 // maxTail bounds the text that an event carries, so that it stays far below
@@ -238,6 +240,7 @@ func (a *Agent) reconcile(out *Output) {
 			a.arrived(p, wire.ActivationCompleted{ObservedCurrentClosure: a.current, CompletedAt: a.last.Wall}, out)
 		case p.rec.State == wire.Soaking && !on, p.rec.State == wire.Converged && !on:
 			out.Notices = append(out.Notices, Notice{Kind: NoticeStray, RolloutID: p.id(), Detail: string(a.current)})
+			a.displacedMeanwhile(p, out)
 		}
 	}
 	if a.booted && a.current != "" {

@@ -238,3 +238,18 @@ func TestAHostThatDoesNotKnowItsClosureSaysSoAndTakesNoWork(t *testing.T) { // P
 	r.step(&agent.ClosureObserved{CurrentClosure: "c0"})
 	r.take(agent.RequestPoll)
 }
+
+// A poll that is answered 204 ends the backoff of those that failed before it.
+func TestAPollThatFindsNoWorkEndsTheBackoff(t *testing.T) { // PROTOCOL A5
+	r := on(t, "c0")
+	for range 9 {
+		r.answer(r.take(agent.RequestPoll), silence)
+	}
+	r.answer(r.take(agent.RequestPoll), accepted)
+	r.answer(r.take(agent.RequestPoll), silence)
+	failed := r.now
+	r.take(agent.RequestPoll)
+	if waited := r.now - failed; waited > time.Second {
+		t.Errorf("the next poll came %v after the first failure; want at most 1s", waited)
+	}
+}

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/refrain-fleet/refrain/core/plane"
@@ -17,13 +18,15 @@ import (
 //  3. As many polls wait as are counted; those in line wait, and
 //     there are none while a turn is free.
 //  4. When the worker rests and no commit is under way, no reply waits, no opening
-//     is held, and nothing that was logged is not durable: nothing is held at rest.
+//     is held or half done, nothing that was logged is not durable, and no row is
+//     named that a commit has still to write: nothing is held at rest.
 //  5. A reply waits for an entry that is logged and not durable.
-//  6. The published revocations are those of entries that are durable: no newer
-//     ones than the plane's.
-//  7. Buffers that are used again are empty: the group that is spare, the batch
-//     between two batches, the news when there is nothing to announce; and the group
-//     that is filled has revocations to publish only if an entry of it revokes.
+//  6. The published revocations are those of entries that are durable: the plane's
+//     if all of its entries are, and never newer ones than the plane's.
+//  7. Buffers that are used again are empty: the group that is spare, the one that is
+//     filled but for its news, the batch between two batches, the news when there is
+//     nothing to announce, what expired last, the entries of deadlines that are kept; and
+//     the group that is filled has revocations to publish only if an entry of it revokes.
 //  8. No request that is finished is in the worker's hands.
 func (f *Front[T]) Check(w *Worker[T]) error {
 	if err := f.gate.Check(); err != nil {
@@ -114,6 +117,12 @@ func checkRest[T any](f *Front[T], w *Worker[T]) error {
 	if held := len(f.held); held > 0 || w.openings.sealed != nil {
 		return fmt.Errorf("the worker rests with %d openings that are held, one of them to be committed: %v", held, w.openings.sealed != nil)
 	}
+	if o := w.openings; o.begun || o.durable || o.taken || o.kept || o.next != nil {
+		return fmt.Errorf("the worker rests in the middle of an opening: begun %v, durable %v, taken %v, held again %v", o.begun, o.durable, o.taken, o.kept)
+	}
+	if len(w.out.Changes) > 0 {
+		return fmt.Errorf("the worker rests with %d rows that changed and that no commit has written, such as %s of %s", len(w.out.Changes), w.out.Changes[0].Key, w.out.Changes[0].Table)
+	}
 	if len(f.parked) > 0 || len(w.out.Entries) > 0 || !w.next.news.empty() || !w.due.empty() {
 		return fmt.Errorf("the worker rests with %d replies that wait, %d entries that are not durable, %d wakes and %d notices",
 			len(f.parked), len(w.out.Entries), len(w.next.news.wakes)+len(w.due.wakes), len(w.next.news.notices)+len(w.due.notices))
@@ -135,10 +144,16 @@ func checkParked[T any](f *Front[T], w *Worker[T]) error {
 }
 
 func checkRevocations[T any](f *Front[T], w *Worker[T]) error {
-	if w.stage != stageServing || len(w.out.Entries) > 0 {
+	if w.stage != stageServing {
 		return nil
 	}
-	if now := w.plane.Revocations(); !same(now, f.revocations) {
+	now := w.plane.Revocations()
+	for _, name := range slices.Sorted(maps.Keys(f.revocations)) {
+		if now[name].Before(f.revocations[name]) {
+			return fmt.Errorf("%s is published as revoked before %v; want at most %v, as the plane has it", name, f.revocations[name], now[name])
+		}
+	}
+	if len(w.out.Entries) == 0 && !same(now, f.revocations) {
 		return fmt.Errorf("%d names are revoked and durable, %d are published", len(now), len(f.revocations))
 	}
 	return nil
@@ -156,7 +171,20 @@ func same(a Revocations, b Revocations) bool {
 	return true
 }
 
-func checkBuffers[T any](_ *Front[T], w *Worker[T]) error {
+func checkBuffers[T any](f *Front[T], w *Worker[T]) error {
+	for i := range f.expired {
+		if f.expired[i].Payload != nil {
+			return fmt.Errorf("the list of what has expired keeps the request of %s", f.expired[i].Payload.Caller)
+		}
+	}
+	for _, e := range f.polls.deadlines.free {
+		if e.of != nil {
+			return fmt.Errorf("an entry of deadlines that is free is that of a poll of %s", hostOf(e.of))
+		}
+	}
+	if g := w.next; w.flying != g && (len(g.Entries) > 0 || len(g.Rows) > 0 || g.opened != nil) {
+		return fmt.Errorf("the group that is filled has %d entries and %d rows before its commit has begun", len(g.Entries), len(g.Rows))
+	}
 	if g := w.next; w.flying != g && g.revocations != nil {
 		logged := w.out.Entries
 		if w.flying != nil {
@@ -166,7 +194,7 @@ func checkBuffers[T any](_ *Front[T], w *Worker[T]) error {
 			return fmt.Errorf("the group that is filled would publish revocations, and nothing in it revokes")
 		}
 	}
-	if g := w.spare; g != nil && (len(g.Entries) > 0 || len(g.Rows) > 0 || g.revocations != nil || !g.news.empty()) {
+	if g := w.spare; g != nil && (len(g.Entries) > 0 || len(g.Rows) > 0 || g.revocations != nil || g.opened != nil || !g.news.empty()) {
 		return fmt.Errorf("the spare group is not empty")
 	}
 	if w.stage == stageServing && (!w.due.empty() || len(w.batch) > 0) {

@@ -111,6 +111,7 @@ func TestCheckNamesEveryBrokenInvariant(t *testing.T) {
 		{"P3", "a rollout out of its order", func(p *Plane) { p.byID["edge@r1"].order = 0 }},
 		{"P4", "a wrong count of a rollout", func(p *Plane) { p.rollouts[0].counts[wire.Pending]-- }},
 		{"P4", "a wrong count of records", func(p *Plane) { p.stats.Records[wire.Failed]++ }},
+		{"P4", "a wrong count of a wave", func(p *Plane) { p.byID["edge@r1"].waves[0][wire.Pending]-- }},
 		{"P4", "a wrong count of those that hold back a wave", func(p *Plane) { p.byID["edge@r1"].holding[0]++ }},
 		{"P4", "a wrong count of active records", func(p *Plane) { p.table.vitals[host(p, "z")].active-- }},
 		{"P4", "a wrong count of unreachable hosts", func(p *Plane) { p.stats.HostsUnreachable-- }},

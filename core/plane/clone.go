@@ -45,6 +45,7 @@ func (p *Plane) Clone() *Plane {
 	c.offers = p.offers.clone(c.rollouts)
 	c.replays = p.replays.clone(c.rollouts)
 	c.retakes, c.restarted, c.unheard = p.retakes.clone(c.rollouts), p.restarted.clone(c.rollouts), p.unheard.clone(c.rollouts)
+	c.elsewhere = p.elsewhere.clone(c.rollouts)
 	c.given = p.given.clone(c.rollouts)
 	c.discards = p.discards.clone()
 	return c

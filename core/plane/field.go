@@ -85,7 +85,7 @@ func (p *Plane) beat(h *host, out *Output) {
 
 // startRetakes counts everything that is queued as offered: whether it was is not known.
 func (p *Plane) startRetakes() {
-	p.retakes, p.restarted, p.unheard = nil, nil, nil
+	p.retakes, p.restarted, p.unheard, p.elsewhere = nil, nil, nil, nil
 	for _, r := range p.rollouts {
 		for i := range r.records {
 			if rec := &r.records[i]; rec.State == wire.Pending && rec.DispatchedAt.IsSet() && r.inForce() {
@@ -122,6 +122,7 @@ func (p *Plane) forgetRetake(ref recordRef) {
 	delete(p.retakes, ref)
 	delete(p.restarted, ref)
 	delete(p.unheard, ref)
+	delete(p.elsewhere, ref)
 }
 
 // retakeDue reports whether the dispatch of an Activating record is to be offered again, and
@@ -160,8 +161,9 @@ type retakeLine struct {
 	Hostname  wire.Hostname
 	Since     wire.Nanos
 	// Restarted says that it is held back, as offered at Since; Unheard, that it is, as
-	// asked for at Since.
-	Restarted, Unheard wire.Flag
+	// asked for at Since; Elsewhere, that it keeps the host's closure from confirming
+	// others since then.
+	Restarted, Unheard, Elsewhere wire.Flag
 }
 
 var retakeLineSchema = wire.Schema[retakeLine]{Fields: []wire.Field[retakeLine]{
@@ -170,13 +172,14 @@ var retakeLineSchema = wire.Schema[retakeLine]{Fields: []wire.Field[retakeLine]{
 	{Name: "since", Presence: wire.Required, Of: func(l *retakeLine) wire.Value { return &l.Since }},
 	{Name: "restarted", Presence: wire.Optional, Of: func(l *retakeLine) wire.Value { return &l.Restarted }},
 	{Name: "unheard", Presence: wire.Optional, Of: func(l *retakeLine) wire.Value { return &l.Unheard }},
+	{Name: "elsewhere", Presence: wire.Optional, Of: func(l *retakeLine) wire.Value { return &l.Elsewhere }},
 }}
 
 func (p *Plane) appendRetakes(dst []byte) []byte {
-	for i, list := range []retakes{p.retakes, p.restarted, p.unheard} {
+	for i, list := range []retakes{p.retakes, p.restarted, p.unheard, p.elsewhere} {
 		for _, ref := range list.sorted() {
 			dst = wire.AppendLine(dst, "retake", &retakeLineSchema, &retakeLine{
-				ref.rollout.id, ref.record().Hostname, wire.Nanos(list[ref]), i == 1, i == 2,
+				ref.rollout.id, ref.record().Hostname, wire.Nanos(list[ref]), i == 1, i == 2, i == 3,
 			})
 		}
 	}
@@ -194,6 +197,8 @@ func (p *Plane) restoreRetake(l *retakeLine) error {
 		list = &p.restarted
 	case bool(l.Unheard):
 		list = &p.unheard
+	case bool(l.Elsewhere):
+		list = &p.elsewhere
 	}
 	list.put(ref, time.Duration(l.Since))
 	return nil
@@ -239,16 +244,28 @@ func (p *Plane) fieldHeartbeat(host int, req *wire.HeartbeatRequest, before wire
 
 // switchesElsewhere reports whether a field agent may be switching its host away from
 // what it runs, for another record, which need not be in force: then what it runs
-// confirms nothing (H4). A switch that has begun has no other one before it.
-func (h *host) switchesElsewhere(ref recordRef) bool {
+// confirms nothing (H4). A switch that has begun has no other one before it, but one that
+// has begun later is what an agent does that was started anew and has forgotten it. And
+// an Activating record of which nothing is heard for [RetakeAfter] is not switched any
+// more: the agent has forgotten it, or the plane what became of it.
+func (p *Plane) switchesElsewhere(h *host, ref recordRef) (elsewhere bool) {
 	rec := ref.record()
-	if rec.State == wire.Activating && rec.ActivationStartedAt.IsSet() {
-		return false
-	}
-	return slices.ContainsFunc(h.records, func(other recordRef) bool {
+	begun := rec.State == wire.Activating && rec.ActivationStartedAt.IsSet()
+	for _, other := range h.records {
 		o := other.record()
-		return other != ref && !other.rollout.staged && (o.State == wire.Activating || o.State == wire.Deferred) && o.TargetClosure != rec.TargetClosure
-	})
+		switch {
+		case other == ref || other.rollout.staged || o.TargetClosure == rec.TargetClosure:
+		case o.State == wire.Deferred:
+			elsewhere = elsewhere || !begun
+		case o.State == wire.Activating && !(begun && !rec.ActivationStartedAt.Before(o.ActivationStartedAt)):
+			since, counts := p.elsewhere[other]
+			if !counts {
+				p.elsewhere.put(other, p.last.Mono)
+			}
+			elsewhere = elsewhere || !counts || p.last.Mono-since < RetakeAfter
+		}
+	}
+	return elsewhere
 }
 
 // overdue reports whether a Soaking host should have converged or failed long ago, by

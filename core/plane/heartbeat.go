@@ -78,7 +78,11 @@ func (p *Plane) askReplay(h wire.Hostname, id wire.RolloutID, from wire.Seq, out
 func (p *Plane) confirmActive(h *host, in *Heartbeat, out *Output) {
 	req := &in.Request
 	for _, ref := range h.records {
-		if req.CurrentClosure != "" && ref.rollout.inForce() && !(in.Dialect == wire.DialectField && h.switchesElsewhere(ref)) {
+		rec := ref.record()
+		if req.CurrentClosure != rec.TargetClosure || !rec.State.Active() || rec.State == wire.Soaking || !ref.rollout.inForce() {
+			continue
+		}
+		if in.Dialect != wire.DialectField || !p.switchesElsewhere(h, ref) {
 			p.confirm(ref, req.CurrentClosure, req.At, out)
 		}
 	}

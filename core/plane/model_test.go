@@ -35,6 +35,7 @@ type model struct {
 	backed     map[wire.RolloutID]bool
 	fielded    map[offerOf]time.Duration // Pending ones, when they were offered last
 	restarted  map[offerOf]time.Duration // and those whose agent has started anew since
+	elsewhere  map[offerOf]time.Duration // Activating records that keep others from being confirmed, since when (H4)
 	unread     map[wire.RolloutID]bool   // lay in the directory when a rollout of the channel was held
 	unheard    map[offerOf]bool          // and those whose poll asks, and no heartbeat came since
 }
@@ -73,7 +74,7 @@ func newModel(cfg plane.Config) *model {
 		held: map[wire.RolloutID]bool{}, by: map[wire.RolloutID]wire.RolloutID{}, quarantine: map[quarantineKey]wire.QuarantineEntry{},
 		enrolled: map[wire.Name]plane.Certify{},
 		revoked:  map[wire.CommonName]wire.Time{}, hosts: map[wire.Hostname]modelHost{}, given: map[offerOf]time.Duration{},
-		quiet: map[offerOf]time.Duration{}, fielded: map[offerOf]time.Duration{}, restarted: map[offerOf]time.Duration{}, unheard: map[offerOf]bool{},
+		quiet: map[offerOf]time.Duration{}, fielded: map[offerOf]time.Duration{}, restarted: map[offerOf]time.Duration{}, unheard: map[offerOf]bool{}, elsewhere: map[offerOf]time.Duration{},
 		signed: map[wire.RolloutID]bool{}, release: map[wire.RolloutID]bool{}, backed: map[wire.RolloutID]bool{}, unread: map[wire.RolloutID]bool{},
 	}
 }
@@ -85,7 +86,7 @@ func (m *model) clone() *model {
 		rollouts: map[wire.RolloutID]*modelRollout{}, order: slices.Clone(m.order),
 		readOnly: m.readOnly, has: maps.Clone(m.has), held: maps.Clone(m.held), by: maps.Clone(m.by),
 		enrolled:   maps.Clone(m.enrolled),
-		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given), quiet: maps.Clone(m.quiet), fielded: maps.Clone(m.fielded), restarted: maps.Clone(m.restarted), unheard: maps.Clone(m.unheard),
+		quarantine: maps.Clone(m.quarantine), revoked: maps.Clone(m.revoked), hosts: maps.Clone(m.hosts), given: maps.Clone(m.given), quiet: maps.Clone(m.quiet), fielded: maps.Clone(m.fielded), restarted: maps.Clone(m.restarted), unheard: maps.Clone(m.unheard), elsewhere: maps.Clone(m.elsewhere),
 		signed: maps.Clone(m.signed), release: maps.Clone(m.release), backed: maps.Clone(m.backed), unread: maps.Clone(m.unread),
 	}
 	for id, r := range m.rollouts {
@@ -312,6 +313,7 @@ func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 		clear(m.fielded)
 		clear(m.restarted)
 		clear(m.unheard)
+		clear(m.elsewhere)
 		m.fieldedBefore(now.Mono)
 		return wire.Outcome{}
 	case *plane.Heartbeat:
@@ -517,7 +519,7 @@ func (m *model) fieldSnapshots(now wire.Time, req *wire.HeartbeatRequest, before
 		if rec == nil || !m.inForce(id) || !rec.State.Active() || req.CurrentClosure != rec.TargetClosure {
 			continue
 		}
-		confirmed := !m.readOnly && !m.switchesElsewhere(rec) && rec.Confirm(req.CurrentClosure, req.At)
+		confirmed := !m.readOnly && rec.State != wire.Soaking && !m.switchesElsewhere(m.replays.now, rec) && rec.Confirm(req.CurrentClosure, req.At)
 		m.settle(now, req.Hostname)
 		overdue := !req.At.Before(later(rec.SoakDueAt, rec.ActivationCompletedAt).Add(2 * m.replays.interval))
 		if rec.State == wire.Soaking && (confirmed || booted || overdue) {
@@ -533,17 +535,23 @@ func (m *model) fieldSnapshots(now wire.Time, req *wire.HeartbeatRequest, before
 }
 
 // switchesElsewhere is the exception of H4 for field agents.
-func (m *model) switchesElsewhere(rec *rollout.Record) bool {
-	if rec.State == wire.Activating && rec.ActivationStartedAt.IsSet() {
-		return false
-	}
-	for id, r := range m.rollouts {
-		o := r.records[rec.Hostname]
-		if id != rec.RolloutID && o != nil && (o.State == wire.Activating || o.State == wire.Deferred) && o.TargetClosure != rec.TargetClosure {
-			return true
+func (m *model) switchesElsewhere(now time.Duration, rec *rollout.Record) (elsewhere bool) {
+	begun := rec.State == wire.Activating && rec.ActivationStartedAt.IsSet()
+	for id, r := range m.rollouts { // order-free
+		o, of := r.records[rec.Hostname], offerOf{rec.Hostname, id}
+		if id == rec.RolloutID || o == nil || o.TargetClosure == rec.TargetClosure {
+			continue
 		}
+		later := o.ActivationStartedAt.IsSet() && o.ActivationStartedAt.Std().After(rec.ActivationStartedAt.Std())
+		if o.State == wire.Activating && (!begun || later) {
+			if _, counted := m.elsewhere[of]; !counted {
+				m.elsewhere[of] = now
+			}
+			elsewhere = elsewhere || now < m.elsewhere[of]+10*time.Minute
+		}
+		elsewhere = elsewhere || o.State == wire.Deferred && !begun
 	}
-	return false
+	return elsewhere
 }
 
 // event is PROTOCOL E.
@@ -590,6 +598,7 @@ func (m *model) event(now wire.Time, in *plane.Event) wire.Outcome {
 		return discard(wire.Rejected)
 	case rollout.Applied, rollout.Absorbed:
 		delete(m.quiet, offerOf{env.Hostname, env.RolloutID})
+		delete(m.elsewhere, offerOf{env.Hostname, env.RolloutID})
 	}
 	m.replays.arrived(rec, env.Event, rec.LastEventSeq > seq)
 	if key := (quarantineKey{env.RolloutID.Channel(), rec.TargetClosure}); from == wire.Failed && rec.State == wire.Reverted && !m.isQuarantined(rec) {

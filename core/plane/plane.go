@@ -56,6 +56,7 @@ type Plane struct {
 	retakes     retakes
 	restarted   retakes // offers that are held back
 	unheard     retakes // those whose agent's poll asks, and sent no heartbeat since
+	elsewhere   retakes // Activating records that keep a closure from confirming others
 	given       retakes // when the offers of rollouts with gates were made last
 	gated       int     // rollouts with gates
 	stirred     bool    // what gates are judged by has changed in this step

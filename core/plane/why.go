@@ -192,9 +192,9 @@ func (p *Plane) hostFacts(facts []wire.Fact, at int, ref recordRef) []wire.Fact 
 }
 
 // queuedFact is what a Pending record waits for that nothing holds back.
-func (p *Plane) queuedFact(at int, ref recordRef) wire.Fact {
+func (p *Plane) queuedFact(host int, ref recordRef) wire.Fact {
 	rec := ref.record()
-	for _, other := range p.table.hosts[at].records {
+	for _, other := range p.table.hosts[host].records {
 		if o := other.record(); other != ref && !other.rollout.staged && o.State == wire.Activating {
 			return wire.Fact{Cause: wire.CauseBusy, By: group(other.rollout.id), Since: began(o),
 				Reason: wire.Text(fmt.Sprintf("%s activates %s first, one at a time", rec.Hostname, other.rollout.id)),
@@ -206,11 +206,11 @@ func (p *Plane) queuedFact(at int, ref recordRef) wire.Fact {
 	if at, waits := p.restarted[ref]; waits {
 		fact.Reason = "the dispatch was offered, and the agent has started anew since: its switch may run"
 		fact.NextAt = p.wallOf(at + RetakeAfter)
-	} else if p.waitsForAgent(ref) {
-		fact.Reason = "the dispatch was offered, or the plane has started since and does not know; no heartbeat came since the agent's poll asked"
-		fact.Next = "it is offered again after the next heartbeat, if that does not show that the agent has started anew"
 	} else if at, open := p.offers.open[ref]; open {
 		fact.NextAt = p.wallOf(at + ReofferAfter)
+	} else if _, waits := p.unheard[ref]; waits && p.table.vitals[host].field {
+		fact.Reason = "the dispatch may have been offered before, and no heartbeat says since whether the agent has started anew"
+		fact.Next = "it is offered again once a heartbeat of the host has come"
 	} else {
 		fact.Cause = wire.CausePoll
 		fact.Reason, fact.Next = "the dispatch is queued, and no poll has asked for it yet", "the host's next poll is answered with it"
@@ -263,7 +263,7 @@ func (p *Plane) soakFacts(facts []wire.Fact, at int, ref recordRef) []wire.Fact 
 			Reason: wire.Text(fmt.Sprintf("probes of mode enforce that have not run yet: %d", notRun.Count)), Next: "the host reports their first results"})
 	}
 	due := soakDue(rec, field)
-	if p.last.Wall.Before(due) {
+	if p.hostClock(at).Before(due) {
 		return append(facts, wire.Fact{Cause: wire.CauseSoak, By: group(rec.Hostname), Since: rec.ActivationCompletedAt,
 			Reason: wire.Text(fmt.Sprintf("it has to run its target for %v", rec.Soak())),
 			Next:   "the host reports Converged, if its probes pass", NextAt: due})
@@ -274,6 +274,16 @@ func (p *Plane) soakFacts(facts []wire.Fact, at int, ref recordRef) []wire.Fact 
 			Next:   "the host reports Converged after its next round of probes"})
 	}
 	return facts
+}
+
+// hostClock is what the clock of a host shows, as far as its last heartbeat says: at most
+// an interval less than it does. Until the first it is taken for the plane's.
+func (p *Plane) hostClock(at int) wire.Time {
+	v := &p.table.vitals[at]
+	if !v.lastHeartbeatAt.IsSet() {
+		return p.last.Wall
+	}
+	return v.lastHeartbeatAt.Add(p.clock() - v.heard)
 }
 
 // soakDue is when the soak of a Soaking record ends: that of an agent of ours counts from

@@ -98,7 +98,7 @@ func TestWhy_SoaksByTheRulesOfTheDialect(t *testing.T) { // PROTOCOL Y3
 		equal(t, c.dialect.String()+": until when it soaks", facts[len(facts)-1].NextAt, c.until)
 		b.now = 11 * time.Minute
 		beat := heartbeat("h1", "stable@r1", "c2")
-		beat.Dialect = c.dialect
+		beat.Dialect, beat.Request.At = c.dialect, at(660)
 		b.step(beat)
 		equal(t, c.dialect.String()+": afterwards", causes(b.why("h1")), c.afterwards)
 	}

@@ -75,22 +75,32 @@ func (p *Page) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-f.first:
+			f.refresh(every)
 		case <-ticker.C:
-			if f.counts().Viewers == 0 {
-				continue
+			if f.counts().Viewers > 0 {
+				f.refresh(every / 2) // ticks may come a little earlier than a second apart
 			}
 		}
-		f.refresh()
 	}
 }
 
-// refresh looks at the plane and renders the page, unless that was done less than a
-// second ago.
-func (f *feed) refresh() {
+// current makes what is rendered current enough for a page that is loaded. While the page
+// is watched the next rendering comes by itself.
+func (f *feed) current() {
+	if f.counts().Viewers > 0 {
+		f.refresh(2 * every)
+	} else {
+		f.refresh(every)
+	}
+}
+
+// refresh looks at the plane and renders the page, unless that was done less than apart
+// ago.
+func (f *feed) refresh(apart time.Duration) {
 	f.refreshing.Lock()
 	defer f.refreshing.Unlock()
 	now := f.cfg.Clock.Now()
-	if !f.rendered.IsZero() && now.Sub(f.rendered) < every {
+	if !f.rendered.IsZero() && now.Sub(f.rendered) < apart {
 		return
 	}
 	f.ask()

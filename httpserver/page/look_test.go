@@ -33,6 +33,8 @@ func TestEverythingOnThePageCanBeRead(t *testing.T) {
 	for _, hosts := range []int{0, 5, 2_000, 100_000} {
 		t.Run(fmt.Sprintf("hosts=%d", hosts), func(t *testing.T) {
 			b := show(t, busyNow(t, hosts))
+			b.until(`performance.getEntriesByName("first-contentful-paint").length === 1`)
+			t.Logf("first picture after %.0f ms", value[float64](b, `performance.getEntriesByName("first-contentful-paint")[0].startTime`))
 			b.until(`!document.body.textContent.includes("still being looked through")`)
 			for _, width := range []int64{3840, 1600, 360} {
 				for _, scheme := range []string{"light", "dark"} {

@@ -160,7 +160,7 @@ func (p *Page) overview(w http.ResponseWriter, r *http.Request) {
 	if _, ok := p.parameters(w, r); !ok {
 		return
 	}
-	p.feed.refresh()
+	p.feed.current()
 	parts, version := p.feed.whole()
 	p.render(w, http.StatusOK, "overview", struct {
 		Config  *Config

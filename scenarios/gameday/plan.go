@@ -28,6 +28,8 @@ var reasons = map[scenario.FaultKind]string{
 	scenario.PlaneRestore:   "a gameday takes no backups; conformance restores one with the real store",
 	scenario.NetDup:         "TCP delivers what it is given once",
 	scenario.NetReorder:     "TCP delivers what it is given in order",
+	scenario.NetRoam:        "the hosts of a gameday share one address",
+	scenario.AgentCompact:   "from outside, the end of a process cannot be timed to a compaction",
 	scenario.HostSuspend:    "the hosts of a gameday share one clock",
 	scenario.AgentDisk:      "the hosts of a gameday keep their logs in memory",
 	scenario.ClockSkew:      "the hosts of a gameday share one clock",

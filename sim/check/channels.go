@@ -7,7 +7,9 @@ import (
 )
 
 // channels is S45: a switch or a rollback of one channel says what it means for the
-// host's rollouts of the others, in the same step (PROTOCOL A10).
+// host's rollouts of the others, in the same step (PROTOCOL A10). And no rollout soaks
+// while another channel has the host, once the agent has started, or after its Converged
+// was refused.
 //
 // It follows each rollout of a host by the entries of the agent's log alone.
 type channels struct {
@@ -24,9 +26,10 @@ type followed struct {
 	// converged is the number of the agent's Converged; 0 if it has none, or if its
 	// events were renumbered since.
 	converged wire.Seq
-	// takenTo is what another channel brought the host to after the rollout had
-	// converged; empty if none did.
-	takenTo wire.Closure
+	// has is where the rollout has the host: what its last switch ended on, or what
+	// the host ran when it was taken up, of which found says so.
+	has   wire.Closure
+	found bool
 }
 
 func newChannels(s *Checks) {
@@ -42,7 +45,11 @@ func (c *channels) loaded(e *world.Event) {
 	c.views = e.World.Agent(e.Host).Views(c.views[:0])
 	list := c.hosts[e.Host-1][:0]
 	for _, v := range c.views {
-		list = append(list, followed{id: v.Record.RolloutID, target: v.Record.TargetClosure, state: v.Record.State, superseded: v.Superseded})
+		r := followed{id: v.Record.RolloutID, target: v.Record.TargetClosure, state: v.Record.State, superseded: v.Superseded, has: v.Record.CurrentClosure}
+		if r.has == "" {
+			r.has, r.found = v.Record.CurrentClosureAtDispatch, true
+		}
+		list = append(list, r)
 	}
 	c.hosts[e.Host-1] = list
 }
@@ -51,7 +58,7 @@ func (c *channels) stepped(e *world.Event) {
 	if e.World.HostKind(e.Host) != world.FullHost {
 		return
 	}
-	refused := false
+	_, judged := e.AgentInput.(*agent.Started)
 	for i := range e.AgentOutput.Appends {
 		switch a := &e.AgentOutput.Appends[i]; a.Kind {
 		case agent.EntryTaken:
@@ -66,7 +73,7 @@ func (c *channels) stepped(e *world.Event) {
 			}
 		case agent.EntryRefused:
 			if r := c.of(e.Host, a.RolloutID); r != nil && r.state == wire.Converged && r.converged == a.Seq {
-				r.state, refused = wire.Soaking, true
+				r.state, judged = wire.Soaking, true
 			}
 		}
 	}
@@ -75,13 +82,27 @@ func (c *channels) stepped(e *world.Event) {
 			c.judge(e, e.AgentOutput.Appends[i].RolloutID, to)
 		}
 	}
-	if !refused {
-		return
+	if judged {
+		c.strays(e)
 	}
-	for i := range c.hosts[e.Host-1] {
-		r := &c.hosts[e.Host-1][i]
-		if r.state == wire.Soaking && !r.superseded && r.takenTo != "" && r.takenTo == e.World.Runs(e.Host) {
-			e.World.Violate("S45", "h%d soaks again in %s, whose Converged was refused, and runs %s since another channel's switch; want Failed of it, whose target is %s (A10)", e.Host, r.id, r.takenTo, r.target)
+}
+
+// strays judges the rollouts that soak while the host runs what another channel has it
+// on.
+func (c *channels) strays(e *world.Event) {
+	list, runs := c.hosts[e.Host-1], e.World.Runs(e.Host)
+	for i := range list {
+		r := &list[i]
+		if r.state != wire.Soaking || r.superseded || r.target == runs {
+			continue
+		}
+		for j := range list {
+			by := &list[j]
+			if by.superseded || by.id.Channel() == r.id.Channel() || by.has != runs || by.found && j < i {
+				continue
+			}
+			e.World.Violate("S45", "h%d soaks in %s and runs %s, where %s has it; want Failed of the first, whose target is %s (A10)", e.Host, r.id, runs, by.id, r.target)
+			return
 		}
 	}
 }
@@ -91,9 +112,6 @@ func (c *channels) stepped(e *world.Event) {
 func (c *channels) judge(e *world.Event, by wire.RolloutID, to wire.Closure) {
 	for i := range c.hosts[e.Host-1] {
 		r := &c.hosts[e.Host-1][i]
-		if r.target == to {
-			r.takenTo = ""
-		}
 		if r.id == by || r.superseded {
 			continue
 		}
@@ -102,8 +120,6 @@ func (c *channels) judge(e *world.Event, by wire.RolloutID, to wire.Closure) {
 			e.World.Violate("S45", "h%d was brought to %s by %s and goes on soaking in %s; want Failed of it, whose target is %s (A10)", e.Host, to, by, r.id, r.target)
 		case r.state == wire.Deferred && r.target == to:
 			e.World.Violate("S45", "h%d was brought to %s by %s, and %s, which was deferred to it, still waits for a boot; want ActivationCompleted of it (A10)", e.Host, to, by, r.id)
-		case r.state == wire.Converged && r.target != to:
-			r.takenTo = to
 		}
 	}
 }
@@ -127,11 +143,14 @@ func (c *channels) told(host int, entry *agent.Entry) {
 	if r == nil {
 		return
 	}
-	switch entry.Event.Body.(type) {
+	if to, ended := endsOn(entry); ended {
+		r.has, r.found = to, false
+	}
+	switch body := entry.Event.Body.(type) {
 	case wire.DispatchAck:
-		r.state = wire.Activating
+		r.state, r.has, r.found = wire.Activating, body.CurrentClosureAtDispatch, true
 	case wire.ActivationCompleted:
-		r.state, r.takenTo = wire.Soaking, ""
+		r.state = wire.Soaking
 	case wire.ActivationDeferred:
 		r.state = wire.Deferred
 	case wire.ActivationFailed, wire.HealthFailed:

@@ -25,6 +25,7 @@ type Checks struct {
 
 	sharedLedger *ledger
 	sharedInbox  *inboxModel
+	sharedWhy    *whyModel
 	expects      *expectations // nil if nothing is expected
 }
 
@@ -125,6 +126,8 @@ func Checkers() []Checker {
 		{"S43", newGates("S43")},
 		{"S45", newChannels},
 		{"S46", newSteered},
+		{"S51", newExplained},
+		{"S52", newMoving},
 		{"INV", newInvariants},
 	}
 }

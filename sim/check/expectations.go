@@ -241,6 +241,11 @@ func (j *expectations) judge(s *seen, at time.Duration) {
 			c := w.Runs(n)
 			note(string(c) == e.Is, string(scenario.HostName(n)), string(c))
 		}
+	case scenario.ExpectWhy:
+		for n := first; n <= last; n++ {
+			met, state := whySays(p, n, e)
+			note(met, string(scenario.HostName(n)), state)
+		}
 	case scenario.ExpectRecord:
 		for n := first; n <= last; n++ {
 			name := string(scenario.HostName(n))

@@ -192,7 +192,7 @@ func newFieldSwitches(s *Checks) {
 	c := &fieldSwitches{l: s.ledger(), begun: make(map[givenTo]time.Duration), back: make(map[givenTo]bool)}
 	s.on(world.EventFieldStepped, c.stepped)
 	s.on(world.EventPlaneDown, func(e *world.Event) {
-		if e.Wiped {
+		if e.Wiped || e.Restored {
 			clear(c.begun) // what it offers anew is another dispatch
 		}
 	})
@@ -222,8 +222,8 @@ func (c *fieldSwitches) stepped(e *world.Event) {
 }
 
 // fieldUnfinished says what of a field host's rollouts is unfinished; empty if nothing
-// is. An agent that has failed in a rollout refuses it, if a plane that lost that
-// offers it anew (docs/findings.md, F39).
+// is. An agent that has failed in a rollout, or converged and was switched away, refuses
+// it, if a plane that lost that offers it anew (docs/findings.md, F39 and F66).
 func fieldUnfinished(w *world.World, n int) string {
 	if queue := w.FieldQueue(n); len(queue) > 0 {
 		return fmt.Sprintf("%d events wait to be sent, the first of them %v", len(queue), queue[0].Event)
@@ -266,17 +266,19 @@ func runsAnother(w *world.World, n int, id wire.RolloutID) bool {
 	return false
 }
 
-// losesState reports whether a plane or an agent of a scenario loses its disk.
+// losesState reports whether a plane or an agent of a scenario loses its disk, or a part
+// of it.
 func losesState(s *scenario.Scenario) bool {
 	for i := range s.Faults {
-		if k := s.Faults[i].Kind; k == scenario.PlaneWipe || k == scenario.AgentAmnesia {
+		if k := s.Faults[i].Kind; k == scenario.PlaneWipe || k == scenario.PlaneRestore || k == scenario.AgentAmnesia {
 			return true
 		}
 	}
 	return false
 }
 
-// refuses reports whether a field agent knows a rollout as failed.
+// refuses reports whether a field agent knows a rollout as failed, or as converged on a
+// host that another switch has taken away since.
 func refuses(w *world.World, n int, id wire.RolloutID) bool {
 	a := w.Field(n)
 	if a == nil {
@@ -284,7 +286,7 @@ func refuses(w *world.World, n int, id wire.RolloutID) bool {
 	}
 	for _, r := range a.Rollouts() {
 		if r.ID == id {
-			return r.State == wire.Failed || r.State == wire.Reverted
+			return r.State == wire.Failed || r.State == wire.Reverted || r.State == wire.Converged && w.Runs(n) != r.Target
 		}
 	}
 	return false

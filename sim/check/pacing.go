@@ -30,6 +30,34 @@ type addresses struct {
 	from map[string]*cadence
 	// noticed: the plane has reported two of them.
 	noticed bool
+	// beats are the last heartbeats, with their addresses.
+	beats []heardBeat
+}
+
+type heardBeat struct {
+	at   time.Duration
+	from string
+}
+
+// turns is how many turns in a row the heartbeats end with: each comes from another
+// address than the one before it, and within an interval and a quarter of the one before
+// it from there.
+func (s *addresses) turns(interval time.Duration) (n int) {
+	for i := len(s.beats) - 1; i > 0; i-- {
+		b := s.beats[i]
+		if b.from == s.beats[i-1].from {
+			continue
+		}
+		j := i - 1
+		for j >= 0 && s.beats[j].from != b.from {
+			j--
+		}
+		if j < 0 || b.at-s.beats[j].at > interval+interval/4 {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // cadence is how heartbeats come from one address: since when never more than an
@@ -71,8 +99,8 @@ func (c *pacing) admitted(e *world.Event) {
 }
 
 func (c *pacing) stepDone(e *world.Event) {
-	if beat, beats := e.Input.(*plane.Heartbeat); beats {
-		c.heard(e.World, beat)
+	if in, beats := e.Input.(*plane.Heartbeat); beats {
+		c.heard(e.World, in)
 		return
 	}
 	if _, polls := e.Input.(*plane.Poll); !polls {
@@ -91,30 +119,36 @@ func (c *pacing) stepDone(e *world.Event) {
 	c.offered[to] = w.Now()
 }
 
+// turnsToNotice is how many turns in a row say that there are two machines (L4).
+const turnsToNotice = 4
+
 // noticedWithin is for how many intervals two machines may send heartbeats all the time
 // before they are noticed.
 const noticedWithin = 6
 
-func (c *pacing) heard(w *world.World, beat *plane.Heartbeat) {
-	s := c.senders[beat.Request.Hostname]
+func (c *pacing) heard(w *world.World, in *plane.Heartbeat) {
+	s := c.senders[in.Request.Hostname]
 	if s == nil {
 		s = &addresses{from: make(map[string]*cadence)}
-		c.senders[beat.Request.Hostname] = s
+		c.senders[in.Request.Hostname] = s
 	}
 	interval := w.Scenario().Fleet.Interval
 	apart := interval + interval/10
-	own := s.from[beat.From]
+	own := s.from[in.From]
 	if own == nil || w.Now()-own.last > apart {
 		own = &cadence{since: w.Now()}
-		s.from[beat.From] = own
+		s.from[in.From] = own
 	}
 	own.last = w.Now()
+	if s.beats = append(s.beats, heardBeat{w.Now(), in.From}); len(s.beats) > keptPolls {
+		s.beats = s.beats[1:]
+	}
 	if s.noticed || len(s.from) != 2 {
 		return
 	}
 	for _, other := range s.from { // order-free: of two, the one that is not own
 		if other != own && w.Now()-other.last <= apart && w.Now()-max(other.since, own.since) > noticedWithin*interval {
-			w.Violate("S22", "heartbeats of %s have come from two addresses for %v, and the plane has not noticed it; want that within %d intervals", beat.Request.Hostname, w.Now()-max(other.since, own.since), noticedWithin)
+			w.Violate("S22", "heartbeats of %s have come from two addresses for %v, and the plane has not noticed it; want that within %d intervals", in.Request.Hostname, w.Now()-max(other.since, own.since), noticedWithin)
 		}
 	}
 }
@@ -129,4 +163,7 @@ func (c *pacing) noticed(e *world.Event) {
 		return
 	}
 	s.noticed = true
+	if n := s.turns(e.World.Scenario().Fleet.Interval); n < turnsToNotice {
+		e.World.Violate("S22", "the plane reports two machines of %s after %d turns of its two addresses in a row; want %d, or no notice: one machine with two ways out makes none", e.Notice.Hostname, n, turnsToNotice)
+	}
 }

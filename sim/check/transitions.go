@@ -165,10 +165,14 @@ type transitions struct {
 	to     wire.State
 	// taken: it is to be counted and logged. discarded: it is to be discarded.
 	taken, discarded bool
+	// elsewhere are the Activating records of field agents that keep what their hosts run
+	// from confirming others, since when.
+	elsewhere map[givenTo]time.Duration
 }
 
 func newTransitions(s *Checks) {
-	c := &transitions{l: s.ledger()}
+	c := &transitions{l: s.ledger(), elsewhere: make(map[givenTo]time.Duration)}
+	s.on(world.EventPlaneStarted, func(*world.Event) { clear(c.elsewhere) })
 	s.on(world.EventStepping, c.stepping)
 	s.on(world.EventStepDone, c.stepDone)
 }
@@ -210,6 +214,9 @@ func (c *transitions) stepDone(e *world.Event) {
 	switch in := in.(type) {
 	case *plane.Event:
 		c.event(w, m, in, reply)
+		if r := c.l.copyOf(c.l.host, in.Envelope.RolloutID); r != nil && !sameRecord(r.before, r.last) {
+			delete(c.elsewhere, givenTo{r.host, r.of.id})
+		}
 	case *plane.Heartbeat:
 		c.heartbeat(w, m, in)
 	case *plane.Poll:
@@ -277,9 +284,10 @@ func (c *transitions) lines(w *world.World, m *world.Message, in plane.Input, wa
 func (c *transitions) heartbeat(w *world.World, m *world.Message, in *plane.Heartbeat) {
 	req, lines := &in.Request, c.l.logs
 	for i, r := range c.l.now {
-		confirms := !(in.Dialect == wire.DialectField && switchesElsewhere(c.l.now, i)) && !c.l.logsNothing() && (req.RolloutID == "" || in.Dialect == wire.DialectField) && req.CurrentClosure != "" && req.CurrentClosure == r.before.TargetClosure &&
+		confirms := !c.l.logsNothing() && (req.RolloutID == "" || in.Dialect == wire.DialectField) && req.CurrentClosure != "" && req.CurrentClosure == r.before.TargetClosure &&
 			c.l.live.inForce(r.of) &&
-			(r.before.State == wire.Pending || r.before.State == wire.Activating || r.before.State == wire.Deferred)
+			(r.before.State == wire.Pending || r.before.State == wire.Activating || r.before.State == wire.Deferred) &&
+			!(in.Dialect == wire.DialectField && c.switchesElsewhere(w.Now(), i))
 		want := r.before.State
 		if confirms {
 			want = wire.Soaking
@@ -300,21 +308,27 @@ func (c *transitions) heartbeat(w *world.World, m *world.Message, in *plane.Hear
 // switchesElsewhere reports whether a field agent may be switching its host to
 // something else, for another of its records (H4). Those before it in the list have
 // been confirmed, if they were to be.
-func switchesElsewhere(list []*recordCopy, i int) bool {
-	r := list[i]
-	if r.before.State == wire.Activating && r.before.ActivationStartedAt.IsSet() {
-		return false
-	}
-	for j, o := range list {
-		state := o.before.State
+func (c *transitions) switchesElsewhere(now time.Duration, i int) (elsewhere bool) {
+	r := c.l.now[i]
+	begun := r.before.State == wire.Activating && r.before.ActivationStartedAt.IsSet()
+	for j, o := range c.l.now {
+		record := o.before
 		if j < i {
-			state = o.last.State
+			record = o.last
 		}
-		if j != i && (state == wire.Activating || state == wire.Deferred) && o.target != r.target {
-			return true
+		at, of := record.ActivationStartedAt, givenTo{o.host, o.of.id}
+		switch {
+		case j == i || o.target == r.target:
+		case record.State == wire.Activating && (!begun || at.IsSet() && r.before.ActivationStartedAt.Before(at)):
+			if _, counted := c.elsewhere[of]; !counted {
+				c.elsewhere[of] = now
+			}
+			elsewhere = elsewhere || now-c.elsewhere[of] < quietFor
+		case record.State == wire.Deferred && !begun:
+			elsewhere = true
 		}
 	}
-	return false
+	return elsewhere
 }
 
 func stateOf(r *recordCopy) string {

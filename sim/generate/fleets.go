@@ -49,8 +49,9 @@ func drawSizes(s *scenario.Scenario, o *scenario.Rollout, r *random.Stream) {
 	}
 }
 
-// secondChannel puts hosts of a rollout into another channel too, which has the
-// same target for them: with others the two would take the hosts from each other.
+// secondChannel puts hosts of a rollout into another channel too, mostly with the same
+// target for them. With another one the two take the hosts from each other, and each
+// loses what it had of them (PROTOCOL A10).
 func secondChannel(s *scenario.Scenario, r *random.Stream, span time.Duration) {
 	of := s.Rollouts[r.IntN(len(s.Rollouts))]
 	o := scenario.Rollout{
@@ -62,5 +63,51 @@ func secondChannel(s *scenario.Scenario, r *random.Stream, span time.Duration) {
 	if o.Targets.First > 0 {
 		o.Targets.Last = o.Targets.First + r.IntN(o.Targets.Last-o.Targets.First+1)
 	}
+	if r.Chance(300) {
+		o.Target, o.Own = "c8", false
+		if r.Chance(500) {
+			refusedElsewhere(s, r, &of, &o)
+		}
+	}
 	s.Rollouts = append(s.Rollouts, o)
+}
+
+// refusedElsewhere has hosts that another channel takes lose their disks before, and the
+// plane its own afterwards: an agent that believes in a shorter soak than the plane then
+// has a Converged refused after the other channel has taken its host (PROTOCOL A10, E7).
+func refusedElsewhere(s *scenario.Scenario, r *random.Stream, of, o *scenario.Rollout) {
+	o.At = max(of.At+r.Between(-time.Minute, time.Minute).Truncate(time.Second), 0)
+	s.Faults = append(s.Faults,
+		scenario.Fault{At: of.At + r.Between(20*time.Second, 90*time.Second).Truncate(time.Second), Kind: scenario.AgentAmnesia, Hosts: o.Targets, For: time.Second},
+		scenario.Fault{At: max(of.At, o.At) + r.Between(90*time.Second, 4*time.Minute).Truncate(time.Second), Kind: scenario.PlaneWipe, For: time.Second})
+	if r.Chance(300) {
+		s.Faults = append(s.Faults, scenario.Fault{At: o.At + time.Minute, Kind: scenario.ProbeFail, Hosts: o.Targets, For: 4 * time.Minute})
+	}
+	if r.Chance(300) {
+		s.Faults = append(s.Faults, scenario.Fault{At: max(of.At, o.At) + 4*time.Minute, Kind: scenario.AgentCrash, Hosts: o.Targets, For: time.Second, After: true})
+	}
+}
+
+// drawBack has a channel go back, now and then, to what its hosts ran before, while the
+// rollout in between is deferred to their next boot: what the boot would bring is then
+// nothing that anything waits for (PROTOCOL A10).
+func drawBack(s *scenario.Scenario, p Profile, span time.Duration) {
+	r := random.New(s.Seed, "generate/"+p.Name+"/back", 0)
+	if !p.Channels || !r.Chance(80) || len(s.Rollouts) == 0 {
+		return
+	}
+	of := &s.Rollouts[r.IntN(len(s.Rollouts))]
+	if of.Signed {
+		return
+	}
+	back := scenario.Rollout{
+		At: of.At + r.Between(20*time.Second, 3*time.Minute).Truncate(time.Second),
+		ID: wire.RolloutID(fmt.Sprintf("%s@b1", of.ID.Channel())), Target: scenario.InitialClosure, Targets: of.Targets,
+		Waves: []time.Duration{time.Duration(1+r.IntN(20)) * time.Minute}, Policy: of.Policy,
+	}
+	if back.At > span {
+		return
+	}
+	s.Rollouts = append(s.Rollouts, back)
+	s.Faults = append(s.Faults, scenario.Fault{At: max(of.At-time.Second, 0), Kind: scenario.ActivationDefer, For: 2 * time.Minute, Hosts: of.Targets})
 }

@@ -67,7 +67,7 @@ var profiles = []Profile{
 	{Name: "amnesia", About: "planes and agents that lose their disks, again and again",
 		Hosts: [2]int{2, 8}, Rollouts: [2]int{1, 2}, Faults: [2]int{4, 14},
 		Kinds:  []scenario.FaultKind{scenario.PlaneWipe, scenario.PlaneCrash, scenario.AgentAmnesia, scenario.AgentCrash, scenario.HostReboot, scenario.NetDrop, scenario.NetDelay, scenario.NetReorder, scenario.ReplyDrop, scenario.ActivationDefer, scenario.ActivationSlow},
-		Finish: earlierLife},
+		Finish: earlierLife, Channels: true},
 	{Name: "legacy", About: "agents as they are deployed today among full ones",
 		Hosts: [2]int{3, 10}, Rollouts: [2]int{1, 2}, Faults: [2]int{0, 8}, Kinds: drawnKinds(), Legacy: true},
 	{Name: "field", About: "deployed agents of NixFleet among our own: a queue that stops, snapshots that overwrite, restarts in a switch",
@@ -136,6 +136,9 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	drawOperators(&s, p, span)
 	drawGates(&s, p)
 	drawPlans(&s, p, span)
+	drawBack(&s, p, span)
+	drawMachines(&s, p, span)
+	drawLogs(&s, p, span)
 	drawSigned(&s, p)
 	drawSteering(&s, p, span)
 	s.Active = span
@@ -144,9 +147,30 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	}
 	s.Converge = 3 * time.Hour
 	if p.Field {
-		s.Converge = 9 * time.Hour // they soak until an instant of the plane's clock
+		s.Converge = fieldConverge(&s)
 	}
 	return s
+}
+
+// fieldConverge is how long a fleet with field agents may take: they soak until an
+// instant of the plane's clock, so that every wave, and with a budget every host, waits
+// for as long as that clock is fast (docs/findings.md, F38).
+func fieldConverge(s *scenario.Scenario) time.Duration {
+	var fast time.Duration
+	for _, f := range s.Faults {
+		if f.Kind == scenario.PlaneClock && f.Each > 0 {
+			fast += f.Each
+		}
+	}
+	soaks := 0
+	for i := range s.Rollouts {
+		if o := &s.Rollouts[i]; len(o.Budgets) == 0 {
+			soaks += len(o.Waves)
+		} else {
+			soaks += len(o.Waves) + o.Targets.Last - o.Targets.First
+		}
+	}
+	return 9*time.Hour + time.Duration(soaks)*fast
 }
 
 // drawSlice has manifests opened in slices, now and then (PROTOCOL R1), in some runs
@@ -246,14 +270,16 @@ func drawFaults(s *scenario.Scenario, p Profile, r *random.Stream, span time.Dur
 	for range between(r, p.Faults) {
 		s.Faults = append(s.Faults, scenario.DrawFault(r, kinds[r.IntN(len(kinds))], s.Fleet.Hosts, span))
 	}
-	slices.SortStableFunc(s.Faults, func(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(s.Faults, byInstant)
 }
 
+func byInstant(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) }
+
 // drawnKinds are the kinds of faults that drawFaults draws from. The others have
-// streams of their own, in drawRestores and drawCertificates.
+// streams of their own, in drawRestores, drawCertificates, drawMachines and drawLogs.
 func drawnKinds() []scenario.FaultKind {
 	return slices.DeleteFunc(scenario.FaultKinds(), func(k scenario.FaultKind) bool {
-		return k == scenario.PlaneRestore || k == scenario.CertExpire || k == scenario.CertUntrust
+		return k == scenario.PlaneRestore || k == scenario.CertExpire || k == scenario.CertUntrust || k == scenario.NetRoam || k == scenario.AgentCompact
 	})
 }
 
@@ -268,20 +294,20 @@ func drawCertificates(s *scenario.Scenario, p Profile, span time.Duration) {
 		kind := []scenario.FaultKind{scenario.CertExpire, scenario.CertUntrust}[r.IntN(2)]
 		s.Faults = append(s.Faults, scenario.DrawFault(&r, kind, s.Fleet.Hosts, span))
 	}
-	slices.SortStableFunc(s.Faults, func(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(s.Faults, byInstant)
 }
 
 // drawRestores puts the plane's disk back to a backup now and then, in the profiles in
 // which it may also be lost (PROTOCOL H8).
 func drawRestores(s *scenario.Scenario, p Profile, span time.Duration) {
 	r := random.New(s.Seed, "generate/"+p.Name+"/restores", 0)
-	if !slices.Contains(p.Kinds, scenario.PlaneWipe) || p.Field || !r.Chance(250) {
-		return // a field agent keeps nothing that a restored plane could ask it for
+	if !slices.Contains(p.Kinds, scenario.PlaneWipe) || !r.Chance(250) {
+		return
 	}
 	for range 1 + r.IntN(2) {
 		s.Faults = append(s.Faults, scenario.DrawFault(&r, scenario.PlaneRestore, s.Fleet.Hosts, span))
 	}
-	slices.SortStableFunc(s.Faults, func(a, b scenario.Fault) int { return cmp.Compare(a.At, b.At) })
+	slices.SortStableFunc(s.Faults, byInstant)
 }
 
 // drawActs lets an operator look after what went wrong.

@@ -49,6 +49,7 @@ const (
 	EffectReordered
 	EffectPartitioned
 	EffectReset
+	EffectRoamed
 	EffectClientTimeout
 	EffectArrivedGivenUp
 	EffectPollGivenUp
@@ -59,6 +60,7 @@ const (
 	EffectAgentLogTorn
 	EffectAgentUnsynced
 	EffectAgentCompacted
+	EffectAgentCompactionCut
 	EffectHostSuspended
 	EffectReboot
 	EffectAmnesia
@@ -124,9 +126,9 @@ var effectWords = [EffectCount]string{
 	EffectSlowDisk: "slow disk", EffectDiskFailed: "disk failed", EffectDiskScarce: "disk scarce", EffectRebuilt: "rebuilt", EffectStartFailed: "start failed",
 	EffectRefusedConnection: "refused connection", EffectRefusedHandshake: "refused handshake",
 	EffectLost: "lost", EffectDuplicated: "duplicated", EffectDelayed: "delayed", EffectReordered: "reordered",
-	EffectPartitioned: "partitioned", EffectReset: "reset", EffectClientTimeout: "client timeout",
+	EffectPartitioned: "partitioned", EffectReset: "reset", EffectRoamed: "other address", EffectClientTimeout: "client timeout",
 	EffectArrivedGivenUp: "arrived when given up", EffectPollGivenUp: "poll given up",
-	EffectAgentCrash: "agent crash", EffectAgentCrashAtAppend: "agent crash at append", EffectAgentDisk: "agent disk failed", EffectAgentLogTorn: "agent log torn", EffectAgentUnsynced: "agent log unsynced", EffectAgentCompacted: "agent log compacted",
+	EffectAgentCrash: "agent crash", EffectAgentCrashAtAppend: "agent crash at append", EffectAgentDisk: "agent disk failed", EffectAgentLogTorn: "agent log torn", EffectAgentUnsynced: "agent log unsynced", EffectAgentCompacted: "agent log compacted", EffectAgentCompactionCut: "agent compaction cut off",
 	EffectHostSuspended: "host suspended", EffectReboot: "reboot", EffectAmnesia: "amnesia",
 	EffectSwitch: "switch", EffectSwitchCut: "switch cut", EffectWrongClock: "wrong clock", EffectWrongCertificate: "wrong certificate", EffectCertExpired: "certificate expired", EffectCertUntrusted: "certificate not trusted",
 	EffectRevoked: "revoked", EffectReissued: "reissued", EffectActivationFailed: "activation failed", EffectActivationDeferred: "activation deferred", EffectActivationSlow: "activation slow",

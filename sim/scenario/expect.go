@@ -37,6 +37,8 @@ const (
 	ExpectClosure
 	// ExpectPlane: the plane's process is in a state.
 	ExpectPlane
+	// ExpectWhy: the plane says that a host waits for something in a rollout.
+	ExpectWhy
 
 	expectKindEnd
 )
@@ -64,6 +66,8 @@ type Expect struct {
 	// the plane's record has marks of a confirmation (PROTOCOL H4).
 	Closure   wire.Closure
 	Confirmed string
+	// By is one of what a host is said to wait by.
+	By wire.Name
 	// Nth, from 1, picks one of the answers to Hosts on Route about Event,
 	// Rollout and Seq, whatever it is. 0 is any of them.
 	Nth int
@@ -119,6 +123,8 @@ func (e *Expect) check() error {
 		return &keyError{"nth", errors.New("nth and count exclude each other: there is only one nth")}
 	case e.At.Given && e.At.Max == 0 && !e.Kind.Looks():
 		return &keyError{"at", errors.New("nothing happens before 0s")}
+	case e.Kind == ExpectWhy && e.Is == None && e.By != "":
+		return &keyError{"by", errors.New("a host that waits for nothing waits by nothing")}
 	case e.Is == None && (e.Closure != "" || e.Confirmed != "" || e.Seq.Given):
 		return errors.New("a record that is not there has no closure, no confirmation and no seq")
 	case e.Confirmed != "" && e.Side == "agent":

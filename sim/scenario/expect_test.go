@@ -152,7 +152,7 @@ func TestAnExpectationThatNoTextCouldGiveIsRefused(t *testing.T) {
 		want   string
 	}{
 		{Expect{}, "kind is 0; want one that there is"},
-		{Expect{Kind: expectKindEnd}, "kind is 11; want one that there is"},
+		{Expect{Kind: expectKindEnd}, "kind is 12; want one that there is"},
 		{Expect{Kind: ExpectAnswer}, `"": no answer`},
 		{Expect{Kind: ExpectClosure, Hosts: Hosts{1, 1}}, "want a closure"},
 		{Expect{Kind: ExpectRollout, Is: "Halted"}, "want a rollout"},

@@ -50,6 +50,8 @@ var expectForms = [expectKindEnd]expectForm{
 		about: "these hosts run this closure"},
 	ExpectPlane: {what: "plane", name: "STATE", words: words(planeWords...), takes: fields("at"),
 		about: "the plane's process is in this state"},
+	ExpectWhy: {what: "why", hosts: true, rollout: true, name: "CAUSE", words: whyWords, takes: fields("by", "at"),
+		about: "the plane says that these hosts wait in the rollout for this, a cause or a gate, or for nothing"},
 }
 
 // expectSettings are the settings of all kinds, in the order in which they are
@@ -75,6 +77,8 @@ var expectSettings = []setting[Expect]{
 		withAbout("the record's current closure"),
 	wordSetting("confirmed", []string{"yes", "no"}, func(e *Expect) *string { return &e.Confirmed }).
 		withAbout("whether a confirmation has marked the plane's record"),
+	textSetting("by", "h1", func(e *Expect) *wire.Name { return &e.By }, func(s string) (wire.Name, error) { return wire.Name(s), nil }).
+		withAbout("by this, among others"),
 	{key: "nth", example: "2", about: "of the answers that host, route, event, rollout and seq choose, this one is as expected",
 		print: func(e *Expect) string {
 			if e.Nth == 0 {
@@ -100,6 +104,20 @@ var expectSettings = []setting[Expect]{
 		withAbout("then; without it at any time, and for a state at the end of the run"),
 	numbersSetting("count", "1", func(e *Expect) *Bounds[int] { return &e.Count }).
 		withAbout("so often; without it at least once"),
+}
+
+// whyWords are the causes, and the gates in place of their cause.
+func whyWords() []string {
+	list := []string{None}
+	for _, c := range wire.Causes() {
+		if c != wire.CauseGate {
+			list = append(list, c.String())
+		}
+	}
+	for g := wire.Gate(1); int(g) < wire.GateCount; g++ {
+		list = append(list, g.String())
+	}
+	return list
 }
 
 func noticeTexts() []string {

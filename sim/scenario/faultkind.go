@@ -69,6 +69,8 @@ const (
 	// NetReset: the connections of requests of Hosts are reset before they are
 	// sent, or after they were worked on if After is set. Route, Count, For.
 	NetReset
+	// NetRoam: heartbeats of Hosts leave by two addresses in turn. For.
+	NetRoam
 	// AgentCrash happens at an instant: the agents' processes on Hosts die and
 	// come up again after For. With After they die at their next append to
 	// their logs instead.
@@ -85,6 +87,10 @@ const (
 	// none can be opened; with After the lines that failed are on the disk all the
 	// same. Count, For.
 	AgentDisk
+	// AgentCompact happens at an instant: the agents on Hosts write their logs anew, and
+	// their processes die in it and come up again after For. The old log is there then,
+	// with After the new one.
+	AgentCompact
 	// ClockSkew: the wall clocks of Hosts are off by Each. For.
 	ClockSkew
 	// ClockDrift: the wall clocks of Hosts gain Rate millionths, or lose them.
@@ -217,6 +223,11 @@ var faultForms = [FaultKindCount]faultForm{
 		draw: func(f *Fault, d *drawing) {
 			f.Hosts, f.For, f.Count, f.After = d.hosts, d.long, 1+d.r.IntN(5), d.r.Chance(500)
 		}},
+	NetRoam: {words: "net roam", takes: fields("host", "for"),
+		about: "heartbeats leave by two addresses in turn, as those of one machine with two ways out",
+		draw: func(f *Fault, d *drawing) {
+			f.Hosts, f.For = d.hosts, d.between(4*time.Minute, 12*time.Minute, time.Second)
+		}},
 	AgentCrash: {words: "agent crash", takes: fields("host", "for", "after"), instant: true,
 		about: "at an instant, or at the next append with after=yes: the agents' processes die, and come up again after for",
 		draw:  func(f *Fault, d *drawing) { f.Hosts, f.For, f.After = d.one, d.short, d.r.Chance(500) }},
@@ -241,6 +252,9 @@ var faultForms = [FaultKindCount]faultForm{
 				f.Count = 1 + d.r.IntN(3)
 			}
 		}},
+	AgentCompact: {words: "agent compact", takes: fields("host", "for", "after"), instant: true,
+		about: "at an instant: the agents write their logs anew, and their processes die in it and come up again after for, with the old log, or with after=yes with the new one",
+		draw:  func(f *Fault, d *drawing) { f.Hosts, f.For, f.After = d.one, d.short, d.r.Chance(500) }},
 	ClockSkew: {words: "clock skew", needs: fields("each"), takes: fields("host", "for"), clock: true,
 		about: "the wall clocks of the hosts are off by each",
 		draw: func(f *Fault, d *drawing) {

@@ -213,7 +213,7 @@ func TestAFaultThatNoTextCouldGiveIsRefused(t *testing.T) {
 		want  string
 	}{
 		{Fault{}, "kind is 0; want one of reducer wedge"},
-		{Fault{Kind: FaultKindCount}, "kind is 35; want one of"},
+		{Fault{Kind: FaultKindCount}, "kind is 37; want one of"},
 		{Fault{Kind: NetPartition, Dir: 3}, "dir is ?; want up|down"},
 		{Fault{Kind: PlaneCrash, Phase: 9}, "phase is ?; want before-commit|inside-commit|after-commit"},
 		{Fault{Kind: NetDrop, Rate: 5, Hosts: Hosts{First: 0, Last: 3}}, "host is h0..h3; want hosts such as h3"},

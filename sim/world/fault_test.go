@@ -34,6 +34,8 @@ var faultStories = map[scenario.FaultKind][]struct {
 	scenario.NetReorder:      {{"at 30s net reorder for=2m each=8s", []scenario.Effect{scenario.EffectReordered}}},
 	scenario.NetPartition:    {{"at 2m net partition for=1m", []scenario.Effect{scenario.EffectPartitioned}}, {"at 2m net partition for=1m dir=up", []scenario.Effect{scenario.EffectPartitioned}}, {"at 2m net partition for=1m dir=down", []scenario.Effect{scenario.EffectPartitioned}}},
 	scenario.NetReset:        {{"at 2m net reset count=3", []scenario.Effect{scenario.EffectReset}}, {"at 2m net reset count=3 after=yes", []scenario.Effect{scenario.EffectReset}}},
+	scenario.NetRoam:         {{"at 30s net roam host=h1..h4 for=2m", []scenario.Effect{scenario.EffectRoamed}}},
+	scenario.AgentCompact:    {{"at 2m agent compact for=10s", []scenario.Effect{scenario.EffectAgentCompactionCut}}, {"at 2m agent compact for=10s after=yes", []scenario.Effect{scenario.EffectAgentCompactionCut, scenario.EffectAgentCompacted}}},
 	scenario.AgentCrash:      {{"at 2m agent crash for=10s", []scenario.Effect{scenario.EffectAgentCrash}}, {"at 20s agent crash for=10s after=yes", []scenario.Effect{scenario.EffectAgentCrashAtAppend}}},
 	scenario.HostReboot:      {{"at 2m host reboot for=10s", []scenario.Effect{scenario.EffectReboot}}, {"at 40s host reboot host=h1 for=10s", []scenario.Effect{scenario.EffectSwitchCut}}},
 	scenario.AgentAmnesia:    {{"at 2m agent amnesia for=10s", []scenario.Effect{scenario.EffectAmnesia, scenario.EffectAgentRecovered}}},

@@ -102,11 +102,31 @@ func (h *hostNode) write(w *World) bool {
 	}
 	w.emitHostAppended(h, appends)
 	if d.compactAt > 0 && len(d.appended) >= d.compactAt {
-		d.lines, d.appended, d.synced = h.agent.AppendDurable(nil), nil, 0
-		w.effect(scenario.EffectAgentCompacted)
-		w.emit(Event{Kind: EventHostCompacted, Host: h.index + 1, Lines: d.lines})
+		h.compact(w)
 	}
 	return true
+}
+
+// compact puts a log that says the same in place of the whole log.
+func (h *hostNode) compact(w *World) {
+	d := &h.disk
+	d.lines, d.appended, d.synced = h.agent.AppendDurable(nil), nil, 0
+	w.effect(scenario.EffectAgentCompacted)
+	w.emit(Event{Kind: EventHostCompacted, Host: h.index + 1, Lines: d.lines})
+}
+
+// cutCompaction ends the agent's process while it writes its log anew. The new one is
+// written beside the old one, which it replaces at once or not at all.
+func (h *hostNode) cutCompaction(w *World, f *scenario.Fault, i int) {
+	if !h.up || h.kind == FieldHost {
+		return
+	}
+	w.effect(scenario.EffectAgentCompactionCut)
+	w.reached(i)
+	if f.After {
+		h.compact(w)
+	}
+	h.goDown(w, f.For)
 }
 
 // cut keeps some of the appends of a step and tears the rest.

@@ -103,6 +103,7 @@ var hostFaults = []faultHooks{
 		}
 		h.reboot(w, f.For)
 	})},
+	{kind: scenario.AgentCompact, begin: onHosts((*hostNode).cutCompaction)},
 	{kind: scenario.AgentAmnesia, begin: onHosts((*hostNode).loseDisk)},
 }
 

@@ -61,6 +61,7 @@ type hostNode struct {
 	issued     *issued
 	answeredBy uint32
 	address    string // that its connections come from
+	roams      bool   // the last of those that leave by two addresses came from the other
 
 	flooding int // how many events of its flood a hostile host still has to send
 

@@ -32,6 +32,7 @@ func (w *World) send(m *Message, s *random.Stream) {
 			w.watch(m)
 			return
 		}
+		w.roam(m)
 		if rate := w.scenario.Network.Dup + w.faults.rate(scenario.NetDup, n, m.kind); s.Chance(rate) {
 			w.faults.tookAll(scenario.NetDup, n, m.kind)
 			w.effect(scenario.EffectDuplicated)
@@ -47,6 +48,18 @@ func (w *World) send(m *Message, s *random.Stream) {
 		w.watch(m)
 	}
 	w.pushMessage(dueRequest, worldNodeID, at, 0, m)
+}
+
+// roam has a heartbeat leave by the other address of its host, each second time.
+func (w *World) roam(m *Message) {
+	h := &w.hosts[m.node]
+	if m.kind != scenario.RouteHeartbeat || m.heartbeat.From != "" || w.faults.inForce(scenario.NetRoam, int(m.node)+1, m.kind) == nil {
+		return
+	}
+	if h.roams = !h.roams; h.roams {
+		w.effect(scenario.EffectRoamed)
+		m.heartbeat.From = "172." + h.address[len("10."):]
+	}
 }
 
 // mixMessage takes what a request says into the trace hash: as much of it as
