@@ -55,7 +55,7 @@ func (p *Plane) queryHostWhy(in *QueryHostWhy, out *Output) {
 // the rollout.
 func (p *Plane) WhyHost(name wire.Hostname, id wire.RolloutID) (wire.HostWhy, bool) {
 	at, known := p.find(name)
-	if !known || p.isForgotten(name) {
+	if !known {
 		return wire.HostWhy{}, false
 	}
 	h := &p.table.hosts[at]

@@ -188,7 +188,7 @@ func (c *explained) whole(w *world.World, o *openedRollout, why *wire.RolloutWhy
 		cause wire.Cause
 		so    bool
 	}{
-		{wire.CauseHeld, d.held[o]}, {wire.CauseHalted, o.halted()},
+		{wire.CauseHeld, d.held[o]}, {wire.CauseHalted, o.halted()}, {wire.CauseAborted, d.aborted[o] && o.states[wire.Pending] > 0},
 		{wire.CauseRelease, c.l.unbacked(o) && !c.l.backed[o] && o.states[wire.Pending] > 0},
 		{wire.CauseFreshness, c.l.unbacked(o) && c.l.backed[o] && o.states[wire.Pending] > 0},
 		{wire.CauseStore, c.l.logsNothing() && ended < len(o.records)},
@@ -234,7 +234,7 @@ func (c *explained) stepEnded(e *world.Event) {
 
 // atRest are the causes that remain.
 var atRest = []wire.Cause{
-	wire.CauseHeld, wire.CauseHalted, wire.CauseWave, wire.CauseQuarantine, wire.CauseRelease, wire.CauseFreshness, wire.CauseGate,
+	wire.CauseHeld, wire.CauseHalted, wire.CauseAborted, wire.CauseWave, wire.CauseQuarantine, wire.CauseRelease, wire.CauseFreshness, wire.CauseGate,
 	wire.CauseReplay, wire.CauseReboot, wire.CauseClosure, wire.CauseFailed, wire.CauseReverted,
 }
 
