@@ -219,7 +219,9 @@ func (c *explained) stepEnded(e *world.Event) {
 		}
 		why, known := w.Plane().WhyHost(c.l.names[n], "")
 		for i := 0; known && i < len(why.Rollouts); i++ {
-			if o := c.l.live.find(why.Rollouts[i].RolloutID); o == nil || c.l.live.held[o] {
+			id := why.Rollouts[i].RolloutID
+			known := slices.ContainsFunc(w.Opened(), func(at int) bool { return w.Scenario().Rollouts[at].ID == id })
+			if o := c.l.live.find(id); o == nil || c.l.live.held[o] || !known {
 				continue // a fleet is at rest whatever hosts still do about it
 			}
 			for j := range why.Rollouts[i].Facts {
