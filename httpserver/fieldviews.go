@@ -173,6 +173,8 @@ func fieldRolloutState(r *wire.RolloutStatus) string {
 		return "Reverted"
 	case r.State == wire.Held:
 		return "Opening"
+	case r.State == wire.Aborted:
+		return "Terminal"
 	}
 	return r.State.String()
 }

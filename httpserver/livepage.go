@@ -23,7 +23,7 @@ const (
 	opsPagePath = "/page/"
 )
 
-// livePage is the page of the fleet for operators' browsers (decision 069). It has a
+// livePage is the page of the fleet for operators' browsers (decision 065). It has a
 // listener of its own, with the operators' mutual TLS; on the ops listener it is only if
 // Config.OpsPage says so.
 type livePage struct {

@@ -220,4 +220,6 @@ var noticeLines = [plane.NoticeKindCount]string{
 	plane.NoticeActed: "act of an operator",
 
 	plane.NoticeDuplicateIdentity: "two machines send heartbeats in one host's name; revoke the name and issue it again to the right one",
+
+	plane.NoticeSteered: "an operator steers",
 }

@@ -24,6 +24,7 @@ const (
 	kindOpenRollout
 	kindResumeRollout
 	kindChooseRollout
+	kindSteer
 	kindClearQuarantine
 	kindRevoke
 	kindRelease
@@ -37,7 +38,7 @@ const (
 
 var kindWords = [kindCount]string{
 	kindHeartbeat: "heartbeat", kindEvent: "event", kindPoll: "poll", kindOpenRollout: "open_rollout",
-	kindResumeRollout: "resume_rollout", kindChooseRollout: "choose_rollout", kindClearQuarantine: "clear_quarantine", kindRevoke: "revoke", kindRelease: "release",
+	kindResumeRollout: "resume_rollout", kindChooseRollout: "choose_rollout", kindSteer: "steer", kindClearQuarantine: "clear_quarantine", kindRevoke: "revoke", kindRelease: "release",
 	kindCertify: "certify",
 	kindQuery:   "query", kindStarted: "started", kindTick: "tick",
 }
@@ -56,6 +57,8 @@ func kindOf(in plane.Input) inputKind {
 		return kindResumeRollout
 	case *plane.ChooseRollout:
 		return kindChooseRollout
+	case *plane.Steer:
+		return kindSteer
 	case *plane.ClearQuarantine:
 		return kindClearQuarantine
 	case *plane.Revoke:

@@ -61,6 +61,7 @@ var (
 	seqShape         = wire.ShapeOf(new(wire.Seq))
 	certificateShape = shape(artifact.CertificateSchema.Shape())
 	rolloutShape     = shape(wire.RolloutStatusSchema.Shape())
+	steerShape       = shape(wire.SteerRequestSchema.Shape())
 	limitShape       = parameterShape{"limit", "How many events the answer has at most.", wire.Shape{Kind: wire.ShapeInteger, Min: 1, Max: 1 << 31}}
 )
 
@@ -114,6 +115,12 @@ var describedEndpoints = map[string]operationText{
 		query: withPages(seqShape), refusals: []int{404, 429}},
 	"resume_rollout": {summary: "Let a halted rollout go on; the hosts that failed are excused.", request: shape(wire.NoBodySchema.Shape()), answers: map[int]*wire.Shape{200: rolloutShape}, refusals: []int{404, 409}},
 	"choose_rollout": {summary: "Say which of the held rollouts of a channel is in force.", request: shape(wire.NoBodySchema.Shape()), answers: map[int]*wire.Shape{200: rolloutShape}, refusals: []int{404, 409}},
+	"pause_rollout":  {summary: "Have nothing of a rollout offered until it is resumed.", request: steerShape, answers: map[int]*wire.Shape{200: rolloutShape}, refusals: []int{404, 409}},
+	"abort_rollout":  {summary: "End a rollout: nothing of it is dispatched any more.", request: steerShape, answers: map[int]*wire.Shape{200: rolloutShape}, refusals: []int{404, 409}},
+	"skip_host":      {summary: "Let a rollout go on without a host.", request: steerShape, answers: map[int]*wire.Shape{200: rolloutShape}, refusals: []int{404, 409}},
+	"cordon_host":    {summary: "Have no dispatch of any rollout offered to a host.", request: steerShape, answers: map[int]*wire.Shape{204: nil}, refusals: []int{404}},
+	"uncordon_host":  {summary: "Let dispatches be offered to a host again.", request: steerShape, answers: map[int]*wire.Shape{204: nil}, refusals: []int{404}},
+	"forget_host":    {summary: "Say that a host is gone, until its next heartbeat.", request: steerShape, answers: map[int]*wire.Shape{204: nil}, refusals: []int{404}},
 
 	"quarantine": {summary: "Closures that are not dispatched.", answers: map[int]*wire.Shape{200: pageOf("quarantine", wire.QuarantineEntrySchema.Shape())}},
 	"clear_quarantine": {summary: "Let a closure be dispatched on a channel again.", request: shape(wire.QuarantineEntrySchema.Shape()),

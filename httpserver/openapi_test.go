@@ -371,11 +371,22 @@ func TestOpenAPI_IsWhatTheServerAnswers(t *testing.T) {
 		{host, "GET", "/v1/rollouts/{id}", "stable@00ff", "", 200},
 		{host, "GET", "/v1/rollouts/{id}/sig", "stable@00ff", "", 200},
 		{host, "GET", "/v1/rollouts/{id}", "stable@unknown", "", 404},
+		{operator, "POST", "/v1/operator/rollouts/{id}/pause", "edge@00ff", `{"reason":"disk"}`, 200},
+		{operator, "POST", "/v1/operator/rollouts/{id}/hosts/{hostname}/skip", "edge@00ff", "", 200},
+		{operator, "POST", "/v1/operator/rollouts/{id}/abort", "edge@00ff", `{"reason":"disk"}`, 200},
+		{operator, "POST", "/v1/operator/rollouts/{id}/pause", "edge@00ff", "", 409},
+		{operator, "GET", "/v1/operator/rollouts/{id}", "edge@00ff", "", 200},
+		{operator, "POST", "/v1/operator/hosts/{hostname}/cordon", "h2", `{"reason":"disk"}`, 204},
+		{operator, "GET", "/v1/operator/hosts/{hostname}", "h2", "", 200},
+		{operator, "POST", "/v1/operator/hosts/{hostname}/uncordon", "h2", "", 204},
+		{operator, "POST", "/v1/operator/hosts/{hostname}/forget", "h2", "", 204},
+		{operator, "POST", "/v1/operator/hosts/{hostname}/forget", "nobody", "", 404},
 	} {
 		path := step.route + step.path
 		if v := pathVariable.FindString(step.route); v != "" {
 			path = strings.Replace(step.route, v, step.path, 1)
 		}
+		path = strings.Replace(path, "{hostname}", "h1", 1) // the second one
 		a := step.as.do(step.method, path, step.body)
 		if a.status != step.want {
 			t.Errorf("%s %s: %d %s, want %d", step.method, path, a.status, a.body, step.want)

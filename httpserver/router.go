@@ -78,6 +78,7 @@ func (s *Server) newRouter() *mux.Router {
 	s.registerHosts(r)
 	s.registerFleetAdmin(r)
 	s.registerActs(r)
+	s.registerSteering(r)
 	s.registerReleases(r)
 	s.registerFieldRoutes(r)
 	s.registerFieldViews(r)

@@ -32,7 +32,8 @@ var freeTexts = []string{"signature", "stderrTail", "failureReason", "article", 
 
 // mayBeMissing reports whether a member may be absent or null.
 // optionalBodies are the routes that need no body, and read one.
-var optionalBodies = map[string]bool{"resume_rollout": true, "choose_rollout": true}
+var optionalBodies = map[string]bool{"resume_rollout": true, "choose_rollout": true,
+	"pause_rollout": true, "abort_rollout": true, "skip_host": true, "cordon_host": true, "uncordon_host": true, "forget_host": true}
 
 func mayBeMissing(d document, m member) bool {
 	switch m.name {

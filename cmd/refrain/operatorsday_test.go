@@ -84,6 +84,13 @@ func TestDocumentation_OperatorsDay(t *testing.T) {
 	whyFailed := show("refrain rollout why edge", "refrain host why edge-2")
 	goOn := show("refrain quarantine clear edge edge-r1", "refrain rollout resume edge", "refrain rollout wait edge --for terminal --timeout 10m --quiet")
 	revoke := show("refrain revocation add agent-edge-1.fleet.test", "refrain revocation list")
+	cordon := show(`refrain host cordon web-1 --reason disk`, "refrain rollout open web-next.json", "refrain rollout show web")
+	pause := show("refrain rollout pause web --reason check", "refrain host skip web-1 web", "refrain host uncordon web-1",
+		"refrain rollout resume web", "refrain rollout wait web --for terminal --timeout 10m --quiet")
+	c.file("web-last.json", manifestFile("web", "r3", "web-r3", 3, "web-2", "web-1"))
+	c.run("refrain host cordon web-2")
+	c.run("refrain rollout open web-last.json")
+	abort := show("refrain rollout abort web --reason wrong-build", "refrain host forget edge-1", "refrain host list")
 	end := show("refrain rollout list")
 
 	sample.Check(t, docs+"operators-day.md", "the operator's day", map[string]string{
@@ -101,6 +108,9 @@ func TestDocumentation_OperatorsDay(t *testing.T) {
 		"why-failed":    whyFailed,
 		"go-on":         goOn,
 		"revoke":        revoke,
+		"cordon":        cordon,
+		"pause":         pause,
+		"abort":         abort,
 		"end":           end,
 	}, changing...)
 }

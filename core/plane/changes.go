@@ -31,9 +31,12 @@ const (
 	TableEnrolments
 	// TableActs has one row, the head of the chain of operators' acts.
 	TableActs
+	// TableHolds has a row per host that an operator has said something of; its keys are
+	// the hostname and what was said.
+	TableHolds
 
 	// LastTable is the last of them.
-	LastTable = TableActs
+	LastTable = TableHolds
 )
 
 // tableWords are the words of the tables' lines.
@@ -43,6 +46,7 @@ var tableWords = [...]string{
 	TableRevocations: "revocation", TableRetired: "retired",
 	TableEnrolments: "enrolment",
 	TableActs:       "acts",
+	TableHolds:      "hold",
 }
 
 // String returns the word that the table's lines in a state start with.
@@ -144,7 +148,14 @@ func (p *Plane) Rows(yield func(Row) bool) {
 		}
 	}
 	if p.acts.Count > 0 {
-		row(Change{Table: TableActs, Key: headKey})
+		if !row(Change{Table: TableActs, Key: headKey}) {
+			return
+		}
+	}
+	for _, key := range p.holdKeys() {
+		if !row(Change{Table: TableHolds, Key: string(key.host), Sub: key.hold.String()}) {
+			return
+		}
 	}
 }
 
@@ -181,6 +192,13 @@ func (p *Plane) appendRow(dst []byte, c Change) (document []byte, position int) 
 	case TableActs:
 		if p.acts.Count > 0 {
 			return wire.ActHeadSchema.Append(dst, &p.acts), 0
+		}
+	case TableHolds:
+		for hold := Cordoned; hold <= Forgotten; hold++ {
+			key := holdKey{wire.Hostname(c.Key), hold}
+			if mark, there := p.holds[key]; there && hold.String() == c.Sub {
+				return holdLineSchema.Append(dst, &holdLine{key.host, hold, mark}), 0
+			}
 		}
 	}
 	return dst, 0

@@ -178,6 +178,9 @@ func TestAnEntryOfAnotherKindIsRefused(t *testing.T) {
 		{"resumed", `{}`, "rollout_id: is missing"},
 		{"opened", `{"rollout_id":"a@b"}`, "is missing"},
 		{"sung", `{}`, "is missing"},
+		{"offered", `{"hostname":"h1"}`, "rollout_id: is missing"},
+		{"offer_ended", `{"hostname":"h1"}`, "rollout_id: is missing"},
+		{"paused", `{"rollout_id":"a@b"}`, "act: is missing"},
 	} {
 		e := plane.Entry{Kind: wire.Name(c.kind)}
 		if err := e.DecodeInput(&decoder, []byte(c.doc)); err == nil || !strings.Contains(err.Error(), c.want) {

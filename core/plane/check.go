@@ -112,8 +112,8 @@ func (p *Plane) checkCounts() error {
 	for _, r := range p.rollouts {
 		fresh := rolloutState{id: r.id, policy: r.policy, records: r.records, excused: r.excused}
 		fresh.recount()
-		if fresh.counts != r.counts {
-			return fmt.Errorf("P4: rollout %s counts %v, has %v", r.id, r.counts, fresh.counts)
+		if fresh.counts != r.counts || fresh.skipped != r.skipped {
+			return fmt.Errorf("P4: rollout %s counts %v, %d of them skipped, has %v, %d", r.id, r.counts, r.skipped, fresh.counts, fresh.skipped)
 		}
 		if !slices.Equal(fresh.waves, r.waves) {
 			return fmt.Errorf("P4: rollout %s counts %v by wave, has %v", r.id, r.waves, fresh.waves)
@@ -130,16 +130,18 @@ func (p *Plane) checkCounts() error {
 	if records != p.stats.Records {
 		return fmt.Errorf("P4: records by state %v, counted %v", records, p.stats.Records)
 	}
-	gone, unseen, hidden := 0, 0, 0
+	gone, unseen, hidden, forgotten := 0, 0, 0, 0
 	for i := range p.table.vitals {
 		if p.isHidden(i) {
 			hidden++
 			continue
 		}
-		switch v := &p.table.vitals[i]; v.reachability() {
-		case wire.Unreachable:
+		switch v := &p.table.vitals[i]; {
+		case p.isForgotten(p.table.hosts[i].name):
+			forgotten++
+		case v.reachability() == wire.Unreachable:
 			gone++
-		case wire.NeverSeen:
+		case v.reachability() == wire.NeverSeen:
 			unseen++
 		}
 		active := 0
@@ -151,6 +153,9 @@ func (p *Plane) checkCounts() error {
 		if got := p.table.vitals[i].active; int(got) != active {
 			return fmt.Errorf("P4: host %s has %d active records, counted %d", p.table.hosts[i].name, active, got)
 		}
+	}
+	if forgotten != p.forgotten {
+		return fmt.Errorf("P4: %d hosts are forgotten, counted %d", forgotten, p.forgotten)
 	}
 	if hidden != p.hidden {
 		return fmt.Errorf("P4: %d hosts hidden, counted %d", hidden, p.hidden)

@@ -21,6 +21,8 @@ func (p *Plane) Clone() *Plane {
 		revocations: maps.Clone(p.revocations),
 		retired:     maps.Clone(p.retired),
 		enrolments:  maps.Clone(p.enrolments),
+		holds:       maps.Clone(p.holds),
+		forgotten:   p.forgotten,
 		release:     slices.Clone(p.release),
 		freshUntil:  maps.Clone(p.freshUntil),
 		order:       hostOrder{sorted: slices.Clone(p.order.sorted), added: slices.Clone(p.order.added)},

@@ -32,6 +32,12 @@ func (s *script) input(c command) plane.Input {
 		return &plane.Poll{Hostname: host, Dialect: dialect(c), Again: c.has("again")}
 	case "resume":
 		return &plane.ResumeRollout{RolloutID: wire.RolloutID(c.positional(0))}
+	case "pause", "abort", "skip", "cordon", "uncordon", "forget":
+		act, err := plane.ParseSteerAct(c.word)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return &plane.Steer{Act: act, Hostname: wire.Hostname(c.value("host")), RolloutID: wire.RolloutID(c.value("rollout")), Reason: wire.Text(c.value("reason"))}
 	case "choose":
 		return &plane.ChooseRollout{RolloutID: wire.RolloutID(c.positional(0))}
 	case "clear":

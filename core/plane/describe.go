@@ -109,6 +109,21 @@ func (in *ResumeRollout) String() string { return "resume " + string(in.RolloutI
 func (in *ChooseRollout) String() string { return "choose " + string(in.RolloutID) }
 
 // String implements [Input].
+func (in *Steer) String() string {
+	s := "steer " + in.Act.String()
+	if in.Hostname != "" {
+		s += " " + string(in.Hostname)
+	}
+	if in.RolloutID != "" {
+		s += " " + string(in.RolloutID)
+	}
+	if in.Reason != "" {
+		s += fmt.Sprintf(" reason=%q", in.Reason)
+	}
+	return s
+}
+
+// String implements [Input].
 func (in *ClearQuarantine) String() string {
 	return fmt.Sprintf("clear-quarantine %s %s", in.Channel, in.Closure)
 }

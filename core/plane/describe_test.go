@@ -23,6 +23,8 @@ var inputs = []struct {
 	{&plane.OpenRollout{Manifest: manifest("stable@00ff", "h1=c2"), Signed: true}, "open stable@00ff hosts=1 waves=1 policy=rollback-and-halt signed", true},
 	{&plane.ResumeRollout{RolloutID: "stable@r1"}, "resume stable@r1", true},
 	{&plane.Requested{By: wire.Actor{Name: "alice"}, Input: &plane.ResumeRollout{RolloutID: "stable@r1"}}, "resume stable@r1 by alice", true},
+	{&plane.Steer{Act: plane.Pause, RolloutID: "stable@r1"}, "steer pause stable@r1", true},
+	{&plane.Steer{Act: plane.Skip, RolloutID: "stable@r1", Hostname: "h1", Reason: "disk"}, `steer skip h1 stable@r1 reason="disk"`, true},
 	{&plane.ClearQuarantine{Channel: "stable", Closure: "c2"}, "clear-quarantine stable c2", true},
 	{&plane.Revoke{CommonName: "n"}, "revoke n before=-", true},
 	{&plane.Revoke{CommonName: "n", Before: at(1)}, "revoke n before=2026-01-01T00:00:01Z", true},

@@ -9,7 +9,7 @@ import (
 // when every host of wave n is Converged or Deferred (PROTOCOL R2). It reports
 // whether there was any.
 func (p *Plane) advance(r *rolloutState, out *Output) (moved bool) {
-	for r.inForce() && !r.halted() && r.wavesDispatched < len(r.policy.Waves) {
+	for r.inForce() && !r.stopped() && r.wavesDispatched < len(r.policy.Waves) {
 		if n := r.wavesDispatched; n > 0 && r.holding[n-1] > 0 {
 			break
 		}
@@ -28,9 +28,10 @@ func (p *Plane) advance(r *rolloutState, out *Output) (moved bool) {
 // dispatched and wakes the polls of all that have one. A quarantined target
 // waits (R3).
 func (p *Plane) dispatchDue(r *rolloutState, out *Output) {
-	if !r.inForce() || r.halted() {
+	if !r.inForce() || r.stopped() {
 		return
 	}
+	r.stale = true
 	for i := range r.records {
 		rec := &r.records[i]
 		if rec.State != wire.Pending || int(rec.Wave) >= r.wavesDispatched || p.quarantined(r, rec) {
@@ -48,7 +49,7 @@ func (p *Plane) dispatchDue(r *rolloutState, out *Output) {
 // (PROTOCOL D2, R1–R3, V6).
 func (p *Plane) offered(r *rolloutState, rec *rollout.Record) bool {
 	return rec.State == wire.Pending && rec.DispatchedAt.IsSet() && !p.unbacked(r) &&
-		r.inForce() && !r.halted() && !p.quarantined(r, rec)
+		r.inForce() && !r.stopped() && !p.quarantined(r, rec)
 }
 
 // next is the record that a host that asks for work is given; its rollout is nil

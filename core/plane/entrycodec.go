@@ -42,6 +42,10 @@ func (e *Entry) DecodeInput(d *wire.Decoder, doc []byte) error {
 		word = "discarded "
 	case "offered", "offer_ended":
 		word = "offer "
+	default:
+		if _, is := steerActOf(e.Kind); is {
+			word = "steer "
+		}
 	}
 	in, err := ParseInput(d, append([]byte(word), doc...))
 	if err != nil {

@@ -124,6 +124,10 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 	p.forgetRetake(ref)
 	if from == wire.Pending {
 		p.offers.end(ref)
+		if r.isExcused(ref.index) {
+			r.skipped--
+		}
+		r.unblock(ref.index)
 	}
 	p.taken(ref)
 	r.counts[from]--
@@ -143,7 +147,7 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 	if holdsBack(from, excused) {
 		r.holding[rec.Wave]--
 	}
-	if excused && rec.State.Active() { // E13: its next failure is another one
+	if excused && from == wire.Failed && rec.State.Active() { // E13: its next failure is another one
 		excused, r.excused[ref.index] = false, false
 	}
 	if holdsBack(rec.State, excused) {
@@ -156,7 +160,7 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 		p.quarantineTarget(r, rec, out)
 	}
 	if r.failed(ref.index) && !r.halted() && !r.superseded() {
-		r.haltedBy = rec.Hostname
+		r.haltedBy, r.stale = rec.Hostname, true
 		out.changedRollout(r)
 		out.Notices = append(out.Notices, Notice{Kind: NoticeHalted, Hostname: rec.Hostname, RolloutID: r.id, To: rec.State})
 	}
@@ -169,14 +173,7 @@ func (p *Plane) moved(ref recordRef, from wire.State, out *Output) {
 // unhalt lets a rollout go on whose halt was caused by a host that has not failed, as
 // has turned out (PROTOCOL E13), unless another host has.
 func (p *Plane) unhalt(r *rolloutState, out *Output) {
-	r.haltedBy = ""
-	for i := range r.records {
-		if r.failed(i) {
-			r.haltedBy = r.records[i].Hostname
-			break
-		}
-	}
-	out.changedRollout(r)
+	r.nameHalt(out)
 	if !r.halted() {
 		p.dispatchDue(r, out)
 	}

@@ -132,7 +132,7 @@ func (p *Plane) retakeDue(ref recordRef) bool {
 	if rec.State != wire.Activating {
 		return false
 	}
-	if !r.inForce() || r.halted() || p.quarantined(r, rec) {
+	if !r.inForce() || r.stopped() || p.quarantined(r, rec) {
 		delete(p.retakes, ref)
 		return false
 	}

@@ -61,6 +61,9 @@ type gateView struct {
 
 // viewGates looks at everything that the gates of a rollout are about.
 func (p *Plane) viewGates(r *rolloutState) *gateView {
+	if !r.gated() {
+		return nil // what operators hold back needs no look at other records
+	}
 	v := &gateView{channel: p.channelBlocks(r), failing: len(r.policy.Waves)}
 	for i := range r.records {
 		if rec := &r.records[i]; bool(r.gates.Compliance) && int(rec.Wave) < v.failing && fails(rec) && !r.isExcused(i) {
@@ -82,8 +85,11 @@ func (p *Plane) viewGates(r *rolloutState) *gateView {
 // blocks says which gate holds back the dispatch of record i, if one does.
 func (p *Plane) blocks(r *rolloutState, i int, v *gateView) (b wire.Blocked) {
 	rec := &r.records[i]
-	if rec.State != wire.Pending || !rec.DispatchedAt.IsSet() || !r.inForce() || r.halted() || p.quarantined(r, rec) {
+	if !r.isQueued(i) || p.quarantined(r, rec) {
 		return b // it is not queued
+	}
+	if b = p.steeredBack(r, i); b.Gate != 0 || !r.gated() { // O
+		return b
 	}
 	if v.channel.Gate != 0 { // W4
 		return v.channel
@@ -161,6 +167,8 @@ func (p *Plane) unfinishedOf(channel wire.Channel) string {
 		return fmt.Sprintf("channel %s comes first, and its rollouts are held until an operator chooses one", channel)
 	case first == nil:
 		return ""
+	case !first.aborted.IsUnset():
+		return fmt.Sprintf("%s comes first, and is aborted", first.id)
 	case first.halted():
 		return fmt.Sprintf("%s comes first, and is halted by %s", first.id, first.haltedBy)
 	}
@@ -216,7 +224,7 @@ func fails(rec *rollout.Record) bool {
 // inFlight reports whether a host is disrupted, or may be: it was offered a dispatch
 // and has not converged, failed, reverted or deferred since (W1).
 func (p *Plane) inFlight(h *host) bool {
-	return slices.ContainsFunc(h.records, p.flies)
+	return !p.isForgotten(h.name) && slices.ContainsFunc(h.records, p.flies)
 }
 
 // flies reports whether a host is in flight for a record. One of a rollout that was
@@ -252,15 +260,28 @@ func (p *Plane) mayRegate(in Input, logged bool) bool {
 // that they have let go.
 func (p *Plane) regate(out *Output) {
 	for _, r := range p.rollouts {
-		if !r.gated() {
+		if r.gated() {
+			p.regateOne(r, out)
+		}
+	}
+}
+
+// regateOne does so for one rollout. What an operator has held back, without a gate that
+// logs its offers, soaks from when it is let go (O1).
+func (p *Plane) regateOne(r *rolloutState, out *Output) {
+	was := r.blocked
+	p.judgeGates(r)
+	for i, gate := range was {
+		rec := &r.records[i]
+		if gate == 0 || r.isBlocked(i) || !r.isQueued(i) {
 			continue
 		}
-		was := r.blocked
-		p.judgeGates(r)
-		for i, gate := range was {
-			if rec := &r.records[i]; gate != 0 && (r.blocked == nil || r.blocked[i] == 0) && p.offered(r, rec) {
-				out.Wakes = append(out.Wakes, rec.Hostname)
-			}
+		if !r.gated() && !p.quarantined(r, rec) {
+			rec.Offer(p.last.Wall)
+			out.changedRecordAt(r, i)
+		}
+		if p.offered(r, rec) {
+			out.Wakes = append(out.Wakes, rec.Hostname)
 		}
 	}
 }
@@ -277,11 +298,11 @@ func (p *Plane) showGates(replies []Reply) {
 // judgeGates sets what is derived of a rollout's gates: blocked is nil if they hold
 // nothing back.
 func (p *Plane) judgeGates(r *rolloutState) {
-	r.blocked, r.blockedCounts = nil, wire.BlockedCounts{}
-	if !r.inForce() || r.halted() || r.counts[wire.Pending] == 0 {
+	r.blocked, r.blockedCounts, r.stale = nil, wire.BlockedCounts{}, false
+	if !r.inForce() || r.stopped() || r.counts[wire.Pending] == 0 {
 		return
 	}
-	if r.index == nil || r.index.known != len(p.table.hosts) {
+	if r.gated() && (r.index == nil || r.index.known != len(p.table.hosts)) {
 		r.index = p.indexGates(r)
 	}
 	view := p.viewGates(r)
@@ -305,7 +326,7 @@ type gateViews map[*rolloutState]*gateView
 // recordStatus is a record as an operator sees it.
 func (p *Plane) recordStatus(ref recordRef, views gateViews) wire.RecordStatus {
 	s := recordStatus(ref.record())
-	s.Pin = ref.rollout.pinOf(s.Snapshot.Hostname)
+	s.Pin, s.Excused = ref.rollout.pinOf(s.Snapshot.Hostname), wire.Flag(ref.rollout.isExcused(ref.index))
 	if r := ref.rollout; r.isBlocked(ref.index) {
 		if views[r] == nil {
 			views[r] = p.viewGates(r)
@@ -328,9 +349,6 @@ func (p *Plane) Blocked(id wire.RolloutID, name wire.Hostname) wire.Blocked {
 // checkGates verifies P13.
 func (p *Plane) checkGates() error {
 	for _, r := range p.rollouts {
-		if !r.gated() {
-			continue
-		}
 		fresh := *r
 		p.judgeGates(&fresh)
 		if !slices.Equal(fresh.blocked, r.blocked) || fresh.blockedCounts != r.blockedCounts {

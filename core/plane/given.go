@@ -57,7 +57,7 @@ func (r *rolloutState) isOffered(i int) bool { return r.offered != nil && r.offe
 // queued.
 func (p *Plane) mayOffer(ref recordRef) bool {
 	r := ref.rollout
-	return !r.gated() || !r.isBlocked(ref.index) && (r.isOffered(ref.index) || !p.logsNothing())
+	return !r.isBlocked(ref.index) && (!r.gated() || r.isOffered(ref.index) || !p.logsNothing())
 }
 
 // give notes that a poll is answered with a dispatch.

@@ -24,6 +24,9 @@ func (p *Plane) heartbeat(in *Heartbeat, out *Output) {
 		}
 	}
 	entries := len(out.Entries)
+	if p.isForgotten(req.Hostname) {
+		p.comeBack(req.Hostname, out)
+	}
 	field := in.Dialect == wire.DialectField
 	v.field = field
 	if (req.RolloutID == "" || field) && v.active > 0 && !p.logsNothing() { // else a later one does

@@ -71,7 +71,7 @@ func (p *Plane) reveal(i int) {
 }
 
 // knownHosts is how many hosts are known.
-func (p *Plane) knownHosts() int { return len(p.table.hosts) - p.hidden }
+func (p *Plane) knownHosts() int { return len(p.table.hosts) - p.hidden - p.forgotten }
 
 // touch notes that the plane hears from a host now, by whatever request.
 func (p *Plane) touch(name wire.Hostname, out *Output) int {
@@ -79,6 +79,7 @@ func (p *Plane) touch(name wire.Hostname, out *Output) int {
 	v := &p.table.vitals[i]
 	v.heard = p.clock()
 	switch {
+	case p.isForgotten(name): // it is not counted
 	case v.gone:
 		p.stats.HostsUnreachable--
 		out.Notices = append(out.Notices, Notice{Kind: NoticeReachable, Hostname: p.table.hosts[i].name})

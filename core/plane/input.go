@@ -102,6 +102,18 @@ type ContinueOpening struct {
 // ResumeRollout lets a halted rollout go on (PROTOCOL R2). One reply. Durable.
 type ResumeRollout struct{ RolloutID wire.RolloutID }
 
+// Steer is an act by which an operator holds hosts back, lets them go, or lets a rollout
+// go on without them (PROTOCOL O). One reply. Durable.
+type Steer struct {
+	Act SteerAct
+	// RolloutID is the rollout of Pause, Abort and Skip, Hostname the host of the others
+	// and of Skip; empty otherwise.
+	RolloutID wire.RolloutID
+	Hostname  wire.Hostname
+	// Reason is shown as long as the act is in force.
+	Reason wire.Text
+}
+
 // ChooseRollout puts a held rollout in force (PROTOCOL R6). One reply. Durable.
 type ChooseRollout struct{ RolloutID wire.RolloutID }
 
@@ -243,6 +255,7 @@ func (*FileManifest) isInput()     {}
 func (*Release) isInput()          {}
 func (*ContinueOpening) isInput()  {}
 func (*ResumeRollout) isInput()    {}
+func (*Steer) isInput()            {}
 func (*ChooseRollout) isInput()    {}
 func (*ClearQuarantine) isInput()  {}
 func (*Revoke) isInput()           {}

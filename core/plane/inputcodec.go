@@ -90,6 +90,13 @@ var chooseSchema = wire.Schema[ChooseRollout]{Fields: []wire.Field[ChooseRollout
 	{Name: "rollout_id", Presence: wire.Required, Of: func(in *ChooseRollout) wire.Value { return &in.RolloutID }},
 }}
 
+var steerSchema = wire.Schema[Steer]{Fields: []wire.Field[Steer]{
+	{Name: "act", Presence: wire.Required, Of: func(in *Steer) wire.Value { return &in.Act }},
+	{Name: "rollout_id", Presence: wire.Optional, Of: func(in *Steer) wire.Value { return &in.RolloutID }},
+	{Name: "hostname", Presence: wire.Optional, Of: func(in *Steer) wire.Value { return &in.Hostname }},
+	{Name: "reason", Presence: wire.Optional, Of: func(in *Steer) wire.Value { return &in.Reason }},
+}}
+
 var clearSchema = wire.Schema[ClearQuarantine]{Fields: []wire.Field[ClearQuarantine]{
 	{Name: "channel", Presence: wire.Required, Of: func(in *ClearQuarantine) wire.Value { return &in.Channel }},
 	{Name: "closure", Presence: wire.Required, Of: func(in *ClearQuarantine) wire.Value { return &in.Closure }},
@@ -184,6 +191,8 @@ func AppendInput(dst []byte, in Input) []byte {
 		return wire.AppendTagged(dst, "resume", &resumeSchema, in)
 	case *ChooseRollout:
 		return wire.AppendTagged(dst, "choose", &chooseSchema, in)
+	case *Steer:
+		return wire.AppendTagged(dst, "steer", &steerSchema, in)
 	case *ClearQuarantine:
 		return wire.AppendTagged(dst, "clear", &clearSchema, in)
 	case *Revoke:
@@ -264,6 +273,9 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 	case "choose":
 		in := new(ChooseRollout)
 		return parsed(in, wire.DecodeDocument(d, &chooseSchema, doc, in))
+	case "steer":
+		in := new(Steer)
+		return parsed(in, wire.DecodeDocument(d, &steerSchema, doc, in))
 	case "clear":
 		in := new(ClearQuarantine)
 		return parsed(in, wire.DecodeDocument(d, &clearSchema, doc, in))
@@ -315,7 +327,7 @@ func ParseInput(d *wire.Decoder, line []byte) (Input, error) {
 	case "requested":
 		return parseRequested(d, doc)
 	default:
-		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, discarded, poll, open, plan, file, release, resume, choose, clear, revoke, certify, confirm, offer, query_…, started, tick, storage or requested", word)
+		return nil, fmt.Errorf("unknown input %.40q; want heartbeat, event, discarded, poll, open, plan, file, release, resume, choose, steer, clear, revoke, certify, confirm, offer, query_…, started, tick, storage or requested", word)
 	}
 }
 

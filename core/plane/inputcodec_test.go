@@ -47,6 +47,8 @@ func TestEveryInputReadsBack(t *testing.T) {
 		&plane.Requested{By: operator, Input: &plane.ResumeRollout{RolloutID: "a@b"}},
 		&plane.Requested{By: wire.Actor{Name: `a "b} c`, Request: `\\"}`}, Input: &plane.OpenRollout{Manifest: manifest("stable@00ff", "h1=c2")}},
 		&plane.ClearQuarantine{Channel: "a", Closure: "c1"},
+		&plane.Steer{Act: plane.Pause, RolloutID: "a@b"},
+		&plane.Steer{Act: plane.Skip, RolloutID: "a@b", Hostname: "h1", Reason: "disk"},
 		&plane.Revoke{CommonName: "agent-h1.fleet"},
 		&plane.Revoke{CommonName: "agent-h1.fleet", Before: at(5)},
 		&plane.Revoke{CommonName: "agent-h1.fleet", Also: "h1", Holder: plane.Holder{Judge: true, Hostname: "h1"}},

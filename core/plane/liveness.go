@@ -77,7 +77,7 @@ func (p *Plane) started(now wire.Instant) {
 	for i := range p.table.vitals {
 		v := &p.table.vitals[i]
 		v.heard, v.gone = p.clock(), false
-		if v.unseen = v.unseen && !p.table.hosts[i].spoke(); v.unseen && !p.isHidden(i) {
+		if v.unseen = v.unseen && !p.table.hosts[i].spoke(); v.unseen && !p.isHidden(i) && !p.isForgotten(p.table.hosts[i].name) {
 			p.stats.HostsNeverSeen++
 		}
 	}
@@ -114,7 +114,7 @@ func (p *Plane) judge(out *Output) {
 	first := now
 	for i := range p.table.vitals {
 		v := &p.table.vitals[i]
-		if v.gone || p.isHidden(i) {
+		if v.gone || p.isHidden(i) || p.isForgotten(p.table.hosts[i].name) {
 			continue
 		}
 		judged++

@@ -77,7 +77,7 @@ func (m *model) tookUpNewer(h wire.Hostname, id wire.RolloutID) bool {
 }
 
 func (m *model) inFlight(h wire.Hostname) bool {
-	return slices.ContainsFunc(m.order, func(id wire.RolloutID) bool { return m.flies(h, id) })
+	return !m.steering.isForgotten(h) && slices.ContainsFunc(m.order, func(id wire.RolloutID) bool { return m.flies(h, id) })
 }
 
 // done reports whether a host lets those go that wait for it.
@@ -85,17 +85,15 @@ func (r *modelRollout) done(h wire.Hostname) bool {
 	switch r.records[h].State {
 	case wire.Converged, wire.Deferred:
 		return true
-	case wire.Failed, wire.Reverted:
-		return r.excused[h]
 	}
-	return false
+	return r.excused[h]
 }
 
 // blocked is which gate holds back a dispatch that is queued, and by what.
 func (m *model) blocked(h wire.Hostname, id wire.RolloutID) (b wire.Blocked) {
 	r := m.rollouts[id]
 	rec, gates := r.records[h], &r.manifest.Gates
-	if rec.State != wire.Pending || !rec.DispatchedAt.IsSet() || !m.inForce(id) || m.halted(id) || m.isQuarantined(rec) {
+	if b = m.steeredBack(rec); b.Gate != 0 || !m.queued(rec) {
 		return b
 	}
 	for _, e := range gates.ChannelEdges {
@@ -156,6 +154,9 @@ func (m *model) channelDone(channel wire.Channel) bool {
 	r := m.rollouts[m.has[channel]]
 	if r == nil {
 		return true
+	}
+	if m.steering.isAborted(m.has[channel]) {
+		return false
 	}
 	for h := range r.records {
 		if !r.done(h) {

@@ -26,6 +26,7 @@ type model struct {
 	enrolled   map[wire.Name]plane.Certify
 	hosts      map[wire.Hostname]modelHost
 	readOnly   bool
+	steering   steering
 	given      map[offerOf]time.Duration // dispatches that are not offered again yet (D2)
 	replays    modelReplays
 	quiet      map[offerOf]time.Duration // Activating records of field agents, since when (D4)
@@ -69,6 +70,7 @@ type modelRollout struct {
 func newModel(cfg plane.Config) *model {
 	return &model{
 		replays:  modelReplays{limit: cfg.MaxReplays, interval: cfg.HeartbeatInterval, refused: -1},
+		steering: newSteering(),
 		rollouts: map[wire.RolloutID]*modelRollout{}, has: map[wire.Channel]wire.RolloutID{},
 		held: map[wire.RolloutID]bool{}, by: map[wire.RolloutID]wire.RolloutID{}, quarantine: map[quarantineKey]wire.QuarantineEntry{},
 		enrolled: map[wire.Name]plane.Certify{},
@@ -82,6 +84,7 @@ func newModel(cfg plane.Config) *model {
 func (m *model) clone() *model {
 	c := &model{
 		replays:  modelReplays{limit: m.replays.limit, interval: m.replays.interval, refused: -1},
+		steering: m.steering.clone(),
 		rollouts: map[wire.RolloutID]*modelRollout{}, order: slices.Clone(m.order),
 		readOnly: m.readOnly, has: maps.Clone(m.has), held: maps.Clone(m.held), by: maps.Clone(m.by),
 		enrolled:   maps.Clone(m.enrolled),
@@ -210,7 +213,7 @@ func (m *model) halted(id wire.RolloutID) bool { return len(m.rollouts[id].faile
 // waveDone reports whether a wave lets the next one go (PROTOCOL R2).
 func (r *modelRollout) waveDone(wave int) bool {
 	for h, rec := range r.records {
-		done := rec.State == wire.Converged || rec.State == wire.Deferred || r.excused[h] && !rec.State.Active()
+		done := rec.State == wire.Converged || rec.State == wire.Deferred || r.excused[h]
 		if int(rec.Wave) == wave && !done {
 			return false
 		}
@@ -228,11 +231,6 @@ func (m *model) isQuarantined(rec *rollout.Record) bool {
 func (m *model) settle(now wire.Time, by wire.Hostname) {
 	for _, id := range m.order {
 		r := m.rollouts[id]
-		for h, rec := range r.records {
-			if rec.State.Active() {
-				delete(r.excused, h) // E13
-			}
-		}
 		if failed := r.failed(); r.haltedBy != "" && !slices.Contains(failed, r.haltedBy) { // E13
 			r.haltedBy = ""
 			if len(failed) > 0 {
@@ -249,7 +247,7 @@ func (m *model) settle(now wire.Time, by wire.Hostname) {
 			continue
 		}
 		r.haltedBy = ""
-		if m.held[id] {
+		if m.held[id] || m.steering.isAborted(id) {
 			continue
 		}
 		for r.waves == 0 || r.waves < len(r.manifest.Policy.Waves) && r.waveDone(r.waves-1) {
@@ -269,8 +267,7 @@ func (m *model) settle(now wire.Time, by wire.Hostname) {
 func (m *model) offers(h wire.Hostname) *rollout.Record {
 	for _, id := range m.order {
 		rec := m.rollouts[id].records[h]
-		if rec != nil && rec.State == wire.Pending && rec.DispatchedAt.IsSet() &&
-			m.inForce(id) && !m.halted(id) && !m.isQuarantined(rec) && (m.backed[id] || !m.signed[id]) {
+		if rec != nil && m.queued(rec) && m.blocked(h, id).Gate == 0 && (m.backed[id] || !m.signed[id]) {
 			_, given := m.given[offerOf{h, id}]
 			if _, restarted := m.restarted[offerOf{h, id}]; !given && !restarted && !m.unheard[offerOf{h, id}] && m.mayOffer(h, id) {
 				return rec
@@ -285,7 +282,7 @@ func (m *model) offers(h wire.Hostname) *rollout.Record {
 func (m *model) offersAgain(h wire.Hostname, now time.Duration) (again *rollout.Record) {
 	for _, id := range m.order {
 		rec, of := m.rollouts[id].records[h], offerOf{h, id}
-		if rec == nil || rec.State != wire.Activating || !m.inForce(id) || m.halted(id) || m.isQuarantined(rec) {
+		if rec == nil || rec.State != wire.Activating || !m.inForce(id) || m.halted(id) || m.steering.isAborted(id) || m.isQuarantined(rec) {
 			delete(m.quiet, of)
 			continue
 		}
@@ -307,7 +304,10 @@ func (m *model) offersAgain(h wire.Hostname, now time.Duration) (again *rollout.
 func (m *model) step(now wire.Instant, in plane.Input) wire.Outcome {
 	m.replays.now = now.Mono
 	defer m.land()
+	defer m.letGo(m.heldBack(), now.Wall)
 	switch in := in.(type) {
+	case *plane.Steer:
+		return m.steer(now.Wall, in)
 	case *plane.Started:
 		clear(m.flights.since)
 		for of := range m.flights.offered {
@@ -454,6 +454,9 @@ func (m *model) heartbeat(now wire.Time, in *plane.Heartbeat) wire.Outcome {
 		h.closure = req.CurrentClosure
 	}
 	m.hosts[req.Hostname] = h
+	if !m.readOnly {
+		delete(m.steering.forgotten, req.Hostname)
+	}
 	want := wire.Outcome{Code: wire.OK}
 	want.Heartbeat.ReceivedAt = req.At
 	if in.Dialect == wire.DialectField {
@@ -593,6 +596,9 @@ func (m *model) event(now wire.Time, in *plane.Event) wire.Outcome {
 	}
 	seq := rec.LastEventSeq
 	verdict := rec.ApplyAs(in.Dialect, env.Event).Outcome
+	if from == wire.Failed && rec.State.Active() { // E13
+		delete(r.excused, env.Hostname)
+	}
 	switch verdict {
 	case rollout.Gap:
 		if field {
@@ -661,6 +667,9 @@ func (m *model) opened(now wire.Time, manifest wire.Manifest, place plane.Place)
 		rec := rollout.New(id, h.Hostname, h.TargetClosure, h.Wave, 60*manifest.Policy.Waves[h.Wave].SoakMinutes)
 		r.records[h.Hostname] = &rec
 		m.know(h.Hostname)
+		if m.steering.isForgotten(h.Hostname) {
+			r.excused[h.Hostname] = true
+		}
 	}
 	m.rollouts[id] = r
 	m.order = append(m.order, id)
@@ -704,9 +713,13 @@ func (m *model) resume(now wire.Time, id wire.RolloutID) wire.Outcome {
 	case m.held[id]:
 		return wire.Outcome{Code: wire.RolloutHeld}
 	}
-	if m.readOnly && len(r.failed()) > 0 {
+	if m.steering.isAborted(id) {
+		return wire.Outcome{Code: wire.RolloutAborted}
+	}
+	if _, paused := m.steering.paused[id]; m.readOnly && (paused || len(r.failed()) > 0) {
 		return wire.Outcome{Code: wire.StoreUnavailable}
 	}
+	delete(m.steering.paused, id)
 	for _, h := range r.failed() {
 		r.excused[h] = true
 	}
@@ -737,6 +750,7 @@ func (m *model) status(id wire.RolloutID, hosts bool) *wire.RolloutStatus {
 		RolloutID: id, OpenedAt: r.openedAt, WavesDispatched: wire.Count(r.waves), Policy: r.manifest.Policy,
 		SupersededBy: m.by[id], HaltedBy: r.haltedBy,
 		Signed: wire.Flag(m.signed[id]), Backed: wire.Flag(m.backed[id]), Gates: r.manifest.Gates,
+		Paused: m.steering.paused[id], Aborted: m.steering.aborted[id],
 	}
 	pending, ended := 0, 0
 	for _, h := range slices.Sorted(maps.Keys(r.records)) {
@@ -745,7 +759,7 @@ func (m *model) status(id wire.RolloutID, hosts bool) *wire.RolloutStatus {
 		if rec.State == wire.Pending {
 			pending++
 		}
-		if !rec.State.Active() {
+		if !rec.State.Active() || rec.State == wire.Pending && r.excused[h] {
 			ended++
 		}
 		blocked := m.blocked(h, id)
@@ -755,7 +769,8 @@ func (m *model) status(id wire.RolloutID, hosts bool) *wire.RolloutStatus {
 		if hosts {
 			s.Hosts = append(s.Hosts, wire.RecordStatus{
 				Snapshot: rec.Snapshot(), Wave: rec.Wave, Synthesised: wire.Flag(rec.Synthesised()),
-				EndedAt: rec.EndedAt, FailingProbes: rec.FailingProbes(), Blocked: blocked,
+				EndedAt: rec.EndedAt, FailingProbes: rec.FailingProbes(),
+				Blocked: blocked, Excused: wire.Flag(r.excused[h]),
 			})
 		}
 	}
@@ -764,6 +779,8 @@ func (m *model) status(id wire.RolloutID, hosts bool) *wire.RolloutStatus {
 		s.State = wire.Superseded
 	case m.held[id]:
 		s.State = wire.Held
+	case m.steering.isAborted(id):
+		s.State = wire.Aborted
 	case r.haltedBy != "":
 		s.State = wire.Halted
 	case ended == len(r.records):

@@ -193,6 +193,10 @@ func again(now wire.Instant, p *plane.Plane, in plane.Input, o wire.Outcome) (go
 		}
 	case *plane.QueryHost, *plane.QueryHosts, *plane.QueryHostWhy, *plane.QueryRolloutWhy:
 		return "", "" // they show volatile state as well
+	case *plane.Steer:
+		if o.Code == wire.UnknownHost || in.Act == plane.Uncordon && repeated.Code == wire.UnknownHost {
+			return "", "" // who was seen is not durable
+		}
 	case *plane.Revoke:
 		// What is in force is durable; who was seen is not.
 		if o.Code == wire.UnknownName {

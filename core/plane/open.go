@@ -202,6 +202,7 @@ func (p *Plane) open(in *OpenRollout, from Input, out *Output) {
 		r.addRecord(&sorted[i])
 	}
 	r.openedAt, r.signed, r.unread = p.last.Wall, in.Signed, in.Unread
+	p.excuseForgotten(r)
 	p.log(out, Entry{Input: in.logged(), RolloutID: id, Kind: "opened", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeOpened, RolloutID: id, Count: len(r.records)})
 	p.place(r, in.Place, out)
@@ -214,6 +215,7 @@ func (p *Plane) open(in *OpenRollout, from Input, out *Output) {
 		out.changedRecordAt(r, i)
 	}
 	p.advance(r, out)
+	p.resteer(out)
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.Created, Document: r.status()})
 }
 
@@ -293,7 +295,7 @@ func (p *Plane) supersede(r *rolloutState, by wire.RolloutID, out *Output) {
 	if r.inForce() {
 		p.countActive(r, -1)
 	}
-	r.held, r.supersededBy = false, by
+	r.held, r.supersededBy, r.stale = false, by, true
 	p.forgetReplays(r)
 	out.changedRollout(r)
 	out.Notices = append(out.Notices, Notice{Kind: NoticeSuperseded, RolloutID: r.id, Detail: string(by)})
@@ -303,7 +305,7 @@ func (p *Plane) supersede(r *rolloutState, by wire.RolloutID, out *Output) {
 // (R6).
 func (p *Plane) hold(r *rolloutState, out *Output) {
 	p.countActive(r, -1)
-	r.held = true
+	r.held, r.stale = true, true
 	delete(p.inForce, r.id.Channel())
 	out.changedRollout(r)
 	out.Notices = append(out.Notices, Notice{Kind: NoticeHeld, RolloutID: r.id})
@@ -330,7 +332,7 @@ func (p *Plane) choose(id wire.RolloutID, out *Output) {
 		return
 	}
 	p.supersedeHeld(r, out)
-	r.held = false
+	r.held, r.stale = false, true
 	p.disturb(id.Channel())
 	p.inForce[id.Channel()] = r
 	p.countActive(r, 1)

@@ -151,6 +151,7 @@ func (p *Plane) decide() bool {
 		o.refusal = refusal
 		return false
 	}
+	p.excuseForgotten(r)
 	r.recount()
 	o.waves, o.wakes = 0, o.wakes[:0]
 	for o.in.Place == Takes && o.waves < len(r.policy.Waves) && (o.waves == 0 || r.holding[o.waves-1] == 0) {
@@ -220,7 +221,7 @@ func (s *Sealed) Rows(yield func(Row) bool) {
 	}
 	var document []byte
 	for i := range r.records {
-		document = recordLineSchema.Append(document[:0], &recordLine{Record: r.records[i]})
+		document = recordLineSchema.Append(document[:0], r.recordLine(i))
 		if !yield(Row{Change: Change{Table: TableRecords, Key: string(r.id), Sub: string(r.records[i].Hostname)}, Document: document}) {
 			return
 		}
@@ -275,7 +276,7 @@ func (p *Plane) publish(out *Output) {
 	p.logged++
 	changes := len(out.Changes)
 	out.Notices = append(out.Notices, Notice{Kind: NoticeOpened, RolloutID: r.id, Count: len(r.records)})
-	r.staged = false
+	r.staged, r.stale = false, true
 	p.place(r, o.in.Place, out)
 	out.Changes = out.Changes[:changes] // they are durable
 	if o.entry.Act != nil {
@@ -298,5 +299,6 @@ func (p *Plane) publish(out *Output) {
 		out.Notices = append(out.Notices, Notice{Kind: NoticeWave, RolloutID: r.id, Count: wave})
 	}
 	out.Wakes = append(out.Wakes, o.wakes...)
+	p.resteer(out)
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.Created, Document: r.status()})
 }

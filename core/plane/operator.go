@@ -13,9 +13,9 @@ type quarantineKey struct {
 	closure wire.Closure
 }
 
-// resume lets a halted rollout go on: the hosts that failed are excused
-// (PROTOCOL R2). Resuming a rollout that is not halted changes nothing, so an
-// operator may send it again.
+// resume lets a rollout go on that is halted or paused: the hosts that failed are
+// excused (PROTOCOL R2, O2). Resuming any other changes nothing, so an operator may
+// send it again.
 func (p *Plane) resume(id wire.RolloutID, out *Output) {
 	r := p.byID[id]
 	switch {
@@ -30,7 +30,10 @@ func (p *Plane) resume(id wire.RolloutID, out *Output) {
 		reply(out, len(out.Entries), wire.Refuse(wire.RolloutHeld, "id",
 			fmt.Sprintf("%s is held until an operator says which rollout of channel %s is in force; choose one first", id, id.Channel())))
 		return
-	case !r.halted():
+	case !r.aborted.IsUnset():
+		reply(out, len(out.Entries), p.refuseAborted(r))
+		return
+	case !r.halted() && r.paused.IsUnset():
 		reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
 		return
 	}
@@ -38,6 +41,7 @@ func (p *Plane) resume(id wire.RolloutID, out *Output) {
 		return
 	}
 	r.excuse(out)
+	r.paused, r.stale = wire.Mark{}, true
 	p.log(out, Entry{Input: &ResumeRollout{id}, RolloutID: id, Kind: "resumed", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeResumed, RolloutID: id})
 	p.goOn(r, out)
@@ -49,23 +53,32 @@ func (p *Plane) goOn(r *rolloutState, out *Output) {
 	if !p.advance(r, out) {
 		p.dispatchDue(r, out)
 	}
+	if r.gated() {
+		p.regateOne(r, out)
+	}
+	p.resteer(out)
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
 }
 
 // excuse lets the hosts that failed pass.
 func (r *rolloutState) excuse(out *Output) {
-	if r.excused == nil {
-		r.excused = make([]bool, len(r.records))
-	}
 	for i := range r.records {
 		if r.failed(i) {
-			r.excused[i] = true
+			r.excuseAt(i)
 			out.changedRecordAt(r, i)
 		}
 	}
 	r.haltedBy = ""
 	out.changedRollout(r)
 	r.recount()
+}
+
+// judgeAnew has what operators hold back of the rollout in force of a channel worked out
+// anew.
+func (p *Plane) judgeAnew(channel wire.Channel) {
+	if r := p.inForce[channel]; r != nil {
+		r.stale = true
+	}
 }
 
 func (p *Plane) unknownRollout(id wire.RolloutID) wire.Outcome {
@@ -92,6 +105,7 @@ func (p *Plane) quarantineTarget(r *rolloutState, rec *rollout.Record, out *Outp
 		Since: p.last.Wall, By: r.id, Hostname: rec.Hostname,
 	}
 	p.disturb(key.channel)
+	p.judgeAnew(key.channel)
 	out.changedQuarantine(key)
 	out.Notices = append(out.Notices, Notice{Kind: NoticeQuarantined, Hostname: rec.Hostname, RolloutID: r.id, Detail: string(key.closure)})
 }
@@ -109,6 +123,7 @@ func (p *Plane) clearQuarantine(channel wire.Channel, closure wire.Closure, out 
 	}
 	delete(p.quarantine, key)
 	p.disturb(channel)
+	p.judgeAnew(channel)
 	out.changedQuarantine(key)
 	p.log(out, Entry{Input: &ClearQuarantine{channel, closure}, Kind: "cleared", Outcome: "applied"})
 	out.Notices = append(out.Notices, Notice{Kind: NoticeCleared, Detail: string(closure)})

@@ -82,7 +82,9 @@ type Entry struct {
 	Hostname  wire.Hostname
 	RolloutID wire.RolloutID
 	// Kind is an event's kind, or opened, resumed, chosen, confirmed,
-	// cleared, revoked, enrolled, discarded, offered, offer_ended.
+	// cleared, revoked, enrolled, discarded, offered, offer_ended, or what
+	// [SteerAct] was done: paused, aborted, skipped, cordoned, uncordoned, forgotten,
+	// returned.
 	Kind wire.Name
 	// Outcome is applied, absorbed or discarded.
 	Outcome wire.Name
@@ -189,6 +191,9 @@ const (
 	// NoticeActed: an entry that an operator requested is in the log (T15).
 	NoticeActed
 
+	// NoticeSteered: an operator has held back or let go a host or a rollout (O).
+	NoticeSteered
+
 	// NoticeKindCount is one more than the last kind.
 	NoticeKindCount int = iota + 1
 )
@@ -200,7 +205,7 @@ var noticeWords = [NoticeKindCount]string{
 	NoticeResumed: "resumed", NoticeChosen: "chosen", NoticeQuarantined: "quarantined", NoticeCleared: "cleared",
 	NoticeRevoked: "revoked", NoticeRevokedUnseen: "revoked_unseen", NoticeUnreachable: "unreachable", NoticeReachable: "reachable",
 	NoticeObserverSuspect: "observer_suspect", NoticeCredited: "credited", NoticeReplayPutOff: "replay_put_off", NoticeDiscarded: "discarded", NoticeDuplicateIdentity: "duplicate_identity",
-	NoticeActed: "acted",
+	NoticeActed: "acted", NoticeSteered: "steered",
 }
 
 // String returns the stable word of the kind.

@@ -8,7 +8,7 @@ import (
 	"github.com/refrain-fleet/refrain/core/wire"
 )
 
-// The bounds of an [Overview] (decision 069).
+// The bounds of an [Overview] (decision 065).
 const (
 	// MaxOverviewHosts is how many hosts a query for an overview looks at, and
 	// MaxOverviewRecords how many of their records. The next query goes on behind them.

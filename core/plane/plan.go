@@ -46,7 +46,7 @@ func (p *Plane) planOpening(in *PlanRollout, out *Output) {
 			plan.Dispatched.Add(h.Hostname)
 		}
 		i, known := p.find(h.Hostname)
-		if !known {
+		if !known || p.isForgotten(h.Hostname) {
 			plan.Unknown.Add(h.Hostname)
 			unknown = append(unknown, h.Hostname)
 			continue

@@ -28,7 +28,7 @@ import (
 //	P10 no record has used more than its event budget
 //	P11 no more replays are under way than may be, none twice
 //	P12 a rollout that is backed is one of the release that is held
-//	P13 what the gates hold back is what judging them anew gives, and only what is
+//	P13 what the gates and operators hold back is what judging them anew gives, and only what is
 //	   Pending and dispatched was offered
 //	P14 the chain of acts has a hash exactly if it has an act, and no input is an
 //	   operator's between two steps
@@ -47,6 +47,8 @@ type Plane struct {
 	revocations map[wire.CommonName]wire.Time
 	retired     map[wire.RolloutID]retiredLine
 	enrolments  map[wire.Name]enrolmentLine
+	holds       map[holdKey]wire.Mark        // what operators have said of hosts (O5, O6)
+	forgotten   int                          // hosts that are (O6)
 	toReplay    map[recordRef]struct{}       // see RequestReplays
 	release     []wire.RolloutID             // of the release that is held, by ID
 	freshUntil  map[wire.RolloutID]wire.Time // of those of them that do not stay fresh
@@ -90,6 +92,7 @@ func New(cfg Config) (*Plane, error) {
 		revocations: make(map[wire.CommonName]wire.Time),
 		retired:     make(map[wire.RolloutID]retiredLine),
 		enrolments:  make(map[wire.Name]enrolmentLine),
+		holds:       make(map[holdKey]wire.Mark),
 	}, nil
 }
 
@@ -111,6 +114,9 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 	if p.gated > 0 && p.mayRegate(in, p.logged != logged) {
 		p.regate(out)
 		p.showGates(out.Replies[replies:])
+	}
+	if p.logged != logged {
+		p.resteer(out)
 	}
 	if p.gated > 0 && silent && !p.logsNothing() {
 		p.wakeGated(out)
@@ -138,6 +144,8 @@ func (p *Plane) take(in Input, out *Output) {
 		p.continueOpening(in, out)
 	case *ResumeRollout:
 		p.resume(in.RolloutID, out)
+	case *Steer:
+		p.steer(in, out)
 	case *ChooseRollout:
 		p.choose(in.RolloutID, out)
 	case *ClearQuarantine:

@@ -49,7 +49,7 @@ func sizeOf(s *wire.RecordStatus) int {
 // queryHost answers with one host (PROTOCOL R5).
 func (p *Plane) queryHost(name wire.Hostname, out *Output) {
 	i, known := p.find(name)
-	if !known {
+	if !known || p.isForgotten(name) {
 		reply(out, len(out.Entries), wire.Refuse(wire.UnknownHost, "hostname", fmt.Sprintf("no host %s is known", name)))
 		return
 	}
@@ -78,6 +78,9 @@ func (p *Plane) queryHosts(q *QueryHosts, out *Output) {
 				continue
 			}
 		}
+		if p.isForgotten(p.table.hosts[i].name) {
+			continue
+		}
 		status := p.hostStatus(int(i), views)
 		size := 256 // of a host without records
 		for j := range status.Records {
@@ -103,6 +106,7 @@ func (p *Plane) hostStatus(i int, views gateViews) wire.HostStatus {
 
 		DuplicateIdentity: p.duplicate(i),
 		Discarded:         p.discards.status(i),
+		Cordoned:          p.holds[holdKey{h.name, Cordoned}],
 	}
 	for _, ref := range h.records {
 		if !ref.rollout.staged {
@@ -244,7 +248,7 @@ func (p *Plane) Look(name wire.Hostname, dst []*rollout.Record) []*rollout.Recor
 
 // Host returns what an operator would be shown of a host, for onlookers.
 func (p *Plane) Host(name wire.Hostname) (wire.HostStatus, bool) {
-	if i, known := p.find(name); known {
+	if i, known := p.find(name); known && !p.isForgotten(name) {
 		return p.hostStatus(i, make(gateViews)), true
 	}
 	return wire.HostStatus{}, false

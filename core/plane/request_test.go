@@ -36,6 +36,7 @@ var requestKinds = func() []requestKind {
 		{4, requestKind{"tick", (*fleet).tick}},
 		{3, requestKind{"resume", (*fleet).resume}},
 		{2, requestKind{"choose", (*fleet).choose}},
+		{3, requestKind{"steer", (*fleet).steer}},
 		{3, requestKind{"clear", (*fleet).clear}},
 		{3, requestKind{"repeat", (*fleet).repeat}},
 		{2, requestKind{"skip", (*fleet).skip}},

@@ -57,6 +57,7 @@ func (rd *Restorer) Plane() (*Plane, error) {
 		return nil, fmt.Errorf("%d records of %s are missing", rd.missing, rd.rollout.id)
 	}
 	rd.plane.regate(new(Output))
+	rd.plane.resteerAll(new(Output))
 	if err := rd.plane.Check(); err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
@@ -116,6 +117,12 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 			return err
 		}
 		return p.restoreHead(h)
+	case "hold":
+		var l holdLine
+		if err := wire.DecodeDocument(&rd.decoder, &holdLineSchema, doc, &l); err != nil {
+			return err
+		}
+		p.setHold(holdKey{l.Hostname, l.Hold}, l.Mark)
 	case "clock":
 		var c clockLine
 		if err := wire.DecodeDocument(&rd.decoder, &clockLineSchema, doc, &c); err != nil {
@@ -134,8 +141,8 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 		}
 		i := p.know(h.Hostname)
 		v := &p.table.vitals[i]
-		if v.reachability() == wire.NeverSeen { // counted when it became known
-			p.stats.HostsNeverSeen--
+		if v.reachability() == wire.NeverSeen { // as it was counted when it became known
+			p.countHost(i, -1)
 		}
 		v.lastHeartbeatAt, v.heard, v.gone, v.unseen = h.LastHeartbeatAt, time.Duration(h.Heard), bool(h.Gone), bool(h.NeverSeen)
 		v.sender = uint32(h.Sender)
@@ -144,12 +151,7 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 			v.closurePrint = uint32(fingerprint(string(h.Closure)))
 			p.table.hosts[i].closure = p.table.hosts[i].intern(h.Closure)
 		}
-		switch v.reachability() {
-		case wire.Unreachable:
-			p.stats.HostsUnreachable++
-		case wire.NeverSeen:
-			p.stats.HostsNeverSeen++
-		}
+		p.countHost(i, 1)
 	case "replay":
 		var l replayLine
 		if err := wire.DecodeDocument(&rd.decoder, &replayLineSchema, doc, &l); err != nil {
@@ -217,7 +219,7 @@ func (rd *Restorer) Line(word string, doc []byte) error {
 		}
 		p.replays.crowded, p.replays.round, p.replays.putOff = bool(l.Crowded), uint8(l.Round), time.Duration(l.PutOff)
 	default:
-		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, enrolment, acts, clock, host, replay, release, opening, offer, budget, senders, replaying, replayround, retake, given or discards")
+		return fmt.Errorf("unknown word; want log, rollout, record, quarantine, revocation, retired, enrolment, acts, hold, clock, host, replay, release, opening, offer, budget, senders, replaying, replayround, retake, given or discards")
 	}
 	return nil
 }
@@ -233,6 +235,7 @@ func (rd *Restorer) readRollout(doc []byte) error {
 	rd.rollout = &rolloutState{
 		id: l.ID, openedAt: l.OpenedAt, serial: l.Serial, signed: bool(l.Signed), policy: l.Policy, wavesDispatched: int(l.WavesDispatched),
 		supersededBy: l.SupersededBy, haltedBy: l.HaltedBy, held: bool(l.Held), gates: l.Gates, pins: sortedPins(l.Pins), unread: l.Unread,
+		paused: l.Paused, aborted: l.Aborted,
 	}
 	rd.missing = int(l.Hosts)
 	return nil

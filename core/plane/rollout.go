@@ -24,9 +24,9 @@ type rolloutState struct {
 	records []rollout.Record // by hostname; never grows
 	hosts   []int32          // of the records: where the plane's table has them
 	staged  bool             // it is being opened: nothing of it can be seen
-	// excused marks failed hosts that an operator has seen and let pass by
-	// resuming: they no longer halt the rollout nor hold back a wave. Nil until
-	// the first resume.
+	// excused marks hosts that an operator lets pass, by resuming once they have failed
+	// (R2) or by skipping them (O4): they neither halt the rollout nor hold back a wave.
+	// Nil until the first of them.
 	excused []bool
 	// gates hold back dispatches beside the waves (W). offered marks Pending records whose
 	// dispatch was offered, if there are gates; nil until the first.
@@ -45,16 +45,21 @@ type rolloutState struct {
 	haltedBy        wire.Hostname
 	held            bool   // nothing says which of the channel is the newest (R6)
 	unread          []Peer // manifests that lay in the directory when it was held; never changed
+	// paused and aborted are what an operator has decided (O2, O3).
+	paused, aborted wire.Mark
 
 	// Derived from records and excused; verified by Check.
 	counts  [wire.Reverted + 1]int
-	waves   [][wire.Reverted + 1]int32 // the same by wave
+	skipped int                        // hosts that are Pending and excused
+	waves   [][wire.Reverted + 1]int32 // counts by wave
 	holding []int                      // by wave: hosts that hold back the next wave
 
-	// Derived from the gates; verified by Check. blocked is by record, nil if none is.
+	// Derived from the gates and from what operators hold back; verified by Check. blocked
+	// is by record, nil if none is. stale says that it has to be worked out anew.
 	index         *gateIndex // replaced, and never changed
 	blocked       []wire.Gate
 	blockedCounts wire.BlockedCounts
+	stale         bool
 }
 
 // newRollout makes the state of a manifest, without its records.
@@ -132,6 +137,10 @@ func (r *rolloutState) same(m *wire.Manifest, sorted []wire.ManifestHost, signed
 func (r *rolloutState) superseded() bool { return r.supersededBy != "" }
 func (r *rolloutState) halted() bool     { return r.haltedBy != "" }
 
+// stopped reports whether nothing of the rollout is dispatched until an operator says
+// so (R2), or for ever (O3).
+func (r *rolloutState) stopped() bool { return r.halted() || !r.aborted.IsUnset() }
+
 // inForce reports whether the rollout has its channel.
 func (r *rolloutState) inForce() bool { return !r.superseded() && !r.held && !r.staged }
 
@@ -143,6 +152,11 @@ func (r *rolloutState) outnumbers(s *rolloutState) bool {
 
 func (r *rolloutState) isExcused(i int) bool { return r.excused != nil && r.excused[i] }
 
+// isSkipped reports whether the rollout goes on without a host that has not begun.
+func (r *rolloutState) isSkipped(i int) bool {
+	return r.records[i].State == wire.Pending && r.isExcused(i)
+}
+
 // failed reports whether record i halts the rollout (R2).
 func (r *rolloutState) failed(i int) bool {
 	s := r.records[i].State
@@ -152,24 +166,20 @@ func (r *rolloutState) failed(i int) bool {
 // holdsBack reports whether a record in a state holds back the wave after its
 // own (R2).
 func holdsBack(s wire.State, excused bool) bool {
-	switch s {
-	case wire.Converged, wire.Deferred:
-		return false
-	case wire.Failed, wire.Reverted:
-		return !excused
-	default:
-		return true
-	}
+	return s != wire.Converged && s != wire.Deferred && !excused
 }
 
 // recount sets what is derived from the records.
 func (r *rolloutState) recount() {
 	r.counts = [wire.Reverted + 1]int{}
-	r.holding = make([]int, len(r.policy.Waves))
+	r.holding, r.skipped = make([]int, len(r.policy.Waves)), 0
 	r.waves = make([][wire.Reverted + 1]int32, len(r.policy.Waves))
 	for i := range r.records {
 		r.counts[r.records[i].State]++
 		r.waves[r.records[i].Wave][r.records[i].State]++
+		if r.isSkipped(i) {
+			r.skipped++
+		}
 		if holdsBack(r.records[i].State, r.isExcused(i)) {
 			r.holding[r.records[i].Wave]++
 		}
@@ -178,12 +188,14 @@ func (r *rolloutState) recount() {
 
 // state is the rollout's own state (R4).
 func (r *rolloutState) state() wire.RolloutState {
-	ended := r.counts[wire.Converged] + r.counts[wire.Failed] + r.counts[wire.Reverted]
+	ended := r.counts[wire.Converged] + r.counts[wire.Failed] + r.counts[wire.Reverted] + r.skipped
 	switch {
 	case r.superseded():
 		return wire.Superseded
 	case r.held:
 		return wire.Held
+	case !r.aborted.IsUnset():
+		return wire.Aborted
 	case r.halted():
 		return wire.Halted
 	case ended == len(r.records):
@@ -211,6 +223,8 @@ func (r *rolloutState) status() *wire.RolloutStatus {
 		Backed:          wire.Flag(r.backed),
 		Gates:           r.gates,
 		Blocked:         r.blockedCounts,
+		Paused:          r.paused,
+		Aborted:         r.aborted,
 	}
 	for _, state := range wire.States {
 		*s.Counts.Of(state) = wire.Count(r.counts[state])

@@ -99,6 +99,12 @@ func (m *model) forgetVolatile() {
 			m.hosts[h] = modelHost{}
 		}
 	}
+	for h := range m.steering.forgotten {
+		m.know(h)
+	}
+	for h := range m.steering.cordoned {
+		m.know(h)
+	}
 }
 
 func isQuery(in plane.Input) bool {
@@ -132,7 +138,7 @@ func (f *fleet) visible() string {
 		s += string(full.AppendJSON(nil)) + "\n"
 	}
 	for _, h := range answered[*wire.Page[wire.HostStatus]](f.t, f.plane, now, &plane.QueryHosts{Limit: plane.MaxLimit}).Items {
-		s += fmt.Sprintln(h.Hostname, h.LastHeartbeatAt, h.CurrentClosure, len(h.Records))
+		s += fmt.Sprintln(h.Hostname, h.LastHeartbeatAt, h.CurrentClosure, len(h.Records), h.Cordoned)
 	}
 	for _, q := range answered[*wire.Page[wire.QuarantineEntry]](f.t, f.plane, now, &plane.QueryQuarantine{}).Items {
 		s += fmt.Sprintln(q.Channel, q.Closure, q.Since, q.By, q.Hostname)
@@ -156,7 +162,9 @@ func (m *model) visible() string {
 				records++
 			}
 		}
-		s += fmt.Sprintln(h, m.hosts[h].heartbeatAt, m.hosts[h].closure, records)
+		if !m.steering.isForgotten(h) {
+			s += fmt.Sprintln(h, m.hosts[h].heartbeatAt, m.hosts[h].closure, records, m.steering.cordoned[h])
+		}
 	}
 	var quarantined []string
 	for _, q := range m.quarantine {

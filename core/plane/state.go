@@ -34,6 +34,7 @@ type rolloutLine struct {
 	Gates           wire.Gates
 	Pins            []wire.HostPin
 	Unread          []Peer
+	Paused, Aborted wire.Mark
 }
 
 var rolloutLineSchema = wire.Schema[rolloutLine]{Fields: []wire.Field[rolloutLine]{
@@ -56,13 +57,15 @@ var rolloutLineSchema = wire.Schema[rolloutLine]{Fields: []wire.Field[rolloutLin
 	{Name: "unread", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value {
 		return wire.List[Peer]{Items: &l.Unread, Schema: &peerSchema}
 	}},
+	{Name: "paused", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.Paused }},
+	{Name: "aborted", Presence: wire.Optional, Of: func(l *rolloutLine) wire.Value { return &l.Aborted }},
 }}
 
 func (r *rolloutState) line() rolloutLine {
 	return rolloutLine{
 		ID: r.id, OpenedAt: r.openedAt, Serial: r.serial, Signed: wire.Flag(r.signed), Policy: r.policy, WavesDispatched: wire.Count(r.wavesDispatched),
 		SupersededBy: r.supersededBy, HaltedBy: r.haltedBy, Held: wire.Flag(r.held), Hosts: wire.Count(len(r.records)),
-		Gates: r.gates, Pins: r.pins, Unread: r.unread,
+		Gates: r.gates, Pins: r.pins, Unread: r.unread, Paused: r.paused, Aborted: r.aborted,
 	}
 }
 
@@ -168,6 +171,9 @@ func (p *Plane) AppendDurable(dst []byte) []byte {
 	}
 	if p.acts.Count > 0 {
 		dst = wire.AppendLine(dst, "acts", &wire.ActHeadSchema, &p.acts)
+	}
+	for _, key := range p.holdKeys() {
+		dst = wire.AppendLine(dst, "hold", &holdLineSchema, &holdLine{key.host, key.hold, p.holds[key]})
 	}
 	return dst
 }

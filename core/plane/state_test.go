@@ -97,7 +97,7 @@ const (
 func TestABadStateNamesTheLineAtFault(t *testing.T) {
 	replace := strings.NewReplacer
 	for _, c := range []struct{ what, state, want string }{
-		{"an unknown word", "log {\"logged\":0}\nroll {}\n", "state line 2 (roll): unknown word; want log, rollout, record, quarantine, revocation, retired, enrolment, acts, clock, host, replay, release, opening, offer, budget, senders, replaying, replayround, retake, given or discards"},
+		{"an unknown word", "log {\"logged\":0}\nroll {}\n", "state line 2 (roll): unknown word; want log, rollout, record, quarantine, revocation, retired, enrolment, acts, hold, clock, host, replay, release, opening, offer, budget, senders, replaying, replayround, retake, given or discards"},
 		{"an empty line", "log {\"logged\":0}\n\n", "state line 2 (): unknown word"},
 		{"no document", "log\n", "state line 1 (log): not JSON at byte 0"},
 		{"half a document", "log {\"logged\":\n", "state line 1 (log): not JSON"},

@@ -133,6 +133,9 @@ func (p *Plane) withheldFacts(ref recordRef, views *whyViews) (facts []wire.Fact
 	if r.halted() {
 		facts = append(facts, p.haltedFact(r))
 	}
+	if !r.aborted.IsUnset() {
+		facts = append(facts, abortedFact(r))
+	}
 	if last := r.wavesDispatched - 1; int(rec.Wave) > last && last >= 0 && r.holding[last] > 0 {
 		if _, known := views.waves[r]; !known {
 			views.waves[r] = r.waveFact()
@@ -223,7 +226,7 @@ func (p *Plane) activationFact(ref recordRef) wire.Fact {
 	if !rec.ActivationStartedAt.IsSet() {
 		fact.Reason = "the host has acknowledged the dispatch, and not said yet that it switches"
 	}
-	if since, counts := p.retakes[ref]; counts && r.inForce() && !r.halted() && !p.quarantined(r, rec) { // D4
+	if since, counts := p.retakes[ref]; counts && r.inForce() && !r.stopped() && !p.quarantined(r, rec) { // D4
 		fact.Next = "if nothing is heard until then, its next poll is answered with the dispatch again"
 		fact.NextAt = p.wallOf(since + RetakeAfter)
 	}

@@ -68,6 +68,9 @@ func (p *Plane) rolloutFacts(r *rolloutState) (facts []wire.Fact) {
 	if r.halted() {
 		facts = append(facts, p.haltedFact(r))
 	}
+	if r.counts[wire.Pending] > 0 && !r.aborted.IsUnset() {
+		facts = append(facts, abortedFact(r))
+	}
 	if r.counts[wire.Pending] > 0 && p.unbacked(r) {
 		facts = append(facts, p.unbackedFact(r))
 	}
@@ -195,6 +198,12 @@ func (p *Plane) haltedFact(r *rolloutState) wire.Fact {
 	return fact
 }
 
+func abortedFact(r *rolloutState) wire.Fact {
+	return wire.Fact{Cause: wire.CauseAborted, By: group(r.id), Since: r.aborted.Since,
+		Reason: because("an operator has ended the rollout", r.aborted.Reason),
+		Next:   "nothing, until another rollout of the channel is opened"}
+}
+
 // waveFact names the hosts that hold back the next wave.
 func (r *rolloutState) waveFact() wire.Fact {
 	wave := r.wavesDispatched - 1
@@ -231,6 +240,14 @@ func gateFact(b wire.Blocked) wire.Fact {
 	switch b.Gate {
 	case wire.GateChannelEdge:
 		fact.Do = wire.Text(fmt.Sprintf("refrain rollout why %s", b.By))
+	case wire.GatePaused:
+		fact.Next = "nothing, until an operator resumes the rollout or opens another"
+		fact.Do = wire.Text(fmt.Sprintf("refrain rollout resume %s", b.By))
+	case wire.GateCordoned:
+		fact.Next = "nothing, until an operator lets the host have dispatches again"
+		fact.Do = wire.Text(fmt.Sprintf("refrain host uncordon %s", b.By))
+	case wire.GateSkipped:
+		fact.Next = "nothing in this rollout; a newer one of the channel may bring the host on"
 	case wire.GateHostEdge, wire.GateCompliance:
 		fact.Do = wire.Text(fmt.Sprintf("refrain host why %s", b.By))
 	}

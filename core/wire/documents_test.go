@@ -65,7 +65,7 @@ const (
 		`"targetClosure":"/nix/store/new","currentClosureAtDispatch":"/nix/store/old","currentClosure":"/nix/store/new",` +
 		`"dispatchedAt":"2026-01-31T12:00:00Z","dispatchAckedAt":"2026-01-31T12:00:01.5Z","activationStartedAt":"2026-01-31T12:00:02Z",` +
 		`"activationCompletedAt":"2026-01-31T12:01:00.000000001Z","soakDueAt":"2026-01-31T12:30:00Z","lastEventSeq":17}`
-	recordExample = `{"snapshot":` + snapshotExample + `,"wave":1,"synthesised":true,"ended_at":"2026-01-31T13:00:00Z","failing_probes":["http","disk"],"blocked":` + blockedExample + `,"pin":` + pinExample + `}`
+	recordExample = `{"snapshot":` + snapshotExample + `,"wave":1,"synthesised":true,"ended_at":"2026-01-31T13:00:00Z","failing_probes":["http","disk"],"blocked":` + blockedExample + `,"pin":` + pinExample + `,"excused":true}`
 	policyExample = `{"on_health_failure":"rollback-and-halt","waves":[{"soak_minutes":5},{"soak_minutes":60}]}`
 )
 
@@ -75,7 +75,7 @@ var snapshotMayMiss = []string{
 }
 
 var recordMayMiss = slices.Concat(
-	[]string{"synthesised", "ended_at", "failing_probes", "blocked", "pin"}, under("pin.", pinMayMiss), under("snapshot.", snapshotMayMiss))
+	[]string{"synthesised", "ended_at", "failing_probes", "blocked", "pin", "excused"}, under("pin.", pinMayMiss), under("snapshot.", snapshotMayMiss))
 
 // under puts a prefix before paths.
 func under(prefix string, paths []string) []string {
@@ -133,6 +133,13 @@ var documents = map[string]document{
 	"blocked": documentOf[wire.Blocked]{
 		schema: &wire.BlockedSchema, full: blockedExample, random: drawBlocked,
 	},
+	"mark": documentOf[wire.Mark]{schema: &wire.MarkSchema, full: markExample, optional: []string{"reason"}, random: drawMark},
+	"steer": documentOf[wire.SteerRequest]{
+		schema: &wire.SteerRequestSchema, full: `{"reason":"the disk is replaced"}`, optional: []string{"reason"},
+		random: func(t *rapid.T) wire.SteerRequest {
+			return wire.SteerRequest{Reason: wire.Text(rapid.StringN(0, 20, 1024).Draw(t, "reason"))}
+		},
+	},
 	"quarantine": documentOf[wire.QuarantineEntry]{
 		schema:   &wire.QuarantineEntrySchema,
 		full:     `{"channel":"stable","closure":"/nix/store/new","since":"2026-01-31T12:00:00Z","by":"stable@4f1c2a9","hostname":"web-17.eu"}`,
@@ -181,8 +188,8 @@ var documents = map[string]document{
 		schema: &wire.RolloutStatusSchema,
 		full: `{"rollout_id":"stable@4f1c2a9","state":"Halted","opened_at":"2026-01-31T12:00:00Z","waves_dispatched":1,"policy":` + policyExample + `,` +
 			`"counts":{"pending":1,"activating":2,"deferred":3,"soaking":4,"converged":5,"failed":6,"reverted":7},` +
-			`"superseded_by":"stable@next","halted_by":"web-17.eu","signed":true,"backed":true,"gates":` + gatesExample + `,"blocked":{"channel_edge":1,"host_edge":2,"compliance":3,"budget":4},"hosts":[` + recordExample + `],"next":"web-17.eu"}`,
-		optional: slices.Concat([]string{"superseded_by", "halted_by", "signed", "backed", "gates", "blocked", "hosts", "next"}, under("gates.", gatesMayMiss), under("hosts[].", recordMayMiss)),
+			`"superseded_by":"stable@next","halted_by":"web-17.eu","signed":true,"backed":true,"gates":` + gatesExample + `,"blocked":{"channel_edge":1,"host_edge":2,"compliance":3,"budget":4,"paused":5,"skipped":6,"cordoned":7},"paused":` + markExample + `,"aborted":` + markExample + `,"hosts":[` + recordExample + `],"next":"web-17.eu"}`,
+		optional: slices.Concat([]string{"superseded_by", "halted_by", "signed", "backed", "gates", "blocked", "blocked.paused", "blocked.skipped", "blocked.cordoned", "paused", "paused.reason", "aborted", "aborted.reason", "hosts", "next"}, under("gates.", gatesMayMiss), under("hosts[].", recordMayMiss)),
 		random:   drawRolloutStatus,
 	},
 	"record": documentOf[wire.RecordStatus]{
@@ -191,8 +198,8 @@ var documents = map[string]document{
 	"host": documentOf[wire.HostStatus]{
 		schema: &wire.HostStatusSchema,
 		full: `{"hostname":"web-17.eu","reachability":"unreachable","last_heartbeat_at":"2026-01-31T12:00:00Z","silent_seconds":181,` +
-			`"current_closure":"/nix/store/new","duplicate_identity":["192.0.2.7","198.51.100.7"],"events_discarded":` + discardExample + `,"records":[` + recordExample + `]}`,
-		optional: slices.Concat([]string{"last_heartbeat_at", "current_closure", "duplicate_identity", "events_discarded", "records"}, under("events_discarded.", discardMayMiss), under("records[].", recordMayMiss)),
+			`"current_closure":"/nix/store/new","duplicate_identity":["192.0.2.7","198.51.100.7"],"events_discarded":` + discardExample + `,"cordoned":` + markExample + `,"records":[` + recordExample + `]}`,
+		optional: slices.Concat([]string{"last_heartbeat_at", "current_closure", "duplicate_identity", "events_discarded", "cordoned", "cordoned.reason", "records"}, under("events_discarded.", discardMayMiss), under("records[].", recordMayMiss)),
 		random:   drawHostStatus,
 	},
 	"opening-plan": documentOf[wire.OpeningPlan]{
@@ -298,6 +305,8 @@ var gatesMayMiss = []string{"budgets", "edges", "edges[].reason", "channel_edges
 const pinExample = `{"commit":"f00dfeed","reason":"driver bug","expires_at":"2026-06-01T00:00:00Z"}`
 
 var pinMayMiss = []string{"reason", "expires_at"}
+
+const markExample = `{"since":"2026-01-31T12:00:00Z","reason":"the disk is replaced"}`
 
 const blockedExample = `{"gate":"budget","by":"all","reason":"1 hosts are in flight, and 1 may be: web-17.eu"}`
 

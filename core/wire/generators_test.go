@@ -191,6 +191,10 @@ func drawPin(t *rapid.T) wire.Pin {
 	return wire.Pin{Commit: drawName(t), Reason: drawOptional(t, drawText), ExpiresAt: drawOptional(t, drawTime)}
 }
 
+func drawMark(t *rapid.T) wire.Mark {
+	return wire.Mark{Since: drawTime(t), Reason: drawOptional(t, drawText)}
+}
+
 func drawBlocked(t *rapid.T) wire.Blocked {
 	return wire.Blocked{Gate: wire.Gate(rapid.IntRange(1, wire.GateCount-1).Draw(t, "gate")), By: drawName(t), Reason: drawText(t)}
 }
@@ -210,15 +214,17 @@ func drawRecordStatus(t *rapid.T) wire.RecordStatus {
 	return wire.RecordStatus{
 		Snapshot: drawSnapshot(t), Wave: drawCount(t), Synthesised: wire.Flag(rapid.Bool().Draw(t, "synthesised")),
 		EndedAt: drawOptional(t, drawTime), FailingProbes: drawList(t, 0, drawName), Blocked: drawOptional(t, drawBlocked), Pin: drawOptional(t, drawPin),
+		Excused: wire.Flag(rapid.Bool().Draw(t, "excused")),
 	}
 }
 
 func drawRolloutStatus(t *rapid.T) wire.RolloutStatus {
 	status := wire.RolloutStatus{
-		RolloutID: drawRolloutID(t), State: wire.RolloutState(rapid.Uint8Range(1, 6).Draw(t, "state")),
+		RolloutID: drawRolloutID(t), State: wire.RolloutState(rapid.Uint8Range(1, 8).Draw(t, "state")),
 		OpenedAt: drawTime(t), WavesDispatched: drawCount(t), Policy: drawPolicy(t),
 		SupersededBy: drawOptional(t, drawRolloutID), HaltedBy: drawOptional(t, drawHostname),
 		Signed: wire.Flag(rapid.Bool().Draw(t, "signed")), Backed: wire.Flag(rapid.Bool().Draw(t, "backed")),
+		Paused: drawOptional(t, drawMark), Aborted: drawOptional(t, drawMark),
 		Hosts: drawList(t, 0, drawRecordStatus), Next: drawOptional(t, drawText),
 	}
 	for _, state := range wire.States {
@@ -272,7 +278,7 @@ func drawHostStatus(t *rapid.T) wire.HostStatus {
 		Hostname: drawHostname(t), Reachability: wire.Reachability(rapid.Uint8Range(1, 3).Draw(t, "reachability")),
 		LastHeartbeatAt: drawOptional(t, drawTime), SilentSeconds: drawCount(t),
 		CurrentClosure: drawOptional(t, drawClosure), Records: drawList(t, 0, drawRecordStatus),
-		DuplicateIdentity: drawList(t, 0, drawName), Discarded: drawOptional(t, drawDiscardStatus),
+		DuplicateIdentity: drawList(t, 0, drawName), Discarded: drawOptional(t, drawDiscardStatus), Cordoned: drawOptional(t, drawMark),
 	}
 }
 

@@ -108,6 +108,9 @@ type RolloutStatus struct {
 	// that they hold back now (PROTOCOL W).
 	Gates   Gates
 	Blocked BlockedCounts
+	// Paused and Aborted say since when, and why, an operator has the rollout so
+	// (PROTOCOL O2, O3).
+	Paused, Aborted Mark
 	// Hosts has the rollout's hosts, paged, in the answer for one rollout.
 	Hosts []RecordStatus
 	// Next is the value of after for the next page of Hosts.
@@ -151,6 +154,8 @@ var RolloutStatusSchema = Schema[RolloutStatus]{Fields: []Field[RolloutStatus]{
 	{"backed", Optional, func(r *RolloutStatus) Value { return &r.Backed }},
 	{"gates", Optional, func(r *RolloutStatus) Value { return &r.Gates }},
 	{"blocked", Optional, func(r *RolloutStatus) Value { return &r.Blocked }},
+	{"paused", Optional, func(r *RolloutStatus) Value { return &r.Paused }},
+	{"aborted", Optional, func(r *RolloutStatus) Value { return &r.Aborted }},
 	{"hosts", Optional, func(r *RolloutStatus) Value { return List[RecordStatus]{&r.Hosts, &RecordStatusSchema} }},
 	{"next", Optional, func(r *RolloutStatus) Value { return &r.Next }},
 }}
@@ -174,6 +179,9 @@ type RecordStatus struct {
 	Blocked Blocked
 	// Pin is why the host's closure is of another commit, if it is (W7).
 	Pin Pin
+	// Excused says that the host counts as done for the waves of the rollout, since an
+	// operator lets it (R2, O4).
+	Excused Flag
 }
 
 // RecordStatusSchema describes [RecordStatus].
@@ -185,6 +193,7 @@ var RecordStatusSchema = Schema[RecordStatus]{Fields: []Field[RecordStatus]{
 	{"failing_probes", Optional, func(r *RecordStatus) Value { return &r.FailingProbes }},
 	{"blocked", Optional, func(r *RecordStatus) Value { return &r.Blocked }},
 	{"pin", Optional, func(r *RecordStatus) Value { return &r.Pin }},
+	{"excused", Optional, func(r *RecordStatus) Value { return &r.Excused }},
 }}
 
 // HostStatus is what an operator sees of a host (PROTOCOL R5).
@@ -206,6 +215,9 @@ type HostStatus struct {
 	// Discarded is what was discarded of the host's events since the plane started
 	// (E12).
 	Discarded DiscardStatus
+	// Cordoned says since when, and why, an operator lets the host have no dispatch
+	// (PROTOCOL O5).
+	Cordoned Mark
 	// Records are the host's records, ordered by rollout ID.
 	Records []RecordStatus
 }
@@ -248,6 +260,7 @@ var HostStatusSchema = Schema[HostStatus]{Fields: []Field[HostStatus]{
 	{"current_closure", Optional, func(h *HostStatus) Value { return &h.CurrentClosure }},
 	{"duplicate_identity", Optional, func(h *HostStatus) Value { return &h.DuplicateIdentity }},
 	{"events_discarded", Optional, func(h *HostStatus) Value { return &h.Discarded }},
+	{"cordoned", Optional, func(h *HostStatus) Value { return &h.Cordoned }},
 	{"records", Optional, func(h *HostStatus) Value { return List[RecordStatus]{&h.Records, &RecordStatusSchema} }},
 }}
 

@@ -112,6 +112,8 @@ const (
 	// AnswerTooLarge is 413: the route has no pages, and the fleet is too large for it
 	// (T14).
 	AnswerTooLarge
+	// RolloutAborted is 409: an operator has ended the rollout (O3).
+	RolloutAborted
 
 	// CodeCount is the number of codes.
 	CodeCount int = iota
@@ -175,6 +177,7 @@ var codes = [CodeCount]struct {
 	BadCSR:               {400, "bad_csr", "The certificate signing request is wrong"},
 	TooManyEnrolments:    {429, "too_many_enrolments", "Enrolments come too often"},
 	AnswerTooLarge:       {413, "answer_too_large", "The answer would be too large"},
+	RolloutAborted:       {409, "aborted", "The rollout is aborted"},
 	IssuingFailed:        {500, "issuing_failed", "The plane cannot issue a certificate"},
 }
 

@@ -141,6 +141,8 @@ func (*EventKind) Shape() Shape    { return wordShape(kindWords) }
 func (*Gate) Shape() Shape         { return wordShape(gateWords) }
 func (*Cause) Shape() Shape        { return wordShape(causeWords) }
 
+func (*Mark) Shape() Shape          { return MarkSchema.Shape() }
+func (*laterCount) Shape() Shape    { return (*Count)(nil).Shape() }
 func (*Blocked) Shape() Shape       { return BlockedSchema.Shape() }
 func (*BlockedCounts) Shape() Shape { return blockedCountsSchema.Shape() }
 func (*Gates) Shape() Shape         { return GatesSchema.Shape() }

@@ -15,6 +15,8 @@ const (
 	CauseHeld
 	// CauseHalted: a failed host halts the rollout (R2).
 	CauseHalted
+	// CauseAborted: an operator has ended the rollout (O3).
+	CauseAborted
 	// CauseWave: the wave before has hosts that are not done (R2).
 	CauseWave
 	// CauseQuarantine: the target is quarantined on the channel (R3).
@@ -61,7 +63,7 @@ const (
 	causeEnd
 )
 
-var causeWords = []string{"", "preparing", "superseded", "held", "halted", "wave", "quarantine", "release", "freshness", "gate", "store",
+var causeWords = []string{"", "preparing", "superseded", "held", "halted", "aborted", "wave", "quarantine", "release", "freshness", "gate", "store",
 	"revoked", "unreachable", "never_seen", "replay", "busy", "poll", "acknowledgement", "activation", "reboot", "closure", "probe", "soak",
 	"report", "failed", "reverted"}
 

@@ -2,6 +2,15 @@ package wire
 
 import "strings"
 
+// DecodeWord decodes a value of an enumeration that is not of this package. The words
+// begin with that of the unset value.
+func DecodeWord[E ~uint8](d *Decoder, words []string, into *E) error {
+	return decodeWord(d, words, into)
+}
+
+// AppendWord appends a value of such an enumeration.
+func AppendWord[E ~uint8](dst []byte, words []string, e E) []byte { return appendWord(dst, words, e) }
+
 // decodeWord decodes a string that must be one of a fixed set. The index into
 // words is the value; words[0] is always "", the unset one.
 func decodeWord[E ~uint8](d *Decoder, words []string, into *E) error {
@@ -190,9 +199,11 @@ const (
 	// Held: nothing says which of the channel's rollouts is the newest, and
 	// nothing is dispatched until an operator chooses one of them.
 	Held
+	// Aborted: an operator has ended the rollout, and nothing more is dispatched.
+	Aborted
 )
 
-var rolloutStateWords = []string{"", "Opening", "Active", "Converging", "Terminal", "Halted", "Superseded", "Held"}
+var rolloutStateWords = []string{"", "Opening", "Active", "Converging", "Terminal", "Halted", "Superseded", "Held", "Aborted"}
 
 // String returns the word of the protocol.
 func (s RolloutState) String() string { return WordOf(rolloutStateWords, s) }

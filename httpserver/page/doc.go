@@ -1,5 +1,5 @@
 // Package page is the live page: the fleet as it is, for an operator's browser
-// (docs/live-page.md, decision 069).
+// (docs/live-page.md, decision 065).
 //
 // It only reads. It asks the plane with queries, through functions that its caller
 // gives it, and answers GET and HEAD alone. It knows no certificate: its caller checks

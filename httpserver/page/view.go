@@ -196,6 +196,12 @@ func reasonsOf(s *wire.RolloutStatus) (list []string) {
 	if s.HaltedBy != "" {
 		list = append(list, fmt.Sprintf("halted by %s; it goes on when an operator resumes it", s.HaltedBy))
 	}
+	if !s.Paused.IsUnset() {
+		list = append(list, "paused since "+s.Paused.Since.String()+because(s.Paused.Reason))
+	}
+	if !s.Aborted.IsUnset() {
+		list = append(list, "aborted at "+s.Aborted.Since.String()+because(s.Aborted.Reason))
+	}
 	if s.State == wire.Held {
 		list = append(list, "held: nothing says which rollout of the channel is the newest; an operator has to choose")
 	}
@@ -219,11 +225,19 @@ func reasonsOf(s *wire.RolloutStatus) (list []string) {
 	return list
 }
 
+// because is the reason of an act, if there is one.
+func because(reason wire.Text) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + string(reason)
+}
+
 func badgeClass(s wire.RolloutState) string {
 	switch s {
 	case wire.Halted:
 		return "bad"
-	case wire.Held:
+	case wire.Held, wire.Aborted:
 		return "warn"
 	case wire.Terminal:
 		return "good"
@@ -236,6 +250,7 @@ func gateWords(g wire.Gate) string {
 	return [wire.GateCount]string{
 		wire.GateChannelEdge: "another channel that comes first", wire.GateHostEdge: "another host that comes first",
 		wire.GateCompliance: "a failing probe in an earlier wave", wire.GateBudget: "a disruption budget",
+		wire.GatePaused: "a pause", wire.GateSkipped: "an operator, who has skipped it", wire.GateCordoned: "a cordon",
 	}[g]
 }
 

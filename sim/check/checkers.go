@@ -125,6 +125,7 @@ func Checkers() []Checker {
 		{"S42", newGates("S42")},
 		{"S43", newGates("S43")},
 		{"S45", newChannels},
+		{"S46", newSteered},
 		{"S51", newExplained},
 		{"S52", newMoving},
 		{"S54", newActs},

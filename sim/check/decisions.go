@@ -25,6 +25,7 @@ type decisions struct {
 	turned      map[waveOf]bool
 	quarantined map[closureOn]bool
 	revoked     map[wire.CommonName]wire.Time
+	steering
 }
 
 // decision is one change of them.
@@ -48,6 +49,7 @@ func newDecisions() decisions {
 		signed: make(map[*openedRollout]bool), filed: make(map[*openedRollout]bool),
 		excused: make(map[*recordCopy]bool), offered: make(map[*recordCopy]bool), idle: make(map[*recordCopy]bool), turned: make(map[waveOf]bool),
 		quarantined: make(map[closureOn]bool), revoked: make(map[wire.CommonName]wire.Time),
+		steering: newSteering(),
 	}
 }
 
@@ -55,6 +57,7 @@ func (d *decisions) clone() decisions {
 	return decisions{
 		opened: slices.Clone(d.opened), superseder: maps.Clone(d.superseder), held: maps.Clone(d.held), signed: maps.Clone(d.signed), filed: maps.Clone(d.filed), excused: maps.Clone(d.excused), offered: maps.Clone(d.offered), idle: maps.Clone(d.idle), turned: maps.Clone(d.turned),
 		quarantined: maps.Clone(d.quarantined), revoked: maps.Clone(d.revoked),
+		steering: d.steering.clone(),
 	}
 }
 
@@ -94,9 +97,11 @@ func (o *openedRollout) state(d *decisions) wire.RolloutState {
 		return wire.Superseded
 	case d.held[o]:
 		return wire.Held
+	case d.aborted[o]:
+		return wire.Aborted
 	case o.halted():
 		return wire.Halted
-	case o.states[wire.Converged]+o.states[wire.Failed]+o.states[wire.Reverted] == n:
+	case o.states[wire.Converged]+o.states[wire.Failed]+o.states[wire.Reverted]+o.skipped(d) == n:
 		return wire.Terminal
 	case o.states[wire.Pending] == n:
 		return wire.Opening
@@ -133,15 +138,12 @@ func (o *openedRollout) recount(d *decisions) {
 // count counts a record of a state in, or out with -1 (R2).
 func (o *openedRollout) count(c *recordCopy, s wire.State, excused bool, by int) {
 	o.states[s] += by
-	switch s {
-	case wire.Converged, wire.Deferred:
-	case wire.Failed, wire.Reverted:
-		if !excused {
-			o.failed += by
-			o.holding[c.wave] += by
-		}
-	default:
-		o.holding[c.wave] += by
+	if excused || s == wire.Converged || s == wire.Deferred {
+		return
+	}
+	o.holding[c.wave] += by
+	if s == wire.Failed || s == wire.Reverted {
+		o.failed += by
 	}
 }
 
@@ -161,7 +163,7 @@ func (l *ledger) moved(c *recordCopy, from wire.State) {
 	l.notOffered(c)
 	halted := c.of.halted()
 	c.of.count(c, from, l.live.excused[c], -1)
-	if isActive(c.last.State) && l.live.excused[c] { // E13: it was excused for another failure
+	if from == wire.Failed && isActive(c.last.State) && l.live.excused[c] { // E13: it was excused for another failure
 		l.do(func(d *decisions) { delete(d.excused, c) })
 	}
 	c.of.count(c, c.last.State, l.live.excused[c], 1)
@@ -179,7 +181,7 @@ func (l *ledger) moved(c *recordCopy, from wire.State) {
 // when no host of the wave before holds it back, and none while the rollout is
 // halted or superseded (R2).
 func (l *ledger) turn(o *openedRollout) {
-	if o.halted() || !l.live.inForce(o) {
+	if o.halted() || l.live.aborted[o] || !l.live.inForce(o) {
 		return
 	}
 	for wave := range o.holding {
@@ -220,7 +222,7 @@ func (l *ledger) decide(w *world.World, in plane.Input, r *plane.Reply) {
 			l.takeUp(in)
 		}
 	case *plane.ResumeRollout:
-		if o := l.live.find(in.RolloutID); o != nil && r.Outcome.Code == wire.OK && o.halted() {
+		if o := l.live.find(in.RolloutID); o != nil && r.Outcome.Code == wire.OK && (o.halted() || l.live.paused[o]) {
 			l.resume(o)
 		}
 	case *plane.ChooseRollout:
@@ -233,6 +235,8 @@ func (l *ledger) decide(w *world.World, in plane.Input, r *plane.Reply) {
 			l.released = append(l.released, releasedWave{o, -1}) // what waited while it was held
 			l.turn(o)
 		}
+	case *plane.Steer:
+		l.steer(in, r)
 	case *plane.ClearQuarantine:
 		if r.Outcome.Code == wire.NoContent {
 			key := closureOn{in.Channel, in.Closure}
@@ -261,6 +265,7 @@ func (l *ledger) open(m *wire.Manifest, place func(*decisions, *openedRollout)) 
 	l.install(o)
 	l.do(func(d *decisions) {
 		d.opened = append(d.opened, o)
+		d.skipForgotten(o)
 		place(d, o)
 	})
 	l.touchChannel(o.channel)
@@ -291,6 +296,7 @@ func (l *ledger) becameDurable(in *plane.OpenRollout) {
 	o, d := l.rolloutOf(&in.Manifest), &l.durable
 	l.sealed = o
 	d.opened = append(d.opened, o)
+	d.skipForgotten(o)
 	if in.Signed {
 		d.signed[o] = true
 	}
@@ -327,6 +333,7 @@ func (l *ledger) touchChannel(channel wire.Channel) {
 func (l *ledger) resume(o *openedRollout) {
 	l.affected = append(l.affected, o)
 	l.released = append(l.released, releasedWave{o, -1})
+	l.do(func(d *decisions) { delete(d.paused, o) })
 	for _, c := range o.records {
 		if s := c.last.State; (s == wire.Failed || s == wire.Reverted) && !l.live.excused[c] {
 			l.do(func(d *decisions) { d.excused[c] = true })

@@ -74,6 +74,8 @@ func (l *ledger) withheld(r *recordCopy) string {
 		return "its rollout is held until an operator says which one is the newest"
 	case r.of.halted():
 		return "its rollout is halted"
+	case l.live.aborted[r.of]:
+		return "its rollout is aborted"
 	case l.live.quarantined[closureOn{r.of.channel, r.before.TargetClosure}]:
 		return "its target is quarantined"
 	case l.unbacked(r.of):
@@ -165,7 +167,7 @@ func (c *offers) hear(heard bool) {
 // woken judges that whoever may be offered work since this step is woken (D1).
 func (c *offers) woken(e *world.Event, wave releasedWave) {
 	w, in, o := e.World, e.Input, wave.of
-	if o.halted() || !c.l.live.inForce(o) || c.l.unbacked(o) {
+	if o.halted() || c.l.live.aborted[o] || !c.l.live.inForce(o) || c.l.unbacked(o) {
 		return
 	}
 	for _, name := range e.Output.Wakes[c.named:] {
@@ -320,6 +322,8 @@ func (c *waves) woken(w *world.World, in plane.Input, r *recordCopy) {
 		why = "the rollout is held"
 	case r.of.halted():
 		why = "the rollout is halted"
+	case c.l.live.aborted[r.of]:
+		why = "the rollout is aborted"
 	case c.l.live.quarantined[closureOn{r.of.channel, rec.TargetClosure}]:
 		why = "its target is quarantined"
 	case rec.State != wire.Pending:

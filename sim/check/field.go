@@ -157,7 +157,7 @@ func (c *fieldTold) poll(e *world.Event) {
 	d, offers := e.Reply.Outcome.Document.(*wire.Dispatch)
 	for _, r := range c.l.now {
 		to := givenTo{r.host, r.of.id}
-		if r.before.State != wire.Activating || !c.l.live.inForce(r.of) || r.of.halted() || c.l.live.quarantined[closureOn{r.of.channel, r.target}] {
+		if r.before.State != wire.Activating || !c.l.live.inForce(r.of) || r.of.halted() || c.l.live.aborted[r.of] || c.l.live.quarantined[closureOn{r.of.channel, r.target}] {
 			delete(c.quiet, to)
 			if offers && d.RolloutID == r.of.id && r.before.State == wire.Activating {
 				w.Violate("S38", "h%d is offered %s, which is Activating, halted, quarantined or not in force; want no offer", r.host, r.of.id)
@@ -244,8 +244,8 @@ func fieldUnfinished(w *world.World, n int) string {
 		case rec.State == wire.Converged && w.Runs(n) != rec.TargetClosure && w.Switching(n) == "" && !runsAnother(w, n, r.ID):
 			return fmt.Sprintf("%s is Converged, and it runs %s; want %s", r.ID, w.Runs(n), rec.TargetClosure)
 		case !rec.State.Active():
-		case rec.State == wire.Pending && (!rec.DispatchedAt.IsSet() || status.State == wire.Halted || p.Quarantined(r.ID.Channel(), rec.TargetClosure) || heldBack(w, r.ID, name)):
-		case status.State == wire.Halted && rec.State == wire.Activating: // not offered again (D4)
+		case rec.State == wire.Pending && (!rec.DispatchedAt.IsSet() || status.State == wire.Halted || status.State == wire.Aborted || p.Quarantined(r.ID.Channel(), rec.TargetClosure) || heldBack(w, r.ID, name)):
+		case (status.State == wire.Halted || status.State == wire.Aborted) && rec.State == wire.Activating: // not offered again (D4)
 		case p.Quarantined(r.ID.Channel(), rec.TargetClosure):
 		case losesState(w.Scenario()) && refuses(w, n, r.ID):
 		default:

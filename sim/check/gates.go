@@ -13,9 +13,12 @@ import (
 // The gates once more (PROTOCOL W), from the manifests and from the copies of the
 // records: who may be dispatched when, beside the waves.
 
-// gateOf says which gate holds back a record that is queued, by the number of its rule,
-// and why; empty if none does.
+// gateOf says which act of an operator or gate holds back a record that is queued, by the
+// number of its rule, and why; empty if none does.
 func (l *ledger) gateOf(r *recordCopy) (number, why string) {
+	if why := l.steeredBack(r); why != "" {
+		return "S46", why
+	}
 	gates := &r.of.manifest.Gates
 	for _, e := range gates.ChannelEdges {
 		if why := l.comesFirst(e.Gates); why != "" {
@@ -32,7 +35,7 @@ func (l *ledger) gateOf(r *recordCopy) (number, why string) {
 			}
 			switch s := first.last.State; {
 			case s == wire.Converged || s == wire.Deferred:
-			case (s == wire.Failed || s == wire.Reverted) && l.live.excused[first]:
+			case l.live.excused[first]:
 			default:
 				return "S33", fmt.Sprintf("h%d comes first, and is %s", first.host, s)
 			}
@@ -81,10 +84,13 @@ func (l *ledger) comesFirst(channel wire.Channel) string {
 	if first == nil {
 		return ""
 	}
+	if l.live.aborted[first] {
+		return string(first.id) + " comes first, and is aborted"
+	}
 	for _, c := range first.records {
 		switch s := c.last.State; {
 		case s == wire.Converged || s == wire.Deferred:
-		case (s == wire.Failed || s == wire.Reverted) && l.live.excused[c]:
+		case l.live.excused[c]:
 		default:
 			return fmt.Sprintf("%s comes first, and h%d is %s there", first.id, c.host, s)
 		}
@@ -104,7 +110,9 @@ func failsEnforced(c *recordCopy) bool {
 
 // flies reports whether a host was offered a dispatch, and has not come to its end, nor
 // taken up a newer rollout of the channel, nor shown that it has nothing to do, since.
-func (l *ledger) flies(host int) bool { return slices.ContainsFunc(l.hosts[host], l.fliesFor) }
+func (l *ledger) flies(host int) bool {
+	return !l.live.forgotten[host] && slices.ContainsFunc(l.hosts[host], l.fliesFor)
+}
 
 func (l *ledger) fliesFor(c *recordCopy) bool {
 	switch c.last.State {
@@ -139,7 +147,7 @@ func (l *ledger) wentOn(c *recordCopy) bool {
 type offersOf struct {
 	// given is when each offer was made last, or the plane started since.
 	given map[*recordCopy]time.Duration
-	// logs is how many offers the step makes or ends.
+	// logs is how many offers the step makes or ends, and returns of hosts.
 	logs int
 }
 
@@ -151,9 +159,7 @@ func (l *ledger) gating(in plane.Input) {
 	}
 	for _, r := range l.now {
 		r.gate, r.gateWhy, r.wasOffered = "", "", l.live.offered[r]
-		if !r.of.manifest.Gates.IsUnset() {
-			r.gate, r.gateWhy = l.gateOf(r)
-		}
+		r.gate, r.gateWhy = l.gateOf(r)
 	}
 }
 

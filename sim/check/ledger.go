@@ -77,6 +77,10 @@ type ledger struct {
 	backups []decisionsAt
 	older
 	offersOf
+	// held are the records that operators hold back before the step, if it may let them
+	// go; dueNow are the soak deadlines of those that were.
+	held   []*recordCopy
+	dueNow map[*recordCopy]wire.Time
 }
 
 // decisionsAt are those of an instant.
@@ -129,7 +133,7 @@ type recordCopy struct {
 func newLedger(s *Checks) *ledger {
 	w := s.World
 	n := w.Scenario().Fleet.Hosts
-	l := &ledger{hosts: make([][]*recordCopy, n+1), names: make([]wire.Hostname, n+1), looked: make([]uint64, n+1), turns: make([]uint8, n+1), offersOf: offersOf{given: make(map[*recordCopy]time.Duration)}, wall: w.PlaneWall, live: newDecisions(), durable: newDecisions(), signedOnly: w.Scenario().Plane.SignedOnly}
+	l := &ledger{hosts: make([][]*recordCopy, n+1), names: make([]wire.Hostname, n+1), looked: make([]uint64, n+1), turns: make([]uint8, n+1), dueNow: make(map[*recordCopy]wire.Time), offersOf: offersOf{given: make(map[*recordCopy]time.Duration)}, wall: w.PlaneWall, live: newDecisions(), durable: newDecisions(), signedOnly: w.Scenario().Plane.SignedOnly}
 	for i := 1; i <= n; i++ {
 		l.names[i] = scenario.HostName(i)
 	}
@@ -174,6 +178,7 @@ func (l *ledger) stepping(e *world.Event) {
 	l.host, l.now = l.number(world.AboutHost(in)), nil
 	l.affected, l.released, l.logs = l.affected[:0], l.released[:0], 0
 	l.entries = len(e.Output.Entries)
+	l.letting(w, in)
 	if l.host == 0 {
 		return
 	}
@@ -220,7 +225,9 @@ func (l *ledger) stepDone(e *world.Event) {
 	if told, is := in.(*plane.Storage); is {
 		l.readOnly, l.scarce = told.Unavailable, told.Scarce
 	}
+	l.comeBack(in)
 	l.decide(w, in, r)
+	l.letGo(w)
 	l.older.stepDone(l, in, r)
 	if len(e.Output.Entries) > l.entries || r != nil && r.Outcome.Code == wire.Created {
 		l.logged++
@@ -319,6 +326,7 @@ func (l *ledger) planeStarted(e *world.Event) {
 		o.recount(&l.live)
 	}
 	clear(l.given)
+	clear(l.dueNow)
 	for c := range l.live.offered { // order-free: each for itself
 		l.given[c] = w.Now()
 	}
@@ -351,49 +359,4 @@ func sameRecord(a, b *rollout.Record) bool {
 // isActive reports whether a host has something to do by PROTOCOL H3.
 func isActive(s wire.State) bool {
 	return s == wire.Pending || s == wire.Activating || s == wire.Deferred || s == wire.Soaking
-}
-
-// adopt lets a ledger begin with what a state says.
-func (l *ledger) adopt(a *scenario.State) {
-	for i := range a.Rollouts {
-		r := &a.Rollouts[i]
-		channel := r.ID.Channel()
-		o := &openedRollout{id: r.ID, channel: channel, manifest: wire.Manifest{
-			Channel: channel, ChannelRef: wire.ChannelRef(string(r.ID)[len(channel)+1:]), Policy: r.Policy, Gates: r.Gates,
-		}}
-		for j := range r.Records {
-			rec := &r.Records[j].Record
-			c := &recordCopy{of: o, host: l.number(rec.Hostname), wave: int(rec.Wave), target: rec.TargetClosure, there: true}
-			o.records = append(o.records, c)
-			o.manifest.Hosts = append(o.manifest.Hosts, wire.ManifestHost{Hostname: rec.Hostname, Wave: rec.Wave, TargetClosure: rec.TargetClosure})
-			if r.Records[j].Offered {
-				l.durable.offered[c] = true
-			}
-			if r.Records[j].Idle {
-				l.durable.idle[c] = true
-			}
-			if r.Records[j].Excused {
-				l.durable.excused[c] = true
-			}
-		}
-		for wave := range int(r.WavesDispatched) {
-			l.durable.turned[waveOf{r.ID, wave}] = true
-		}
-		o.manifest.Serial = r.Serial
-		if r.Signed {
-			l.durable.signed[o] = true
-		}
-		l.durable.opened = append(l.durable.opened, o)
-		if r.SupersededBy != "" {
-			l.durable.superseder[o] = r.SupersededBy
-		} else if r.Held {
-			l.durable.held[o] = true
-		}
-	}
-	for _, q := range a.Quarantined {
-		l.durable.quarantined[closureOn{q.Channel, q.Closure}] = true
-	}
-	for _, r := range a.Revoked {
-		l.durable.revoked[r.CommonName] = r.RevokedBefore
-	}
 }

@@ -86,7 +86,7 @@ func disagreement(w *world.World, n int, views []agent.View) string {
 			if !planes.State.Active() {
 				continue // it is over, and the agent has lost or dropped it since
 			}
-			if planes.State == wire.Pending && (!planes.DispatchedAt.IsSet() || status.State == wire.Halted || withheldUnsigned(w, status) || p.Quarantined(r.ID.Channel(), planes.TargetClosure) || heldBack(w, r.ID, name)) {
+			if planes.State == wire.Pending && (!planes.DispatchedAt.IsSet() || status.State == wire.Halted || status.State == wire.Aborted || withheldUnsigned(w, status) || p.Quarantined(r.ID.Channel(), planes.TargetClosure) || heldBack(w, r.ID, name)) {
 				continue // nobody told the host to do anything
 			}
 			return fmt.Sprintf("%s is %s at the plane, and the agent has not taken it up", r.ID, planes.State)

@@ -74,7 +74,7 @@ func (c *reachability) expect(n plane.Notice) { c.expected = append(c.expected, 
 func (c *reachability) credit(d time.Duration) {
 	c.credited += d
 	c.missed += d
-	if c.known > 0 {
+	if c.known > len(c.l.live.forgotten) {
 		c.expect(plane.Notice{Kind: plane.NoticeCredited, Count: int(d / time.Second)})
 	}
 }
@@ -134,7 +134,9 @@ func (c *reachability) heard(in plane.Input) {
 	h.at, h.seen = c.now(), true
 	if h.gone {
 		h.gone = false
-		c.expect(plane.Notice{Kind: plane.NoticeReachable, Hostname: c.l.names[host]})
+		if !c.l.live.forgotten[host] { // else it is not judged
+			c.expect(plane.Notice{Kind: plane.NoticeReachable, Hostname: c.l.names[host]})
+		}
 	}
 	if heartbeat, is := in.(*plane.Heartbeat); is {
 		h.said = heartbeat.Request.At
@@ -165,7 +167,7 @@ func (c *reachability) judge(interval time.Duration) {
 	soon, recent, judged := 0, 0, 0
 	for i := range c.hosts {
 		h := &c.hosts[i]
-		if !h.known || h.gone {
+		if !h.known || h.gone || c.l.live.forgotten[i] {
 			continue
 		}
 		judged++
@@ -179,7 +181,7 @@ func (c *reachability) judge(interval time.Duration) {
 			silent = append(silent, c.l.names[i])
 		}
 	}
-	tooMany := soon >= 10 && float64(soon) > 0.2*float64(c.known)
+	tooMany := soon >= 10 && float64(soon) > 0.2*float64(c.known-len(c.l.live.forgotten))
 	if len(silent) > 0 && tooMany && !(c.suspecting && recent > judged-recent) {
 		if !c.suspecting {
 			c.expect(plane.Notice{Kind: plane.NoticeObserverSuspect, Count: soon})
@@ -214,8 +216,8 @@ func (c *reachability) stepDone(e *world.Event) {
 func (c *reachability) shown(w *world.World, host int) {
 	h := &c.hosts[host]
 	status, known := w.Plane().Host(c.l.names[host])
-	if known != h.known {
-		w.Violate("S12", "h%d is known to the plane: %v; want %v", host, known, h.known)
+	if want := h.known && !c.l.live.forgotten[host]; known != want {
+		w.Violate("S12", "h%d is known to the plane: %v; want %v", host, known, want)
 		return
 	}
 	if !known {
@@ -293,6 +295,11 @@ func (c *reachability) planeStarted(e *world.Event) {
 			c.learn(r.host)
 			h := &c.hosts[r.host]
 			h.seen = h.seen || r.last.State != wire.Pending
+		}
+	}
+	for host := range c.hosts {
+		if c.l.live.cordoned[host] || c.l.live.forgotten[host] {
+			c.learn(host)
 		}
 	}
 }

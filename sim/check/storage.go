@@ -82,7 +82,7 @@ func (c *storage) mayNeedDisk(in plane.Input) bool {
 		return c.l.live.find(opens(in).ID()) == nil
 	case *plane.ResumeRollout:
 		o := c.l.live.find(in.RolloutID)
-		return o != nil && o.halted()
+		return o != nil && (o.halted() || c.l.live.paused[o])
 	case *plane.ChooseRollout:
 		o := c.l.live.find(in.RolloutID)
 		return o != nil && c.l.live.held[o]

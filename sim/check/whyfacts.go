@@ -61,10 +61,13 @@ func (c *explained) withheld(r *recordCopy) (facts []expected) {
 	if o.halted() {
 		facts = append(facts, expected{cause: wire.CauseHalted, by: c.halter(r), do: fmt.Sprintf("refrain rollout resume %s", o.id)})
 	}
+	if d.aborted[o] {
+		facts = append(facts, expected{cause: wire.CauseAborted, by: []string{string(o.id)}})
+	}
 	if last := o.wavesTurned(d) - 1; r.wave > last && last >= 0 && o.holding[last] > 0 {
 		var by []string
 		for _, first := range o.records {
-			if s := first.last.State; first.wave == last && s != wire.Converged && s != wire.Deferred && !((s == wire.Failed || s == wire.Reverted) && d.excused[first]) {
+			if s := first.last.State; first.wave == last && s != wire.Converged && s != wire.Deferred && !d.excused[first] {
 				by = append(by, string(c.l.names[first.host]))
 			}
 		}
@@ -81,7 +84,7 @@ func (c *explained) withheld(r *recordCopy) (facts []expected) {
 	case unbacked:
 		facts = append(facts, expected{cause: wire.CauseRelease, by: []string{string(o.id)}})
 	}
-	if queued := d.turned[waveOf{o.id, r.wave}] && d.inForce(o) && !o.halted() && !quarantined; queued {
+	if queued := d.turned[waveOf{o.id, r.wave}] && d.inForce(o) && !o.halted() && !d.aborted[o] && !quarantined; queued {
 		if number, _ := c.l.gateOf(r); number != "" {
 			facts = append(facts, c.gate(r, number))
 		}
@@ -109,6 +112,16 @@ func (c *explained) gate(r *recordCopy, number string) expected {
 	gates := &r.of.manifest.Gates
 	x := expected{cause: wire.CauseGate}
 	switch number {
+	case "S46":
+		host := string(c.l.names[r.host])
+		switch d := &c.l.live; {
+		case d.paused[r.of]:
+			x.gate, x.by, x.do = wire.GatePaused, []string{string(r.of.channel)}, fmt.Sprintf("refrain rollout resume %s", r.of.channel)
+		case d.excused[r]:
+			x.gate, x.by = wire.GateSkipped, []string{host}
+		default:
+			x.gate, x.by, x.do = wire.GateCordoned, []string{host}, "refrain host uncordon "+host
+		}
 	case "S42":
 		x.gate = wire.GateChannelEdge
 		for _, e := range gates.ChannelEdges {
@@ -121,7 +134,7 @@ func (c *explained) gate(r *recordCopy, number string) expected {
 		for _, e := range gates.Edges {
 			first := c.l.copyOf(c.l.number(e.Gates), r.of.id)
 			s := first.last.State
-			done := s == wire.Converged || s == wire.Deferred || (s == wire.Failed || s == wire.Reverted) && c.l.live.excused[first]
+			done := s == wire.Converged || s == wire.Deferred || c.l.live.excused[first]
 			if x.by == nil && e.Gated == c.l.names[r.host] && !done {
 				x.by, x.do = []string{string(e.Gates)}, fmt.Sprintf("refrain host why %s", e.Gates)
 			}

@@ -188,7 +188,7 @@ func (c *explained) whole(w *world.World, o *openedRollout, why *wire.RolloutWhy
 		cause wire.Cause
 		so    bool
 	}{
-		{wire.CauseHeld, d.held[o]}, {wire.CauseHalted, o.halted()},
+		{wire.CauseHeld, d.held[o]}, {wire.CauseHalted, o.halted()}, {wire.CauseAborted, d.aborted[o] && o.states[wire.Pending] > 0},
 		{wire.CauseRelease, c.l.unbacked(o) && !c.l.backed[o] && o.states[wire.Pending] > 0},
 		{wire.CauseFreshness, c.l.unbacked(o) && c.l.backed[o] && o.states[wire.Pending] > 0},
 		{wire.CauseStore, c.l.logsNothing() && ended < len(o.records)},
@@ -219,7 +219,9 @@ func (c *explained) stepEnded(e *world.Event) {
 		}
 		why, known := w.Plane().WhyHost(c.l.names[n], "")
 		for i := 0; known && i < len(why.Rollouts); i++ {
-			if o := c.l.live.find(why.Rollouts[i].RolloutID); o == nil || c.l.live.held[o] {
+			id := why.Rollouts[i].RolloutID
+			known := slices.ContainsFunc(w.Opened(), func(at int) bool { return w.Scenario().Rollouts[at].ID == id })
+			if o := c.l.live.find(id); o == nil || c.l.live.held[o] || !known {
 				continue // a fleet is at rest whatever hosts still do about it
 			}
 			for j := range why.Rollouts[i].Facts {
@@ -234,7 +236,7 @@ func (c *explained) stepEnded(e *world.Event) {
 
 // atRest are the causes that remain.
 var atRest = []wire.Cause{
-	wire.CauseHeld, wire.CauseHalted, wire.CauseWave, wire.CauseQuarantine, wire.CauseRelease, wire.CauseFreshness, wire.CauseGate,
+	wire.CauseHeld, wire.CauseHalted, wire.CauseAborted, wire.CauseWave, wire.CauseQuarantine, wire.CauseRelease, wire.CauseFreshness, wire.CauseGate,
 	wire.CauseReplay, wire.CauseReboot, wire.CauseClosure, wire.CauseFailed, wire.CauseReverted,
 }
 

@@ -28,6 +28,8 @@ type Profile struct {
 	Channels bool
 	// Gates is in how many runs of a thousand rollouts have gates (PROTOCOL W).
 	Gates int
+	// Steer is in how many runs of a thousand operators steer (PROTOCOL O).
+	Steer int
 	// Shape, if set, changes the sizes before the rest is drawn; Finish adds to
 	// what was drawn.
 	Shape, Finish func(*scenario.Scenario, *random.Stream)
@@ -54,7 +56,7 @@ var profiles = []Profile{
 	{Name: "smoke", About: "few hosts, few faults of every kind",
 		Hosts: [2]int{2, 6}, Rollouts: [2]int{1, 2}, Faults: [2]int{0, 4}, Kinds: drawnKinds(), Channels: true},
 	{Name: "swarm", About: "every second kind of fault, many at a time",
-		Hosts: [2]int{3, 14}, Rollouts: [2]int{1, 3}, Faults: [2]int{4, 24}, Kinds: drawnKinds(), Channels: true, Gates: 200},
+		Hosts: [2]int{3, 14}, Rollouts: [2]int{1, 3}, Faults: [2]int{4, 24}, Kinds: drawnKinds(), Channels: true, Gates: 200, Steer: 300},
 	{Name: "storm", About: "many hosts, a small inbox, outages after which all return at once",
 		Hosts: [2]int{30, 90}, Rollouts: [2]int{1, 1}, Faults: [2]int{2, 6},
 		Kinds: []scenario.FaultKind{scenario.ReducerWedge, scenario.ReducerSlow, scenario.GateCapacity, scenario.PlaneCrash, scenario.PlaneRestart, scenario.PlaneSuspend, scenario.PlaneLate, scenario.DiskSlow, scenario.DiskFail, scenario.NetPartition, scenario.NetDrop},
@@ -69,7 +71,7 @@ var profiles = []Profile{
 	{Name: "legacy", About: "agents as they are deployed today among full ones",
 		Hosts: [2]int{3, 10}, Rollouts: [2]int{1, 2}, Faults: [2]int{0, 8}, Kinds: drawnKinds(), Legacy: true},
 	{Name: "field", About: "deployed agents of NixFleet among our own: a queue that stops, snapshots that overwrite, restarts in a switch",
-		Hosts: [2]int{2, 8}, Rollouts: [2]int{1, 3}, Faults: [2]int{0, 10}, Kinds: drawnKinds(), Field: true, Gates: 150},
+		Hosts: [2]int{2, 8}, Rollouts: [2]int{1, 3}, Faults: [2]int{0, 10}, Kinds: drawnKinds(), Field: true, Gates: 150, Steer: 200},
 	{Name: "hostile", About: "hosts with good certificates and bad intentions",
 		Hosts: [2]int{3, 10}, Rollouts: [2]int{1, 2}, Faults: [2]int{0, 8}, Kinds: drawnKinds(), Hostile: true,
 		Finish: hostileRollout},
@@ -138,6 +140,7 @@ func Scenario(seed uint64, p Profile) scenario.Scenario {
 	drawMachines(&s, p, span)
 	drawLogs(&s, p, span)
 	drawSigned(&s, p)
+	drawSteering(&s, p, span)
 	s.Active = span
 	for _, f := range s.Faults {
 		s.Active = max(s.Active, f.At+f.For)

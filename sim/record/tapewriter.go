@@ -325,6 +325,8 @@ func operatorRequest(t *TapeRequest, m *world.Message) {
 		t.Path = "/v1/operator/rollouts/" + url.PathEscape(string(in.RolloutID)) + "/choose"
 	case *plane.ResumeRollout:
 		t.Path = "/v1/operator/rollouts/" + url.PathEscape(string(in.RolloutID)) + "/resume"
+	case *plane.Steer:
+		steerRequest(t, in)
 	case *plane.ClearQuarantine:
 		t.Path = "/v1/operator/quarantine/clear"
 		t.Body = wire.QuarantineEntrySchema.Append(nil, &wire.QuarantineEntry{Channel: in.Channel, Closure: in.Closure})

@@ -100,7 +100,7 @@ func dispatchEarly(w *world.World) bool {
 
 // All lists every one.
 func All() []Bug {
-	return slices.Concat(durabilityBroken, recordsBroken, admissionBroken, answersBroken, rolloutsBroken, conductBroken, fieldBroken, signedBroken, gatesBroken, intentBroken, whyBroken, actsBroken)
+	return slices.Concat(durabilityBroken, recordsBroken, admissionBroken, answersBroken, rolloutsBroken, conductBroken, fieldBroken, signedBroken, gatesBroken, intentBroken, steeringBroken, whyBroken, actsBroken)
 }
 
 // emit emits an event that has not happened.

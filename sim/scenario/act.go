@@ -37,6 +37,14 @@ const (
 	// ActSign signs the release again that came with a rollout, and puts it into the
 	// plane's directory.
 	ActSign
+	// ActPause, ActAbort, ActSkip, ActCordon, ActUncordon and ActForget steer
+	// (PROTOCOL O).
+	ActPause
+	ActAbort
+	ActSkip
+	ActCordon
+	ActUncordon
+	ActForget
 
 	actKindEnd
 )
@@ -152,6 +160,12 @@ var actForms = [actKindEnd]actForm{
 		},
 		print: func(a *Act) string { return FormatDuration(a.For) },
 	},
+	ActPause:    ofRollout("pause", "have nothing of a rollout offered until it is resumed"),
+	ActAbort:    ofRollout("abort", "end a rollout: nothing of it is dispatched any more"),
+	ActSkip:     ofBoth("skip", "let a rollout go on without a host"),
+	ActCordon:   ofHost("cordon", "have no dispatch offered to a host"),
+	ActUncordon: ofHost("uncordon", "let dispatches be offered to a host again"),
+	ActForget:   ofHost("forget", "say that a host is gone, until its next heartbeat"),
 	ActSend: {
 		word: "send", names: []string{"ROUTE", "HOSTS"},
 		about: "somebody on these hosts sends heartbeats, events, polls or garbage with their certificates, beside their agents, and does not wait for the answers",
@@ -283,7 +297,7 @@ func (a *Act) validate(s *Scenario, has *names) error {
 		if _, err := wire.ParseRolloutID(string(a.Rollout)); err != nil {
 			return &keyError{"rollout", fmt.Errorf("rollout %q: %w", a.Rollout, err)}
 		}
-	case ActResume, ActChoose, ActOpen:
+	case ActResume, ActChoose, ActOpen, ActPause, ActAbort:
 		if _, err := wire.ParseRolloutID(string(a.Rollout)); err != nil {
 			return &keyError{"rollout", fmt.Errorf("rollout %q: %w", a.Rollout, err)}
 		}
@@ -300,6 +314,10 @@ func (a *Act) validate(s *Scenario, has *names) error {
 			return &keyError{"host", fmt.Errorf("want one host of h1 to h%d", s.Fleet.Hosts)}
 		case a.Unknown && a.For != 0:
 			return &keyError{"reissue", errors.New("a host that the scenario does not have is given no certificate; want no reissue")}
+		}
+	case ActSkip, ActCordon, ActUncordon, ActForget:
+		if a.Hosts.First != a.Hosts.Last || a.Hosts.First < 1 {
+			return &keyError{"host", fmt.Errorf("want one host of h1 to h%d", s.Fleet.Hosts)}
 		}
 	case ActSend:
 		if err := a.validateSend(s); err != nil {

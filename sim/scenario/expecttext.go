@@ -134,7 +134,7 @@ func entryWords() []string {
 
 func rolloutWords() []string {
 	words := []string{None}
-	for s := wire.Opening; s <= wire.Held; s++ {
+	for s := wire.Opening; s <= wire.Aborted; s++ {
 		words = append(words, s.String())
 	}
 	return words

@@ -149,7 +149,12 @@ func (a *Act) unknown(s *Scenario, has *names) []error {
 		}
 	}
 	switch a.Kind {
-	case ActResume, ActChoose:
+	case ActSkip:
+		host("host", a.Hosts)
+		add("rollout", noRollout, string(a.Rollout), has.rollouts)
+	case ActCordon, ActUncordon, ActForget:
+		host("host", a.Hosts)
+	case ActResume, ActChoose, ActPause, ActAbort:
 		add("rollout", noRollout, string(a.Rollout), has.rollouts)
 	case ActOpen, ActSign:
 		add("rollout", "there is no line rollout %s", string(a.Rollout), has.own)

@@ -39,6 +39,8 @@ type State struct {
 	Revoked     []wire.Revocation
 	// Running is what each host runs.
 	Running map[wire.Hostname]wire.Closure
+	// Holds are what operators have said of hosts (PROTOCOL O5, O6).
+	Holds []StateHold
 	// Durable has the lines that a restart of the plane keeps.
 	Durable []byte
 }
@@ -51,6 +53,7 @@ type StateRollout struct {
 	Serial          wire.Serial
 	SupersededBy    wire.RolloutID
 	Held            wire.Flag
+	Paused, Aborted wire.Mark
 	Signed          wire.Flag
 	Gates           wire.Gates
 	Records         []StateRecord
@@ -63,6 +66,17 @@ type StateRecord struct {
 	Offered wire.Flag
 	Idle    wire.Flag
 }
+
+// StateHold is what operators have said of a host.
+type StateHold struct {
+	Hostname wire.Hostname
+	Hold     plane.Hold
+}
+
+var stateHoldSchema = wire.Schema[StateHold]{Fields: []wire.Field[StateHold]{
+	{Name: "hostname", Presence: wire.Required, Of: func(h *StateHold) wire.Value { return &h.Hostname }},
+	{Name: "hold", Presence: wire.Required, Of: func(h *StateHold) wire.Value { return &h.Hold }},
+}}
 
 type stateHost struct {
 	Hostname wire.Hostname
@@ -78,6 +92,8 @@ var stateRolloutSchema = wire.Schema[StateRollout]{Fields: []wire.Field[StateRol
 	{Name: "serial", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.Serial }},
 	{Name: "superseded_by", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.SupersededBy }},
 	{Name: "held", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.Held }},
+	{Name: "paused", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.Paused }},
+	{Name: "aborted", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.Aborted }},
 	{Name: "signed", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.Signed }},
 	{Name: "gates", Presence: wire.Optional, Of: func(r *StateRollout) wire.Value { return &r.Gates }},
 }}
@@ -150,6 +166,9 @@ func (a *State) line(d *wire.Decoder, line string) error {
 	case "revocation":
 		a.Revoked = append(a.Revoked, wire.Revocation{})
 		return wire.DecodeDocument(d, &wire.RevocationSchema, []byte(doc), &a.Revoked[len(a.Revoked)-1])
+	case "hold":
+		a.Holds = append(a.Holds, StateHold{})
+		return wire.DecodeDocument(d, &stateHoldSchema, []byte(doc), &a.Holds[len(a.Holds)-1])
 	case "host":
 		var h stateHost
 		if err := wire.DecodeDocument(d, &stateHostSchema, []byte(doc), &h); err != nil {

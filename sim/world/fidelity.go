@@ -38,6 +38,10 @@ func (w *World) operatorOverTheWire(in plane.Input) plane.Input {
 	case *plane.ClearQuarantine:
 		q := roundTrip(w, "a quarantine to clear", &wire.QuarantineEntrySchema, wire.QuarantineEntry{Channel: in.Channel, Closure: in.Closure})
 		return &plane.ClearQuarantine{Channel: q.Channel, Closure: q.Closure}
+	case *plane.Steer:
+		read := *in
+		read.Reason = roundTrip(w, "an act of steering", &wire.SteerRequestSchema, wire.SteerRequest{Reason: in.Reason}).Reason
+		return &read
 	case *plane.Revoke:
 		r := roundTrip(w, "a revocation", &wire.RevocationRequestSchema, wire.RevocationRequest{CommonName: in.CommonName, RevokedBefore: in.Before, Force: wire.Flag(in.Holder.Force)})
 		read := *in

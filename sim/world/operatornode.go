@@ -106,6 +106,13 @@ func (w *World) compactCopy(a *scenario.Act) {
 }
 
 func (w *World) actInput(a *scenario.Act, force bool) plane.Input {
+	if act, steers := a.Steers(); steers {
+		in := &plane.Steer{Act: act, RolloutID: a.Rollout}
+		if a.Hosts.First > 0 {
+			in.Hostname = scenario.HostName(a.Hosts.First)
+		}
+		return in
+	}
 	switch a.Kind {
 	case scenario.ActOpen:
 		return &plane.OpenRollout{Manifest: w.scenario.Other(a)}

@@ -73,6 +73,11 @@ var tableSQL = [...]struct {
 		put:    `INSERT INTO act_chain (name, document) VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document`,
 		remove: `DELETE FROM act_chain WHERE name = ?`,
 	},
+	plane.TableHolds: {
+		name: "host_holds", keys: []string{"hostname", "hold"},
+		put:    `INSERT INTO host_holds (hostname, hold, document) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET document = excluded.document`,
+		remove: `DELETE FROM host_holds WHERE hostname = ? AND hold = ?`,
+	},
 }
 
 // putRecord is the statement that writes n records.

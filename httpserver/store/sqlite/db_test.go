@@ -147,7 +147,7 @@ func TestMigrate_FirstSchema(t *testing.T) {
 	r.Step(&plane.Revoke{CommonName: "agent-h1.fleet.test"})
 	r.Commit(s)
 	before := r.State()
-	tamper(t, s, "DROP TABLE enrolments; DROP TABLE act_chain; DROP TABLE removed_acts; DROP TABLE restorations; DROP INDEX event_log_by_act; ALTER TABLE event_log DROP COLUMN act; PRAGMA user_version = 1;")
+	tamper(t, s, "DROP TABLE enrolments; DROP TABLE act_chain; DROP TABLE host_holds; DROP TABLE removed_acts; DROP TABLE restorations; DROP INDEX event_log_by_act; ALTER TABLE event_log DROP COLUMN act; PRAGMA user_version = 1;")
 	path := s.Path()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

@@ -174,7 +174,7 @@ func eachRow(ctx context.Context, q querier, f func(plane.Row) error) error {
 	if err := eachOf(ctx, q, plane.TableRecords, orphans, "", f); err != nil {
 		return err
 	}
-	for _, table := range []plane.Table{plane.TableQuarantine, plane.TableRevocations, plane.TableRetired, plane.TableEnrolments, plane.TableActs} {
+	for _, table := range []plane.Table{plane.TableQuarantine, plane.TableRevocations, plane.TableRetired, plane.TableEnrolments, plane.TableActs, plane.TableHolds} {
 		if err := eachOf(ctx, q, table, "", "", f); err != nil {
 			return err
 		}

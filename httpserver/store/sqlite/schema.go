@@ -99,7 +99,8 @@ CREATE TABLE enrolments (
 `
 
 // schemaV3 adds the chain of operators' acts: the act of an entry, the head of the chain,
-// what is left of acts that were removed, and the restores.
+// what is left of acts that were removed, and the restores; and what operators have said
+// of hosts.
 const schemaV3 = `
 ALTER TABLE event_log ADD COLUMN act TEXT NOT NULL DEFAULT '';
 CREATE INDEX event_log_by_act ON event_log (number) WHERE act <> '';
@@ -117,6 +118,13 @@ CREATE TABLE removed_acts (
 CREATE TABLE restorations (
 	at       TEXT PRIMARY KEY,
 	document TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE host_holds (
+	hostname TEXT NOT NULL,
+	hold     TEXT NOT NULL,
+	document TEXT NOT NULL,
+	PRIMARY KEY (hostname, hold)
 ) STRICT, WITHOUT ROWID;
 `
 

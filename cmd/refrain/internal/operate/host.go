@@ -13,9 +13,13 @@ import (
 
 // HostCommand is about hosts.
 type HostCommand struct {
-	List HostList `cmd:"" help:"List the hosts that the plane knows."`
-	Show HostShow `cmd:"" help:"Show one host and its records."`
-	Why  HostWhy  `cmd:"" help:"Say why a host is not at its target."`
+	List     HostList     `cmd:"" help:"List the hosts that the plane knows."`
+	Show     HostShow     `cmd:"" help:"Show one host and its records."`
+	Why      HostWhy      `cmd:"" help:"Say why a host is not at its target."`
+	Skip     HostSkip     `cmd:"" help:"Let a rollout go on without a host."`
+	Cordon   HostCordon   `cmd:"" help:"Have no dispatch of any rollout offered to a host."`
+	Uncordon HostUncordon `cmd:"" help:"Let dispatches be offered to a host again."`
+	Forget   HostForget   `cmd:"" help:"Say that a host is gone: no rollout waits for it, and no list has it until its next heartbeat."`
 }
 
 const hostsPath = "/v1/operator/hosts"
@@ -129,6 +133,9 @@ func (c *HostShow) Run(ctx context.Context, out IO) error {
 		about.row("reachability", h.Reachability.String()+", silent for "+span(h.SilentSeconds))
 		about.row("last heartbeat", stamp(h.LastHeartbeatAt))
 		about.row("runs", wire.OrDash(h.CurrentClosure))
+		if !h.Cordoned.IsUnset() {
+			about.row("cordoned", "since "+markOf(h.Cordoned))
+		}
 		if len(h.DuplicateIdentity) > 0 {
 			about.row("duplicate identity", listOf(h.DuplicateIdentity))
 		}
@@ -191,7 +198,7 @@ func reachabilities() (words []string) {
 }
 
 func rolloutStates() (words []string) {
-	for s := wire.Opening; s <= wire.Held; s++ {
+	for s := wire.Opening; s <= wire.Aborted; s++ {
 		words = append(words, s.String())
 	}
 	return words

@@ -20,7 +20,9 @@ type RolloutCommand struct {
 	Diff   RolloutDiff   `cmd:"" help:"Compare a manifest with the rollout in force on its channel."`
 	Wait   RolloutWait   `cmd:"" help:"Wait until a rollout has come so far; the exit code says whether it has."`
 	Trace  RolloutTrace  `cmd:"" help:"Show every change of state of every host, with its time and who reported it."`
-	Resume RolloutResume `cmd:"" help:"Let a halted rollout go on without the hosts that failed."`
+	Resume RolloutResume `cmd:"" help:"Let a rollout go on that is paused, or halted: without the hosts that failed."`
+	Pause  RolloutPause  `cmd:"" help:"Have nothing more of a rollout offered until it is resumed."`
+	Abort  RolloutAbort  `cmd:"" help:"End a rollout: nothing of it is dispatched any more."`
 	Choose RolloutChoose `cmd:"" help:"Put one of several held rollouts in force."`
 }
 
@@ -207,10 +209,15 @@ func aboutRollout(r *wire.RolloutStatus) *table {
 	switch {
 	case r.SupersededBy != "":
 		state += " by " + string(r.SupersededBy)
+	case !r.Aborted.IsUnset():
+		state += " since " + markOf(r.Aborted)
 	case r.HaltedBy != "":
 		state += " by " + string(r.HaltedBy)
 	}
 	t.row("state", state)
+	if !r.Paused.IsUnset() {
+		t.row("paused", "since "+markOf(r.Paused))
+	}
 	t.row("opened", stamp(r.OpenedAt))
 	t.row("waves", fmt.Sprintf("%d of %s dispatched", r.WavesDispatched, soaks(r.Policy.Waves)))
 	t.row("on failure", r.Policy.OnHealthFailure.String())
@@ -218,6 +225,9 @@ func aboutRollout(r *wire.RolloutStatus) *table {
 		t.row("signed", "yes, backed: "+yesNo(bool(r.Backed)))
 	}
 	t.row("hosts", countsOf(&r.Counts))
+	if held := blockedOf(&r.Blocked); held != "" {
+		t.row("held back", held)
+	}
 	return t
 }
 
@@ -229,7 +239,7 @@ type RolloutResume struct {
 
 // Run implements the command.
 func (c *RolloutResume) Run(ctx context.Context, out IO) error {
-	return c.show(ctx, out, c.act(c.Rollout, "resume"))
+	return c.show(ctx, out, c.act(c.Rollout, "resume", nil))
 }
 
 // RolloutChoose chooses a rollout.
@@ -240,18 +250,18 @@ type RolloutChoose struct {
 
 // Run implements the command.
 func (c *RolloutChoose) Run(ctx context.Context, out IO) error {
-	return c.show(ctx, out, c.act(c.Rollout, "choose"))
+	return c.show(ctx, out, c.act(c.Rollout, "choose", nil))
 }
 
 // act does something to a rollout and prints the rollout that the plane answers with.
-func (r *Reading) act(name, what string) printer {
+func (r *Reading) act(name, what string, body []byte) printer {
 	return func(ctx context.Context, client *planeclient.Client, w io.Writer) error {
 		id, err := rolloutNamed(ctx, client, name)
 		if err != nil {
 			return err
 		}
 		path := planeclient.RolloutPath(id) + "/" + what
-		answer, err := client.Do(ctx, planeclient.Request{Path: path, Post: true})
+		answer, err := client.Do(ctx, planeclient.Request{Path: path, Post: true, Body: body})
 		if err != nil {
 			return err
 		}

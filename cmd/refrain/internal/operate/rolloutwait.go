@@ -38,7 +38,7 @@ func judge(condition string, r *wire.RolloutStatus) (verdict, string) {
 	failed := n.Failed + n.Reverted
 	so := map[string]bool{
 		"converged":  n.Converged == hosts,
-		"terminal":   ended == hosts,
+		"terminal":   ended == hosts || r.State == wire.Terminal,
 		"dispatched": int(r.WavesDispatched) == len(r.Policy.Waves),
 		"halted":     r.HaltedBy != "",
 		"failed":     failed > 0,
@@ -53,12 +53,14 @@ func judge(condition string, r *wire.RolloutStatus) (verdict, string) {
 		return never, "it is held until an operator chooses a rollout of the channel"
 	case condition == "superseded":
 		return notYet, ""
+	case !r.Aborted.IsUnset() && n.Activating+n.Soaking == 0:
+		return never, "it is aborted"
 	case condition == "converged" && failed > 0:
 		return never, fmt.Sprintf("%d of its hosts failed", failed)
 	case r.HaltedBy != "":
 		return never, fmt.Sprintf("it is halted by %s", r.HaltedBy)
-	case ended == hosts:
-		return never, "all of its hosts are at an end"
+	case ended == hosts || r.State == wire.Terminal:
+		return never, "all of its hosts are at an end, or skipped"
 	}
 	return notYet, ""
 }
