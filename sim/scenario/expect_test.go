@@ -30,7 +30,7 @@ func drawExpect(t *rapid.T, s *Scenario) Expect {
 		e.Rollout = s.Rollouts[0].ID
 	}
 	for _, set := range form.settings() {
-		if !rapid.Bool().Draw(t, "has "+set.key) || e.Is == None && slices.Contains(fields("seq", "closure", "confirmed"), set.key) {
+		if !rapid.Bool().Draw(t, "has "+set.key) || e.Is == None && slices.Contains(fields("seq", "closure", "confirmed", "by"), set.key) {
 			continue
 		}
 		switch set.key {
