@@ -28,17 +28,17 @@ type badBody struct {
 }
 
 // freeTexts are the members that may hold any text.
-var freeTexts = []string{"signature", "stderrTail", "failureReason", "article", "overrideReason"}
+var freeTexts = []string{"signature", "stderrTail", "failureReason", "article", "overrideReason", "reason"}
 
-// mayBeMissing reports whether a member may be absent or null.
 // optionalBodies are the routes that need no body, and read one.
 var optionalBodies = map[string]bool{"resume_rollout": true, "choose_rollout": true,
 	"pause_rollout": true, "abort_rollout": true, "skip_host": true, "cordon_host": true, "uncordon_host": true, "forget_host": true}
 
+// mayBeMissing reports whether a member may be absent or null.
 func mayBeMissing(d document, m member) bool {
 	switch m.name {
 	case "rollout_id", "current_closure", "signature", "since", "by", "revoked_before", "force",
-		"failureReason", "subResults", "article", "effectiveMode", "overrideReason":
+		"failureReason", "subResults", "article", "effectiveMode", "overrideReason", "reason":
 		return true
 	default:
 		return d.name == "clear_quarantine" && m.name == "hostname"
@@ -198,7 +198,11 @@ func TestABodyThatIsUnusualIsReadAllTheSame(t *testing.T) { // PROTOCOL T7, T8
 				send("without "+m.path, m.without(d.text))
 			}
 			if slices.Contains(freeTexts, m.name) {
-				for _, text := range []string{`""`, `"\u0000\u001f\u007f"`, `"\ud83d\ude00 ü"`, `"` + strings.Repeat("x", 60_000) + `"`} {
+				most := 60_000
+				if m.name == "reason" {
+					most = wire.MaxReason // of an operator's act, which is kept in the state
+				}
+				for _, text := range []string{`""`, `"\u0000\u001f\u007f"`, `"\ud83d\ude00 ü"`, `"` + strings.Repeat("x", most) + `"`} {
 					send(m.path+" is "+clip(text), m.with(d.text, text))
 				}
 			}

@@ -255,6 +255,13 @@ func TestEveryRefusalIsAProblemDocument(t *testing.T) { // PROTOCOL T10
 			return operator.do("POST", revocationsPath, `{"common_name":"agent-h9.fleet.test"}`)
 		},
 		wire.RolloutSuperseded: func(*testing.T) answer { return operator.do("POST", rolloutsPath+"/stable@r1/resume", "") },
+		wire.RolloutAborted: func(t *testing.T) answer {
+			fresh := start(t)
+			fresh.openRollout("stable", "r1", "c1", "h1")
+			anna := fresh.operator("anna")
+			anna.do("POST", rolloutsPath+"/stable@r1/abort", "").want(t, wire.OK)
+			return anna.do("POST", rolloutsPath+"/stable@r1/resume", "")
+		},
 		wire.RolloutHeld: func(t *testing.T) answer {
 			dir := writeManifests(t, map[string]string{
 				"1.json": manifest("stable", "r1", "c1", "h1"), "2.json": manifest("stable", "r2", "c2", "h1"),
