@@ -107,7 +107,13 @@ func (k *killRig) beat(c *diskTally) (stop func()) {
 			pause(ctx, k.interval()*time.Duration(i)/time.Duration(len(k.hosts)))
 			for ctx.Err() == nil {
 				phase, begun := c.phase.Load(), time.Now()
-				c.heartbeat(phase, h.steadyHeartbeat(), time.Since(begun))
+				answer := h.steadyHeartbeat()
+				// One that was under way when the disk began to fail, or worked again, says
+				// nothing about the time before.
+				if phase != diskBreaks && phase != diskRepairs && c.phase.Load() != phase {
+					phase++
+				}
+				c.heartbeat(phase, answer, time.Since(begun))
 				pause(ctx, k.interval())
 			}
 		})
