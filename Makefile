@@ -11,7 +11,8 @@ GIANT_HOSTS ?= 150000
 
 # core has no goroutines, which core/purity_test.go verifies, so its own tests
 # have no races; the packages that drive it are raced together with it.
-RACED = $$($(GO) list ./... | grep -E '/(cmd|httpserver|httpagent|scenarios)(/|$$)')
+# The mutants' tests only start compilers.
+RACED = $$($(GO) list ./... | grep -E '/(cmd|httpserver|httpagent|scenarios)(/|$$)' | grep -v '/scenarios/mutants')
 # A simulated world has none either, but a search runs many side by side.
 RACED_IN_SIM = Search|SideBySide
 
