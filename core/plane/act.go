@@ -52,10 +52,8 @@ func (l *ActLine) Hash() wire.Name { return hashOf(ActLineSchema.Append(nil, l))
 // Line is what is hashed of an entry that is an act. input is the document of its input as
 // it is stored; nil has it written anew.
 func (e *Entry) Line(input []byte) ActLine {
-	hash := wire.Name("")
-	if input != nil {
-		hash = hashOf(input)
-	} else {
+	hash := hashOf(input)
+	if input == nil {
 		hash = e.inputHash()
 	}
 	return ActLine{*e.Act, e.Number, e.At, e.Kind, e.Hostname, e.RolloutID, e.Outcome, hash}
@@ -144,38 +142,15 @@ func appendRequested(dst []byte, in *Requested) []byte {
 
 func parseRequested(d *wire.Decoder, doc []byte) (Input, error) {
 	in := new(Requested)
-	end := documentEnd(doc)
-	if err := wire.DecodeDocument(d, &wire.ActorSchema, doc[:end], &in.By); err != nil {
+	by, line := wire.CutValue(doc)
+	if err := wire.DecodeDocument(d, &wire.ActorSchema, by, &in.By); err != nil {
 		return nil, err
 	}
-	line := bytes.TrimPrefix(doc[end:], []byte(" "))
+	line = bytes.TrimPrefix(line, []byte(" "))
 	if bytes.HasPrefix(line, []byte("requested ")) {
 		return nil, fmt.Errorf("an input has two operators; want one")
 	}
 	var err error
 	in.Input, err = ParseInput(d, line)
 	return parsed(in, err)
-}
-
-// documentEnd is where the JSON object ends that a text begins with.
-func documentEnd(text []byte) int {
-	quoted, escaped, depth := false, false, 0
-	for i, c := range text {
-		switch {
-		case escaped:
-			escaped = false
-		case quoted && c == '\\':
-			escaped = true
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{':
-			depth++
-		case c == '}':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		}
-	}
-	return len(text)
 }

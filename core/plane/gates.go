@@ -156,8 +156,7 @@ func (p *Plane) channelBlocks(r *rolloutState) wire.Blocked {
 // channel has none.
 func (p *Plane) unfinishedOf(channel wire.Channel) string {
 	for _, id := range p.release {
-		_, retired := p.retired[id]
-		if id.Channel() == channel && p.byID[id] == nil && !retired {
+		if id.Channel() == channel && !p.known(id) {
 			return fmt.Sprintf("%s comes first, and is not open yet", id)
 		}
 	}
@@ -327,13 +326,20 @@ type gateViews map[*rolloutState]*gateView
 func (p *Plane) recordStatus(ref recordRef, views gateViews) wire.RecordStatus {
 	s := recordStatus(ref.record())
 	s.Pin, s.Excused = ref.rollout.pinOf(s.Snapshot.Hostname), wire.Flag(ref.rollout.isExcused(ref.index))
-	if r := ref.rollout; r.isBlocked(ref.index) {
-		if views[r] == nil {
-			views[r] = p.viewGates(r)
-		}
-		s.Blocked = p.blocks(r, ref.index, views[r])
-	}
+	s.Blocked = p.blockedBy(ref, views)
 	return s
+}
+
+// blockedBy says which gate holds back the dispatch of a record, if one does.
+func (p *Plane) blockedBy(ref recordRef, views gateViews) wire.Blocked {
+	r := ref.rollout
+	if !r.isBlocked(ref.index) {
+		return wire.Blocked{}
+	}
+	if views[r] == nil {
+		views[r] = p.viewGates(r)
+	}
+	return p.blocks(r, ref.index, views[r])
 }
 
 // Blocked says which gate holds back the dispatch of a host, for onlookers.

@@ -215,7 +215,6 @@ func (p *Plane) open(in *OpenRollout, from Input, out *Output) {
 		out.changedRecordAt(r, i)
 	}
 	p.advance(r, out)
-	p.resteer(out)
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.Created, Document: r.status()})
 }
 

@@ -299,6 +299,5 @@ func (p *Plane) publish(out *Output) {
 		out.Notices = append(out.Notices, Notice{Kind: NoticeWave, RolloutID: r.id, Count: wave})
 	}
 	out.Wakes = append(out.Wakes, o.wakes...)
-	p.resteer(out)
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.Created, Document: r.status()})
 }

@@ -18,22 +18,11 @@ type quarantineKey struct {
 // send it again.
 func (p *Plane) resume(id wire.RolloutID, out *Output) {
 	r := p.byID[id]
-	switch {
-	case r == nil:
-		reply(out, len(out.Entries), p.unknownRollout(id))
+	if refusal, good := p.steerable(r, id, false); !good {
+		reply(out, len(out.Entries), refusal)
 		return
-	case r.superseded():
-		reply(out, len(out.Entries), wire.Refuse(wire.RolloutSuperseded, "id",
-			fmt.Sprintf("%s is superseded by %s and dispatches nothing more", id, r.supersededBy)))
-		return
-	case r.held:
-		reply(out, len(out.Entries), wire.Refuse(wire.RolloutHeld, "id",
-			fmt.Sprintf("%s is held until an operator says which rollout of channel %s is in force; choose one first", id, id.Channel())))
-		return
-	case !r.aborted.IsUnset():
-		reply(out, len(out.Entries), p.refuseAborted(r))
-		return
-	case !r.halted() && r.paused.IsUnset():
+	}
+	if !r.halted() && r.paused.IsUnset() {
 		reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
 		return
 	}
@@ -53,10 +42,6 @@ func (p *Plane) goOn(r *rolloutState, out *Output) {
 	if !p.advance(r, out) {
 		p.dispatchDue(r, out)
 	}
-	if r.gated() {
-		p.regateOne(r, out)
-	}
-	p.resteer(out)
 	reply(out, len(out.Entries), wire.Outcome{Code: wire.OK, Document: r.status()})
 }
 

@@ -46,7 +46,8 @@ type Overview struct {
 	MoreRollouts wire.Count
 	// Silent are hosts that missed a heartbeat, the longest silent first. Slow are hosts
 	// that were dispatched and have not come to an end in a rollout in force, the longest
-	// first; without those that wait for a halted one. Both are of the part of the fleet that this query looked at.
+	// first; without those that wait for a halted one. Both are of the part of the fleet
+	// that this query looked at.
 	Silent []SilentHost
 	Slow   []SlowHost
 	// Quarantine has the quarantined closures; Fleet has their number.

@@ -111,12 +111,16 @@ func (p *Plane) Step(now wire.Instant, in Input, out *Output) {
 	p.advanceClock(now, out)
 	logged, silent, replies := p.logged, p.logsNothing(), len(out.Replies)
 	p.take(in, out)
-	if p.gated > 0 && p.mayRegate(in, p.logged != logged) {
+	changed := p.logged != logged
+	regates := p.gated > 0 && p.mayRegate(in, changed)
+	if regates {
 		p.regate(out)
-		p.showGates(out.Replies[replies:])
 	}
-	if p.logged != logged {
+	if changed {
 		p.resteer(out)
+	}
+	if regates || changed {
+		p.showGates(out.Replies[replies:])
 	}
 	if p.gated > 0 && silent && !p.logsNothing() {
 		p.wakeGated(out)

@@ -40,30 +40,11 @@ var (
 // String returns the word of the act.
 func (a SteerAct) String() string { return wire.WordOf(steerWords, a) }
 
-// ParseSteerAct reads the word of an act.
-func ParseSteerAct(s string) (SteerAct, error) {
-	for a := Pause; a < steerActEnd; a++ {
-		if s == a.String() {
-			return a, nil
-		}
-	}
-	return 0, fmt.Errorf("is %q; want pause, abort, skip, cordon, uncordon, forget or return", s)
-}
-
 // DecodeValue implements [wire.Value].
-func (a *SteerAct) DecodeValue(d *wire.Decoder) (err error) {
-	var word wire.Name
-	if err = word.DecodeValue(d); err == nil {
-		*a, err = ParseSteerAct(string(word))
-	}
-	return err
-}
+func (a *SteerAct) DecodeValue(d *wire.Decoder) error { return wire.DecodeWord(d, steerWords, a) }
 
 // AppendValue implements [wire.Value].
-func (a *SteerAct) AppendValue(dst []byte) []byte {
-	word := wire.Name(a.String())
-	return word.AppendValue(dst)
-}
+func (a *SteerAct) AppendValue(dst []byte) []byte { return wire.AppendWord(dst, steerWords, *a) }
 
 // IsUnset implements [wire.Value].
 func (a *SteerAct) IsUnset() bool { return *a == 0 }
@@ -92,7 +73,7 @@ func (p *Plane) steer(in *Steer, out *Output) {
 // steerRollout carries out an act about a rollout.
 func (p *Plane) steerRollout(in *Steer, out *Output) {
 	r := p.byID[in.RolloutID]
-	if refusal, good := p.steerable(r, in.RolloutID, in.Act); !good {
+	if refusal, good := p.steerable(r, in.RolloutID, in.Act == Abort); !good {
 		reply(out, len(out.Entries), refusal)
 		return
 	}
@@ -132,8 +113,9 @@ func (p *Plane) steerRollout(in *Steer, out *Output) {
 	p.goOn(r, out)
 }
 
-// steerable refuses an act on a rollout that can no longer be steered, or not yet.
-func (p *Plane) steerable(r *rolloutState, id wire.RolloutID, act SteerAct) (wire.Outcome, bool) {
+// steerable refuses an act on a rollout that can no longer be steered, or not yet. One
+// that is aborted can only be aborted again.
+func (p *Plane) steerable(r *rolloutState, id wire.RolloutID, aborts bool) (wire.Outcome, bool) {
 	switch {
 	case r == nil:
 		return p.unknownRollout(id), false
@@ -143,59 +125,39 @@ func (p *Plane) steerable(r *rolloutState, id wire.RolloutID, act SteerAct) (wir
 	case r.held:
 		return wire.Refuse(wire.RolloutHeld, "id",
 			fmt.Sprintf("%s is held until an operator says which rollout of channel %s is in force; choose one first", id, id.Channel())), false
-	case !r.aborted.IsUnset() && act != Abort:
-		return p.refuseAborted(r), false
+	case !r.aborted.IsUnset() && !aborts:
+		return wire.Refuse(wire.RolloutAborted, "id",
+			fmt.Sprintf("%s was aborted at %v and dispatches nothing more; open its manifest under a new channel_ref to go on", id, r.aborted.Since)), false
 	}
 	return wire.Outcome{}, true
-}
-
-func (p *Plane) refuseAborted(r *rolloutState) wire.Outcome {
-	return wire.Refuse(wire.RolloutAborted, "id",
-		fmt.Sprintf("%s was aborted at %v and dispatches nothing more; open its manifest under a new channel_ref to go on", r.id, r.aborted.Since))
 }
 
 // steerHost carries out an act about a host, whatever rollouts it is in.
 func (p *Plane) steerHost(in *Steer, out *Output) {
 	_, known := p.find(in.Hostname)
-	cordon, forgotten := holdKey{in.Hostname, Cordoned}, holdKey{in.Hostname, Forgotten}
 	if (!known || p.isForgotten(in.Hostname) && in.Act != Forget && in.Act != Return) && !p.walking {
 		reply(out, len(out.Entries), wire.Refuse(wire.UnknownHost, "hostname", fmt.Sprintf("no host %s is known", in.Hostname)))
 		return
 	}
-	done := false
-	switch in.Act {
-	case Cordon:
-		_, done = p.holds[cordon]
-	case Uncordon:
-		_, there := p.holds[cordon]
-		done = !there
-	case Forget:
-		_, done = p.holds[forgotten]
-	case Return:
-		_, there := p.holds[forgotten]
-		done = !there
+	key := holdKey{in.Hostname, Cordoned}
+	if in.Act == Forget || in.Act == Return {
+		key.hold = Forgotten
 	}
-	switch {
-	case done:
+	sets := in.Act == Cordon || in.Act == Forget
+	switch _, there := p.holds[key]; {
+	case there == sets:
 	case p.withheld(out):
 		return
 	default:
-		mark := wire.Mark{Since: p.last.Wall, Reason: in.Reason}
-		switch in.Act {
-		case Cordon:
-			p.setHold(cordon, mark)
-			out.changedHold(cordon)
-		case Uncordon:
-			p.dropHold(cordon)
-			out.changedHold(cordon)
-		case Forget:
-			p.setHold(forgotten, mark)
-			p.skipForgotten(in.Hostname, out)
-			out.changedHold(forgotten)
-		case Return:
-			p.dropHold(forgotten)
-			out.changedHold(forgotten)
+		if sets {
+			p.setHold(key, wire.Mark{Since: p.last.Wall, Reason: in.Reason})
+		} else {
+			p.dropHold(key)
 		}
+		if in.Act == Forget {
+			p.skipForgotten(in.Hostname, out)
+		}
+		out.changedHold(key)
 		for _, r := range p.rollouts {
 			r.stale = true
 		}

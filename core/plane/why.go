@@ -142,7 +142,7 @@ func (p *Plane) withheldFacts(ref recordRef, views *whyViews) (facts []wire.Fact
 		}
 		facts = append(facts, views.waves[r])
 	}
-	if entry, there := p.quarantine[quarantineKey{r.id.Channel(), rec.TargetClosure}]; there && p.quarantined(r, rec) {
+	if entry, there := p.quarantine[quarantineKey{r.id.Channel(), rec.TargetClosure}]; there {
 		facts = append(facts, wire.Fact{Cause: wire.CauseQuarantine, By: group(rec.TargetClosure), Since: entry.Since,
 			Reason: wire.Text(fmt.Sprintf("%s rolled back from %s on channel %s", entry.Hostname, rec.TargetClosure, r.id.Channel())),
 			Next:   "nothing, until an operator clears the quarantine or a rollout with another closure is opened",
@@ -151,11 +151,8 @@ func (p *Plane) withheldFacts(ref recordRef, views *whyViews) (facts []wire.Fact
 	if p.unbacked(r) {
 		facts = append(facts, p.unbackedFact(r))
 	}
-	if r.isBlocked(ref.index) {
-		if views.gates[r] == nil {
-			views.gates[r] = p.viewGates(r)
-		}
-		facts = append(facts, gateFact(p.blocks(r, ref.index, views.gates[r])))
+	if b := p.blockedBy(ref, views.gates); b.Gate != 0 {
+		facts = append(facts, gateFact(b))
 	}
 	return facts
 }

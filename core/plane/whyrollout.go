@@ -91,11 +91,12 @@ type groupKey struct {
 // finds the one that has the most before it.
 func (p *Plane) groupHosts(r *rolloutState, why *wire.RolloutWhy) {
 	views := newWhyViews()
-	places := make(map[groupKey]int)
-	open := func(i int) bool {
-		return bool(why.WaveOpen) && r.records[i].Wave == why.Wave && holdsBack(r.records[i].State, r.isExcused(i))
+	type placed struct {
+		wire.WhyGroup
+		inWave bool // it has a host that the first open wave waits for
 	}
-	inWave := make(map[groupKey]bool)
+	var groups []placed
+	places := make(map[groupKey]int)
 	for i := range r.records {
 		rec := &r.records[i]
 		facts := p.factsOf(int(r.hosts[i]), recordRef{r, i}, views)
@@ -106,46 +107,32 @@ func (p *Plane) groupHosts(r *rolloutState, why *wire.RolloutWhy) {
 		key := keyOf(rec, &facts[0])
 		at, there := places[key]
 		if !there {
-			at = len(why.Groups)
+			at = len(groups)
 			places[key] = at
-			why.Groups = append(why.Groups, wire.WhyGroup{Fact: facts[0], Wave: rec.Wave})
+			groups = append(groups, placed{WhyGroup: wire.WhyGroup{Fact: facts[0], Wave: rec.Wave}})
 		}
-		g := &why.Groups[at]
+		g := &groups[at]
 		g.Hosts.Add(rec.Hostname)
 		g.Wave = min(g.Wave, rec.Wave)
-		if open(i) {
-			inWave[key] = true
+		if bool(why.WaveOpen) && rec.Wave == why.Wave && holdsBack(rec.State, r.isExcused(i)) {
+			g.inWave = true
 			if last := facts[len(facts)-1]; why.Last.IsUnset() || before(&last, &why.Last.Fact) {
 				why.Last = wire.HostFact{Hostname: rec.Hostname, Fact: last}
 			}
 		}
 	}
-	first := make([]bool, len(why.Groups))
-	for key, at := range places { // order-free: each sets a place of its own
-		first[at] = inWave[key]
-	}
-	order := make([]int, len(why.Groups))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Or(-compareBool(first[a], first[b]), cmp.Compare(why.Groups[a].Fact.Cause, why.Groups[b].Fact.Cause), cmp.Compare(why.Groups[a].Wave, why.Groups[b].Wave))
+	slices.SortStableFunc(groups, func(a, b placed) int {
+		if a.inWave != b.inWave {
+			if a.inWave {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.Fact.Cause, b.Fact.Cause), cmp.Compare(a.Wave, b.Wave))
 	})
-	sorted := make([]wire.WhyGroup, len(order))
-	for i, at := range order {
-		sorted[i] = why.Groups[at]
+	for i := range groups {
+		why.Groups = append(why.Groups, groups[i].WhyGroup)
 	}
-	why.Groups = sorted
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
 }
 
 // before reports whether a host whose last fact is a has more before it than one whose is

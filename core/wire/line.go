@@ -3,6 +3,8 @@ package wire
 import (
 	"bytes"
 	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Logs, states and recordings are lines: a word that says what the line is
@@ -18,6 +20,17 @@ func AppendTagged[T any](dst []byte, word string, s *Schema[T], doc *T) []byte {
 // AppendLine appends a word and the canonical JSON of doc, with a newline.
 func AppendLine[T any](dst []byte, word string, s *Schema[T], doc *T) []byte {
 	return append(AppendTagged(dst, word, s, doc), '\n')
+}
+
+// CutValue splits text behind the JSON value that it begins with. If it begins with
+// none, all of it is the value.
+func CutValue(text []byte) (value, rest []byte) {
+	d := jsontext.NewDecoder(bytes.NewReader(text))
+	if err := d.SkipValue(); err != nil {
+		return text, nil
+	}
+	end := d.InputOffset()
+	return text[:end], text[end:]
 }
 
 // Line is a line that was split at its first space.
